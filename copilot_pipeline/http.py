@@ -1,0 +1,218 @@
+"""One way to speak HTTP: time limits, attempts, a total deadline, full jitter, and errors sorted by what to do.
+
+Both clients (Clari Copilot, Semarize) and the sinks go through `HttpCaller`. It never puts a query string, a header or
+a body into an error: those hold secrets, people's addresses and spoken words. It names the method, the path and the
+status, and at most a short machine code the server sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+import httpx
+import msgspec
+import tenacity
+
+from copilot_pipeline.errors import (
+    CredentialsRefused,
+    NotFound,
+    PipelineError,
+    RequestRefused,
+    TemporaryFailure,
+)
+
+TIMEOUT = httpx.Timeout(connect=10.0, read=40.0, write=30.0, pool=60.0)  # seconds; the gateways give up near 30
+USER_AGENT = "copilot-pipeline"
+
+# A machine code is short and has no blanks ("kit_not_found", "Forbidden"); anything else may quote the request.
+_MACHINE_CODE = re.compile(r"^[A-Za-z0-9_.\-]{1,64}$")
+_KNOWN_SENTENCES = frozenset({"Too Many Requests", "Limit Exceeded", "Forbidden", "Internal server error"})
+
+QueryParams = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How long to insist. Waits are full jitter: uniform between 0 and the growing ceiling."""
+
+    attempts: int = 5
+    deadline_seconds: float = 180.0
+    first_wait_seconds: float = 1.0
+    longest_wait_seconds: float = 60.0
+
+
+class Gate(Protocol):
+    """What a request passes before it is sent: the shared pace and the weekly budget."""
+
+    def enter(self, units: int) -> None:
+        """Returns when the request may be sent; raises `BudgetSpent` when the week is used up."""
+
+    def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
+        """Hears of a 429, so that every process slows down; raises `BudgetSpent` if it means the week."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer, body unread."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpCaller:
+    """Sends requests to one service, each through the gate, retrying what is worth it.
+
+    Thread-safe: one instance serves all workers over one connection pool.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        *,
+        gate: Gate | None = None,
+        policy: RetryPolicy | None = None,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] | None = None,
+    ) -> None:
+        self.service = service
+        self._gate = gate
+        self._policy = policy or RetryPolicy()
+        self._sleep = sleep
+        self._client = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
+            timeout=TIMEOUT,
+            transport=transport,
+            limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
+        )
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._client.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: QueryParams = (),
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        units: int = 1,
+        surrender_on: frozenset[int] = frozenset(),
+    ) -> Answer:
+        """One answered request.
+
+        `units` is what it costs at the gate; `surrender_on` names statuses that are temporary in general but that
+        the caller handles better itself (502 on a page that is too large).
+        Raises from the error tree: `CredentialsRefused`, `NotFound`, `RequestRefused`, `TemporaryFailure` (after the
+        last attempt), `BudgetSpent` (from the gate).
+        """
+
+        def once() -> Answer:
+            return self._once(method, path, params, content, headers, units)
+
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(self._policy.attempts)
+            | tenacity.stop_after_delay(self._policy.deadline_seconds),
+            wait=self._wait_seconds,
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, TemporaryFailure) and error.status not in surrender_on
+            ),
+            reraise=True,
+            **({"sleep": self._sleep} if self._sleep else {}),
+        )
+        return retrying(once)
+
+    def _wait_seconds(self, state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TemporaryFailure) and error.retry_after_seconds is not None:
+            return max(0.0, min(error.retry_after_seconds, self._policy.deadline_seconds))
+        jitter = tenacity.wait_random_exponential(
+            multiplier=self._policy.first_wait_seconds, max=self._policy.longest_wait_seconds
+        )
+        return float(jitter(state))
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        params: QueryParams,
+        content: bytes | None,
+        headers: Mapping[str, str] | None,
+        units: int,
+    ) -> Answer:
+        if self._gate is not None:
+            self._gate.enter(units)
+        try:
+            response = self._client.request(
+                method, path, params=tuple(params) or None, content=content, headers=headers
+            )
+        except httpx.TransportError as error:
+            # The exception's own text may quote the address with its query: only its kind is passed on.
+            raise TemporaryFailure(f"{self.service}: {method} {path}: {type(error).__name__}") from None
+        if response.is_success:
+            return Answer(response.status_code, response.headers, response.content)
+        raise self._failure(method, path, response)
+
+    def _failure(self, method: str, path: str, response: httpx.Response) -> PipelineError:
+        status = response.status_code
+        code, body_wait = machine_code(response.content)
+        message = f"{self.service}: {method} {path}: {status}" + (f" {code}" if code else "")
+        if status in (401, 403):
+            return CredentialsRefused(f"{message}: the key is missing, wrong, expired or lacks the right")
+        if status == 404:
+            return NotFound(message, status=status, code=code)
+        wait = body_wait if body_wait is not None else retry_after(response.headers.get("retry-after"))
+        if status == 429:
+            if self._gate is not None:
+                self._gate.throttled(wait, code)
+            return TemporaryFailure(message, status=status, retry_after_seconds=wait)
+        if status >= 500 or status in (408, 425):
+            return TemporaryFailure(message, status=status, retry_after_seconds=wait)
+        return RequestRefused(message, status=status, code=code)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds from a `Retry-After` header: a number, or an HTTP date. None where there is none to obey."""
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def machine_code(body: bytes) -> tuple[str | None, float | None]:
+    """The server's own short code and wished wait, from `errorMessage`, `message`, `error`, `detail`, or nothing.
+
+    Free text is not passed on: it may quote the request.
+    """
+    try:
+        parsed = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None, None
+    if not isinstance(parsed, dict):
+        return None, None
+    seconds = parsed.get("retry_after_seconds")
+    wait = max(0.0, float(seconds)) if isinstance(seconds, int | float) else None
+    for key in ("error", "errorMessage", "message", "detail"):
+        value = parsed.get(key)
+        if isinstance(value, str) and (value in _KNOWN_SENTENCES or _MACHINE_CODE.match(value)):
+            return value, wait
+    return None, wait
