@@ -8,6 +8,7 @@ status, and at most a short machine code the server sent.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,7 +81,7 @@ class HttpCaller:
         gate: Gate | None = None,
         policy: RetryPolicy | None = None,
         transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.service = service
         self._gate = gate
@@ -128,7 +129,7 @@ class HttpCaller:
                 lambda error: isinstance(error, TemporaryFailure) and error.status not in surrender_on
             ),
             reraise=True,
-            **({"sleep": self._sleep} if self._sleep else {}),
+            sleep=self._sleep,
         )
         return retrying(once)
 

@@ -1,0 +1,10 @@
+"""Alembic's entry: one online upgrade, its own version table in `copilot_ops`."""
+
+import sqlalchemy
+from alembic import context
+
+engine = sqlalchemy.create_engine(context.config.attributes["url"], poolclass=sqlalchemy.NullPool)
+with engine.begin() as connection:
+    connection.execute(sqlalchemy.text("CREATE SCHEMA IF NOT EXISTS copilot_ops"))
+    context.configure(connection=connection, version_table_schema="copilot_ops", transactional_ddl=True)
+    context.run_migrations()

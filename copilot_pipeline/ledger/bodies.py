@@ -1,0 +1,19 @@
+"""How bodies lie in the ledger: compressed, so that a week of calls is some hundred megabytes and not gigabytes."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+_CODEC = pa.Codec("zstd", compression_level=1)
+_LENGTH_BYTES = 8
+
+
+def pack(body: bytes) -> bytes:
+    """Compresses. The raw length comes first, which the codec needs to unpack."""
+    return len(body).to_bytes(_LENGTH_BYTES, "big") + bytes(_CODEC.compress(body, asbytes=True))
+
+
+def unpack(packed: bytes) -> bytes:
+    """The bytes that were packed."""
+    length = int.from_bytes(packed[:_LENGTH_BYTES], "big")
+    return bytes(_CODEC.decompress(packed[_LENGTH_BYTES:], decompressed_size=length, asbytes=True))

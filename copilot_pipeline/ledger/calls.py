@@ -1,0 +1,288 @@
+"""The ledger of calls: what was listed, which version is held, and what is still wanted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from copilot_pipeline.database import Database
+from copilot_pipeline.database.connections import Connection
+from copilot_pipeline.ledger.bodies import pack, unpack
+from copilot_pipeline.records import ListedCall, Readiness
+
+# A call that was set aside or could not be had is looked at again after this many hours, each time later.
+LOOK_AGAIN_HOURS = (1, 6, 24, 72, 168)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedCall:
+    """A call whose details are to be fetched, and the version they will be."""
+
+    call_id: str
+    call_date: date
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCall:
+    """What storing a day needs to know of a call."""
+
+    call_id: str
+    status_raw: str | None
+    readiness: Readiness
+    listed_at: datetime
+    fetched_at: datetime | None
+    gone_at: datetime | None
+    stored_date: date | None
+    quarantine_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBody:
+    """A body in the ledger, not yet stored in the raw layer."""
+
+    call_id: str
+    part: str
+    received_at: datetime
+    body: bytes
+
+
+class CallLedger:
+    """All that is known of calls. Every method is one transaction."""
+
+    def __init__(self, database: Database, zone: ZoneInfo) -> None:
+        self._database = database
+        self._zone = zone
+
+    def day_of(self, moment: datetime) -> date:
+        """The partition a call's time falls in."""
+        return moment.astimezone(self._zone).date()
+
+    # --- listing -----------------------------------------------------------------------------------------------
+
+    def listing_position(self, door: str, basis: str, after: datetime, before: datetime) -> tuple[int, datetime] | None:
+        """Where a listing that was interrupted goes on, and when it began. None for a fresh one."""
+        with self._database.connection() as connection:
+            row = connection.execute(
+                """SELECT skip, began_at FROM copilot_ops.listings
+                WHERE door = %s AND basis = %s AND after = %s AND before = %s
+                  AND began_at > now() - interval '1 hour'""",
+                (door, basis, after, before),
+            ).fetchone()
+        return (int(row[0]), row[1]) if row else None
+
+    def now(self) -> datetime:
+        """The database's clock: the only one all processes share."""
+        with self._database.connection() as connection:
+            row = connection.execute("SELECT clock_timestamp()").fetchone()
+        assert row is not None
+        moment: datetime = row[0]
+        return moment
+
+    def record_page(
+        self,
+        calls: Sequence[ListedCall],
+        *,
+        door: str,
+        basis: str,
+        after: datetime,
+        before: datetime,
+        next_skip: int | None,
+        began_at: datetime,
+    ) -> None:
+        """A page of a listing, and the position after it, as one. `next_skip` None: the listing is complete."""
+        with self._database.transaction() as connection:
+            for call in {call.call_id: call for call in calls}.values():
+                self._record(connection, call)
+            if next_skip is None:
+                connection.execute(
+                    "DELETE FROM copilot_ops.listings WHERE door = %s AND basis = %s AND after = %s AND before = %s",
+                    (door, basis, after, before),
+                )
+            else:
+                connection.execute(
+                    """INSERT INTO copilot_ops.listings (door, basis, after, before, skip, began_at)
+                    VALUES (%s, %s, %s, %s, %s, %s)
+                    ON CONFLICT (door, basis, after, before)
+                    DO UPDATE SET skip = excluded.skip, began_at = excluded.began_at""",
+                    (door, basis, after, before, next_skip, began_at),
+                )
+
+    def _record(self, connection: Connection, call: ListedCall) -> None:
+        row = connection.execute(
+            """INSERT INTO copilot_ops.calls AS known
+                 (call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
+                  listed_at, seen_at)
+               VALUES (%(id)s, %(day)s, %(started)s, %(modified)s, %(status)s, %(ready)s, %(version)s, %(hash)s,
+                  clock_timestamp(), clock_timestamp())
+               ON CONFLICT (call_id) DO UPDATE SET
+                 call_date = excluded.call_date, started_at = excluded.started_at, modified_at = excluded.modified_at,
+                 status_raw = excluded.status_raw, readiness = excluded.readiness,
+                 looks = CASE WHEN known.version = excluded.version THEN known.looks ELSE 0 END,
+                 next_look_at = CASE WHEN known.version = excluded.version THEN known.next_look_at END,
+                 listed_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.listed_at
+                                  ELSE excluded.listed_at END,
+                 is_dirty = known.is_dirty OR known.content_hash <> excluded.content_hash
+                            OR known.gone_at IS NOT NULL OR known.call_date <> excluded.call_date,
+                 version = excluded.version, content_hash = excluded.content_hash,
+                 seen_at = excluded.seen_at, gone_at = NULL
+               RETURNING listed_at = seen_at""",
+            {
+                "id": call.call_id,
+                "day": self.day_of(call.started_at),
+                "started": call.started_at,
+                "modified": call.modified_at,
+                "status": call.status_raw,
+                "ready": call.readiness.value,
+                "version": call.version,
+                "hash": call.content_hash,
+            },
+        ).fetchone()
+        if row is None or not row[0]:
+            return
+        connection.execute(
+            """INSERT INTO copilot_ops.bodies AS kept (call_id, part, received_at, body)
+            VALUES (%s, 'listed', clock_timestamp(), %s)
+            ON CONFLICT (call_id, part) DO UPDATE SET received_at = excluded.received_at, body = excluded.body""",
+            (call.call_id, pack(call.body)),
+        )
+        if call.has_details and call.readiness is Readiness.READY:
+            connection.execute(
+                "UPDATE copilot_ops.calls SET held_version = version, fetched_at = clock_timestamp()"
+                " WHERE call_id = %s",
+                (call.call_id,),
+            )
+
+    def mark_gone(self, days: Sequence[date], began_at: datetime) -> int:
+        """Calls of these days that a complete listing, begun at `began_at`, did not show. Returns how many are new."""
+        with self._database.connection() as connection:
+            return connection.execute(
+                """UPDATE copilot_ops.calls SET gone_at = clock_timestamp(), is_dirty = true
+                WHERE call_date = ANY(%s) AND seen_at < %s AND gone_at IS NULL""",
+                (list(days), began_at),
+            ).rowcount
+
+    # --- fetching ----------------------------------------------------------------------------------------------
+
+    def wanted(self, days: Sequence[date], *, among: Sequence[str] | None = None) -> list[WantedCall]:
+        """Ready calls whose listed version is not held, newest day first. Those set aside wait for their time."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                """SELECT call_id, call_date, version FROM copilot_ops.calls
+                WHERE call_date = ANY(%s) AND readiness = 'ready' AND held_version IS DISTINCT FROM version
+                  AND gone_at IS NULL AND (next_look_at IS NULL OR next_look_at <= now())
+                  AND (%s::text[] IS NULL OR call_id = ANY(%s))
+                ORDER BY call_date DESC, call_id""",
+                (list(days), among, among),
+            ).fetchall()
+        return [WantedCall(*row) for row in rows]
+
+    def keep_details(self, call: WantedCall, body: bytes, *, quarantine_reason: str | None = None) -> None:
+        """Keeps a body and marks its version as held, as one. With a reason, it goes to the quarantine as well."""
+        packed = pack(body)
+        with self._database.connection() as connection:
+            connection.execute(
+                "SELECT copilot_ops.keep_details(%s, %s, %s, %s)",
+                (call.call_id, call.version, packed, quarantine_reason),
+            )
+        if quarantine_reason is not None:
+            self.quarantine(call.call_id, call.call_date, "call-details", quarantine_reason, body)
+
+    def quarantine(self, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes) -> None:
+        """Sets bytes aside with the reason. The same bytes from the same place are kept once."""
+        with self._database.connection() as connection:
+            connection.execute(
+                """INSERT INTO copilot_ops.quarantine (call_id, call_date, origin, reason, body, body_hash)
+                VALUES (%s, %s, %s, %s, %s, %s)
+                ON CONFLICT (origin, body_hash) DO UPDATE SET reason = excluded.reason, call_id = excluded.call_id""",
+                (call_id, day, origin, reason, body, hashlib.sha256(body).hexdigest()),
+            )
+
+    def note_problem(self, call_id: str, problem: str, *, look_again: bool) -> None:
+        """A call that could not be had. With `look_again` it rests, longer each time; without, the next run tries."""
+        with self._database.connection() as connection:
+            connection.execute(
+                """UPDATE copilot_ops.calls SET last_problem = %s, looks = looks + 1,
+                  next_look_at = CASE WHEN %s THEN now() + make_interval(
+                    hours => (%s::integer[])[least(looks + 1, %s)]) END
+                WHERE call_id = %s""",
+                (problem, look_again, list(LOOK_AGAIN_HOURS), len(LOOK_AGAIN_HOURS), call_id),
+            )
+
+    # --- storing -----------------------------------------------------------------------------------------------
+
+    def days_to_store(self, days: Sequence[date]) -> list[date]:
+        """Of these days those whose raw file is not what the ledger says, and days their calls moved away from."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                """SELECT call_date FROM copilot_ops.calls WHERE call_date = ANY(%(days)s) AND is_dirty
+                UNION SELECT stored_date FROM copilot_ops.calls
+                  WHERE stored_date <> call_date AND (stored_date = ANY(%(days)s) OR call_date = ANY(%(days)s))
+                UNION SELECT day FROM unnest(%(days)s::date[]) AS day
+                  WHERE day NOT IN (SELECT call_date FROM copilot_ops.days WHERE stored_at IS NOT NULL)""",
+                {"days": list(days)},
+            ).fetchall()
+        return sorted((row[0] for row in rows), reverse=True)
+
+    def calls_of(self, day: date) -> list[LedgerCall]:
+        """The calls of a day, by id."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                """SELECT call_id, status_raw, readiness, listed_at, fetched_at, gone_at, stored_date, quarantine_reason
+                FROM copilot_ops.calls WHERE call_date = %s ORDER BY call_id COLLATE "C" """,
+                (day,),
+            ).fetchall()
+        return [LedgerCall(row[0], row[1], Readiness(row[2]), *row[3:]) for row in rows]
+
+    def held_bodies(self, call_ids: Sequence[str]) -> Iterator[HeldBody]:
+        """Bodies received and not yet stored."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                "SELECT call_id, part, received_at, body FROM copilot_ops.bodies WHERE call_id = ANY(%s)",
+                (list(call_ids),),
+            ).fetchall()
+        for call_id, part, received_at, body in rows:
+            yield HeldBody(call_id, part, received_at, unpack(body))
+
+    def mark_stored(self, day: date, call_ids: Sequence[str], as_of: datetime) -> None:
+        """The raw file of the day holds these calls as they were at `as_of`: their bodies may leave the ledger."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM copilot_ops.bodies WHERE call_id = ANY(%s) AND received_at <= %s", (list(call_ids), as_of)
+            )
+            moved = connection.execute(
+                """WITH before AS (
+                     SELECT call_id, stored_date FROM copilot_ops.calls WHERE call_id = ANY(%(ids)s) FOR UPDATE)
+                   UPDATE copilot_ops.calls AS known SET stored_date = %(day)s,
+                     is_dirty = coalesce(known.gone_at > %(as_of)s, false)
+                       OR EXISTS (SELECT 1 FROM copilot_ops.bodies b WHERE b.call_id = known.call_id)
+                   FROM before WHERE known.call_id = before.call_id
+                   RETURNING before.stored_date""",
+                {"ids": list(call_ids), "day": day, "as_of": as_of},
+            ).fetchall()
+            connection.execute(
+                """INSERT INTO copilot_ops.days (call_date, stored_at, calls) VALUES (%s, %s, %s)
+                ON CONFLICT (call_date) DO UPDATE SET stored_at = excluded.stored_at, calls = excluded.calls""",
+                (day, as_of, len(call_ids)),
+            )
+            for old_day in {row[0] for row in moved} - {None, day}:
+                connection.execute(
+                    """INSERT INTO copilot_ops.days (call_date, stored_at, lost_a_call) VALUES (%s, NULL, true)
+                    ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, lost_a_call = true""",
+                    (old_day,),
+                )
+
+    def days_that_lost_a_call(self) -> list[date]:
+        """Days whose tables still show a call that moved away."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                "SELECT call_date FROM copilot_ops.days WHERE lost_a_call ORDER BY call_date DESC"
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def mark_tabulated(self, connection: Connection, day: date) -> None:
+        """The tables of the day are made anew; part of the transaction that loads them."""
+        connection.execute("UPDATE copilot_ops.days SET lost_a_call = false WHERE call_date = %s", (day,))

@@ -1,0 +1,135 @@
+"""The ledger of Semarize runs: one paid run per call, kit and transcript, ever.
+
+The intent is written before the request and the run id right after the answer. A process killed in between repeats the
+request with the same Idempotency-Key and the same body, and is given the run that exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from copilot_pipeline.database import Database
+from copilot_pipeline.ledger.bodies import pack, unpack
+
+OPEN_STATUSES = ("wanted", "queued", "running", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class RunWish:
+    """A run that should exist."""
+
+    call_id: str
+    kit: str
+    kit_reference: str
+    transcript_hash: str
+    call_date: date
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaidRun:
+    """A run as the ledger knows it."""
+
+    call_id: str
+    kit: str
+    kit_reference: str
+    transcript_hash: str
+    call_date: date
+    idempotency_key: str
+    status: str
+    run_id: str | None
+    kit_version_id: str | None
+    requested_at: datetime
+    finished_at: datetime | None
+    duration_ms: int | None
+    error_code: str | None
+    error_message: str | None
+    answer: bytes | None
+
+    @property
+    def is_open(self) -> bool:
+        """Not at its end yet."""
+        return self.status in OPEN_STATUSES
+
+
+_COLUMNS = """call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
+requested_at, finished_at, duration_ms, error_code, error_message, answer"""
+
+
+class RunLedger:
+    """All runs. Every method is one transaction, and these commits wait for the disk: a run costs money."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def intend(self, wish: RunWish) -> PaidRun:
+        """Writes the intent, or returns the run that already answers it."""
+        identity = (wish.call_id, wish.kit, wish.kit_reference, wish.transcript_hash)
+        with self._database.transaction() as connection:
+            connection.execute(
+                """INSERT INTO copilot_ops.semarize_runs
+                  (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status)
+                VALUES (%s, %s, %s, %s, %s, %s, 'wanted')
+                ON CONFLICT (call_id, kit, kit_reference, transcript_hash)
+                DO UPDATE SET call_date = excluded.call_date""",
+                (*identity, wish.call_date, wish.idempotency_key),
+            )
+            row = connection.execute(
+                f"""SELECT {_COLUMNS} FROM copilot_ops.semarize_runs
+                WHERE (call_id, kit, kit_reference, transcript_hash) = (%s, %s, %s, %s)""",
+                identity,
+            ).fetchone()
+        if row is None:
+            raise RuntimeError("a row that was just written is not there")
+        return PaidRun(*row[:-1], unpack(row[-1]) if row[-1] is not None else None)
+
+    def created(self, run: PaidRun, run_id: str, status: str) -> None:
+        """Semarize answered with a run."""
+        self._update(run, "run_id = %s, status = %s, created_at = coalesce(created_at, now())", (run_id, status))
+
+    def ended(
+        self,
+        run: PaidRun,
+        *,
+        run_id: str,
+        status: str,
+        kit_version_id: str | None,
+        duration_ms: int | None,
+        error_code: str | None,
+        error_message: str | None,
+        answer: bytes,
+    ) -> None:
+        """The run is at its end: the whole answer is kept."""
+        self._update(
+            run,
+            """run_id = %s, status = %s, kit_version_id = %s, duration_ms = %s, error_code = %s, error_message = %s,
+            answer = %s, finished_at = now(), created_at = coalesce(created_at, now())""",
+            (run_id, status, kit_version_id, duration_ms, error_code, error_message, pack(answer)),
+        )
+
+    def refused(self, run: PaidRun, code: str | None, message: str) -> None:
+        """Semarize refuses the request for good; it is not sent again."""
+        self._update(
+            run, "status = 'refused', error_code = %s, error_message = %s, finished_at = now()", (code, message)
+        )
+
+    def _update(self, run: PaidRun, assignments: str, values: tuple[object, ...]) -> None:
+        with self._database.connection() as connection:
+            connection.execute(
+                f"""UPDATE copilot_ops.semarize_runs SET {assignments}
+                WHERE (call_id, kit, kit_reference, transcript_hash) = (%s, %s, %s, %s)""",
+                (*values, run.call_id, run.kit, run.kit_reference, run.transcript_hash),
+            )
+
+    def runs_for(self, kit: str, kit_reference: str, transcripts: Sequence[tuple[str, str]]) -> list[PaidRun]:
+        """The runs that answer these (call_id, transcript_hash) pairs for a kit, by call id."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                f"""SELECT {_COLUMNS} FROM copilot_ops.semarize_runs
+                WHERE kit = %s AND kit_reference = %s AND (call_id, transcript_hash) IN
+                  (SELECT * FROM unnest(%s::text[], %s::text[])) ORDER BY call_id COLLATE "C" """,
+                (kit, kit_reference, [pair[0] for pair in transcripts], [pair[1] for pair in transcripts]),
+            ).fetchall()
+        return [PaidRun(*row[:-1], unpack(row[-1]) if row[-1] is not None else None) for row in rows]

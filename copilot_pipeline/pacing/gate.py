@@ -1,0 +1,134 @@
+"""The gate every Clari Copilot request passes: a reserved slot of the shared pace, counted against the week.
+
+The vendor allows 10 requests a second and 100,000 a week from Sunday 00:00 UTC, for the workspace as a whole. So the
+state is a row in PostgreSQL that every process on every machine draws from. A reservation is one statement: GCRA with
+no burst, whose whole state is the time of the next free slot.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from copilot_pipeline.database import Database
+from copilot_pipeline.errors import BudgetSpent, TemporaryFailure
+
+# Slots are a little further apart than the rate asks for: requests reach the server with some jitter, and without room
+# for it the eleventh request of a window would now and then arrive within the second. 1.5 % is 15 ms in 10 requests.
+SPACING = 1.015
+# A worker that wakes this much later than its slot gives the slot up and takes a new one: sent late, it would crowd
+# the requests behind it.
+LATENESS_TOLERATED_SECONDS = 0.012
+# After a 429 with no Retry-After everybody pauses this long; the gateway's own bucket refills within a second.
+PAUSE_AFTER_429_SECONDS = 1.0
+WEEK_IS_SPENT = "Limit Exceeded"  # the gateway's words for the weekly quota, as against "Too Many Requests"
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """The budget of the running week."""
+
+    starts_on: date
+    resets_at: datetime
+    used: int
+    limit: int
+    by_door: dict[str, int]
+
+
+def week_of(moment: datetime) -> tuple[date, datetime]:
+    """The Sunday a moment's week began on, and when the next one begins (UTC)."""
+    today = moment.astimezone(UTC).date()
+    start = today - timedelta(days=(today.weekday() + 1) % 7)
+    return start, datetime(start.year, start.month, start.day, tzinfo=UTC) + timedelta(days=7)
+
+
+class SharedGate:
+    """The pace and the budget of one API, as seen through one door. Thread-safe."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        requests_per_second: float,
+        requests_per_week: int,
+        door: str,
+        name: str = "clari",
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._interval = SPACING / requests_per_second if requests_per_second > 0 else 0.0
+        self._limit = requests_per_week
+        self._door = door
+        self._name = name
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    def enter(self, units: int) -> None:
+        """Waits for the next free slot. Raises `BudgetSpent` when the week has none left."""
+        counted = units
+        while True:
+            wait = self._take(units, counted)
+            if wait <= 0:
+                return
+            due = self._monotonic() + wait
+            self._sleep(wait)
+            if self._monotonic() - due <= LATENESS_TOLERATED_SECONDS:
+                return
+            counted = 0
+
+    def _take(self, units: int, counted: int) -> float:
+        with self._database.connection() as connection:
+            row = connection.execute(
+                "SELECT wait_seconds, is_granted, used, opens_at, because"
+                " FROM copilot_ops.take_slot(%s, %s, %s, %s, %s, %s)",
+                (self._name, self._door, units, counted, self._interval, self._limit),
+            ).fetchone()
+        if row is None:
+            raise TemporaryFailure("the pace could not be read from the database")
+        wait, granted, used, opens_at, because = row
+        if granted:
+            return float(wait)
+        if because == "pause":
+            return max(0.05, float((opens_at - datetime.now(UTC)).total_seconds()))
+        raise BudgetSpent(
+            f"the week's budget of {self._limit:,} requests is spent ({used:,} used): "
+            f"it resets at {opens_at:%Y-%m-%d %H:%M} UTC; run the same command again then",
+            resets_at=opens_at,
+        )
+
+    def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
+        """Everybody pauses after a 429. Where the server says the week is spent, the gate closes until the reset."""
+        _, resets_at = week_of(datetime.now(UTC))
+        spent = code == WEEK_IS_SPENT
+        pause = timedelta(seconds=retry_after_seconds or PAUSE_AFTER_429_SECONDS)
+        until = resets_at if spent else datetime.now(UTC) + pause
+        with self._database.connection() as connection:
+            connection.execute(
+                """INSERT INTO copilot_ops.pace AS pace (name, closed_until, closed_because) VALUES (%s, %s, %s)
+                ON CONFLICT (name) DO UPDATE SET
+                  closed_because = CASE WHEN excluded.closed_until > pace.closed_until
+                                        THEN excluded.closed_because ELSE pace.closed_because END,
+                  closed_until = greatest(pace.closed_until, excluded.closed_until)""",
+                (self._name, until, "server" if spent else "pause"),
+            )
+        if spent:
+            raise BudgetSpent(
+                f"the server says that the week's requests are used up; they reset at {resets_at:%Y-%m-%d %H:%M} UTC. "
+                "If our own count is lower (copilot-pipeline doctor), somebody else uses the same key.",
+                resets_at=resets_at,
+            )
+
+    def week(self) -> Week:
+        """How much of the running week is used, by door."""
+        start, resets_at = week_of(datetime.now(UTC))
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                "SELECT door, requests FROM copilot_ops.request_counts"
+                " WHERE name = %s AND week_start = %s ORDER BY door",
+                (self._name, start),
+            ).fetchall()
+        by_door = {str(door): int(requests) for door, requests in rows}
+        return Week(start, resets_at, sum(by_door.values()), self._limit, by_door)

@@ -1,0 +1,239 @@
+"""Every setting: secrets and addresses from the environment (or `.env`), the rest from `pipeline.yaml`.
+
+Both are read once and validated whole, so that a mistake is found at start and not at three in the morning. Secrets
+are `SecretStr`: printing, logging or comparing settings never shows them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from copilot_pipeline.errors import ConfigurationError
+
+DEFAULT_FIRST_DAY = date(2026, 1, 1)
+REST_BASE_URL = "https://rest-api.copilot.clari.com"
+GUIDE_BASE_URL = "https://api.copilot.clari.com"
+SEMARIZE_BASE_URL = "https://api.semarize.com"
+_KIT_NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
+_UUID = re.compile(r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
+
+
+def _empty_is_missing(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _stripped(value: object) -> object:
+    # A pasted key often carries a blank or a line end, and the vendor then answers 403.
+    return value.strip() or None if isinstance(value, str) else value
+
+
+Secret = Annotated[SecretStr | None, BeforeValidator(_stripped)]
+OptionalText = Annotated[str | None, BeforeValidator(_empty_is_missing)]
+
+
+class Environment(BaseSettings):
+    """Secrets, addresses and limits. A variable that is set but empty counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True, populate_by_name=True
+    )
+
+    clari_copilot_api_key: Secret = Field(default=None, description="Clari Copilot API key (both dialects).")
+    clari_copilot_api_password: Secret = Field(
+        default=None, description="Clari Copilot API password, also labelled API secret (dialect `rest`)."
+    )
+    clari_copilot_base_url: OptionalText = Field(
+        default=None, description="Address of the Clari Copilot API. Default: the vendor's, by dialect."
+    )
+    clari_copilot_dialect: Literal["rest", "guide"] = Field(
+        default="rest", description="`rest` is the vendor's API, `guide` the one-key `/call-details` by date range."
+    )
+    semarize_api_key: Secret = Field(default=None, description="Semarize API key (`smz_live_…` or `smz_test_…`).")
+    semarize_base_url: str = Field(default=SEMARIZE_BASE_URL, description="Address of Semarize, without `/v1`.")
+    copilot_pipeline_first_day: date = Field(
+        default=DEFAULT_FIRST_DAY, description="The first daily partition, YYYY-MM-DD."
+    )
+    copilot_pipeline_database_url: OptionalText = Field(
+        default=None, description="PostgreSQL address. Default: an embedded PostgreSQL under COPILOT_PIPELINE_HOME."
+    )
+    copilot_pipeline_home: Path = Field(
+        default=Path(".copilot_pipeline"), description="Folder of the embedded database, the lake and Dagster's files."
+    )
+    copilot_pipeline_lake_url: OptionalText = Field(
+        default=None, description="Where Parquet goes: a folder or `s3://bucket/path`. Default: `lake` in the home."
+    )
+    copilot_pipeline_config: OptionalText = Field(
+        default=None, description="Path of `pipeline.yaml`. Default: `pipeline.yaml` in the working folder, if there."
+    )
+    copilot_pipeline_requests_per_second: float = Field(
+        default=9.0, ge=0, description="Pace of all processes together; the vendor allows 10. 0 switches the pace off."
+    )
+    copilot_pipeline_requests_per_week: int = Field(
+        default=100_000, ge=1, description="Weekly budget, from Sunday 00:00 UTC; the vendor allows 100,000."
+    )
+    copilot_pipeline_pace_unit: Literal["requests", "records"] = Field(
+        default="requests", description="What the pace counts: requests, or a page's records, as the guide words it."
+    )
+    slack_webhook_url: Secret = Field(default=None, description="Slack incoming webhook for alerts.")
+
+    @cached_property
+    def home(self) -> Path:
+        """The home folder, absolute: Dagster starts processes in other working folders."""
+        return self.copilot_pipeline_home.expanduser().absolute()
+
+    @property
+    def clari_base_url(self) -> str:
+        """The address in use."""
+        default = REST_BASE_URL if self.clari_copilot_dialect == "rest" else GUIDE_BASE_URL
+        return self.clari_copilot_base_url or default
+
+    @property
+    def lake_url(self) -> str:
+        """Where Parquet goes, absolute."""
+        url = self.copilot_pipeline_lake_url
+        if url is None:
+            return str(self.home / "lake")
+        return url if "://" in url else str(Path(url).expanduser().absolute())
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KitSettings(_Strict):
+    """One Semarize kit: by code (always its newest published version) or pinned to a version."""
+
+    code: str | None = Field(default=None, description="The kit's code: its newest published version is used.")
+    kit_version_id: str | None = Field(default=None, description="A pinned version; wins over `code`.")
+
+
+class ClariSettings(_Strict):
+    """How calls are read."""
+
+    include_private: bool = Field(default=False, description="Ask for private calls too.")
+    requests_in_flight: int = Field(default=8, ge=1, le=32, description="Requests under way at once in one process.")
+    processing_looks: int = Field(
+        default=12, ge=1, description="How often a call that is not ready is looked at again before giving up loudly."
+    )
+
+
+class SemarizeSettings(_Strict):
+    """How transcripts are scored."""
+
+    mode: Literal["async", "sync"] = Field(default="async", description="How runs are created.")
+    run_type: Literal["api", "sandbox"] = Field(default="api", description="Semarize's run type.")
+    requests_in_flight: int = Field(default=4, ge=1, le=32, description="Requests under way at once.")
+    runs_in_flight: int = Field(default=64, ge=1, le=1000, description="Runs waited for at once.")
+    give_up_after_seconds: float = Field(
+        default=900, gt=0, description="How long one run is waited for; it is collected by the next run then."
+    )
+
+
+class PipelineFile(_Strict):
+    """`pipeline.yaml`: everything that is not secret."""
+
+    timezone: str = Field(default="UTC", description="The zone whose days are the partitions.")
+    kits: dict[str, KitSettings] = Field(default_factory=dict, description="Our name for a kit, and which kit it is.")
+    clari: ClariSettings = Field(default_factory=ClariSettings, description="How calls are read.")
+    semarize: SemarizeSettings = Field(default_factory=SemarizeSettings, description="How transcripts are scored.")
+
+    @field_validator("kits", mode="before")
+    @classmethod
+    def _short_form(cls, kits: object) -> object:
+        """`deal: A1B2C3D4` is short for `deal: {code: A1B2C3D4}`; a UUID pins a version."""
+        if kits is None:
+            return {}
+        if not isinstance(kits, dict):
+            return kits
+        return {name: _kit_mapping(value) for name, value in kits.items()}
+
+    @field_validator("kits")
+    @classmethod
+    def _kits_are_usable(cls, kits: dict[str, KitSettings]) -> dict[str, KitSettings]:
+        for name, kit in kits.items():
+            if not _KIT_NAME.match(name):
+                raise ValueError(f"kit name {name!r}: use lower-case letters, digits and _ (it names a view)")
+            if not (kit.code or kit.kit_version_id):
+                raise ValueError(f"kit {name!r} needs `code` or `kit_version_id`")
+        return kits
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{name!r} is not a time zone; use a name such as UTC or Europe/Berlin") from None
+        return name
+
+
+def _kit_mapping(value: object) -> object:
+    if isinstance(value, str | int):
+        text = str(value)
+        return {"kit_version_id": text} if _UUID.match(text) else {"code": text}
+    if isinstance(value, dict):
+        return {key: str(inner) if isinstance(inner, int | float) else inner for key, inner in value.items()}
+    return value
+
+
+class Settings(_Strict):
+    """All settings together."""
+
+    environment: Environment
+    pipeline: PipelineFile
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone whose days are the partitions."""
+        return ZoneInfo(self.pipeline.timezone)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Reads the environment, `.env` and `pipeline.yaml`; raises `ConfigurationError` that says what to mend.
+
+    `overrides` stand in for environment variables, by their lower-case names.
+    """
+    try:
+        environment = Environment(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, "environment", upper=True)) from None
+    return Settings(environment=environment, pipeline=read_pipeline_file(environment.copilot_pipeline_config))
+
+
+def read_pipeline_file(named: str | None) -> PipelineFile:
+    """Reads `pipeline.yaml`. A file that was named must exist; the default one may be absent."""
+    path = Path(named or "pipeline.yaml").expanduser()
+    if not path.exists():
+        if named is not None:
+            raise ConfigurationError(f"COPILOT_PIPELINE_CONFIG names {path}, and there is no such file")
+        return PipelineFile()
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
+    if content is None:
+        return PipelineFile()
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path} must be a mapping (name: value), not a {type(content).__name__}")
+    try:
+        return PipelineFile.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, str(path))) from None
+
+
+def _explain(error: ValidationError, where: str, *, upper: bool = False) -> str:
+    """One line a problem, with the setting's name and never its value (it may be a secret)."""
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in problem["loc"])
+        lines.append(f"  {name.upper() if upper else name}: {problem['msg']}")
+    return f"{where} has settings that cannot be used:\n" + "\n".join(lines)

@@ -1,0 +1,22 @@
+"""Transcripts: who spoke, what was said in which order, and what can be counted from it.
+
+Pure functions over the call model. A call goes through three steps, each a function of what came before:
+`resolve_people` (who is on the call), `assemble` (utterances, text, metrics) and `participants` (a row a person).
+"""
+
+from copilot_pipeline.transcripts.assembly import Transcript, Utterance, assemble
+from copilot_pipeline.transcripts.attendance import Participant, participants
+from copilot_pipeline.transcripts.metrics import SpokenMetrics
+from copilot_pipeline.transcripts.people import ResolvedPerson, UserDirectory, resolve_people
+
+__all__ = [
+    "Participant",
+    "ResolvedPerson",
+    "SpokenMetrics",
+    "Transcript",
+    "UserDirectory",
+    "Utterance",
+    "assemble",
+    "participants",
+    "resolve_people",
+]

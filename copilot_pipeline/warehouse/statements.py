@@ -1,0 +1,44 @@
+"""SQL made from the column list."""
+
+from __future__ import annotations
+
+from copilot_pipeline.tables import WAREHOUSE_TABLES, Table
+
+SCHEMA = "copilot"
+
+
+def create_statements() -> str:
+    """The whole schema as SQL: what the first migration holds. Run this module to print it."""
+    parts = [
+        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA};",
+        f"COMMENT ON SCHEMA {SCHEMA} IS 'Clari Copilot calls, transcripts and Semarize scores.';",
+    ]
+    parts += [statement for table in WAREHOUSE_TABLES for statement in table_statements(table)]
+    return "\n".join(parts) + "\n"
+
+
+def table_statements(table: Table) -> list[str]:
+    """CREATE, indexes and comments of one table."""
+    name = f"{SCHEMA}.{table.name}"
+    columns = [
+        f"  {column.name} {column.kind.postgres}{' NOT NULL' if column.required else ''}" for column in table.columns
+    ]
+    body = ",\n".join([*columns, f"  PRIMARY KEY ({', '.join(table.key)})"])
+    statements = [f"CREATE TABLE {name} (\n{body}\n);", f"COMMENT ON TABLE {name} IS {_quoted(table.description)};"]
+    if table.partitioned:
+        # A day's rows lie together because a day is loaded at once: a block-range index finds them at almost no cost.
+        statements.append(f"CREATE INDEX {table.name}_by_date ON {name} USING brin (call_date) WITH (autosummarize);")
+    statements += [
+        f"COMMENT ON COLUMN {name}.{column.name} IS {_quoted(column.description)};" for column in table.columns
+    ]
+    return statements
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(create_statements())

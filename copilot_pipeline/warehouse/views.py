@@ -1,0 +1,72 @@
+"""One wide view per kit: a row a call, a typed column a brick."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from psycopg import sql
+
+from copilot_pipeline.database import Database
+from copilot_pipeline.database.connections import Connection
+from copilot_pipeline.warehouse.statements import SCHEMA
+
+_LOCK = 7_203_114_003
+_LONGEST_NAME = 63  # bytes, PostgreSQL's limit
+# A brick whose answers are of several kinds is shown as JSON: nothing is cast, nothing is lost.
+_MIXED = (
+    "coalesce(to_jsonb(s.value_bool), to_jsonb(s.value_num), to_jsonb(s.value_text), s.value_json)"
+)
+
+
+def refresh_kit_views(database: Database, kits: Sequence[str]) -> None:
+    """Makes `copilot.scores_<kit>` show every brick seen so far. Does nothing where it already does."""
+    for kit in kits:
+        with database.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+            _refresh(connection, kit)
+
+
+def _refresh(connection: Connection, kit: str) -> None:
+    bricks = connection.execute(
+        f"""SELECT brick, array_agg(DISTINCT value_kind ORDER BY value_kind) FILTER (WHERE value_kind <> 'null')
+            FROM {SCHEMA}.semarize_scores WHERE kit = %s GROUP BY brick ORDER BY brick""",
+        (kit,),
+    ).fetchall()
+    view = sql.Identifier(SCHEMA, f"scores_{kit}")
+    columns = [_brick_column(brick, kinds or []) for brick, kinds in bricks]
+    statement = sql.SQL(
+        """CREATE VIEW {view} AS SELECT s.call_id, s.call_date{bricks}
+        FROM copilot.semarize_scores s WHERE s.kit = {kit} GROUP BY s.call_id, s.call_date"""
+    ).format(view=view, bricks=sql.SQL("").join(columns), kit=sql.Literal(kit))
+    comment = f"Scores of kit {kit}: a row a call, a column a brick. {statement.as_string(connection)}"
+    row = connection.execute(
+        "SELECT obj_description(to_regclass(%s))", (f'{SCHEMA}."scores_{kit}"',)
+    ).fetchone()
+    if row is not None and row[0] == comment:
+        return
+    connection.execute(sql.SQL("DROP VIEW IF EXISTS {view}").format(view=view))
+    connection.execute(statement)
+    connection.execute(sql.SQL("COMMENT ON VIEW {view} IS {text}").format(view=view, text=sql.Literal(comment)))
+
+
+def _brick_column(brick: str, kinds: list[str]) -> sql.Composed:
+    if kinds == ["bool"]:
+        value = "bool_or(s.value_bool)"
+    elif kinds == ["num"]:
+        value = "max(s.value_num)"
+    elif kinds == ["text"]:
+        value = "max(s.value_text)"
+    elif not kinds:
+        return sql.SQL(", NULL::text AS {name}").format(name=sql.Identifier(_column_name(brick)))
+    else:
+        return sql.SQL(", (array_agg(" + _MIXED + ") FILTER (WHERE s.brick = {brick}))[1] AS {name}").format(
+            brick=sql.Literal(brick), name=sql.Identifier(_column_name(brick))
+        )
+    return sql.SQL(", " + value + " FILTER (WHERE s.brick = {brick}) AS {name}").format(
+        brick=sql.Literal(brick), name=sql.Identifier(_column_name(brick))
+    )
+
+
+def _column_name(brick: str) -> str:
+    name = brick.encode("utf-8")[:_LONGEST_NAME].decode("utf-8", errors="ignore")
+    return f"brick_{name}"[:_LONGEST_NAME] if name in ("call_id", "call_date", "") else name
