@@ -55,11 +55,11 @@ class CallLedger:
 
     def __init__(self, database: Database, zone: ZoneInfo) -> None:
         self._database = database
-        self._zone = zone
+        self.zone = zone
 
     def day_of(self, moment: datetime) -> date:
         """The partition a call's time falls in."""
-        return moment.astimezone(self._zone).date()
+        return moment.astimezone(self.zone).date()
 
     # --- listing -----------------------------------------------------------------------------------------------
 
@@ -214,18 +214,49 @@ class CallLedger:
 
     # --- storing -----------------------------------------------------------------------------------------------
 
-    def days_to_store(self, days: Sequence[date]) -> list[date]:
-        """Of these days those whose raw file is not what the ledger says, and days their calls moved away from."""
+    def needs_storing(self, day: date) -> bool:
+        """Whether the raw file of a day is not what the ledger says."""
+        with self._database.connection() as connection:
+            row = connection.execute(
+                """SELECT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE call_date = %(day)s AND is_dirty)
+                    OR NOT EXISTS (
+                      SELECT 1 FROM copilot_ops.days WHERE call_date = %(day)s AND stored_at IS NOT NULL)""",
+                {"day": day},
+            ).fetchone()
+        return bool(row and row[0])
+
+    def moved_calls(self, day: date) -> dict[date, list[str]]:
+        """Calls that moved to this day or away from it, by the day in whose raw file their bodies still lie."""
         with self._database.connection() as connection:
             rows = connection.execute(
-                """SELECT call_date FROM copilot_ops.calls WHERE call_date = ANY(%(days)s) AND is_dirty
-                UNION SELECT stored_date FROM copilot_ops.calls
-                  WHERE stored_date <> call_date AND (stored_date = ANY(%(days)s) OR call_date = ANY(%(days)s))
-                UNION SELECT day FROM unnest(%(days)s::date[]) AS day
-                  WHERE day NOT IN (SELECT call_date FROM copilot_ops.days WHERE stored_at IS NOT NULL)""",
-                {"days": list(days)},
+                """SELECT stored_date, array_agg(call_id) FROM copilot_ops.calls
+                WHERE stored_date <> call_date AND (stored_date = %(day)s OR call_date = %(day)s)
+                GROUP BY stored_date""",
+                {"day": day},
             ).fetchall()
-        return sorted((row[0] for row in rows), reverse=True)
+        return {row[0]: list(row[1]) for row in rows}
+
+    def take_back(self, day: date, bodies: Sequence[HeldBody], call_ids: Sequence[str]) -> None:
+        """Bodies of calls that moved away from a stored day return to the ledger, and that day becomes stale, as one.
+
+        From here on the new day and the old one can be stored in any order, and a death between them loses nothing.
+        """
+        with self._database.transaction() as connection:
+            for held in bodies:
+                connection.execute(
+                    """INSERT INTO copilot_ops.bodies (call_id, part, received_at, body) VALUES (%s, %s, %s, %s)
+                    ON CONFLICT (call_id, part) DO NOTHING""",
+                    (held.call_id, held.part, held.received_at, pack(held.body)),
+                )
+            connection.execute(
+                "UPDATE copilot_ops.calls SET stored_date = NULL, is_dirty = true WHERE call_id = ANY(%s)",
+                (list(call_ids),),
+            )
+            connection.execute(
+                """INSERT INTO copilot_ops.days (call_date, stored_at, lost_a_call) VALUES (%s, NULL, true)
+                ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, lost_a_call = true""",
+                (day,),
+            )
 
     def calls_of(self, day: date) -> list[LedgerCall]:
         """The calls of a day, by id."""
@@ -253,27 +284,18 @@ class CallLedger:
             connection.execute(
                 "DELETE FROM copilot_ops.bodies WHERE call_id = ANY(%s) AND received_at <= %s", (list(call_ids), as_of)
             )
-            moved = connection.execute(
-                """WITH before AS (
-                     SELECT call_id, stored_date FROM copilot_ops.calls WHERE call_id = ANY(%(ids)s) FOR UPDATE)
-                   UPDATE copilot_ops.calls AS known SET stored_date = %(day)s,
-                     is_dirty = coalesce(known.gone_at > %(as_of)s, false)
-                       OR EXISTS (SELECT 1 FROM copilot_ops.bodies b WHERE b.call_id = known.call_id)
-                   FROM before WHERE known.call_id = before.call_id
-                   RETURNING before.stored_date""",
+            connection.execute(
+                """UPDATE copilot_ops.calls AS known SET stored_date = %(day)s,
+                  is_dirty = coalesce(known.gone_at > %(as_of)s, false)
+                    OR EXISTS (SELECT 1 FROM copilot_ops.bodies AS body WHERE body.call_id = known.call_id)
+                WHERE call_id = ANY(%(ids)s)""",
                 {"ids": list(call_ids), "day": day, "as_of": as_of},
-            ).fetchall()
+            )
             connection.execute(
                 """INSERT INTO copilot_ops.days (call_date, stored_at, calls) VALUES (%s, %s, %s)
                 ON CONFLICT (call_date) DO UPDATE SET stored_at = excluded.stored_at, calls = excluded.calls""",
                 (day, as_of, len(call_ids)),
             )
-            for old_day in {row[0] for row in moved} - {None, day}:
-                connection.execute(
-                    """INSERT INTO copilot_ops.days (call_date, stored_at, lost_a_call) VALUES (%s, NULL, true)
-                    ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, lost_a_call = true""",
-                    (old_day,),
-                )
 
     def days_that_lost_a_call(self) -> list[date]:
         """Days whose tables still show a call that moved away."""

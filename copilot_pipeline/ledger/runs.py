@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.ledger.bodies import pack, unpack
@@ -83,7 +84,7 @@ class RunLedger:
             ).fetchone()
         if row is None:
             raise RuntimeError("a row that was just written is not there")
-        return PaidRun(*row[:-1], unpack(row[-1]) if row[-1] is not None else None)
+        return _run(row)
 
     def created(self, run: PaidRun, run_id: str, status: str) -> None:
         """Semarize answered with a run."""
@@ -132,4 +133,9 @@ class RunLedger:
                   (SELECT * FROM unnest(%s::text[], %s::text[])) ORDER BY call_id COLLATE "C" """,
                 (kit, kit_reference, [pair[0] for pair in transcripts], [pair[1] for pair in transcripts]),
             ).fetchall()
-        return [PaidRun(*row[:-1], unpack(row[-1]) if row[-1] is not None else None) for row in rows]
+        return [_run(row) for row in rows]
+
+
+def _run(row: tuple[Any, ...]) -> PaidRun:
+    values = (*row[:14], unpack(row[14]) if row[14] is not None else None)
+    return PaidRun(*values)

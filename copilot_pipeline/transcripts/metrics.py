@@ -64,7 +64,9 @@ def monologue(starts: Iterable[float | None], ends: Iterable[float | None], firs
 def longest_monologue(columns: Columns, turns: Sequence[int]) -> Monologue | None:
     """The longest stretch of one speaker; the earliest of several equally long ones."""
     starts, ends = columns.starts, columns.ends
-    if turns and None not in starts and None not in ends:
+    if not turns:
+        return None
+    if None not in starts and None not in ends:
         known_starts, known_ends = cast("Sequence[float]", starts), cast("Sequence[float]", ends)
         if list(known_ends) == sorted(known_ends):
             return _longest_in_order(known_starts, known_ends, turns)

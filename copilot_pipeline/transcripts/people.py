@@ -121,7 +121,8 @@ def _without_doubles(people: list[ResolvedPerson], loner_ids: set[str], record: 
     """The people with those who only joined folded into the listed person they are."""
     listed = [person for person in people if person.person_id not in loner_ids]
     loners = [person for person in people if person.person_id in loner_ids]
-    spoke = {storable(segment.person_id) for segment in record.segments if segment.person_id is not None}
+    # Distinct ids first: hundreds of segments, a handful of ids.
+    spoke = {storable(spoken) for spoken in {segment[0] for segment in record.segments} if spoken is not None}
     hosts = _same_address(loners, listed)
     hosts |= _same_name(
         [loner for loner in loners if loner.person_id not in hosts],

@@ -1,0 +1,277 @@
+"""Extraction: list days, fetch the details that are wanted, store the days. The only step that costs Clari requests.
+
+Listing and fetching overlap, newest day first, with several requests in flight behind one gate, so that the pace is
+full from the first to the last request. A body is durable before its worker takes the next call.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum
+
+from copilot_pipeline.clari import ClariClient
+from copilot_pipeline.errors import (
+    BudgetSpent,
+    CredentialsRefused,
+    NotFound,
+    PipelineError,
+    UnreadableBody,
+)
+from copilot_pipeline.ledger import CallLedger, Claims, WantedCall
+from copilot_pipeline.steps.listing import Lister, Stretch, stretches
+from copilot_pipeline.steps.progress import Progress, Silence
+from copilot_pipeline.steps.storing import StoredDay, Storing
+
+CLAIMED_AT_ONCE = 32
+STEP = "call details"
+
+
+class Outcome(Enum):
+    """How fetching one call ended."""
+
+    HELD = "held"
+    QUARANTINED = "quarantined"
+    MISSING = "missing"
+    FAILED = "failed"
+    UNTRIED = "untried"
+
+
+@dataclass(slots=True)
+class DayReport:
+    """What became of one day."""
+
+    day: date
+    stored: StoredDay | None = None
+    fetched: int = 0
+    quarantined: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Nothing that could be fetched is left."""
+        return not self.problems
+
+
+@dataclass(slots=True)
+class _Fetched:
+    call: WantedCall
+    outcome: Outcome
+    error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Page:
+    stretch: Stretch
+    call_ids: list[str] | None  # None: the listing of the stretch has ended
+    error: BaseException | None = None
+
+
+class Extraction:
+    """Brings the raw layer of some days up to date."""
+
+    def __init__(
+        self,
+        client: ClariClient,
+        ledger: CallLedger,
+        storing: Storing,
+        claims: Claims,
+        *,
+        door: str,
+        requests_in_flight: int,
+        progress: Progress | None = None,
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._storing = storing
+        self._claims = claims
+        self._lister = Lister(client, ledger, door)
+        self._in_flight = requests_in_flight
+        self._progress = progress or Silence()
+        self._done: queue.SimpleQueue[_Fetched | _Page] = queue.SimpleQueue()
+        self._waiting: deque[WantedCall] = deque()
+        self._open: dict[date, int] = {}
+        self._known: set[str] = set()
+        self._finished_ids: list[str] = []
+        self._reports: dict[date, DayReport] = {}
+        self._stop: BaseException | None = None
+        self._running = 0
+
+    def run(self, days: Sequence[date]) -> Iterator[DayReport]:
+        """Yields a report as each day is stored, newest first as far as the answers allow.
+
+        One day's trouble is in its report. Refused credentials and a spent budget concern all days: what is held is
+        stored, and then they are raised.
+        """
+        with ThreadPoolExecutor(self._in_flight + 1, thread_name_prefix="clari") as pool:
+            for stretch in stretches(days):
+                yield from self._run_stretch(pool, stretch)
+                if self._stop is not None:
+                    break
+        if self._stop is not None:
+            raise self._stop
+
+    def _run_stretch(self, pool: ThreadPoolExecutor, stretch: Stretch) -> Iterator[DayReport]:
+        self._open = dict.fromkeys(stretch.days, 0)
+        self._reports = {day: DayReport(day) for day in stretch.days}
+        began_at = self._ledger.now()
+        pool.submit(self._list, stretch)
+        listing = True
+        listed_whole = False
+        while listing or self._running or self._waiting:
+            self._refill(pool)
+            if not (listing or self._running):
+                break
+            event = self._done.get()
+            if isinstance(event, _Fetched):
+                self._settle(event)
+            elif event.error is not None:
+                listing = False
+                self._listing_failed(event.error, stretch)
+            elif event.call_ids is None:
+                listing, listed_whole = False, True
+                self._ledger.mark_gone(stretch.days, began_at)
+                self._enqueue(stretch.days, None)
+            else:
+                self._enqueue(stretch.days, event.call_ids)
+            if listed_whole and self._stop is None:
+                yield from self._store_finished()
+        self._release()
+        yield from self._store_rest()
+
+    # --- listing -----------------------------------------------------------------------------------------------
+
+    def _list(self, stretch: Stretch) -> None:
+        """In a worker: lists the stretch and hands each page over."""
+        try:
+            for call_ids in self._lister.pages(stretch.window(self._ledger.zone)):
+                self._done.put(_Page(stretch, call_ids))
+            self._done.put(_Page(stretch, None))
+        except Exception as error:  # noqa: BLE001 - handed over whole to the main thread, which sorts it
+            self._done.put(_Page(stretch, None, error))
+
+    def _listing_failed(self, error: BaseException, stretch: Stretch) -> None:
+        if not isinstance(error, PipelineError) or isinstance(error, CredentialsRefused | BudgetSpent):
+            self._stop_all(error)
+        for day in stretch.days:
+            self._reports[day].problems.append(f"listing: {error}")
+
+    def _enqueue(self, days: Sequence[date], among: Sequence[str] | None) -> None:
+        wanted = [call for call in self._ledger.wanted(days, among=among) if call.call_id not in self._known]
+        self._known.update(call.call_id for call in wanted)
+        for call in wanted:
+            self._open[call.call_date] += 1
+        self._waiting.extend(wanted)
+        self._progress.expect(STEP, len(wanted))
+
+    # --- fetching ----------------------------------------------------------------------------------------------
+
+    def _refill(self, pool: ThreadPoolExecutor) -> None:
+        """Keeps the workers fed: claims the next calls and hands them out."""
+        if self._stop is not None:
+            self._waiting.clear()
+            return
+        while self._waiting and self._running < 2 * self._in_flight:
+            self._release()
+            batch = [self._waiting.popleft() for _ in range(min(CLAIMED_AT_ONCE, len(self._waiting)))]
+            claimed = self._claims.take([call.call_id for call in batch])
+            # Looked at again under the claim: another process may have finished a call just before letting go of it.
+            still = {
+                call.call_id for call in self._ledger.wanted(sorted(self._open), among=[c.call_id for c in batch])
+            }
+            for call in batch:
+                if call.call_id in claimed and call.call_id in still:
+                    self._running += 1
+                    pool.submit(self._fetch, call)
+                else:
+                    self._not_ours(call, claimed)
+
+    def _not_ours(self, call: WantedCall, claimed: set[str]) -> None:
+        self._open[call.call_date] -= 1
+        self._progress.advance(STEP)
+        if call.call_id in claimed:
+            self._finished_ids.append(call.call_id)
+        else:
+            self._reports[call.call_date].problems.append(
+                f"call {call.call_id}: another process is fetching it now; run again to see it stored"
+            )
+
+    def _fetch(self, call: WantedCall) -> None:
+        """In a worker: one call's details, durable before it returns."""
+        if self._stop is not None:
+            self._done.put(_Fetched(call, Outcome.UNTRIED))
+            return
+        try:
+            self._done.put(_Fetched(call, self._fetch_one(call)))
+        except Exception as error:  # noqa: BLE001 - handed over whole to the main thread, which sorts it
+            self._done.put(_Fetched(call, Outcome.FAILED, error))
+
+    def _fetch_one(self, call: WantedCall) -> Outcome:
+        try:
+            body = self._client.get_details(call.call_id)
+        except NotFound as error:
+            self._ledger.note_problem(call.call_id, str(error), look_again=True)
+            return Outcome.MISSING
+        try:
+            self._client.check_details(call.call_id, body)
+        except UnreadableBody as error:
+            self._ledger.keep_details(call, body, quarantine_reason=str(error))
+            return Outcome.QUARANTINED
+        self._ledger.keep_details(call, body)
+        return Outcome.HELD
+
+    def _settle(self, event: _Fetched) -> None:
+        report = self._reports[event.call.call_date]
+        self._running -= 1
+        self._open[event.call.call_date] -= 1
+        self._finished_ids.append(event.call.call_id)
+        self._progress.advance(STEP)
+        if event.outcome is Outcome.HELD:
+            report.fetched += 1
+        elif event.outcome is Outcome.QUARANTINED:
+            report.quarantined += 1
+            self._progress.note(f"call {event.call.call_id} of {report.day} is set aside: its details cannot be read")
+        elif event.outcome is Outcome.MISSING:
+            report.problems.append(f"call {event.call.call_id}: listed, but its details are not there (404)")
+        elif event.error is not None:
+            self._fetch_failed(event.call, event.error, report)
+
+    def _fetch_failed(self, call: WantedCall, error: BaseException, report: DayReport) -> None:
+        if isinstance(error, CredentialsRefused | BudgetSpent) or not isinstance(error, PipelineError):
+            self._stop_all(error)
+        else:
+            self._ledger.note_problem(call.call_id, str(error), look_again=False)
+        report.problems.append(f"call {call.call_id}: {error}")
+
+    def _stop_all(self, error: BaseException) -> None:
+        if self._stop is None:
+            self._stop = error
+        for call in self._waiting:
+            self._reports[call.call_date].problems.append(f"call {call.call_id}: not fetched yet")
+        self._waiting.clear()
+
+    def _release(self) -> None:
+        if self._finished_ids:
+            self._claims.release(self._finished_ids)
+            self._finished_ids.clear()
+
+    # --- storing -----------------------------------------------------------------------------------------------
+
+    def _store_finished(self) -> Iterator[DayReport]:
+        finished = [day for day, left in self._open.items() if left == 0 and day in self._reports]
+        for day in sorted(finished, reverse=True):
+            yield self._store(day)
+
+    def _store_rest(self) -> Iterator[DayReport]:
+        for day in sorted(self._reports, reverse=True):
+            yield self._store(day)
+
+    def _store(self, day: date) -> DayReport:
+        report = self._reports.pop(day)
+        report.stored = self._storing.store(day)
+        return report
+

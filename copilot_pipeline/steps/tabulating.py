@@ -1,0 +1,106 @@
+"""Tabulating: the call tables of a day, made from the raw day in one pass, into the lake and the warehouse.
+
+A pure function of stored bodies and users: a year of calls is rebuilt with no request. Memory does not grow with the
+day: a batch of calls is parsed, written to Parquet and copied to Postgres before the next is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from copilot_pipeline.clari import Dialect, dialect_named
+from copilot_pipeline.database import Database
+from copilot_pipeline.errors import UnreadableBody
+from copilot_pipeline.lake import Lake
+from copilot_pipeline.ledger import CallLedger
+from copilot_pipeline.records import CallRecord
+from copilot_pipeline.steps.rows import CallRows, has_transcript
+from copilot_pipeline.tables import CALL_TABLES, RAW_CALL_DETAILS
+from copilot_pipeline.transcripts import UserDirectory, assemble, participants, resolve_people
+from copilot_pipeline.warehouse import load_day
+
+
+@dataclass(frozen=True, slots=True)
+class TabulatedDay:
+    """Rows written, by table."""
+
+    day: date
+    rows: dict[str, int]
+    quarantined: int
+
+
+class Tabulating:
+    """Makes calls, participants, transcripts and utterances of a day."""
+
+    def __init__(self, lake: Lake, database: Database, ledger: CallLedger, directory: UserDirectory) -> None:
+        self._lake = lake
+        self._database = database
+        self._ledger = ledger
+        self._directory = directory
+
+    def days_to_tabulate(self, days: Sequence[date]) -> list[date]:
+        """The days asked for, and those whose tables still show a call that moved away. Newest first."""
+        return sorted({*days, *self._ledger.days_that_lost_a_call()}, reverse=True)
+
+    def tabulate(self, day: date) -> TabulatedDay:
+        """Replaces the day in all four tables: Postgres in one transaction, Parquet file by file just before it ends.
+
+        A death in between leaves a day whose two stores differ for as long as it takes to run the same day again.
+        """
+        quarantined = 0
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._database.transaction())
+            load = load_day(connection, CALL_TABLES, day)
+            writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in CALL_TABLES}
+            for batch in self._lake.batches(RAW_CALL_DETAILS, day):
+                rows, unreadable = self._rows(day, batch)
+                quarantined += unreadable
+                for table, content in rows.tables():
+                    writers[table.name].append(content)
+                    load.append(table, content, call_ids=rows.call_ids)
+            self._ledger.mark_tabulated(connection, day)
+        return TabulatedDay(day, load.rows, quarantined)
+
+    def _rows(self, day: date, batch: pa.Table) -> tuple[CallRows, int]:
+        rows = CallRows(day)
+        unreadable = 0
+        for raw in batch.to_pylist():
+            record, problem = self._record(raw)
+            unreadable += problem
+            if record is None:
+                continue
+            people = resolve_people(record, self._directory)
+            # A call whose details are set aside keeps its row in `calls`, made from the list item.
+            is_transcribed = has_transcript(record, raw["details"] is not None or raw["dialect"] == "guide")
+            transcript = assemble(record, people)
+            rows.add(
+                record,
+                transcript if is_transcribed and not problem else None,
+                participants(record, people, transcript),
+                fetched_at=raw["fetched_at"],
+                gone_at=raw["gone_at"],
+            )
+        return rows, unreadable
+
+    def _record(self, raw: dict[str, Any]) -> tuple[CallRecord | None, bool]:
+        """The record of a raw row, and whether its details could not be read."""
+        dialect: Dialect = dialect_named(raw["dialect"])
+        try:
+            return (
+                dialect.parse_call(raw["listed"], raw["details"], listed_is_newer=raw["listed_is_newer"]),
+                False,
+            )
+        except UnreadableBody as error:
+            self._ledger.quarantine(
+                raw["call_id"], raw["call_date"], "call-details", str(error), raw["details"] or raw["listed"] or b""
+            )
+        try:
+            return dialect.parse_call(raw["listed"], None, listed_is_newer=True), True
+        except UnreadableBody:
+            return None, True
