@@ -1,0 +1,217 @@
+"""Everything a step needs, made from settings: the one place where the rooms are put together.
+
+Assets, sensors and commands hold a `Runtime` and ask it for a step; they never build clients or connections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+from copilot_pipeline.clari import ClariClient, dialect_named
+from copilot_pipeline.database import Database, open_database
+from copilot_pipeline.errors import ConfigurationError, PipelineError
+from copilot_pipeline.http import HttpCaller
+from copilot_pipeline.lake import Lake
+from copilot_pipeline.ledger import CallLedger, Claims, RunLedger
+from copilot_pipeline.pacing import SharedGate
+from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
+from copilot_pipeline.settings import Settings, load_settings
+from copilot_pipeline.steps.deals import Deals
+from copilot_pipeline.steps.extraction import Extraction
+from copilot_pipeline.steps.progress import Progress, Silence
+from copilot_pipeline.steps.reference import Reference
+from copilot_pipeline.steps.score_tables import ScoreTables
+from copilot_pipeline.steps.scoring import Scoring, ScoringRules
+from copilot_pipeline.steps.storing import Storing
+from copilot_pipeline.steps.tabulating import Tabulating
+
+FIRST_PAGE_SIZE = 100
+_PAGE_SIZE_NOTE = "clari page size"
+
+
+class Runtime:
+    """The pipeline's parts, opened when first used and closed together."""
+
+    def __init__(self, settings: Settings, *, door: str = "run", progress: Progress | None = None) -> None:
+        self.settings = settings
+        self.door = door
+        self.progress = progress or Silence()
+        self.problems: list[str] = []
+        self.fatal: PipelineError | None = None
+
+    @cached_property
+    def database(self) -> Database:
+        """PostgreSQL, its schema up to date."""
+        return open_database(self.settings.environment)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The Parquet lake."""
+        return Lake(self.settings.environment.lake_url)
+
+    @cached_property
+    def calls(self) -> CallLedger:
+        """The ledger of calls."""
+        return CallLedger(self.database, self.settings.zone)
+
+    @cached_property
+    def runs(self) -> RunLedger:
+        """The ledger of Semarize runs."""
+        return RunLedger(self.database)
+
+    def gate(self, door: str | None = None) -> SharedGate:
+        """The shared pace and weekly budget, as seen through a door."""
+        environment = self.settings.environment
+        return SharedGate(
+            self.database,
+            requests_per_second=environment.copilot_pipeline_requests_per_second,
+            requests_per_week=environment.copilot_pipeline_requests_per_week,
+            door=door or self.door,
+        )
+
+    @contextmanager
+    def clari(self, door: str | None = None) -> Iterator[ClariClient]:
+        """A Clari Copilot client whose every request passes the gate."""
+        environment = self.settings.environment
+        dialect = dialect_named(environment.clari_copilot_dialect)
+        caller = HttpCaller(
+            "Clari Copilot", environment.clari_base_url, dialect.auth_headers(*self._clari_secrets()), gate=self.gate(door)
+        )
+        try:
+            yield ClariClient(
+                dialect,
+                caller,
+                include_private=self.settings.pipeline.clari.include_private,
+                page_size=self._page_size(),
+                on_page_size=self._remember_page_size,
+                units_per_record=environment.copilot_pipeline_pace_unit == "records",
+                most_records=self._most_records(),
+            )
+        finally:
+            caller.close()
+
+    def _clari_secrets(self) -> tuple[str, str]:
+        environment = self.settings.environment
+        key, password = environment.clari_copilot_api_key, environment.clari_copilot_api_password
+        if key is None:
+            raise ConfigurationError("CLARI_COPILOT_API_KEY is not set: copy it from Workspace Settings > Integrations")
+        if password is None and environment.clari_copilot_dialect == "rest":
+            raise ConfigurationError(
+                "CLARI_COPILOT_API_PASSWORD is not set: it stands beside the API key, also named API secret"
+            )
+        return key.get_secret_value(), password.get_secret_value() if password else ""
+
+    def _most_records(self) -> int | None:
+        """Where the pace counts records, a page may hold no more than a second's worth."""
+        environment = self.settings.environment
+        if environment.copilot_pipeline_pace_unit == "requests":
+            return None
+        return max(1, int(environment.copilot_pipeline_requests_per_second)) or None
+
+    def _page_size(self) -> int:
+        with self.database.connection() as connection:
+            row = connection.execute(
+                "SELECT value FROM copilot_ops.notes WHERE name = %s", (_PAGE_SIZE_NOTE,)
+            ).fetchone()
+        return int(row[0]) if row else FIRST_PAGE_SIZE
+
+    def _remember_page_size(self, size: int) -> None:
+        with self.database.connection() as connection:
+            connection.execute(
+                """INSERT INTO copilot_ops.notes (name, value) VALUES (%s, %s)
+                ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
+                (_PAGE_SIZE_NOTE, str(size)),
+            )
+
+    @contextmanager
+    def semarize(self) -> Iterator[SemarizeClient]:
+        """A Semarize client."""
+        environment = self.settings.environment
+        if environment.semarize_api_key is None:
+            raise ConfigurationError(
+                "SEMARIZE_API_KEY is not set, and pipeline.yaml has kits to score with: set the key, or remove the kits"
+            )
+        caller = make_caller(environment.semarize_base_url, environment.semarize_api_key.get_secret_value())
+        try:
+            yield SemarizeClient(caller)
+        finally:
+            caller.close()
+
+    @property
+    def kits(self) -> list[Kit]:
+        """The kits of pipeline.yaml."""
+        return [
+            Kit(name=name, code=kit.code, version_id=kit.kit_version_id)
+            for name, kit in self.settings.pipeline.kits.items()
+        ]
+
+    @contextmanager
+    def extraction(self, door: str | None = None) -> Iterator[Extraction]:
+        """List, fetch, store."""
+        environment = self.settings.environment
+        storing = Storing(self.lake, self.calls, environment.clari_copilot_dialect)
+        with self.clari(door) as client, Claims(self.database.url) as claims:
+            yield Extraction(
+                client,
+                self.calls,
+                storing,
+                claims,
+                door=door or self.door,
+                requests_in_flight=self.settings.pipeline.clari.requests_in_flight,
+                progress=self.progress,
+            )
+
+    @cached_property
+    def reference(self) -> Reference:
+        """Users, topics, scorecards."""
+        return Reference(self.lake, self.database)
+
+    @cached_property
+    def deals(self) -> Deals:
+        """Deals."""
+        return Deals(self.lake, self.database, progress=self.progress)
+
+    def tabulating(self) -> Tabulating:
+        """The call tables."""
+        return Tabulating(self.lake, self.database, self.calls, self.reference.user_directory())
+
+    @contextmanager
+    def scoring(self) -> Iterator[Scoring]:
+        """Semarize runs."""
+        rules = self.settings.pipeline.semarize
+        with self.semarize() as client:
+            yield Scoring(
+                client,
+                self.runs,
+                self.lake,
+                self.kits,
+                ScoringRules(
+                    mode=rules.mode,
+                    run_type=rules.run_type,
+                    requests_in_flight=rules.requests_in_flight,
+                    runs_in_flight=rules.runs_in_flight,
+                    give_up_after_seconds=rules.give_up_after_seconds,
+                ),
+                progress=self.progress,
+            )
+
+    def score_tables(self) -> ScoreTables:
+        """The score tables."""
+        return ScoreTables(self.lake, self.database, self.runs, self.calls, self.kits)
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        if "database" in self.__dict__:
+            self.database.close()
+
+
+@contextmanager
+def open_runtime(*, door: str = "run", progress: Progress | None = None) -> Iterator[Runtime]:
+    """A runtime from the environment and `pipeline.yaml`."""
+    runtime = Runtime(load_settings(), door=door, progress=progress)
+    try:
+        yield runtime
+    finally:
+        runtime.close()

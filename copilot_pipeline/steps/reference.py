@@ -1,0 +1,74 @@
+"""Reference data: users, topics, scorecards and deals, small snapshots that are replaced whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import astuple
+
+import pyarrow as pa
+
+from copilot_pipeline.clari import ClariClient
+from copilot_pipeline.database import Database
+from copilot_pipeline.lake import Lake
+from copilot_pipeline.records import Scorecard, User
+from copilot_pipeline.tables import SCORECARDS, TOPICS, USERS, Table
+from copilot_pipeline.transcripts import UserDirectory
+from copilot_pipeline.warehouse import load_snapshot
+
+Row = tuple[object, ...]
+
+
+class Reference:
+    """Reads and replaces the reference tables."""
+
+    def __init__(self, lake: Lake, database: Database) -> None:
+        self._lake = lake
+        self._database = database
+
+    def refresh_users(self, client: ClariClient) -> int:
+        """`users`, at the price of one request."""
+        return self._replace(USERS, [astuple(user) for user in client.list_users()])
+
+    def refresh_topics(self, client: ClariClient) -> int:
+        """`topics`, at the price of one request."""
+        rows = [
+            (topic.topic_id, topic.name, topic.kind, list(topic.team_ids), topic.description, list(topic.trackers))
+            for topic in client.list_topics()
+        ]
+        return self._replace(TOPICS, rows)
+
+    def refresh_scorecards(self, client: ClariClient) -> int:
+        """`scorecards`, at the price of one request a hundred."""
+        return self._replace(SCORECARDS, [_scorecard(card) for card in client.list_scorecards()])
+
+    def _replace(self, table: Table, rows: Sequence[Row]) -> int:
+        unique = {row[0]: row for row in rows}  # the first column is the key
+        values = list(map(list, zip(*unique.values(), strict=True))) if unique else [[] for _ in table.columns]
+        content = pa.table(values, schema=table.arrow_schema)
+        with self._lake.writer(table) as writer:
+            writer.append(content)
+            return load_snapshot(self._database, table, [content])
+
+    def user_directory(self) -> UserDirectory:
+        """The users as last read; empty where they never were."""
+        users = [User(**row) for batch in self._lake.batches(USERS) for row in batch.to_pylist()]
+        return UserDirectory(users)
+
+
+def _scorecard(card: Scorecard) -> Row:
+    answers = [
+        {"skill": answer.skill, "label": answer.label, "order": answer.order, "score": answer.score}
+        for answer in card.answers
+    ]
+    return (
+        card.scorecard_id,
+        card.call_id,
+        card.kind,
+        card.rep_id,
+        card.scorer_id,
+        card.template_id,
+        card.total_score,
+        card.remark,
+        json.dumps(answers, ensure_ascii=False),
+    )

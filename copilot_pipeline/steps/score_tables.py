@@ -1,0 +1,140 @@
+"""The score tables of a day, made from the answers in the ledger. Pure but for reading and writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+
+from copilot_pipeline.database import Database
+from copilot_pipeline.errors import UnreadableBody
+from copilot_pipeline.lake import Lake
+from copilot_pipeline.ledger import CallLedger, PaidRun, RunLedger
+from copilot_pipeline.semarize import Kit, parse_scores
+from copilot_pipeline.tables import SCORE_TABLES, SEMARIZE_RUNS, SEMARIZE_SCORES, TRANSCRIPTS, Table
+from copilot_pipeline.warehouse import load_day, refresh_kit_views
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreDay:
+    """Rows written, and how many calls have no score."""
+
+    day: date
+    rows: dict[str, int]
+    unscored: int
+
+
+class ScoreTables:
+    """Makes semarize_runs and semarize_scores of a day, and the wide view of each kit."""
+
+    def __init__(
+        self, lake: Lake, database: Database, runs: RunLedger, calls: CallLedger, kits: Sequence[Kit]
+    ) -> None:
+        self._lake = lake
+        self._database = database
+        self._runs = runs
+        self._calls = calls
+        self._kits = kits
+
+    def tabulate(self, day: date) -> ScoreDay:
+        """Replaces the day in both tables."""
+        unscored = 0
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._database.transaction())
+            load = load_day(connection, SCORE_TABLES, day)
+            writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in SCORE_TABLES}
+            for batch in self._lake.batches(TRANSCRIPTS, day, columns=["call_id", "words", "transcript_hash"]):
+                transcripts = [(row["call_id"], row["transcript_hash"], row["words"]) for row in batch.to_pylist()]
+                run_rows, score_rows = self._rows(day, transcripts)
+                unscored += sum(row[4] != "succeeded" for row in run_rows)
+                for table, rows in ((SEMARIZE_RUNS, run_rows), (SEMARIZE_SCORES, score_rows)):
+                    content = _columns(table, rows)
+                    writers[table.name].append(content)
+                    load.append(table, content, call_ids=[call_id for call_id, _, _ in transcripts])
+        return ScoreDay(day, load.rows, unscored)
+
+    def refresh_views(self) -> None:
+        """One wide view a kit."""
+        refresh_kit_views(self._database, [kit.name for kit in self._kits])
+
+    def _rows(self, day: date, transcripts: list[tuple[str, str, int]]) -> tuple[list[Row], list[Row]]:
+        run_rows: list[Row] = []
+        score_rows: list[Row] = []
+        for kit in self._kits:
+            pairs = [(call_id, transcript_hash) for call_id, transcript_hash, _ in transcripts]
+            known = {run.call_id: run for run in self._runs.runs_for(kit.name, kit.reference, pairs)}
+            for call_id, transcript_hash, words in transcripts:
+                run = known.get(call_id)
+                if run is None:
+                    run_rows.append(_without_run(call_id, kit, day, transcript_hash, words))
+                    continue
+                scores, problem = self._scores(run, day)
+                score_rows.extend(scores)
+                run_rows.append(_run_row(run, day, len(scores), problem))
+        return run_rows, score_rows
+
+    def _scores(self, run: PaidRun, day: date) -> tuple[list[Row], str | None]:
+        if run.status != "succeeded" or run.answer is None:
+            return [], None
+        try:
+            parsed = parse_scores(run.answer)
+        except UnreadableBody as error:
+            self._calls.quarantine(run.call_id, day, f"semarize run {run.kit}", str(error), run.answer)
+            return [], str(error)
+        version = run.kit_version_id or parsed.kit_version_id
+        rows: list[Row] = [
+            (
+                run.call_id,
+                run.kit,
+                score.brick,
+                day,
+                score.value_kind,
+                score.value_bool,
+                score.value_num,
+                score.value_text,
+                score.value_json,
+                score.confidence,
+                score.reason,
+                list(score.evidence),
+                run.run_id,
+                version,
+                run.transcript_hash,
+            )
+            for score in parsed.scores
+        ]
+        unreadable = "; ".join(f"{brick}: {reason}" for brick, reason in parsed.unreadable) or None
+        return rows, unreadable
+
+
+def _run_row(run: PaidRun, day: date, bricks: int, problem: str | None) -> Row:
+    return (
+        run.call_id,
+        run.kit,
+        day,
+        run.run_id,
+        run.status,
+        run.kit_reference,
+        run.kit_version_id,
+        run.transcript_hash,
+        bricks,
+        run.requested_at,
+        run.finished_at,
+        run.duration_ms,
+        run.error_code,
+        problem or run.error_message,
+    )
+
+
+def _without_run(call_id: str, kit: Kit, day: date, transcript_hash: str, words: int) -> Row:
+    status, why = ("wanted", "not asked for yet") if words else ("skipped", "nobody said anything")
+    return (call_id, kit.name, day, None, status, kit.reference, None, transcript_hash, 0, None, None, None, None, why)
+
+
+def _columns(table: Table, rows: list[Row]) -> pa.Table:
+    values = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in table.columns]
+    return pa.table(values, schema=table.arrow_schema)

@@ -1,0 +1,243 @@
+"""Scoring: one paid Semarize run per call, kit and transcript, then the score tables of a day.
+
+Many runs are in flight while few requests are: a run is created, put back with the time of its next poll, and whoever
+is due next is asked about. The ledger has the intent before the request and the run id right after it, so that a
+death anywhere in between does not pay twice.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from datetime import date
+
+from copilot_pipeline.errors import CredentialsRefused, PipelineError, RequestRefused
+from copilot_pipeline.lake import Lake
+from copilot_pipeline.ledger import PaidRun, RunLedger, RunWish
+from copilot_pipeline.semarize import (
+    Kit,
+    RunRequest,
+    RunState,
+    SemarizeClient,
+    next_poll_seconds,
+    run_request,
+)
+from copilot_pipeline.steps.progress import Progress, Silence
+from copilot_pipeline.tables import TRANSCRIPTS
+
+STEP = "Semarize runs"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringRules:
+    """How runs are made and waited for."""
+
+    mode: str = "async"
+    run_type: str = "api"
+    requests_in_flight: int = 4
+    runs_in_flight: int = 64
+    give_up_after_seconds: float = 900.0
+
+
+@dataclass(slots=True)
+class ScoredDay:
+    """What became of the runs of a day."""
+
+    day: date
+    transcripts: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Every run of the day is at its end."""
+        return not self.problems
+
+
+@dataclass(slots=True)
+class _Task:
+    """A run under way. `request` is kept until the run exists: the same body must be sent again after a death."""
+
+    run: PaidRun
+    request: RunRequest
+    give_up_at: float
+    polls: int = 0
+
+
+class Scoring:
+    """Brings the runs of some days to their end."""
+
+    def __init__(
+        self,
+        client: SemarizeClient,
+        ledger: RunLedger,
+        lake: Lake,
+        kits: Sequence[Kit],
+        rules: ScoringRules,
+        *,
+        progress: Progress | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._lake = lake
+        self._kits = kits
+        self._rules = rules
+        self._progress = progress or Silence()
+        self._monotonic = monotonic
+        self._reports: dict[date, ScoredDay] = {}
+        self._open: dict[date, int] = {}
+        self._due: list[tuple[float, int, _Task]] = []
+        self._requests: dict[Future[float | None], _Task] = {}
+        self._order = 0
+        self._stop: BaseException | None = None
+
+    def run(self, days: Sequence[date]) -> Iterator[ScoredDay]:
+        """Yields each day once its runs are at their end, or given up on for now.
+
+        Refused credentials concern all days: what is under way is recorded, and then they are raised.
+        """
+        tasks = self._tasks(days)
+        exhausted = False
+        with ThreadPoolExecutor(self._rules.requests_in_flight, thread_name_prefix="semarize") as pool:
+            while True:
+                while not exhausted and self._has_room():
+                    task = next(tasks, None)
+                    if task is None:
+                        exhausted = True
+                    else:
+                        self._put(task, 0.0)
+                yield from self._finished_days()
+                if not (self._due or self._requests):
+                    break
+                self._submit(pool)
+                self._wait()
+                self._settle_answers()
+        if self._stop is not None:
+            raise self._stop
+
+    def _tasks(self, days: Sequence[date]) -> Iterator[_Task]:
+        """The open runs of all days, newest first, read as they are needed: texts are large."""
+        for day in sorted(days, reverse=True):
+            report = ScoredDay(day)
+            self._open[day] = 1  # the day itself, until it is read to its end
+            self._reports[day] = report
+            for call_id, text, transcript_hash in self._transcripts(day):
+                report.transcripts += 1
+                for kit in self._kits:
+                    task = self._intend(call_id, text, transcript_hash, day, kit)
+                    if task is not None:
+                        self._open[day] += 1
+                        self._progress.expect(STEP, 1)
+                        yield task
+            self._open[day] -= 1
+
+    def _intend(self, call_id: str, text: str, transcript_hash: str, day: date, kit: Kit) -> _Task | None:
+        request = run_request(call_id, text, kit, mode=self._rules.mode, run_type=self._rules.run_type)
+        wish = RunWish(call_id, kit.name, kit.reference, transcript_hash, day, request.idempotency_key)
+        run = self._ledger.intend(wish)
+        if not run.is_open:
+            return None
+        return _Task(run, request, self._monotonic() + self._rules.give_up_after_seconds)
+
+    def _transcripts(self, day: date) -> Iterator[tuple[str, str, str]]:
+        """Transcripts worth scoring: where nobody said anything there is nothing to pay for."""
+        for batch in self._lake.batches(TRANSCRIPTS, day, columns=["call_id", "text", "words", "transcript_hash"]):
+            for row in batch.to_pylist():
+                if row["words"]:
+                    yield row["call_id"], row["text"], row["transcript_hash"]
+
+    def _has_room(self) -> bool:
+        return self._stop is None and len(self._due) + len(self._requests) < self._rules.runs_in_flight
+
+    # --- requests ----------------------------------------------------------------------------------------------
+
+    def _put(self, task: _Task, seconds: float) -> None:
+        self._order += 1
+        heapq.heappush(self._due, (self._monotonic() + seconds, self._order, task))
+
+    def _submit(self, pool: ThreadPoolExecutor) -> None:
+        now = self._monotonic()
+        while self._due and self._due[0][0] <= now and len(self._requests) < self._rules.requests_in_flight:
+            task = heapq.heappop(self._due)[2]
+            self._requests[pool.submit(self._ask, task)] = task
+
+    def _wait(self) -> None:
+        """Until an answer is there, or the next poll is due and somebody is free to send it."""
+        seconds: float | None = None
+        if self._due and len(self._requests) < self._rules.requests_in_flight:
+            seconds = max(0.0, self._due[0][0] - self._monotonic())
+        if self._requests:
+            wait(self._requests, timeout=seconds, return_when=FIRST_COMPLETED)
+        elif seconds:
+            time.sleep(seconds)
+
+    def _ask(self, task: _Task) -> float | None:
+        """In a worker: creates the run or reads it. Returns when to ask again, in seconds; None at its end."""
+        if task.run.run_id is None:
+            state = self._client.create(task.request)
+            if state.run_id and not state.status.is_terminal:
+                self._ledger.created(task.run, state.run_id, state.status.value)
+                task.run = replace(task.run, run_id=state.run_id, status=state.status.value)
+        else:
+            state = self._client.read(task.run.run_id)
+            task.polls += 1
+        if not state.status.is_terminal:
+            return next_poll_seconds(task.polls, state.poll_after_seconds)
+        self._record_end(task, state)
+        return None
+
+    def _record_end(self, task: _Task, state: RunState) -> None:
+        self._ledger.ended(
+            task.run,
+            run_id=state.run_id,
+            status=state.status.value,
+            kit_version_id=state.kit_version_id,
+            duration_ms=state.duration_ms,
+            error_code=state.error_code,
+            error_message=state.error_message,
+            answer=state.body,
+        )
+
+    # --- answers -----------------------------------------------------------------------------------------------
+
+    def _settle_answers(self) -> None:
+        for future in [future for future in self._requests if future.done()]:
+            task = self._requests.pop(future)
+            error = future.exception()
+            again = None if error is not None else future.result()
+            if error is not None:
+                self._failed(task, error)
+            elif again is not None and self._stop is None:
+                if self._monotonic() + again <= task.give_up_at:
+                    self._put(task, again)
+                    continue
+                self._problem(task, "Semarize has not finished it yet; run again to collect it, it is not paid twice")
+            self._open[task.run.call_date] -= 1
+            self._progress.advance(STEP)
+
+    def _failed(self, task: _Task, error: BaseException) -> None:
+        if isinstance(error, RequestRefused) and task.run.run_id is None:
+            self._ledger.refused(task.run, error.code, str(error))
+            self._progress.note(f"call {task.run.call_id}, kit {task.run.kit}: {error}")
+            return
+        if isinstance(error, CredentialsRefused) or not isinstance(error, PipelineError):
+            self._stop = self._stop or error
+            self._drop_waiting()
+        self._problem(task, str(error))
+
+    def _drop_waiting(self) -> None:
+        for _, _, task in self._due:
+            self._problem(task, "not asked for yet")
+            self._open[task.run.call_date] -= 1
+        self._due.clear()
+
+    def _problem(self, task: _Task, problem: str) -> None:
+        self._reports[task.run.call_date].problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")
+
+    def _finished_days(self) -> Iterator[ScoredDay]:
+        for day in sorted((day for day, left in self._open.items() if left == 0), reverse=True):
+            del self._open[day]
+            yield self._reports.pop(day)
