@@ -47,9 +47,7 @@ class NotFound(RequestRefused):
 class TemporaryFailure(PipelineError):
     """Worth another try: transport error, 429 or 5xx. `retry_after_seconds` is the server's own wish."""
 
-    def __init__(
-        self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.retry_after_seconds = retry_after_seconds

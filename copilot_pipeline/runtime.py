@@ -77,7 +77,10 @@ class Runtime:
         environment = self.settings.environment
         dialect = dialect_named(environment.clari_copilot_dialect)
         caller = HttpCaller(
-            "Clari Copilot", environment.clari_base_url, dialect.auth_headers(*self._clari_secrets()), gate=self.gate(door)
+            "Clari Copilot",
+            environment.clari_base_url,
+            dialect.auth_headers(*self._clari_secrets()),
+            gate=self.gate(door),
         )
         try:
             yield ClariClient(
@@ -86,8 +89,7 @@ class Runtime:
                 include_private=self.settings.pipeline.clari.include_private,
                 page_size=self._page_size(),
                 on_page_size=self._remember_page_size,
-                units_per_record=environment.copilot_pipeline_pace_unit == "records",
-                most_records=self._most_records(),
+                counts_records=environment.copilot_pipeline_pace_unit == "records",
             )
         finally:
             caller.close()
@@ -103,19 +105,17 @@ class Runtime:
             )
         return key.get_secret_value(), password.get_secret_value() if password else ""
 
-    def _most_records(self) -> int | None:
-        """Where the pace counts records, a page may hold no more than a second's worth."""
-        environment = self.settings.environment
-        if environment.copilot_pipeline_pace_unit == "requests":
-            return None
-        return max(1, int(environment.copilot_pipeline_requests_per_second)) or None
-
     def _page_size(self) -> int:
         with self.database.connection() as connection:
             row = connection.execute(
                 "SELECT value FROM copilot_ops.notes WHERE name = %s", (_PAGE_SIZE_NOTE,)
             ).fetchone()
-        return int(row[0]) if row else FIRST_PAGE_SIZE
+        size = int(row[0]) if row else FIRST_PAGE_SIZE
+        environment = self.settings.environment
+        if environment.copilot_pipeline_pace_unit == "records" and environment.copilot_pipeline_requests_per_second:
+            # Where the pace counts records, a page holds no more than a second's worth.
+            size = max(1, min(size, int(environment.copilot_pipeline_requests_per_second)))
+        return size
 
     def _remember_page_size(self, size: int) -> None:
         with self.database.connection() as connection:

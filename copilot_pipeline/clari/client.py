@@ -39,8 +39,10 @@ class ClariClient:
         include_private: bool = False,
         page_size: int = 100,
         on_page_size: Callable[[int], None] | None = None,
+        counts_records: bool = False,
     ) -> None:
         self._dialect = dialect
+        self._counts_records = counts_records  # the pace counts the records of a page, as the guide words the limit
         self._caller = caller
         self._include_private = include_private
         self._page_size = max(1, min(page_size, dialect.largest_page))
@@ -88,7 +90,11 @@ class ClariClient:
                 window, skip, limit, include_private=self._include_private, with_total=with_total
             )
             try:
-                body = self._get(request, surrender_on=frozenset({_BAD_GATEWAY} if limit > 1 else ()))
+                body = self._get(
+                    request,
+                    units=limit if self._counts_records else 1,
+                    surrender_on=frozenset({_BAD_GATEWAY} if limit > 1 else ()),
+                )
             except TemporaryFailure as error:
                 if error.status != _BAD_GATEWAY or limit == 1:
                     raise
@@ -186,8 +192,9 @@ class ClariClient:
         body = self._get(Request("/get-deal", (("id", deal_id),)))
         return parse_deal(body, deal_id), body
 
-    def _get(self, request: Request, *, surrender_on: frozenset[int] = frozenset()) -> bytes:
-        return self._caller.call("GET", request.path, params=request.params, surrender_on=surrender_on).body
+    def _get(self, request: Request, *, units: int = 1, surrender_on: frozenset[int] = frozenset()) -> bytes:
+        answer = self._caller.call("GET", request.path, params=request.params, units=units, surrender_on=surrender_on)
+        return answer.body
 
 
 def _next_position(

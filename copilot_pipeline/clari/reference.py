@@ -21,7 +21,9 @@ from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.records import Deal, Scorecard, ScorecardAnswer, Topic, User
 
 # "48000", "$48,000.00", "USD 48,000": commas must group by three, else the text could mean something else.
-_AMOUNT = re.compile(r"^[^\d+\-.,]{0,5}\s*([+-]?)[^\d+\-.,]{0,5}(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)\D{0,5}$")
+_AMOUNT = re.compile(
+    r"^[^\d+\-.,]{0,5}\s*([+-]?)[^\d+\-.,]{0,5}(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)\D{0,5}$"
+)
 
 
 def _entries(body: bytes, key: str) -> list[dict[str, Any]]:

@@ -26,12 +26,40 @@ from copilot_pipeline.records import CallRecord, ListedCall
 _DETAIL_ONLY = frozenset({"transcript", "summary", "competitor_sentiments", "deal_stage_live"})
 # Missing where the call has no match in the CRM (contract trap 12): their absence is news and is never filled in.
 _CRM_FIELDS = frozenset(
-    "deal_name deal_value deal_close_date deal_stage_before_call account_name contact_names crm_info".split()
+    (
+        "deal_name",
+        "deal_value",
+        "deal_close_date",
+        "deal_stage_before_call",
+        "account_name",
+        "contact_names",
+        "crm_info",
+    )
 )
 _LIST_FIELDS = _CRM_FIELDS | frozenset(
-    "id source_id title users externalParticipants joinedParticipants status bot_not_join_reason type time icaluid "
-    "calendar_id recurring_event_id original_start_time last_modified_time audio_url video_url disposition "
-    "bookmark_timestamps metrics call_review_page_url".split()
+    (
+        "id",
+        "source_id",
+        "title",
+        "users",
+        "externalParticipants",
+        "joinedParticipants",
+        "status",
+        "bot_not_join_reason",
+        "type",
+        "time",
+        "icaluid",
+        "calendar_id",
+        "recurring_event_id",
+        "original_start_time",
+        "last_modified_time",
+        "audio_url",
+        "video_url",
+        "disposition",
+        "bookmark_timestamps",
+        "metrics",
+        "call_review_page_url",
+    )
 )
 
 
@@ -119,20 +147,18 @@ class RestDialect:
     ) -> CallRecord:
         """The record. Details win over the list item unless the item was read later."""
         item = None if listed is None else expect_mapping(decode(listed), "$")
-        if details is None:
-            if item is None:
-                raise UnreadableBody("$: no body to read")
-            path, call = "$", item
-        else:
-            path, call = _opened(decode(details))
-            known_id = call_id or (None if item is None else identifier(item.get("id")))
-            if call_id_of(call, path) != (known_id or call_id_of(call, path)):
-                raise UnreadableBody(f"{path}.id: not the id asked for")
-            call = call if item is None else _overlaid(item, call, listed_is_newer=listed_is_newer)
-        found_id = call_id_of(call, path)
-        if call_id is not None and found_id != call_id:
+        wanted = call_id or (None if item is None else call_id_of(item, "$"))
+        path, call = ("$", item) if details is None else _opened(decode(details))
+        if call is None:
+            raise UnreadableBody("$: no body to read")
+        found = call_id_of(call, path)
+        if wanted not in (None, found):
             raise UnreadableBody(f"{path}.id: not the id asked for")
-        return build_record(call, found_id, started_at_of(call, path), path)
+        if item is not None and details is not None:
+            if call_id_of(item, "$") != found:
+                raise UnreadableBody("$.id: list item and details are of different calls")
+            call = _overlaid(item, call, listed_is_newer=listed_is_newer)
+        return build_record(call, found, started_at_of(call, path), path)
 
 
 def _opened(value: Any) -> tuple[str, dict[str, Any]]:

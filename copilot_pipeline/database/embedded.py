@@ -23,7 +23,9 @@ def database_url(environment: Environment) -> str:
     if named is None:
         return _start(environment.home / EMBEDDED_FOLDER)
     if not re.match(r"^postgres(ql)?(\+\w+)?://", named):
-        raise ConfigurationError("COPILOT_PIPELINE_DATABASE_URL must look like postgresql://user:password@host/database")
+        raise ConfigurationError(
+            "COPILOT_PIPELINE_DATABASE_URL must look like postgresql://user:password@host/database"
+        )
     return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", named)
 
 

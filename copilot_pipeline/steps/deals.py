@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from copilot_pipeline.clari import ClariClient, parse_deal
+from copilot_pipeline.clari import ClariClient
+from copilot_pipeline.clari.reference import parse_deal
 from copilot_pipeline.database import Database
 from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, NotFound, PipelineError, UnreadableBody
 from copilot_pipeline.lake import Lake
@@ -75,8 +76,8 @@ class Deals:
         return report
 
     def _read_one(self, client: ClariClient, deal_id: str) -> tuple[bytes, bool]:
-        body = client.get_deal(deal_id)
-        return body, (parse_deal(body).stage or "").lower().startswith("closed")
+        deal, body = client.get_deal(deal_id)
+        return body, (deal.stage or "").lower().startswith("closed")
 
     def _wanted(self) -> list[str]:
         with self._database.connection() as connection:
@@ -84,7 +85,8 @@ class Deals:
                 f"""SELECT DISTINCT calls.deal_id FROM copilot.calls AS calls
                 LEFT JOIN copilot_ops.deals AS deals USING (deal_id)
                 WHERE calls.deal_id IS NOT NULL
-                  AND (deals.deal_id IS NULL OR (NOT deals.is_closed AND deals.read_at < now() - interval '{READ_AGAIN}'))
+                  AND (deals.deal_id IS NULL
+                    OR (NOT deals.is_closed AND deals.read_at < now() - interval '{READ_AGAIN}'))
                 ORDER BY 1"""
             ).fetchall()
         return [str(row[0]) for row in rows]
@@ -109,7 +111,7 @@ class Deals:
                     "SELECT deal_id, read_at, body FROM copilot_ops.deals WHERE body IS NOT NULL"
                 ).fetchall()
             }
-        rows = [_row(row, *_mirror(mirrored.get(row[0]))) for row in from_calls]
+        rows = [_row(row, *_mirror(row[0], mirrored.get(row[0]))) for row in from_calls]
         values = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in DEALS.columns]
         content = pa.table(values, schema=DEALS.arrow_schema)
         with self._lake.writer(DEALS) as writer:
@@ -117,11 +119,11 @@ class Deals:
             return load_snapshot(self._database, DEALS, [content])
 
 
-def _mirror(kept: tuple[datetime, bytes] | None) -> tuple[datetime | None, Deal | None]:
+def _mirror(deal_id: str, kept: tuple[datetime, bytes] | None) -> tuple[datetime | None, Deal | None]:
     if kept is None:
         return None, None
     try:
-        return kept[0], parse_deal(kept[1])
+        return kept[0], parse_deal(kept[1], deal_id)
     except UnreadableBody:
         return kept[0], None
 

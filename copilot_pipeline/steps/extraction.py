@@ -180,9 +180,7 @@ class Extraction:
             batch = [self._waiting.popleft() for _ in range(min(CLAIMED_AT_ONCE, len(self._waiting)))]
             claimed = self._claims.take([call.call_id for call in batch])
             # Looked at again under the claim: another process may have finished a call just before letting go of it.
-            still = {
-                call.call_id for call in self._ledger.wanted(sorted(self._open), among=[c.call_id for c in batch])
-            }
+            still = {call.call_id for call in self._ledger.wanted(sorted(self._open), among=[c.call_id for c in batch])}
             for call in batch:
                 if call.call_id in claimed and call.call_id in still:
                     self._running += 1
@@ -217,7 +215,7 @@ class Extraction:
             self._ledger.note_problem(call.call_id, str(error), look_again=True)
             return Outcome.MISSING
         try:
-            self._client.check_details(call.call_id, body)
+            self._client.parse_call(None, body, call_id=call.call_id)
         except UnreadableBody as error:
             self._ledger.keep_details(call, body, quarantine_reason=str(error))
             return Outcome.QUARANTINED
@@ -274,4 +272,3 @@ class Extraction:
         report = self._reports.pop(day)
         report.stored = self._storing.store(day)
         return report
-

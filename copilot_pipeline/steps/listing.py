@@ -15,7 +15,6 @@ from copilot_pipeline.ledger import CallLedger
 # harmless: what falls outside is recorded under its own day.
 OVERLAP = timedelta(seconds=1)
 LONGEST_STRETCH_DAYS = 14
-BASIS = "started"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Stretch:
         """The instants of the stretch. Midnight is taken in the zone: a day there may have 23 or 25 hours."""
         first = datetime.combine(self.days[0], time_of_day.min, zone)
         after_last = datetime.combine(self.days[-1] + timedelta(days=1), time_of_day.min, zone)
-        return ListWindow(BASIS, first - OVERLAP, after_last)
+        return ListWindow("started", first - OVERLAP, after_last)
 
 
 def stretches(days: Sequence[date]) -> list[Stretch]:
@@ -66,7 +65,6 @@ class Lister:
             yield from self.pages(ListWindow(window.basis, window.after, middle))
 
     def _pages(self, window: ListWindow) -> Iterator[list[str]]:
-        key = {"door": self._door, "basis": window.basis, "after": window.after, "before": window.before}
         saved = self._ledger.listing_position(self._door, window.basis, window.after, window.before)
         position = ListPosition(saved[0]) if saved else None
         began_at = saved[1] if saved else self._ledger.now()
@@ -75,7 +73,13 @@ class Lister:
             for item in page.quarantined:
                 self._ledger.quarantine(item.call_id, None, "list item", item.reason, item.body)
             self._ledger.record_page(
-                page.calls, next_skip=page.next.skip if page.next else None, began_at=began_at, **key
+                page.calls,
+                door=self._door,
+                basis=window.basis,
+                after=window.after,
+                before=window.before,
+                next_skip=page.next.skip if page.next else None,
+                began_at=began_at,
             )
             yield [call.call_id for call in page.calls]
             if page.next is None:

@@ -28,19 +28,19 @@ class Reference:
 
     def refresh_users(self, client: ClariClient) -> int:
         """`users`, at the price of one request."""
-        return self._replace(USERS, [astuple(user) for user in client.list_users()])
+        return self._replace(USERS, [astuple(user) for user in client.list_users()[0]])
 
     def refresh_topics(self, client: ClariClient) -> int:
         """`topics`, at the price of one request."""
         rows = [
             (topic.topic_id, topic.name, topic.kind, list(topic.team_ids), topic.description, list(topic.trackers))
-            for topic in client.list_topics()
+            for topic in client.list_topics()[0]
         ]
         return self._replace(TOPICS, rows)
 
     def refresh_scorecards(self, client: ClariClient) -> int:
         """`scorecards`, at the price of one request a hundred."""
-        return self._replace(SCORECARDS, [_scorecard(card) for card in client.list_scorecards()])
+        return self._replace(SCORECARDS, [_scorecard(card) for card in client.list_scorecards()[0]])
 
     def _replace(self, table: Table, rows: Sequence[Row]) -> int:
         unique = {row[0]: row for row in rows}  # the first column is the key

@@ -32,9 +32,7 @@ class ScoreDay:
 class ScoreTables:
     """Makes semarize_runs and semarize_scores of a day, and the wide view of each kit."""
 
-    def __init__(
-        self, lake: Lake, database: Database, runs: RunLedger, calls: CallLedger, kits: Sequence[Kit]
-    ) -> None:
+    def __init__(self, lake: Lake, database: Database, runs: RunLedger, calls: CallLedger, kits: Sequence[Kit]) -> None:
         self._lake = lake
         self._database = database
         self._runs = runs

@@ -121,4 +121,3 @@ def _rows(day: date, dialect: str, calls: Sequence[LedgerCall], bodies: dict[str
         "quarantine_reason": [call.quarantine_reason for call in calls],
     }
     return pa.table(columns, schema=RAW_CALL_DETAILS.arrow_schema)
-

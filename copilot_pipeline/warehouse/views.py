@@ -13,9 +13,7 @@ from copilot_pipeline.warehouse.statements import SCHEMA
 _LOCK = 7_203_114_003
 _LONGEST_NAME = 63  # bytes, PostgreSQL's limit
 # A brick whose answers are of several kinds is shown as JSON: nothing is cast, nothing is lost.
-_MIXED = (
-    "coalesce(to_jsonb(s.value_bool), to_jsonb(s.value_num), to_jsonb(s.value_text), s.value_json)"
-)
+_MIXED = "coalesce(to_jsonb(s.value_bool), to_jsonb(s.value_num), to_jsonb(s.value_text), s.value_json)"
 
 
 def refresh_kit_views(database: Database, kits: Sequence[str]) -> None:
@@ -39,9 +37,7 @@ def _refresh(connection: Connection, kit: str) -> None:
         FROM copilot.semarize_scores s WHERE s.kit = {kit} GROUP BY s.call_id, s.call_date"""
     ).format(view=view, bricks=sql.SQL("").join(columns), kit=sql.Literal(kit))
     comment = f"Scores of kit {kit}: a row a call, a column a brick. {statement.as_string(connection)}"
-    row = connection.execute(
-        "SELECT obj_description(to_regclass(%s))", (f'{SCHEMA}."scores_{kit}"',)
-    ).fetchone()
+    row = connection.execute("SELECT obj_description(to_regclass(%s))", (f'{SCHEMA}."scores_{kit}"',)).fetchone()
     if row is not None and row[0] == comment:
         return
     connection.execute(sql.SQL("DROP VIEW IF EXISTS {view}").format(view=view))

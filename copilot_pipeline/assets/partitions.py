@@ -1,0 +1,97 @@
+"""The days, and how an asset reports them.
+
+A run may cover many days. Each day is reported as it lands, so that what is done stays done whatever happens to the
+rest of the run; the days that could not be finished are named in one failure at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.settings import load_settings
+from copilot_pipeline.tables import Table
+
+_settings = load_settings()
+
+DAYS = dg.DailyPartitionsDefinition(
+    start_date=_settings.environment.copilot_pipeline_first_day.isoformat(),
+    timezone=_settings.pipeline.timezone,
+    end_offset=1,  # today's calls are wanted today; the nightly run makes the closed day final
+)
+
+OWNERS = ["team:revenue-operations"]
+Metadata = Mapping[str, Any]
+
+
+def days_of(context: dg.AssetExecutionContext) -> list[date]:
+    """The days of this run, ascending."""
+    return sorted(date.fromisoformat(key) for key in context.partition_keys)
+
+
+def land(
+    context: dg.AssetExecutionContext, day: date, tables: Sequence[tuple[Table, Metadata]], asked: Sequence[date]
+) -> None:
+    """Records that a day of some tables is there, now."""
+    key = day.isoformat()
+    is_lasting = len(asked) > 1 or day not in asked
+    for table, metadata in tables:
+        if is_lasting:
+            context.log_event(dg.AssetMaterialization(asset_key=table.name, partition=key, metadata=dict(metadata)))
+        if day in asked:
+            # The run's own event at its end replaces this one in the UI: it must say the same.
+            context.add_asset_metadata(dict(metadata), asset_key=table.name, partition_key=key)
+
+
+def fail_if(problems: Mapping[date, Sequence[str]], runtime: Runtime, what: str) -> None:
+    """Ends the step with one failure that names the days that are not done and why."""
+    if not problems:
+        return
+    lines = [f"{day.isoformat()}: {problem}" for day, found in sorted(problems.items()) for problem in found]
+    runtime.problems.extend(lines)
+    days = ", ".join(day.isoformat() for day in sorted(problems))
+    shown = lines[:20] + ([f"… and {len(lines) - 20} more"] if len(lines) > 20 else [])
+    raise dg.Failure(
+        description=f"{what}: {len(problems)} day(s) not done ({days}); the other days are. "
+        "Run the same days again: nothing that was fetched is fetched twice.\n" + "\n".join(shown),
+        metadata={"days_not_done": days, "problems": len(lines)},
+        allow_retries=False,
+    )
+
+
+def spec(
+    table: Table, *, group: str, kinds: Iterable[str], deps: Sequence[str] = (), partitioned: bool = True
+) -> dg.AssetSpec:
+    """What the UI shows of a table, from the one column list."""
+    return dg.AssetSpec(
+        key=table.name,
+        description=table.description,
+        deps=list(deps),
+        group_name=group,
+        owners=OWNERS,
+        kinds=set(kinds),
+        partitions_def=DAYS if partitioned else None,
+        metadata={
+            "dagster/column_schema": column_schema(table),
+            **({"dagster/table_name": f"copilot.{table.name}"} if table.in_warehouse else {}),
+        },
+    )
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The columns as Dagster shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.kind.postgres,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=not column.required, unique=table.key == (column.name,)),
+            )
+            for column in table.columns
+        ]
+    )

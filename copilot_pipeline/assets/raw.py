@@ -1,0 +1,56 @@
+"""raw_call_details: the only partitioned asset that costs Clari Copilot requests."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import dagster as dg
+
+from copilot_pipeline.assets.partitions import DAYS, OWNERS, column_schema, days_of, fail_if, land
+from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.tables import RAW_CALL_DETAILS
+
+# One run holds the pool for this many days, so that the daily run gets its turn between two of them.
+DAYS_PER_RUN = 7
+
+
+@dg.asset(
+    name=RAW_CALL_DETAILS.name,
+    description=RAW_CALL_DETAILS.description
+    + " Days already complete cost one list request; a call is fetched again only when its status moved.",
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.multi_run(DAYS_PER_RUN),
+    pool="clari_copilot",
+    group_name="raw",
+    kinds={"parquet"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": column_schema(RAW_CALL_DETAILS)},
+)
+def raw_call_details(
+    context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]
+) -> dg.MaterializeResult[None]:
+    """Lists the days, fetches the details that are wanted, stores the days."""
+    days = days_of(context)
+    problems: dict[date, list[str]] = {}
+    with runtime.extraction(door_of(context, runtime)) as extraction:
+        for report in extraction.run(days):
+            if report.problems:
+                problems[report.day] = report.problems
+                continue
+            calls = report.stored.calls if report.stored else 0
+            facts = {
+                "dagster/partition_row_count": calls,
+                "details_fetched": report.fetched,
+                "quarantined": report.quarantined,
+            }
+            land(context, report.day, [(RAW_CALL_DETAILS, facts)], days)
+    fail_if(problems, runtime, "raw_call_details")
+    return dg.MaterializeResult()
+
+
+def door_of(context: dg.AssetExecutionContext, runtime: Runtime) -> str:
+    """Through which door this run came: it is what its requests are counted under."""
+    tags = context.run.tags
+    if "dagster/backfill" in tags:
+        return "backfill"
+    return "schedule" if "dagster/schedule_name" in tags else runtime.door

@@ -1,0 +1,124 @@
+"""Checks that mean something: each is a sentence about the tables, counted in Postgres over the last thirty days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from copilot_pipeline.assets.partitions import DAYS
+from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.tables import CALLS, RAW_CALL_DETAILS, SEMARIZE_SCORES, TRANSCRIPTS, UTTERANCES
+
+DAYS_LOOKED_AT = 30
+LEAST_CRM_LINK_SHARE = 0.5
+LEAST_RESOLVED_SHARE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A check that counts offending rows by day; the query gives (day, offenders, looked at)."""
+
+    name: str
+    table: str
+    promise: str
+    query: str
+    most_share: float = 0.0
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+
+_COUNTED = (
+    _Counted(
+        "no_duplicate_calls",
+        CALLS.name,
+        "Every call is in exactly one partition.",
+        """SELECT call_date, count(*) - count(DISTINCT call_id), count(*) FROM copilot.calls
+        WHERE call_date >= %s GROUP BY 1""",
+    ),
+    _Counted(
+        "ready_calls_have_transcripts",
+        TRANSCRIPTS.name,
+        "Every ready call has its transcript.",
+        """SELECT calls.call_date, count(*) FILTER (WHERE transcripts.call_id IS NULL), count(*)
+        FROM copilot.calls LEFT JOIN copilot.transcripts USING (call_id)
+        WHERE calls.status = 'ready' AND calls.call_date >= %s GROUP BY 1""",
+    ),
+    _Counted(
+        "transcripts_have_scores",
+        SEMARIZE_SCORES.name,
+        "Every transcript with words in it has a finished run for each kit.",
+        """SELECT call_date, count(*) FILTER (WHERE status NOT IN ('succeeded', 'skipped')), count(*)
+        FROM copilot.semarize_runs WHERE call_date >= %s GROUP BY 1""",
+    ),
+    _Counted(
+        "calls_have_crm_links",
+        CALLS.name,
+        f"At least {LEAST_CRM_LINK_SHARE:.0%} of calls with a transcript are linked to a deal or an account.",
+        """SELECT call_date, count(*) FILTER (WHERE NOT has_crm_link), count(*)
+        FROM copilot.calls WHERE has_transcript AND call_date >= %s GROUP BY 1""",
+        most_share=1 - LEAST_CRM_LINK_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+    _Counted(
+        "speakers_are_resolved",
+        UTTERANCES.name,
+        f"At least {LEAST_RESOLVED_SHARE:.0%} of utterances have a speaker with a known side.",
+        """SELECT call_date, count(*) FILTER (WHERE side = 'unknown'), count(*)
+        FROM copilot.utterances WHERE call_date >= %s GROUP BY 1""",
+        most_share=1 - LEAST_RESOLVED_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+    _Counted(
+        "nothing_in_quarantine",
+        RAW_CALL_DETAILS.name,
+        "No body of these days is set aside as unreadable.",
+        """SELECT call_date, count(*), count(*) FROM copilot_ops.quarantine
+        WHERE call_date >= %s GROUP BY 1""",
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+)
+
+
+def _check(counted: _Counted) -> dg.AssetChecksDefinition:
+    @dg.asset_check(name=counted.name, asset=counted.table, description=counted.promise)
+    def check(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
+        with runtime.database.connection() as connection:
+            rows = connection.execute(counted.query, (_first_day(),)).fetchall()
+        offenders = sum(row[1] for row in rows)
+        looked_at = sum(row[2] for row in rows)
+        days = sorted(str(row[0]) for row in rows if row[1])
+        return dg.AssetCheckResult(
+            passed=offenders <= counted.most_share * looked_at,
+            severity=counted.severity,
+            metadata={"offending_rows": offenders, "rows_looked_at": looked_at, "days": ", ".join(days) or "none"},
+        )
+
+    return check
+
+
+@dg.asset_check(
+    name="no_missing_day",
+    asset=RAW_CALL_DETAILS.name,
+    description=f"Each closed day of the last {DAYS_LOOKED_AT} is stored.",
+)
+def no_missing_day(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
+    """A freshness policy looks at the newest event only, whichever day it was for; this looks at each day."""
+    expected = {date.fromisoformat(key) for key in DAYS.get_partition_keys()[-DAYS_LOOKED_AT - 1 : -1]}
+    with runtime.database.connection() as connection:
+        rows = connection.execute(
+            "SELECT call_date FROM copilot_ops.days WHERE stored_at IS NOT NULL AND call_date >= %s", (_first_day(),)
+        ).fetchall()
+    missing = sorted(expected - {row[0] for row in rows})
+    return dg.AssetCheckResult(
+        passed=not missing,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"missing_days": ", ".join(map(str, missing)) or "none", "missing": len(missing)},
+    )
+
+
+def _first_day() -> date:
+    return datetime.now(UTC).date() - timedelta(days=DAYS_LOOKED_AT)
+
+
+ALL_CHECKS = [*(_check(counted) for counted in _COUNTED), no_missing_day]

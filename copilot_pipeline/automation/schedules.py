@@ -1,0 +1,61 @@
+"""The daily run, a second look at the last days, and the reference data."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from copilot_pipeline.assets.partitions import DAYS
+from copilot_pipeline.tables import CALL_TABLES, DEALS, RAW_CALL_DETAILS, SCORE_TABLES, SCORECARDS, TOPICS, USERS
+
+CATCH_UP_DAYS = 3
+# The daily run goes before any backfill, whose runs are launched with a lower priority.
+DAILY_PRIORITY = {"dagster/priority": "10"}
+
+_PARTITIONED = [RAW_CALL_DETAILS.name, *(table.name for table in (*CALL_TABLES, *SCORE_TABLES))]
+_REFERENCE = [USERS.name, TOPICS.name, SCORECARDS.name]
+
+daily_calls = dg.define_asset_job(
+    "daily_calls",
+    selection=dg.AssetSelection.assets(*_PARTITIONED),
+    partitions_def=DAYS,
+    description="One day, the whole way: fetch, tabulate, score.",
+    tags=DAILY_PRIORITY,
+)
+
+reference_data = dg.define_asset_job(
+    "reference_data",
+    selection=dg.AssetSelection.assets(*_REFERENCE, "raw_deals", DEALS.name),
+    description="Users, topics, scorecards and deals.",
+    tags=DAILY_PRIORITY,
+)
+
+
+@dg.schedule(
+    job=daily_calls,
+    cron_schedule="0 6 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 06:00 UTC: yesterday, and again the days before it, for calls that finished late.",
+)
+def daily_calls_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
+    """One run a day, newest first. Days already complete cost one list request each."""
+    closed = [key for key in DAYS.get_partition_keys(current_time=context.scheduled_execution_time)][:-1]
+    return [
+        daily_calls.run_request_for_partition(
+            partition_key=key, run_key=f"{context.scheduled_execution_time:%Y-%m-%d}:{key}", tags=DAILY_PRIORITY
+        )
+        for key in reversed(closed[-CATCH_UP_DAYS:])
+    ]
+
+
+reference_schedule = dg.ScheduleDefinition(
+    name="reference_data_schedule",
+    job=reference_data,
+    cron_schedule="30 5 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 05:30 UTC: users, topics, scorecards, open deals.",
+)
+
+ALL_JOBS = [daily_calls, reference_data]
+ALL_SCHEDULES = [daily_calls_schedule, reference_schedule]

@@ -1,0 +1,72 @@
+"""The `copilot-pipeline` command. Each subcommand is a module, imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from copilot_pipeline import __version__
+from copilot_pipeline.cli.exits import explain, status_of
+from copilot_pipeline.errors import PipelineError
+
+_COMMANDS = {
+    "demo": "Two weeks of calls from the sandbox through the whole path.",
+    "dev": "Everything for working: database, Dagster UI and daemon.",
+    "run": "Materialize days without the UI.",
+    "doctor": "Check credentials, kits, database and lake.",
+    "sandbox": "The emulated APIs only, with their addresses and keys.",
+    "sql": "Query the pipeline's database.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when it is needed: `--help` and a usage error then cost nothing."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"copilot_pipeline.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="copilot-pipeline")
+def cli() -> None:
+    """Clari Copilot calls, scored by Semarize, in Parquet and Postgres.
+
+    \b
+    Try it without credentials:     copilot-pipeline demo
+    Check your own set-up:          copilot-pipeline doctor
+    Two weeks of your own calls:    copilot-pipeline run --from 2026-11-01 --to 2026-11-14
+    Work in the Dagster UI:         copilot-pipeline dev
+
+    Exit codes: 0 all done · 1 some of it is not · 2 wrong usage · 3 a setting or credential is wrong ·
+    75 the week's request budget is spent, run the same command again after it resets.
+    """
+
+
+def main() -> None:
+    """Runs the command; errors made for people are shown without a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except PipelineError as error:
+        explain(error)
+        sys.exit(status_of(error))

@@ -1,0 +1,93 @@
+"""`copilot-pipeline run`: days, without the UI."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, date, datetime
+
+import click
+from rich.console import Console
+
+from copilot_pipeline.cli.bars import Bars
+from copilot_pipeline.cli.exits import NOT_DONE
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.settings import load_settings
+
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.command("run")
+@click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
+@click.option("--to", "last", type=_DAY, required=True, metavar="DAY", help="Last day, included.")
+@click.option("--assets", metavar="A,B", help="Only these assets, by name. Default: all but raw_deals.")
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
+def command(first: datetime, last: datetime, assets: str | None, as_json: bool) -> None:
+    """Materialize days without the UI.
+
+    Fetches what is not held yet, rebuilds the tables, scores what has no score. Safe to stop and to repeat: nothing is
+    fetched twice and nothing is paid twice. Exit 0 only if all of it is done.
+    """
+    days = _days(first.date(), last.date())
+    from copilot_pipeline.orchestrate import EVERYTHING, materialize_days
+    from copilot_pipeline.runtime import open_runtime
+
+    console = Console(stderr=True)
+    began = time.monotonic()
+    with Bars(console) as bars, open_runtime(door="run", progress=bars) as runtime:
+        chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
+        finished = materialize_days(runtime, days, chosen)
+        counts = _counts(runtime, days)
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "days": len(days),
+                    "complete": finished.is_complete,
+                    "problems": list(finished.problems),
+                    "rows": counts,
+                    "seconds": round(time.monotonic() - began, 1),
+                }
+            )
+        )
+    else:
+        for problem in finished.problems:
+            console.print(f"not done: {problem}", style="red", markup=False, highlight=False)
+        rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        console.print(f"{len(days)} day(s) in {time.monotonic() - began:.1f} s: {rows}", highlight=False)
+    if not finished.is_complete:
+        if not as_json:
+            console.print("Run the same command again: what is done stays done.", highlight=False)
+        raise click.exceptions.Exit(NOT_DONE)
+
+
+def _days(first: date, last: date) -> tuple[date, ...]:
+    from copilot_pipeline.orchestrate import days_between
+
+    settings = load_settings()
+    start = settings.environment.copilot_pipeline_first_day
+    today = datetime.now(UTC).astimezone(settings.zone).date()
+    if last < first:
+        raise ConfigurationError(f"--to {last} is before --from {first}")
+    if first < start:
+        raise ConfigurationError(
+            f"--from {first} is before the first partition {start}: set COPILOT_PIPELINE_FIRST_DAY={first} to go back further"
+        )
+    if last > today:
+        raise ConfigurationError(f"--to {last} is in the future (today is {today})")
+    return days_between(first, last)
+
+
+def _counts(runtime: object, days: tuple[date, ...]) -> dict[str, int]:
+    from copilot_pipeline.runtime import Runtime
+    from copilot_pipeline.tables import CALL_TABLES, SEMARIZE_SCORES
+
+    assert isinstance(runtime, Runtime)  # noqa: S101
+    with runtime.database.connection() as connection:
+        counts = {}
+        for table in (*CALL_TABLES, SEMARIZE_SCORES):
+            row = connection.execute(
+                f"SELECT count(*) FROM copilot.{table.name} WHERE call_date BETWEEN %s AND %s", (days[0], days[-1])
+            ).fetchone()
+            counts[table.name] = int(row[0]) if row else 0
+    return counts

@@ -1,0 +1,62 @@
+"""Dagster's own storage, on the pipeline's database.
+
+`dagster.yaml` names the class below, so that `dagster dev`, the daemon, the UI and our commands all keep runs and
+events in the same PostgreSQL, named or embedded, without an address in the file.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster._serdes import ConfigurableClassData
+from dagster_postgres import DagsterPostgresStorage
+
+from copilot_pipeline.database import database_url
+from copilot_pipeline.settings import Environment, load_settings
+
+CONFIG_FILE = "dagster.yaml"
+
+
+class PipelineStorage(DagsterPostgresStorage):
+    """DagsterPostgresStorage on the address that the pipeline's settings give."""
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """No configuration: the address comes from the environment."""
+        return {}
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+    ) -> PipelineStorage:
+        """Storage on the database in use, started if it is the embedded one."""
+        url = database_url(load_settings().environment)
+        return PipelineStorage(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+
+
+def dagster_home(environment: Environment) -> Path:
+    """The folder of Dagster's files, with the project's `dagster.yaml` in it. Exported as DAGSTER_HOME."""
+    named = os.environ.get("DAGSTER_HOME")
+    if named:
+        return Path(named)
+    home = environment.home / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(project_root() / CONFIG_FILE, home / CONFIG_FILE)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def project_root() -> Path:
+    """The folder of the checkout."""
+    return Path(__file__).resolve().parent.parent
+
+
+def open_instance(environment: Environment) -> dg.DagsterInstance:
+    """The instance that the UI shows too."""
+    dagster_home(environment)
+    return dg.DagsterInstance.get()

@@ -1,0 +1,92 @@
+"""Materializing days in this process, as Dagster runs that the UI shows: what `run` and `demo` do.
+
+The raw layer first, then what is made from it, each in a run of its own: days that could not be fetched whole do not
+keep the others from being tabulated and scored.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import dagster as dg
+
+from copilot_pipeline.definitions import defs
+from copilot_pipeline.errors import BudgetSpent, ConfigurationError, CredentialsRefused, PipelineError
+from copilot_pipeline.instance import open_instance
+from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.tables import CALL_TABLES, DEALS, RAW_CALL_DETAILS, SCORE_TABLES, SCORECARDS, TOPICS, USERS
+
+RAW_DEALS = "raw_deals"
+_FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
+_THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
+_LAST = (RAW_DEALS, DEALS.name)
+# raw_deals costs a request a deal, so it runs when it is asked for and every night, not with every range of days.
+EVERYTHING = (*_FIRST, *_THEN, DEALS.name)
+KNOWN_ASSETS = (*_FIRST, *_THEN, *_LAST)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a range of days ended."""
+
+    days: tuple[date, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """All of it is done."""
+        return not self.problems
+
+
+def days_between(first: date, last: date) -> tuple[date, ...]:
+    """Both days included."""
+    return tuple(first + timedelta(days=offset) for offset in range((last - first).days + 1))
+
+
+def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[str] = EVERYTHING) -> Finished:
+    """Materializes assets for days. Raises what concerns all days (credentials, budget); reports the rest."""
+    unknown = sorted(set(assets) - set(KNOWN_ASSETS))
+    if unknown:
+        raise ConfigurationError(f"no such asset: {', '.join(unknown)}. There are: {', '.join(KNOWN_ASSETS)}")
+    instance = open_instance(runtime.settings.environment)
+    for stage in (_FIRST, _THEN, _LAST):
+        chosen = [name for name in stage if name in assets]
+        if chosen:
+            _materialize(instance, runtime, chosen, days)
+    return Finished(tuple(days), tuple(runtime.problems))
+
+
+def _materialize(instance: dg.DagsterInstance, runtime: Runtime, assets: Sequence[str], days: Sequence[date]) -> None:
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    job = defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey(name) for name in assets],
+        tags={
+            "dagster/asset_partition_range_start": min(days).isoformat(),
+            "dagster/asset_partition_range_end": max(days).isoformat(),
+        },
+        resources={"runtime": runtime},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+    if result.success:
+        return
+    if runtime.fatal is not None:
+        raise runtime.fatal
+    if not runtime.problems:
+        failures = [event for event in result.all_events if event.is_step_failure]
+        runtime.problems.extend(f"{event.step_key}: {_reason(event)}" for event in failures)
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    cause = error.cause if error and error.cause else error
+    return cause.message.strip() if cause else "failed"
+
+
+FATAL = (CredentialsRefused, BudgetSpent, ConfigurationError)
+__all__ = ["EVERYTHING", "KNOWN_ASSETS", "Finished", "PipelineError", "days_between", "materialize_days"]
