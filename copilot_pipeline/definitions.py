@@ -1,7 +1,5 @@
 """The Dagster front door: what there is, wired together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -9,13 +7,13 @@ import dagster as dg
 from copilot_pipeline.assets import ALL_ASSETS
 from copilot_pipeline.automation.checks import ALL_CHECKS
 from copilot_pipeline.automation.schedules import ALL_JOBS, ALL_SCHEDULES
-from copilot_pipeline.runtime import Runtime, open_runtime
+from copilot_pipeline.runtime import Runtime, current_runtime
 
 
 @dg.resource(description="The pipeline's parts, made from the environment and pipeline.yaml.")
 def runtime_resource(_context: dg.InitResourceContext) -> Iterator[Runtime]:
     """A runtime for one run."""
-    with open_runtime(door="ui") as runtime:
+    with current_runtime(door="ui") as runtime:
         yield runtime
 
 

@@ -69,7 +69,6 @@ def _materialize(instance: dg.DagsterInstance, runtime: Runtime, assets: Sequenc
             "dagster/asset_partition_range_start": min(days).isoformat(),
             "dagster/asset_partition_range_end": max(days).isoformat(),
         },
-        resources={"runtime": runtime},
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )

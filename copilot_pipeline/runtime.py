@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 
 from copilot_pipeline.clari import ClariClient, dialect_named
@@ -29,6 +30,10 @@ from copilot_pipeline.steps.tabulating import Tabulating
 
 FIRST_PAGE_SIZE = 100
 _PAGE_SIZE_NOTE = "clari page size"
+
+
+# The runtime of a command that materializes in its own process: its assets use it instead of opening another.
+_current: ContextVar[Runtime | None] = ContextVar("current_runtime", default=None)
 
 
 class Runtime:
@@ -209,9 +214,22 @@ class Runtime:
 
 @contextmanager
 def open_runtime(*, door: str = "run", progress: Progress | None = None) -> Iterator[Runtime]:
-    """A runtime from the environment and `pipeline.yaml`."""
+    """A runtime from the environment and `pipeline.yaml`; within the block, also the one that assets use."""
     runtime = Runtime(load_settings(), door=door, progress=progress)
+    token = _current.set(runtime)
     try:
         yield runtime
     finally:
+        _current.reset(token)
         runtime.close()
+
+
+@contextmanager
+def current_runtime(*, door: str) -> Iterator[Runtime]:
+    """The runtime of the command that is running, or one of its own."""
+    runtime = _current.get()
+    if runtime is not None:
+        yield runtime
+        return
+    with open_runtime(door=door) as runtime:
+        yield runtime

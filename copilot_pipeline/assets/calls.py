@@ -1,7 +1,5 @@
 """The four call tables, made in one pass over the raw day."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

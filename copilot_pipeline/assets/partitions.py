@@ -4,8 +4,6 @@ A run may cover many days. Each day is reported as it lands, so that what is don
 rest of the run; the days that could not be finished are named in one failure at the end.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any

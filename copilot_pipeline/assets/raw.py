@@ -1,7 +1,5 @@
 """raw_call_details: the only partitioned asset that costs Clari Copilot requests."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import dagster as dg

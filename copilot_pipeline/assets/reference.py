@@ -1,7 +1,5 @@
 """Users, topics, scorecards and deals: snapshots."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import dagster as dg

@@ -1,7 +1,5 @@
 """semarize_runs and semarize_scores: one paid run per call, kit and transcript."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import date
 

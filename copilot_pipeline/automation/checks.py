@@ -1,7 +1,5 @@
 """Checks that mean something: each is a sentence about the tables, counted in Postgres over the last thirty days."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 

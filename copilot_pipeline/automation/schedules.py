@@ -1,7 +1,5 @@
 """The daily run, a second look at the last days, and the reference data."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from copilot_pipeline.assets.partitions import DAYS

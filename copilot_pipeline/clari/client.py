@@ -118,8 +118,7 @@ class ClariClient:
             except UnreadableBody as error:
                 quarantined.append(UnreadableItem(body, str(error), self._dialect.readable_id(body)))
                 continue
-            # A dialect that can only ask for whole days also gets the rest of those days.
-            if self.capabilities.has_modified_filter or window.after <= call.started_at <= window.before:
+            if not self.capabilities.whole_days_only or window.after <= call.started_at <= window.before:
                 calls.append(call)
         return tuple(calls), tuple(quarantined)
 

@@ -51,7 +51,12 @@ class GuideDialect:
     default_base_url = "https://api.copilot.clari.com"
     largest_page = 50  # the guide's own example; whether more is taken is not said
     capabilities = Capabilities(
-        has_modified_filter=False, has_status=False, list_has_transcript=True, has_reference=False, max_skip=None
+        has_modified_filter=False,
+        has_status=False,
+        list_has_transcript=True,
+        max_skip=None,
+        has_reference=False,
+        whole_days_only=True,
     )
 
     def auth_headers(self, api_key: str, api_password: str | None = None) -> dict[str, str]:
@@ -216,20 +221,31 @@ def _segments(turns: Any, path: str, people: tuple[Person, ...]) -> tuple[Segmen
         return ()
     if not isinstance(turns, list):
         raise UnreadableBody(f"{path}: expected an array")
-    known = {person.person_id.casefold(): person.person_id for person in reversed(people)}
-    exact = {person.person_id for person in people}
+    names = _SpeakerNames(people)
     segments = []
     for index, turn in enumerate(turns):
-        if not isinstance(turn, dict):
+        if type(turn) is not dict:
             raise UnreadableBody(f"{path}[{index}]: expected an object")
         said = turn.get("text")
-        if said is not None and not isinstance(said, str):
+        if said is not None and type(said) is not str:
             raise UnreadableBody(f"{path}[{index}].text: expected text")
-        speaker = text(turn.get("speaker"))
-        if speaker is not None and speaker not in exact:
-            speaker = known.get(speaker.casefold(), speaker)
-        segments.append(Segment(speaker, said or "", number(turn.get("start")), number(turn.get("end"))))
+        speaker = turn.get("speaker")
+        person_id = names[speaker] if type(speaker) is str else text(speaker)
+        segments.append(Segment(person_id, said or "", number(turn.get("start")), number(turn.get("end"))))
     return tuple(segments)
+
+
+class _SpeakerNames(dict[str, str | None]):
+    """The person a turn's speaker is: the participant of that name, in whatever case. Each name is looked up once."""
+
+    def __init__(self, people: tuple[Person, ...]) -> None:
+        super().__init__((person.person_id, person.person_id) for person in people)
+        self._folded = {person.person_id.casefold(): person.person_id for person in reversed(people)}
+
+    def __missing__(self, speaker: str) -> str | None:
+        name = text(speaker)
+        self[speaker] = None if name is None else self._folded.get(name.casefold(), name)
+        return self[speaker]
 
 
 def _crm(call: dict[str, Any]) -> CrmLink:

@@ -71,8 +71,9 @@ class Capabilities:
     has_modified_filter: bool
     has_status: bool
     list_has_transcript: bool
-    has_reference: bool  # users, topics, scorecards, deals
     max_skip: int | None  # deepest position a listing may start from
+    has_reference: bool = True  # users, topics, scorecards, deals
+    whole_days_only: bool = False  # windows can only be asked for in days; the client cuts them to size
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from copilot_pipeline.clari.decoding import (
+    count,
     decode,
     expect_mapping,
     flag,
@@ -27,7 +28,11 @@ _AMOUNT = re.compile(
 
 
 def _entries(body: bytes, key: str) -> list[dict[str, Any]]:
-    found = expect_mapping(decode(body), "$").get(key)
+    return _entries_of(expect_mapping(decode(body), "$"), key)
+
+
+def _entries_of(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    found = value.get(key)
     if not isinstance(found, list):
         raise UnreadableBody(f"$.{key}: expected an array")
     return mappings(found)
@@ -67,7 +72,8 @@ def parse_topics(body: bytes) -> list[Topic]:
 
 def parse_scorecards(body: bytes) -> tuple[list[Scorecard], int, bool | None, int | None]:
     """One page of /scorecard: cards, entries received, and what `pagination` says of more and of the next skip."""
-    received = expect_mapping(decode(body), "$").get("scorecards")
+    page = expect_mapping(decode(body), "$")
+    entries = _entries_of(page, "scorecards")
     cards = [
         Scorecard(
             scorecard_id=scorecard_id,
@@ -80,12 +86,11 @@ def parse_scorecards(body: bytes) -> tuple[list[Scorecard], int, bool | None, in
             remark=text(entry.get("remark")),
             answers=_answers(entry.get("questions_score")),
         )
-        for entry in _entries(body, "scorecards")
+        for entry in entries
         if (scorecard_id := text(entry.get("id"))) is not None
     ]
-    pagination = mapping(mapping(decode(body)).get("pagination"))
-    next_skip = number(pagination.get("nextPageSkip"))
-    return cards, len(received or []), flag(pagination.get("hasMore")), None if next_skip is None else int(next_skip)
+    pagination = mapping(page.get("pagination"))
+    return cards, len(page["scorecards"]), flag(pagination.get("hasMore")), count(pagination.get("nextPageSkip"))
 
 
 def _answers(value: Any) -> tuple[ScorecardAnswer, ...]:
