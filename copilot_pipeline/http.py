@@ -8,6 +8,7 @@ status, and at most a short machine code the server sent.
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ class Answer:
 class HttpCaller:
     """Sends requests to one service, each through the gate, retrying what is worth it.
 
-    Thread-safe: one instance serves all workers over one connection pool.
+    Thread-safe: one instance serves all workers, each over its own connection.
     """
 
     def __init__(
@@ -87,17 +88,28 @@ class HttpCaller:
         self._gate = gate
         self._policy = policy or RetryPolicy()
         self._sleep = sleep
-        self._client = httpx.Client(
-            base_url=base_url.rstrip("/"),
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
-            timeout=TIMEOUT,
-            transport=transport,
-            limits=httpx.Limits(max_connections=32, max_keepalive_connections=32),
-        )
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"User-Agent": USER_AGENT, "Accept": "application/json", **headers}
+        self._transport = transport
+        self._local = threading.local()
+        self._clients: list[httpx.Client] = []
+
+    @property
+    def _client(self) -> httpx.Client:
+        """A client for this thread. One shared pool serializes its threads on a lock at every request."""
+        client: httpx.Client | None = getattr(self._local, "client", None)
+        if client is None:
+            client = httpx.Client(
+                base_url=self._base_url, headers=self._headers, timeout=TIMEOUT, transport=self._transport
+            )
+            self._local.client = client
+            self._clients.append(client)
+        return client
 
     def close(self) -> None:
-        """Closes the connections."""
-        self._client.close()
+        """Closes the connections of all threads."""
+        while self._clients:
+            self._clients.pop().close()
 
     def call(
         self,
