@@ -1,0 +1,147 @@
+"""Answers become typed scores: each value in exactly one column, and nothing is ever made up from null. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from copilot_pipeline.errors import UnreadableBody
+
+
+class Score(NamedTuple):
+    """One brick's answer. Exactly one value column is set, or none where the value is null."""
+
+    brick: str
+    value_kind: str
+    value_bool: bool | None
+    value_num: float | None
+    value_text: str | None
+    value_json: str | None
+    confidence: float | None
+    reason: str | None
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRun:
+    """The scores of one run; `unreadable` names bricks that could not be understood and why."""
+
+    kit_code: str | None
+    kit_version_id: str | None
+    scores: tuple[Score, ...]
+    unreadable: tuple[tuple[str, str], ...]
+
+
+def parse_scores(body: bytes) -> ParsedRun:
+    """The scores in the answer about a succeeded run. Raises `UnreadableBody` naming the place, never the content."""
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError):
+        raise UnreadableBody("$: not JSON") from None
+    if not isinstance(fields, dict):
+        raise UnreadableBody("$: expected an object")
+    output = fields.get("output")
+    if output is None:
+        return ParsedRun(None, _text(fields.get("kit_version_id")), (), (("*", "the run has no output"),))
+    if not isinstance(output, dict):
+        raise UnreadableBody("$.output: expected an object")
+    scores = []
+    unreadable = []
+    for name, brick in _bricks(output.get("bricks")):
+        if name:
+            scores.append(_score(name, brick))
+        else:
+            unreadable.append(("?", "a brick without a key"))
+    return ParsedRun(
+        _text(output.get("kit_code")), _text(fields.get("kit_version_id")), tuple(scores), tuple(unreadable)
+    )
+
+
+def _bricks(bricks: object) -> Iterator[tuple[str, object]]:
+    if isinstance(bricks, dict):
+        for name, brick in bricks.items():
+            yield _clean(str(name)), brick
+    elif isinstance(bricks, list):
+        for brick in bricks:
+            named = brick if isinstance(brick, dict) else {}
+            yield _text(named.get("key")) or _text(named.get("name")) or "", brick
+    elif bricks is not None:
+        raise UnreadableBody("$.output.bricks: expected an object or a list")
+
+
+def _score(name: str, brick: object) -> Score:
+    is_full = isinstance(brick, dict) and ("value" in brick or "evidence" in brick or "reason" in brick)
+    fields: dict[str, Any] = brick if is_full and isinstance(brick, dict) else {"value": brick}
+    kind, value_bool, value_num, value_text, value_json = _value(fields.get("value"))
+    return Score(
+        name,
+        kind,
+        value_bool,
+        value_num,
+        value_text,
+        value_json,
+        _number(fields.get("confidence")),
+        _text(fields.get("reason")),
+        _evidence(fields.get("evidence")),
+    )
+
+
+def _value(value: object) -> tuple[str, bool | None, float | None, str | None, str | None]:
+    if value is None:
+        return "null", None, None, None, None
+    if isinstance(value, bool):  # before numbers: a bool is an int to Python
+        return "bool", value, None, None, None
+    if isinstance(value, int | float):
+        number = _number(value)
+        if number is not None:
+            return "num", None, number, None, None
+        return "text", None, None, str(value), None
+    if isinstance(value, str):
+        return "text", None, None, _clean(value), None
+    return "json", None, None, None, _json(value)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _evidence(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    items = value if isinstance(value, list) else [value]
+    return tuple(_clean(item) if isinstance(item, str) else _json(item) for item in items if item is not None)
+
+
+def _json(value: object) -> str:
+    return json.dumps(_cleaned(value), ensure_ascii=False)
+
+
+def _cleaned(value: object) -> object:
+    """NaN and infinities become text: JSON knows none, and PostgreSQL refuses them."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str):
+        return _clean(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {_clean(str(key)): _cleaned(item) for key, item in value.items()}
+    return value
+
+
+def _text(value: object) -> str | None:
+    return _clean(value) if isinstance(value, str) else None
+
+
+def _clean(text: str) -> str:
+    """NUL and lone surrogates become U+FFFD: neither can be stored."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
