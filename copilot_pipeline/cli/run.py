@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -13,6 +14,9 @@ from copilot_pipeline.cli.bars import Bars
 from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.settings import load_settings
+
+if TYPE_CHECKING:
+    from copilot_pipeline.runtime import Runtime
 
 _DAY = click.DateTime(formats=["%Y-%m-%d"])
 
@@ -71,18 +75,16 @@ def _days(first: date, last: date) -> tuple[date, ...]:
         raise ConfigurationError(f"--to {last} is before --from {first}")
     if first < start:
         raise ConfigurationError(
-            f"--from {first} is before the first partition {start}: set COPILOT_PIPELINE_FIRST_DAY={first} to go back further"
+            f"--from {first} is before the first partition {start}: set COPILOT_PIPELINE_FIRST_DAY={first}"
         )
     if last > today:
         raise ConfigurationError(f"--to {last} is in the future (today is {today})")
     return days_between(first, last)
 
 
-def _counts(runtime: object, days: tuple[date, ...]) -> dict[str, int]:
-    from copilot_pipeline.runtime import Runtime
+def _counts(runtime: Runtime, days: tuple[date, ...]) -> dict[str, int]:
     from copilot_pipeline.tables import CALL_TABLES, SEMARIZE_SCORES
 
-    assert isinstance(runtime, Runtime)  # noqa: S101
     with runtime.database.connection() as connection:
         counts = {}
         for table in (*CALL_TABLES, SEMARIZE_SCORES):

