@@ -29,7 +29,7 @@ $(VENV)/ready: requirements.lock pyproject.toml
 
 lock: ## compiles requirements.lock anew (needs uv)
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --no-annotate -o requirements.lock
+	  --no-strip-extras --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
 clean: ## removes what was installed and what the demo made
 	rm -rf $(VENV) .copilot_pipeline

@@ -110,6 +110,13 @@ class Lake:
         with pq.ParquetFile(self.path(table, day), filesystem=self.filesystem) as file:
             return int(file.metadata.num_rows)
 
+    def delete(self, table: Table, day: date | None = None) -> None:
+        """Removes the file of a table and day, and the day's folder."""
+        path = self.path(table, day)
+        self.filesystem.delete_file(path)
+        if day is not None:
+            self.filesystem.delete_dir(path.rpartition("/")[0])
+
     def draft_of(self, path: str) -> str:
         """A hidden name beside the file: readers skip names that begin with a dot or an underscore."""
         if not self.has_atomic_move:

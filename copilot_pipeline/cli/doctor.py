@@ -1,0 +1,121 @@
+"""`copilot-pipeline doctor`: is everything there that a run needs?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+
+import click
+from rich.console import Console
+
+from copilot_pipeline.cli.exits import NOT_DONE
+from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.runtime import Runtime, open_runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    what: str
+    is_well: bool
+    detail: str
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def command(as_json: bool) -> None:
+    """Check credentials, kits, database and lake, and say what to do about each that fails.
+
+    Costs two Clari Copilot requests and no Semarize credits. Exit 0 only if all is well.
+    """
+    console = Console()
+    findings = []
+    with open_runtime(door="doctor") as runtime:
+        for finding in _findings(runtime):
+            findings.append(finding)
+            if not as_json:
+                mark = "[green]✓[/]" if finding.is_well else "[red]✗[/]"
+                console.print(f"{mark} [bold]{finding.what}[/]  ", end="")
+                console.print(finding.detail, markup=False, highlight=False)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings]))
+    if not all(finding.is_well for finding in findings):
+        raise click.exceptions.Exit(NOT_DONE)
+
+
+def _findings(runtime: Runtime) -> Iterator[Finding]:
+    database = _look("database", lambda: _database(runtime))
+    yield database
+    yield _look("lake", lambda: _lake(runtime))
+    if database.is_well:
+        yield _look("Clari Copilot", lambda: _clari(runtime))
+        yield _look("weekly budget", lambda: _budget(runtime))
+    if not runtime.kits:
+        yield Finding("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
+        return
+    semarize = _look("Semarize", lambda: _semarize(runtime))
+    yield semarize
+    if semarize.is_well:
+        for kit in runtime.kits:
+            yield _look(f"kit {kit.name}", lambda kit=kit: _kit(runtime, kit))  # type: ignore[misc]
+
+
+def _look(what: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(what, True, look())
+    except PipelineError as error:
+        return Finding(what, False, str(error))
+    except OSError as error:
+        return Finding(what, False, f"{type(error).__name__}: {error.strerror or error}")
+
+
+def _database(runtime: Runtime) -> str:
+    with runtime.database.connection() as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+    kind = "named" if runtime.settings.environment.copilot_pipeline_database_url else "embedded"
+    return f"PostgreSQL {row[0] if row else '?'}, {kind}, schema up to date"
+
+
+def _lake(runtime: Runtime) -> str:
+    from copilot_pipeline.tables import USERS
+
+    day = date(1970, 1, 1)
+    with runtime.lake.writer(USERS, day):
+        pass
+    runtime.lake.delete(USERS, day)
+    return f"{runtime.lake.url} can be written"
+
+
+def _clari(runtime: Runtime) -> str:
+    environment = runtime.settings.environment
+    with runtime.clari("doctor") as client:
+        client.probe()
+    return f"{environment.clari_base_url} accepts the key (dialect {environment.clari_copilot_dialect})"
+
+
+def _budget(runtime: Runtime) -> str:
+    week = runtime.gate().week()
+    left = week.resets_at - datetime.now(UTC)
+    return (
+        f"{week.used:,} of {week.limit:,} requests used since {week.starts_on}; "
+        f"resets in {left.days} d {left.seconds // 3600} h"
+    )
+
+
+def _semarize(runtime: Runtime) -> str:
+    with runtime.semarize() as client:
+        client.probe()
+    return f"{runtime.settings.environment.semarize_base_url} accepts the key"
+
+
+def _kit(runtime: Runtime, kit: object) -> str:
+    from copilot_pipeline.semarize import Kit
+
+    if not isinstance(kit, Kit):
+        raise TypeError("not a kit")
+    with runtime.semarize() as client:
+        client.kit_schema(kit)
+    return f"{kit.reference} is known"
