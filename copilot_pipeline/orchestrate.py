@@ -14,7 +14,7 @@ from datetime import date, timedelta
 import dagster as dg
 
 from copilot_pipeline.definitions import defs
-from copilot_pipeline.errors import BudgetSpent, ConfigurationError, CredentialsRefused, PipelineError
+from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.instance import open_instance
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.tables import CALL_TABLES, DEALS, RAW_CALL_DETAILS, SCORE_TABLES, SCORECARDS, TOPICS, USERS
@@ -51,6 +51,10 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
     unknown = sorted(set(assets) - set(KNOWN_ASSETS))
     if unknown:
         raise ConfigurationError(f"no such asset: {', '.join(unknown)}. There are: {', '.join(KNOWN_ASSETS)}")
+    runtime.require(
+        clari=any(name in (*_FIRST, RAW_DEALS) for name in assets),
+        semarize=any(table.name in assets for table in SCORE_TABLES),
+    )
     instance = open_instance(runtime.settings.environment)
     for stage in (_FIRST, _THEN, _LAST):
         chosen = [name for name in stage if name in assets]
@@ -85,7 +89,3 @@ def _reason(event: dg.DagsterEvent) -> str:
     error = event.step_failure_data.error
     cause = error.cause if error and error.cause else error
     return cause.message.strip() if cause else "failed"
-
-
-FATAL = (CredentialsRefused, BudgetSpent, ConfigurationError)
-__all__ = ["EVERYTHING", "KNOWN_ASSETS", "Finished", "PipelineError", "days_between", "materialize_days"]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
+from typing import TypeVar
 
 from copilot_pipeline.clari import ClariClient, dialect_named
 from copilot_pipeline.database import Database, open_database
@@ -28,6 +29,7 @@ from copilot_pipeline.steps.scoring import Scoring, ScoringRules
 from copilot_pipeline.steps.storing import Storing
 from copilot_pipeline.steps.tabulating import Tabulating
 
+Report = TypeVar("Report")
 FIRST_PAGE_SIZE = 100
 _PAGE_SIZE_NOTE = "clari page size"
 
@@ -99,6 +101,13 @@ class Runtime:
         finally:
             caller.close()
 
+    def require(self, *, clari: bool, semarize: bool) -> None:
+        """Raises `ConfigurationError` now for a key that will be needed later."""
+        if clari:
+            self._clari_secrets()
+        if semarize and self.kits:
+            self._semarize_secret()
+
     def _clari_secrets(self) -> tuple[str, str]:
         environment = self.settings.environment
         key, password = environment.clari_copilot_api_key, environment.clari_copilot_api_password
@@ -133,16 +142,19 @@ class Runtime:
     @contextmanager
     def semarize(self) -> Iterator[SemarizeClient]:
         """A Semarize client."""
-        environment = self.settings.environment
-        if environment.semarize_api_key is None:
-            raise ConfigurationError(
-                "SEMARIZE_API_KEY is not set, and pipeline.yaml has kits to score with: set the key, or remove the kits"
-            )
-        caller = make_caller(environment.semarize_base_url, environment.semarize_api_key.get_secret_value())
+        caller = make_caller(self.settings.environment.semarize_base_url, self._semarize_secret())
         try:
             yield SemarizeClient(caller)
         finally:
             caller.close()
+
+    def _semarize_secret(self) -> str:
+        key = self.settings.environment.semarize_api_key
+        if key is None:
+            raise ConfigurationError(
+                "SEMARIZE_API_KEY is not set, and pipeline.yaml has kits to score with: set the key, or remove the kits"
+            )
+        return key.get_secret_value()
 
     @property
     def kits(self) -> list[Kit]:
@@ -205,6 +217,14 @@ class Runtime:
     def score_tables(self) -> ScoreTables:
         """The score tables."""
         return ScoreTables(self.lake, self.database, self.runs, self.calls, self.kits)
+
+    def noticing_fatal(self, reports: Iterator[Report]) -> Iterator[Report]:
+        """Passes reports on, and keeps an error that concerns all days for the command that started the run."""
+        try:
+            yield from reports
+        except PipelineError as error:
+            self.fatal = error
+            raise
 
     def close(self) -> None:
         """Closes what was opened."""

@@ -31,7 +31,7 @@ def raw_call_details(
     days = days_of(context)
     problems: dict[date, list[str]] = {}
     with runtime.extraction(door_of(context, runtime)) as extraction:
-        for report in extraction.run(days):
+        for report in runtime.noticing_fatal(extraction.run(days)):
             if report.problems:
                 problems[report.day] = report.problems
                 continue

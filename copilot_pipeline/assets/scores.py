@@ -51,4 +51,4 @@ def _scored(runtime: Runtime, days: list[date]) -> Iterator[ScoredDay]:
         yield from (ScoredDay(day) for day in days)
         return
     with runtime.scoring() as scoring:
-        yield from scoring.run(days)
+        yield from runtime.noticing_fatal(scoring.run(days))

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 
 import click
 from rich.console import Console
@@ -20,32 +18,22 @@ STOP_WITHIN_SECONDS = 20
 
 
 @click.command("dev")
-@click.option("--sandbox", is_flag=True, help="Emulate both APIs instead of asking the real ones.")
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI, on this machine only.")
-@click.option("--days", default=14, show_default=True, help="Days of calls in the sandbox, up to yesterday.")
-def command(sandbox: bool, port: int, days: int) -> None:
+def command(port: int) -> None:
     """Everything for working: the database, the Dagster UI and its daemon. Ctrl-C ends it all."""
     console = Console()
-    with _sandbox(days) if sandbox else nullcontext(), open_runtime(door="ui") as runtime:
+    with open_runtime(door="ui") as runtime:
         console.print(f"database  {runtime.database.url}", highlight=False, markup=False)
         console.print(f"lake      {runtime.lake.url}", highlight=False, markup=False)
         console.print(f"UI        http://127.0.0.1:{port}  (Ctrl-C ends everything)", highlight=False)
         sys.exit(_run_dagster(port))
 
 
-@contextmanager
-def _sandbox(days: int) -> Iterator[None]:
-    from copilot_pipeline.cli.demo import sandbox_environment
-
-    with sandbox_environment(days=days):
-        yield
-
-
 def _run_dagster(port: int) -> int:
     """The UI and the daemon as one child; its whole process group is ended with us."""
     home = dagster_home(load_settings().environment)
     child = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "-m", "copilot_pipeline.definitions", "-h", "127.0.0.1", "-p", str(port)],
+        [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
         cwd=project_root(),
         env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"},
         start_new_session=True,

@@ -15,6 +15,7 @@ from copilot_pipeline.ledger import CallLedger
 # harmless: what falls outside is recorded under its own day.
 OVERLAP = timedelta(seconds=1)
 LONGEST_STRETCH_DAYS = 14
+SHORTEST_WINDOW = 4 * OVERLAP  # cutting further would not make it shorter
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class Lister:
         try:
             yield from self._pages(window)
         except TooDeep:
+            if window.before - window.after <= SHORTEST_WINDOW:
+                raise
             middle = window.after + (window.before - window.after) / 2
             yield from self.pages(ListWindow(window.basis, middle - OVERLAP, window.before))
             yield from self.pages(ListWindow(window.basis, window.after, middle))

@@ -1,0 +1,42 @@
+"""The migrated database is what the column list says."""
+
+from __future__ import annotations
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from copilot_pipeline.database import Database, migrate
+from copilot_pipeline.tables import WAREHOUSE_TABLES
+
+
+def test_every_table_and_column_is_there_with_its_comment(database: Database) -> None:
+    """Names, types, nullability, order and comments in Postgres are those of the column list."""
+    with database.connection() as connection:
+        rows = connection.execute(
+            """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+                      col_description(c.oid, a.attnum), obj_description(c.oid)
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relnamespace = 'copilot'::regnamespace AND c.relkind = 'r' AND a.attnum > 0
+              AND NOT a.attisdropped ORDER BY c.relname, a.attnum"""
+        ).fetchall()
+    types = {"timestamptz": "timestamp with time zone"}
+    expected = [
+        (
+            table.name,
+            column.name,
+            types.get(column.kind.postgres, column.kind.postgres),
+            column.required,
+            column.description,
+            table.description,
+        )
+        for table in sorted(WAREHOUSE_TABLES, key=lambda table: table.name)
+        for column in table.columns
+    ]
+    assert rows == expected
+
+
+def test_the_known_head_is_the_newest_migration() -> None:
+    """The revision that start-up compares with is the newest file."""
+    config = Config()
+    config.set_main_option("script_location", str(migrate.__file__).replace("migrate.py", "migrations"))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
