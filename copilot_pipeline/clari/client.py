@@ -212,6 +212,7 @@ def _next_position(
         if following <= skip:
             raise PipelineError(f"clari: the page at skip {skip} promises more but does not move on")
         return ListPosition(following, matched, fingerprint)
-    if received == 0 or (received < limit and (matched is None or skip + received >= matched)):
+    is_all = matched is not None and skip + received >= matched
+    if received == 0 or is_all or (received < limit and matched is None):
         return None
     return ListPosition(skip + received, matched, fingerprint)

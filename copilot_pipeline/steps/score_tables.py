@@ -44,16 +44,20 @@ class ScoreTables:
         unscored = 0
         with ExitStack() as stack:
             connection = stack.enter_context(self._database.transaction())
-            load = load_day(connection, SCORE_TABLES, day)
+            load = stack.enter_context(load_day(connection, SCORE_TABLES, day))
             writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in SCORE_TABLES}
             for batch in self._lake.batches(TRANSCRIPTS, day, columns=["call_id", "words", "transcript_hash"]):
                 transcripts = [(row["call_id"], row["transcript_hash"], row["words"]) for row in batch.to_pylist()]
                 run_rows, score_rows = self._rows(day, transcripts)
                 unscored += sum(row[4] != "succeeded" for row in run_rows)
-                for table, rows in ((SEMARIZE_RUNS, run_rows), (SEMARIZE_SCORES, score_rows)):
-                    content = _columns(table, rows)
+                tables = [
+                    (SEMARIZE_RUNS, _columns(SEMARIZE_RUNS, run_rows)),
+                    (SEMARIZE_SCORES, _columns(SEMARIZE_SCORES, score_rows)),
+                ]
+                load.append(tables, [call_id for call_id, _, _ in transcripts])
+                for table, content in tables:
                     writers[table.name].append(content)
-                    load.append(table, content, call_ids=[call_id for call_id, _, _ in transcripts])
+            load.finish()
         return ScoreDay(day, load.rows, unscored)
 
     def refresh_views(self) -> None:

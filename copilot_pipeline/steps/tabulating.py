@@ -56,14 +56,16 @@ class Tabulating:
         quarantined = 0
         with ExitStack() as stack:
             connection = stack.enter_context(self._database.transaction())
-            load = load_day(connection, CALL_TABLES, day)
+            load = stack.enter_context(load_day(connection, CALL_TABLES, day))
             writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in CALL_TABLES}
             for batch in self._lake.batches(RAW_CALL_DETAILS, day):
                 rows, unreadable = self._rows(day, batch)
                 quarantined += unreadable
-                for table, content in rows.tables():
+                tables = rows.tables()
+                load.append(tables, rows.call_ids)
+                for table, content in tables:
                     writers[table.name].append(content)
-                    load.append(table, content, call_ids=rows.call_ids)
+            load.finish()
             self._ledger.mark_tabulated(connection, day)
         return TabulatedDay(day, load.rows, quarantined)
 

@@ -7,8 +7,11 @@ this day leaves no copy in its old one: its rows are deleted by id as well.
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
+from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -20,27 +23,59 @@ from copilot_pipeline.warehouse.statements import SCHEMA
 
 # COPY reads CSV with an unquoted empty field as null and "" as the empty text, which is how Arrow writes them.
 _COPY_OPTIONS = "(FORMAT csv)"
+BATCHES_UNDER_WAY = 2
 
 
 class DayLoad:
-    """One transaction that replaces one day of some tables. Made by `load_day`."""
+    """One transaction that replaces one day of some tables. Made by `load_day`.
+
+    The copying happens in a thread of its own, so that the next rows are made while these are sent. Only that thread
+    uses the connection until `finish` returns.
+    """
 
     def __init__(self, connection: Connection, tables: Sequence[Table], day: date) -> None:
         self._connection = connection
+        self._tables = tables
         self._day = day
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="copy")
+        self._pending: deque[Future[None]] = deque([self._thread.submit(self._delete_day)])
         self.rows = {table.name: 0 for table in tables}
-        for table in tables:
-            connection.execute(f"DELETE FROM {SCHEMA}.{table.name} WHERE call_date = %s", (day,))
 
-    def append(self, table: Table, batch: pa.Table, *, call_ids: Sequence[str] | None = None) -> None:
-        """Adds rows. `call_ids` are the calls in the batch, so that copies in other days go away."""
-        if call_ids:
+    def __enter__(self) -> DayLoad:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def append(self, tables: Sequence[tuple[Table, pa.Table]], call_ids: Sequence[str]) -> None:
+        """Adds rows of some calls. Waits while too many batches are under way: memory must not grow with the day."""
+        while len(self._pending) >= BATCHES_UNDER_WAY:
+            self._pending.popleft().result()
+        self._pending.append(self._thread.submit(self._copy, tables, list(call_ids)))
+
+    def finish(self) -> None:
+        """Waits until everything is sent; raises what went wrong."""
+        while self._pending:
+            self._pending.popleft().result()
+
+    def _delete_day(self) -> None:
+        for table in self._tables:
+            self._connection.execute(f"DELETE FROM {SCHEMA}.{table.name} WHERE call_date = %s", (self._day,))
+
+    def _copy(self, tables: Sequence[tuple[Table, pa.Table]], call_ids: list[str]) -> None:
+        self._delete_copies_elsewhere(call_ids)
+        for table, rows in tables:
+            copy_rows(self._connection, table, rows)
+            self.rows[table.name] += rows.num_rows
+
+    def _delete_copies_elsewhere(self, call_ids: list[str]) -> None:
+        for table in self._tables:
             self._connection.execute(
                 f"DELETE FROM {SCHEMA}.{table.name} WHERE call_id = ANY(%s) AND call_date <> %s",
-                (list(call_ids), self._day),
+                (call_ids, self._day),
             )
-        copy_rows(self._connection, table, batch)
-        self.rows[table.name] += batch.num_rows
 
 
 def load_day(connection: Connection, tables: Sequence[Table], day: date) -> DayLoad:
