@@ -1,0 +1,36 @@
+"""The one column list: Arrow schemas, Postgres tables and what the Dagster UI shows are all made from it.
+
+A column is named once, with its kind and the sentence an analyst reads about it. Parquet, Postgres (table and column
+comments) and Dagster's `TableSchema` follow; a test holds the migrated database against this list.
+"""
+
+from copilot_pipeline.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
+from copilot_pipeline.tables.model import Column, Kind, Table
+from copilot_pipeline.tables.reference import DEALS, SCORECARDS, TOPICS, USERS
+from copilot_pipeline.tables.scores import SEMARIZE_RUNS, SEMARIZE_SCORES
+
+CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
+SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES)
+REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, DEALS)
+WAREHOUSE_TABLES: tuple[Table, ...] = (*CALL_TABLES, *SCORE_TABLES, *REFERENCE_TABLES)
+
+__all__ = [
+    "CALLS",
+    "CALL_TABLES",
+    "DEALS",
+    "PARTICIPANTS",
+    "RAW_CALL_DETAILS",
+    "REFERENCE_TABLES",
+    "SCORECARDS",
+    "SCORE_TABLES",
+    "SEMARIZE_RUNS",
+    "SEMARIZE_SCORES",
+    "TOPICS",
+    "TRANSCRIPTS",
+    "USERS",
+    "UTTERANCES",
+    "WAREHOUSE_TABLES",
+    "Column",
+    "Kind",
+    "Table",
+]
