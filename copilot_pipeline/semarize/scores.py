@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from copilot_pipeline.cleaning import clean_text
 from copilot_pipeline.errors import UnreadableBody
 
 
@@ -63,7 +64,7 @@ def parse_scores(body: bytes) -> ParsedRun:
 def _bricks(bricks: object) -> Iterator[tuple[str, object]]:
     if isinstance(bricks, dict):
         for name, brick in bricks.items():
-            yield _clean(str(name)), brick
+            yield clean_text(str(name)), brick
     elif isinstance(bricks, list):
         for brick in bricks:
             named = brick if isinstance(brick, dict) else {}
@@ -100,7 +101,7 @@ def _value(value: object) -> tuple[str, bool | None, float | None, str | None, s
             return "num", None, number, None, None
         return "text", None, None, str(value), None
     if isinstance(value, str):
-        return "text", None, None, _clean(value), None
+        return "text", None, None, clean_text(value), None
     return "json", None, None, None, _json(value)
 
 
@@ -118,7 +119,7 @@ def _evidence(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     items = value if isinstance(value, list) else [value]
-    return tuple(_clean(item) if isinstance(item, str) else _json(item) for item in items if item is not None)
+    return tuple(clean_text(item) if isinstance(item, str) else _json(item) for item in items if item is not None)
 
 
 def _json(value: object) -> str:
@@ -130,18 +131,13 @@ def _cleaned(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, str):
-        return _clean(value)
+        return clean_text(value)
     if isinstance(value, list):
         return [_cleaned(item) for item in value]
     if isinstance(value, dict):
-        return {_clean(str(key)): _cleaned(item) for key, item in value.items()}
+        return {clean_text(str(key)): _cleaned(item) for key, item in value.items()}
     return value
 
 
 def _text(value: object) -> str | None:
-    return _clean(value) if isinstance(value, str) else None
-
-
-def _clean(text: str) -> str:
-    """NUL and lone surrogates become U+FFFD: neither can be stored."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return clean_text(value) if isinstance(value, str) else None
