@@ -177,6 +177,7 @@ class Runtime:
                 claims,
                 door=door or self.door,
                 requests_in_flight=self.settings.pipeline.clari.requests_in_flight,
+                requests_per_second=environment.copilot_pipeline_requests_per_second,
                 progress=self.progress,
             )
 

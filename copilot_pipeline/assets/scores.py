@@ -27,17 +27,24 @@ def semarize(
     chosen = {key.to_user_string() for key in context.selected_asset_keys}
     problems: dict[date, list[str]] = {}
     tables = runtime.score_tables()
-    for report in _scored(runtime, days):
-        done = tables.tabulate(report.day)
-        if report.problems:
-            problems[report.day] = report.problems
+
+    def scored() -> Iterator[date]:
+        for report in _scored(runtime, days):
+            if report.problems:
+                problems[report.day] = report.problems
+            yield report.day
+
+    for done in tables.tabulate(scored()):
+        if done.problem is not None:
+            problems.setdefault(done.day, []).append(done.problem)
+        if done.day in problems:
             continue
         facts = [
             (table, {"dagster/partition_row_count": done.rows[table.name], "calls_without_score": done.unscored})
             for table in SCORE_TABLES
             if table.name in chosen
         ]
-        land(context, report.day, facts, days)
+        land(context, done.day, facts, days)
     tables.refresh_views()
     fail_if(problems, runtime, "semarize_scores")
     for table in SCORE_TABLES:

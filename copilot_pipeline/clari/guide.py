@@ -124,6 +124,10 @@ class GuideDialect:
         except UnreadableBody:
             return None
 
+    def looks_whole(self, body: bytes, call_id: str) -> bool:
+        """Never plainly: the guide leaves several shapes possible."""
+        return False
+
     def parse_call(
         self,
         listed: bytes | None,

@@ -132,6 +132,9 @@ class Dialect(Protocol):
     def readable_id(self, body: bytes) -> str | None:
         """The id of an item that could not be read otherwise."""
 
+    def looks_whole(self, body: bytes, call_id: str) -> bool:
+        """Whether a details answer is plainly the call asked for; if not, it takes `parse_call` to tell."""
+
     def parse_call(
         self,
         listed: bytes | None,

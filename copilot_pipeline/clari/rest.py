@@ -6,6 +6,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from copilot_pipeline.clari.decoding import (
     content_hash,
     count,
@@ -61,6 +63,19 @@ _LIST_FIELDS = _CRM_FIELDS | frozenset(
         "call_review_page_url",
     )
 )
+
+
+class _PlainCall(msgspec.Struct):
+    id: str
+    time: str
+    transcript: msgspec.Raw
+
+
+class _PlainAnswer(msgspec.Struct):
+    call: _PlainCall
+
+
+_ANSWER = msgspec.json.Decoder(_PlainAnswer)
 
 
 class RestDialect:
@@ -136,6 +151,14 @@ class RestDialect:
             return identifier(expect_mapping(decode(body), "$").get("id"))
         except UnreadableBody:
             return None
+
+    def looks_whole(self, body: bytes, call_id: str) -> bool:
+        """`{"call": {"id": …, "transcript": […]}}` in good JSON, with the id asked for and a time."""
+        try:
+            call = _ANSWER.decode(body).call
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        return call.id == call_id and bool(call.time) and bytes(call.transcript).startswith(b"[")
 
     def parse_call(
         self,

@@ -1,7 +1,18 @@
 """What is known, held, stored and scored: in PostgreSQL, changed in one transaction with the fact it records."""
 
-from copilot_pipeline.ledger.calls import CallLedger, HeldBody, LedgerCall, WantedCall
+from copilot_pipeline.ledger.calls import CallLedger, HeldBody, HeldId, LedgerCall, ReceivedDetails, WantedCall
 from copilot_pipeline.ledger.claims import Claims
 from copilot_pipeline.ledger.runs import PaidRun, RunLedger, RunWish
 
-__all__ = ["CallLedger", "Claims", "HeldBody", "LedgerCall", "PaidRun", "RunLedger", "RunWish", "WantedCall"]
+__all__ = [
+    "CallLedger",
+    "Claims",
+    "HeldBody",
+    "HeldId",
+    "LedgerCall",
+    "PaidRun",
+    "ReceivedDetails",
+    "RunLedger",
+    "RunWish",
+    "WantedCall",
+]

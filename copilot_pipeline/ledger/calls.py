@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -24,6 +25,15 @@ class WantedCall:
     call_id: str
     call_date: date
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedDetails:
+    """A details body as received, packed, and why it cannot be read (None: it can)."""
+
+    call: WantedCall
+    packed: bytes
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,11 @@ class HeldBody:
     part: str
     received_at: datetime
     body: bytes
+
+
+HeldId = tuple[str, str, datetime]  # call id, part, received at
+# The first key of the two-part lock on a day: this pipeline's raw days, and nobody else's locks.
+_STORING_SPACE = 720_312
 
 
 class CallLedger:
@@ -95,8 +110,7 @@ class CallLedger:
     ) -> None:
         """A page of a listing, and the position after it, as one. `next_skip` None: the listing is complete."""
         with self._database.transaction() as connection:
-            for call in {call.call_id: call for call in calls}.values():
-                self._record(connection, call)
+            self._record(connection, list({call.call_id: call for call in calls}.values()))
             if next_skip is None:
                 connection.execute(
                     "DELETE FROM copilot_ops.listings WHERE door = %s AND basis = %s AND after = %s AND before = %s",
@@ -111,57 +125,66 @@ class CallLedger:
                     (door, basis, after, before, next_skip, began_at),
                 )
 
-    def _record(self, connection: Connection, call: ListedCall) -> None:
-        row = connection.execute(
-            """INSERT INTO copilot_ops.calls AS known
-                 (call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
-                  listed_at, seen_at)
-               VALUES (%(id)s, %(day)s, %(started)s, %(modified)s, %(status)s, %(ready)s, %(version)s, %(hash)s,
-                  clock_timestamp(), clock_timestamp())
-               ON CONFLICT (call_id) DO UPDATE SET
-                 call_date = excluded.call_date, started_at = excluded.started_at, modified_at = excluded.modified_at,
-                 status_raw = excluded.status_raw, readiness = excluded.readiness,
-                 looks = CASE WHEN known.version = excluded.version THEN known.looks ELSE 0 END,
-                 next_look_at = CASE WHEN known.version = excluded.version THEN known.next_look_at END,
-                 listed_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.listed_at
-                                  ELSE excluded.listed_at END,
-                 is_dirty = known.is_dirty OR known.content_hash <> excluded.content_hash
-                            OR known.gone_at IS NOT NULL OR known.call_date <> excluded.call_date,
-                 version = excluded.version, content_hash = excluded.content_hash,
-                 seen_at = excluded.seen_at, gone_at = NULL
-               RETURNING listed_at = seen_at""",
-            {
-                "id": call.call_id,
-                "day": self.day_of(call.started_at),
-                "started": call.started_at,
-                "modified": call.modified_at,
-                "status": call.status_raw,
-                "ready": call.readiness.value,
-                "version": call.version,
-                "hash": call.content_hash,
-            },
-        ).fetchone()
-        if row is None or not row[0]:
+    def _record(self, connection: Connection, calls: Sequence[ListedCall]) -> None:
+        """Writes what a page shows. An item is kept only where it is new or differs from the one before."""
+        if not calls:
             return
         connection.execute(
-            """INSERT INTO copilot_ops.bodies AS kept (call_id, part, received_at, body)
-            VALUES (%s, 'listed', clock_timestamp(), %s)
-            ON CONFLICT (call_id, part) DO UPDATE SET received_at = excluded.received_at, body = excluded.body""",
-            (call.call_id, pack(call.body)),
-        )
-        if call.has_details and call.readiness is Readiness.READY:
-            connection.execute(
-                "UPDATE copilot_ops.calls SET held_version = version, fetched_at = clock_timestamp()"
-                " WHERE call_id = %s",
-                (call.call_id,),
+            """WITH listed AS (
+              SELECT * FROM unnest(%s::text[], %s::date[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],
+                %s::text[], %s::text[], %b::bytea[], %s::boolean[]
+              ) AS page (call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
+                body, has_details)
+            ), recorded AS (
+              INSERT INTO copilot_ops.calls AS known
+                (call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
+                 listed_at, seen_at, held_version, fetched_at)
+              SELECT call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
+                statement_timestamp(), statement_timestamp(),
+                CASE WHEN has_details THEN version END, CASE WHEN has_details THEN statement_timestamp() END
+              FROM listed ORDER BY call_id
+              ON CONFLICT (call_id) DO UPDATE SET
+                call_date = excluded.call_date, started_at = excluded.started_at, modified_at = excluded.modified_at,
+                status_raw = excluded.status_raw, readiness = excluded.readiness,
+                looks = CASE WHEN known.version = excluded.version THEN known.looks ELSE 0 END,
+                next_look_at = CASE WHEN known.version = excluded.version THEN known.next_look_at END,
+                listed_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.listed_at
+                                 ELSE excluded.listed_at END,
+                is_dirty = known.is_dirty OR known.content_hash <> excluded.content_hash
+                           OR known.gone_at IS NOT NULL OR known.call_date <> excluded.call_date,
+                version = excluded.version, content_hash = excluded.content_hash,
+                held_version = coalesce(excluded.held_version, known.held_version),
+                fetched_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.fetched_at
+                                  ELSE coalesce(excluded.fetched_at, known.fetched_at) END,
+                seen_at = excluded.seen_at, gone_at = NULL
+              RETURNING call_id, listed_at = seen_at AS is_changed
             )
+            INSERT INTO copilot_ops.bodies AS kept (call_id, part, received_at, body)
+            SELECT call_id, 'listed', statement_timestamp(), body FROM listed JOIN recorded USING (call_id)
+            WHERE is_changed
+            ON CONFLICT (call_id, part) DO UPDATE SET received_at = excluded.received_at, body = excluded.body""",
+            (
+                [call.call_id for call in calls],
+                [self.day_of(call.started_at) for call in calls],
+                [call.started_at for call in calls],
+                [call.modified_at for call in calls],
+                [call.status_raw for call in calls],
+                [call.readiness.value for call in calls],
+                [call.version for call in calls],
+                [call.content_hash for call in calls],
+                [pack(call.body) for call in calls],
+                [call.has_details and call.readiness is Readiness.READY for call in calls],
+            ),
+        )
 
     def mark_gone(self, days: Sequence[date], began_at: datetime) -> int:
         """Calls of these days that a complete listing, begun at `began_at`, did not show. Returns how many are new."""
         with self._database.connection() as connection:
             return connection.execute(
                 """UPDATE copilot_ops.calls SET gone_at = clock_timestamp(), is_dirty = true
-                WHERE call_date = ANY(%s) AND seen_at < %s AND gone_at IS NULL""",
+                WHERE call_id IN (
+                  SELECT call_id FROM copilot_ops.calls
+                  WHERE call_date = ANY(%s) AND seen_at < %s AND gone_at IS NULL ORDER BY call_id FOR UPDATE)""",
                 (list(days), began_at),
             ).rowcount
 
@@ -180,16 +203,22 @@ class CallLedger:
             ).fetchall()
         return [WantedCall(*row) for row in rows]
 
-    def keep_details(self, call: WantedCall, body: bytes, *, quarantine_reason: str | None = None) -> None:
-        """Keeps a body and marks its version as held, as one. With a reason, it goes to the quarantine as well."""
-        packed = pack(body)
+    def keep_details(self, received: Sequence[ReceivedDetails]) -> None:
+        """Keeps bodies and marks their versions as held, as one. Those that cannot be read are set aside first."""
+        for details in received:
+            if details.problem is not None:
+                call = details.call
+                self.quarantine(call.call_id, call.call_date, "call-details", details.problem, unpack(details.packed))
         with self._database.connection() as connection:
             connection.execute(
-                "SELECT copilot_ops.keep_details(%s, %s, %s, %s)",
-                (call.call_id, call.version, packed, quarantine_reason),
+                "SELECT copilot_ops.keep_details(%s::text[], %s::text[], %b::bytea[], %s::text[])",
+                (
+                    [details.call.call_id for details in received],
+                    [details.call.version for details in received],
+                    [details.packed for details in received],
+                    [details.problem for details in received],
+                ),
             )
-        if quarantine_reason is not None:
-            self.quarantine(call.call_id, call.call_date, "call-details", quarantine_reason, body)
 
     def quarantine(self, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes) -> None:
         """Sets bytes aside with the reason. The same bytes from the same place are kept once."""
@@ -248,6 +277,7 @@ class CallLedger:
                     ON CONFLICT (call_id, part) DO NOTHING""",
                     (held.call_id, held.part, held.received_at, pack(held.body)),
                 )
+            _lock(connection, call_ids)
             connection.execute(
                 "UPDATE copilot_ops.calls SET stored_date = NULL, is_dirty = true WHERE call_id = ANY(%s)",
                 (list(call_ids),),
@@ -278,24 +308,45 @@ class CallLedger:
         for call_id, part, received_at, body in rows:
             yield HeldBody(call_id, part, received_at, unpack(body))
 
-    def mark_stored(self, day: date, call_ids: Sequence[str], as_of: datetime) -> None:
-        """The raw file of the day holds these calls as they were at `as_of`: their bodies may leave the ledger."""
+    def mark_stored(self, day: date, calls: Sequence[LedgerCall], held: Sequence[HeldId], as_of: datetime) -> None:
+        """The raw file of the day holds these calls and these bodies: exactly those bodies may leave the ledger.
+
+        A call that changed while the file was written stays dirty, and the body that arrived meanwhile stays.
+        """
         with self._database.transaction() as connection:
+            _lock(connection, [call.call_id for call in calls])
             connection.execute(
-                "DELETE FROM copilot_ops.bodies WHERE call_id = ANY(%s) AND received_at <= %s", (list(call_ids), as_of)
+                """DELETE FROM copilot_ops.bodies WHERE (call_id, part, received_at) IN
+                  (SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[]))""",
+                ([one[0] for one in held], [one[1] for one in held], [one[2] for one in held]),
             )
             connection.execute(
-                """UPDATE copilot_ops.calls AS known SET stored_date = %(day)s,
-                  is_dirty = coalesce(known.gone_at > %(as_of)s, false)
-                    OR EXISTS (SELECT 1 FROM copilot_ops.bodies AS body WHERE body.call_id = known.call_id)
-                WHERE call_id = ANY(%(ids)s)""",
-                {"ids": list(call_ids), "day": day, "as_of": as_of},
+                """UPDATE copilot_ops.calls AS known SET stored_date = %s, is_dirty =
+                    (known.listed_at, known.fetched_at, known.gone_at)
+                      IS DISTINCT FROM (stored.listed_at, stored.fetched_at, stored.gone_at)
+                FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
+                  AS stored (call_id, listed_at, fetched_at, gone_at)
+                WHERE known.call_id = stored.call_id""",
+                (
+                    day,
+                    [call.call_id for call in calls],
+                    [call.listed_at for call in calls],
+                    [call.fetched_at for call in calls],
+                    [call.gone_at for call in calls],
+                ),
             )
             connection.execute(
                 """INSERT INTO copilot_ops.days (call_date, stored_at, calls) VALUES (%s, %s, %s)
                 ON CONFLICT (call_date) DO UPDATE SET stored_at = excluded.stored_at, calls = excluded.calls""",
-                (day, as_of, len(call_ids)),
+                (day, as_of, len(calls)),
             )
+
+    @contextmanager
+    def alone_with(self, day: date) -> Iterator[None]:
+        """Nobody else, in any process, stores this day meanwhile: two writers could publish an older file last."""
+        with self._database.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_STORING_SPACE, day.toordinal()))
+            yield
 
     def days_that_lost_a_call(self) -> list[date]:
         """Days whose tables still show a call that moved away."""
@@ -308,3 +359,10 @@ class CallLedger:
     def mark_tabulated(self, connection: Connection, day: date) -> None:
         """The tables of the day are made anew; part of the transaction that loads them."""
         connection.execute("UPDATE copilot_ops.days SET lost_a_call = false WHERE call_date = %s", (day,))
+
+
+def _lock(connection: Connection, call_ids: Sequence[str]) -> None:
+    """Locks calls in the order of their ids, as every writer of several does: two can never wait for each other."""
+    connection.execute(
+        "SELECT 1 FROM copilot_ops.calls WHERE call_id = ANY(%s) ORDER BY call_id FOR UPDATE", (list(call_ids),)
+    )

@@ -7,9 +7,10 @@ no burst, whose whole state is the time of the next free slot.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from copilot_pipeline.database import Database
@@ -23,6 +24,7 @@ SPACING = 1.015
 LATENESS_TOLERATED_SECONDS = 0.012
 # After a 429 with no Retry-After everybody pauses this long; the gateway's own bucket refills within a second.
 PAUSE_AFTER_429_SECONDS = 1.0
+MOST_COUNTED_AHEAD = 25  # with the pace off; near the end of the week each request is counted by itself
 WEEK_IS_SPENT = "Limit Exceeded"  # the gateway's words for the weekly quota, as against "Too Many Requests"
 
 
@@ -42,6 +44,15 @@ def week_of(moment: datetime) -> tuple[date, datetime]:
     today = moment.astimezone(UTC).date()
     start = today - timedelta(days=(today.weekday() + 1) % 7)
     return start, datetime(start.year, start.month, start.day, tzinfo=UTC) + timedelta(days=7)
+
+
+@dataclass(slots=True)
+class _CountedAhead:
+    """Requests that are counted already and may be sent without asking."""
+
+    requests: int = 0
+    left: int = 0  # of the week, when last asked
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class SharedGate:
@@ -65,9 +76,13 @@ class SharedGate:
         self._name = name
         self._sleep = sleep
         self._monotonic = monotonic
+        self._ahead = _CountedAhead()
 
     def enter(self, units: int) -> None:
         """Waits for the next free slot. Raises `BudgetSpent` when the week has none left."""
+        if not self._interval:
+            self._count(units)
+            return
         counted = units
         while True:
             wait = self._take(units, counted)
@@ -79,6 +94,19 @@ class SharedGate:
                 return
             counted = 0
 
+    def _count(self, units: int) -> None:
+        """With the pace off, requests are counted some ahead, so that counting does not set a pace of its own.
+
+        A process that dies leaves the few it counted and did not send: the count is never too low.
+        """
+        with self._ahead.lock:
+            if self._ahead.requests < units:
+                bulk = max(units, min(MOST_COUNTED_AHEAD, self._ahead.left // 100))
+                while (wait := self._take(bulk, bulk)) > 0:
+                    self._sleep(wait)
+                self._ahead.requests += bulk
+            self._ahead.requests -= units
+
     def _take(self, units: int, counted: int) -> float:
         with self._database.connection() as connection:
             row = connection.execute(
@@ -89,6 +117,7 @@ class SharedGate:
         if row is None:
             raise TemporaryFailure("the pace could not be read from the database")
         wait, granted, used, opens_at, because = row
+        self._ahead.left = self._limit - used
         if granted:
             return float(wait)
         if because == "pause":
@@ -101,6 +130,7 @@ class SharedGate:
 
     def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
         """Everybody pauses after a 429. Where the server says the week is spent, the gate closes until the reset."""
+        self._ahead.requests = 0  # the next request asks the database again, and hears of the pause there
         _, resets_at = week_of(datetime.now(UTC))
         spent = code == WEEK_IS_SPENT
         pause = timedelta(seconds=retry_after_seconds or PAUSE_AFTER_429_SECONDS)

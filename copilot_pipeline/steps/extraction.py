@@ -1,15 +1,18 @@
 """Extraction: list days, fetch the details that are wanted, store the days. The only step that costs Clari requests.
 
 Listing and fetching overlap, newest day first, with several requests in flight behind one gate, so that the pace is
-full from the first to the last request. A body is durable before its worker takes the next call.
+full from the first to the last request. Workers only ask and pack; the main thread makes what arrives durable, all that
+arrived together in one transaction, so that a death loses no more than what was in flight.
 """
 
 from __future__ import annotations
 
 import queue
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -22,12 +25,17 @@ from copilot_pipeline.errors import (
     PipelineError,
     UnreadableBody,
 )
-from copilot_pipeline.ledger import CallLedger, Claims, WantedCall
+from copilot_pipeline.ledger import CallLedger, Claims, ReceivedDetails, WantedCall
+from copilot_pipeline.ledger.bodies import pack
 from copilot_pipeline.steps.listing import Lister, Stretch, stretches
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.storing import StoredDay, Storing
 
 CLAIMED_AT_ONCE = 32
+# Bodies that arrive this close together are made durable in one transaction.
+LINGER_SECONDS = 0.005
+# With the pace switched off. Higher, and workers that wait for each other would look like slow answers.
+UNPACED_REQUESTS_PER_SECOND = 200.0
 STEP = "call details"
 
 
@@ -61,6 +69,7 @@ class DayReport:
 class _Fetched:
     call: WantedCall
     outcome: Outcome
+    received: ReceivedDetails | None = None
     error: BaseException | None = None
 
 
@@ -83,6 +92,7 @@ class Extraction:
         *,
         door: str,
         requests_in_flight: int,
+        requests_per_second: float = 0.0,
         progress: Progress | None = None,
     ) -> None:
         self._client = client
@@ -90,10 +100,13 @@ class Extraction:
         self._storing = storing
         self._claims = claims
         self._lister = Lister(client, ledger, door)
-        self._in_flight = requests_in_flight
+        self._most_workers = requests_in_flight
+        self._pace = requests_per_second or UNPACED_REQUESTS_PER_SECOND
         self._progress = progress or Silence()
         self._done: queue.SimpleQueue[_Fetched | _Page] = queue.SimpleQueue()
         self._waiting: deque[WantedCall] = deque()
+        self._orders: queue.SimpleQueue[WantedCall | None] = queue.SimpleQueue()
+        self._workers = 0
         self._open: dict[date, int] = {}
         self._known: set[str] = set()
         self._finished_ids: list[str] = []
@@ -107,11 +120,14 @@ class Extraction:
         One day's trouble is in its report. Refused credentials and a spent budget concern all days: what is held is
         stored, and then they are raised.
         """
-        with ThreadPoolExecutor(self._in_flight + 1, thread_name_prefix="clari") as pool:
-            for stretch in stretches(days):
-                yield from self._run_stretch(pool, stretch)
-                if self._stop is not None:
-                    break
+        with ThreadPoolExecutor(self._most_workers + 1, thread_name_prefix="clari") as pool:
+            try:
+                for stretch in stretches(days):
+                    yield from self._run_stretch(pool, stretch)
+                    if self._stop is not None:
+                        break
+            finally:
+                self._dismiss()
         if self._stop is not None:
             raise self._stop
 
@@ -126,22 +142,38 @@ class Extraction:
             self._refill(pool)
             if not (listing or self._running):
                 break
-            event = self._done.get()
-            if isinstance(event, _Fetched):
-                self._settle(event)
-            elif event.error is not None:
-                listing = False
-                self._listing_failed(event.error, stretch)
-            elif event.call_ids is None:
-                listing, listed_whole = False, True
-                self._ledger.mark_gone(stretch.days, began_at)
-                self._enqueue(stretch.days, None)
-            else:
-                self._enqueue(stretch.days, event.call_ids)
+            for event in self._kept(self._next_events()):
+                if isinstance(event, _Fetched):
+                    self._settle(event)
+                elif event.error is not None:
+                    listing = False
+                    self._listing_failed(event.error, stretch)
+                elif event.call_ids is None:
+                    listing, listed_whole = False, True
+                    self._ledger.mark_gone(stretch.days, began_at)
+                    self._enqueue(stretch.days, None)
+                else:
+                    self._enqueue(stretch.days, event.call_ids)
             if listed_whole and self._stop is None:
                 yield from self._store_finished()
         self._release()
         yield from self._store_rest()
+
+    def _next_events(self) -> list[_Fetched | _Page]:
+        """What has happened: waits for one event, lingers for its neighbours, and takes all that are there."""
+        events = [self._done.get()]
+        time.sleep(LINGER_SECONDS)
+        with suppress(queue.Empty):
+            while True:
+                events.append(self._done.get_nowait())
+        return events
+
+    def _kept(self, events: list[_Fetched | _Page]) -> list[_Fetched | _Page]:
+        """Makes what was received durable, in one transaction for all that arrived together."""
+        received = [event.received for event in events if isinstance(event, _Fetched) and event.received is not None]
+        if received:
+            self._ledger.keep_details(received)
+        return events
 
     # --- listing -----------------------------------------------------------------------------------------------
 
@@ -175,7 +207,8 @@ class Extraction:
         if self._stop is not None:
             self._waiting.clear()
             return
-        while self._waiting and self._running < 2 * self._in_flight:
+        self._hire(pool)
+        while self._waiting and self._running < 2 * self._most_workers:
             self._release()
             batch = [self._waiting.popleft() for _ in range(min(CLAIMED_AT_ONCE, len(self._waiting)))]
             claimed = self._claims.take([call.call_id for call in batch])
@@ -184,7 +217,7 @@ class Extraction:
             for call in batch:
                 if call.call_id in claimed and call.call_id in still:
                     self._running += 1
-                    pool.submit(self._fetch, call)
+                    self._orders.put(call)
                 else:
                     self._not_ours(call, claimed)
 
@@ -198,29 +231,42 @@ class Extraction:
                 f"call {call.call_id}: another process is fetching it now; run again to see it stored"
             )
 
-    def _fetch(self, call: WantedCall) -> None:
-        """In a worker: one call's details, durable before it returns."""
-        if self._stop is not None:
-            self._done.put(_Fetched(call, Outcome.UNTRIED))
-            return
-        try:
-            self._done.put(_Fetched(call, self._fetch_one(call)))
-        except Exception as error:  # noqa: BLE001 - handed over whole to the main thread, which sorts it
-            self._done.put(_Fetched(call, Outcome.FAILED, error))
+    def _hire(self, pool: ThreadPoolExecutor) -> None:
+        """As many workers as the pace and the answers' slowness ask for. More would only take turns on one core."""
+        needed = min(self._most_workers, 2 + int(self._client.answer_seconds * self._pace))
+        while self._workers < needed:
+            self._workers += 1
+            pool.submit(self._work)
 
-    def _fetch_one(self, call: WantedCall) -> Outcome:
+    def _dismiss(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._orders.get_nowait()
+        for _ in range(self._workers):
+            self._orders.put(None)
+
+    def _work(self) -> None:
+        """A worker: takes calls as they are ordered, until it is dismissed."""
+        while (call := self._orders.get()) is not None:
+            if self._stop is not None:
+                self._done.put(_Fetched(call, Outcome.UNTRIED))
+                continue
+            try:
+                self._done.put(self._fetch_one(call))
+            except Exception as error:  # noqa: BLE001 - handed over whole to the main thread, which sorts it
+                self._done.put(_Fetched(call, Outcome.FAILED, error=error))
+
+    def _fetch_one(self, call: WantedCall) -> _Fetched:
         try:
             body = self._client.get_details(call.call_id)
         except NotFound as error:
             self._ledger.note_problem(call.call_id, str(error), look_again=True)
-            return Outcome.MISSING
+            return _Fetched(call, Outcome.MISSING)
         try:
-            self._client.parse_call(None, body, call_id=call.call_id)
+            self._client.check_details(body, call.call_id)
         except UnreadableBody as error:
-            self._ledger.keep_details(call, body, quarantine_reason=str(error))
-            return Outcome.QUARANTINED
-        self._ledger.keep_details(call, body)
-        return Outcome.HELD
+            return _Fetched(call, Outcome.QUARANTINED, ReceivedDetails(call, pack(body), str(error)))
+        return _Fetched(call, Outcome.HELD, ReceivedDetails(call, pack(body)))
 
     def _settle(self, event: _Fetched) -> None:
         report = self._reports[event.call.call_date]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,8 +14,9 @@ from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import CallLedger, PaidRun, RunLedger
 from copilot_pipeline.semarize import Kit, parse_scores
+from copilot_pipeline.steps.landing import Landing, Rows
 from copilot_pipeline.tables import SCORE_TABLES, SEMARIZE_RUNS, SEMARIZE_SCORES, TRANSCRIPTS, Table
-from copilot_pipeline.warehouse import load_day, refresh_kit_views
+from copilot_pipeline.warehouse import refresh_kit_views
 
 Row = tuple[object, ...]
 
@@ -27,6 +28,7 @@ class ScoreDay:
     day: date
     rows: dict[str, int]
     unscored: int
+    problem: str | None = None
 
 
 class ScoreTables:
@@ -39,26 +41,23 @@ class ScoreTables:
         self._calls = calls
         self._kits = kits
 
-    def tabulate(self, day: date) -> ScoreDay:
-        """Replaces the day in both tables."""
-        unscored = 0
-        with ExitStack() as stack:
-            connection = stack.enter_context(self._database.transaction())
-            load = stack.enter_context(load_day(connection, SCORE_TABLES, day))
-            writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in SCORE_TABLES}
+    def tabulate(self, days: Iterable[date]) -> Iterator[ScoreDay]:
+        """Replaces days in both tables."""
+        unscored: Counter[date] = Counter()
+
+        def rows_of(day: date) -> Iterator[Rows]:
             for batch in self._lake.batches(TRANSCRIPTS, day, columns=["call_id", "words", "transcript_hash"]):
                 transcripts = [(row["call_id"], row["transcript_hash"], row["words"]) for row in batch.to_pylist()]
                 run_rows, score_rows = self._rows(day, transcripts)
-                unscored += sum(row[4] != "succeeded" for row in run_rows)
+                unscored[day] += sum(row[4] != "succeeded" for row in run_rows)
                 tables = [
                     (SEMARIZE_RUNS, _columns(SEMARIZE_RUNS, run_rows)),
                     (SEMARIZE_SCORES, _columns(SEMARIZE_SCORES, score_rows)),
                 ]
-                load.append(tables, [call_id for call_id, _, _ in transcripts])
-                for table, content in tables:
-                    writers[table.name].append(content)
-            load.finish()
-        return ScoreDay(day, load.rows, unscored)
+                yield Rows([call_id for call_id, _, _ in transcripts], tables)
+
+        for landed in Landing(self._lake, self._database, SCORE_TABLES).land(days, rows_of):
+            yield ScoreDay(landed.day, landed.rows, unscored[landed.day], landed.problem)
 
     def refresh_views(self) -> None:
         """One wide view a kit."""

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import CallLedger, HeldBody, LedgerCall
+from copilot_pipeline.ledger import CallLedger, HeldBody, HeldId, LedgerCall
 from copilot_pipeline.tables import RAW_CALL_DETAILS
 
 # Rows held in memory at once. At 30 KB a call this is some megabytes, whatever the size of the day.
@@ -44,12 +44,13 @@ class Storing:
         """Stores a day, and anew the days that its calls have moved away from."""
         moved = self._ledger.moved_calls(day)
         for old_day, call_ids in moved.items():
-            self._take_back(old_day, call_ids)
-        for old_day in moved:
-            if old_day != day:
-                self._write(old_day)
-        if self._ledger.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
-            return self._write(day)
+            with self._ledger.alone_with(old_day):
+                self._take_back(old_day, call_ids)
+                if old_day != day:
+                    self._write(old_day)
+        with self._ledger.alone_with(day):
+            if self._ledger.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
+                return self._write(day)
         return StoredDay(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
 
     def _take_back(self, old_day: date, call_ids: Sequence[str]) -> None:
@@ -68,21 +69,23 @@ class Storing:
         as_of = self._ledger.now()
         calls = self._ledger.calls_of(day)
         earlier = _EarlierBodies(_stored_rows(self._lake, day))
+        stored: list[HeldId] = []
         with self._lake.writer(RAW_CALL_DETAILS, day) as writer:
             for start in range(0, len(calls), CALLS_PER_BATCH):
                 batch = calls[start : start + CALLS_PER_BATCH]
                 bodies = {call.call_id: earlier.of(call.call_id) for call in batch}
                 for held in self._ledger.held_bodies(list(bodies)):
                     setattr(bodies[held.call_id], held.part, held.body)
+                    stored.append((held.call_id, held.part, held.received_at))
                 writer.append(_rows(day, self._dialect, batch, bodies))
-        self._ledger.mark_stored(day, [call.call_id for call in calls], as_of)
+        self._ledger.mark_stored(day, calls, stored, as_of)
         return StoredDay(day, len(calls), was_rewritten=True)
 
 
 class _EarlierBodies:
-    """Bodies from the day's earlier file, read in step with the calls: both are sorted by call id, so one row group
+    """Bodies from the day's earlier file, read in step with the calls.
 
-    at a time is enough, whatever the size of the day.
+    Both are sorted by call id, so one row group at a time is enough, whatever the size of the day.
     """
 
     def __init__(self, rows: Iterator[dict[str, Any]]) -> None:

@@ -6,8 +6,7 @@ day: a batch of calls is parsed, written to Parquet and copied to Postgres befor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -20,10 +19,10 @@ from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import CallLedger
 from copilot_pipeline.records import CallRecord
+from copilot_pipeline.steps.landing import Landing, Rows
 from copilot_pipeline.steps.rows import CallRows, has_transcript
 from copilot_pipeline.tables import CALL_TABLES, RAW_CALL_DETAILS
 from copilot_pipeline.transcripts import UserDirectory, assemble, participants, resolve_people
-from copilot_pipeline.warehouse import load_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,7 @@ class TabulatedDay:
     day: date
     rows: dict[str, int]
     quarantined: int
+    problem: str | None = None
 
 
 class Tabulating:
@@ -48,26 +48,19 @@ class Tabulating:
         """The days asked for, and those whose tables still show a call that moved away. Newest first."""
         return sorted({*days, *self._ledger.days_that_lost_a_call()}, reverse=True)
 
-    def tabulate(self, day: date) -> TabulatedDay:
-        """Replaces the day in all four tables: Postgres in one transaction, Parquet file by file just before it ends.
+    def tabulate(self, days: Sequence[date]) -> Iterator[TabulatedDay]:
+        """Replaces days in all four tables."""
+        quarantined = dict.fromkeys(days, 0)
 
-        A death in between leaves a day whose two stores differ for as long as it takes to run the same day again.
-        """
-        quarantined = 0
-        with ExitStack() as stack:
-            connection = stack.enter_context(self._database.transaction())
-            load = stack.enter_context(load_day(connection, CALL_TABLES, day))
-            writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in CALL_TABLES}
+        def rows_of(day: date) -> Iterator[Rows]:
             for batch in self._lake.batches(RAW_CALL_DETAILS, day):
                 rows, unreadable = self._rows(day, batch)
-                quarantined += unreadable
-                tables = rows.tables()
-                load.append(tables, rows.call_ids)
-                for table, content in tables:
-                    writers[table.name].append(content)
-            load.finish()
-            self._ledger.mark_tabulated(connection, day)
-        return TabulatedDay(day, load.rows, quarantined)
+                quarantined[day] += unreadable
+                yield Rows(rows.call_ids, rows.tables())
+
+        landing = Landing(self._lake, self._database, CALL_TABLES)
+        for landed in landing.land(days, rows_of, self._ledger.mark_tabulated):
+            yield TabulatedDay(landed.day, landed.rows, quarantined[landed.day], landed.problem)
 
     def _rows(self, day: date, batch: pa.Table) -> tuple[CallRows, int]:
         rows = CallRows(day)

@@ -123,7 +123,13 @@ TRANSCRIPTS = Table(
     (
         CALL_ID,
         CALL_DATE,
-        text("text", "`Speaker: text` lines, one an utterance. NUL characters stand as U+FFFD.", required=True),
+        Column(
+            "text",
+            Kind.TEXT,
+            "`Speaker: text` lines, one an utterance. NUL characters stand as U+FFFD.",
+            required=True,
+            is_long=True,
+        ),
         integer("words", "Words in the transcript.", required=True),
         integer("utterances", "Utterances in the transcript.", required=True),
         text("transcript_hash", "SHA-256 of the text: what scoring is keyed on.", required=True),

@@ -34,6 +34,7 @@ class Column:
     kind: Kind
     description: str
     required: bool = False
+    is_long: bool = False  # pages of text, stored as they are: compressing them costs more than the rest of the load
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,80 +7,146 @@ this day leaves no copy in its old one: its rows are deleted by id as well.
 from __future__ import annotations
 
 import io
-from collections import deque
-from collections.abc import Iterable, Sequence
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
 from datetime import date
 from types import TracebackType
 
+import psycopg
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.database.connections import Connection
+from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.tables import Kind, Table
 from copilot_pipeline.warehouse.statements import SCHEMA
 
 # COPY reads CSV with an unquoted empty field as null and "" as the empty text, which is how Arrow writes them.
 _COPY_OPTIONS = "(FORMAT csv)"
 BATCHES_UNDER_WAY = 2
+# The first key of the two-part lock on a day of the warehouse.
+_LOADING_SPACE = 720_313
 
 
-class DayLoad:
-    """One transaction that replaces one day of some tables. Made by `load_day`.
+class DayLoader:
+    """Replaces days, one after the other, each in a transaction of its own.
 
-    The copying happens in a thread of its own, so that the next rows are made while these are sent. Only that thread
-    uses the connection until `finish` returns.
+    The copying happens in a thread with a connection of its own, so that the next rows, and the next day's, are made
+    while these are sent. Memory does not grow with the work: `append` waits while too many batches are under way.
     """
 
-    def __init__(self, connection: Connection, tables: Sequence[Table], day: date) -> None:
-        self._connection = connection
-        self._tables = tables
-        self._day = day
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="copy")
-        self._pending: deque[Future[None]] = deque([self._thread.submit(self._delete_day)])
-        self.rows = {table.name: 0 for table in tables}
+        self._room = threading.Semaphore(BATCHES_UNDER_WAY)
 
-    def __enter__(self) -> DayLoad:
+    def __enter__(self) -> DayLoader:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        self._thread.shutdown(wait=True)
+
+    def begin(self, tables: Sequence[Table], day: date) -> DayLoad:
+        """Begins to replace a day. End it with `finish` or `abandon`, or the days behind it wait for ever."""
+        load = DayLoad(tables, day, self._room)
+        load.outcome = self._thread.submit(load.run, self._database)
+        return load
+
+
+class DayLoad:
+    """One day on its way. `outcome` ends when its transaction has; it raises what went wrong."""
+
+    outcome: Future[dict[str, int]]
+
+    def __init__(self, tables: Sequence[Table], day: date, room: threading.Semaphore) -> None:
+        self._tables = tables
+        self._day = day
+        self._room = room
+        self._items: queue.SimpleQueue[_Batch | _End] = queue.SimpleQueue()
+        self._end: _End | None = None
 
     def append(self, tables: Sequence[tuple[Table, pa.Table]], call_ids: Sequence[str]) -> None:
-        """Adds rows of some calls. Waits while too many batches are under way: memory must not grow with the day."""
-        while len(self._pending) >= BATCHES_UNDER_WAY:
-            self._pending.popleft().result()
-        self._pending.append(self._thread.submit(self._copy, tables, list(call_ids)))
+        """Adds rows of some calls."""
+        self._room.acquire()
+        self._items.put(_Batch(tables, list(call_ids)))
 
-    def finish(self) -> None:
-        """Waits until everything is sent; raises what went wrong."""
-        while self._pending:
-            self._pending.popleft().result()
+    def finish(self, before_commit: Callable[[Connection], None]) -> Future[dict[str, int]]:
+        """No more rows: `before_commit` is the last part of the transaction. The future gives the rows by table."""
+        self._items.put(_End(before_commit))
+        return self.outcome
 
-    def _delete_day(self) -> None:
+    def abandon(self) -> None:
+        """Nothing of the day is replaced."""
+        self._items.put(_End(None))
+
+    def run(self, database: Database) -> dict[str, int]:
+        """In the loader's thread: the transaction."""
+        rows = dict.fromkeys((table.name for table in self._tables), 0)
+        try:
+            with database.transaction() as connection:
+                self._clear(connection)
+                with closing(self._received()) as received:
+                    for batch in received:
+                        self._copy(connection, batch, rows)
+                if self._end is None or self._end.before_commit is None:
+                    raise psycopg.Rollback
+                self._end.before_commit(connection)
+        finally:
+            while self._end is None:  # a day that failed takes its remaining rows with it, not those of the next day
+                with closing(self._received()) as received:
+                    for _ in received:
+                        pass
+        return rows
+
+    def _received(self) -> Generator[_Batch, None, None]:
+        while isinstance(item := self._items.get(), _Batch):
+            try:
+                yield item
+            finally:
+                self._room.release()
+        self._end = item
+
+    def _clear(self, connection: Connection) -> None:
+        # Two processes that replace the same day take turns: they would insert the same keys.
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOADING_SPACE, self._day.toordinal()))
         for table in self._tables:
-            self._connection.execute(f"DELETE FROM {SCHEMA}.{table.name} WHERE call_date = %s", (self._day,))
+            connection.execute(f"DELETE FROM {SCHEMA}.{table.name} WHERE call_date = %s", (self._day,))
 
-    def _copy(self, tables: Sequence[tuple[Table, pa.Table]], call_ids: list[str]) -> None:
-        self._delete_copies_elsewhere(call_ids)
-        for table, rows in tables:
-            copy_rows(self._connection, table, rows)
-            self.rows[table.name] += rows.num_rows
+    def _copy(self, connection: Connection, batch: _Batch, rows: dict[str, int]) -> None:
+        self._delete_copies_elsewhere(connection, batch.call_ids)
+        for table, content in batch.tables:
+            copy_rows(connection, table, content)
+            rows[table.name] += content.num_rows
 
-    def _delete_copies_elsewhere(self, call_ids: list[str]) -> None:
-        for table in self._tables:
-            self._connection.execute(
+    def _delete_copies_elsewhere(self, connection: Connection, call_ids: list[str]) -> None:
+        # The first table has every call: nothing there, nothing anywhere.
+        first = self._tables[0].name
+        moved = connection.execute(
+            f"SELECT call_id FROM {SCHEMA}.{first} WHERE call_id = ANY(%s) AND call_date <> %s", (call_ids, self._day)
+        ).fetchall()
+        for table in self._tables if moved else ():
+            connection.execute(
                 f"DELETE FROM {SCHEMA}.{table.name} WHERE call_id = ANY(%s) AND call_date <> %s",
-                (call_ids, self._day),
+                ([row[0] for row in moved], self._day),
             )
 
 
-def load_day(connection: Connection, tables: Sequence[Table], day: date) -> DayLoad:
-    """Begins to replace a day inside the caller's transaction."""
-    return DayLoad(connection, tables, day)
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    tables: Sequence[tuple[Table, pa.Table]]
+    call_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    before_commit: Callable[[Connection], None] | None
 
 
 def load_snapshot(database: Database, table: Table, rows: Iterable[pa.Table]) -> int:
@@ -101,11 +167,15 @@ def copy_rows(connection: Connection, table: Table, batch: pa.Table) -> None:
     buffer = io.BytesIO()
     pa_csv.write_csv(_as_csv_columns(table, batch), buffer, _WRITE)
     names = ", ".join(table.column_names)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {SCHEMA}.{table.name} ({names}) FROM STDIN {_COPY_OPTIONS}") as copy,
-    ):
-        copy.write(buffer.getbuffer())
+    try:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy(f"COPY {SCHEMA}.{table.name} ({names}) FROM STDIN {_COPY_OPTIONS}") as copy,
+        ):
+            copy.write(buffer.getbuffer())
+    except psycopg.DataError as error:
+        # PostgreSQL quotes the offending value, which may be what somebody said: only the kind of error is passed on.
+        raise PipelineError(f"PostgreSQL refuses rows of {SCHEMA}.{table.name}: {type(error).__name__}") from None
 
 
 _WRITE = pa_csv.WriteOptions(include_header=False)

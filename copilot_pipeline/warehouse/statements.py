@@ -25,6 +25,11 @@ def table_statements(table: Table) -> list[str]:
     ]
     body = ",\n".join([*columns, f"  PRIMARY KEY ({', '.join(table.key)})"])
     statements = [f"CREATE TABLE {name} (\n{body}\n);", f"COMMENT ON TABLE {name} IS {_quoted(table.description)};"]
+    statements += [
+        f"ALTER TABLE {name} ALTER COLUMN {column.name} SET STORAGE EXTERNAL;"
+        for column in table.columns
+        if column.is_long
+    ]
     if table.partitioned:
         # A day's rows lie together because a day is loaded at once: a block-range index finds them at almost no cost.
         statements.append(f"CREATE INDEX {table.name}_by_date ON {name} USING brin (call_date) WITH (autosummarize);")

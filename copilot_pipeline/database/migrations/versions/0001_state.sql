@@ -134,19 +134,23 @@ BEGIN
   wait_seconds := extract(epoch FROM slot_at - now_at); is_granted := true;
 END $$;
 
--- Keeps a body and marks its version as held, as one: a body is never here without the ledger knowing, nor the reverse.
--- Commits do not wait for the disk: after a crash of the database both are missing, and the call is fetched again.
-CREATE FUNCTION copilot_ops.keep_details(in_call_id text, in_version text, in_body bytea, in_reason text)
+-- Keeps bodies and marks their versions as held, as one: a body is never here without the ledger knowing, nor the
+-- reverse. Commits do not wait for the disk: after a crash of the database both are missing, and the call is fetched again.
+CREATE FUNCTION copilot_ops.keep_details(in_call_ids text[], in_versions text[], in_bodies bytea[], in_problems text[])
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   PERFORM set_config('synchronous_commit', 'off', true);
+  -- Every writer of several calls locks them in the order of their ids: two can then never wait for each other.
+  PERFORM 1 FROM copilot_ops.calls WHERE call_id = ANY(in_call_ids) ORDER BY call_id FOR UPDATE;
   INSERT INTO copilot_ops.bodies AS kept (call_id, part, received_at, body)
-  VALUES (in_call_id, 'details', clock_timestamp(), in_body)
+  SELECT call_id, 'details', clock_timestamp(), body
+  FROM unnest(in_call_ids, in_bodies) AS received (call_id, body) ORDER BY call_id
   ON CONFLICT (call_id, part) DO UPDATE SET received_at = excluded.received_at, body = excluded.body;
-  UPDATE copilot_ops.calls SET
-    held_version = in_version, fetched_at = clock_timestamp(), is_dirty = true, quarantine_reason = in_reason,
-    last_problem = NULL, looks = 0, next_look_at = NULL
-  WHERE call_id = in_call_id;
+  UPDATE copilot_ops.calls AS known SET
+    held_version = received.version, fetched_at = clock_timestamp(), is_dirty = true,
+    quarantine_reason = received.problem, last_problem = NULL, looks = 0, next_look_at = NULL
+  FROM unnest(in_call_ids, in_versions, in_problems) AS received (call_id, version, problem)
+  WHERE known.call_id = received.call_id;
 END $$;
 
 CREATE TABLE copilot_ops.semarize_runs (

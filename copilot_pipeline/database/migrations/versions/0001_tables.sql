@@ -148,6 +148,7 @@ CREATE TABLE copilot.transcripts (
   PRIMARY KEY (call_id)
 );
 COMMENT ON TABLE copilot.transcripts IS 'One row per call with a transcript: the whole text as `Speaker: text` lines.';
+ALTER TABLE copilot.transcripts ALTER COLUMN text SET STORAGE EXTERNAL;
 CREATE INDEX transcripts_by_date ON copilot.transcripts USING brin (call_date) WITH (autosummarize);
 COMMENT ON COLUMN copilot.transcripts.call_id IS 'Clari Copilot''s id of the call.';
 COMMENT ON COLUMN copilot.transcripts.call_date IS 'The partition: the day of the call''s time.';

@@ -1,0 +1,103 @@
+"""Landing: days of tables into the lake and the warehouse, the next day made while this one is sent."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+
+import psycopg
+import pyarrow as pa
+
+from copilot_pipeline.database import Database
+from copilot_pipeline.database.connections import Connection
+from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.lake import Lake
+from copilot_pipeline.tables import Table
+from copilot_pipeline.warehouse import DayLoader
+
+# What can go wrong with one day and need not concern its neighbours.
+DAY_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
+
+
+@dataclass(frozen=True, slots=True)
+class LandedDay:
+    """One day, in both stores. With a `problem` the warehouse holds what it held before."""
+
+    day: date
+    rows: dict[str, int]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of some calls, table by table."""
+
+    call_ids: Sequence[str]
+    tables: Sequence[tuple[Table, pa.Table]]
+
+
+class Landing:
+    """Replaces days of some tables, Postgres in one transaction and Parquet file by file just before it.
+
+    A death in between leaves a day whose two stores differ for as long as it takes to run the same day again.
+    """
+
+    def __init__(self, lake: Lake, database: Database, tables: Sequence[Table]) -> None:
+        self._lake = lake
+        self._database = database
+        self._tables = tables
+
+    def land(
+        self,
+        days: Iterable[date],
+        rows_of: Callable[[date], Iterator[Rows]],
+        before_commit: Callable[[Connection, date], None] | None = None,
+    ) -> Iterator[LandedDay]:
+        """Replaces days, each by what `rows_of` yields of it; one day's trouble is in its own report."""
+        under_way: deque[tuple[date, Future[dict[str, int]] | BaseException]] = deque()
+        with DayLoader(self._database) as loader:
+            for day in days:
+                under_way.append((day, self._begin(loader, day, rows_of, before_commit)))
+                if len(under_way) > 1:
+                    yield _ended(*under_way.popleft())
+            while under_way:
+                yield _ended(*under_way.popleft())
+
+    def _begin(
+        self,
+        loader: DayLoader,
+        day: date,
+        rows_of: Callable[[date], Iterator[Rows]],
+        before_commit: Callable[[Connection, date], None] | None,
+    ) -> Future[dict[str, int]] | BaseException:
+        load = loader.begin(self._tables, day)
+        try:
+            with ExitStack() as stack:
+                writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in self._tables}
+                for rows in rows_of(day):
+                    load.append(rows.tables, rows.call_ids)
+                    for table, content in rows.tables:
+                        writers[table.name].append(content)
+        except DAY_ERRORS as error:
+            load.abandon()
+            return error
+        except BaseException:
+            load.abandon()
+            raise
+        return load.finish(lambda connection: before_commit(connection, day) if before_commit else None)
+
+
+def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> LandedDay:
+    try:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return LandedDay(day, outcome.result())
+    except PipelineError as error:
+        return LandedDay(day, {}, str(error))
+    except DAY_ERRORS as error:
+        # Their texts may quote rows: only their kind is passed on.
+        return LandedDay(day, {}, f"the tables could not be written: {type(error).__name__}")
