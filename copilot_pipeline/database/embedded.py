@@ -9,6 +9,9 @@ import re
 import warnings
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.settings import Environment
 
@@ -23,11 +26,21 @@ def database_url(environment: Environment) -> str:
     named = environment.copilot_pipeline_database_url
     if named is None:
         return _start(environment.home / EMBEDDED_FOLDER)
-    if not re.match(r"^postgres(ql)?(\+\w+)?://", named):
+    url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", named.strip())
+    if not _is_address(url):
         raise ConfigurationError(
-            "COPILOT_PIPELINE_DATABASE_URL must look like postgresql://user:password@host/database"
+            "COPILOT_PIPELINE_DATABASE_URL must look like postgresql://user:password@host:5432/database; write other "
+            "characters than letters and digits in the password as %XX (@ is %40, / is %2F, % is %25)"
         )
-    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", named)
+    return url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:  # its text quotes the address, password and all
+        return False
+    return url.startswith("postgresql://") and re.fullmatch(r"[\d,]*", str(parts.get("port") or "")) is not None
 
 
 def _start(folder: Path) -> str:

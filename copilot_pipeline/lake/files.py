@@ -19,6 +19,7 @@ import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.settings_sources import without_secrets
 from copilot_pipeline.tables import Table
 
 FILE_NAME = "part.parquet"
@@ -78,7 +79,11 @@ class Lake:
             else:
                 self.filesystem, self._root = pa_fs.LocalFileSystem(), str(Path(url).absolute())
         except (pa.ArrowInvalid, OSError) as error:
-            raise ConfigurationError(f"COPILOT_PIPELINE_LAKE_URL cannot be used: {error}") from None
+            # The library's text quotes the address, which may hold a key.
+            raise ConfigurationError(
+                f"COPILOT_PIPELINE_LAKE_URL cannot be used: {without_secrets(url)} is neither a folder nor an object "
+                f"store that is known here ({type(error).__name__}); write a path, or s3://bucket/path"
+            ) from None
         self.has_atomic_move = isinstance(self.filesystem, pa_fs.LocalFileSystem)
 
     def path(self, table: Table, day: date | None = None) -> str:
@@ -141,10 +146,7 @@ class Lake:
 
 
 def _is_alive(draft_name: str) -> bool:
-    """Whether the process that began a draft still runs. On a lake shared by machines a live draft may look dead
-
-    only for a process id unknown here, so drafts younger than a day are left alone by age elsewhere.
-    """
+    """Whether the process that began a draft, whose id is in the draft's name, still runs on this machine."""
     try:
         os.kill(int(draft_name.split(".")[3]), 0)
     except (ValueError, IndexError, ProcessLookupError):
