@@ -22,6 +22,9 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.settings_sources import without_secrets
 from copilot_pipeline.tables import Table
 
+# Arrow's own allocator keeps what it freed: 50 MB more at the peak of a run, for nothing that could be measured.
+pa.set_memory_pool(pa.system_memory_pool())
+
 FILE_NAME = "part.parquet"
 COMPRESSION = "zstd"
 

@@ -14,7 +14,7 @@ from copilot_pipeline.ledger import CallLedger, HeldBody, HeldId, LedgerCall
 from copilot_pipeline.tables import RAW_CALL_DETAILS
 
 # Rows held in memory at once. At 30 KB a call this is some megabytes, whatever the size of the day.
-CALLS_PER_BATCH = 100
+CALLS_PER_BATCH = 50
 
 
 @dataclass(frozen=True, slots=True)
