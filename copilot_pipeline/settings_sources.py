@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import dotenv
 import yaml
@@ -104,16 +103,3 @@ def _refuse_doubled(node: yaml.Node | None, path: Path) -> None:
         if first != line or list(seen).count(str(key.value)) > 1:
             raise ConfigurationError(f"{path}, line {line}: {key.value} stands here again (first in line {first})")
         _refuse_doubled(value, path)
-
-
-def without_secrets(url: str) -> str:
-    """An address as it may be shown: no password, no query (object stores take keys in either place)."""
-    try:
-        parts = urlsplit(url)
-        if not parts.scheme or not parts.netloc:
-            return url.split("?")[0]
-        user, at, host = parts.netloc.rpartition("@")
-        shown = f"{user.split(':')[0]}:***@{host}" if ":" in user else f"{user}{at}{host}"
-    except ValueError:
-        return "an address that cannot be read"
-    return f"{parts.scheme}://{shown}{parts.path}"

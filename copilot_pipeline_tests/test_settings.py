@@ -14,10 +14,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copilot_pipeline.addresses import without_secrets
 from copilot_pipeline.database import database_url
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.settings import Environment, Settings, load_settings, read_pipeline_file
-from copilot_pipeline.settings_sources import without_secrets
 
 SECRET = "smz_live_0123456789"
 SECRETS = ("CLARI_COPILOT_API_KEY", "CLARI_COPILOT_API_PASSWORD", "SEMARIZE_API_KEY", "SLACK_WEBHOOK_URL")
@@ -178,7 +178,7 @@ def test_every_spelling_of_the_scheme_will_do(scheme: str) -> None:
     ("url", "shown"),
     [
         ("postgresql://user:secret@host:5432/database?password=secret", "postgresql://user:***@host:5432/database"),
-        ("postgresql://postgres:@/postgres?host=/tmp", "postgresql://postgres:***@/postgres"),
+        ("postgresql://postgres:@/postgres?host=/tmp&passfile=x", "postgresql://postgres:@/postgres?host=/tmp"),
         ("s3://key:se@cret@bucket/lake?secret_key=secret", "s3://key:***@bucket/lake"),
         ("s3://bucket/lake", "s3://bucket/lake"),
         ("/srv/lake", "/srv/lake"),
