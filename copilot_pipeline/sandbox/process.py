@@ -1,0 +1,142 @@
+"""The sandbox as its users see it: a child process, its address, and thin calls on its controls."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.sandbox.options import (
+    API_KEY,
+    API_PASSWORD,
+    HUBSPOT_TOKEN,
+    SALESFORCE_CLIENT_ID,
+    SALESFORCE_CLIENT_SECRET,
+    SEMARIZE_KEY,
+    WEBHOOK_SECRET,
+    SandboxOptions,
+)
+
+_END_WITHIN_SECONDS = 5
+
+
+class Sandbox:
+    """A running sandbox. Leave the block, or die, and it ends."""
+
+    def __init__(self, options: SandboxOptions | None = None) -> None:
+        self.options = options or SandboxOptions()
+        self._process: subprocess.Popen[str] | None = None
+        self._port = 0
+        self._client: httpx.Client | None = None
+
+    def __enter__(self) -> Sandbox:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "copilot_pipeline.sandbox.server", self.options.to_json()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # a Ctrl-C is for us; the child ends when we do
+        )
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line.strip():
+            raise ConfigurationError(
+                f"the sandbox did not start: is port {self.options.port} taken? Leave --port out for a free one"
+            )
+        self._port = int(line)
+        self._client = httpx.Client(base_url=self.url, timeout=60)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            self._client.close()
+        if self._process is not None:
+            if self._process.stdin:
+                self._process.stdin.close()
+            try:
+                self._process.wait(_END_WITHIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            if self._process.stdout:
+                self._process.stdout.close()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def environment(self) -> dict[str, str]:
+        """Every variable that points the pipeline here."""
+        dialect = self.options.dialect
+        return {
+            "CLARI_COPILOT_API_KEY": API_KEY,
+            "CLARI_COPILOT_API_PASSWORD": API_PASSWORD,
+            "CLARI_COPILOT_BASE_URL": f"{self.url}/{'clari' if dialect == 'rest' else 'guide'}",
+            "CLARI_COPILOT_DIALECT": dialect,
+            "SEMARIZE_API_KEY": SEMARIZE_KEY,
+            "SEMARIZE_BASE_URL": f"{self.url}/semarize",
+            "COPILOT_PIPELINE_FIRST_DAY": self.options.first_day.isoformat(),
+            "SLACK_WEBHOOK_URL": f"{self.url}/slack/services/T000/B000/sandbox",
+            "SALESFORCE_BASE_URL": f"{self.url}/salesforce",
+            "SALESFORCE_CLIENT_ID": SALESFORCE_CLIENT_ID,
+            "SALESFORCE_CLIENT_SECRET": SALESFORCE_CLIENT_SECRET,
+            "HUBSPOT_BASE_URL": f"{self.url}/hubspot",
+            "HUBSPOT_ACCESS_TOKEN": HUBSPOT_TOKEN,
+            "WEBHOOK_URL": f"{self.url}/hooks/in",
+            "WEBHOOK_SECRET": WEBHOOK_SECRET,
+        }
+
+    def stats(self) -> dict[str, Any]:
+        """What was asked of it, counted."""
+        return self._get("stats")
+
+    def reset_stats(self) -> None:
+        """Counts from zero."""
+        self._post("reset_stats", {})
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Every call as it stands: `call_id`, `day`, `item`, `details` and more."""
+        return [json.loads(line) for line in self._answer("truth").text.splitlines()]
+
+    def reference(self) -> dict[str, Any]:
+        """Users and deals."""
+        return self._get("reference")
+
+    def outputs(self) -> Any:
+        """What Semarize computed, run by run."""
+        return self._answer("outputs").json()
+
+    def deliveries(self) -> dict[str, Any]:
+        """What the sinks were sent."""
+        return self._get("deliveries")
+
+    def set_faults(self, **faults: Any) -> None:
+        """Switches these faults on and all others off (see `Faults`)."""
+        self._post("faults", faults)
+
+    def edit(self, call_id: str, **changes: Any) -> None:
+        """Edits a call: `status`, `time`, `gone`, `private`, or any field of its body."""
+        self._post("edit", {"call_id": call_id, "changes": changes})
+
+    def _get(self, control: str) -> dict[str, Any]:
+        answer: dict[str, Any] = self._answer(control).json()
+        return answer
+
+    def _answer(self, control: str) -> httpx.Response:
+        if self._client is None:
+            raise RuntimeError("the sandbox is used outside of its block")
+        return self._client.get(f"/_sandbox/{control}").raise_for_status()
+
+    def _post(self, control: str, body: dict[str, Any]) -> None:
+        if self._client is None:
+            raise RuntimeError("the sandbox is used outside of its block")
+        answer = self._client.post(f"/_sandbox/{control}", json=body)
+        if answer.status_code != httpx.codes.OK:
+            raise ValueError(f"the sandbox refuses {control}: {answer.json().get('error')}")

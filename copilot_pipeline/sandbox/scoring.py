@@ -1,0 +1,177 @@
+"""The sandbox's kits: what they answer is a function of the transcript they are sent, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from copilot_pipeline.sandbox.company import ELEMENTS
+from copilot_pipeline.sandbox.dialogue import SIGNALS
+
+_LINE = re.compile(r"^([^:\n]{1,120}): (.*)$")
+_VERSIONS = "0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A transcript that was sent: what was said, line by line."""
+
+    lines: tuple[str, ...]
+
+    def said(self, signal: str) -> list[str]:
+        """The lines that carry a signal."""
+        wanted = SIGNALS[signal][1]
+        return [line for line in self.lines if wanted in line]
+
+    def number(self, name: str, low: float, high: float) -> float:
+        """A number that only the text and the name decide."""
+        digest = hashlib.sha256(("\n".join(self.lines) + name).encode("utf-8", "replace")).digest()
+        return round(low + (high - low) * int.from_bytes(digest[:4], "big") / 2**32, 3)
+
+
+def text_of(value: Any) -> Text:
+    """The input's transcript: a plain text of `Speaker: text` lines, or a list of `{speaker, text}`."""
+    if isinstance(value, list):
+        return Text(tuple(str(turn.get("text", "")) for turn in value if isinstance(turn, dict)))
+    lines = str(value or "").split("\n")
+    return Text(tuple(match.group(2) if (match := _LINE.match(line)) else line for line in lines))
+
+
+Brick = dict[str, Any]
+Answer = Callable[[Text], Brick]
+
+
+def _present(signal: str, reason: str) -> Answer:
+    def answer(text: Text) -> Brick:
+        found = text.said(signal)
+        return {
+            "value": bool(found),
+            "confidence": 0.9,
+            "reason": reason if found else "Not heard.",
+            "evidence": found[:2],
+        }
+
+    return answer
+
+
+def _coverage(element: str) -> Answer:
+    def answer(text: Text) -> Brick:
+        found = text.said(element)
+        if not found:
+            # Asked and not answered: a rubric says null, or says little, rather than guess.
+            return {"value": None, "confidence": 0.2, "reason": "Not spoken of in the call."}
+        return {"value": text.number(element, 60, 100), "confidence": 0.8, "reason": "Spoken of.", "evidence": found[0]}
+
+    return answer
+
+
+def _objections(text: Text) -> Brick:
+    good, bad = len(text.said("handled")), len(text.said("brushed_off"))
+    if not good + bad:
+        return {"value": None}
+    return {"value": round(0.3 + 0.6 * good / (good + bad), 2), "confidence": 0.85, "evidence": text.said("handled")}
+
+
+def _objection_category(text: Text) -> Brick:
+    found = text.said("price")
+    return {"value": "price" if found else "none", "confidence": 0.74, "evidence": found[0] if found else ""}
+
+
+def _competitors(text: Text) -> Brick:
+    named = [name for name, signal in (("Globex", "competitor"), ("Initech", "competition")) if text.said(signal)]
+    return {"value": named, "confidence": 0.97, "reason": f"{len(named)} named.", "evidence": text.said("competitor")}
+
+
+def _depth(text: Text) -> Brick:
+    found = text.said("depth")
+    return {"value": text.number("depth", 66, 95) if found else text.number("depth", 10, 60), "evidence": found}
+
+
+def _scale(name: str, low: float, high: float) -> Answer:
+    return lambda text: {"value": text.number(name, low, high), "confidence": 0.7}
+
+
+def _claims(text: Text) -> Brick:
+    found = [(kind, line) for kind in ("inaccurate", "roadmap", "outdated") for line in text.said(kind)]
+    documents = {"inaccurate": "Product Facts 2026", "roadmap": "Roadmap Policy", "outdated": "Battlecard Globex"}
+    return {
+        "value": [f"{kind}: {documents[kind]}" for kind, _ in found],
+        "confidence": 0.8,
+        "reason": "; ".join(f"violates {documents[kind]}" for kind, _ in found) or "Nothing to flag.",
+        "evidence": [line for _, line in found],
+    }
+
+
+KITS: dict[str, dict[str, Answer]] = {
+    "DEA15164": {
+        "risk_flag": _present("risk", "Budget or timing is in doubt."),
+        "deal_confidence": _scale("deal_confidence", 0, 100),
+        "budget_confirmed": _present("budget", "Budget is approved."),
+        "decision_maker_present": _present("decider", "The signer is on the call."),
+        "discovery_depth": _depth,
+        "next_step_confirmed": lambda text: {"value": bool(text.said("next_step"))},
+        "objection_category": _objection_category,
+        "competitors_named": _competitors,
+        "economic_buyer_name": lambda _: {"value": None, "confidence": 0.2, "reason": "Not stated.", "evidence": []},
+    },
+    "A1B2C3D4": {element: _coverage(element) for element in ELEMENTS},
+    "C0AC4123": {
+        "objection_handling_score": _objections,
+        "discovery_technique_depth": _scale("discovery_technique_depth", 0.62, 0.95),
+        "value_articulation_clarity": _scale("value_articulation_clarity", 0.6, 0.9),
+        "discovery_technique": lambda text: {"value": "probing" if text.said("depth") else "surface_level"},
+    },
+    "C1A10ACC": {
+        "flagged_claims": _claims,
+        "inaccurate_claim_present": _present("inaccurate", "Contradicts Product Facts 2026."),
+        "roadmap_leak_present": _present("roadmap", "Contradicts Roadmap Policy."),
+        "outdated_competitive_statement_present": _present("outdated", "Contradicts Battlecard Globex."),
+    },
+}
+_KINDS = {
+    "objection_category": "category",
+    "discovery_technique": "category",
+    "competitors_named": "string_list",
+    "flagged_claims": "string_list",
+    "economic_buyer_name": "string",
+}
+
+
+def version_of(code: str, revision: str | None = None) -> str:
+    """The version id of a kit's published version."""
+    return (
+        hashlib.md5(f"{code}:{revision or 1}".encode(), usedforsecurity=False).hexdigest()[:2]
+        + _VERSIONS
+        + code[:4].lower()
+    )
+
+
+def code_of(kit_code: object, kit_version_id: object) -> str | None:
+    """Which kit a request means; a pinned version wins."""
+    if isinstance(kit_version_id, str):
+        return next((code for code in KITS if version_of(code) == kit_version_id), None)
+    return kit_code if isinstance(kit_code, str) and kit_code in KITS else None
+
+
+def schema(code: str) -> dict[str, Any]:
+    """A kit's bricks and their enabled output fields. The real shape is not public; this one is a guess."""
+    bricks = [
+        {"key": key, "type": _kind(key), "output_fields": ["value", "confidence", "reason", "evidence"]}
+        for key in KITS[code]
+    ]
+    return {"kit_code": code, "kit_version_id": version_of(code), "bricks": bricks}
+
+
+def _kind(key: str) -> str:
+    if key in _KINDS:
+        return _KINDS[key]
+    return "boolean" if key.endswith(("_flag", "_confirmed", "_present")) else "score"
+
+
+def bricks_of(code: str, transcript: Any) -> dict[str, Brick]:
+    """What a kit answers."""
+    text = text_of(transcript)
+    return {key: answer(text) for key, answer in KITS[code].items()}

@@ -1,0 +1,181 @@
+"""Semarize: runs with idempotency keys, kits and their schemas."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from copilot_pipeline.sandbox import scoring
+from copilot_pipeline.sandbox.exchange import Reply, Request, as_json
+from copilot_pipeline.sandbox.faults import Dice, Faults
+from copilot_pipeline.sandbox.options import SEMARIZE_KEY, SandboxOptions
+
+_LONGEST_KEY = 254
+_SYNC_GIVES_UP_SECONDS = 0.5
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that was paid for."""
+
+    run_id: str
+    code: str
+    version: str
+    run_type: str
+    input_sha256: str
+    transcript: Any
+    created: float
+    fails: bool
+    announced: bool = False
+    reads: int = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What was created, and how often for the same kit and input."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    by_key: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> (body digest, run id)
+    created: dict[str, int] = field(default_factory=dict)  # "kit:input digest" -> runs
+
+
+class Semarize:
+    """The API under `/v1`."""
+
+    def __init__(self, options: SandboxOptions, dice: Dice) -> None:
+        self._options = options
+        self._dice = dice
+        self.ledger = Ledger()
+        self.requests: dict[str, int] = {}
+
+    def __call__(self, request: Request, faults: Faults) -> Reply:
+        bearer = request.headers.get("authorization", "")
+        if not bearer.startswith("Bearer "):
+            return as_json(401, {"error": "missing_bearer_token"})
+        if bearer != f"Bearer {SEMARIZE_KEY}":
+            return as_json(401, {"error": "invalid_api_key"})
+        name = f"{request.method} {request.path if request.path.count('/') < 3 else '/v1/runs/{id}'}"
+        self.requests[name] = self.requests.get(name, 0) + 1
+        if self._dice.falls("semarize 429", faults.semarize_429_share):
+            return as_json(429, {"error": "rate_limited", "retry_after_seconds": 0.2})
+        if self._dice.falls("semarize 500", faults.semarize_500_share):
+            return as_json(500, {"error": "run_request_failed"})
+        if request.path == "/v1/runs" and request.method == "POST":
+            return self._create(request, faults)
+        if request.path == "/v1/runs":
+            newest = sorted(self.ledger.runs.values(), key=lambda run: -run.created)[:50]
+            return as_json(200, {"runs": [self._state(run, faults) for run in newest]})
+        if request.path.startswith("/v1/runs/"):
+            run = self.ledger.runs.get(request.path.removeprefix("/v1/runs/"))
+            return as_json(404, {"error": "run_not_found"}) if run is None else as_json(200, self._state(run, faults))
+        if request.path == "/v1/kits/schema":
+            code = scoring.code_of(request.first("kit_code"), request.first("kit_version_id"))
+            return as_json(404, {"error": "kit_not_found"}) if code is None else as_json(200, scoring.schema(code))
+        return as_json(404, {"error": "not_found"})
+
+    def _create(self, request: Request, faults: Faults) -> Reply:
+        body = request.json()
+        refusal = _refusal(body, request.headers.get("idempotency-key"))
+        if refusal is not None:
+            return refusal
+        code = scoring.code_of(body.get("kit_code"), body.get("kit_version_id"))
+        if code is None:
+            return as_json(404, {"error": "kit_not_found"})
+        digest = hashlib.sha256(request.body).hexdigest()
+        key = request.headers.get("idempotency-key")
+        known = self.ledger.by_key.get(key) if key else None
+        if known is not None and known[0] != digest:
+            return as_json(409, {"error": "idempotency_key_conflict"})
+        run = self.ledger.runs[known[1]] if known else self._new_run(body, code, faults)
+        if key:
+            self.ledger.by_key[key] = (digest, run.run_id)
+        reply = self._created(run, body, faults)
+        reply.hangs_up = self._dice.falls("lost answer", faults.semarize_lost_answer_share)
+        return reply
+
+    def _created(self, run: Run, body: dict[str, Any], faults: Faults) -> Reply:
+        is_sync = body.get("mode") == "sync"
+        if is_sync and self._options.semarize_seconds <= _SYNC_GIVES_UP_SECONDS and not faults.semarize_stuck:
+            run.created -= self._options.semarize_seconds
+            return as_json(200, self._state(run, faults))
+        advised = self._options.semarize_retry_after
+        headers = {} if advised is None else {"Retry-After": str(advised)}
+        return as_json(202, {"run_id": run.run_id, "status": "queued", "run_type": run.run_type}, **headers)
+
+    def _new_run(self, body: dict[str, Any], code: str, faults: Faults) -> Run:
+        sent = json.dumps(body["input"], sort_keys=True).encode()
+        digest = hashlib.sha256(sent).hexdigest()
+        place = f"{code}:{digest[:16]}"
+        self.ledger.created[place] = self.ledger.created.get(place, 0) + 1
+        run = Run(
+            run_id=f"run_{len(self.ledger.runs):08x}",
+            code=code,
+            version=scoring.version_of(code, faults.kit_version),
+            run_type=body.get("type", "api"),
+            input_sha256=digest,
+            transcript=body["input"].get("transcript"),
+            created=time.monotonic(),
+            fails=self._dice.falls("failed", faults.semarize_failed_share),
+        )
+        self.ledger.runs[run.run_id] = run
+        return run
+
+    def _state(self, run: Run, faults: Faults) -> dict[str, Any]:
+        """The run as it stands."""
+        run.reads += 1
+        age = time.monotonic() - run.created
+        shown: dict[str, Any] = {"run_id": run.run_id, "status": "queued", "run_type": run.run_type}
+        if faults.semarize_stuck or age < self._options.semarize_seconds / 2:
+            return shown
+        if age < self._options.semarize_seconds:
+            return {**shown, "status": "running"}
+        shown |= {"kit_version_id": run.version, "duration_ms": int(self._options.semarize_seconds * 1000)}
+        if run.fails:
+            words = {"error_message": "The model gave no answer.", "error_user_message": "Please try again."}
+            return {**shown, "status": "failed", "error_code": "evaluation_failed", **words}
+        bricks = scoring.bricks_of(run.code, run.transcript)
+        return {**shown, "status": "succeeded", "output": {"kit_code": run.code, "bricks": bricks}}
+
+    def ended(self, faults: Faults) -> list[Run]:
+        """Runs that have ended and were not announced yet."""
+        now = time.monotonic()
+        found = [
+            run
+            for run in self.ledger.runs.values()
+            if not run.announced and now - run.created >= self._options.semarize_seconds and not faults.semarize_stuck
+        ]
+        for run in found:
+            run.announced = True
+        return found
+
+    def outputs(self) -> list[dict[str, Any]]:
+        """What was computed, run by run."""
+        return [
+            {
+                "run_id": run.run_id,
+                "kit_code": run.code,
+                "kit_version_id": run.version,
+                "input_sha256": run.input_sha256,
+                "bricks": None if run.fails else scoring.bricks_of(run.code, run.transcript),
+            }
+            for run in self.ledger.runs.values()
+        ]
+
+
+def _refusal(body: Any, key: str | None) -> Reply | None:
+    if not isinstance(body, dict):
+        return as_json(400, {"error": "invalid_json"})
+    if not body.get("kit_code") and not body.get("kit_version_id"):
+        return as_json(400, {"error": "kit_code_or_kit_version_id_required"})
+    if not isinstance(body.get("input"), dict):
+        return as_json(400, {"error": "input_must_be_object"})
+    if body.get("type", "api") not in ("api", "sandbox"):
+        return as_json(400, {"error": "invalid_run_type"})
+    if body.get("mode", "async") not in ("async", "sync"):
+        return as_json(400, {"error": "invalid_run_mode"})
+    if key is not None and len(key) > _LONGEST_KEY:
+        return as_json(400, {"error": "idempotency_key_too_long"})
+    return None
