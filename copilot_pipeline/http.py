@@ -7,6 +7,7 @@ status, and at most a short machine code the server sent.
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -154,8 +155,9 @@ class HttpCaller:
             return self._once(method, path, params, content, headers, units)
 
         retrying = tenacity.Retrying(
+            # Before, not after: a wish that reaches beyond the deadline is handed on at once and never cut short.
             stop=tenacity.stop_after_attempt(self._policy.attempts)
-            | tenacity.stop_after_delay(self._policy.deadline_seconds),
+            | tenacity.stop_before_delay(self._policy.deadline_seconds),
             wait=self._wait_seconds,
             retry=tenacity.retry_if_exception(
                 lambda error: isinstance(error, TemporaryFailure) and error.status not in surrender_on
@@ -168,7 +170,8 @@ class HttpCaller:
     def _wait_seconds(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, TemporaryFailure) and error.retry_after_seconds is not None:
-            return max(0.0, min(error.retry_after_seconds, self._policy.deadline_seconds))
+            # The gate has heard of a 429 and holds everybody back, this request included.
+            return 0.0 if self._gate is not None and error.status == 429 else error.retry_after_seconds
         jitter = tenacity.wait_random_exponential(
             multiplier=self._policy.first_wait_seconds, max=self._policy.longest_wait_seconds
         )
@@ -188,7 +191,7 @@ class HttpCaller:
         began = time.monotonic()
         try:
             response = self._client.send(self._request(method, path, params, content, headers))
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # the transport's errors, and a body that cannot be unpacked
             # The exception's own text may quote the address with its query: only its kind is passed on.
             raise TemporaryFailure(f"{self.service}: {method} {path}: {type(error).__name__}") from None
         self._note_answer_seconds(time.monotonic() - began)
@@ -204,6 +207,8 @@ class HttpCaller:
     def _failure(self, method: str, path: str, response: httpx.Response) -> PipelineError:
         status = response.status_code
         code, body_wait = machine_code(response.content)
+        if code is not None and any(code in value for value in self._headers.values()):
+            code = None  # the server quotes our key
         message = f"{self.service}: {method} {path}: {status}" + (f" {code}" if code else "")
         if status in (401, 403):
             return CredentialsRefused(f"{message}: the key is missing, wrong, expired or lacks the right")
@@ -224,16 +229,27 @@ def retry_after(value: str | None) -> float | None:
     if not value:
         return None
     try:
-        return max(0.0, float(value))
+        return _wish(float(value))
     except ValueError:
         pass
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return _wish((moment - datetime.now(UTC)).total_seconds())
+    except (ValueError, OverflowError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _wish(value: object) -> float | None:
+    """A wait of no less than nothing from what is a finite number, else none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def machine_code(body: bytes) -> tuple[str | None, float | None]:
@@ -243,12 +259,11 @@ def machine_code(body: bytes) -> tuple[str | None, float | None]:
     """
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, None
     if not isinstance(parsed, dict):
         return None, None
-    seconds = parsed.get("retry_after_seconds")
-    wait = max(0.0, float(seconds)) if isinstance(seconds, int | float) else None
+    wait = _wish(parsed.get("retry_after_seconds"))
     for key in ("error", "errorMessage", "message", "detail"):
         value = parsed.get(key)
         if isinstance(value, str) and (value in _KNOWN_SENTENCES or _MACHINE_CODE.match(value)):

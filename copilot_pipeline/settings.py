@@ -7,17 +7,25 @@ are `SecretStr`: printing, logging or comparing settings never shows them.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.settings_sources import YamlMapping, nearest, read_yaml_mapping, refuse_misspelled
+from copilot_pipeline.settings_types import HttpAddress, OptionalAddress, OptionalHttpAddress, OptionalText, Secret
 
 DEFAULT_FIRST_DAY = date(2026, 1, 1)
 REST_BASE_URL = "https://rest-api.copilot.clari.com"
@@ -25,19 +33,6 @@ GUIDE_BASE_URL = "https://api.copilot.clari.com"
 SEMARIZE_BASE_URL = "https://api.semarize.com"
 _KIT_NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 _UUID = re.compile(r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
-
-
-def _empty_is_missing(value: object) -> object:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-def _stripped(value: object) -> object:
-    # A pasted key often carries a blank or a line end, and the vendor then answers 403.
-    return value.strip() or None if isinstance(value, str) else value
-
-
-Secret = Annotated[SecretStr | None, BeforeValidator(_stripped)]
-OptionalText = Annotated[str | None, BeforeValidator(_empty_is_missing)]
 
 
 class Environment(BaseSettings):
@@ -51,31 +46,34 @@ class Environment(BaseSettings):
     clari_copilot_api_password: Secret = Field(
         default=None, description="Clari Copilot API password, also labelled API secret (dialect `rest`)."
     )
-    clari_copilot_base_url: OptionalText = Field(
+    clari_copilot_base_url: OptionalHttpAddress = Field(
         default=None, description="Address of the Clari Copilot API. Default: the vendor's, by dialect."
     )
     clari_copilot_dialect: Literal["rest", "guide"] = Field(
         default="rest", description="`rest` is the vendor's API, `guide` the one-key `/call-details` by date range."
     )
     semarize_api_key: Secret = Field(default=None, description="Semarize API key (`smz_live_…` or `smz_test_…`).")
-    semarize_base_url: str = Field(default=SEMARIZE_BASE_URL, description="Address of Semarize, without `/v1`.")
+    semarize_base_url: HttpAddress = Field(default=SEMARIZE_BASE_URL, description="Address of Semarize, without `/v1`.")
     copilot_pipeline_first_day: date = Field(
         default=DEFAULT_FIRST_DAY, description="The first daily partition, YYYY-MM-DD."
     )
-    copilot_pipeline_database_url: OptionalText = Field(
+    copilot_pipeline_database_url: OptionalAddress = Field(
         default=None, description="PostgreSQL address. Default: an embedded PostgreSQL under COPILOT_PIPELINE_HOME."
     )
     copilot_pipeline_home: Path = Field(
         default=Path(".copilot_pipeline"), description="Folder of the embedded database, the lake and Dagster's files."
     )
-    copilot_pipeline_lake_url: OptionalText = Field(
+    copilot_pipeline_lake_url: OptionalAddress = Field(
         default=None, description="Where Parquet goes: a folder or `s3://bucket/path`. Default: `lake` in the home."
     )
     copilot_pipeline_config: OptionalText = Field(
         default=None, description="Path of `pipeline.yaml`. Default: `pipeline.yaml` in the working folder, if there."
     )
     copilot_pipeline_requests_per_second: float = Field(
-        default=9.0, ge=0, description="Pace of all processes together; the vendor allows 10. 0 switches the pace off."
+        default=9.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Pace of all processes together; the vendor allows 10. 0 switches the pace off.",
     )
     copilot_pipeline_requests_per_week: int = Field(
         default=100_000, ge=1, description="Weekly budget, from Sunday 00:00 UTC; the vendor allows 100,000."
@@ -171,17 +169,16 @@ class PipelineFile(_Strict):
     def _zone_exists(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
             raise ValueError(f"{name!r} is not a time zone; use a name such as UTC or Europe/Berlin") from None
         return name
 
 
 def _kit_mapping(value: object) -> object:
-    if isinstance(value, str | int):
-        text = str(value)
-        return {"kit_version_id": text} if _UUID.match(text) else {"code": text}
-    if isinstance(value, dict):
-        return {key: str(inner) if isinstance(inner, int | float) else inner for key, inner in value.items()}
+    if isinstance(value, str):
+        return {"kit_version_id": value} if _UUID.match(value) else {"code": value}
+    if isinstance(value, int | float):  # YAML reads 0123 as 83: what stood there is lost
+        return {"code": value}
     return value
 
 
@@ -202,10 +199,11 @@ def load_settings(**overrides: Any) -> Settings:
 
     `overrides` stand in for environment variables, by their lower-case names.
     """
+    refuse_misspelled(Environment.model_fields, Path(str(Environment.model_config["env_file"])))
     try:
         environment = Environment(**overrides)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, "environment", upper=True)) from None
+        raise ConfigurationError(_explain(error, "the environment")) from None
     return Settings(environment=environment, pipeline=read_pipeline_file(environment.copilot_pipeline_config))
 
 
@@ -216,24 +214,32 @@ def read_pipeline_file(named: str | None) -> PipelineFile:
         if named is not None:
             raise ConfigurationError(f"COPILOT_PIPELINE_CONFIG names {path}, and there is no such file")
         return PipelineFile()
+    file = read_yaml_mapping(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid YAML: {error}") from None
-    if content is None:
-        return PipelineFile()
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path} must be a mapping (name: value), not a {type(content).__name__}")
-    try:
-        return PipelineFile.model_validate(content)
+        return PipelineFile.model_validate(file.content)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, str(path))) from None
+        raise ConfigurationError(_explain(error, str(path), file)) from None
 
 
-def _explain(error: ValidationError, where: str, *, upper: bool = False) -> str:
-    """One line a problem, with the setting's name and never its value (it may be a secret)."""
+def _explain(error: ValidationError, where: str, file: YamlMapping | None = None) -> str:
+    """One line a problem: the variable, or line and key, and never the value of a variable (it may be a secret)."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        name = ".".join(str(part) for part in problem["loc"])
-        lines.append(f"  {name.upper() if upper else name}: {problem['msg']}")
+        keys = [part for part in problem["loc"] if part != "[key]"]
+        name = ".".join(map(str, keys))
+        line = file.line_of(keys) if file else None
+        place = (f"line {line}: {name}" if line else name) if file else name.upper()
+        lines.append(f"  {place}: {_wording(problem['type'], problem['msg'], keys)}")
     return f"{where} has settings that cannot be used:\n" + "\n".join(lines)
+
+
+def _wording(kind: str, message: str, keys: Sequence[int | str]) -> str:
+    if kind == "extra_forbidden":
+        meant = nearest(str(keys[-1]), _KEYS)
+        return "there is no such setting" + (f"; did you mean {meant}?" if meant else " (see the README's list)")
+    if kind == "string_type":
+        return "must be text: put it in quotes"
+    return message.removeprefix("Value error, ")
+
+
+_KEYS = frozenset(name for model in _Strict.__subclasses__() for name in model.model_fields)

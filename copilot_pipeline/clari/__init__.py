@@ -6,7 +6,6 @@ Everything past this package works on records; the dialect is a setting, never a
 from __future__ import annotations
 
 from copilot_pipeline.clari.client import ClariClient
-from copilot_pipeline.clari.decoding import clean_text
 from copilot_pipeline.clari.guide import GuideDialect
 from copilot_pipeline.clari.model import (
     Capabilities,
@@ -31,7 +30,6 @@ __all__ = [
     "RestDialect",
     "TooDeep",
     "UnreadableItem",
-    "clean_text",
     "dialect_named",
 ]
 

@@ -10,24 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
+from copilot_pipeline.cleaning import clean_text
 from copilot_pipeline.errors import UnreadableBody
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SIGNED_ADDRESSES = frozenset({"audio_url", "video_url"})  # die after 4 hours (contract trap 19): no change of the call
 _LARGEST_COUNT = 2**31 - 1
 _FIRST_MILLISECOND_STAMP = 100_000_000_000  # above it (the year 5138 in seconds) an epoch number counts milliseconds
-
-
-def clean_text(text: str) -> str:
-    """The text with U+FFFD in place of NUL and lone surrogates, which are neither UTF-8 nor storable."""
-    return _UNSTORABLE.sub("\ufffd", text) if _UNSTORABLE.search(text) else text
 
 
 def decode(body: bytes, path: str = "$") -> Any:

@@ -6,10 +6,12 @@ import os
 import signal
 import subprocess
 import sys
+from types import FrameType
 
 import click
 from rich.console import Console
 
+from copilot_pipeline.addresses import without_secrets
 from copilot_pipeline.instance import dagster_home, project_root
 from copilot_pipeline.runtime import open_runtime
 from copilot_pipeline.settings import load_settings
@@ -23,8 +25,8 @@ def command(port: int) -> None:
     """Everything for working: the database, the Dagster UI and its daemon. Ctrl-C ends it all."""
     console = Console()
     with open_runtime(door="ui") as runtime:
-        console.print(f"database  {runtime.database.url}", highlight=False, markup=False)
-        console.print(f"lake      {runtime.lake.url}", highlight=False, markup=False)
+        console.print(f"database  {without_secrets(runtime.database.url)}", highlight=False, markup=False)
+        console.print(f"lake      {runtime.lake.shown_url}", highlight=False, markup=False)
         console.print(f"UI        http://127.0.0.1:{port}  (Ctrl-C ends everything)", highlight=False)
         sys.exit(_run_dagster(port))
 
@@ -38,13 +40,18 @@ def _run_dagster(port: int) -> int:
         env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"},
         start_new_session=True,
     )
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return child.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         _end(child)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """A polite request to end is taken like Ctrl-C: the child is ended, then the database."""
+    raise KeyboardInterrupt
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

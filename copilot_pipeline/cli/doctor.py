@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -13,6 +15,9 @@ from rich.console import Console
 from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.runtime import Runtime, open_runtime
+
+if TYPE_CHECKING:
+    from copilot_pipeline.semarize import Kit
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +52,20 @@ def command(as_json: bool) -> None:
 
 
 def _findings(runtime: Runtime) -> Iterator[Finding]:
-    database = _look("database", lambda: _database(runtime))
+    database = _look("database", partial(_database, runtime))
     yield database
-    yield _look("lake", lambda: _lake(runtime))
+    yield _look("lake", partial(_lake, runtime))
     if database.is_well:
-        yield _look("Clari Copilot", lambda: _clari(runtime))
-        yield _look("weekly budget", lambda: _budget(runtime))
+        yield _look("Clari Copilot", partial(_clari, runtime))
+        yield _look("weekly budget", partial(_budget, runtime))
     if not runtime.kits:
         yield Finding("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
         return
-    semarize = _look("Semarize", lambda: _semarize(runtime))
+    semarize = _look("Semarize", partial(_semarize, runtime))
     yield semarize
     if semarize.is_well:
         for kit in runtime.kits:
-            yield _look(f"kit {kit.name}", lambda kit=kit: _kit(runtime, kit))  # type: ignore[misc]
+            yield _look(f"kit {kit.name}", partial(_kit, runtime, kit))
 
 
 def _look(what: str, look: Callable[[], str]) -> Finding:
@@ -80,13 +85,8 @@ def _database(runtime: Runtime) -> str:
 
 
 def _lake(runtime: Runtime) -> str:
-    from copilot_pipeline.tables import USERS
-
-    day = date(1970, 1, 1)
-    with runtime.lake.writer(USERS, day):
-        pass
-    runtime.lake.delete(USERS, day)
-    return f"{runtime.lake.url} can be written"
+    runtime.lake.probe()
+    return f"{runtime.lake.shown_url} can be written"
 
 
 def _clari(runtime: Runtime) -> str:
@@ -111,11 +111,7 @@ def _semarize(runtime: Runtime) -> str:
     return f"{runtime.settings.environment.semarize_base_url} accepts the key"
 
 
-def _kit(runtime: Runtime, kit: object) -> str:
-    from copilot_pipeline.semarize import Kit
-
-    if not isinstance(kit, Kit):
-        raise TypeError("not a kit")
+def _kit(runtime: Runtime, kit: Kit) -> str:
     with runtime.semarize() as client:
         client.kit_schema(kit)
     return f"{kit.reference} is known"

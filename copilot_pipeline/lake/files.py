@@ -1,14 +1,14 @@
 """Reading and replacing Parquet files, on a folder or an object store.
 
 One path is a pure function of (table, day), so a second write replaces and never adds. A file is written under a
-hidden name and moved into place whole; an object store makes an object visible only when its upload ends.
-The partition column is in the folder's name and in the file, as all Hive-style readers accept.
+hidden name and moved into place whole. On object stores too: an upload that breaks off there is closed, and with that
+published, by the library itself, so it must not bear the name that readers know.
+The partition column is in the folder's name and not in the file: pandas and Arrow refuse a folder whose files hold it
+too. Our own reader puts it back.
 """
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -18,13 +18,16 @@ import pyarrow as pa
 import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
+from copilot_pipeline.addresses import without_secrets
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.tables import Table
+from copilot_pipeline.lake.drafts import discard, draft_of, make_folder, publish
+from copilot_pipeline.tables import CALL_DATE, Table
 
 # Arrow's own allocator keeps what it freed: 50 MB more at the peak of a run, for nothing that could be measured.
 pa.set_memory_pool(pa.system_memory_pool())
 
 FILE_NAME = "part.parquet"
+PARTITION = CALL_DATE.name
 COMPRESSION = "zstd"
 
 
@@ -35,14 +38,15 @@ class TableWriter:
         self._lake = lake
         self._table = table
         self._path = path
-        self._draft = lake.draft_of(path)
+        self._draft = draft_of(path)
+        self._schema = _file_schema(table)
         self._writer: pq.ParquetWriter | None = None
         self.rows = 0
 
     def __enter__(self) -> TableWriter:
-        self._lake.make_folder(self._path)
+        make_folder(self._lake.filesystem, self._path)
         self._writer = pq.ParquetWriter(
-            self._draft, self._table.arrow_schema, filesystem=self._lake.filesystem, compression=COMPRESSION
+            self._draft, self._schema, filesystem=self._lake.filesystem, compression=COMPRESSION
         )
         return self
 
@@ -51,7 +55,7 @@ class TableWriter:
         if self._writer is None:
             raise RuntimeError("append outside of the with block")
         if rows.num_rows:
-            self._writer.write_table(rows, row_group_size=max(rows.num_rows, 1))
+            self._writer.write_table(rows.select(self._schema.names), row_group_size=max(rows.num_rows, 1))
             self.rows += rows.num_rows
 
     def __exit__(
@@ -59,15 +63,12 @@ class TableWriter:
     ) -> None:
         if self._writer is None:
             return
-        if kind is not None and not self._lake.has_atomic_move:
-            # Closing would publish: an object store has no draft, the upload itself is the draft.
-            self._writer = None
-            return
-        self._writer.close()
-        if kind is None:
-            self._lake.publish(self._draft, self._path)
-        else:
-            self._lake.filesystem.delete_file(self._draft)
+        try:
+            self._writer.close()
+            if kind is None:
+                publish(self._lake.filesystem, self._draft, self._path)
+        finally:  # closing may fail as well: a full disk, an upload that breaks off
+            discard(self._lake.filesystem, self._draft)
 
 
 class Lake:
@@ -81,8 +82,11 @@ class Lake:
             else:
                 self.filesystem, self._root = pa_fs.LocalFileSystem(), str(Path(url).absolute())
         except (pa.ArrowInvalid, OSError) as error:
-            raise ConfigurationError(f"COPILOT_PIPELINE_LAKE_URL cannot be used: {error}") from None
-        self.has_atomic_move = isinstance(self.filesystem, pa_fs.LocalFileSystem)
+            # The library's text quotes the address, which may hold a key.
+            raise ConfigurationError(
+                f"COPILOT_PIPELINE_LAKE_URL cannot be used: {without_secrets(url)} is neither a folder nor an object "
+                f"store that is known here ({type(error).__name__}); write a path, or s3://bucket/path"
+            ) from None
 
     def path(self, table: Table, day: date | None = None) -> str:
         """Where a table (and day) lies."""
@@ -99,8 +103,14 @@ class Lake:
         if not self.exists(table, day):
             return
         with pq.ParquetFile(path, filesystem=self.filesystem, pre_buffer=False) as file:
+            names = list(table.column_names) if columns is None else columns
+            in_file = [name for name in names if name != PARTITION or not table.partitioned]
             for group in range(file.num_row_groups):
-                yield file.read_row_group(group, columns=columns, use_threads=False)
+                rows = file.read_row_group(group, columns=in_file, use_threads=False)
+                if len(in_file) < len(names):
+                    dates = pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows)
+                    rows = rows.append_column(table.arrow_schema.field(PARTITION), dates)
+                yield rows.select(names)
 
     def exists(self, table: Table, day: date | None = None) -> bool:
         """Whether there is a file."""
@@ -113,45 +123,29 @@ class Lake:
         with pq.ParquetFile(self.path(table, day), filesystem=self.filesystem) as file:
             return int(file.metadata.num_rows)
 
-    def delete(self, table: Table, day: date | None = None) -> None:
-        """Removes the file of a table and day, and the day's folder."""
-        path = self.path(table, day)
-        self.filesystem.delete_file(path)
-        if day is not None:
-            self.filesystem.delete_dir(path.rpartition("/")[0])
+    def probe(self) -> None:
+        """Writes a hidden file and removes it. Raises `ConfigurationError` where that cannot be done."""
+        draft = draft_of(f"{self._root}/probe")
+        try:
+            make_folder(self.filesystem, draft)
+            with self.filesystem.open_output_stream(draft) as stream:
+                stream.write(b"can be written")
+            self.filesystem.delete_file(draft)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ConfigurationError(
+                f"the lake {self.shown_url} cannot be written ({reason}): check COPILOT_PIPELINE_LAKE_URL, the rights "
+                "on it, and the credentials of an object store"
+            ) from None
 
-    def draft_of(self, path: str) -> str:
-        """A hidden name beside the file: readers skip names that begin with a dot or an underscore."""
-        if not self.has_atomic_move:
-            return path
-        folder, _, name = path.rpartition("/")
-        return f"{folder}/.{name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
-
-    def make_folder(self, path: str) -> None:
-        """Makes the folder of a path, and clears drafts of processes that died in it."""
-        if not self.has_atomic_move:
-            return
-        folder = Path(path).parent
-        folder.mkdir(parents=True, exist_ok=True)
-        for draft in folder.glob(f".{FILE_NAME}.*"):
-            if not _is_alive(draft.name):
-                draft.unlink(missing_ok=True)
-
-    def publish(self, draft: str, path: str) -> None:
-        """Makes a draft the file, at once."""
-        if draft != path:
-            Path(draft).replace(path)
+    @property
+    def shown_url(self) -> str:
+        """The address without what must not be shown."""
+        return without_secrets(self.url)
 
 
-def _is_alive(draft_name: str) -> bool:
-    """Whether the process that began a draft still runs. On a lake shared by machines a live draft may look dead
-
-    only for a process id unknown here, so drafts younger than a day are left alone by age elsewhere.
-    """
-    try:
-        os.kill(int(draft_name.split(".")[3]), 0)
-    except (ValueError, IndexError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
+def _file_schema(table: Table) -> pa.Schema:
+    """The columns that stand in the file."""
+    if not table.partitioned:
+        return table.arrow_schema
+    return pa.schema([column for column in table.arrow_schema if column.name != PARTITION])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from urllib.parse import quote
 
 import httpx
-import msgspec
 
 from copilot_pipeline.errors import RequestRefused, UnreadableBody
 from copilot_pipeline.http import Answer, Gate, HttpCaller, RetryPolicy, machine_code, retry_after
+from copilot_pipeline.semarize.decoding import count, decode_object, text
 from copilot_pipeline.semarize.model import Kit, RunRequest, RunState, RunStatus
 
 FIRST_POLL_SECONDS = 1.0
@@ -65,7 +64,7 @@ class SemarizeClient:
 
     def read(self, run_id: str) -> RunState:
         """The run as it stands."""
-        return _state(self._caller.call("GET", f"/v1/runs/{run_id}"), run_id)
+        return _state(self._caller.call("GET", f"/v1/runs/{quote(run_id, safe='')}"), run_id)
 
     def kit_schema(self, kit: Kit) -> bytes:
         """The kit's bricks, as the server describes them (the shape is not documented)."""
@@ -79,31 +78,23 @@ class SemarizeClient:
 
 def _state(answer: Answer, run_id: str | None = None) -> RunState:
     try:
-        fields: Any = msgspec.json.decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UnreadableBody("Semarize: the answer about a run is not JSON") from None
-    if not isinstance(fields, dict):
-        raise UnreadableBody("Semarize: the answer about a run is not an object")
-    known_id = _text(fields, "run_id") or _text(fields, "id") or run_id
+        fields = decode_object(answer.body)
+    except UnreadableBody as error:
+        raise UnreadableBody(f"Semarize: the answer about a run cannot be read: {error}") from None
+    known_id = text(fields.get("run_id")) or text(fields.get("id")) or run_id
     if known_id is None:
         raise UnreadableBody("Semarize: $.run_id is missing in the answer about a run")
-    raw = _text(fields, "status") or ""
+    raw = text(fields.get("status")) or ""
     output = fields.get("output")
-    duration = fields.get("duration_ms")
     _, body_wait = machine_code(answer.body)
     return RunState(
         run_id=known_id,
         status=RunStatus(raw) if raw in set(RunStatus) else RunStatus.UNKNOWN,
-        kit_version_id=_text(fields, "kit_version_id"),
-        kit_code=_text(output, "kit_code") if isinstance(output, dict) else None,
-        duration_ms=int(duration) if isinstance(duration, int | float) and not isinstance(duration, bool) else None,
-        error_code=_text(fields, "error_code"),
-        error_message=_text(fields, "error_message") or _text(fields, "error_user_message"),
+        kit_version_id=text(fields.get("kit_version_id")),
+        kit_code=text(output.get("kit_code")) if isinstance(output, dict) else None,
+        duration_ms=count(fields.get("duration_ms")),
+        error_code=text(fields.get("error_code")),
+        error_message=text(fields.get("error_message")) or text(fields.get("error_user_message")),
         poll_after_seconds=body_wait if body_wait is not None else retry_after(answer.headers.get("retry-after")),
         body=answer.body,
     )
-
-
-def _text(fields: Mapping[str, Any], name: str) -> str | None:
-    value = fields.get(name)
-    return value if isinstance(value, str) and value else None

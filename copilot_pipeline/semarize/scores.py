@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from copilot_pipeline.errors import UnreadableBody
+from copilot_pipeline.semarize.decoding import decode_object, text
+
+_FIELDS = frozenset({"value", "confidence", "reason", "evidence"})
 
 
 class Score(NamedTuple):
@@ -37,43 +40,43 @@ class ParsedRun:
 
 def parse_scores(body: bytes) -> ParsedRun:
     """The scores in the answer about a succeeded run. Raises `UnreadableBody` naming the place, never the content."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        raise UnreadableBody("$: not JSON") from None
-    if not isinstance(fields, dict):
-        raise UnreadableBody("$: expected an object")
+    fields = decode_object(body)
+    version_id = text(fields.get("kit_version_id"))
     output = fields.get("output")
     if output is None:
-        return ParsedRun(None, _text(fields.get("kit_version_id")), (), (("*", "the run has no output"),))
+        return ParsedRun(None, version_id, (), (("*", "the run has no output"),))
     if not isinstance(output, dict):
         raise UnreadableBody("$.output: expected an object")
-    scores = []
+    kit_code = text(output.get("kit_code"))
+    bricks = output.get("bricks")
+    if bricks is None:
+        return ParsedRun(kit_code, version_id, (), (("*", "the output has no bricks"),))
+    scores: dict[str, Score] = {}
     unreadable = []
-    for name, brick in _bricks(output.get("bricks")):
-        if name:
-            scores.append(_score(name, brick))
-        else:
+    for name, brick in _bricks(bricks):
+        if not name:
             unreadable.append(("?", "a brick without a key"))
-    return ParsedRun(
-        _text(output.get("kit_code")), _text(fields.get("kit_version_id")), tuple(scores), tuple(unreadable)
-    )
+        elif name in scores:
+            unreadable.append((name, "named twice: the first answer is kept"))
+        else:
+            scores[name] = _score(name, brick)
+    return ParsedRun(kit_code, version_id, tuple(scores.values()), tuple(unreadable))
 
 
 def _bricks(bricks: object) -> Iterator[tuple[str, object]]:
     if isinstance(bricks, dict):
-        for name, brick in bricks.items():
-            yield _clean(str(name)), brick
+        yield from bricks.items()
     elif isinstance(bricks, list):
         for brick in bricks:
             named = brick if isinstance(brick, dict) else {}
-            yield _text(named.get("key")) or _text(named.get("name")) or "", brick
-    elif bricks is not None:
+            yield text(named.get("key")) or text(named.get("name")) or "", brick
+    else:
         raise UnreadableBody("$.output.bricks: expected an object or a list")
 
 
 def _score(name: str, brick: object) -> Score:
-    is_full = isinstance(brick, dict) and ("value" in brick or "evidence" in brick or "reason" in brick)
+    # An object with none of the documented fields is itself the value.
+    is_full = isinstance(brick, dict) and not _FIELDS.isdisjoint(brick)
     fields: dict[str, Any] = brick if is_full and isinstance(brick, dict) else {"value": brick}
     kind, value_bool, value_num, value_text, value_json = _value(fields.get("value"))
     return Score(
@@ -84,7 +87,7 @@ def _score(name: str, brick: object) -> Score:
         value_text,
         value_json,
         _number(fields.get("confidence")),
-        _text(fields.get("reason")),
+        text(fields.get("reason")),
         _evidence(fields.get("evidence")),
     )
 
@@ -100,7 +103,7 @@ def _value(value: object) -> tuple[str, bool | None, float | None, str | None, s
             return "num", None, number, None, None
         return "text", None, None, str(value), None
     if isinstance(value, str):
-        return "text", None, None, _clean(value), None
+        return "text", None, None, value, None
     return "json", None, None, None, _json(value)
 
 
@@ -118,30 +121,8 @@ def _evidence(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     items = value if isinstance(value, list) else [value]
-    return tuple(_clean(item) if isinstance(item, str) else _json(item) for item in items if item is not None)
+    return tuple(item if isinstance(item, str) else _json(item) for item in items if item not in (None, ""))
 
 
 def _json(value: object) -> str:
-    return json.dumps(_cleaned(value), ensure_ascii=False)
-
-
-def _cleaned(value: object) -> object:
-    """NaN and infinities become text: JSON knows none, and PostgreSQL refuses them."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, str):
-        return _clean(value)
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    if isinstance(value, dict):
-        return {_clean(str(key)): _cleaned(item) for key, item in value.items()}
-    return value
-
-
-def _text(value: object) -> str | None:
-    return _clean(value) if isinstance(value, str) else None
-
-
-def _clean(text: str) -> str:
-    """NUL and lone surrogates become U+FFFD: neither can be stored."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return json.dumps(value, ensure_ascii=False)

@@ -5,7 +5,7 @@ comments) and Dagster's `TableSchema` follow; a test holds the migrated database
 """
 
 from copilot_pipeline.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
-from copilot_pipeline.tables.model import Column, Kind, Table
+from copilot_pipeline.tables.model import CALL_DATE, Column, Kind, Table
 from copilot_pipeline.tables.reference import DEALS, SCORECARDS, TOPICS, USERS
 from copilot_pipeline.tables.scores import SEMARIZE_RUNS, SEMARIZE_SCORES
 
@@ -16,6 +16,7 @@ WAREHOUSE_TABLES: tuple[Table, ...] = (*CALL_TABLES, *SCORE_TABLES, *REFERENCE_T
 
 __all__ = [
     "CALLS",
+    "CALL_DATE",
     "CALL_TABLES",
     "DEALS",
     "PARTICIPANTS",

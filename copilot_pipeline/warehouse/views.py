@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
+import psycopg
 from psycopg import sql
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.database.connections import Connection
+from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.warehouse.statements import SCHEMA
 
 _LOCK = 7_203_114_003
 _LONGEST_NAME = 63  # bytes, PostgreSQL's limit
+_TAKEN = ("call_id", "call_date")
 # A brick whose answers are of several kinds is shown as JSON: nothing is cast, nothing is lost.
 _MIXED = "coalesce(to_jsonb(s.value_bool), to_jsonb(s.value_num), to_jsonb(s.value_text), s.value_json)"
 
@@ -37,12 +41,45 @@ def _refresh(connection: Connection, kit: str) -> None:
         FROM copilot.semarize_scores s WHERE s.kit = {kit} GROUP BY s.call_id, s.call_date"""
     ).format(view=view, bricks=sql.SQL("").join(columns), kit=sql.Literal(kit))
     comment = f"Scores of kit {kit}: a row a call, a column a brick. {statement.as_string(connection)}"
-    row = connection.execute("SELECT obj_description(to_regclass(%s))", (f'{SCHEMA}."scores_{kit}"',)).fetchone()
+    row = connection.execute(
+        "SELECT obj_description(to_regclass(%s), 'pg_class')", (f'{SCHEMA}."scores_{kit}"',)
+    ).fetchone()
     if row is not None and row[0] == comment:
         return
-    connection.execute(sql.SQL("DROP VIEW IF EXISTS {view}").format(view=view))
+    grants = _grants(connection, kit)
+    try:
+        connection.execute(sql.SQL("DROP VIEW IF EXISTS {view}").format(view=view))
+    except psycopg.errors.DependentObjectsStillExist:
+        raise PipelineError(
+            f"the view {SCHEMA}.scores_{kit} cannot show its new bricks because something was built on it: "
+            f"DROP VIEW {SCHEMA}.scores_{kit} CASCADE, run again, and build it anew"
+        ) from None
     connection.execute(statement)
     connection.execute(sql.SQL("COMMENT ON VIEW {view} IS {text}").format(view=view, text=sql.Literal(comment)))
+    for brick, kinds in bricks:
+        said = f"Brick {brick}: " + (" or ".join(kinds) if kinds else "no answer yet, only null") + "."
+        connection.execute(
+            sql.SQL("COMMENT ON COLUMN {view}.{column} IS {text}").format(
+                view=view, column=sql.Identifier(_column_name(brick)), text=sql.Literal(said)
+            )
+        )
+    for role in grants:
+        connection.execute(
+            sql.SQL("GRANT SELECT ON {view} TO {role}").format(
+                view=view, role=sql.Identifier(role) if role else sql.SQL("PUBLIC")
+            )
+        )
+
+
+def _grants(connection: Connection, kit: str) -> list[str | None]:
+    """Who may read the view as it stands (None: everybody): a view that is made anew forgets it."""
+    rows = connection.execute(
+        """SELECT DISTINCT CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) END
+        FROM pg_class, aclexplode(relacl) AS acl
+        WHERE oid = to_regclass(%s) AND acl.privilege_type = 'SELECT' AND acl.grantee <> relowner""",
+        (f'{SCHEMA}."scores_{kit}"',),
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 def _brick_column(brick: str, kinds: list[str]) -> sql.Composed:
@@ -64,5 +101,12 @@ def _brick_column(brick: str, kinds: list[str]) -> sql.Composed:
 
 
 def _column_name(brick: str) -> str:
-    name = brick.encode("utf-8")[:_LONGEST_NAME].decode("utf-8", errors="ignore")
-    return f"brick_{name}"[:_LONGEST_NAME] if name in ("call_id", "call_date", "") else name
+    """The brick's own name where it can be a column's; else as much of it as there is room for, and a hash.
+
+    Two long names that begin alike stay two columns, and a name never depends on which other bricks there are.
+    """
+    if brick and len(brick.encode("utf-8")) <= _LONGEST_NAME and brick not in _TAKEN:
+        return brick
+    digest = hashlib.sha256(brick.encode("utf-8")).hexdigest()[:8]
+    room = _LONGEST_NAME - len(digest) - 1
+    return f"{brick.encode('utf-8')[:room].decode('utf-8', errors='ignore')}_{digest}"

@@ -123,7 +123,7 @@ class GuideServer(Server):
     wrapper: str | None = "calls"
 
     def authorised(self, request: httpx.Request) -> bool:
-        return request.headers.get("authorization") == "ApiKey key"
+        return bool(request.headers.get("authorization") == "ApiKey key")
 
     def add(self, call_id: str, started_at: datetime, *, transcript: bool = True) -> None:
         turns = [

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from copilot_pipeline.clari import clean_text, dialect_named
+from copilot_pipeline.clari import dialect_named
+from copilot_pipeline.cleaning import clean_text
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.records import CallRecord, Readiness, Side
 from copilot_pipeline_tests.clari.servers import body_of
@@ -50,7 +51,8 @@ def test_people_of_three_lists_are_one_list() -> None:
 
 def test_who_joined_is_unknown_without_a_list_of_it() -> None:
     """An absent or empty list says nothing about anybody."""
-    for joined in ({}, {"joinedParticipants": []}, {"joinedParticipants": None}):
+    absent: tuple[dict[str, Any], ...] = ({}, {"joinedParticipants": []}, {"joinedParticipants": None})
+    for joined in absent:
         record = details(users=[{"personId": 0}], **joined)
         assert [person.joined for person in record.people] == [None]
 

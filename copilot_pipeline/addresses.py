@@ -1,0 +1,23 @@
+"""Addresses as they may be shown."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+# What of a query tells where something is, and opens nothing.
+_HARMLESS = frozenset({"host", "port", "sslmode", "region", "endpoint_override"})
+
+
+def without_secrets(url: str) -> str:
+    """An address without its password, and of its query only what is harmless: keys may stand in either place."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    if not parts.scheme:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    name, colon, password = user.partition(":")
+    shown = f"{name}{colon}{'***' if password else ''}@{host}" if user else host
+    kept = [(key, value) for key, value in parse_qsl(parts.query) if key in _HARMLESS]
+    return f"{parts.scheme}://{shown}{parts.path}" + (f"?{urlencode(kept, safe='/:')}" if kept else "")

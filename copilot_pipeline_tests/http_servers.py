@@ -1,0 +1,97 @@
+"""A real HTTP server on loopback whose answers a test scripts, and which keeps every request."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    params: Mapping[str, str]
+    headers: Mapping[str, str]  # names in lower case
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer. `is_cut` closes the connection in the middle of the body."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    is_cut: bool = False
+
+
+def reply(value: Any, status: int = 200, **headers: str) -> Reply:
+    """An answer that is JSON; header names with `_` for `-`."""
+    return Reply(status, json.dumps(value).encode(), {name.replace("_", "-"): text for name, text in headers.items()})
+
+
+@dataclass
+class Service:
+    """A server that runs."""
+
+    url: str
+    asked: list[Asked]
+
+
+@contextmanager
+def serving(answer: Callable[[Asked], Reply]) -> Iterator[Service]:
+    """A server that answers with `answer` until the block ends."""
+    asked: list[Asked] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            names = {name.lower(): value for name, value in self.headers.items()}
+            request = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), names, body)
+            asked.append(request)
+            found = answer(request)
+            self.send_response(found.status)
+            for name, value in found.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(found.body) + (10 if found.is_cut else 0)))
+            self.end_headers()
+            self.wfile.write(found.body)
+            self.close_connection = found.is_cut
+
+        do_GET = do_POST = do_PUT = do_PATCH = _answer
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Silent."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield Service(f"http://127.0.0.1:{server.server_address[1]}", asked)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def in_turn(*replies: Reply) -> Callable[[Asked], Reply]:
+    """These answers one after the other; the last one stays."""
+    left = list(replies)
+    lock = threading.Lock()
+
+    def answer(_request: Asked) -> Reply:
+        with lock:
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    return answer
