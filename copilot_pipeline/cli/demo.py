@@ -33,7 +33,7 @@ def command(calls_per_day: int, home: Path | None) -> None:
     A sandbox plays Clari Copilot and Semarize over real HTTP, limits included. The database is an embedded PostgreSQL.
     Run it again: what is done stays done.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     with sandbox_environment(home, calls_per_day=calls_per_day) as (sandbox, folder):
         first, last = sandbox.options.first_day, sandbox.options.last_day
         console.print(
