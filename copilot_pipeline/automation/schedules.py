@@ -15,7 +15,6 @@ _REFERENCE = [USERS.name, TOPICS.name, SCORECARDS.name]
 daily_calls = dg.define_asset_job(
     "daily_calls",
     selection=dg.AssetSelection.assets(*_PARTITIONED),
-    partitions_def=DAYS,
     description="One day, the whole way: fetch, tabulate, score.",
     tags=DAILY_PRIORITY,
 )
@@ -39,7 +38,7 @@ def daily_calls_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRe
     """One run a day, newest first. Days already complete cost one list request each."""
     closed = [key for key in DAYS.get_partition_keys(current_time=context.scheduled_execution_time)][:-1]
     return [
-        daily_calls.run_request_for_partition(
+        dg.RunRequest(
             partition_key=key, run_key=f"{context.scheduled_execution_time:%Y-%m-%d}:{key}", tags=DAILY_PRIORITY
         )
         for key in reversed(closed[-CATCH_UP_DAYS:])
