@@ -6,10 +6,19 @@ BIN := $(VENV)/bin
 
 .PHONY: demo test check lint types bench dev lock clean
 
+demo: $(VENV)/ready ## two weeks of calls from the sandbox through the whole path
+	$(BIN)/copilot-pipeline demo
+
+dev: $(VENV)/ready ## database, Dagster UI and daemon on the sandbox
+	$(BIN)/copilot-pipeline dev --sandbox
+
 test: $(VENV)/ready ## lint, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/ready ## how fast it is, beside other ways to do it
+	$(BIN)/python -m copilot_pipeline_tests.bench
 
 # The exact set of packages, with hashes; compiled from pyproject.toml with `make lock`.
 $(VENV)/ready: requirements.lock pyproject.toml

@@ -12,9 +12,11 @@ from copilot_pipeline.cli.exits import explain, status_of
 from copilot_pipeline.errors import PipelineError
 
 _COMMANDS = {
+    "demo": "Two weeks of made-up calls through the whole path.",
     "dev": "Everything for working: database, Dagster UI and daemon.",
     "run": "Materialize days without the UI.",
     "doctor": "Check credentials, kits, database and lake.",
+    "sandbox": "Only the emulated APIs, with their addresses and keys.",
     "sql": "Query the pipeline's database.",
 }
 
@@ -42,6 +44,7 @@ def cli() -> None:
     """Clari Copilot calls, scored by Semarize, in Parquet and Postgres.
 
     \b
+    Try it without credentials:     copilot-pipeline demo
     Check your own set-up:          copilot-pipeline doctor
     Two weeks of your own calls:    copilot-pipeline run --from 2026-11-01 --to 2026-11-14
     Work in the Dagster UI:         copilot-pipeline dev

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from types import FrameType
 
 import click
@@ -20,14 +21,25 @@ STOP_WITHIN_SECONDS = 20
 
 
 @click.command("dev")
+@click.option("--sandbox", is_flag=True, help="Emulate both APIs instead of asking the real ones.")
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI, on this machine only.")
-def command(port: int) -> None:
-    """Everything for working: the database, the Dagster UI and its daemon. Ctrl-C ends it all."""
-    console = Console()
-    with open_runtime(door="ui") as runtime:
-        console.print(f"database  {without_secrets(runtime.database.url)}", highlight=False, markup=False)
-        console.print(f"lake      {runtime.lake.shown_url}", highlight=False, markup=False)
-        console.print(f"UI        http://127.0.0.1:{port}  (Ctrl-C ends everything)", highlight=False)
+def command(sandbox: bool, port: int) -> None:
+    """Everything for working: the database, the Dagster UI and its daemon. Ctrl-C ends it all.
+
+    With --sandbox it works on made-up calls, and goes on where `copilot-pipeline demo` ended.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        if sandbox:
+            from copilot_pipeline.cli.demo import sandbox_environment
+
+            emulated, _ = stack.enter_context(sandbox_environment())
+            console.print(f"sandbox   {emulated.url}")
+        runtime = stack.enter_context(open_runtime(door="ui"))
+        console.print(f"database  {without_secrets(runtime.database.url)}", markup=False)
+        console.print(f"lake      {runtime.lake.shown_url}", markup=False)
+        console.print(f"UI        http://127.0.0.1:{port}  (Ctrl-C ends everything)")
         sys.exit(_run_dagster(port))
 
 
@@ -40,7 +52,6 @@ def _run_dagster(port: int) -> int:
         env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"},
         start_new_session=True,
     )
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return child.wait()
     except KeyboardInterrupt:

@@ -32,7 +32,12 @@ def command(first: datetime, last: datetime, assets: str | None, as_json: bool) 
     Fetches what is not held yet, rebuilds the tables, scores what has no score. Safe to stop and to repeat: nothing is
     fetched twice and nothing is paid twice. Exit 0 only if all of it is done.
     """
-    days = _days(first.date(), last.date())
+    run_days(first.date(), last.date(), assets, as_json=as_json)
+
+
+def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
+    """The command's work; raises `Exit` with code 1 when something is left."""
+    days = _days(first, last)
     from copilot_pipeline.orchestrate import EVERYTHING, materialize_days
     from copilot_pipeline.runtime import open_runtime
 
