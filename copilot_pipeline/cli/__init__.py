@@ -57,16 +57,13 @@ def cli() -> None:
 def main() -> None:
     """Runs the command; errors made for people are shown without a traceback."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
+        # Outside of standalone mode click returns the code of an `Exit` instead of ending the process with it.
+        sys.exit(cli.main(standalone_mode=False))
+    except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
     except PipelineError as error:
         explain(error)
         sys.exit(status_of(error))

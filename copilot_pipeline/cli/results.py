@@ -25,17 +25,16 @@ Row = Sequence[Any]
 
 def print_table(console: Console, names: Sequence[str], rows: Iterable[Row]) -> None:
     """A table: as wide as the terminal, or, where the output goes elsewhere, as wide as its content. Null is dim."""
-    table = Table(*(Text(_harmless(name)) for name in names))
+    table = Table()
+    for name in names:
+        table.add_column(Text(_harmless(name)))
     for row in rows:
-        table.add_row(
-            *(Text("null", style="dim") if value is None else Text(_harmless(_plain(value))) for value in row)
-        )
+        table.add_row(*(_NULL if value is None else Text(_harmless(_plain(value))) for value in row))
     if console.is_terminal:
         console.print(table)
         return
     unlimited = console.options.update(width=1_000_000)
-    width = Measurement.get(console, unlimited, table).maximum
-    console.print(table, width=width, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
+    Console(file=console.file, width=Measurement.get(console, unlimited, table).maximum).print(table)
 
 
 def csv_lines(names: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
@@ -88,7 +87,7 @@ def _json(value: Any) -> Any:
     if isinstance(value, Decimal) and value.is_finite():
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if isinstance(value, date | datetime | time):
