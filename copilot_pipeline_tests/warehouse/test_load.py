@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from copilot_pipeline.database import Database
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.tables import CALLS, SEMARIZE_SCORES, TOPICS, UTTERANCES
 from copilot_pipeline.warehouse import DayLoader, load_snapshot
+from copilot_pipeline.warehouse.load import copy_rows
 from copilot_pipeline_tests.warehouse.rows import DAY, TABLES, arrow, call, column, load, score, utterance
 
 NEXT_DAY = DAY + timedelta(days=1)
@@ -110,6 +112,21 @@ def test_a_refused_value_is_not_quoted(database: Database, text: str) -> None:
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.xfail(strict=True, reason="only DataError is reworded: a missing required value is an IntegrityError")
+def test_a_row_with_a_missing_value_is_not_quoted(database: Database) -> None:
+    """PostgreSQL shows the whole row in which a required value is missing: none of it is passed on."""
+    with pytest.raises(Exception, match="utterances") as caught:
+        load(database, {CALLS: [call("a")], UTTERANCES: [utterance("a", 0, "spoken words", speaker=None)]})
+    assert "spoken words" not in str(caught.value)
+
+
+@pytest.mark.xfail(strict=True, reason="a null within a list is loaded as the empty text")
+def test_a_null_within_a_list_stays_null(database: Database) -> None:
+    """A list's null is null in PostgreSQL too, as it is in Parquet."""
+    load(database, {CALLS: [call("a", topics=["price", None, ""])], UTTERANCES: []})
+    assert column(database, "SELECT topics FROM copilot.calls") == [["price", None, ""]]
+
+
 def test_null_empty_and_false_stay_apart(database: Database) -> None:
     """COPY brings null as null, the empty text as empty, false as false, an empty list as empty."""
     rows = [
@@ -173,9 +190,16 @@ FIELDS = st.fixed_dictionaries(
 )
 
 
+@pytest.fixture
+def schema_url(database: Database) -> str:
+    """A database whose pool is at rest: its threads draw random numbers, which upsets the search for examples."""
+    column(database, "SELECT 1")
+    return database.url
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(FIELDS, min_size=1, max_size=6))
-def test_every_value_arrives(database: Database, rows: list[dict[str, Any]]) -> None:
+def test_every_value_arrives(schema_url: str, rows: list[dict[str, Any]]) -> None:
     """Whatever stands in Arrow stands in PostgreSQL afterwards: texts, lists, numbers to their edges, instants."""
     calls = [call(f"{index:02d}", **fields) for index, fields in enumerate(rows)]
     for one in calls:
@@ -183,11 +207,12 @@ def test_every_value_arrives(database: Database, rows: list[dict[str, Any]]) -> 
             one["modified_at"] = one["modified_at"].replace(tzinfo=UTC)
         one["title"] = clean_text(one["title"]) if one["title"] is not None else None
         one["topics"] = [clean_text(topic) for topic in one["topics"]] if one["topics"] is not None else None
-    load(database, {CALLS: calls, UTTERANCES: []})
     names = sorted(rows[0])
     query = f"SELECT {', '.join(names)} FROM copilot.calls ORDER BY call_id"
-    with database.connection() as connection:
+    with psycopg.connect(schema_url) as connection:
+        copy_rows(connection, CALLS, arrow(CALLS, calls))
         found = connection.execute(query.encode()).fetchall()
+        connection.rollback()
     assert found == [tuple(one[name] for name in names) for one in calls]
 
 
