@@ -56,6 +56,11 @@ def open_database(environment: Environment) -> Database:
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True) as connection:
             bring_up_to_date(connection, url)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise ConfigurationError(
+            f"the database user may not create or read what the pipeline keeps there: {_first_line(error)}. Grant it "
+            "CREATE on the database, or name another user in COPILOT_PIPELINE_DATABASE_URL."
+        ) from None
     except psycopg.OperationalError as error:
         raise ConfigurationError(
             f"the database does not answer: {_first_line(error)}. Check COPILOT_PIPELINE_DATABASE_URL."

@@ -12,7 +12,10 @@ _LOCK = 7_203_114_002
 
 
 def bring_up_to_date(connection: psycopg.Connection[tuple[Any, ...]], url: str) -> None:
-    """Applies what is missing. One cheap query when nothing is."""
+    """Applies what is missing. One cheap query when nothing is.
+
+    Raises psycopg's errors as they are, `InsufficientPrivilege` where the user may not create the schema.
+    """
     if _version(connection) == HEAD:
         return
     connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
@@ -34,8 +37,14 @@ def _version(connection: psycopg.Connection[tuple[Any, ...]]) -> str | None:
 def _upgrade(url: str) -> None:
     from alembic import command
     from alembic.config import Config
+    from sqlalchemy.exc import DBAPIError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise error.orig from None
+        raise

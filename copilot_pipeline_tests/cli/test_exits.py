@@ -1,0 +1,113 @@
+"""Exit codes: what a scheduler or a script decides by."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from copilot_pipeline import errors
+from copilot_pipeline.cli.exits import status_of
+from copilot_pipeline_tests.cli.conftest import Command
+
+INSTANCES: dict[errors.PipelineError, int] = {
+    errors.PipelineError("x"): 1,
+    errors.ConfigurationError("x"): 3,
+    errors.CredentialsRefused("x"): 3,
+    errors.RequestRefused("x", status=400): 1,
+    errors.NotFound("x", status=404): 1,
+    errors.TemporaryFailure("x"): 1,
+    errors.BudgetSpent("x", resets_at=datetime(2026, 11, 22, tzinfo=UTC)): 75,
+    errors.NotReady("x"): 1,
+    errors.UnreadableBody("x"): 1,
+    errors.WorkRemains("x"): 1,
+}
+
+
+@pytest.mark.parametrize(("error", "code"), INSTANCES.items(), ids=lambda value: type(value).__name__)
+def test_each_error_has_its_code(error: errors.PipelineError, code: int) -> None:
+    """Settings and credentials are 3, a spent week is 75, everything else is 1; none is 0."""
+    assert status_of(error) == code
+
+
+def test_every_error_is_in_the_table() -> None:
+    """A new kind of error is given a code on purpose, and stands in the tree of the module's docstring."""
+    kinds = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)}
+    assert kinds == {type(error) for error in INSTANCES}
+    for kind in kinds:
+        assert kind.__name__ in (errors.__doc__ or "")
+
+
+def test_help_is_success(command: Command) -> None:
+    """Help of the whole and of each part ends with 0 and says what the codes mean."""
+    assert "Exit codes" in command("--help").out
+    for part in ("run", "doctor", "sql", "dev"):
+        assert command(part, "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("nosuch",), ("run",), ("run", "--from", "yesterday", "--to", "today"), ("doctor", "--nosuch")],
+)
+def test_wrong_usage_is_2(command: Command, arguments: tuple[str, ...]) -> None:
+    """What cannot be understood is not done halfway."""
+    assert command(*arguments).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--from", "2026-11-02", "--to", "2026-11-01"), "--to 2026-11-01 is before --from 2026-11-02"),
+        (("--from", "2020-01-01", "--to", "2026-01-02"), "set COPILOT_PIPELINE_FIRST_DAY=2020-01-01"),
+        (("--from", "2026-01-01", "--to", "2999-01-01"), "is in the future"),
+        (("--from", "2026-01-01", "--to", "2026-01-01"), "CLARI_COPILOT_API_KEY is not set"),
+        (("--from", "2026-01-01", "--to", "2026-01-01", "--assets", "cals"), "no such asset: cals. There are: users"),
+    ],
+)
+def test_a_wrong_setting_is_3(command: Command, arguments: tuple[str, ...], said: str) -> None:
+    """What has to be mended before anything can run is named, on standard error, without a traceback."""
+    ended = command("run", *arguments)
+    assert ended.code == 3
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_database_that_does_not_answer_is_3(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable, and the password in it stays where it is."""
+    monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", "postgresql://user:s3cret@127.0.0.1:1/nowhere")
+    ended = command("sql", "SELECT 1")
+    assert ended.code == 3
+    assert "the database does not answer" in ended.err
+    assert "COPILOT_PIPELINE_DATABASE_URL" in ended.err
+    assert "s3cret" not in ended.err
+
+
+def test_a_user_without_rights_is_told_which(
+    command: Command, database_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database user who may not create the schema is a wrong setting, said in one line."""
+    with psycopg.connect(database_address, autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS without_rights")
+        connection.execute("CREATE ROLE without_rights LOGIN")
+    monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", database_address.replace("postgres:@", "without_rights:@"))
+    ended = command("sql", "SELECT 1")
+    assert ended.code == 3
+    assert "may not" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_the_process_ends_with_the_code(tmp_path: Path) -> None:
+    """`python -m copilot_pipeline` is the command, and its process ends with the command's code."""
+    for arguments, code in ((["--version"], 0), (["nosuch"], 2), (["sql"], 2)):
+        process = subprocess.run(
+            [sys.executable, "-m", "copilot_pipeline", *arguments],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(Path(__file__).parent.parent.parent), "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            check=False,
+        )
+        assert process.returncode == code
