@@ -1,10 +1,5 @@
 """The assets: thin. Which days, which step, what to report."""
 
-import warnings
-
-# `backfill_policy` is marked as beta in every asset; it is what this pipeline was measured with.
-warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
-
 from copilot_pipeline.assets.calls import call_tables
 from copilot_pipeline.assets.raw import raw_call_details
 from copilot_pipeline.assets.reference import deals, raw_deals, scorecards, topics, users

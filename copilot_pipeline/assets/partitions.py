@@ -4,6 +4,7 @@ A run may cover many days. Each day is reported as it lands, so that what is don
 rest of the run; the days that could not be finished are named in one failure at the end.
 """
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -13,6 +14,9 @@ import dagster as dg
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.settings import load_settings
 from copilot_pipeline.tables import Table
+
+# `backfill_policy` is marked as beta in every asset; it is what this pipeline was measured with.
+warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
 
 _settings = load_settings()
 

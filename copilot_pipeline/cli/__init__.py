@@ -8,7 +8,7 @@ import sys
 import click
 
 from copilot_pipeline import __version__
-from copilot_pipeline.cli.exits import explain, status_of
+from copilot_pipeline.cli.exits import INTERRUPTED, explain, status_of
 from copilot_pipeline.errors import PipelineError
 
 _COMMANDS = {
@@ -57,13 +57,13 @@ def cli() -> None:
 def main() -> None:
     """Runs the command; errors made for people are shown without a traceback."""
     try:
-        # Outside of standalone mode click returns the code of an `Exit` instead of ending the process with it.
+        # Outside of its standalone mode click hands the code of an `Exit` back instead of raising it.
         sys.exit(cli.main(standalone_mode=False))
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        sys.exit(INTERRUPTED)
     except PipelineError as error:
         explain(error)
         sys.exit(status_of(error))

@@ -8,6 +8,7 @@ from copilot_pipeline.errors import BudgetSpent, ConfigurationError, Credentials
 
 NOT_DONE = 1
 WRONG_SETTING = 3
+INTERRUPTED = 130  # 128 + SIGINT
 BUDGET_IS_SPENT = 75  # EX_TEMPFAIL: try again later
 
 

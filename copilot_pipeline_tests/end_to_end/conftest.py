@@ -1,0 +1,38 @@
+"""A pipeline on a small world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from copilot_pipeline.sandbox import Sandbox, SandboxOptions
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+
+# Any four days: the world is the same whenever the test runs. Two of them lie on either side of a Sunday.
+FIRST_DAY = date(2026, 3, 6)
+DAYS = 4
+
+MakePipeline = Callable[..., Pipeline]
+
+
+@pytest.fixture
+def make_pipeline(database_address: str, home: Path) -> Iterator[MakePipeline]:
+    """Makes a pipeline; keyword arguments are the sandbox's options."""
+    with ExitStack() as stack:
+
+        def make(*, pace: float = 0, **options: object) -> Pipeline:
+            defaults: dict[str, object] = {
+                "first_day": FIRST_DAY,
+                "days": DAYS,
+                "calls_per_day": 15,
+                "segments": 12,
+                "requests_per_second": 10 if pace else None,
+            }
+            sandbox = stack.enter_context(Sandbox(SandboxOptions(**{**defaults, **options})))  # type: ignore[arg-type]
+            return Pipeline(sandbox, database_address, home, requests_per_second=pace)
+
+        yield make

@@ -1,0 +1,122 @@
+"""The pipeline as a user runs it: a process of its own, against a sandbox and a real database."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pyarrow.parquet as pq
+
+from copilot_pipeline.sandbox import Sandbox
+
+KITS = "kits:\n  deal_signals: {code: DEA15164}\n  coaching: {code: C0AC4123}\n"
+_PATIENCE_SECONDS = 120
+
+
+@dataclass
+class Pipeline:
+    """One home, one database, one sandbox."""
+
+    sandbox: Sandbox
+    database_url: str
+    home: Path
+    requests_per_second: float = 0
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """What the process sees: nothing of the machine's own settings."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        config = self.home / "pipeline.yaml"
+        if not config.exists():
+            config.write_text(KITS)
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG")}
+        return {
+            **kept,
+            **self.sandbox.environment(),
+            "COPILOT_PIPELINE_HOME": str(self.home),
+            "COPILOT_PIPELINE_DATABASE_URL": self.database_url,
+            "COPILOT_PIPELINE_CONFIG": str(config),
+            "COPILOT_PIPELINE_REQUESTS_PER_SECOND": str(self.requests_per_second),
+            **changes,
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line."""
+        return [sys.executable, "-m", "copilot_pipeline", *arguments]
+
+    def days(self) -> tuple[str, str]:
+        """The sandbox's first and last day."""
+        return self.sandbox.options.first_day.isoformat(), self.sandbox.options.last_day.isoformat()
+
+    def run(self, *more: str, expect: int = 0, changes: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """`run` over all days of the sandbox; returns what `--json` prints (empty where it fails before)."""
+        first, last = self.days()
+        done = subprocess.run(
+            self.command("run", "--from", first, "--to", last, "--json", *more),
+            env=self.environment(**(changes or {})),
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE_SECONDS,
+            check=False,
+        )
+        assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
+        self.last_words = done.stderr
+        outcome: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
+        return outcome
+
+    def run_and_kill(self, enough: int, count: str) -> None:
+        """Starts `run` and kills it (SIGKILL) once the sandbox has counted `enough` of something."""
+        first, last = self.days()
+        process = subprocess.Popen(
+            self.command("run", "--from", first, "--to", last),
+            env=self.environment(),
+            cwd=self.home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while process.poll() is None and self.sandbox.stats()[count] < enough:
+            assert time.monotonic() < deadline, f"{count} never reached {enough}"
+            time.sleep(0.01)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def query(self, statement: str, *values: object) -> list[dict[str, Any]]:
+        """Rows from Postgres, by column name."""
+        with psycopg.connect(self.database_url) as connection:
+            cursor = connection.execute(statement.encode(), values or None)
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def parquet(self, table: str) -> list[dict[str, Any]]:
+        """All rows of a table of the lake."""
+        rows: list[dict[str, Any]] = []
+        for file in sorted((self.home / "lake" / table).glob("call_date=*/*.parquet")):
+            day = file.parent.name.removeprefix("call_date=")
+            rows += [{**row, "call_date": day} for row in pq.ParquetFile(file).read().to_pylist()]
+        return rows
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Everything analysts see, in a form that can be compared; without the moments of fetching and scoring."""
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for table, columns in {
+            "calls": "call_id, call_date, title, status_raw, deal_id, deal_value, has_transcript, rep_name",
+            "participants": "*",
+            "transcripts": "*",
+            "utterances": "*",
+            "semarize_scores": "call_id, kit, brick, value_kind, value_bool, value_num, value_text, value_json::text",
+        }.items():
+            rows = self.query(f"SELECT {columns} FROM copilot.{table}")
+            found[table] = sorted(tuple(map(str, row.values())) for row in rows)
+        return found

@@ -1,0 +1,202 @@
+"""From the API to the tables, as processes on real HTTP and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.end_to_end.truth import is_listed, is_transcribed, utterances
+
+
+def _check_calls(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
+    found = {row["call_id"]: row for row in pipeline.query("SELECT * FROM copilot.calls")}
+    assert set(found) == {call["call_id"] for call in truth if is_listed(call)}
+    for call in filter(is_listed, truth):
+        row, item = found[call["call_id"]], call["item"]
+        assert row["call_date"].isoformat() == call["day"]
+        assert (row["title"], row["status_raw"]) == (item["title"], item["status"])
+        assert row["has_transcript"] is is_transcribed(call)
+        assert row["deal_id"] == item.get("crm_info", {}).get("deal_id")
+        assert row["has_crm_link"] is ("crm_info" in item)
+        if "deal_value" in item:
+            assert row["deal_value"] == float(item["deal_value"].strip("$").replace(",", ""))
+        assert row["duration_s"] == item.get("metrics", {}).get("call_duration")
+
+
+def _check_utterances(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
+    users = {user["id"]: user["name"] for user in pipeline.sandbox.reference()["users"]}
+    expected = {call["call_id"]: utterances(call, users) for call in filter(is_transcribed, truth)}
+    found: dict[str, list[tuple[Any, ...]]] = {call_id: [] for call_id in expected}
+    columns = "seq, person_id, speaker, side, start_s, end_s, text"
+    for row in pipeline.query(f"SELECT call_id, {columns} FROM copilot.utterances ORDER BY call_id, seq"):
+        found[row.pop("call_id")].append(tuple(row.values()))
+    assert found == expected
+    for row in pipeline.query("SELECT * FROM copilot.transcripts"):
+        said = [(line[2], " ".join(filter(None, line[6].splitlines()))) for line in expected.pop(row["call_id"])]
+        assert row["text"] == "\n".join(f"{speaker}: {text}" for speaker, text in said if text.strip())
+    assert not expected, "a ready call has no transcript"
+
+
+def _check_scores(pipeline: Pipeline) -> None:
+    computed = {run["run_id"]: run["bricks"] for run in pipeline.sandbox.outputs()}
+    found: dict[str, dict[str, Any]] = {}
+    for row in pipeline.query("SELECT * FROM copilot.semarize_scores"):
+        kinds = {"bool": "value_bool", "num": "value_num", "text": "value_text"}
+        value = row[kinds.get(row["value_kind"], "value_json")]
+        found.setdefault(row["run_id"], {})[row["brick"]] = (value, row["confidence"], row["evidence"])
+    assert set(found) == set(computed)
+    for run_id, bricks in computed.items():
+        for name, brick in bricks.items():
+            evidence = brick.get("evidence", [])
+            quotes = [evidence] if isinstance(evidence, str) and evidence else list(evidence)
+            assert found[run_id][name] == (brick["value"], brick.get("confidence"), quotes), (run_id, name)
+
+
+def test_tables_equal_the_truth_within_the_limits(make_pipeline: MakePipeline) -> None:
+    """At the real pace, every call, utterance and brick is in Postgres as the servers have it, the Parquet files hold
+    the same rows, the server never refuses a request, and a call costs at most 1.05 requests. A second run fetches no
+    details and scores nothing."""
+    pipeline = make_pipeline(pace=9)
+    truth = pipeline.sandbox.truth()
+    outcome = pipeline.run()
+    assert outcome["complete"] is True
+    _check_calls(pipeline, truth)
+    _check_utterances(pipeline, truth)
+    _check_scores(pipeline)
+    for table in ("calls", "participants", "transcripts", "utterances", "semarize_scores"):
+        in_postgres = pipeline.query(f"SELECT count(*) AS rows FROM copilot.{table}")[0]["rows"]
+        assert len(pipeline.parquet(table)) == in_postgres, table
+    counted = pipeline.sandbox.stats()
+    assert counted["answered_429"] == 0
+    assert counted["details_most_for_one_call"] == 1
+    listed = sum(map(is_listed, truth))
+    snapshots = 3  # users, topics, scorecards: one request each
+    assert counted["clari_total"] - snapshots <= 1.05 * listed
+    ready = sum(map(is_transcribed, truth))
+    silent = sum(is_transcribed(call) and not call["details"]["transcript"] for call in truth)
+    assert counted["runs_created"] == 2 * (ready - silent)
+
+    pipeline.sandbox.reset_stats()
+    before = pipeline.tables()
+    pipeline.run()
+    again = pipeline.sandbox.stats()
+    assert (again["details_total"], again["clari_requests"]["rest /calls"]) == (0, 1)
+    assert again["semarize_requests"] == {}
+    assert pipeline.tables() == before
+
+
+def test_killed_at_any_moment_it_ends_in_the_same_tables(make_pipeline: MakePipeline) -> None:
+    """Killed again and again while it fetches and while it scores, it ends in the tables of an undisturbed run. No
+    details are fetched twice but those in flight, and no transcript is scored twice by a kit."""
+    pipeline = make_pipeline()
+    ready = sum(map(is_transcribed, pipeline.sandbox.truth()))
+    kills = 0
+    for part in (0.1, 0.4, 0.8):
+        pipeline.run_and_kill(int(part * ready), "details_total")
+        kills += 1
+    for part in (0.1, 1.0):
+        pipeline.run_and_kill(int(part * ready), "runs_created")
+        kills += 1
+    assert pipeline.run()["complete"] is True
+    _check_calls(pipeline, pipeline.sandbox.truth())
+    _check_utterances(pipeline, pipeline.sandbox.truth())
+    _check_scores(pipeline)
+    counted = pipeline.sandbox.stats()
+    in_flight = 16  # ordered and not yet durable at a kill
+    assert ready <= counted["details_total"] <= ready + kills * in_flight
+    assert counted["runs_most_for_one_input"] == 1
+
+
+def test_an_unreadable_body_is_set_aside_alone(make_pipeline: MakePipeline) -> None:
+    """A body cut in half is in the quarantine with its reason and its bytes; its neighbours are in the tables, the
+    call itself is in `calls` without a transcript, and the run is not a failure."""
+    pipeline = make_pipeline(days=2)
+    truth = pipeline.sandbox.truth()
+    victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
+    pipeline.sandbox.set_faults(malformed=[victim])
+    assert pipeline.run()["complete"] is True
+    rows = pipeline.query("SELECT call_id, origin, reason, body FROM copilot_ops.quarantine")
+    assert [(row["call_id"], row["origin"]) for row in rows] == [(victim, "call-details")]
+    assert "not JSON" in rows[0]["reason"]
+    assert bytes(rows[0]["body"]).startswith(b'{"call":{"id":')
+    transcribed = {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")}
+    assert transcribed == {call["call_id"] for call in truth if is_transcribed(call)} - {victim}
+    listed = pipeline.query("SELECT has_transcript FROM copilot.calls WHERE call_id = %s", victim)
+    assert listed == [{"has_transcript": False}]
+
+
+def test_one_bad_call_does_not_cost_its_neighbours(make_pipeline: MakePipeline) -> None:
+    """A call whose details the server never gives leaves its day incomplete and the exit code 1; all other calls are
+    in the tables. Once the server gives them, the same command finishes the day."""
+    pipeline = make_pipeline(days=2)
+    truth = pipeline.sandbox.truth()
+    victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
+    pipeline.sandbox.set_faults(detail_status={victim: 404})
+    outcome = pipeline.run(expect=1)
+    assert any(victim in problem for problem in outcome["problems"])
+    others = {call["call_id"] for call in truth if is_transcribed(call)} - {victim}
+    assert {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")} == others
+    pipeline.sandbox.set_faults()
+    pipeline.query("UPDATE copilot_ops.calls SET next_look_at = now() RETURNING call_id")
+    assert pipeline.run()["complete"] is True
+    _check_utterances(pipeline, truth)
+
+
+def test_the_guide_dialect_ends_in_tables_too(make_pipeline: MakePipeline) -> None:
+    """With the guide's dialect the same commands fill the same tables: names for speakers, sides told by role."""
+    pipeline = make_pipeline(days=2, dialect="guide")
+    truth = [call for call in pipeline.sandbox.truth() if is_listed(call)]
+    assert pipeline.run()["complete"] is True
+    found = {row["call_id"]: row for row in pipeline.query("SELECT * FROM copilot.calls")}
+    assert set(found) == {call["call_id"] for call in truth}
+    spoken = [call for call in truth if call["details"]["transcript"]]
+    texts = pipeline.query("SELECT call_id, count(*) AS turns FROM copilot.utterances GROUP BY 1")
+    assert {row["call_id"]: row["turns"] for row in texts} == {
+        call["call_id"]: len(call["details"]["transcript"]) for call in spoken
+    }
+    sides = pipeline.query("SELECT DISTINCT side FROM copilot.utterances WHERE person_id IS NOT NULL")
+    assert {"rep", "prospect"} <= {row["side"] for row in sides}
+
+
+def test_a_call_that_moves_is_in_one_day_only(make_pipeline: MakePipeline) -> None:
+    """A rescheduled call leaves no copy in its old day, neither in Postgres nor in Parquet; a call that is gone from
+    the list is marked with the moment it was noticed and stays."""
+    pipeline = make_pipeline(days=3)
+    calls = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
+    moved, gone = calls[0], calls[-1]
+    pipeline.run()
+    new_day = calls[-1]["day"]
+    assert moved["day"] != new_day
+    pipeline.sandbox.edit(moved["call_id"], time=f"{new_day}T10:00:00.000Z")
+    pipeline.sandbox.edit(gone["call_id"], gone=True)
+    pipeline.sandbox.reset_stats()
+    pipeline.run()
+    assert pipeline.sandbox.stats()["details_total"] == 0  # its status did not move: what is held is still right
+    for table in ("calls", "participants", "transcripts", "utterances", "semarize_scores"):
+        query = f"SELECT DISTINCT call_date::text AS day FROM copilot.{table} WHERE call_id = %s"
+        assert pipeline.query(query, moved["call_id"]) == [{"day": new_day}], table
+        days = {row["call_date"] for row in pipeline.parquet(table) if row["call_id"] == moved["call_id"]}
+        assert days == {new_day}, table
+    marked = pipeline.query("SELECT call_id FROM copilot.calls WHERE gone_at IS NOT NULL")
+    assert marked == [{"call_id": gone["call_id"]}]
+    assert pipeline.query("SELECT 1 FROM copilot.transcripts WHERE call_id = %s", gone["call_id"])
+
+
+def test_nothing_spoken_and_no_secret_leaves_by_the_back_door(make_pipeline: MakePipeline) -> None:
+    """Whatever goes wrong, neither the terminal nor Dagster's events hold a key or a word of a transcript."""
+    pipeline = make_pipeline(days=1)
+    truth = pipeline.sandbox.truth()
+    victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
+    pipeline.sandbox.set_faults(malformed=[victim], error_status=502, error_share=0.05)
+    pipeline.run()
+    pipeline.sandbox.set_faults(refuse_credentials=True)
+    pipeline.run(expect=3)
+    assert "403" in pipeline.last_words
+    events = json.dumps([row["event"] for row in pipeline.query("SELECT event FROM event_logs")])
+    spoken = {turn["text"] for call in truth for turn in call["details"]["transcript"] if len(turn["text"]) > 20}
+    for text in (pipeline.last_words, events):
+        for secret in ("sandbox-password", "smz_test_sandbox"):
+            assert secret not in text
+        assert not [line for line in spoken if line in text]

@@ -1,0 +1,173 @@
+"""The sandbox keeps the promises that the other tests and the demo build on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from copilot_pipeline.sandbox import Sandbox, SandboxOptions
+from copilot_pipeline.sandbox.calls import PENDING
+from copilot_pipeline_tests.sandbox.conftest import CLARI, FIRST_DAY, SEMARIZE
+
+
+def _small(**options: Any) -> SandboxOptions:
+    return SandboxOptions(**{"first_day": FIRST_DAY, "days": 1, "calls_per_day": 40, "segments": 10, **options})
+
+
+def test_the_same_options_give_the_same_world() -> None:
+    """Two sandboxes of one seed are equal to the last byte; another seed gives other calls."""
+    with Sandbox(_small()) as one, Sandbox(_small()) as two, Sandbox(_small(seed=8)) as other:
+        assert one.truth() == two.truth()
+        assert one.reference() == two.reference()
+        assert {call["call_id"] for call in one.truth()}.isdisjoint({call["call_id"] for call in other.truth()})
+
+
+def test_every_status_and_every_trap_is_there(sandbox: Sandbox) -> None:
+    """Three days of forty calls hold ready and not ready ones, private ones, silent ones, and NUL in a text."""
+    truth = sandbox.truth()
+    assert len({call["item"]["status"] for call in truth}) >= 12
+    traps = {call["trap"] for call in truth}
+    assert {"private", "silent", "odd_text", "unmatched_speaker", "out_of_order", "first_instant"} <= traps
+    assert any("\0" in turn["text"] for call in truth for turn in call["details"]["transcript"])
+    assert any(len(turn["text"]) > 190_000 for call in truth for turn in call["details"]["transcript"])
+
+
+def test_the_limit_holds_in_any_second() -> None:
+    """Of thirty requests at once no more than ten are answered, the others get 429; then it answers again."""
+    with Sandbox(_small(requests_per_second=10)) as sandbox, ThreadPoolExecutor(30) as pool:
+        answers = list(
+            pool.map(lambda _: httpx.get(f"{sandbox.url}/clari/users", headers=CLARI).status_code, range(30))
+        )
+        assert answers.count(200) == 10
+        assert answers.count(429) == 20
+        assert sandbox.stats()["answered_429"] == 20
+
+
+def test_the_week_ends_when_it_is_spent() -> None:
+    """After the week's requests every answer is the gateway's word for it."""
+    with Sandbox(_small(requests_per_second=None, requests_per_week=3)) as sandbox:
+        answers = [httpx.get(f"{sandbox.url}/clari/users", headers=CLARI) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert answers[-1].json() == {"message": "Limit Exceeded"}
+
+
+def test_pages_cover_everything_once(sandbox: Sandbox, http: httpx.Client) -> None:
+    """Paging as the contract says visits every call that is not private once, in order of time."""
+    seen: list[str] = []
+    skip = 0
+    while True:
+        page = http.get("/clari/calls", params={"skip": str(skip), "limit": "7"}).json()
+        seen += [call["id"] for call in page["calls"]]
+        if not page["pagination"]["hasMore"]:
+            assert "nextPageSkip" not in page["pagination"]
+            break
+        skip = page["pagination"]["nextPageSkip"]
+    assert sorted(seen) == sorted(call["call_id"] for call in sandbox.truth() if not call["is_private"])
+
+
+@pytest.mark.parametrize(
+    "params", [{"skip": "10001"}, {"limit": "0"}, {"limit": "x"}, {"includePrivate": "yes"}, {"filterTimeGt": "soon"}]
+)
+def test_bad_parameters_are_refused(http: httpx.Client, params: dict[str, str]) -> None:
+    """A wrong filter value is 400."""
+    assert http.get("/clari/calls", params=params).status_code == 400
+
+
+def test_keys_are_asked_for(sandbox: Sandbox) -> None:
+    """Without a header 401, with a wrong one 403; the same for the other services."""
+    assert httpx.get(f"{sandbox.url}/clari/users").status_code == 401
+    assert httpx.get(f"{sandbox.url}/clari/users", headers={**CLARI, "X-Api-Key": "x"}).status_code == 403
+    assert httpx.get(f"{sandbox.url}/guide/call-details").status_code == 401
+    assert httpx.get(f"{sandbox.url}/semarize/v1/runs").json() == {"error": "missing_bearer_token"}
+
+
+def test_calls_ripen() -> None:
+    """A call that is not ready becomes ready within the time given, its status moves its time of change, and then it
+    has a transcript."""
+    with Sandbox(_small(ripening_seconds=0.5, requests_per_second=None)) as sandbox:
+        young = [call for call in sandbox.truth() if call["item"]["status"] in PENDING]
+        assert young
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            httpx.get(f"{sandbox.url}/clari/calls", headers=CLARI)
+            now = {call["call_id"]: call for call in sandbox.truth()}
+            ripe = [now[call["call_id"]] for call in young]
+            if all(call["item"]["status"] == "POST_PROCESSING_DONE" for call in ripe):
+                break
+        else:
+            pytest.fail("some calls never ripened")
+        assert all(call["details"]["transcript"] for call in ripe)
+        before = {call["call_id"]: call["item"]["last_modified_time"] for call in young}
+        assert all(call["item"]["last_modified_time"] > before[call["call_id"]] for call in ripe)
+
+
+def test_a_key_pays_once(sandbox: Sandbox, http: httpx.Client) -> None:
+    """The same key and body are given the run that exists, another body is a conflict; values come from the text."""
+    said = "I would have to ask finance first, and honestly the timing is difficult."
+    body = {"kit_code": "DEA15164", "input": {"transcript": f"Lee: {said}"}}
+    before = sandbox.stats()["runs_created"]
+    first = http.post("/semarize/v1/runs", json=body, headers={"Idempotency-Key": "k"}).json()
+    again = http.post("/semarize/v1/runs", json=body, headers={"Idempotency-Key": "k"}).json()
+    assert again["run_id"] == first["run_id"]
+    conflict = http.post("/semarize/v1/runs", json={**body, "mode": "sync"}, headers={"Idempotency-Key": "k"})
+    assert (conflict.status_code, conflict.json()) == (409, {"error": "idempotency_key_conflict"})
+    assert sandbox.stats()["runs_created"] == before + 1
+    done = http.post("/semarize/v1/runs", json={**body, "mode": "sync"}).json()
+    flag = done["output"]["bricks"]["risk_flag"]
+    assert flag["value"] is True
+    assert flag["evidence"] == [said]
+
+
+def test_faults_are_named_or_refused(sandbox: Sandbox) -> None:
+    """A fault that does not exist is refused by name."""
+    with pytest.raises(ValueError, match="slow_mss"):
+        sandbox.set_faults(slow_mss=3)
+
+
+def test_faults_do_what_they_say(sandbox: Sandbox, http: httpx.Client) -> None:
+    """Large pages fail, chosen details are cut, missing or broken, sinks are down."""
+    victim = next(call["call_id"] for call in sandbox.truth() if not call["is_private"])
+    sandbox.set_faults(page_502_over=5, malformed=[victim], sink_down=["slack"])
+    assert http.get("/clari/calls", params={"limit": "6"}).status_code == 502
+    assert http.get("/clari/calls", params={"limit": "5"}).status_code == 200
+    cut = http.get("/clari/call-details", params={"id": victim}).text
+    assert cut.startswith('{"call":')
+    assert not cut.endswith("}}")
+    assert http.post("/slack/services/x", json={"text": "hi"}).status_code == 503
+    sandbox.set_faults(hang_up_share=1.0)
+    with pytest.raises(httpx.TransportError):
+        http.get("/clari/users")
+
+
+def test_it_ends_with_its_parent() -> None:
+    """The parent is killed outright, and the sandbox's address answers no more."""
+    code = (
+        "from copilot_pipeline.sandbox import Sandbox\n"
+        "with Sandbox() as sandbox:\n"
+        "    print(sandbox.url, flush=True)\n"
+        "    input()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    assert parent.stdin is not None
+    url = parent.stdout.readline().strip()
+    assert httpx.get(f"{url}/semarize/v1/runs", headers=SEMARIZE).status_code == 200
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdin.close()
+    parent.stdout.close()
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/semarize/v1/runs", headers=SEMARIZE)
+        except httpx.TransportError:
+            return
+    pytest.fail("the sandbox outlived its parent")
