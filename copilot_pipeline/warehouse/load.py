@@ -173,8 +173,8 @@ def copy_rows(connection: Connection, table: Table, batch: pa.Table) -> None:
             cursor.copy(f"COPY {SCHEMA}.{table.name} ({names}) FROM STDIN {_COPY_OPTIONS}") as copy,
         ):
             copy.write(buffer.getbuffer())
-    except psycopg.DataError as error:
-        # PostgreSQL quotes the offending value, which may be what somebody said: only the kind of error is passed on.
+    except (psycopg.DataError, psycopg.IntegrityError) as error:
+        # PostgreSQL quotes the offending row, which may be what somebody said: only the kind of error is passed on.
         raise PipelineError(f"PostgreSQL refuses rows of {SCHEMA}.{table.name}: {type(error).__name__}") from None
 
 
@@ -195,5 +195,11 @@ def _as_csv_columns(table: Table, batch: pa.Table) -> pa.Table:
 def _array_literal(items: list[str | None] | None) -> str | None:
     if items is None:
         return None
-    quoted = ('"' + (item or "").replace("\\", "\\\\").replace('"', '\\"') + '"' for item in items)
-    return "{" + ",".join(quoted) + "}"
+    return "{" + ",".join(map(_array_item, items)) + "}"
+
+
+def _array_item(item: str | None) -> str:
+    if item is None:
+        return "NULL"
+    escaped = item.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -112,7 +112,6 @@ def test_a_refused_value_is_not_quoted(database: Database, text: str) -> None:
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.xfail(strict=True, reason="only DataError is reworded: a missing required value is an IntegrityError")
 def test_a_row_with_a_missing_value_is_not_quoted(database: Database) -> None:
     """PostgreSQL shows the whole row in which a required value is missing: none of it is passed on."""
     with pytest.raises(Exception, match="utterances") as caught:
@@ -120,7 +119,6 @@ def test_a_row_with_a_missing_value_is_not_quoted(database: Database) -> None:
     assert "spoken words" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="a null within a list is loaded as the empty text")
 def test_a_null_within_a_list_stays_null(database: Database) -> None:
     """A list's null is null in PostgreSQL too, as it is in Parquet."""
     load(database, {CALLS: [call("a", topics=["price", None, ""])], UTTERANCES: []})
