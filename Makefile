@@ -17,8 +17,14 @@ test: $(VENV)/ready ## lint, types and tests
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-bench: $(VENV)/ready ## how fast it is, beside other ways to do it
-	$(BIN)/python -m copilot_pipeline_tests.bench
+bench: $(VENV)/ready $(VENV)/dlt/ready ## how fast it is, beside a bare loop and beside dlt
+	$(BIN)/python -m copilot_pipeline_tests.bench --dlt $(VENV)/dlt/bin/python
+
+# dlt is measured, not used: it gets an environment of its own.
+$(VENV)/dlt/ready: $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/dlt
+	$(VENV)/dlt/bin/python -m pip install --quiet --disable-pip-version-check "dlt[postgres]>=1.5,<2" "httpx>=0.28,<0.29"
+	touch $@
 
 # The exact set of packages, with hashes; compiled from pyproject.toml with `make lock`.
 $(VENV)/ready: requirements.lock pyproject.toml

@@ -130,7 +130,7 @@ class SemarizeSettings(_Strict):
     mode: Literal["async", "sync"] = Field(default="async", description="How runs are created.")
     run_type: Literal["api", "sandbox"] = Field(default="api", description="Semarize's run type.")
     requests_in_flight: int = Field(default=4, ge=1, le=32, description="Requests under way at once.")
-    runs_in_flight: int = Field(default=64, ge=1, le=1000, description="Runs waited for at once.")
+    runs_in_flight: int = Field(default=200, ge=1, le=1000, description="Runs waited for at once.")
     give_up_after_seconds: float = Field(
         default=900, gt=0, description="How long one run is waited for; it is collected by the next run then."
     )

@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from copilot_pipeline.errors import CredentialsRefused, PipelineError, RequestRefused
+from copilot_pipeline.errors import CredentialsRefused, NotFound, PipelineError, RequestRefused
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import PaidRun, RunLedger, RunWish
 from copilot_pipeline.semarize import (
@@ -38,7 +38,7 @@ class ScoringRules:
     mode: str = "async"
     run_type: str = "api"
     requests_in_flight: int = 4
-    runs_in_flight: int = 64
+    runs_in_flight: int = 200
     give_up_after_seconds: float = 900.0
 
 
@@ -219,6 +219,10 @@ class Scoring:
             self._progress.advance(STEP)
 
     def _failed(self, task: _Task, error: BaseException) -> None:
+        if isinstance(error, NotFound) and task.run.run_id is None:
+            # Nothing of the transcript's: once the kit is published, the same transcripts are wanted again.
+            self._problem(task, f"{error}: publish the kit in Semarize, or mend `kits` in pipeline.yaml")
+            return
         if isinstance(error, RequestRefused) and task.run.run_id is None:
             self._ledger.refused(task.run, error.code, str(error))
             self._progress.note(f"call {task.run.call_id}, kit {task.run.kit}: {error}")

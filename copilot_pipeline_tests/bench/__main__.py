@@ -1,0 +1,152 @@
+"""`make bench`: our run beside a bare httpx loop and beside dlt, on the same server, as ratios.
+
+The server is the sandbox with its limits off, calls of about 30 KB (200 segments). Every contender is a process of its
+own, start-up included, with a database of its own. Seconds depend on the machine; the ratios should not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+from copilot_pipeline.database import database_url
+from copilot_pipeline.sandbox import Sandbox, SandboxOptions
+from copilot_pipeline.settings import Environment
+
+DAYS = 14
+_BARE = """
+import os, sys, httpx
+headers = {"X-Api-Key": os.environ["CLARI_COPILOT_API_KEY"], "X-Api-Password": os.environ["CLARI_COPILOT_API_PASSWORD"]}
+with httpx.Client(base_url=os.environ["CLARI_COPILOT_BASE_URL"], headers=headers) as client:
+    for call_id in sys.stdin.read().split():
+        client.get("/call-details", params={"id": call_id}).json()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One contender."""
+
+    name: str
+    seconds: float
+    megabytes: float  # the largest resident set of the process
+    calls: int
+
+    @property
+    def calls_per_second(self) -> float:
+        """Start-up included."""
+        return self.calls / self.seconds
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--calls", type=int, default=2002, help="calls in all, over 14 days")
+    parser.add_argument("--segments", type=int, default=200, help="turns of a call")
+    parser.add_argument("--dlt", type=Path, help="a Python that has dlt; left out, dlt is not measured")
+    chosen = parser.parse_args()
+    console = Console(stderr=True)
+    options = SandboxOptions(
+        days=DAYS,
+        calls_per_day=chosen.calls // DAYS,
+        segments=chosen.segments,
+        traps=False,
+        requests_per_second=None,
+        requests_per_week=None,
+    )
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Sandbox(options) as sandbox:
+        results = _measured(sandbox, Path(folder), chosen.dlt, console)
+    Console().print(_table(results))
+
+
+def _measured(sandbox: Sandbox, folder: Path, dlt: Path | None, console: Console) -> list[Measured]:
+    environment = {**os.environ, **sandbox.environment(), "COPILOT_PIPELINE_HOME": str(folder / "home")}
+    environment |= {"COPILOT_PIPELINE_REQUESTS_PER_SECOND": "0", "COPILOT_PIPELINE_CONFIG": str(folder / "none.yaml")}
+    (folder / "none.yaml").write_text("kits: {}\n")
+    home = Path(environment["COPILOT_PIPELINE_HOME"])
+    server = database_url(Environment(copilot_pipeline_home=home))
+    ids = [call["call_id"] for call in sandbox.truth()]
+    first, last = sandbox.options.first_day.isoformat(), sandbox.options.last_day.isoformat()
+    bare = [sys.executable, "-c", _BARE]
+    ours = [sys.executable, "-m", "copilot_pipeline", "run", "--from", first, "--to", last]
+    with console.status("warming the server"):
+        _run("", bare, environment, len(ids), " ".join(ids))
+    contenders: list[tuple[str, list[str], str, str]] = [
+        ("a bare httpx loop: details only, nothing kept", bare, "", " ".join(ids))
+    ]
+    contenders.append(("ours: the raw layer", [*ours, "--assets", "raw_call_details"], "raw", ""))
+    contenders.append(("ours: the whole path, Parquet and Postgres", ours, "whole", ""))
+    if dlt is not None:
+        script = str(Path(__file__).with_name("with_dlt.py"))
+        address = environment["CLARI_COPILOT_BASE_URL"]
+        contenders.append(("dlt: Postgres only", [str(dlt), script, address, "DATABASE", first, last], "dlt", ""))
+    results = []
+    for name, command, database, stdin in contenders:
+        url = _new_database(server, database) if database else ""
+        command = [url if part == "DATABASE" else part for part in command]
+        changed = {**environment, "COPILOT_PIPELINE_DATABASE_URL": url, "COPILOT_PIPELINE_HOME": str(folder / name[:9])}
+        with console.status(name):
+            _migrate(changed, database)
+            results.append(_run(name, command, changed, len(ids), stdin))
+    return results
+
+
+def _new_database(server: str, name: str) -> str:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def _migrate(environment: dict[str, str], name: str) -> None:
+    """The tables are made before the clock starts: they are made once in a pipeline's life."""
+    if name in ("raw", "whole"):
+        command = [sys.executable, "-m", "copilot_pipeline", "sql", "SELECT 1"]
+        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+
+
+def _run(name: str, command: list[str], environment: dict[str, str], calls: int, stdin: str) -> Measured:
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write(stdin)
+    process.stdin.close()
+    words = process.stderr.read()
+    _, status, used = os.wait4(process.pid, 0)
+    process.stderr.close()
+    if status:
+        raise SystemExit(f"{name or 'warming up'} failed:\n{words}")
+    return Measured(name, time.monotonic() - began, _megabytes(used), calls)
+
+
+def _megabytes(used: resource.struct_rusage) -> float:
+    return used.ru_maxrss / 1024 if sys.platform != "darwin" else used.ru_maxrss / 1024**2
+
+
+def _table(results: list[Measured]) -> Table:
+    table = Table(title=f"{results[0].calls} calls, start-up included", title_justify="left")
+    for heading in ("", "seconds", "calls/s", "MB", "time against the bare loop"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for one in results:
+        ratio = one.seconds / results[0].seconds
+        table.add_row(
+            one.name, f"{one.seconds:.1f}", f"{one.calls_per_second:.0f}", f"{one.megabytes:.0f}", f"{ratio:.1f} x"
+        )
+    return table
+
+
+if __name__ == "__main__":
+    main()
