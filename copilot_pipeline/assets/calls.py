@@ -5,7 +5,7 @@ from datetime import date
 
 import dagster as dg
 
-from copilot_pipeline.assets.partitions import days_of, fail_if, land, spec
+from copilot_pipeline.assets.partitions import LandedDays, days_of, fail_if, spec
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS
 
@@ -28,18 +28,19 @@ def call_tables(
     wanted = tabulating.days_to_tabulate(days)
     runtime.progress.expect("days tabulated", len(wanted))
     problems: dict[date, list[str]] = {}
-    for done in tabulating.tabulate(wanted):
-        runtime.progress.advance("days tabulated")
-        if done.problem is not None:
-            problems[done.day] = [done.problem]
-            continue
-        facts = [
-            (table, {"dagster/partition_row_count": done.rows[table.name], "quarantined": done.quarantined})
-            for table in CALL_TABLES
-            if table.name in chosen
-        ]
-        land(context, done.day, facts, days)
-    fail_if(problems, runtime, "call tables")
+    with LandedDays(context, days) as landed:
+        for done in tabulating.tabulate(wanted):
+            runtime.progress.advance("days tabulated")
+            if done.problem is not None:
+                problems[done.day] = [done.problem]
+                continue
+            facts = [
+                (table, {"dagster/partition_row_count": done.rows[table.name], "quarantined": done.quarantined})
+                for table in CALL_TABLES
+                if table.name in chosen
+            ]
+            landed.add(done.day, facts)
+        fail_if(problems, runtime, "call tables")
     for table in CALL_TABLES:
         if table.name in chosen:
             yield dg.MaterializeResult(asset_key=table.name)

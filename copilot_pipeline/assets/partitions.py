@@ -4,9 +4,11 @@ A run may cover many days. Each day is reported as it lands, so that what is don
 rest of the run; the days that could not be finished are named in one failure at the end.
 """
 
+import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from types import TracebackType
 from typing import Any
 
 import dagster as dg
@@ -26,6 +28,7 @@ DAYS = dg.DailyPartitionsDefinition(
     end_offset=1,  # today's calls are wanted today; the nightly run makes the closed day final
 )
 
+SECONDS_UNWRITTEN = 2.0
 OWNERS = ["team:revenue-operations"]
 Metadata = Mapping[str, Any]
 
@@ -35,18 +38,48 @@ def days_of(context: dg.AssetExecutionContext) -> list[date]:
     return sorted(date.fromisoformat(key) for key in context.partition_keys)
 
 
-def land(
-    context: dg.AssetExecutionContext, day: date, tables: Sequence[tuple[Table, Metadata]], asked: Sequence[date]
-) -> None:
-    """Records that a day of some tables is there, now."""
-    key = day.isoformat()
-    is_lasting = len(asked) > 1 or day not in asked
-    for table, metadata in tables:
-        if is_lasting:
-            context.log_event(dg.AssetMaterialization(asset_key=table.name, partition=key, metadata=dict(metadata)))
-        if day in asked:
-            # The run's own event at its end replaces this one in the UI: it must say the same.
-            context.add_asset_metadata(dict(metadata), asset_key=table.name, partition_key=key)
+class LandedDays:
+    """Reports days as they land, so that a run which dies has not lost the days it finished.
+
+    An event costs some milliseconds, and at a run's good end Dagster writes one for each of its days by itself. So days
+    wait here for a moment: they are written when that has passed, or when the run goes wrong.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext, asked: Sequence[date]) -> None:
+        self._context = context
+        self._asked = frozenset(asked)
+        self._waiting: list[dg.AssetMaterialization] = []
+        self._written_at = time.monotonic()
+
+    def __enter__(self) -> "LandedDays":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._write()
+
+    def add(self, day: date, tables: Sequence[tuple[Table, Metadata]]) -> None:
+        """A day of some tables is there, now."""
+        key = day.isoformat()
+        events = [dg.AssetMaterialization(table.name, partition=key, metadata=dict(facts)) for table, facts in tables]
+        if day not in self._asked:  # a day that lost a call to this run's days: nobody else reports it
+            for event in events:
+                self._context.log_event(event)
+            return
+        for table, facts in tables:
+            # The run's own event at its end says the same.
+            self._context.add_asset_metadata(dict(facts), asset_key=table.name, partition_key=key)
+        if len(self._asked) > 1:
+            self._waiting += events
+        if time.monotonic() - self._written_at > SECONDS_UNWRITTEN:
+            self._write()
+
+    def _write(self) -> None:
+        while self._waiting:
+            self._context.log_event(self._waiting.pop(0))
+        self._written_at = time.monotonic()
 
 
 def fail_if(problems: Mapping[date, Sequence[str]], runtime: Runtime, what: str) -> None:

@@ -4,7 +4,7 @@ from datetime import date
 
 import dagster as dg
 
-from copilot_pipeline.assets.partitions import DAYS, OWNERS, column_schema, days_of, fail_if, land
+from copilot_pipeline.assets.partitions import DAYS, OWNERS, LandedDays, column_schema, days_of, fail_if
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.tables import RAW_CALL_DETAILS
 
@@ -30,7 +30,7 @@ def raw_call_details(
     """Lists the days, fetches the details that are wanted, stores the days."""
     days = days_of(context)
     problems: dict[date, list[str]] = {}
-    with runtime.extraction(door_of(context, runtime)) as extraction:
+    with LandedDays(context, days) as landed, runtime.extraction(door_of(context, runtime)) as extraction:
         for report in runtime.noticing_fatal(extraction.run(days)):
             if report.problems:
                 problems[report.day] = report.problems
@@ -41,8 +41,8 @@ def raw_call_details(
                 "details_fetched": report.fetched,
                 "quarantined": report.quarantined,
             }
-            land(context, report.day, [(RAW_CALL_DETAILS, facts)], days)
-    fail_if(problems, runtime, "raw_call_details")
+            landed.add(report.day, [(RAW_CALL_DETAILS, facts)])
+        fail_if(problems, runtime, "raw_call_details")
     return dg.MaterializeResult()
 
 

@@ -5,9 +5,8 @@ from datetime import date
 
 import dagster as dg
 
-from copilot_pipeline.assets.partitions import days_of, fail_if, land, spec
+from copilot_pipeline.assets.partitions import LandedDays, days_of, fail_if, spec
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.steps.scoring import ScoredDay
 from copilot_pipeline.tables import SCORE_TABLES, TRANSCRIPTS
 
 
@@ -25,37 +24,38 @@ def semarize(
     """Scores what has no score yet, then makes both tables of each day."""
     days = days_of(context)
     chosen = {key.to_user_string() for key in context.selected_asset_keys}
-    problems: dict[date, list[str]] = {}
-    tables = runtime.score_tables()
-
-    def scored() -> Iterator[date]:
-        for report in _scored(runtime, days):
-            if report.problems:
-                problems[report.day] = report.problems
-            yield report.day
-
-    for done in tables.tabulate(scored()):
-        if done.problem is not None:
-            problems.setdefault(done.day, []).append(done.problem)
-        if done.day in problems:
-            continue
-        facts = [
-            (table, {"dagster/partition_row_count": done.rows[table.name], "calls_without_score": done.unscored})
-            for table in SCORE_TABLES
-            if table.name in chosen
-        ]
-        land(context, done.day, facts, days)
-    tables.refresh_views()
-    fail_if(problems, runtime, "semarize_scores")
+    if runtime.kits:
+        _score(context, runtime, days, chosen)
+    else:
+        runtime.progress.note("no kits in pipeline.yaml: nothing is scored")
     for table in SCORE_TABLES:
         if table.name in chosen:
             yield dg.MaterializeResult(asset_key=table.name)
 
 
-def _scored(runtime: Runtime, days: list[date]) -> Iterator[ScoredDay]:
-    if not runtime.kits:
-        runtime.progress.note("no kits in pipeline.yaml: nothing is scored")
-        yield from (ScoredDay(day) for day in days)
-        return
+def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date], chosen: set[str]) -> None:
+    problems: dict[date, list[str]] = {}
+    tables = runtime.score_tables()
+    with LandedDays(context, days) as landed:
+        for done in tables.tabulate(_scored(runtime, days, problems)):
+            if done.problem is not None:
+                problems.setdefault(done.day, []).append(done.problem)
+            if done.day in problems:
+                continue
+            facts = [
+                (table, {"dagster/partition_row_count": done.rows[table.name], "calls_without_score": done.unscored})
+                for table in SCORE_TABLES
+                if table.name in chosen
+            ]
+            landed.add(done.day, facts)
+        tables.refresh_views()
+        fail_if(problems, runtime, "semarize_scores")
+
+
+def _scored(runtime: Runtime, days: list[date], problems: dict[date, list[str]]) -> Iterator[date]:
+    """Days whose runs are at their end, or given up on for now: those are among the problems."""
     with runtime.scoring() as scoring:
-        yield from runtime.noticing_fatal(scoring.run(days))
+        for report in runtime.noticing_fatal(scoring.run(days)):
+            if report.problems:
+                problems[report.day] = report.problems
+            yield report.day

@@ -226,7 +226,8 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Serves until standard input closes."""
     options = SandboxOptions.from_json(sys.argv[1])
-    listener = socket.socket()
+    # The protocol is named so that the event loop switches off Nagle's algorithm, which would cost 40 ms an answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", options.port))
     listener.listen(256)

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psycopg
 from rich.console import Console
 from rich.table import Table
@@ -76,7 +77,7 @@ def _measured(sandbox: Sandbox, folder: Path, dlt: Path | None, console: Console
     (folder / "none.yaml").write_text("kits: {}\n")
     home = Path(environment["COPILOT_PIPELINE_HOME"])
     server = database_url(Environment(copilot_pipeline_home=home))
-    ids = [call["call_id"] for call in sandbox.truth()]
+    ids = _ids(sandbox, environment)
     first, last = sandbox.options.first_day.isoformat(), sandbox.options.last_day.isoformat()
     bare = [sys.executable, "-c", _BARE]
     ours = [sys.executable, "-m", "copilot_pipeline", "run", "--from", first, "--to", last]
@@ -99,7 +100,22 @@ def _measured(sandbox: Sandbox, folder: Path, dlt: Path | None, console: Console
         with console.status(name):
             _migrate(changed, database)
             results.append(_run(name, command, changed, len(ids), stdin))
+        console.print(f"{results[-1].seconds:6.1f} s  {name}", highlight=False)
     return results
+
+
+def _ids(sandbox: Sandbox, environment: dict[str, str]) -> list[str]:
+    """Every call, listed as a client would."""
+    keys = {"X-Api-Key": environment["CLARI_COPILOT_API_KEY"]}
+    keys["X-Api-Password"] = environment["CLARI_COPILOT_API_PASSWORD"]
+    ids: list[str] = []
+    skip: int | None = 0
+    with httpx.Client(base_url=environment["CLARI_COPILOT_BASE_URL"], headers=keys, timeout=60) as client:
+        while skip is not None:
+            page = client.get("/calls", params={"skip": str(skip), "limit": "100"}).json()
+            ids += [call["id"] for call in page["calls"]]
+            skip = page["pagination"].get("nextPageSkip")
+    return ids
 
 
 def _new_database(server: str, name: str) -> str:

@@ -1,7 +1,7 @@
 CREATE SCHEMA IF NOT EXISTS copilot;
 COMMENT ON SCHEMA copilot IS 'Clari Copilot calls, transcripts and Semarize scores.';
 CREATE TABLE copilot.calls (
-  call_id text NOT NULL,
+  call_id text COLLATE "C" NOT NULL,
   call_date date NOT NULL,
   title text,
   started_at timestamptz NOT NULL,
@@ -104,8 +104,8 @@ COMMENT ON COLUMN copilot.calls.has_transcript IS 'There is a transcript row.';
 COMMENT ON COLUMN copilot.calls.fetched_at IS 'When the details were fetched.';
 COMMENT ON COLUMN copilot.calls.gone_at IS 'When the call was first missing from the vendor''s list.';
 CREATE TABLE copilot.participants (
-  call_id text NOT NULL,
-  person_id text NOT NULL,
+  call_id text COLLATE "C" NOT NULL,
+  person_id text COLLATE "C" NOT NULL,
   call_date date NOT NULL,
   name text,
   email text,
@@ -139,7 +139,7 @@ COMMENT ON COLUMN copilot.participants.talk_share IS 'Share of all speech, 0 to 
 COMMENT ON COLUMN copilot.participants.utterances IS 'Utterances of this person.';
 COMMENT ON COLUMN copilot.participants.words IS 'Words of this person.';
 CREATE TABLE copilot.transcripts (
-  call_id text NOT NULL,
+  call_id text COLLATE "C" NOT NULL,
   call_date date NOT NULL,
   text text NOT NULL,
   words bigint NOT NULL,
@@ -157,7 +157,7 @@ COMMENT ON COLUMN copilot.transcripts.words IS 'Words in the transcript.';
 COMMENT ON COLUMN copilot.transcripts.utterances IS 'Utterances in the transcript.';
 COMMENT ON COLUMN copilot.transcripts.transcript_hash IS 'SHA-256 of the text: what scoring is keyed on.';
 CREATE TABLE copilot.utterances (
-  call_id text NOT NULL,
+  call_id text COLLATE "C" NOT NULL,
   seq bigint NOT NULL,
   call_date date NOT NULL,
   person_id text,
@@ -180,8 +180,8 @@ COMMENT ON COLUMN copilot.utterances.start_s IS 'Start, seconds from the start o
 COMMENT ON COLUMN copilot.utterances.end_s IS 'End, seconds from the start of the call.';
 COMMENT ON COLUMN copilot.utterances.text IS 'What was said. NUL characters stand as U+FFFD.';
 CREATE TABLE copilot.semarize_runs (
-  call_id text NOT NULL,
-  kit text NOT NULL,
+  call_id text COLLATE "C" NOT NULL,
+  kit text COLLATE "C" NOT NULL,
   call_date date NOT NULL,
   run_id text,
   status text NOT NULL,
@@ -213,9 +213,9 @@ COMMENT ON COLUMN copilot.semarize_runs.duration_ms IS 'How long Semarize took, 
 COMMENT ON COLUMN copilot.semarize_runs.error_code IS 'Semarize''s machine code where it failed.';
 COMMENT ON COLUMN copilot.semarize_runs.error_message IS 'Why there is no score.';
 CREATE TABLE copilot.semarize_scores (
-  call_id text NOT NULL,
-  kit text NOT NULL,
-  brick text NOT NULL,
+  call_id text COLLATE "C" NOT NULL,
+  kit text COLLATE "C" NOT NULL,
+  brick text COLLATE "C" NOT NULL,
   call_date date NOT NULL,
   value_kind text NOT NULL,
   value_bool boolean,
@@ -248,7 +248,7 @@ COMMENT ON COLUMN copilot.semarize_scores.run_id IS 'Semarize''s run id.';
 COMMENT ON COLUMN copilot.semarize_scores.kit_version_id IS 'The kit version that answered.';
 COMMENT ON COLUMN copilot.semarize_scores.transcript_hash IS 'Hash of the transcript that was scored.';
 CREATE TABLE copilot.users (
-  user_id text NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
   email text,
   name text,
   role text,
@@ -264,7 +264,7 @@ COMMENT ON COLUMN copilot.users.role IS 'REP, MANAGER or OBSERVER.';
 COMMENT ON COLUMN copilot.users.is_recording IS 'Has a recording seat.';
 COMMENT ON COLUMN copilot.users.manager_id IS 'User id of the manager; null at the top.';
 CREATE TABLE copilot.topics (
-  topic_id text NOT NULL,
+  topic_id text COLLATE "C" NOT NULL,
   name text,
   kind text,
   team_ids text[],
@@ -280,7 +280,7 @@ COMMENT ON COLUMN copilot.topics.team_ids IS 'Teams it is for.';
 COMMENT ON COLUMN copilot.topics.description IS 'Description of a custom topic.';
 COMMENT ON COLUMN copilot.topics.trackers IS 'Keywords tracked.';
 CREATE TABLE copilot.scorecards (
-  scorecard_id text NOT NULL,
+  scorecard_id text COLLATE "C" NOT NULL,
   call_id text,
   kind text,
   rep_id text,
@@ -302,7 +302,7 @@ COMMENT ON COLUMN copilot.scorecards.total_score IS 'Total score.';
 COMMENT ON COLUMN copilot.scorecards.remark IS 'Remark.';
 COMMENT ON COLUMN copilot.scorecards.answers IS 'Question by question: skill, label, order, score.';
 CREATE TABLE copilot.deals (
-  deal_id text NOT NULL,
+  deal_id text COLLATE "C" NOT NULL,
   name text,
   crm_system text,
   account_id text,
