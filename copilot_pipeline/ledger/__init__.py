@@ -2,6 +2,21 @@
 
 from copilot_pipeline.ledger.calls import CallLedger, HeldBody, LedgerCall, WantedCall
 from copilot_pipeline.ledger.claims import Claims
+from copilot_pipeline.ledger.inbox import Delivery, Inbox, InboxItem, Outcome, Waiting
 from copilot_pipeline.ledger.runs import PaidRun, RunLedger, RunWish
 
-__all__ = ["CallLedger", "Claims", "HeldBody", "LedgerCall", "PaidRun", "RunLedger", "RunWish", "WantedCall"]
+__all__ = [
+    "CallLedger",
+    "Claims",
+    "Delivery",
+    "HeldBody",
+    "Inbox",
+    "InboxItem",
+    "LedgerCall",
+    "Outcome",
+    "PaidRun",
+    "RunLedger",
+    "RunWish",
+    "Waiting",
+    "WantedCall",
+]
