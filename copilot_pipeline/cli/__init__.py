@@ -14,6 +14,7 @@ from copilot_pipeline.errors import PipelineError
 _COMMANDS = {
     "dev": "Everything for working: database, Dagster UI and daemon.",
     "run": "Materialize days without the UI.",
+    "receive": "Receive webhooks.",
     "doctor": "Check credentials, kits, database and lake.",
     "sql": "Query the pipeline's database.",
 }

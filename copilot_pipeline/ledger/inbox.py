@@ -158,7 +158,7 @@ class Inbox:
         return {int(row[0]) for row in rows}
 
     def give_back(self, items: Sequence[InboxItem]) -> None:
-        """Lets others take these at once. (Their lease ends: a fresh hint for the same subject may wait beside them.)"""
+        """Lets others take these at once: their lease is over. A newer hint of the same subject may wait beside."""
         with self._database.connection() as connection:
             connection.execute(
                 """UPDATE copilot_ops.inbox AS item SET taken_at = 'epoch'
@@ -230,6 +230,4 @@ def _outcome(delivery: Delivery, fresh: set[bytes]) -> Outcome:
 def forget_what_is_over(connection: Connection) -> None:
     """`Inbox.forget` on a connection of one's own."""
     connection.execute("DELETE FROM copilot_ops.seen_deliveries WHERE forget_after < now()")
-    connection.execute(
-        "DELETE FROM copilot_ops.inbox WHERE done_at < now() - make_interval(days => %s)", (KEPT_DAYS,)
-    )
+    connection.execute("DELETE FROM copilot_ops.inbox WHERE done_at < now() - make_interval(days => %s)", (KEPT_DAYS,))

@@ -11,6 +11,7 @@ from copilot_pipeline.receiver.refusals import Refused, malformed
 
 FORM = "application/x-www-form-urlencoded"
 MOST_FORM_FIELDS = 1000
+MOST_FORM_STEPS = 5
 _STEP = re.compile(r"__|\.|\[|\]\[?")
 
 
@@ -70,16 +71,22 @@ def _form(text: str) -> object:
         raise malformed("not_a_form", f"the form is not UTF-8, or has more than {MOST_FORM_FIELDS} fields") from None
     found: dict[str, Any] = {}
     for name, value in pairs:
-        *boxes, last = [step for step in _STEP.split(name) if step] or [""]
-        inner = found
-        for box in boxes[:4]:
-            below = inner.setdefault(box, {})
-            if not isinstance(below, dict):
-                break
-            inner = below
-        else:
-            inner.setdefault(last, []).append(value) if isinstance(inner.get(last, []), list) else None
+        *boxes, last = [step for step in _STEP.split(name, MOST_FORM_STEPS) if step] or [""]
+        box = _box(found, boxes)
+        values = box.setdefault(last, []) if box is not None else None
+        if isinstance(values, list):
+            values.append(value)
     return _single_values(found)
+
+
+def _box(found: dict[str, Any], names: list[str]) -> dict[str, Any] | None:
+    """The mapping that a field's name leads to; None where a value bars the way."""
+    for name in names:
+        inner = found.setdefault(name, {})
+        if not isinstance(inner, dict):
+            return None
+        found = inner
+    return found
 
 
 def _single_values(found: dict[str, Any]) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def _signed(door: Door, secrets: Secrets, headers: Headers, body: bytes, now: da
     timestamp = timestamp or _only(headers, door.timestamp_header)
     if timestamp is None and door.needs_timestamp:
         raise not_authentic(
-            "no_timestamp", f"the signature needs a timestamp: send Unix seconds in {door.timestamp_header}, and sign them"
+            "no_timestamp",
+            f"the signature needs a timestamp: send Unix seconds in {door.timestamp_header}, and sign them",
         )
     signed = body if timestamp is None else timestamp.encode("latin-1") + b"." + body
     digest = _matching(secrets, candidates, signed)
@@ -119,7 +120,9 @@ def _signed(door: Door, secrets: Secrets, headers: Headers, body: bytes, now: da
     identity = _only(headers, door.delivery_header) if door.delivery_header else None
     return Proof(
         signature=_fingerprint(b"signature", digest),
-        delivery=_fingerprint(b"delivery", identity[:LONGEST_DELIVERY_ID].encode("latin-1"), body) if identity else None,
+        delivery=_fingerprint(b"delivery", identity[:LONGEST_DELIVERY_ID].encode("latin-1"), body)
+        if identity
+        else None,
         forget_after=forget_after,
         may_repeat=door.may_repeat,
     )
@@ -130,7 +133,7 @@ def _shared(door: Door, secrets: Secrets, headers: Headers, now: datetime) -> Pr
     if not offered:
         raise not_authentic(
             "no_proof",
-            f"send a signature in {door.signature_header}, or the secret in X-Webhook-Secret or as Authorization: Bearer",
+            f"send a signature in {door.signature_header}, or the secret in X-Webhook-Secret or Authorization: Bearer",
         )
     is_known = False
     for value in offered:

@@ -38,12 +38,12 @@ _WORDS: dict[Kind, _Words] = {
 
 
 def subjects_in(kind: Kind, payload: object) -> tuple[str, ...]:
-    """The ids that a payload announces, each once, in order. Raises `Refused` (400) when there is none, or a bad one."""
+    """The ids that a payload announces, each once, in order. Raises `Refused` (400): none, a bad one, too many."""
     if not isinstance(payload, dict | list):
-        raise malformed("no_id", f"the body is neither an object nor a list: send {{\"{kind}_id\": \"…\"}}")
+        raise malformed("no_id", f'the body is neither an object nor a list: send {{"{kind}_id": "…"}}')
     found = list(dict.fromkeys(_search(_WORDS[kind], payload, "", 0)))
     if not found:
-        raise malformed("no_id", f"there is no {kind} id in the body: send {{\"{kind}_id\": \"…\"}}")
+        raise malformed("no_id", f'there is no {kind} id in the body: send {{"{kind}_id": "…"}}')
     if len(found) > MOST_SUBJECTS:
         raise malformed("too_many_ids", f"the body holds more than {MOST_SUBJECTS} ids: send them in parts")
     return tuple(found)
@@ -53,7 +53,10 @@ def _search(words: _Words, node: object, where: str, depth: int) -> list[str]:
     if depth > DEEPEST:
         return []
     if isinstance(node, list):
-        return [subject for each in node for subject in _of_item(words, each, f"{where}[]", depth)]
+        items = [_of_item(words, each, f"{where}[]", depth) for each in node]
+        if any(items) and not all(items):
+            raise malformed("no_id", f"in the list {where}[] some objects have an id and some have none")
+        return [subject for item in items for subject in item]
     if not isinstance(node, dict):
         return []
     for key in words.named:
