@@ -81,6 +81,15 @@ class Environment(BaseSettings):
     copilot_pipeline_pace_unit: Literal["requests", "records"] = Field(
         default="requests", description="What the pace counts: requests, or a page's records, as the guide words it."
     )
+    copilot_pipeline_webhook_secret: Secret = Field(
+        default=None, description="Secret of those who send webhooks; two parted by a blank while it is being replaced."
+    )
+    semarize_webhook_secret: Secret = Field(
+        default=None, description="Secret of Semarize's webhooks. Default: COPILOT_PIPELINE_WEBHOOK_SECRET."
+    )
+    copilot_pipeline_webhook_requests_per_second: float = Field(
+        default=500.0, gt=0, description="Webhooks a second that the receiver takes; ten seconds' worth at once."
+    )
     slack_webhook_url: Secret = Field(default=None, description="Slack incoming webhook for alerts.")
 
     @cached_property

@@ -15,6 +15,7 @@ _COMMANDS = {
     "demo": "Two weeks of made-up calls through the whole path.",
     "dev": "Everything for working: database, Dagster UI and daemon.",
     "run": "Materialize days without the UI.",
+    "receive": "Receive webhooks.",
     "doctor": "Check credentials, kits, database and lake.",
     "sandbox": "Only the emulated APIs, with their addresses and keys.",
     "sql": "Query the pipeline's database.",

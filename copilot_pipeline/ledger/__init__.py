@@ -2,17 +2,23 @@
 
 from copilot_pipeline.ledger.calls import CallLedger, HeldBody, HeldId, LedgerCall, ReceivedDetails, WantedCall
 from copilot_pipeline.ledger.claims import Claims
+from copilot_pipeline.ledger.inbox import Delivery, Inbox, InboxItem, Outcome, Waiting
 from copilot_pipeline.ledger.runs import PaidRun, RunLedger, RunWish
 
 __all__ = [
     "CallLedger",
     "Claims",
+    "Delivery",
     "HeldBody",
     "HeldId",
+    "Inbox",
+    "InboxItem",
     "LedgerCall",
+    "Outcome",
     "PaidRun",
     "ReceivedDetails",
     "RunLedger",
     "RunWish",
+    "Waiting",
     "WantedCall",
 ]

@@ -14,6 +14,7 @@ from copilot_pipeline.database.connections import Connection
 from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.records import ListedCall, Readiness
 
+MINUTES_OF_PATIENCE = 20
 # A call that was set aside or could not be had is looked at again after this many hours, each time later.
 LOOK_AGAIN_HOURS = (1, 6, 24, 72, 168)
 
@@ -110,7 +111,7 @@ class CallLedger:
     ) -> None:
         """A page of a listing, and the position after it, as one. `next_skip` None: the listing is complete."""
         with self._database.transaction() as connection:
-            self._record(connection, list({call.call_id: call for call in calls}.values()))
+            self._record(connection, list({call.call_id: call for call in calls}.values()), door)
             if next_skip is None:
                 connection.execute(
                     "DELETE FROM copilot_ops.listings WHERE door = %s AND basis = %s AND after = %s AND before = %s",
@@ -125,7 +126,11 @@ class CallLedger:
                     (door, basis, after, before, next_skip, began_at),
                 )
 
-    def _record(self, connection: Connection, calls: Sequence[ListedCall]) -> None:
+    def record(self, connection: Connection, call: ListedCall, door: str) -> None:
+        """A call that became known by its id, as part of a transaction."""
+        self._record(connection, [call], door)
+
+    def _record(self, connection: Connection, calls: Sequence[ListedCall], door: str) -> None:
         """Writes what a page shows. An item is kept only where it is new or differs from the one before."""
         if not calls:
             return
@@ -138,16 +143,20 @@ class CallLedger:
             ), recorded AS (
               INSERT INTO copilot_ops.calls AS known
                 (call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
-                 listed_at, seen_at, held_version, fetched_at)
+                 listed_at, seen_at, held_version, fetched_at, next_look_at, door)
               SELECT call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
                 statement_timestamp(), statement_timestamp(),
-                CASE WHEN has_details THEN version END, CASE WHEN has_details THEN statement_timestamp() END
+                CASE WHEN has_details THEN version END, CASE WHEN has_details THEN statement_timestamp() END,
+                CASE WHEN readiness IN ('pending', 'unknown') THEN now() + make_interval(hours => %s) END, %s
               FROM listed ORDER BY call_id
               ON CONFLICT (call_id) DO UPDATE SET
                 call_date = excluded.call_date, started_at = excluded.started_at, modified_at = excluded.modified_at,
                 status_raw = excluded.status_raw, readiness = excluded.readiness,
                 looks = CASE WHEN known.version = excluded.version THEN known.looks ELSE 0 END,
-                next_look_at = CASE WHEN known.version = excluded.version THEN known.next_look_at END,
+                next_look_at = CASE WHEN known.version = excluded.version THEN known.next_look_at
+                                    ELSE excluded.next_look_at END,
+                door = CASE WHEN known.version = excluded.version AND known.content_hash = excluded.content_hash
+                            THEN known.door ELSE excluded.door END,
                 listed_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.listed_at
                                  ELSE excluded.listed_at END,
                 is_dirty = known.is_dirty OR known.content_hash <> excluded.content_hash
@@ -174,6 +183,8 @@ class CallLedger:
                 [call.content_hash for call in calls],
                 [pack(call.body) for call in calls],
                 [call.has_details and call.readiness is Readiness.READY for call in calls],
+                LOOK_AGAIN_HOURS[0],
+                door,
             ),
         )
 
@@ -348,6 +359,49 @@ class CallLedger:
             connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_STORING_SPACE, day.toordinal()))
             yield
 
+    # --- what is left to do ------------------------------------------------------------------------------------
+
+    def days_in_work(self, doors: Sequence[str]) -> list[date]:
+        """Days with calls that these doors brought and that are not fetched or not stored yet; newest first."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                """SELECT DISTINCT call_date FROM copilot_ops.calls
+                WHERE door = ANY(%s) AND (is_dirty OR (readiness = 'ready' AND held_version IS DISTINCT FROM version
+                  AND gone_at IS NULL AND (next_look_at IS NULL OR next_look_at <= now())))
+                ORDER BY call_date DESC""",
+                (list(doors),),
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def days_to_finish(self) -> list[date]:
+        """Days whose tables are older than their raw file, or that have Semarize runs left open; newest first.
+
+        A little patience leaves alone what some run is doing right now.
+        """
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                """SELECT call_date FROM copilot_ops.days
+                WHERE stored_at < now() - make_interval(mins => %(patience)s)
+                  AND (tabulated_at IS NULL OR tabulated_at < stored_at)
+                UNION SELECT call_date FROM copilot_ops.semarize_runs
+                WHERE status IN ('wanted', 'queued', 'running', 'unknown')
+                  AND requested_at < now() - make_interval(mins => %(patience)s)
+                ORDER BY call_date DESC""",
+                {"patience": MINUTES_OF_PATIENCE},
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def due_for_a_look(self, most_looks: int, limit: int) -> list[tuple[str, int]]:
+        """Calls that were not ready and may be by now: (id, looks so far), the longest waiting first."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                """SELECT call_id, looks FROM copilot_ops.calls
+                WHERE readiness IN ('pending', 'unknown') AND gone_at IS NULL AND next_look_at <= now()
+                  AND started_at <= now() AND looks < %s ORDER BY next_look_at LIMIT %s""",
+                (most_looks, limit),
+            ).fetchall()
+        return [(str(row[0]), int(row[1])) for row in rows]
+
     def days_that_lost_a_call(self) -> list[date]:
         """Days whose tables still show a call that moved away."""
         with self._database.connection() as connection:
@@ -358,7 +412,10 @@ class CallLedger:
 
     def mark_tabulated(self, connection: Connection, day: date) -> None:
         """The tables of the day are made anew; part of the transaction that loads them."""
-        connection.execute("UPDATE copilot_ops.days SET lost_a_call = false WHERE call_date = %s", (day,))
+        connection.execute(
+            "UPDATE copilot_ops.days SET lost_a_call = false, tabulated_at = clock_timestamp() WHERE call_date = %s",
+            (day,),
+        )
 
 
 def _lock(connection: Connection, call_ids: Sequence[str]) -> None:

@@ -20,11 +20,14 @@ CREATE TABLE copilot_ops.calls (
   quarantine_reason text,
   looks integer NOT NULL DEFAULT 0,
   next_look_at timestamptz,
-  last_problem text
+  last_problem text,
+  door text
 );
 CREATE INDEX calls_by_date ON copilot_ops.calls (call_date);
 CREATE INDEX calls_by_stored_date ON copilot_ops.calls (stored_date) WHERE stored_date IS DISTINCT FROM call_date;
 COMMENT ON TABLE copilot_ops.calls IS 'The ledger: every call ever listed, which version is held, and where its body is.';
+CREATE INDEX calls_in_work ON copilot_ops.calls (call_date) WHERE is_dirty OR held_version IS DISTINCT FROM version;
+COMMENT ON COLUMN copilot_ops.calls.door IS 'The door through which the last change became known.';
 COMMENT ON COLUMN copilot_ops.calls.version IS 'The version listed; details are wanted while it differs from held_version.';
 COMMENT ON COLUMN copilot_ops.calls.stored_date IS 'The day of the raw layer in which the body lies.';
 COMMENT ON COLUMN copilot_ops.calls.is_dirty IS 'Something changed since the day was last stored.';
@@ -54,6 +57,7 @@ CREATE TABLE copilot_ops.days (
   call_date date PRIMARY KEY,
   stored_at timestamptz,
   calls integer,
+  tabulated_at timestamptz,
   lost_a_call boolean NOT NULL DEFAULT false
 );
 COMMENT ON TABLE copilot_ops.days IS 'Days of the raw layer. lost_a_call: a call moved to another day, so the tables of this one are stale.';
@@ -77,8 +81,11 @@ CREATE TABLE copilot_ops.pace (
   week_start date NOT NULL DEFAULT '-infinity',
   week_requests bigint NOT NULL DEFAULT 0,
   closed_until timestamptz NOT NULL DEFAULT '-infinity',
-  closed_because text
+  closed_because text,
+  refused_since timestamptz,
+  refusals integer NOT NULL DEFAULT 0
 );
+COMMENT ON COLUMN copilot_ops.pace.refusals IS 'Answers of 429 since refused_since: many of them are not our doing.';
 COMMENT ON TABLE copilot_ops.pace IS 'One row an API: the next free slot and the requests of this week, for all processes together.';
 
 CREATE TABLE copilot_ops.request_counts (
@@ -183,6 +190,18 @@ CREATE TABLE copilot_ops.deals (
   body bytea
 );
 COMMENT ON TABLE copilot_ops.deals IS 'Deals as read from the CRM mirror (zstd).';
+
+CREATE TABLE copilot_ops.backfills (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  first_day date NOT NULL,
+  last_day date NOT NULL,
+  calls bigint,
+  requests bigint,
+  registered_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamptz,
+  cancelled_at timestamptz
+);
+COMMENT ON TABLE copilot_ops.backfills IS 'Ranges of days that are to be brought in. Their progress is in calls and days.';
 
 CREATE TABLE copilot_ops.notes (
   name text PRIMARY KEY,

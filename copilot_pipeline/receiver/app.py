@@ -1,0 +1,227 @@
+"""The ASGI application: two doors and a health check. Every answer is JSON, and none comes before it is true.
+
+    POST /webhooks/clari-copilot     a call id, in any shape `subjects` reads
+    POST /webhooks/semarize          a run id, likewise
+    GET  /healthz                    200 while the database takes webhooks, 503 while it does not
+
+202 accepted · 200 a duplicate, nothing written · 400 malformed · 401 not authentic, too old or replayed · 404 · 405 ·
+408 the body took too long · 413 too large · 415 neither JSON nor a form · 429 too many · 503 the database is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from copilot_pipeline.errors import TemporaryFailure
+from copilot_pipeline.ledger.inbox import Delivery, Outcome
+from copilot_pipeline.receiver.doors import Door
+from copilot_pipeline.receiver.flood import TokenBucket
+from copilot_pipeline.receiver.intake import RETRY_AFTER_SECONDS, Intake
+from copilot_pipeline.receiver.payload import decode
+from copilot_pipeline.receiver.proof import Proof, Secrets, prove
+from copilot_pipeline.receiver.refusals import Refused, not_authentic
+from copilot_pipeline.receiver.subjects import subjects_in
+
+HEALTH_IS_KNOWN_SECONDS = 1.0
+REPORT_EVERY_SECONDS = 1.0
+# A sender that is cut off while it still sends sees a broken connection instead of the answer: let it finish.
+MOST_BYTES_THROWN_AWAY = 64 * 1024 * 1024
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one receiver takes. Bodies being read hold at most `bodies_at_once` times `body_bytes` of memory."""
+
+    requests_per_second: float = 500.0
+    body_bytes: int = 256 * 1024
+    body_seconds: float = 10.0
+    bodies_at_once: int = 1000
+
+
+def receiver_app(doors: Mapping[Door, Secrets], database_url: str, limits: Limits) -> Starlette:
+    """The application. It connects to the database when it is first needed."""
+    receiver = _Receiver(Intake(database_url), limits)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with receiver.intake:
+            yield
+
+    routes = [
+        Route(door.path, receiver.endpoint(door, secrets), methods=["POST"], name=door.name)
+        for door, secrets in doors.items()
+    ]
+    return Starlette(
+        routes=[*routes, Route("/healthz", receiver.health, methods=["GET"])],
+        exception_handlers={HTTPException: _no_such_door},
+        lifespan=lifespan,
+    )
+
+
+class _Receiver:
+    def __init__(self, intake: Intake, limits: Limits) -> None:
+        self.intake = intake
+        self._limits = limits
+        # Apart, so that strangers who flood the receiver never use up the share of those who know the secret.
+        self._known = TokenBucket(limits.requests_per_second)
+        self._strangers = TokenBucket(limits.requests_per_second)
+        self._bodies = 0
+        self._refusals = _Refusals()
+        self._well_until = 0.0
+
+    def endpoint(self, door: Door, secrets: Secrets) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of a door."""
+
+        async def receive(request: Request) -> Response:
+            try:
+                return _answer(*await self._accept(door, secrets, request))
+            except Refused as refusal:
+                self._refusals.note(door, refusal)
+                return _refusal(refusal)
+            except TemporaryFailure as failure:
+                return _unavailable(failure)
+            except ClientDisconnect:
+                return Response(status_code=400)  # nobody is there to read it
+
+        return receive
+
+    async def _accept(self, door: Door, secrets: Secrets, request: Request) -> tuple[Outcome, int]:
+        body = await self._read(request)
+        proof = self._prove(door, secrets, request, body)
+        self._pass(self._known)
+        subjects = subjects_in(door.kind, decode(request.headers.get("content-type"), body))
+        delivery = Delivery(
+            kind=door.kind,
+            subjects=subjects,
+            source=door.name,
+            forget_after=proof.forget_after,
+            signature=proof.signature,
+            delivery=proof.delivery,
+            may_repeat=proof.may_repeat,
+        )
+        outcome = await self.intake.put(delivery)
+        if outcome is Outcome.REPLAYED:
+            raise not_authentic("replayed", "this signature was used before: sign each request anew")
+        return outcome, len(subjects)
+
+    def _prove(self, door: Door, secrets: Secrets, request: Request, body: bytes) -> Proof:
+        try:
+            return prove(door, secrets, request.headers, body, datetime.now(UTC))
+        except Refused:
+            self._pass(self._strangers)
+            raise
+
+    def _pass(self, bucket: TokenBucket) -> None:
+        wait = bucket.take()
+        if wait is not None:
+            raise _too_many(wait)
+
+    async def _read(self, request: Request) -> bytes:
+        """The raw body, limited in size and time, whatever its headers say."""
+        declared = request.headers.get("content-length", "")
+        is_too_large = declared.isdecimal() and (len(declared) > 18 or int(declared) > self._limits.body_bytes)
+        if is_too_large and "expect" in request.headers:
+            raise self._too_large()  # it asked first, and has not begun to send
+        if self._bodies >= self._limits.bodies_at_once:
+            raise _too_many(1)
+        self._bodies += 1
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                body = bytearray()
+                received = 0
+                async for chunk in request.stream():
+                    received += len(chunk)
+                    if received > MOST_BYTES_THROWN_AWAY:
+                        break
+                    if received <= self._limits.body_bytes:
+                        body += chunk
+        except TimeoutError:
+            raise Refused(408, "too_slow", f"the body did not arrive within {self._limits.body_seconds:g} s") from None
+        finally:
+            self._bodies -= 1
+        if received > self._limits.body_bytes:
+            raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> Refused:
+        return Refused(413, "too_large", f"the body is larger than {self._limits.body_bytes} bytes: send only the id")
+
+    async def health(self, _request: Request) -> Response:
+        """Whether webhooks are taken. Asks the database at most once a second."""
+        if time.monotonic() >= self._well_until:
+            try:
+                await self.intake.ping()
+            except TemporaryFailure as failure:
+                return _unavailable(failure)
+            self._well_until = time.monotonic() + HEALTH_IS_KNOWN_SECONDS
+        return JSONResponse({"status": "ok"})
+
+
+class _Refusals:
+    """Counts refusals into at most one line of the log a second: a flood must not fill the disk."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._is_due = False
+
+    def note(self, door: Door, refusal: Refused) -> None:
+        self._counts[f"{door.name} {refusal.status} {refusal.code}"] += 1
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_later(REPORT_EVERY_SECONDS, self._report)
+
+    def _report(self) -> None:
+        self._is_due = False
+        _logger.warning("webhooks refused: %s", dict(self._counts))
+        self._counts.clear()
+
+
+def _too_many(wait_seconds: int) -> Refused:
+    return Refused(429, "too_many", "too many requests: send it again later", retry_after_seconds=wait_seconds)
+
+
+def _answer(outcome: Outcome, ids: int) -> Response:
+    return JSONResponse({"status": str(outcome), "ids": ids}, 202 if outcome is Outcome.ACCEPTED else 200)
+
+
+def _refusal(refusal: Refused) -> Response:
+    headers = {}
+    if refusal.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    if refusal.status in (408, 413):
+        headers["connection"] = "close"  # the rest of the body, if any, is not waited for
+    if refusal.retry_after_seconds is not None:
+        headers["retry-after"] = str(refusal.retry_after_seconds)
+    return JSONResponse({"error": refusal.code, "detail": str(refusal)}, refusal.status, headers)
+
+
+def _unavailable(failure: TemporaryFailure) -> Response:
+    wait = math.ceil(failure.retry_after_seconds or RETRY_AFTER_SECONDS)
+    return JSONResponse({"error": "unavailable", "detail": str(failure)}, 503, {"retry-after": str(wait)})
+
+
+async def _no_such_door(_request: Request, error: Exception) -> Response:
+    """404 and 405. The body is not read, so the connection ends with the answer."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    given = error.headers if isinstance(error, HTTPException) else None
+    code, detail = {
+        404: ("no_such_path", "webhooks are posted to /webhooks/clari-copilot and /webhooks/semarize"),
+        405: ("wrong_method", "webhooks are sent with POST"),
+    }.get(status, ("refused", "this request is not served"))
+    return JSONResponse({"error": code, "detail": detail}, status, {**(given or {}), "connection": "close"})

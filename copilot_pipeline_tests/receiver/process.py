@@ -1,0 +1,73 @@
+"""The receiver as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from copilot_pipeline.database import Database
+from copilot_pipeline_tests.receiver.signing import SECRET, SEMARIZE_SECRET
+
+_SERVE = """
+import json, sys
+from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Limits, receiver_app, serve
+from copilot_pipeline.receiver.proof import Secrets
+url, ours, theirs, head_seconds, limits = sys.argv[1:]
+doors = {CLARI_COPILOT: Secrets.parse(ours), SEMARIZE: Secrets.parse(theirs)}
+app = receiver_app(doors, url, Limits(**json.loads(limits)))
+serve(app, "127.0.0.1", 0, head_seconds=float(head_seconds), on_listening=lambda at: print(at, flush=True))
+"""
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """A receiver that listens."""
+
+    address: str
+    process: subprocess.Popen[str]
+    client: httpx.Client
+
+    @property
+    def port(self) -> int:
+        """Its port."""
+        return int(self.address.rsplit(":", 1)[1])
+
+    def post(self, body: bytes | str, headers: dict[str, str] | None = None, *, door: str = "clari-copilot") -> Any:
+        """Posts to a door, as JSON unless the headers say otherwise."""
+        given = {"content-type": "application/json", **(headers or {})}
+        return self.client.post(f"{self.address}/webhooks/{door}", content=body, headers=given)
+
+
+@contextmanager
+def running(
+    database_url: str, *, head_seconds: float = 10, secret: str = SECRET, **limits: float
+) -> Iterator[Receiver]:
+    """A receiver on a free port, killed at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _SERVE, database_url, secret, SEMARIZE_SECRET, str(head_seconds), json.dumps(limits)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        address = process.stdout.readline().strip()
+        assert address, "the receiver did not start"
+        with httpx.Client(timeout=20) as client:
+            yield Receiver(address, process, client)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def inbox(database: Database) -> list[tuple[Any, ...]]:
+    """Kind, subject and number of deliveries of each row, in order."""
+    with database.connection() as connection:
+        return connection.execute("SELECT kind, subject, deliveries FROM copilot_ops.inbox ORDER BY id").fetchall()

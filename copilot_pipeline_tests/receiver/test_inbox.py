@@ -1,0 +1,175 @@
+"""Hints wait, are taken by one, and end together with what they led to."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from copilot_pipeline.database import Database
+from copilot_pipeline.ledger import Delivery, Inbox, Outcome
+from copilot_pipeline_tests.receiver.process import inbox as rows
+
+
+def hint(*subjects: str, signature: bytes | None = None, delivery: bytes | None = None, **named: bool) -> Delivery:
+    """A delivery of calls."""
+    until = datetime.now(UTC) + timedelta(hours=1)
+    return Delivery("call", subjects, "test", until, signature=signature, delivery=delivery, **named)
+
+
+def note(database: Database, name: str) -> int:
+    """How often a result was written."""
+    with database.connection() as connection:
+        row = connection.execute("SELECT value FROM copilot_ops.notes WHERE name = %s", (name,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def test_a_hint_waits_once_and_is_taken_by_one(database: Database) -> None:
+    """Twenty takers at once share two hundred hints: each is taken, none twice, the oldest first."""
+    inbox = Inbox(database)
+    inbox.put([hint(*(f"c{number}" for number in range(200))), hint("c0", "c1")])
+    assert inbox.waiting().count == 200
+    with ThreadPoolExecutor(20) as pool:
+        taken = [item for items in pool.map(lambda _: inbox.take(10), range(20)) for item in items]
+    assert sorted(item.subject for item in taken) == sorted(f"c{number}" for number in range(200))
+    assert inbox.waiting().count == 0
+    assert inbox.take(10) == []
+
+
+def test_the_oldest_are_taken_first_and_kinds_apart(database: Database) -> None:
+    """A limit takes the oldest; a run that wants calls is given no runs."""
+    inbox = Inbox(database)
+    inbox.put([hint("c1")])
+    inbox.put([Delivery("run", ("r1",), "semarize", datetime.now(UTC))])
+    inbox.put([hint("c2")])
+    assert [item.subject for item in inbox.take(1)] == ["c1"]
+    assert [item.subject for item in inbox.take(9, "call")] == ["c2"]
+    assert inbox.waiting("call").count == 0
+    assert inbox.waiting("run").count == 1
+    assert inbox.waiting().oldest_received_at is not None
+
+
+def test_announced_again_while_worked_on_it_waits_anew(database: Database) -> None:
+    """A call that changes after it was taken is not forgotten with the older hint."""
+    inbox = Inbox(database)
+    inbox.put([hint("c1")])
+    first = inbox.take(1)
+    inbox.put([hint("c1"), hint("c1")])
+    with database.transaction() as connection:
+        assert inbox.done(first, connection=connection) == {first[0].id}
+    assert inbox.waiting().count == 1
+    assert [row[2] for row in rows(database)] == [1, 2]
+
+
+def test_done_is_part_of_the_callers_transaction(database: Database) -> None:
+    """A transaction that fails leaves the hint taken, and with the lease over somebody else finishes it."""
+    inbox = Inbox(database, lease_seconds=0)
+    inbox.put([hint("c1")])
+    items = inbox.take(1)
+    with pytest.raises(ZeroDivisionError), database.transaction() as connection:
+        inbox.done(items, connection=connection)
+        raise ZeroDivisionError
+    again = inbox.take(1)
+    assert [item.takes for item in again] == [2]
+    with database.transaction() as connection:
+        assert inbox.done(again, connection=connection) == {items[0].id}
+    assert inbox.take(1) == []
+
+
+def test_who_lost_the_lease_cannot_finish(database: Database) -> None:
+    """A slow run whose hint was taken by another is told that it is no longer its own."""
+    inbox = Inbox(database, lease_seconds=0)
+    inbox.put([hint("c1")])
+    slow = inbox.take(1)
+    fast = inbox.take(1)
+    with database.transaction() as connection:
+        assert inbox.done(slow, connection=connection) == set()
+    with database.transaction() as connection:
+        assert inbox.done(fast, connection=connection) == {fast[0].id}
+
+
+def test_given_back_it_can_be_taken_at_once(database: Database) -> None:
+    """Within the lease, also while a newer hint for the same call waits."""
+    inbox = Inbox(database)
+    inbox.put([hint("c1")])
+    items = inbox.take(1)
+    inbox.put([hint("c1")])
+    inbox.give_back(items)
+    assert len(inbox.take(9)) == 2
+
+
+_WORKER = """
+import os, sys
+from copilot_pipeline.database import Database
+from copilot_pipeline.ledger import Inbox
+database = Database(sys.argv[1])
+inbox = Inbox(database, lease_seconds=0)
+dies_at = int(sys.argv[2])
+for step in range(10):
+    items = inbox.take(1)
+    if not items:
+        break
+    if step == dies_at:
+        os.kill(os.getpid(), 9)
+    with database.transaction() as connection:
+        for item in items:
+            if item.id in inbox.done(items, connection=connection):
+                connection.execute(
+                    "INSERT INTO copilot_ops.notes VALUES (%s, '1') ON CONFLICT (name)"
+                    " DO UPDATE SET value = (copilot_ops.notes.value::int + 1)::text", (item.subject,))
+        if step == dies_at - 1:
+            os.kill(os.getpid(), 9)
+os._exit(0)
+"""
+
+
+def test_killed_at_any_moment_each_hint_has_its_effect_once(database: Database) -> None:
+    """Workers killed after the take, or before the commit, leave nothing undone and nothing done twice."""
+    inbox = Inbox(database)
+    inbox.put([hint("c1", "c2", "c3", "c4")])
+    for dies_at in (0, 2, 99):
+        subprocess.run([sys.executable, "-c", _WORKER, database.url, str(dies_at)], check=False, timeout=60)
+    assert [note(database, name) for name in ("c1", "c2", "c3", "c4")] == [1, 1, 1, 1]
+    assert Inbox(database, lease_seconds=0).waiting().count == 0
+
+
+def test_repetitions_are_known_within_a_batch_and_between_batches(database: Database) -> None:
+    """The same signature is a replay, the same delivery a duplicate, wherever the first one was."""
+    inbox = Inbox(database)
+    batch = [
+        hint("c1", signature=b"s1"),
+        hint("c1", signature=b"s1"),
+        hint("c2", signature=b"s2", delivery=b"d2"),
+        hint("c2", signature=b"s3", delivery=b"d2"),
+        hint("c2", signature=b"s2", delivery=b"d2", may_repeat=True),
+        hint("c3"),
+        hint("c3"),
+    ]
+    accepted, duplicate, replayed = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.REPLAYED
+    assert inbox.put(batch) == [accepted, replayed, accepted, duplicate, duplicate, accepted, accepted]
+    assert inbox.put(batch) == [replayed, replayed, replayed, duplicate, duplicate, accepted, accepted]
+    assert rows(database) == [("call", "c1", 1), ("call", "c2", 1), ("call", "c3", 4)]
+
+
+def test_old_things_are_forgotten_and_open_ones_never(database: Database) -> None:
+    """Fingerprints end with their time and hints a week after their end; a hint that waits stays."""
+    inbox = Inbox(database)
+    inbox.put([hint("old", signature=b"s1"), hint("waits", signature=b"s2")])
+    with database.connection() as connection:
+        connection.execute(
+            """UPDATE copilot_ops.inbox SET received_at = now() - interval '30 days',
+              taken_at = CASE WHEN subject = 'old' THEN now() END,
+              done_at = CASE WHEN subject = 'old' THEN now() - interval '8 days' END"""
+        )
+        connection.execute(
+            "UPDATE copilot_ops.seen_deliveries SET forget_after = now() - interval '1 s' WHERE fingerprint = 's1'"
+        )
+    inbox.forget()
+    assert [row[1] for row in rows(database)] == ["waits"]
+    assert inbox.put([hint("old", signature=b"s1"), hint("waits", signature=b"s2")]) == [
+        Outcome.ACCEPTED,
+        Outcome.REPLAYED,
+    ]
