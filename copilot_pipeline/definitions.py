@@ -7,6 +7,7 @@ import dagster as dg
 from copilot_pipeline.assets import ALL_ASSETS
 from copilot_pipeline.automation.checks import ALL_CHECKS
 from copilot_pipeline.automation.schedules import ALL_JOBS, ALL_SCHEDULES
+from copilot_pipeline.automation.sensors import ALL_SENSORS
 from copilot_pipeline.runtime import Runtime, current_runtime
 
 
@@ -22,6 +23,7 @@ defs = dg.Definitions(
     asset_checks=ALL_CHECKS,
     jobs=ALL_JOBS,
     schedules=ALL_SCHEDULES,
+    sensors=ALL_SENSORS,
     resources={"runtime": runtime_resource},
     # One process: steps are short, and one process means one connection pool.
     executor=dg.in_process_executor,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import timedelta
 from functools import cached_property
 from typing import TypeVar
 
@@ -16,12 +17,14 @@ from copilot_pipeline.database import Database, open_database
 from copilot_pipeline.errors import ConfigurationError, PipelineError
 from copilot_pipeline.http import HttpCaller
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import CallLedger, Claims, RunLedger
+from copilot_pipeline.ledger import Backfills, CallLedger, Claims, Inbox, RunLedger
 from copilot_pipeline.pacing import SharedGate
 from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
 from copilot_pipeline.settings import Settings, load_settings
 from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.steps.extraction import Extraction
+from copilot_pipeline.steps.hints import Hints
+from copilot_pipeline.steps.polling import Polling, PollingRules
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.reference import Reference
 from copilot_pipeline.steps.score_tables import ScoreTables
@@ -30,6 +33,7 @@ from copilot_pipeline.steps.storing import Storing
 from copilot_pipeline.steps.tabulating import Tabulating
 
 Report = TypeVar("Report")
+BACKFILL = "backfill"  # the one door that may not touch the reserve
 FIRST_PAGE_SIZE = 100
 _PAGE_SIZE_NOTE = "clari page size"
 
@@ -71,11 +75,13 @@ class Runtime:
     def gate(self, door: str | None = None) -> SharedGate:
         """The shared pace and weekly budget, as seen through a door."""
         environment = self.settings.environment
+        used_door = door or self.door
+        share = 1 - self.settings.pipeline.budget.backfill_reserve_share if used_door == BACKFILL else 1.0
         return SharedGate(
             self.database,
             requests_per_second=environment.copilot_pipeline_requests_per_second,
-            requests_per_week=environment.copilot_pipeline_requests_per_week,
-            door=door or self.door,
+            requests_per_week=int(environment.copilot_pipeline_requests_per_week * share),
+            door=used_door,
         )
 
     @contextmanager
@@ -182,6 +188,31 @@ class Runtime:
             )
 
     @cached_property
+    def inbox(self) -> Inbox:
+        """What webhooks announced."""
+        return Inbox(self.database)
+
+    @cached_property
+    def backfills(self) -> Backfills:
+        """The backfills that were registered."""
+        return Backfills(self.database)
+
+    def polling(self, client: ClariClient) -> Polling:
+        """A poll for changes."""
+        rules = self.settings.pipeline.polling
+        return Polling(
+            client,
+            self.calls,
+            self.database,
+            PollingRules(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_hours)),
+        )
+
+    def hints(self, client: ClariClient) -> Hints:
+        """Calls that are looked at by their id."""
+        most_looks = self.settings.pipeline.clari.processing_looks
+        return Hints(client, self.calls, self.inbox, self.database, most_looks=most_looks)
+
+    @cached_property
     def reference(self) -> Reference:
         """Users, topics, scorecards."""
         return Reference(self.lake, self.database)
@@ -218,6 +249,11 @@ class Runtime:
     def score_tables(self) -> ScoreTables:
         """The score tables."""
         return ScoreTables(self.lake, self.database, self.runs, self.calls, self.kits)
+
+    @property
+    def is_of_a_command(self) -> bool:
+        """A command materializes in its own process and tells its user itself what to do."""
+        return _current.get() is self
 
     def noticing_fatal(self, reports: Iterator[Report]) -> Iterator[Report]:
         """Passes reports on, and keeps an error that concerns all days for the command that started the run."""

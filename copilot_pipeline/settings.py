@@ -145,6 +145,27 @@ class SemarizeSettings(_Strict):
     )
 
 
+class PollingSettings(_Strict):
+    """How changes are noticed."""
+
+    minutes: int = Field(default=15, ge=1, le=59, description="A poll every so many minutes.")
+    overlap_minutes: int = Field(default=120, ge=1, description="How far each poll reaches back before the last one.")
+    first_hours: int = Field(default=24, ge=1, description="How far the very first poll reaches back.")
+    reread_days: int = Field(default=7, ge=1, le=60, description="Days listed again every night, for edited calls.")
+
+
+class BudgetSettings(_Strict):
+    """How the week's requests are shared out."""
+
+    backfill_reserve_share: float = Field(
+        default=0.1,
+        ge=0,
+        lt=1,
+        description="Share of the week that backfills leave to polling and webhooks.",
+    )
+    warn_at_share: float = Field(default=0.8, gt=0, le=1, description="A check warns once so much of the week is used.")
+
+
 class PipelineFile(_Strict):
     """`pipeline.yaml`: everything that is not secret."""
 
@@ -152,6 +173,8 @@ class PipelineFile(_Strict):
     kits: dict[str, KitSettings] = Field(default_factory=dict, description="Our name for a kit, and which kit it is.")
     clari: ClariSettings = Field(default_factory=ClariSettings, description="How calls are read.")
     semarize: SemarizeSettings = Field(default_factory=SemarizeSettings, description="How transcripts are scored.")
+    polling: PollingSettings = Field(default_factory=PollingSettings, description="How changes are noticed.")
+    budget: BudgetSettings = Field(default_factory=BudgetSettings, description="How the week is shared out.")
 
     @field_validator("kits", mode="before")
     @classmethod

@@ -19,6 +19,7 @@ from copilot_pipeline.tables import Table
 
 # `backfill_policy` is marked as beta in every asset; it is what this pipeline was measured with.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
+warnings.filterwarnings("ignore", message="Parameter `owners`")
 
 _settings = load_settings()
 

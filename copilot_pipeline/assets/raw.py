@@ -5,7 +5,8 @@ from datetime import date
 import dagster as dg
 
 from copilot_pipeline.assets.partitions import DAYS, OWNERS, LandedDays, column_schema, days_of, fail_if
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.assets.waiting import giving_back
+from copilot_pipeline.runtime import BACKFILL, Runtime
 from copilot_pipeline.tables import RAW_CALL_DETAILS
 
 # One run holds the pool for this many days, so that the daily run gets its turn between two of them.
@@ -31,7 +32,7 @@ def raw_call_details(
     days = days_of(context)
     problems: dict[date, list[str]] = {}
     with LandedDays(context, days) as landed, runtime.extraction(door_of(context, runtime)) as extraction:
-        for report in runtime.noticing_fatal(extraction.run(days)):
+        for report in giving_back(context, runtime, extraction.run(days)):
             if report.problems:
                 problems[report.day] = report.problems
                 continue
@@ -49,6 +50,6 @@ def raw_call_details(
 def door_of(context: dg.AssetExecutionContext, runtime: Runtime) -> str:
     """Through which door this run came: it is what its requests are counted under."""
     tags = context.run.tags
-    if "dagster/backfill" in tags:
-        return "backfill"
+    if "dagster/backfill" in tags or "copilot_pipeline/backfill" in tags:
+        return BACKFILL
     return "schedule" if "dagster/schedule_name" in tags else runtime.door

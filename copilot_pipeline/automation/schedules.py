@@ -1,11 +1,14 @@
 """The daily run, a second look at the last days, and the reference data."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from copilot_pipeline.assets.partitions import DAYS
+from copilot_pipeline.automation.jobs import arrivals, poll
+from copilot_pipeline.settings import load_settings
 from copilot_pipeline.tables import CALL_TABLES, DEALS, RAW_CALL_DETAILS, SCORE_TABLES, SCORECARDS, TOPICS, USERS
 
-CATCH_UP_DAYS = 3
+_polling = load_settings().pipeline.polling
 # The daily run goes before any backfill, whose runs are launched with a lower priority.
 DAILY_PRIORITY = {"dagster/priority": "10"}
 
@@ -41,9 +44,18 @@ def daily_calls_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRe
         dg.RunRequest(
             partition_key=key, run_key=f"{context.scheduled_execution_time:%Y-%m-%d}:{key}", tags=DAILY_PRIORITY
         )
-        for key in reversed(closed[-CATCH_UP_DAYS:])
+        for key in reversed(closed[-_polling.reread_days :])
     ]
 
+
+poll_schedule = dg.ScheduleDefinition(
+    name="poll_schedule",
+    job=poll,
+    cron_schedule=f"*/{_polling.minutes} * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every few minutes: what changed since the last poll.",
+)
 
 reference_schedule = dg.ScheduleDefinition(
     name="reference_data_schedule",
@@ -54,5 +66,5 @@ reference_schedule = dg.ScheduleDefinition(
     description="Every day at 05:30 UTC: users, topics, scorecards, open deals.",
 )
 
-ALL_JOBS = [daily_calls, reference_data]
-ALL_SCHEDULES = [daily_calls_schedule, reference_schedule]
+ALL_JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [daily_calls, reference_data, poll, arrivals]
+ALL_SCHEDULES = [daily_calls_schedule, poll_schedule, reference_schedule]

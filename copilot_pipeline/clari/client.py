@@ -136,6 +136,15 @@ class ClariClient:
                 raise NotFound(str(error), status=400, code=error.code) from None
             raise
 
+    def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
+        """The call of a details answer as a list would show it; raises `UnreadableBody`."""
+        return self._dialect.item_of_details(body, call_id)
+
+    def count_calls(self, window: ListWindow) -> int | None:
+        """How many calls a window holds, for one request; None where the dialect does not say."""
+        request = self._dialect.list_request(window, 0, 1, include_private=self._include_private, with_total=True)
+        return self._dialect.read_page(self._get(request)).matched
+
     def parse_call(
         self,
         listed: bytes | None,

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from copilot_pipeline.clari.decoding import (
     content_hash,
     decode,
@@ -123,6 +125,11 @@ class GuideDialect:
             return _call_id_of(expect_mapping(decode(body), "$"), "$")
         except UnreadableBody:
             return None
+
+    def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
+        """The call, whole: a list shows no less here."""
+        _, call = _chosen(decode(body), call_id)
+        return self.read_item(msgspec.json.encode(call))
 
     def looks_whole(self, body: bytes, call_id: str) -> bool:
         """Never plainly: the guide leaves several shapes possible."""

@@ -132,6 +132,9 @@ class Dialect(Protocol):
     def readable_id(self, body: bytes) -> str | None:
         """The id of an item that could not be read otherwise."""
 
+    def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
+        """The call of a details answer as a list would show it; raises `UnreadableBody`."""
+
     def looks_whole(self, body: bytes, call_id: str) -> bool:
         """Whether a details answer is plainly the call asked for; if not, it takes `parse_call` to tell."""
 

@@ -152,6 +152,15 @@ class RestDialect:
         except UnreadableBody:
             return None
 
+    def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
+        """The list's part of a call that became known by its id."""
+        path, call = _opened(decode(body))
+        if call_id_of(call, path) != call_id:
+            raise UnreadableBody(f"{path}.id: not the id asked for")
+        return self.read_item(
+            msgspec.json.encode({key: value for key, value in call.items() if key not in _DETAIL_ONLY})
+        )
+
     def looks_whole(self, body: bytes, call_id: str) -> bool:
         """`{"call": {"id": …, "transcript": […]}}` in good JSON, with the id asked for and a time."""
         try:

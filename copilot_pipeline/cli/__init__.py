@@ -16,6 +16,8 @@ _COMMANDS = {
     "dev": "Everything for working: database, Dagster UI and daemon.",
     "run": "Materialize days without the UI.",
     "receive": "Receive webhooks.",
+    "backfill": "Bring in a range of days within the week's budget: plan, start, status, cancel.",
+    "budget": "This week's requests, what is reserved, when it resets.",
     "doctor": "Check credentials, kits, database and lake.",
     "sandbox": "Only the emulated APIs, with their addresses and keys.",
     "sql": "Query the pipeline's database.",

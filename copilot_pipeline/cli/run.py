@@ -37,7 +37,7 @@ def command(first: datetime, last: datetime, assets: str | None, as_json: bool) 
 
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
     """The command's work; raises `Exit` with code 1 when something is left."""
-    days = _days(first, last)
+    days = checked_days(first, last)
     from copilot_pipeline.orchestrate import EVERYTHING, materialize_days
     from copilot_pipeline.runtime import open_runtime
 
@@ -70,7 +70,8 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         raise click.exceptions.Exit(NOT_DONE)
 
 
-def _days(first: date, last: date) -> tuple[date, ...]:
+def checked_days(first: date, last: date) -> tuple[date, ...]:
+    """Both days included; raises `ConfigurationError` for a range that has no partitions."""
     from copilot_pipeline.orchestrate import days_between
 
     settings = load_settings()

@@ -221,15 +221,19 @@ class CallLedger:
                 call = details.call
                 self.quarantine(call.call_id, call.call_date, "call-details", details.problem, unpack(details.packed))
         with self._database.connection() as connection:
-            connection.execute(
-                "SELECT copilot_ops.keep_details(%s::text[], %s::text[], %b::bytea[], %s::text[])",
-                (
-                    [details.call.call_id for details in received],
-                    [details.call.version for details in received],
-                    [details.packed for details in received],
-                    [details.problem for details in received],
-                ),
-            )
+            self.keep_on(connection, received)
+
+    def keep_on(self, connection: Connection, received: Sequence[ReceivedDetails]) -> None:
+        """Bodies that can be read, as part of a transaction."""
+        connection.execute(
+            "SELECT copilot_ops.keep_details(%s::text[], %s::text[], %b::bytea[], %s::text[])",
+            (
+                [details.call.call_id for details in received],
+                [details.call.version for details in received],
+                [details.packed for details in received],
+                [details.problem for details in received],
+            ),
+        )
 
     def quarantine(self, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes) -> None:
         """Sets bytes aside with the reason. The same bytes from the same place are kept once."""

@@ -28,6 +28,17 @@ MOST_COUNTED_AHEAD = 25  # with the pace off; near the end of the week each requ
 WEEK_IS_SPENT = "Limit Exceeded"  # the gateway's words for the weekly quota, as against "Too Many Requests"
 
 
+REFUSALS_THAT_ARE_NOT_OURS = 12  # in a minute; our own pace gives cause for none
+FOREIGN_PAUSE_SECONDS = 600.0
+_WHY_CLOSED = {
+    "server": "the server says that the week's requests are used up; they reset at {:%Y-%m-%d %H:%M} UTC. If our own "
+    "count is lower (copilot-pipeline budget), somebody else uses the same key.",
+    "foreign": "the server goes on refusing requests though the pace is kept: somebody else uses the same key. The "
+    "pipeline waits until {:%Y-%m-%d %H:%M} UTC and tries again; ask who shares the key, or lower "
+    "COPILOT_PIPELINE_REQUESTS_PER_SECOND.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Week:
     """The budget of the running week."""
@@ -37,6 +48,8 @@ class Week:
     used: int
     limit: int
     by_door: dict[str, int]
+    closed_until: datetime | None = None  # nobody sends anything before that
+    closed_because: str | None = None  # "server": it says the week is spent; "foreign": it refuses what is not ours
 
 
 def week_of(moment: datetime) -> tuple[date, datetime]:
@@ -122,6 +135,8 @@ class SharedGate:
             return float(wait)
         if because == "pause":
             return max(0.05, float((opens_at - datetime.now(UTC)).total_seconds()))
+        if because in _WHY_CLOSED:
+            raise BudgetSpent(_WHY_CLOSED[because].format(opens_at), resets_at=opens_at)
         raise BudgetSpent(
             f"the week's budget of {self._limit:,} requests is spent ({used:,} used): "
             f"it resets at {opens_at:%Y-%m-%d %H:%M} UTC; run the same command again then",
@@ -129,12 +144,21 @@ class SharedGate:
         )
 
     def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
-        """Everybody pauses after a 429. Where the server says the week is spent, the gate closes until the reset."""
+        """Everybody pauses after a 429.
+
+        Where the server says that the week is spent, the gate closes until the reset. Where it goes on refusing though
+        we keep the pace, somebody else uses the same key: the gate closes for a while and says so.
+        """
         self._ahead.requests = 0  # the next request asks the database again, and hears of the pause there
-        _, resets_at = week_of(datetime.now(UTC))
-        spent = code == WEEK_IS_SPENT
+        now = datetime.now(UTC)
+        _, resets_at = week_of(now)
         pause = timedelta(seconds=retry_after_seconds or PAUSE_AFTER_429_SECONDS)
-        until = resets_at if spent else datetime.now(UTC) + pause
+        if code == WEEK_IS_SPENT:
+            until, because = resets_at, "server"
+        elif self._count_refusal() >= REFUSALS_THAT_ARE_NOT_OURS:
+            until, because = now + max(pause, timedelta(seconds=FOREIGN_PAUSE_SECONDS)), "foreign"
+        else:
+            until, because = now + pause, "pause"
         with self._database.connection() as connection:
             connection.execute(
                 """INSERT INTO copilot_ops.pace AS pace (name, closed_until, closed_because) VALUES (%s, %s, %s)
@@ -142,14 +166,25 @@ class SharedGate:
                   closed_because = CASE WHEN excluded.closed_until > pace.closed_until
                                         THEN excluded.closed_because ELSE pace.closed_because END,
                   closed_until = greatest(pace.closed_until, excluded.closed_until)""",
-                (self._name, until, "server" if spent else "pause"),
+                (self._name, until, because),
             )
-        if spent:
-            raise BudgetSpent(
-                f"the server says that the week's requests are used up; they reset at {resets_at:%Y-%m-%d %H:%M} UTC. "
-                "If our own count is lower (copilot-pipeline doctor), somebody else uses the same key.",
-                resets_at=resets_at,
-            )
+        if because != "pause":
+            raise BudgetSpent(_WHY_CLOSED[because].format(until), resets_at=until)
+
+    def _count_refusal(self) -> int:
+        """Answers of 429 within a minute, this one included."""
+        with self._database.connection() as connection:
+            row = connection.execute(
+                """INSERT INTO copilot_ops.pace AS pace (name, refused_since, refusals) VALUES (%s, now(), 1)
+                ON CONFLICT (name) DO UPDATE SET
+                  refusals = CASE WHEN pace.refused_since > now() - interval '1 minute'
+                                  THEN pace.refusals + 1 ELSE 1 END,
+                  refused_since = CASE WHEN pace.refused_since > now() - interval '1 minute'
+                                       THEN pace.refused_since ELSE now() END
+                RETURNING refusals""",
+                (self._name,),
+            ).fetchone()
+        return int(row[0]) if row else 1
 
     def week(self) -> Week:
         """How much of the running week is used, by door."""
@@ -160,5 +195,10 @@ class SharedGate:
                 " WHERE name = %s AND week_start = %s ORDER BY door",
                 (self._name, start),
             ).fetchall()
+            closed = connection.execute(
+                """SELECT closed_until, closed_because FROM copilot_ops.pace
+                WHERE name = %s AND closed_until > now() AND closed_because <> 'pause'""",
+                (self._name,),
+            ).fetchone()
         by_door = {str(door): int(requests) for door, requests in rows}
-        return Week(start, resets_at, sum(by_door.values()), self._limit, by_door)
+        return Week(start, resets_at, sum(by_door.values()), self._limit, by_door, *(closed or (None, None)))

@@ -34,6 +34,7 @@ from copilot_pipeline.steps.storing import StoredDay, Storing
 CLAIMED_AT_ONCE = 32
 # Bodies that arrive this close together are made durable in one transaction.
 LINGER_SECONDS = 0.005
+ELSEWHERE_SECONDS = 0.5
 # With the pace switched off. Higher, and workers that wait for each other would look like slow answers.
 UNPACED_REQUESTS_PER_SECOND = 200.0
 STEP = "call details"
@@ -107,6 +108,7 @@ class Extraction:
         self._waiting: deque[WantedCall] = deque()
         self._orders: queue.SimpleQueue[WantedCall | None] = queue.SimpleQueue()
         self._workers = 0
+        self._elsewhere: list[WantedCall] = []
         self._open: dict[date, int] = {}
         self._known: set[str] = set()
         self._finished_ids: list[str] = []
@@ -114,8 +116,10 @@ class Extraction:
         self._stop: BaseException | None = None
         self._running = 0
 
-    def run(self, days: Sequence[date]) -> Iterator[DayReport]:
+    def run(self, days: Sequence[date], *, are_listed: bool = False) -> Iterator[DayReport]:
         """Yields a report as each day is stored, newest first as far as the answers allow.
+
+        With `are_listed`, what the ledger wants of these days is fetched, and no list is asked for.
 
         One day's trouble is in its report. Refused credentials and a spent budget concern all days: what is held is
         stored, and then they are raised.
@@ -123,7 +127,7 @@ class Extraction:
         with ThreadPoolExecutor(self._most_workers + 1, thread_name_prefix="clari") as pool:
             try:
                 for stretch in stretches(days):
-                    yield from self._run_stretch(pool, stretch)
+                    yield from self._run_stretch(pool, stretch, are_listed=are_listed)
                     if self._stop is not None:
                         break
             finally:
@@ -131,17 +135,22 @@ class Extraction:
         if self._stop is not None:
             raise self._stop
 
-    def _run_stretch(self, pool: ThreadPoolExecutor, stretch: Stretch) -> Iterator[DayReport]:
+    def _run_stretch(self, pool: ThreadPoolExecutor, stretch: Stretch, *, are_listed: bool) -> Iterator[DayReport]:
         self._open = dict.fromkeys(stretch.days, 0)
         self._reports = {day: DayReport(day) for day in stretch.days}
         began_at = self._ledger.now()
-        pool.submit(self._list, stretch)
-        listing = True
-        listed_whole = False
-        while listing or self._running or self._waiting:
+        listing, listed_whole = not are_listed, are_listed
+        if are_listed:
+            self._enqueue(stretch.days, None)
+        else:
+            pool.submit(self._list, stretch)
+        while listing or self._running or self._waiting or self._elsewhere:
             self._refill(pool)
             if not (listing or self._running):
-                break
+                if not self._elsewhere or self._stop is not None:
+                    break
+                self._look_elsewhere()
+                continue
             for event in self._kept(self._next_events()):
                 if isinstance(event, _Fetched):
                     self._settle(event)
@@ -218,18 +227,22 @@ class Extraction:
                 if call.call_id in claimed and call.call_id in still:
                     self._running += 1
                     self._orders.put(call)
+                elif call.call_id in still:
+                    self._elsewhere.append(call)
                 else:
-                    self._not_ours(call, claimed)
+                    self._finished_elsewhere(call, is_claimed=call.call_id in claimed)
 
-    def _not_ours(self, call: WantedCall, claimed: set[str]) -> None:
+    def _finished_elsewhere(self, call: WantedCall, *, is_claimed: bool) -> None:
         self._open[call.call_date] -= 1
         self._progress.advance(STEP)
-        if call.call_id in claimed:
+        if is_claimed:
             self._finished_ids.append(call.call_id)
-        else:
-            self._reports[call.call_date].problems.append(
-                f"call {call.call_id}: another process is fetching it now; run again to see it stored"
-            )
+
+    def _look_elsewhere(self) -> None:
+        """Another process is fetching these: waits a moment, then what is still wanted is tried for again."""
+        time.sleep(ELSEWHERE_SECONDS)
+        self._waiting.extend(self._elsewhere)
+        self._elsewhere.clear()
 
     def _hire(self, pool: ThreadPoolExecutor) -> None:
         """As many workers as the pace and the answers' slowness ask for. More would only take turns on one core."""
@@ -294,7 +307,7 @@ class Extraction:
     def _stop_all(self, error: BaseException) -> None:
         if self._stop is None:
             self._stop = error
-        for call in self._waiting:
+        for call in (*self._waiting, *self._elsewhere):
             self._reports[call.call_date].problems.append(f"call {call.call_id}: not fetched yet")
         self._waiting.clear()
 

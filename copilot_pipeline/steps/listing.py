@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from copilot_pipeline.clari import ClariClient, ListPosition, ListWindow, TooDeep
 from copilot_pipeline.ledger import CallLedger
+from copilot_pipeline.ledger.backfills import chunks
 
 # Whether the filters include their bounds is not documented. A second to spare on the lower side makes both readings
 # harmless: what falls outside is recorded under its own day.
@@ -36,13 +37,7 @@ def stretches(days: Sequence[date]) -> list[Stretch]:
 
     One window for several days saves requests: pages are filled across midnight.
     """
-    groups: list[list[date]] = []
-    for day in sorted(set(days), reverse=True):
-        if groups and groups[-1][-1] - day == timedelta(days=1) and len(groups[-1]) < LONGEST_STRETCH_DAYS:
-            groups[-1].append(day)
-        else:
-            groups.append([day])
-    return [Stretch(tuple(reversed(group))) for group in groups]
+    return [Stretch(group) for group in chunks(days, LONGEST_STRETCH_DAYS)]
 
 
 class Lister:

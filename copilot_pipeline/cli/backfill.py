@@ -1,0 +1,230 @@
+"""`copilot-pipeline backfill`: what a range will cost, asking for it, and how far it is."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from copilot_pipeline.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from copilot_pipeline.ledger import Backfill
+    from copilot_pipeline.runtime import Runtime
+    from copilot_pipeline.steps.planning import BackfillPlan
+
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
+_LOOK_EVERY_SECONDS = 5
+
+
+@click.group("backfill")
+def command() -> None:
+    """Bring in a range of days, within the week's budget, newest days first.
+
+    \b
+    copilot-pipeline backfill plan  --from 2025-01-01 --to 2025-12-31   what it costs
+    copilot-pipeline backfill start --from 2025-01-01 --to 2025-12-31   ask for it
+    copilot-pipeline backfill status --watch                            how far it is
+
+    Its runs are started by the daemon (copilot-pipeline dev, or dagster-daemon). When what backfills may use of the
+    week is spent, they wait, and go on by themselves after Sunday 00:00 UTC.
+    """
+
+
+@command.command("plan")
+@click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
+@click.option("--to", "last", type=_DAY, required=True, metavar="DAY", help="Last day, included.")
+@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
+def plan(first: datetime, last: datetime, as_json: bool) -> None:
+    """Say what a range will cost. Takes one request."""
+    from copilot_pipeline.runtime import open_runtime
+
+    with open_runtime(door="plan") as runtime:
+        made = _plan(runtime, first.date(), last.date())
+    if as_json:
+        click.echo(json.dumps({**asdict(made), "days": made.days}, default=str))
+    else:
+        _show_plan(Console(highlight=False), made)
+
+
+@command.command("start")
+@click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
+@click.option("--to", "last", type=_DAY, required=True, metavar="DAY", help="Last day, included.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def start(first: datetime, last: datetime, as_json: bool) -> None:
+    """Register a range. The daemon starts its runs; asking twice for the same range is one backfill."""
+    from copilot_pipeline.runtime import open_runtime
+
+    console = Console(highlight=False, soft_wrap=True)
+    with open_runtime(door="plan") as runtime:
+        made = _plan(runtime, first.date(), last.date())
+        registered = runtime.backfills.register(made.first_day, made.last_day, calls=made.calls, requests=made.requests)
+    if as_json:
+        click.echo(json.dumps({"id": registered.id, "plan": asdict(made)}, default=str))
+        return
+    _show_plan(console, made)
+    console.print(f"Backfill {registered.id} is registered. Its runs start within seconds where the daemon runs.")
+    console.print("How far it is: copilot-pipeline backfill status --watch")
+
+
+@command.command("status")
+@click.option("--watch", is_flag=True, help="Stay, and show progress until all are done.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def status(watch: bool, as_json: bool) -> None:
+    """Say how far each backfill is, what it waits for, and when it will be done."""
+    from copilot_pipeline.runtime import open_runtime
+
+    console = Console(highlight=False, soft_wrap=True)
+    with open_runtime(door="plan") as runtime:
+        states = [_state(runtime, one) for one in runtime.backfills.all()]
+        if as_json:
+            click.echo(json.dumps(states, default=str))
+            return
+        if not states:
+            console.print("No backfill was ever registered: copilot-pipeline backfill start --from DAY --to DAY")
+            return
+        console.print(_table(states))
+        if watch:
+            _watch(console, runtime)
+
+
+@command.command("cancel")
+@click.argument("identity", metavar="ID", type=int)
+def cancel(identity: int) -> None:
+    """Start no further runs for a backfill. Runs under way end as they would; what is there stays."""
+    from copilot_pipeline.runtime import open_runtime
+
+    with open_runtime(door="plan") as runtime:
+        if not runtime.backfills.cancel(identity):
+            raise ConfigurationError(f"there is no active backfill {identity}: copilot-pipeline backfill status")
+    click.echo(f"Backfill {identity} is cancelled.")
+
+
+def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
+    from copilot_pipeline.assets.raw import DAYS_PER_RUN
+    from copilot_pipeline.cli.run import checked_days
+    from copilot_pipeline.runtime import BACKFILL
+    from copilot_pipeline.steps.listing import Stretch
+    from copilot_pipeline.steps.planning import plan_backfill
+
+    days = checked_days(first, last)
+    known, held = runtime.backfills.calls_held(first, last)
+    with runtime.clari("plan") as client:
+        counted = client.count_calls(Stretch(days).window(runtime.calls.zone))
+        page_size = client.page_size
+    return plan_backfill(
+        first,
+        last,
+        calls=known if counted is None else counted,
+        held=held,
+        page_size=page_size,
+        days_per_run=DAYS_PER_RUN,
+        requests_per_second=runtime.settings.environment.copilot_pipeline_requests_per_second,
+        week=runtime.gate(BACKFILL).week(),
+        now=datetime.now(UTC),
+    )
+
+
+def _show_plan(console: Console, made: BackfillPlan) -> None:
+    table = Table(box=None, show_header=False)
+    for label, value in (
+        ("days", f"{made.first_day} to {made.last_day} ({made.days})"),
+        ("calls listed", f"{made.calls:,}, of which {made.held:,} are here already"),
+        ("requests", f"{made.requests:,} ({made.list_requests:,} of them for lists)"),
+        ("runs", f"{made.runs:,}"),
+        ("time at the pace", f"{made.hours_at_pace:.1f} hours"),
+        ("weeks", f"{made.weeks} (as the week's requests allow, without the reserve)"),
+        ("done about", f"{made.done_at:%Y-%m-%d %H:%M} UTC"),
+    ):
+        table.add_row(label, value)
+    console.print(table)
+
+
+def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
+    from copilot_pipeline.runtime import BACKFILL
+
+    left = runtime.backfills.days_left(backfill) if backfill.is_active else []
+    known, held = runtime.backfills.calls_held(backfill.first_day, backfill.last_day)
+    week = runtime.gate(BACKFILL).week()
+    waits = None
+    if backfill.is_active and week.used >= week.limit:
+        waits = f"the week's requests; on again {week.resets_at:%Y-%m-%d %H:%M} UTC"
+    elif backfill.is_active and week.closed_until is not None:
+        waits = f"the server; on again {week.closed_until:%Y-%m-%d %H:%M} UTC"
+    state = "finished" if backfill.finished_at else "cancelled" if backfill.cancelled_at else "active"
+    return {
+        "id": backfill.id,
+        "first_day": backfill.first_day,
+        "last_day": backfill.last_day,
+        "state": state,
+        "days": len(backfill.days),
+        "days_left": len(left),
+        "calls_expected": backfill.calls,
+        "calls_listed": known,
+        "calls_held": held,
+        "waits_for": waits,
+        "done_about": _done_about(runtime, backfill, held) if backfill.is_active else None,
+    }
+
+
+def _done_about(runtime: Runtime, backfill: Backfill, held: int) -> datetime:
+    """The finish as it looks now."""
+    from copilot_pipeline.assets.raw import DAYS_PER_RUN
+    from copilot_pipeline.runtime import BACKFILL
+    from copilot_pipeline.steps.planning import plan_backfill
+
+    return plan_backfill(
+        backfill.first_day,
+        backfill.last_day,
+        calls=max(backfill.calls or 0, held),
+        held=held,
+        page_size=100,
+        days_per_run=DAYS_PER_RUN,
+        requests_per_second=runtime.settings.environment.copilot_pipeline_requests_per_second,
+        week=runtime.gate(BACKFILL).week(),
+        now=datetime.now(UTC),
+    ).done_at
+
+
+def _table(states: list[dict[str, Any]]) -> Table:
+    table = Table("id", "days", "state", "days left", "calls held", "of", "waits for", "done about")
+    for one in states:
+        table.add_row(
+            str(one["id"]),
+            f"{one['first_day']} … {one['last_day']}",
+            one["state"],
+            f"{one['days_left']} of {one['days']}",
+            f"{one['calls_held']:,}",
+            f"{max(one['calls_expected'] or 0, one['calls_listed']):,}",
+            one["waits_for"] or "",
+            f"{one['done_about']:%Y-%m-%d %H:%M}" if one["done_about"] else "",
+        )
+    return table
+
+
+def _watch(console: Console, runtime: Runtime) -> None:
+    from copilot_pipeline.cli.bars import Bars
+
+    shown: dict[str, int] = {}
+    told: set[str] = set()
+    with Bars(console) as bars:
+        while active := runtime.backfills.all(only_active=True):
+            for backfill in active:
+                state = _state(runtime, backfill)
+                name = f"backfill {backfill.id}"
+                done = state["days"] - state["days_left"]
+                if name not in shown:
+                    bars.expect(name, state["days"])
+                bars.advance(name, done - shown.get(name, 0))
+                shown[name] = done
+                if state["waits_for"] and name not in told:
+                    told.add(name)
+                    bars.note(f"{name} waits for {state['waits_for']}")
+            time.sleep(_LOOK_EVERY_SECONDS)
+    console.print("All backfills are done.")

@@ -1,0 +1,55 @@
+"""`copilot-pipeline budget`: the week so far."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from copilot_pipeline.runtime import BACKFILL, Runtime, open_runtime
+
+
+@click.command("budget")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def command(as_json: bool) -> None:
+    """This week's requests by door, what is reserved, the pace, and when it resets. Costs no request."""
+    with open_runtime(door="budget") as runtime:
+        facts = _facts(runtime)
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"Week since {facts['week_starts']} (UTC): {facts['used']:,} of {facts['limit']:,} requests used")
+    table = Table("door", "requests", box=None, header_style="dim")
+    for door, requests in sorted(facts["by_door"].items(), key=lambda pair: -pair[1]):
+        table.add_row(door, f"{requests:,}")
+    console.print(table)
+    console.print(f"left for backfills   {facts['left_for_backfills']:,}")
+    console.print(f"reserved from them   {facts['reserved']:,}  (polling and webhooks)")
+    pace = facts["requests_per_second"]
+    console.print(f"pace                 {f'{pace:g} requests a second' if pace else 'off'}")
+    console.print(f"resets               {facts['resets_at']}  (in {facts['resets_in_hours']:.0f} hours)")
+    if facts["closed_until"]:
+        console.print(f"[bold red]closed until {facts['closed_until']}[/]: {facts['closed_because']}")
+
+
+def _facts(runtime: Runtime) -> dict[str, Any]:
+    everybody, backfills = runtime.gate("budget").week(), runtime.gate(BACKFILL).week()
+    return {
+        "week_starts": everybody.starts_on.isoformat(),
+        "resets_at": everybody.resets_at.isoformat(),
+        "resets_in_hours": round((everybody.resets_at - datetime.now(UTC)).total_seconds() / 3600, 1),
+        "used": everybody.used,
+        "limit": everybody.limit,
+        "left": max(0, everybody.limit - everybody.used),
+        "reserved": everybody.limit - backfills.limit,
+        "left_for_backfills": max(0, backfills.limit - backfills.used),
+        "by_door": everybody.by_door,
+        "requests_per_second": runtime.settings.environment.copilot_pipeline_requests_per_second,
+        "closed_until": everybody.closed_until.isoformat() if everybody.closed_until else None,
+        "closed_because": everybody.closed_because,
+    }
