@@ -46,7 +46,9 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes. Counted while they belong to a head."""
+        """Bytes. Counted while they belong to a head, and so do the empty lines that may stand before one."""
+        if not self._is_in_head and self.cycle is not None and self.cycle.response_complete:
+            self._await_head()
         super().data_received(data)
         if not self._is_in_head or self.transport.is_closing():
             return
