@@ -45,8 +45,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_is_here()
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        """The next request is awaited, unless it came already."""
+        super().on_response_complete()
+        if self.cycle.response_complete and not self._is_in_head:
+            self._await_head()
+
     def data_received(self, data: bytes) -> None:
-        """Bytes. Counted while they belong to a head."""
+        """Bytes. Counted while they belong to a head, and so do the empty lines that may stand before one."""
         super().data_received(data)
         if not self._is_in_head or self.transport.is_closing():
             return
@@ -58,13 +64,19 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_is_here()
         self._is_in_head = True
         self._head_bytes = 0
-        self._deadline = self.loop.call_later(self.head_seconds, self._refuse, b"408 Request Timeout")
+        self._deadline = self.loop.call_later(self.head_seconds, self._head_is_late)
 
     def _head_is_here(self) -> None:
         self._is_in_head = False
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _head_is_late(self) -> None:
+        if self._head_bytes:
+            self._refuse(b"408 Request Timeout")
+        else:
+            self.transport.close()  # an idle connection: nothing was asked, so nothing is answered
 
     def _refuse(self, status: bytes) -> None:
         if not self.transport.is_closing():

@@ -23,7 +23,6 @@ from copilot_pipeline.ledger.inbox import Connection, Delivery, Outcome, forget_
 MOST_HINTS_A_BATCH = 2000
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_MS = 5000
-TRUSTED_IDLE_SECONDS = 1.0  # a connection unused for longer is asked before it is used
 FORGET_EVERY_SECONDS = 600.0
 RETRY_AFTER_SECONDS = 5
 
@@ -40,7 +39,7 @@ class Intake:
         self._waiting: asyncio.Queue[tuple[Delivery, asyncio.Future[Outcome]] | None] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._connection: Connection | None = None
-        self._used_at = self._forgot_at = 0.0
+        self._forgot_at = -FORGET_EVERY_SECONDS
         self._writer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Intake:
@@ -111,43 +110,45 @@ class Intake:
 
     def _put(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         try:
-            connection = self._connected()
-            outcomes = put_deliveries(connection, deliveries)
-            self._used_at = time.monotonic()
-            if self._used_at - self._forgot_at > FORGET_EVERY_SECONDS:
-                self._forgot_at = self._used_at
-                forget_what_is_over(connection)
+            try:
+                return self._write_batch(deliveries)
+            except psycopg.OperationalError:
+                if self._connection is None:
+                    raise  # it was not even to be had
+                # The server was restarted since the last batch, most likely. Writing again does no harm should the
+                # first try have reached the disk: then its marks are known, and nothing is written twice.
+                self._disconnect()
+                return self._write_batch(deliveries)
         except psycopg.Error as error:
             self._disconnect()
             _logger.error("the database does not take webhooks (%s): answering 503", type(error).__name__)
             raise TemporaryFailure(
-                "the database does not answer; nothing was written, send it again",
-                retry_after_seconds=RETRY_AFTER_SECONDS,
+                "the database does not answer; send it again", retry_after_seconds=RETRY_AFTER_SECONDS
             ) from None
+
+    def _write_batch(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        if self._connection is None:
+            self._connection = self._connect()
+        outcomes = put_deliveries(self._connection, deliveries)
+        if time.monotonic() - self._forgot_at > FORGET_EVERY_SECONDS:
+            self._forgot_at = time.monotonic()
+            forget_what_is_over(self._connection)
         return outcomes
 
-    def _connected(self) -> Connection:
-        """The connection; a new one where it is broken, which is found out before anything is sent over it."""
-        if self._connection is not None and time.monotonic() - self._used_at > TRUSTED_IDLE_SECONDS:
-            try:
-                self._connection.execute("SELECT 1")
-            except psycopg.Error:
-                self._disconnect()
-        if self._connection is None:
-            connection = psycopg.connect(
-                self._url,
-                autocommit=True,
-                application_name="copilot-pipeline receiver",
-                connect_timeout=CONNECT_TIMEOUT_SECONDS,
-                tcp_user_timeout=STATEMENT_TIMEOUT_MS,
-            )
-            # An answer promises that the disk has it, whatever the server's default is.
-            connection.execute(
-                "SELECT set_config('synchronous_commit', 'on', false), set_config('statement_timeout', %s, false)",
-                (str(STATEMENT_TIMEOUT_MS),),
-            )
-            self._connection = connection
-        return self._connection
+    def _connect(self) -> Connection:
+        connection = psycopg.connect(
+            self._url,
+            autocommit=True,
+            application_name="copilot-pipeline receiver",
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            tcp_user_timeout=STATEMENT_TIMEOUT_MS,
+        )
+        # An answer promises that the disk has it, whatever the server's default is.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false), set_config('statement_timeout', %s, false)",
+            (str(STATEMENT_TIMEOUT_MS),),
+        )
+        return connection
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None

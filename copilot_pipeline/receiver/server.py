@@ -40,7 +40,6 @@ def serve(
             log_level="error",  # a warning a malformed request would fill the disk
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=15,
             timeout_graceful_shutdown=STOP_WITHIN_SECONDS,
         )
     )

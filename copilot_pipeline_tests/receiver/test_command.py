@@ -1,0 +1,114 @@
+"""`copilot-pipeline receive`: what it needs, what it says, and that it serves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from copilot_pipeline.cli.exits import WRONG_SETTING
+from copilot_pipeline.cli.receive import doors_of
+from copilot_pipeline.database import Database
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE
+from copilot_pipeline.settings import Environment
+from copilot_pipeline_tests.receiver.process import inbox
+from copilot_pipeline_tests.receiver.signing import SECRET, SEMARIZE_SECRET
+
+_COMMAND = [sys.executable, "-c", "from copilot_pipeline.cli import main; main()", "receive"]
+
+
+def start(folder: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
+    """The command in a folder of its own, with these variables."""
+    inherited = {name: value for name, value in os.environ.items() if "WEBHOOK" not in name}
+    root = Path(__file__).parents[2]
+    return subprocess.Popen(
+        [*_COMMAND, *options],
+        cwd=folder,
+        env={**inherited, "PYTHONPATH": str(root), **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, "COPILOT_PIPELINE_WEBHOOK_SECRET is not set"), ({"COPILOT_PIPELINE_WEBHOOK_SECRET": "short"}, "shorter")],
+)
+def test_without_a_good_secret_it_does_not_start(tmp_path: Path, variables: dict[str, str], expected: str) -> None:
+    """Exit 3, and what to do; the secret itself is not shown."""
+    process = start(tmp_path, **variables)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == WRONG_SETTING
+    assert expected in said
+    assert "openssl rand -hex 32" in " ".join(said.split())
+    assert "'short'" not in said
+
+
+def test_it_serves_both_doors_and_warns_without_tls(tmp_path: Path, database: Database) -> None:
+    """The addresses are said, a webhook goes through, nothing of it is logged, and Ctrl-C ends it with 0."""
+    process = start(
+        tmp_path,
+        "--host",
+        "0.0.0.0",
+        "--port",
+        "0",
+        COPILOT_PIPELINE_WEBHOOK_SECRET=SECRET,
+        COPILOT_PIPELINE_DATABASE_URL=database.url,
+    )
+    assert process.stdout is not None
+    addresses = [process.stdout.readline().split()[-1] for _ in range(2)]
+    assert [address.rsplit("/", 1)[1] for address in addresses] == ["clari-copilot", "semarize"]
+    with httpx.Client() as client:
+        for address, body in zip(addresses, ['{"call_id": "call-77"}', '{"run_id": "run-77"}'], strict=True):
+            local = address.replace("0.0.0.0", "127.0.0.1")
+            assert client.post(local, content=body, headers={"x-webhook-secret": SECRET}).status_code == 202
+    process.send_signal(2)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "does not speak TLS" in said
+    assert SECRET not in said
+    assert "-77" not in said
+    assert [row[:2] for row in inbox(database)] == [("call", "call-77"), ("run", "run-77")]
+
+
+def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path, database: Database) -> None:
+    """Exit 3, and which option to change."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = start(
+            tmp_path,
+            "--port",
+            str(taken.getsockname()[1]),
+            COPILOT_PIPELINE_WEBHOOK_SECRET=SECRET,
+            COPILOT_PIPELINE_DATABASE_URL=database.url,
+        )
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == WRONG_SETTING
+    assert "--port" in said
+
+
+def environment(**variables: str) -> Environment:
+    """Settings."""
+    return Environment(_env_file=None, **variables)  # type: ignore[call-arg, arg-type]
+
+
+def test_semarize_has_its_own_secret_or_shares_ours() -> None:
+    """Without one of its own, Semarize's door opens with the receiver's secret; no repr shows either."""
+    shared = doors_of(environment(copilot_pipeline_webhook_secret=SECRET))
+    apart = doors_of(environment(copilot_pipeline_webhook_secret=SECRET, semarize_webhook_secret=SEMARIZE_SECRET))
+    assert shared[SEMARIZE] == shared[CLARI_COPILOT]
+    assert apart[SEMARIZE] != apart[CLARI_COPILOT]
+    assert SECRET not in repr(shared)
+    assert SEMARIZE_SECRET not in repr(apart)
+
+
+def test_semarizes_secret_alone_is_not_enough() -> None:
+    """The receiver's own secret is asked for by name."""
+    with pytest.raises(ConfigurationError, match="COPILOT_PIPELINE_WEBHOOK_SECRET"):
+        doors_of(environment(semarize_webhook_secret=SEMARIZE_SECRET))
