@@ -22,6 +22,7 @@ DAYS = 14
 CALLS_PER_DAY = 20
 FOLDER = "demo"
 _REMEMBERED = "sandbox.json"
+WEBHOOK_SECRET = "made-up-secret-of-the-demo"
 
 
 @click.command("demo")
@@ -66,6 +67,7 @@ def sandbox_environment(
     with Sandbox(options) as sandbox:
         os.environ.update(sandbox.environment())
         os.environ["COPILOT_PIPELINE_HOME"] = str(folder)
+        os.environ.setdefault("COPILOT_PIPELINE_WEBHOOK_SECRET", WEBHOOK_SECRET)
         for name in ("COPILOT_PIPELINE_DATABASE_URL", "COPILOT_PIPELINE_LAKE_URL", "DAGSTER_HOME"):
             os.environ.pop(name, None)
         yield sandbox, folder

@@ -23,8 +23,11 @@ STOP_WITHIN_SECONDS = 20
 @click.command("dev")
 @click.option("--sandbox", is_flag=True, help="Emulate both APIs instead of asking the real ones.")
 @click.option("--port", default=3000, show_default=True, help="Port of the Dagster UI, on this machine only.")
-def command(sandbox: bool, port: int) -> None:
-    """Everything for working: the database, the Dagster UI and its daemon. Ctrl-C ends it all.
+@click.option("--webhook-port", default=8800, show_default=True, help="Port of the webhook receiver.")
+def command(sandbox: bool, port: int, webhook_port: int) -> None:
+    """Everything for working: the database, the Dagster UI and its daemon, the webhook receiver. Ctrl-C ends it all.
+
+    The receiver runs where COPILOT_PIPELINE_WEBHOOK_SECRET is set.
 
     With --sandbox it works on made-up calls, and goes on where `copilot-pipeline demo` ended.
     """
@@ -40,24 +43,30 @@ def command(sandbox: bool, port: int) -> None:
         console.print(f"database  {without_secrets(runtime.database.url)}", markup=False)
         console.print(f"lake      {runtime.lake.shown_url}", markup=False)
         console.print(f"UI        http://127.0.0.1:{port}  (Ctrl-C ends everything)")
+        if runtime.settings.environment.copilot_pipeline_webhook_secret is not None:
+            console.print(f"webhooks  http://127.0.0.1:{webhook_port}/webhooks/clari-copilot")
+            receiver = _start([sys.executable, "-m", "copilot_pipeline", "receive", "--port", str(webhook_port)])
+            stack.callback(_end, receiver)
         sys.exit(_run_dagster(port))
 
 
 def _run_dagster(port: int) -> int:
     """The UI and the daemon as one child; its whole process group is ended with us."""
     home = dagster_home(load_settings().environment)
-    child = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)],
-        cwd=project_root(),
-        env={**os.environ, "DAGSTER_HOME": str(home), "PYTHONWARNINGS": "ignore"},
-        start_new_session=True,
-    )
+    os.environ["DAGSTER_HOME"] = str(home)
+    child = _start([sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)])
     try:
         return child.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         _end(child)
+
+
+def _start(command: list[str]) -> subprocess.Popen[bytes]:
+    """A child in a process group of its own, so that it is ended with everything it started."""
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen(command, cwd=project_root(), env=environment, start_new_session=True)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
