@@ -1,96 +1,38 @@
-"""The Dagster UI and daemon as `dev` starts them: a backfill launched there runs through."""
+"""The Dagster UI and daemon as `dev` starts them: backfills, the valve, webhooks."""
 
 from __future__ import annotations
 
-import signal
-import socket
+import json
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.interface import TABLES, running_dev
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
-_LAUNCH = """
-mutation Launch($params: LaunchBackfillParams!) {
-  launchPartitionBackfill(backfillParams: $params) {
-    __typename
-    ... on LaunchBackfillSuccess { backfillId }
-    ... on PythonError { message }
-  }
-}"""
-_STATUS = """
-query Status($id: String!) {
-  partitionBackfillOrError(backfillId: $id) {
-    ... on PartitionBackfill {
-      status
-      assetBackfillData { assetBackfillStatuses { ... on AssetPartitionsStatusCounts {
-        assetKey { path } numPartitionsTargeted numPartitionsMaterialized numPartitionsFailed } } }
-    }
-  }
-}"""
-_LOCATIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
-_ENDED = ("COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED", "COMPLETED")
-_TABLES = ["raw_call_details", "calls", "participants", "transcripts", "utterances"]
+_SECRET = "a-secret-for-this-test"
+_PATIENCE_SECONDS = 120
 
 
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+def _wait_for(pipeline: Pipeline, query: str, *values: object) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not pipeline.query(query, *values)[0]["is_so"]:
+        assert time.monotonic() < deadline, f"never so: {query}"
+        time.sleep(0.2)
 
 
-class UserInterface:
-    """GraphQL, as the pages use it."""
-
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
-        """One query's data."""
-        answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60)
-        data: dict[str, Any] = answer.json()["data"]
-        return data
-
-    def wait_until_loaded(self, process: subprocess.Popen[bytes]) -> None:
-        """Until the code location is there."""
-        deadline = time.monotonic() + 90
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                if self.ask(_LOCATIONS)["repositoriesOrError"].get("nodes"):
-                    return
-            except (httpx.TransportError, ValueError, KeyError):
-                pass
-            time.sleep(0.5)
-        pytest.fail("the UI did not come up")
-
-
-@contextmanager
-def _dev(pipeline: Pipeline) -> Iterator[UserInterface]:
-    port = _free_port()
-    log = (pipeline.home / "dev.log").open("wb")
-    process = subprocess.Popen(
-        pipeline.command("dev", "--port", str(port)),
-        env=pipeline.environment(),
-        cwd=pipeline.home,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
+def _command(pipeline: Pipeline, *arguments: str) -> Any:
+    done = subprocess.run(
+        pipeline.command(*arguments), env=pipeline.environment(), cwd=pipeline.home, capture_output=True, check=False
     )
-    try:
-        interface = UserInterface(port)
-        interface.wait_until_loaded(process)
-        yield interface
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        log.close()
+    assert done.returncode == 0, done.stderr.decode()
+    return json.loads(done.stdout)
 
 
 def test_a_backfill_launched_in_the_ui_succeeds(make_pipeline: MakePipeline) -> None:
@@ -98,32 +40,82 @@ def test_a_backfill_launched_in_the_ui_succeeds(make_pipeline: MakePipeline) -> 
     ends everything it started."""
     pipeline = make_pipeline(days=2, calls_per_day=5)
     days = list(pipeline.days())
-    pipeline.environment()
-    with _dev(pipeline) as interface:
+    with running_dev(pipeline) as interface:
         page = httpx.get(interface.url)
         assert page.status_code == 200
         assert "<!DOCTYPE html>" in page.text
-        launched = interface.ask(
-            _LAUNCH,
-            params={
-                "assetSelection": [{"path": [name]} for name in _TABLES],
-                "partitionNames": days,
-                "fromFailure": False,
-            },
-        )["launchPartitionBackfill"]
-        assert launched["__typename"] == "LaunchBackfillSuccess", launched
-        deadline = time.monotonic() + 240
-        backfill: dict[str, Any] = {"status": "REQUESTED"}
-        while backfill["status"] not in _ENDED and time.monotonic() < deadline:
-            time.sleep(1)
-            backfill = interface.ask(_STATUS, id=launched["backfillId"])["partitionBackfillOrError"]
+        backfill = interface.wait_for_backfill(interface.launch(TABLES, days))
         assert backfill["status"] == "COMPLETED_SUCCESS"
         counts = {
             one["assetKey"]["path"][0]: (one["numPartitionsMaterialized"], one["numPartitionsFailed"])
             for one in backfill["assetBackfillData"]["assetBackfillStatuses"]
         }
-        assert counts == dict.fromkeys(_TABLES, (2, 0))
+        assert counts == dict.fromkeys(TABLES, (2, 0))
     found = {str(row["call_date"]) for row in pipeline.query("SELECT DISTINCT call_date FROM copilot.calls")}
     assert found == set(days)
     with pytest.raises(httpx.TransportError):
         httpx.get(interface.url)
+
+
+def test_a_spent_week_is_a_queue_and_not_a_failure(make_pipeline: MakePipeline) -> None:
+    """With a week that is too small, the server never refuses a request for the week: the backfill's rest waits in the
+    queue with the valve shut, and goes on by itself when the week is over. Nothing is fetched twice."""
+    cap = 20
+    pipeline = make_pipeline(days=2, calls_per_day=20, requests_per_week=cap)
+    with running_dev(pipeline, COPILOT_PIPELINE_REQUESTS_PER_WEEK=str(cap)) as interface:
+        identity = interface.launch(["raw_call_details"], list(pipeline.days()))
+        shut = (
+            "SELECT EXISTS (SELECT 1 FROM concurrency_limits WHERE concurrency_key = 'clari_copilot' AND \"limit\" = 0)"
+        )
+        _wait_for(pipeline, f"{shut} AS is_so")
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while "QUEUED" not in interface.run_statuses():
+            assert time.monotonic() < deadline, interface.run_statuses()
+            time.sleep(0.5)
+        counted = pipeline.sandbox.stats()
+        assert counted["refused_for_the_week"] == 0
+        assert 0 < counted["clari_total"] <= cap
+        # Sunday comes: for the server, and for our own count.
+        pipeline.sandbox.reset_stats()
+        with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
+            connection.execute("DELETE FROM copilot_ops.request_counts")
+            connection.execute("UPDATE copilot_ops.pace SET week_requests = 0, closed_until = '-infinity'")
+        fetched_before = counted["details_total"]
+        backfill = interface.wait_for_backfill(identity, seconds=60)
+        while backfill["status"] != "COMPLETED_SUCCESS" and pipeline.sandbox.stats()["clari_total"] >= cap - 5:
+            pipeline.sandbox.reset_stats()
+            with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
+                connection.execute("DELETE FROM copilot_ops.request_counts")
+                connection.execute("UPDATE copilot_ops.pace SET week_requests = 0, closed_until = '-infinity'")
+            backfill = interface.wait_for_backfill(identity, seconds=60)
+        assert backfill["status"] == "COMPLETED_SUCCESS"
+        assert fetched_before > 0
+    held = pipeline.query("SELECT count(*) FILTER (WHERE held_version = version) AS held FROM copilot_ops.calls")
+    assert held[0]["held"] == sum(map(is_transcribed, pipeline.sandbox.truth()))
+    assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
+
+
+def test_a_webhook_ends_in_scores_and_a_backfill_in_days(make_pipeline: MakePipeline) -> None:
+    """A call named by a webhook is fetched, tabulated and scored without its day being listed; a registered backfill
+    then brings in the rest of the days, and fetches nothing again."""
+    pipeline = make_pipeline(days=2, calls_per_day=10)
+    ready = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
+    with running_dev(pipeline, COPILOT_PIPELINE_WEBHOOK_SECRET=_SECRET) as interface:
+        answer = httpx.post(
+            interface.webhook_url, json={"call_id": ready[0]["call_id"]}, headers={"X-Webhook-Secret": _SECRET}
+        )
+        assert answer.is_success, answer.text
+        scored = "SELECT count(*) > 0 AS is_so FROM copilot.semarize_scores WHERE call_id = %s"
+        _wait_for(pipeline, scored, ready[0]["call_id"])
+        assert "rest /calls" not in pipeline.sandbox.stats()["clari_requests"]
+        first, last = pipeline.days()
+        plan = _command(pipeline, "backfill", "plan", "--from", first, "--to", last, "--json")
+        assert plan["held"] == 1
+        assert plan["weeks"] == 1
+        _command(pipeline, "backfill", "start", "--from", first, "--to", last, "--json")
+        _wait_for(pipeline, "SELECT bool_and(finished_at IS NOT NULL) AS is_so FROM copilot_ops.backfills")
+    transcribed = {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")}
+    assert transcribed == {call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)}
+    assert pipeline.sandbox.stats()["details_most_for_one_call"] == 1
+    budget = _command(pipeline, "budget", "--json")
+    assert {"webhook", "backfill", "plan"} <= set(budget["by_door"])

@@ -1,0 +1,115 @@
+"""`dev` as users start it, and GraphQL as its pages use it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+
+_LAUNCH = """
+mutation Launch($params: LaunchBackfillParams!) {
+  launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+  }
+}"""
+_STATUS = """
+query Status($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {
+    ... on PartitionBackfill {
+      status
+      assetBackfillData { assetBackfillStatuses { ... on AssetPartitionsStatusCounts {
+        assetKey { path } numPartitionsTargeted numPartitionsMaterialized numPartitionsFailed } } }
+    }
+  }
+}"""
+_RUNS = "{ runsOrError { ... on Runs { results { status } } } }"
+_LOCATIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
+_ENDED = ("COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED", "COMPLETED")
+TABLES = ["raw_call_details", "calls", "participants", "transcripts", "utterances"]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+class UserInterface:
+    """GraphQL, as the pages use it."""
+
+    def __init__(self, port: int, webhook_port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.webhook_url = f"http://127.0.0.1:{webhook_port}/webhooks/clari-copilot"
+
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """One query's data."""
+        answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60)
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    def launch(self, assets: list[str], days: list[str]) -> str:
+        """Launches a backfill; returns its id."""
+        params = {"assetSelection": [{"path": [name]} for name in assets], "partitionNames": days, "fromFailure": False}
+        launched = self.ask(_LAUNCH, params=params)["launchPartitionBackfill"]
+        assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return str(launched["backfillId"])
+
+    def wait_for_backfill(self, identity: str, seconds: float = 240) -> dict[str, Any]:
+        """Its state at its end, or when time is up."""
+        deadline = time.monotonic() + seconds
+        backfill: dict[str, Any] = {"status": "REQUESTED"}
+        while backfill["status"] not in _ENDED and time.monotonic() < deadline:
+            time.sleep(1)
+            backfill = self.ask(_STATUS, id=identity)["partitionBackfillOrError"]
+        return backfill
+
+    def run_statuses(self) -> list[str]:
+        """The status of every run."""
+        return [run["status"] for run in self.ask(_RUNS)["runsOrError"]["results"]]
+
+    def wait_until_loaded(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the code location is there."""
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if self.ask(_LOCATIONS)["repositoriesOrError"].get("nodes"):
+                    return
+            except (httpx.TransportError, ValueError, KeyError):
+                pass
+            time.sleep(0.5)
+        pytest.fail("the UI did not come up")
+
+
+@contextmanager
+def running_dev(pipeline: Pipeline, **changes: str) -> Iterator[UserInterface]:
+    port, webhook_port = free_port(), free_port()
+    environment = pipeline.environment(**changes)
+    log = (pipeline.home / "dev.log").open("wb")
+    process = subprocess.Popen(
+        pipeline.command("dev", "--port", str(port), "--webhook-port", str(webhook_port)),
+        env=environment,
+        cwd=pipeline.home,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        interface = UserInterface(port, webhook_port)
+        interface.wait_until_loaded(process)
+        yield interface
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        log.close()
