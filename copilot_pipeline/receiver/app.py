@@ -12,10 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import math
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,13 +33,11 @@ from copilot_pipeline.receiver.payload import decode
 from copilot_pipeline.receiver.proof import Proof, Secrets, prove
 from copilot_pipeline.receiver.refusals import Refused, not_authentic
 from copilot_pipeline.receiver.subjects import subjects_in
+from copilot_pipeline.receiver.tally import Tally
 
 HEALTH_IS_KNOWN_SECONDS = 1.0
-REPORT_EVERY_SECONDS = 1.0
 # A sender that is cut off while it still sends sees a broken connection instead of the answer: let it finish.
 MOST_BYTES_THROWN_AWAY = 64 * 1024 * 1024
-
-_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +58,7 @@ def receiver_app(doors: Mapping[Door, Secrets], database_url: str, limits: Limit
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with receiver.intake:
             yield
+        receiver.tally.report()
 
     routes = [
         Route(door.path, receiver.endpoint(door, secrets), methods=["POST"], name=door.name)
@@ -82,7 +79,7 @@ class _Receiver:
         self._known = TokenBucket(limits.requests_per_second)
         self._strangers = TokenBucket(limits.requests_per_second)
         self._bodies = 0
-        self._refusals = _Refusals()
+        self.tally = Tally()
         self._well_until = 0.0
 
     def endpoint(self, door: Door, secrets: Secrets) -> Callable[[Request], Awaitable[Response]]:
@@ -90,11 +87,14 @@ class _Receiver:
 
         async def receive(request: Request) -> Response:
             try:
-                return _answer(*await self._accept(door, secrets, request))
+                outcome, ids = await self._accept(door, secrets, request)
+                self.tally.note(door.name, str(outcome))
+                return _answer(outcome, ids)
             except Refused as refusal:
-                self._refusals.note(door, refusal)
+                self.tally.note(door.name, f"{refusal.status} {refusal.code}")
                 return _refusal(refusal)
             except TemporaryFailure as failure:
+                self.tally.note(door.name, "503 unavailable")
                 return _unavailable(failure)
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
@@ -171,25 +171,6 @@ class _Receiver:
                 return _unavailable(failure)
             self._well_until = time.monotonic() + HEALTH_IS_KNOWN_SECONDS
         return JSONResponse({"status": "ok"})
-
-
-class _Refusals:
-    """Counts refusals into at most one line of the log a second: a flood must not fill the disk."""
-
-    def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._is_due = False
-
-    def note(self, door: Door, refusal: Refused) -> None:
-        self._counts[f"{door.name} {refusal.status} {refusal.code}"] += 1
-        if not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_later(REPORT_EVERY_SECONDS, self._report)
-
-    def _report(self) -> None:
-        self._is_due = False
-        _logger.warning("webhooks refused: %s", dict(self._counts))
-        self._counts.clear()
 
 
 def _too_many(wait_seconds: int) -> Refused:

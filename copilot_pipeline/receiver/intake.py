@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
@@ -40,6 +39,7 @@ class Intake:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._connection: Connection | None = None
         self._forgot_at = -FORGET_EVERY_SECONDS
+        self._is_away = False
         self._writer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Intake:
@@ -101,7 +101,6 @@ class Intake:
         for (_, done), outcome in zip(batch, outcomes, strict=True):
             if not done.done():  # the sender may have gone; its delivery is kept all the same
                 done.set_result(outcome)
-        _logger.info("webhooks written: %s", dict(Counter(str(outcome) for outcome in outcomes)))
 
     async def _in_thread(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
@@ -121,7 +120,9 @@ class Intake:
                 return self._write_batch(deliveries)
         except psycopg.Error as error:
             self._disconnect()
-            _logger.error("the database does not take webhooks (%s): answering 503", type(error).__name__)
+            if not self._is_away:
+                self._is_away = True
+                _logger.error("the database does not take webhooks (%s): answering 503", type(error).__name__)
             raise TemporaryFailure(
                 "the database does not answer; send it again", retry_after_seconds=RETRY_AFTER_SECONDS
             ) from None
@@ -130,6 +131,9 @@ class Intake:
         if self._connection is None:
             self._connection = self._connect()
         outcomes = put_deliveries(self._connection, deliveries)
+        if self._is_away:
+            self._is_away = False
+            _logger.warning("the database takes webhooks again")
         if time.monotonic() - self._forgot_at > FORGET_EVERY_SECONDS:
             self._forgot_at = time.monotonic()
             forget_what_is_over(self._connection)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import signal
 import socket
 from collections.abc import Callable
+from typing import NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
@@ -43,10 +45,16 @@ def serve(
             timeout_graceful_shutdown=STOP_WITHIN_SECONDS,
         )
     )
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _end)  # the server raises the signal again when it has ended in good order
     bound = listening.getsockname()
     on_listening(f"http://{f'[{host}]' if ':' in host else host}:{bound[1]}")
     with listening:
         server.run(sockets=[listening])
+
+
+def _end(*_: object) -> NoReturn:
+    raise SystemExit(0)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from copilot_pipeline.database import Database
-from copilot_pipeline_tests.receiver.process import Receiver, inbox, running
+from copilot_pipeline_tests.receiver.process import inbox, running
 from copilot_pipeline_tests.receiver.signing import SECRET, signed
 
 SENDERS = 8
@@ -84,7 +84,7 @@ def test_told_to_stop_it_answers_what_it_has_begun(database: Database) -> None:
         while len(accepted) < 100:
             time.sleep(0.001)
         receiver.process.terminate()
-        receiver.process.wait(timeout=15)
+        assert receiver.process.wait(timeout=15) == 0
         for thread in threads:
             thread.join()
     assert set(accepted) <= {row[1] for row in inbox(database)}
@@ -104,11 +104,6 @@ def away(database: Database, server_url: str) -> Iterator[None]:
 def cut(connection: psycopg.Connection, name: str) -> None:
     """Ends every connection to a database."""
     connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-
-
-def post_again(receiver: Receiver, body: bytes, headers: dict[str, str]) -> int:
-    """The status of an answer."""
-    return int(receiver.post(body, headers).status_code)
 
 
 def test_while_the_database_is_away_senders_are_told_to_come_back(database: Database, server_url: str) -> None:
