@@ -288,5 +288,8 @@ def current_runtime(*, door: str) -> Iterator[Runtime]:
     if runtime is not None:
         yield runtime
         return
-    with open_runtime(door=door) as runtime:
-        yield runtime
+    own = Runtime(load_settings(), door=door)
+    try:
+        yield own
+    finally:
+        own.close()
