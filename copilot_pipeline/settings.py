@@ -14,23 +14,26 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.settings_routes import IncidentSettings, Mistake, RouteSettings, SinkSettings, mistakes_in
 from copilot_pipeline.settings_sources import YamlMapping, nearest, read_yaml_mapping, refuse_misspelled
-from copilot_pipeline.settings_types import HttpAddress, OptionalAddress, OptionalHttpAddress, OptionalText, Secret
+from copilot_pipeline.settings_types import (
+    HttpAddress,
+    OptionalAddress,
+    OptionalHttpAddress,
+    OptionalText,
+    Secret,
+    Strict,
+)
 
 DEFAULT_FIRST_DAY = date(2026, 1, 1)
 REST_BASE_URL = "https://rest-api.copilot.clari.com"
 GUIDE_BASE_URL = "https://api.copilot.clari.com"
 SEMARIZE_BASE_URL = "https://api.semarize.com"
+HUBSPOT_BASE_URL = "https://api.hubapi.com"
 _KIT_NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 _UUID = re.compile(r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
 
@@ -82,6 +85,21 @@ class Environment(BaseSettings):
         default="requests", description="What the pace counts: requests, or a page's records, as the guide words it."
     )
     slack_webhook_url: Secret = Field(default=None, description="Slack incoming webhook for alerts.")
+    salesforce_base_url: OptionalHttpAddress = Field(
+        default=None, description="My Domain of Salesforce, https://….my.salesforce.com."
+    )
+    salesforce_client_id: Secret = Field(
+        default=None, description="Consumer key of the external client app (OAuth client credentials)."
+    )
+    salesforce_client_secret: Secret = Field(default=None, description="Its consumer secret.")
+    hubspot_access_token: Secret = Field(
+        default=None, description="Access token of a HubSpot private app that may write deals."
+    )
+    hubspot_base_url: HttpAddress = Field(default=HUBSPOT_BASE_URL, description="Address of HubSpot's API.")
+    webhook_url: Secret = Field(default=None, description="Where results are posted to: Zapier, n8n, Make.")
+    webhook_secret: Secret = Field(
+        default=None, description="What they are signed with (Standard Webhooks, `whsec_` and base64)."
+    )
 
     @cached_property
     def home(self) -> Path:
@@ -103,18 +121,14 @@ class Environment(BaseSettings):
         return url if "://" in url else str(Path(url).expanduser().absolute())
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class KitSettings(_Strict):
+class KitSettings(Strict):
     """One Semarize kit: by code (always its newest published version) or pinned to a version."""
 
     code: str | None = Field(default=None, description="The kit's code: its newest published version is used.")
     kit_version_id: str | None = Field(default=None, description="A pinned version; wins over `code`.")
 
 
-class ClariSettings(_Strict):
+class ClariSettings(Strict):
     """How calls are read."""
 
     include_private: bool = Field(default=False, description="Ask for private calls too.")
@@ -124,7 +138,7 @@ class ClariSettings(_Strict):
     )
 
 
-class SemarizeSettings(_Strict):
+class SemarizeSettings(Strict):
     """How transcripts are scored."""
 
     mode: Literal["async", "sync"] = Field(default="async", description="How runs are created.")
@@ -136,13 +150,16 @@ class SemarizeSettings(_Strict):
     )
 
 
-class PipelineFile(_Strict):
+class PipelineFile(Strict):
     """`pipeline.yaml`: everything that is not secret."""
 
     timezone: str = Field(default="UTC", description="The zone whose days are the partitions.")
     kits: dict[str, KitSettings] = Field(default_factory=dict, description="Our name for a kit, and which kit it is.")
     clari: ClariSettings = Field(default_factory=ClariSettings, description="How calls are read.")
     semarize: SemarizeSettings = Field(default_factory=SemarizeSettings, description="How transcripts are scored.")
+    sinks: dict[str, SinkSettings] = Field(default_factory=dict, description="Where results go, by our name.")
+    routes: tuple[RouteSettings, ...] = Field(default=(), description="What is sent where, and when.")
+    incidents: IncidentSettings = Field(default_factory=IncidentSettings, description="Who is told of failures.")
 
     @field_validator("kits", mode="before")
     @classmethod
@@ -182,7 +199,7 @@ def _kit_mapping(value: object) -> object:
     return value
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """All settings together."""
 
     environment: Environment
@@ -216,9 +233,19 @@ def read_pipeline_file(named: str | None) -> PipelineFile:
         return PipelineFile()
     file = read_yaml_mapping(path)
     try:
-        return PipelineFile.model_validate(file.content)
+        pipeline = PipelineFile.model_validate(file.content)
     except ValidationError as error:
         raise ConfigurationError(_explain(error, str(path), file)) from None
+    mistakes = mistakes_in(pipeline.routes, pipeline.sinks, pipeline.kits, pipeline.incidents)
+    if mistakes:
+        raise ConfigurationError(explain_mistakes(mistakes, str(path), file))
+    return pipeline
+
+
+def explain_mistakes(mistakes: Sequence[Mistake], where: str, file: YamlMapping) -> str:
+    """One line a mistake: where it stands and what is wrong."""
+    lines = [f"  line {file.line_of(one.keys) or 1}: {'.'.join(map(str, one.keys))}: {one.what}" for one in mistakes]
+    return f"{where} has settings that cannot be used:\n" + "\n".join(lines)
 
 
 def _explain(error: ValidationError, where: str, file: YamlMapping | None = None) -> str:
@@ -242,4 +269,4 @@ def _wording(kind: str, message: str, keys: Sequence[int | str]) -> str:
     return message.removeprefix("Value error, ")
 
 
-_KEYS = frozenset(name for model in _Strict.__subclasses__() for name in model.model_fields)
+_KEYS = frozenset(name for model in Strict.__subclasses__() for name in model.model_fields)
