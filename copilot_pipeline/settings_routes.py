@@ -252,7 +252,9 @@ def _of_route(route: RouteSettings, known: Mapping[str, SinkSettings], kits: Col
         if isinstance(source, str):
             yield from _reference(("map", name), source, kits, may_be_part=True)
         if sink is not None and sink.kind in ("salesforce", "hubspot") and name.lower() in ("id", "attributes"):
-            yield Mistake(("map", name), "is not a field that can be written: the record comes from the call's CRM link")
+            yield Mistake(
+                ("map", name), "is not a field that can be written: the record comes from the call's CRM link"
+            )
 
 
 def _reference(
@@ -279,4 +281,6 @@ def _fields_written_twice(routes: Sequence[RouteSettings], known: Mapping[str, S
         for name in route.map:
             owner = first.setdefault((route.send, name.lower()), route.name)
             if owner != route.name:
-                yield Mistake(("routes", index, "map", name), f"the rule {owner!r} writes this field of {route.send} too")
+                yield Mistake(
+                    ("routes", index, "map", name), f"the rule {owner!r} writes this field of {route.send} too"
+                )
