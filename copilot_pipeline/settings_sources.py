@@ -34,7 +34,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def named_variable(name: str, env_file: Path = Path(".env")) -> str | None:
-    """The value of a variable that pipeline.yaml names: from the environment, else from `.env`. None where it is empty."""
+    """The value of a variable that pipeline.yaml names, from the environment or else `.env`; None where it is empty."""
     value = os.environ.get(name)
     if value is None and env_file.is_file():
         value = dotenv.dotenv_values(env_file).get(name)
