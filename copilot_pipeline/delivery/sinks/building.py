@@ -33,6 +33,7 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
         # Without a secret a hook is sent unsigned: Zapier and Make cannot check a signature without code.
         return WebhookSink(url, _value(key_variable, environment))
     key = _required(name, key_variable, environment)
+    url = url.rstrip("/")
     if sink.kind == "hubspot":
         return HubspotSink(url, key)
     client_id = _required(name, sink.client_id_env or "SALESFORCE_CLIENT_ID", environment)
@@ -49,7 +50,7 @@ def sink_problem(name: str, sink: SinkSettings, environment: Environment) -> str
 
 
 def _address(name: str, variable: str, environment: Environment) -> str:
-    url = _required(name, variable, environment).rstrip("/")
+    url = _required(name, variable, environment)
     if not url.startswith(("https://", "http://")):
         raise ConfigurationError(f"sink {name}: {variable} must begin with https://")
     return url

@@ -1,4 +1,4 @@
-"""One request to a sink, tried once. Trying again is the outbox's business: it knows of all processes and outlives them.
+"""One request to a sink, tried once. Trying again is the business of the outbox, which outlives every process.
 
 The pipeline's `HttpCaller` is not used here for three reasons: it waits and tries again by itself, it names paths in
 errors (a Slack address is a secret, path and all), and it does not tell "never sent" from "sent, and no answer came",

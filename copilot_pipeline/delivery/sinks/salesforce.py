@@ -38,7 +38,7 @@ _WORTH_ANOTHER_TRY = frozenset(
 _LIMITS = frozenset({"REQUEST_LIMIT_EXCEEDED", "API_CURRENTLY_DISABLED", "CONCURRENT_REQUEST_LIMIT_EXCEEDED"})
 _WHAT_TO_DO = {
     "INVALID_FIELD": "create the field on Opportunity, or correct `map`",
-    "INVALID_FIELD_FOR_INSERT_UPDATE": "let the integration user write it (field-level security), or take it from `map`",
+    "INVALID_FIELD_FOR_INSERT_UPDATE": "let the integration user write it (field-level security), or leave it out",
     "INSUFFICIENT_ACCESS_OR_READONLY": "let the integration user edit this record",
     "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": "let the integration user edit this record",
     "ENTITY_IS_DELETED": "the opportunity is deleted",
