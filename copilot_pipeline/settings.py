@@ -226,7 +226,7 @@ def load_settings(**overrides: Any) -> Settings:
 
 def read_pipeline_file(named: str | None) -> PipelineFile:
     """Reads `pipeline.yaml`. A file that was named must exist; the default one may be absent."""
-    path = Path(named or "pipeline.yaml").expanduser()
+    path = _pipeline_path(named)
     if not path.exists():
         if named is not None:
             raise ConfigurationError(f"COPILOT_PIPELINE_CONFIG names {path}, and there is no such file")
@@ -240,6 +240,16 @@ def read_pipeline_file(named: str | None) -> PipelineFile:
     if mistakes:
         raise ConfigurationError(explain_mistakes(mistakes, str(path), file))
     return pipeline
+
+
+def explain_in_file(mistakes: Sequence[Mistake], named: str | None) -> str:
+    """Mistakes found later, with the lines of the file they stand in."""
+    path = _pipeline_path(named)
+    return explain_mistakes(mistakes, str(path), read_yaml_mapping(path))
+
+
+def _pipeline_path(named: str | None) -> Path:
+    return Path(named or "pipeline.yaml").expanduser()
 
 
 def explain_mistakes(mistakes: Sequence[Mistake], where: str, file: YamlMapping) -> str:

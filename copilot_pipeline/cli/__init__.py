@@ -16,6 +16,8 @@ _COMMANDS = {
     "dev": "Everything for working: database, Dagster UI and daemon.",
     "run": "Materialize days without the UI.",
     "doctor": "Check credentials, kits, database and lake.",
+    "routes": "Check the rules; see what they would send.",
+    "deliveries": "What went where and when, what waits and why.",
     "sandbox": "Only the emulated APIs, with their addresses and keys.",
     "sql": "Query the pipeline's database.",
 }

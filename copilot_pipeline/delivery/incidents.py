@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, Literal
 
 from copilot_pipeline.delivery.messages import plain_message
@@ -42,13 +43,8 @@ def incident_payload(kind: str, problem: Problem, stage: Stage, since: datetime)
     return plain_message(heading, [problem.what, f"What to do: {problem.what_to_do}", began])
 
 
-def is_due_again(last_told_at: datetime, now: datetime, repeat_after: timedelta) -> bool:
-    """Whether a failure that lasts is said again."""
-    return now - last_told_at >= repeat_after
-
-
 def is_growing(counts: Iterable[int]) -> bool:
     """Whether hourly counts, oldest first, show a backlog that nobody works off."""
     latest = list(counts)[-GROWING_LOOKS:]
-    rises = all(after > before for before, after in zip(latest, latest[1:], strict=False))
+    rises = all(after > before for before, after in pairwise(latest))
     return len(latest) == GROWING_LOOKS and rises and latest[-1] >= SMALL_BACKLOG

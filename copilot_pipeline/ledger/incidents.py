@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.ledger.outbox import Clock, NewDelivery, Outbox, utc_now
@@ -25,7 +26,8 @@ class OpenIncident:
 
 
 # Makes the message of an incident: (sink's kind, incident, stage) -> payload.
-Wording = Callable[[str, OpenIncident, str], dict[str, object]]
+Stage = Literal["open", "again", "over"]
+Wording = Callable[[str, OpenIncident, Stage], dict[str, object]]
 
 
 class IncidentLedger:
@@ -57,7 +59,7 @@ class IncidentLedger:
             if row is None:
                 return False
             incident = OpenIncident(name, row[0], row[1], int(row[2]), what, what_to_do)
-            stage = "open" if incident.times_told == 1 else "again"
+            stage: Stage = "open" if incident.times_told == 1 else "again"
             self._outbox.put_within(connection, self._messages(incident, stage, now))
         return True
 
@@ -104,7 +106,7 @@ class IncidentLedger:
             ).fetchall()
         return [int(row[0]) for row in reversed(rows)]
 
-    def _messages(self, incident: OpenIncident, stage: str, now: datetime) -> list[NewDelivery]:
+    def _messages(self, incident: OpenIncident, stage: Stage, now: datetime) -> list[NewDelivery]:
         version = f"{incident.opened_at.isoformat()} {stage} {incident.times_told}"
         return [
             NewDelivery(

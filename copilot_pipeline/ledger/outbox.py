@@ -220,7 +220,7 @@ class Outbox:
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
     def send_again(self, *, ids: Sequence[int] = (), route: str | None = None) -> int:
-        """Puts rows that were refused or are uncertain back to wait: somebody mended it, or looked. Returns how many."""
+        """Refused or uncertain rows wait again: somebody mended it, or looked. Returns how many."""
         with self._database.connection() as connection:
             cursor = connection.execute(
                 """UPDATE copilot_ops.outbox SET state = 'waiting', next_attempt_at = %(now)s, settled_at = NULL,
@@ -246,7 +246,8 @@ class Outbox:
         with self._database.connection() as connection:
             rows = connection.execute(
                 """SELECT coalesce(box.sink, sinks.name), coalesce(box.waiting, 0), box.oldest,
-                  coalesce(box.uncertain, 0), coalesce(sinks.failures, 0), sinks.failing_since, nullif(sinks.next_try_at, '-infinity'),
+                  coalesce(box.uncertain, 0), coalesce(sinks.failures, 0), sinks.failing_since,
+                  nullif(sinks.next_try_at, '-infinity'),
                   sinks.trouble, sinks.last_problem, sinks.last_success_at
                 FROM (SELECT sink, count(*) FILTER (WHERE state IN ('waiting', 'sending')) AS waiting,
                     min(created_at) FILTER (WHERE state IN ('waiting', 'sending')) AS oldest,

@@ -49,6 +49,9 @@ ORDER BY id
 """
 
 
+State = Literal["delivered", "refused", "waiting", "uncertain"]
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A delivery to send now."""
@@ -64,7 +67,7 @@ class Settlement:
     """What became of one. `trouble` is set where it concerns the whole sink: down, busy or credentials."""
 
     id: int
-    state: Literal["delivered", "refused", "waiting", "uncertain"]
+    state: State
     reason: str | None = None
     retry_after_seconds: float | None = None
     trouble: str | None = None
