@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -13,6 +15,9 @@ from rich.console import Console
 from copilot_pipeline.cli.days import days_of, with_days
 from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.cli.results import print_table
+
+if TYPE_CHECKING:
+    from copilot_pipeline.ledger.outbox import Listed
 
 
 @click.group("deliveries", invoke_without_command=True)
@@ -57,18 +62,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         print_table(
             console,
             ("id", "rule", "call", "to", "state", "when", "why"),
-            [
-                (
-                    row.id,
-                    row.route.strip(),
-                    row.call_id,
-                    row.target or row.sink,
-                    row.state,
-                    _when(row.settled_at or row.created_at),
-                    row.reason,
-                )
-                for row in rows
-            ],  # fmt: skip
+            [_cells(row) for row in rows],
         )
     for sink in sinks:
         of_sink = ", ".join(f"{count:,} {state}" for (name, state), count in counts.items() if name == sink.name)
@@ -85,6 +79,11 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         console.print(f"since {_when(incident.opened_at)}: {incident.name}: {incident.what}", style="red", markup=False)
     if not rows and not sinks:
         console.print("Nothing has been asked for yet: copilot-pipeline deliveries enqueue --from DAY --to DAY")
+
+
+def _cells(row: Listed) -> tuple[object, ...]:
+    when = _when(row.settled_at or row.created_at)
+    return (row.id, row.route.strip(), row.call_id, row.target or row.sink, row.state, when, row.reason)
 
 
 def _when(moment: datetime) -> str:
@@ -184,7 +183,7 @@ def export(first: datetime, last: datetime, path: Path | None) -> None:
         bricks = bricks_between(runtime.database, days[0], days[-1])
         calls = scored_calls(runtime.database, days)
         if path is None:
-            write_csv(click.get_text_stream("stdout"), calls, bricks)
+            write_csv(sys.stdout, calls, bricks)
             return
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = write_csv(file, calls, bricks)

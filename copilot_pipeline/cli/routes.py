@@ -59,7 +59,7 @@ def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_whole(one) for one in found], ensure_ascii=False, default=str))
         return
-    rows = []
+    rows: list[tuple[str | None, ...]] = []
     for one in found:
         if isinstance(one, Unlinked):
             rows.append((one.route, one.call_id, None, "not sent", one.reason))

@@ -19,7 +19,10 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 
 
 def write_csv(file: TextIO, calls: Iterable[ScoredCall], bricks: Sequence[tuple[str, str]]) -> int:
-    """A row a call, a column a brick (`kit.brick`), UTF-8. Returns the rows. The file must be opened with newline=""."""
+    """A row a call, a column a brick (`kit.brick`). Returns the rows.
+
+    The file must be opened as text without translation of line ends (`newline=""`); UTF-8 is what Sheets expects.
+    """
     writer = csv.writer(file, lineterminator="\r\n")
     writer.writerow([*COLUMNS, *(cell(f"{kit}.{brick}") for kit, brick in bricks)])
     rows = 0

@@ -90,7 +90,7 @@ class Watching:
                 opens_at = closed_until or spent.resets_at
                 yield Problem(
                     BUDGET,
-                    f"{spent.used:,} of {spent.limit:,} Clari Copilot requests of this week are used, and none are left.",
+                    f"The week's Clari Copilot requests are used up ({spent.used:,} of {spent.limit:,}).",
                     f"Nothing: work waits and goes on by itself after {opens_at:%Y-%m-%d %H:%M} UTC.",
                 )
 
