@@ -28,6 +28,8 @@ from copilot_pipeline.ledger.records import written_for
 FIRST_DELAY_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 600.0  # a sink that is back hears of it within ten minutes
 LONGEST_WISH_SECONDS = 86_400.0  # of a Retry-After that is obeyed
+# A key that is refused is not tried again soon: some services lock it. As if it had failed so often already.
+_HEAD_START_OF_CREDENTIALS = 5
 _SPACE = 720_312  # the first key of the locks: senders of this pipeline
 
 _DUE_MESSAGES = """
@@ -217,7 +219,8 @@ class Sending:
             return
         row = self._connection.execute("SELECT failures FROM copilot_ops.sinks WHERE name = %s", (sink,)).fetchone()
         failures = (int(row[0]) if row else 0) + 1
-        next_try = now + timedelta(seconds=delay_seconds(failures, troubled.retry_after_seconds))
+        counted = failures + (_HEAD_START_OF_CREDENTIALS if troubled.trouble == "credentials" else 0)
+        next_try = now + timedelta(seconds=delay_seconds(counted, troubled.retry_after_seconds))
         self._connection.execute(
             """UPDATE copilot_ops.sinks SET failures = %s, failing_since = coalesce(failing_since, %s),
               next_try_at = %s, trouble = %s, last_problem = %s WHERE name = %s""",

@@ -85,15 +85,16 @@ def add_call(
              system, account_id, deal_id),
         )  # fmt: skip
         connection.execute(
-            """INSERT INTO copilot.semarize_runs (call_id, kit, call_date, run_id, status, kit_reference, kit_version_id,
-              transcript_hash, bricks, finished_at) VALUES (%s, %s, %s, %s, %s, 'DEA15164', %s, 'hash', %s, %s)""",
+            """INSERT INTO copilot.semarize_runs (call_id, kit, call_date, run_id, status, kit_reference,
+              kit_version_id, transcript_hash, bricks, finished_at)
+            VALUES (%s, %s, %s, %s, %s, 'DEA15164', %s, 'hash', %s, %s)""",
             (call_id, KIT, day, f"run-{version}", status, version, len(bricks), scored_at),
         )
         for name, value in bricks.items():
             kind = _kind(value)
             connection.execute(
-                """INSERT INTO copilot.semarize_scores (call_id, kit, brick, call_date, value_kind, value_bool, value_num,
-                  value_text, value_json, confidence, reason, evidence, transcript_hash)
+                """INSERT INTO copilot.semarize_scores (call_id, kit, brick, call_date, value_kind, value_bool,
+                  value_num, value_text, value_json, confidence, reason, evidence, transcript_hash)
                 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 0.9, 'Heard.', ARRAY['They said so.'], 'hash')""",
                 (call_id, KIT, name, day, kind, value if kind == "bool" else None, value if kind == "num" else None,
                  value if kind == "text" else None, json.dumps(value) if kind == "json" else None),
