@@ -17,7 +17,7 @@ from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.cli.results import print_table
 
 if TYPE_CHECKING:
-    from copilot_pipeline.ledger.outbox import Listed
+    from copilot_pipeline.ledger.outbox import Listed, SinkState
 
 
 @click.group("deliveries", invoke_without_command=True)
@@ -68,10 +68,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         of_sink = ", ".join(f"{count:,} {state}" for (name, state), count in counts.items() if name == sink.name)
         console.print(f"[bold]{sink.name}[/]: ", end="")
         console.print(of_sink or "nothing", markup=False, end="")
-        if sink.failures and sink.failing_since:
-            again = _when(sink.next_try_at) if sink.next_try_at else "at once"
-            why = f"; fails since {_when(sink.failing_since)}: {sink.last_problem}; next try {again}"
-            console.print(why, style="red", markup=False, end="")
+        console.print(_why(sink), style="red", markup=False, end="")
         console.print()
     if unlinked:
         console.print(f"{unlinked} call(s) cannot be written back: copilot-pipeline deliveries unlinked")
@@ -79,6 +76,13 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         console.print(f"since {_when(incident.opened_at)}: {incident.name}: {incident.what}", style="red", markup=False)
     if not rows and not sinks:
         console.print("Nothing has been asked for yet: copilot-pipeline deliveries enqueue --from DAY --to DAY")
+
+
+def _why(sink: SinkState) -> str:
+    if not sink.failures or sink.failing_since is None:
+        return ""
+    again = _when(sink.next_try_at) if sink.next_try_at else "at once"
+    return f"; fails since {_when(sink.failing_since)}: {sink.last_problem}; next try {again}"
 
 
 def _cells(row: Listed) -> tuple[object, ...]:
@@ -111,20 +115,22 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
 def send(ignore_delay: bool) -> None:
     """Send what waits. Exit 0 only if everything that was due went out."""
     from copilot_pipeline.cli.bars import Bars
+    from copilot_pipeline.ledger.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with Bars(console) as bars, open_runtime(door="deliveries", progress=bars) as runtime:
-        delivering = runtime.delivering()
-        sent = delivering.send(ignore_delay=ignore_delay)
-        runtime.watching().look(week=runtime.gate().week, unusable=sent.problems)
-        waiting = sum(sink.waiting for sink in delivering.outbox.sink_states())
+        sent = runtime.deliver(ignore_delay=ignore_delay)
+        sinks = Outbox(runtime.database).sink_states()
     for (name, state), count in sorted(sent.counts.items()):
-        click.echo(f"{name}: {count} {state}")
+        if state != "waiting":
+            click.echo(f"{name}: {count} {state}")
+    for sink in sinks:
+        if sink.waiting:
+            console.print(f"{sink.name}: {sink.waiting} waiting{_why(sink)}", style="red", markup=False)
     for problem in sent.problems.values():
         console.print(problem, style="red", markup=False)
-    click.echo(f"{waiting} waiting")
-    if waiting or sent.total("refused") or sent.total("uncertain"):
+    if any(sink.waiting for sink in sinks) or sent.total("refused") or sent.total("uncertain"):
         raise click.exceptions.Exit(NOT_DONE)
 
 

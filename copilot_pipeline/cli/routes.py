@@ -22,6 +22,7 @@ def command() -> None:
 @command.command("check")
 def check() -> None:
     """Hold the rules against the kits' schemas and the sinks' credentials. Names the line of every mistake."""
+    from copilot_pipeline.delivery.rules import in_words
     from copilot_pipeline.delivery.sinks import sink_problem
     from copilot_pipeline.runtime import open_runtime
 
@@ -34,7 +35,7 @@ def check() -> None:
             rule.sink_name: sink_problem(rule.sink_name, rule.sink, runtime.settings.environment) for rule in rules
         }
     for rule in rules:
-        age = f"calls up to {rule.max_age} old" if rule.max_age else "calls of any age"
+        age = f"calls up to {in_words(rule.max_age)} old" if rule.max_age else "calls of any age"
         first = "silent at first" if rule.is_silent_at_first else "from the first run"
         console.print(f"{rule.name} → {rule.sink_name} ({rule.sink.kind}): {age}, {first}", markup=False)
     for problem in filter(None, problems.values()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from copilot_pipeline.delivery.mapping import plain
@@ -24,7 +25,8 @@ def write_csv(file: TextIO, calls: Iterable[ScoredCall], bricks: Sequence[tuple[
     The file must be opened as text without translation of line ends (`newline=""`); UTF-8 is what Sheets expects.
     """
     writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow([*COLUMNS, *(cell(f"{kit}.{brick}") for kit, brick in bricks)])
+    headings = ("started_at_utc" if name == "started_at" else name for name in COLUMNS)
+    writer.writerow([*headings, *(cell(f"{kit}.{brick}") for kit, brick in bricks)])
     rows = 0
     for call in calls:
         answers = (call.bricks.get(place) for place in bricks)
@@ -41,6 +43,7 @@ def write_csv(file: TextIO, calls: Iterable[ScoredCall], bricks: Sequence[tuple[
 def cell(value: Any) -> str | float | int:
     """The value as a spreadsheet reads it: numbers as numbers, TRUE and FALSE, lists with commas, nothing for null.
 
+    Moments are in UTC as `2026-03-09 14:30:00`, which Sheets and Excel take for a moment (an offset they do not).
     A text that would be a formula gets an apostrophe in front, which spreadsheets do not show.
     """
     if value is None:
@@ -49,6 +52,8 @@ def cell(value: Any) -> str | float | int:
         return "TRUE" if value else "FALSE"
     if isinstance(value, int | float):
         return value
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     text = ", ".join(str(item) for item in value) if isinstance(value, list) else str(plain(value))
     text = text[:LONGEST_CELL]
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text

@@ -91,7 +91,7 @@ class Rule:
         if self.is_silent_at_first and scored_at < since:
             return "scored before the rule was there"
         if self.max_age is not None and now - call.started_at > self.max_age:
-            return f"the call was older than {_in_words(self.max_age)} when it was scored"
+            return f"the call was older than {in_words(self.max_age)} when it was scored"
         return None
 
     def _payload(self, call: ScoredCall, record: str | None) -> dict[str, Any] | None:
@@ -144,6 +144,7 @@ def _digest(*versions: str) -> str:
     return hashlib.sha256("\n".join(versions).encode()).hexdigest()[:16]
 
 
-def _in_words(length: timedelta) -> str:
+def in_words(length: timedelta) -> str:
+    """A length of time as people say it, in whole hours or days."""
     hours = int(length.total_seconds() // 3600)
     return f"{hours // 24} days" if hours >= 48 and hours % 24 == 0 else f"{hours} hours"

@@ -120,8 +120,8 @@ class Outbox:
     def put(self, wanted: Sequence[NewDelivery], unlinked: Sequence[UnlinkedCall], *, is_loud: bool = False) -> int:
         """Adds what is not there yet and notes the calls without a record, as one. Returns the rows added.
 
-        A row still waiting for another record of the same call is cancelled: the call has moved to this one. With
-        `is_loud`, rows that were silenced are sent after all.
+        A row still waiting for another record of the same call is cancelled: the call has moved to this one (and one
+        that was cancelled waits again when the call moves back). With `is_loud`, silenced rows are sent after all.
         """
         now = self._now()
         with self._database.transaction() as connection:
@@ -151,21 +151,18 @@ class Outbox:
                 (now, one.route, one.call_id, one.target),
             )
         state = "silenced" if one.silenced_because else "waiting"
-        on_conflict = (
-            """DO UPDATE SET state = 'waiting', reason = NULL, next_attempt_at = excluded.next_attempt_at,
-              settled_at = NULL WHERE known.state = 'silenced' AND excluded.state = 'waiting'"""
-            if is_loud
-            else "DO NOTHING"
-        )
         cursor = connection.execute(
-            f"""INSERT INTO copilot_ops.outbox AS known (route, sink, kind, call_id, version, target, message_id,
+            """INSERT INTO copilot_ops.outbox AS known (route, sink, kind, call_id, version, target, message_id,
               call_started_at, scored_at, payload, state, reason, created_at, next_attempt_at, settled_at)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (route, call_id, version, target) {on_conflict}""",
+            ON CONFLICT (route, call_id, version, target) DO UPDATE SET state = 'waiting', reason = NULL,
+              next_attempt_at = excluded.next_attempt_at, settled_at = NULL
+            WHERE excluded.state = 'waiting'
+              AND (known.state = 'cancelled' OR (known.state = 'silenced' AND %s))""",
             (
                 one.route, one.sink, one.kind, one.call_id, one.version, one.target, one.message_id,
                 one.call_started_at, one.scored_at, Jsonb(one.payload), state, one.silenced_because, now, now,
-                now if one.silenced_because else None,
+                now if one.silenced_because else None, is_loud,
             ),
         )  # fmt: skip
         return max(0, cursor.rowcount)
