@@ -25,7 +25,7 @@ from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
 from copilot_pipeline.settings import Settings, explain_in_file, load_settings
 from copilot_pipeline.settings_routes import all_sinks
 from copilot_pipeline.steps.deals import Deals
-from copilot_pipeline.steps.delivering import Delivering, Sent
+from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
 from copilot_pipeline.steps.extraction import Extraction
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.reference import Reference
@@ -246,10 +246,10 @@ class Runtime:
             progress=self.progress,
         )
 
-    def deliver(self, *, ignore_delay: bool = False) -> Sent:
+    def deliver(self, *, ignore_delay: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> Sent:
         """Sends what waits, looks for failures, and sends what a person has to be told of them."""
         delivering = self.delivering()
-        sent = delivering.send(ignore_delay=ignore_delay)
+        sent = delivering.send(ignore_delay=ignore_delay, patience_seconds=patience_seconds)
         self.watching().look(week=self.gate().week, unusable=sent.problems)
         sent.counts.update(delivering.send(patience_seconds=0).counts)
         return sent

@@ -112,7 +112,8 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
 
 @command.command("send")
 @click.option("--now", "ignore_delay", is_flag=True, help="Try sinks that fail now, and do not wait for their turn.")
-def send(ignore_delay: bool) -> None:
+@click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for a sink that asks for a moment.")
+def send(ignore_delay: bool, wait: float) -> None:
     """Send what waits. Exit 0 only if everything that was due went out."""
     from copilot_pipeline.cli.bars import Bars
     from copilot_pipeline.ledger.outbox import Outbox
@@ -120,7 +121,7 @@ def send(ignore_delay: bool) -> None:
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with Bars(console) as bars, open_runtime(door="deliveries", progress=bars) as runtime:
-        sent = runtime.deliver(ignore_delay=ignore_delay)
+        sent = runtime.deliver(ignore_delay=ignore_delay, patience_seconds=wait)
         sinks = Outbox(runtime.database).sink_states()
     for (name, state), count in sorted(sent.counts.items()):
         if state != "waiting":

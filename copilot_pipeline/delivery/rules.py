@@ -69,16 +69,17 @@ class Rule:
             return None  # an answer is still to come: one message with all of it, not two with a part each
         if not any(run.status == "succeeded" for run in runs) or not applies(self.route.when, call):
             return None
+        fields = mapped_fields(self.route.map, call)
         target, record = "", None
+        if self.sink.kind in ("salesforce", "hubspot") and not fields:
+            return None  # no brick of it was answered
         if self.sink.kind in ("salesforce", "hubspot"):
             record, reason = record_id(self.sink.kind, call.fields)
             if record is None:
                 system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
                 return Unlinked(self.name, call.call_id, reason or "", system, deal_id)
             target = same_record(self.sink.kind, record)
-        payload = self._payload(call, record)
-        if payload is None:
-            return None
+        payload = self._payload(call, record, fields)
         scored_at = max((run.finished_at for run in runs if run.finished_at), default=now)
         silent = None if is_loud else self._silent_because(call, scored_at, now, since)
         version = ONCE if self.sink.kind == "slack" else _digest(*(run.version for run in runs))
@@ -94,14 +95,12 @@ class Rule:
             return f"the call was older than {in_words(self.max_age)} when it was scored"
         return None
 
-    def _payload(self, call: ScoredCall, record: str | None) -> dict[str, Any] | None:
-        fields = mapped_fields(self.route.map, call)
+    def _payload(self, call: ScoredCall, record: str | None, fields: dict[str, Any]) -> dict[str, Any]:
         if self.sink.kind == "slack":
             return slack_message(self.name, call, self.route, self.sink.deal_url, fields)
         if self.sink.kind == "webhook":
             return {"type": EVENT_TYPE, "route": self.name, "data": fields if self.route.map else everything(call)}
-        written = {name: crm_value(value) for name, value in fields.items()}
-        return {"id": record, "fields": written} if written else None
+        return {"id": record, "fields": {name: crm_value(value) for name, value in fields.items()}}
 
 
 def rules_of(

@@ -61,7 +61,7 @@ def test_from_a_dry_run_to_a_delivery(
         assert len(json.loads(command("routes", "preview", *DAYS, "--json").out)) == 2
         assert command("deliveries", "enqueue", *DAYS).out.startswith("2 scored calls: 2 deliveries added")
         crm.is_down = True
-        failed = command("deliveries", "send")
+        failed = command("deliveries", "send", "--wait", "0")
         assert failed.code == 1
         assert "salesforce: 1 waiting; fails since" in failed.err
         assert "answered 503" in failed.err
