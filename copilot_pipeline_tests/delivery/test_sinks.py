@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import pytest
@@ -45,6 +46,19 @@ def test_slack_answers_are_sorted(status: int, body: bytes, verdict: Verdict, tr
     assert (outcome.verdict, outcome.trouble) == (verdict, trouble)
     assert "s3cret" not in str(outcome)
     assert "secret words" not in str(outcome)
+
+
+def test_no_log_holds_an_address_a_key_or_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    """Even where everything is logged: a webhook's address is its key."""
+    caplog.set_level(logging.DEBUG)
+    with serving(lambda _: Reply(200, b"ok")) as server:
+        slack, hook = SlackSink(f"{server.url}/services/T/B/s3cret"), WebhookSink(f"{server.url}/s3cret", "c2VjcmV0")
+        for sink in (slack, hook):
+            assert sink.send([Delivery(1, "msg_1", "", {"text": "secret words"})])[0].verdict is Verdict.DELIVERED
+            sink.close()
+    assert "s3cret" not in caplog.text
+    assert "c2VjcmV0" not in caplog.text
+    assert "secret words" not in caplog.text
 
 
 def test_hubspot_writes_a_batch_and_says_of_each_what_became_of_it() -> None:

@@ -7,7 +7,9 @@ which decides whether a message may be sent again.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import httpx
@@ -18,6 +20,15 @@ from copilot_pipeline.http import TIMEOUT, USER_AGENT, retry_after
 
 # Connections are not kept: a server that closed an idle one would look like a server that swallowed the message.
 _LIMITS = httpx.Limits(max_keepalive_connections=0)
+_is_secret: ContextVar[bool] = ContextVar("the address under way is a secret", default=False)
+
+
+def _may_be_logged(_record: logging.LogRecord) -> bool:
+    return not _is_secret.get()
+
+
+# httpx logs every address at INFO, and a webhook's address is its key: whoever knows it can post.
+logging.getLogger("httpx").addFilter(_may_be_logged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +65,7 @@ class Line:
 
     def send(self, method: str, url: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:
         """One request. Raises `NotSent` or `NoAnswer`, whose text names the kind of failure and never the address."""
+        token = _is_secret.set(True)
         try:
             response = self._client.request(method, url, content=content, headers=headers)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
@@ -62,6 +74,8 @@ class Line:
             raise NotSent(f"the address cannot be used ({type(error).__name__})") from None
         except httpx.TransportError as error:
             raise NoAnswer(f"no answer ({type(error).__name__})") from None
+        finally:
+            _is_secret.reset(token)
         return Reply(response.status_code, response.headers, response.content)
 
     def close(self) -> None:
