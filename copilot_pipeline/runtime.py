@@ -14,14 +14,19 @@ from typing import TypeVar
 
 from copilot_pipeline.clari import ClariClient, dialect_named
 from copilot_pipeline.database import Database, open_database
+from copilot_pipeline.delivery.checking import mistakes_against, parse_kit_schema
+from copilot_pipeline.delivery.rules import Rule, rules_of
+from copilot_pipeline.delivery.sinks import build_sink
 from copilot_pipeline.errors import ConfigurationError, PipelineError
 from copilot_pipeline.http import HttpCaller
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import Backfills, CallLedger, Claims, Inbox, RunLedger
 from copilot_pipeline.pacing import SharedGate
 from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
-from copilot_pipeline.settings import Settings, load_settings
+from copilot_pipeline.settings import Settings, explain_in_file, load_settings
+from copilot_pipeline.settings_routes import all_sinks
 from copilot_pipeline.steps.deals import Deals
+from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
 from copilot_pipeline.steps.extraction import Extraction
 from copilot_pipeline.steps.hints import Hints
 from copilot_pipeline.steps.polling import Polling, PollingRules
@@ -31,6 +36,7 @@ from copilot_pipeline.steps.score_tables import ScoreTables
 from copilot_pipeline.steps.scoring import Scoring, ScoringRules
 from copilot_pipeline.steps.storing import Storing
 from copilot_pipeline.steps.tabulating import Tabulating
+from copilot_pipeline.steps.watching import Watching
 
 Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
@@ -254,6 +260,63 @@ class Runtime:
     def is_of_a_command(self) -> bool:
         """A command materializes in its own process and tells its user itself what to do."""
         return _current.get() is self
+
+    @property
+    def rules(self) -> list[Rule]:
+        """The rules of pipeline.yaml."""
+        pipeline = self.settings.pipeline
+        address = self.settings.environment.salesforce_base_url
+        deal_url = f"{address}/lightning/r/Opportunity/{{deal_id}}/view" if address else None
+        return rules_of(pipeline.routes, pipeline.sinks, list(pipeline.kits), deal_url=deal_url)
+
+    def delivering(self) -> Delivering:
+        """What rules ask for, and what waits in the outbox."""
+        known = all_sinks(self.settings.pipeline.sinks)
+        used = dict.fromkeys((*(rule.sink_name for rule in self.rules), *self.settings.pipeline.incidents.send))
+        return Delivering(
+            self.database,
+            self.rules,
+            {name: known[name].kind for name in used},
+            lambda name: build_sink(name, known[name], self.settings.environment),
+            may_repeat=frozenset(name for name in used if known[name].when_unsure == "resend"),
+            progress=self.progress,
+        )
+
+    def deliver(self, *, ignore_delay: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> Sent:
+        """Sends what waits, looks for failures, and sends what a person has to be told of them."""
+        delivering = self.delivering()
+        sent = delivering.send(ignore_delay=ignore_delay, patience_seconds=patience_seconds)
+        self.watching().look(week=self.gate().week, unusable=sent.problems)
+        sent.counts.update(delivering.send(patience_seconds=0).counts)
+        return sent
+
+    def watching(self) -> Watching:
+        """Failures, and who is told of them."""
+        known = all_sinks(self.settings.pipeline.sinks)
+        incidents = self.settings.pipeline.incidents
+        return Watching(
+            self.database, [(name, known[name].kind) for name in incidents.send], repeat_after=incidents.repeat_after
+        )
+
+    def check_routes(self) -> list[str]:
+        """Holds the rules against their kits' schemas. Returns what could not be checked, in words.
+
+        Raises `ConfigurationError` that names the line of each mistake; and whatever Semarize answers to a bad key.
+        """
+        named = {kit for rule in self.rules for kit in rule.kits}
+        schemas, unchecked = {}, []
+        if named:
+            with self.semarize() as client:
+                for kit in self.kits:
+                    schema = parse_kit_schema(client.kit_schema(kit)) if kit.name in named else None
+                    if schema is not None:
+                        schemas[kit.name] = schema
+                    elif kit.name in named:
+                        unchecked.append(f"kit {kit.name}: its schema cannot be read, so its bricks are not checked")
+        mistakes = mistakes_against(self.settings.pipeline.routes, schemas)
+        if mistakes:
+            raise ConfigurationError(explain_in_file(mistakes, self.settings.environment.copilot_pipeline_config))
+        return unchecked
 
     def noticing_fatal(self, reports: Iterator[Report]) -> Iterator[Report]:
         """Passes reports on, and keeps an error that concerns all days for the command that started the run."""

@@ -14,23 +14,26 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.settings_routes import IncidentSettings, Mistake, RouteSettings, SinkSettings, mistakes_in
 from copilot_pipeline.settings_sources import YamlMapping, nearest, read_yaml_mapping, refuse_misspelled
-from copilot_pipeline.settings_types import HttpAddress, OptionalAddress, OptionalHttpAddress, OptionalText, Secret
+from copilot_pipeline.settings_types import (
+    HttpAddress,
+    OptionalAddress,
+    OptionalHttpAddress,
+    OptionalText,
+    Secret,
+    Strict,
+)
 
 DEFAULT_FIRST_DAY = date(2026, 1, 1)
 REST_BASE_URL = "https://rest-api.copilot.clari.com"
 GUIDE_BASE_URL = "https://api.copilot.clari.com"
 SEMARIZE_BASE_URL = "https://api.semarize.com"
+HUBSPOT_BASE_URL = "https://api.hubapi.com"
 _KIT_NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
 _UUID = re.compile(r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
 
@@ -91,6 +94,21 @@ class Environment(BaseSettings):
         default=500.0, gt=0, description="Webhooks a second that the receiver takes; ten seconds' worth at once."
     )
     slack_webhook_url: Secret = Field(default=None, description="Slack incoming webhook for alerts.")
+    salesforce_base_url: OptionalHttpAddress = Field(
+        default=None, description="My Domain of Salesforce, https://….my.salesforce.com."
+    )
+    salesforce_client_id: Secret = Field(
+        default=None, description="Consumer key of the external client app (OAuth client credentials)."
+    )
+    salesforce_client_secret: Secret = Field(default=None, description="Its consumer secret.")
+    hubspot_access_token: Secret = Field(
+        default=None, description="Access token of a HubSpot private app that may write deals."
+    )
+    hubspot_base_url: HttpAddress = Field(default=HUBSPOT_BASE_URL, description="Address of HubSpot's API.")
+    webhook_url: Secret = Field(default=None, description="Where results are posted to: Zapier, n8n, Make.")
+    webhook_secret: Secret = Field(
+        default=None, description="What they are signed with (Standard Webhooks, `whsec_` and base64)."
+    )
 
     @cached_property
     def home(self) -> Path:
@@ -112,18 +130,14 @@ class Environment(BaseSettings):
         return url if "://" in url else str(Path(url).expanduser().absolute())
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class KitSettings(_Strict):
+class KitSettings(Strict):
     """One Semarize kit: by code (always its newest published version) or pinned to a version."""
 
     code: str | None = Field(default=None, description="The kit's code: its newest published version is used.")
     kit_version_id: str | None = Field(default=None, description="A pinned version; wins over `code`.")
 
 
-class ClariSettings(_Strict):
+class ClariSettings(Strict):
     """How calls are read."""
 
     include_private: bool = Field(default=False, description="Ask for private calls too.")
@@ -133,7 +147,7 @@ class ClariSettings(_Strict):
     )
 
 
-class SemarizeSettings(_Strict):
+class SemarizeSettings(Strict):
     """How transcripts are scored."""
 
     mode: Literal["async", "sync"] = Field(default="async", description="How runs are created.")
@@ -145,7 +159,7 @@ class SemarizeSettings(_Strict):
     )
 
 
-class PollingSettings(_Strict):
+class PollingSettings(Strict):
     """How changes are noticed."""
 
     minutes: int = Field(default=15, ge=1, le=59, description="A poll every so many minutes.")
@@ -154,7 +168,7 @@ class PollingSettings(_Strict):
     reread_days: int = Field(default=7, ge=1, le=60, description="Days listed again every night, for edited calls.")
 
 
-class BudgetSettings(_Strict):
+class BudgetSettings(Strict):
     """How the week's requests are shared out."""
 
     backfill_reserve_share: float = Field(
@@ -166,7 +180,7 @@ class BudgetSettings(_Strict):
     warn_at_share: float = Field(default=0.8, gt=0, le=1, description="A check warns once so much of the week is used.")
 
 
-class PipelineFile(_Strict):
+class PipelineFile(Strict):
     """`pipeline.yaml`: everything that is not secret."""
 
     timezone: str = Field(default="UTC", description="The zone whose days are the partitions.")
@@ -175,6 +189,9 @@ class PipelineFile(_Strict):
     semarize: SemarizeSettings = Field(default_factory=SemarizeSettings, description="How transcripts are scored.")
     polling: PollingSettings = Field(default_factory=PollingSettings, description="How changes are noticed.")
     budget: BudgetSettings = Field(default_factory=BudgetSettings, description="How the week is shared out.")
+    sinks: dict[str, SinkSettings] = Field(default_factory=dict, description="Where results go, by our name.")
+    routes: tuple[RouteSettings, ...] = Field(default=(), description="What is sent where, and when.")
+    incidents: IncidentSettings = Field(default_factory=IncidentSettings, description="Who is told of failures.")
 
     @field_validator("kits", mode="before")
     @classmethod
@@ -214,7 +231,7 @@ def _kit_mapping(value: object) -> object:
     return value
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """All settings together."""
 
     environment: Environment
@@ -241,16 +258,36 @@ def load_settings(**overrides: Any) -> Settings:
 
 def read_pipeline_file(named: str | None) -> PipelineFile:
     """Reads `pipeline.yaml`. A file that was named must exist; the default one may be absent."""
-    path = Path(named or "pipeline.yaml").expanduser()
+    path = _pipeline_path(named)
     if not path.exists():
         if named is not None:
             raise ConfigurationError(f"COPILOT_PIPELINE_CONFIG names {path}, and there is no such file")
         return PipelineFile()
     file = read_yaml_mapping(path)
     try:
-        return PipelineFile.model_validate(file.content)
+        pipeline = PipelineFile.model_validate(file.content)
     except ValidationError as error:
         raise ConfigurationError(_explain(error, str(path), file)) from None
+    mistakes = mistakes_in(pipeline.routes, pipeline.sinks, pipeline.kits, pipeline.incidents)
+    if mistakes:
+        raise ConfigurationError(explain_mistakes(mistakes, str(path), file))
+    return pipeline
+
+
+def explain_in_file(mistakes: Sequence[Mistake], named: str | None) -> str:
+    """Mistakes found later, with the lines of the file they stand in."""
+    path = _pipeline_path(named)
+    return explain_mistakes(mistakes, str(path), read_yaml_mapping(path))
+
+
+def _pipeline_path(named: str | None) -> Path:
+    return Path(named or "pipeline.yaml").expanduser()
+
+
+def explain_mistakes(mistakes: Sequence[Mistake], where: str, file: YamlMapping) -> str:
+    """One line a mistake: where it stands and what is wrong."""
+    lines = [f"  line {file.line_of(one.keys) or 1}: {'.'.join(map(str, one.keys))}: {one.what}" for one in mistakes]
+    return f"{where} has settings that cannot be used:\n" + "\n".join(lines)
 
 
 def _explain(error: ValidationError, where: str, file: YamlMapping | None = None) -> str:
@@ -274,4 +311,4 @@ def _wording(kind: str, message: str, keys: Sequence[int | str]) -> str:
     return message.removeprefix("Value error, ")
 
 
-_KEYS = frozenset(name for model in _Strict.__subclasses__() for name in model.model_fields)
+_KEYS = frozenset(name for model in Strict.__subclasses__() for name in model.model_fields)

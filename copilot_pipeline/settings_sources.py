@@ -33,6 +33,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=_NEARLY)), None)
 
 
+def named_variable(name: str, env_file: Path = Path(".env")) -> str | None:
+    """The value of a variable that pipeline.yaml names, from the environment or else `.env`; None where it is empty."""
+    value = os.environ.get(name)
+    if value is None and env_file.is_file():
+        value = dotenv.dotenv_values(env_file).get(name)
+    return (value or "").strip() or None
+
+
 def _names_in(env_file: Path) -> set[str]:
     try:
         return {name.upper() for name in dotenv.dotenv_values(env_file)} if env_file.is_file() else set()
@@ -53,6 +61,10 @@ class YamlMapping:
         """The line (from 1) of the key path, or of as much of it as there is. None for the whole file."""
         node, line = self._root, None
         for key in keys:
+            if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+                node = node.value[key]
+                line = node.start_mark.line + 1
+                continue
             if not isinstance(node, yaml.MappingNode):
                 break
             found = next(((name, value) for name, value in node.value if name.value == str(key)), None)

@@ -6,7 +6,13 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+
+class Strict(BaseModel):
+    """A part of the settings: a key it does not know is a mistake, and nothing changes it once it is read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _empty_is_missing(value: object) -> object:

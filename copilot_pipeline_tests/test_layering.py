@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent / "copilot_pipeline"
 # From the bottom to the top. A module imports its own layer's room, or rooms of layers below it, and nothing above.
 LAYERS = (
     {"errors", "records", "cleaning", "addresses", "__init__"},
-    {"http", "tables", "settings_sources", "settings_types"},
+    {"http", "tables", "settings_routes", "settings_sources", "settings_types"},
     {"settings"},
     {"clari", "semarize", "transcripts", "analysis", "database", "lake"},
     {"pacing", "ledger", "warehouse", "delivery"},

@@ -213,7 +213,7 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
             "clari:\n  inculde_private: true",
             "line 2: clari.inculde_private: there is no such setting; did you mean incl",
         ),
-        ("sinks: {}", "line 1: sinks: there is no such setting (see the README's list)"),
+        ("drains: {}", "line 1: drains: there is no such setting (see the README's list)"),
         ("clari:\n  requests_in_flight: 0", "line 2: clari.requests_in_flight: Input should be greater than or equal"),
         ("clari:\n  requests_in_flight: many", "line 2: clari.requests_in_flight: Input should be a valid integer"),
         ("clari: 3", "line 1: clari: Input should be a valid dictionary"),

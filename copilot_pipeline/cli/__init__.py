@@ -19,6 +19,8 @@ _COMMANDS = {
     "backfill": "Bring in a range of days within the week's budget: plan, start, status, cancel.",
     "budget": "This week's requests, what is reserved, when it resets.",
     "doctor": "Check credentials, kits, database and lake.",
+    "routes": "Check the rules; see what they would send.",
+    "deliveries": "What went where and when, what waits and why.",
     "sandbox": "Only the emulated APIs, with their addresses and keys.",
     "sql": "Query the pipeline's database.",
 }

@@ -58,6 +58,8 @@ def _findings(runtime: Runtime) -> Iterator[Finding]:
     if database.is_well:
         yield _look("Clari Copilot", partial(_clari, runtime))
         yield _look("weekly budget", partial(_budget, runtime))
+    for name in dict.fromkeys(rule.sink_name for rule in runtime.rules):
+        yield _look(f"sink {name}", partial(_sink, runtime, name))
     if not runtime.kits:
         yield Finding("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
         return
@@ -109,6 +111,14 @@ def _semarize(runtime: Runtime) -> str:
     with runtime.semarize() as client:
         client.probe()
     return f"{runtime.settings.environment.semarize_base_url} accepts the key"
+
+
+def _sink(runtime: Runtime, name: str) -> str:
+    from copilot_pipeline.delivery.sinks import build_sink
+    from copilot_pipeline.settings_routes import all_sinks
+
+    build_sink(name, all_sinks(runtime.settings.pipeline.sinks)[name], runtime.settings.environment).close()
+    return "has its address and keys (nothing is sent to try them)"
 
 
 def _kit(runtime: Runtime, kit: Kit) -> str:

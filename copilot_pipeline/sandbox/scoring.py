@@ -108,6 +108,7 @@ def _claims(text: Text) -> Brick:
 KITS: dict[str, dict[str, Answer]] = {
     "DEA15164": {
         "risk_flag": _present("risk", "Budget or timing is in doubt."),
+        "champion_identified": _present("champion", "Somebody wants it to happen."),
         "deal_confidence": _scale("deal_confidence", 0, 100),
         "budget_confirmed": _present("budget", "Budget is approved."),
         "decision_maker_present": _present("decider", "The signer is on the call."),

@@ -1,0 +1,1 @@
+"""Delivery: rules, and the sinks they lead to. What went out is remembered by `ledger.outbox`."""

@@ -1,0 +1,57 @@
+"""From a scored call to the fields of a sink. Pure.
+
+A brick without an answer has no field: an absent field leaves what stands in the CRM alone, where null would erase it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from copilot_pipeline.delivery.model import BrickAnswer, ScoredCall
+from copilot_pipeline.settings_routes import ConstantSettings, kit_and_brick
+
+MULTIPLE_VALUES_SEPARATOR = ";"  # what both CRMs put between the values of a multi-select field
+LONGEST_TEXT = 32_000  # characters; a long text area holds 32,768 in Salesforce, 65,536 in HubSpot
+
+
+def mapped_fields(mapping: Mapping[str, str | ConstantSettings], call: ScoredCall) -> dict[str, Any]:
+    """The sink's fields, JSON values, without those that have no answer."""
+    found = {
+        name: source.value if isinstance(source, ConstantSettings) else looked_up(source, call)
+        for name, source in mapping.items()
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def looked_up(reference: str, call: ScoredCall) -> Any:
+    """What `kit.brick`, `kit.brick.reason` or `call.title` is for this call; None where it is missing."""
+    if reference.startswith("call."):
+        return plain(call.fields.get(reference.removeprefix("call.")))
+    parts = kit_and_brick(reference)
+    answer = call.bricks.get((parts[0], parts[1])) if parts else None
+    return None if answer is None or parts is None else part_of(answer, parts[2])
+
+
+def part_of(answer: BrickAnswer, part: str) -> Any:
+    """One part of an answer; evidence as a list, none where it is empty."""
+    if part == "evidence":
+        return list(answer.evidence) or None
+    return getattr(answer, part)
+
+
+def crm_value(value: Any) -> Any:
+    """As a CRM's field takes it: lists as `a;b`, texts cut to what a field holds, whole numbers without `.0`."""
+    if isinstance(value, list):
+        value = MULTIPLE_VALUES_SEPARATOR.join(str(item) for item in value)
+    if isinstance(value, dict):
+        value = str(value)
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value[:LONGEST_TEXT] if isinstance(value, str) else value
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it: moments in ISO 8601."""
+    return value.isoformat() if isinstance(value, datetime | date) else value

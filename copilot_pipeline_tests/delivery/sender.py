@@ -1,0 +1,12 @@
+"""A process that sends what waits, for a test to kill."""
+
+from __future__ import annotations
+
+import sys
+
+from copilot_pipeline.database import Database
+from copilot_pipeline_tests.delivery.examples import HOOK, OPPORTUNITY, RISK, Clock, delivering, rules
+
+if __name__ == "__main__":
+    database = Database(sys.argv[1])
+    delivering(database, sys.argv[2], rules(RISK, HOOK, OPPORTUNITY), Clock()).send()

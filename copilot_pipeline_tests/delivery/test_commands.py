@@ -1,0 +1,94 @@
+"""The commands, as they are called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from copilot_pipeline.database import Database
+from copilot_pipeline_tests.cli.conftest import Command, command
+from copilot_pipeline_tests.delivery.examples import Crm, add_call
+from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+
+__all__ = ["command"]
+
+DAYS = ("--from", "2026-03-10", "--to", "2026-03-10")
+PIPELINE = """
+kits: {deal_signals: DEA15164}
+routes:
+  - name: Risk
+    when: {brick: deal_signals.risk_flag, is: true}
+    send: slack
+    max_age: none
+    first_run: send
+  - name: Opportunity
+    send: salesforce
+    map: {Confidence__c: deal_signals.deal_confidence}
+"""
+BRICKS = [{"key": "risk_flag", "type": "boolean"}, {"key": "deal_confidence", "type": "score"}]
+
+
+def test_from_a_dry_run_to_a_delivery(
+    command: Command, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Check, preview, enqueue, send, look, export: each says what a person needs to know next."""
+    crm = Crm()
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path == "/v1/kits/schema":
+            return reply({"bricks": BRICKS})
+        return Reply(200, b"ok") if asked.path.startswith("/services/T/") else crm(asked)
+
+    Path("pipeline.yaml").write_text(PIPELINE)
+    add_call(database, "call-1", {"risk_flag": True, "deal_confidence": 31}, title="=Northwind")
+    add_call(database, "call-2", {"risk_flag": False}, deal_id=None)
+    with serving(answer) as server:
+        for name, value in {
+            "SEMARIZE_BASE_URL": server.url, "SEMARIZE_API_KEY": "k", "SALESFORCE_BASE_URL": server.url,
+            "SALESFORCE_CLIENT_ID": "id", "SALESFORCE_CLIENT_SECRET": "secret",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        missing = command("routes", "check")
+        assert missing.code == 1
+        assert "sink slack: SLACK_WEBHOOK_URL is not set" in missing.out
+        monkeypatch.setenv("SLACK_WEBHOOK_URL", f"{server.url}/services/T/B/s3cret")
+        assert command("routes", "check").code == 0
+        shown = command("routes", "preview", *DAYS).out
+        assert "Confidence__c = 31" in shown
+        assert "2 would be sent, 0 kept silent, 0 have no record." in shown
+        assert len(json.loads(command("routes", "preview", *DAYS, "--json").out)) == 2
+        assert command("deliveries", "enqueue", *DAYS).out.startswith("2 scored calls: 2 deliveries added")
+        crm.is_down = True
+        failed = command("deliveries", "send", "--wait", "0")
+        assert failed.code == 1
+        assert "salesforce: 1 waiting; fails since" in failed.err
+        assert "answered 503" in failed.err
+        crm.is_down = False
+        sent = command("deliveries", "send", "--now")
+        assert (sent.code, sent.out) == (0, "salesforce: 1 delivered\n")
+    listed = json.loads(command("deliveries", "--json").out)
+    assert {row["state"] for row in listed["deliveries"]} == {"delivered"}
+    assert "s3cret" not in command("deliveries").out
+    assert command("deliveries", "export", *DAYS, "--csv", "out.csv").code == 0
+    assert ",'=Northwind," in Path("out.csv").read_bytes().decode()
+
+
+def test_a_rule_with_a_mistake_in_it_is_not_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kit has no such brick: the line is named, the code says that a setting is wrong, and nothing is enqueued."""
+    Path("pipeline.yaml").write_text(PIPELINE.replace("deal_confidence}", "deal_confidance}"))
+    with serving(lambda _: reply({"bricks": BRICKS})) as server:
+        monkeypatch.setenv("SEMARIZE_BASE_URL", server.url)
+        monkeypatch.setenv("SEMARIZE_API_KEY", "k")
+        ended = command("deliveries", "enqueue", *DAYS)
+    assert ended.code == 3
+    assert "line 11: routes.1.map.Confidence__c: the kit deal_signals has no brick 'deal_confidance'" in ended.err
+    assert "did you mean deal_confidence?" in ended.err
+
+
+def test_a_state_that_does_not_exist_is_a_wrong_usage(command: Command) -> None:
+    """With the ones that do."""
+    ended = command("deliveries", "--state", "lost")
+    assert ended.code == 2
+    assert "there is no state lost; there are waiting" in ended.err

@@ -1,0 +1,138 @@
+"""Conditions are true only of what is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copilot_pipeline.delivery.conditions import applies, compare, truth_of
+from copilot_pipeline.settings_routes import ConditionSettings
+from copilot_pipeline_tests.delivery.examples import KIT, scored
+
+
+def condition(content: dict[str, Any]) -> ConditionSettings:
+    """A condition as pipeline.yaml has it."""
+    return ConditionSettings.model_validate(content)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "value", "expected"),
+    [
+        ({"is": True}, True, True),
+        ({"is": True}, False, False),
+        ({"is": True}, None, False),
+        ({"is": True}, 1.0, False),
+        ({"is": 1}, True, False),
+        ({"is": 1}, 1.0, True),
+        ({"is": "price"}, "price", True),
+        ({"is_not": "price"}, "timing", True),
+        ({"is_not": "price"}, None, False),
+        ({"is_not": True}, "yes", False),
+        ({"above": 60}, 60.0, False),
+        ({"above": 60}, 60.1, True),
+        ({"at_least": 60}, 60.0, True),
+        ({"below": 0.6}, 0.0, True),
+        ({"below": 0.6}, None, False),
+        ({"below": 1}, False, False),
+        ({"at_most": 0.6}, 0.6, True),
+        ({"above": 1}, "2", False),
+        ({"contains": "Globex"}, ["Initech", "Globex"], True),
+        ({"contains": "Globe"}, ["Globex"], False),
+        ({"contains": "Globe"}, "Globex", True),
+        ({"one_of": ["price", "timing"]}, "timing", True),
+        ({"one_of": [1, 2]}, True, False),
+    ],
+)
+def test_a_comparison_compares_like_with_like(comparison: dict[str, Any], value: Any, expected: bool) -> None:
+    """Yes is not 1, a text is not a number, and null is nothing: none of them makes a comparison true."""
+    assert applies(condition({"brick": f"{KIT}.b", **comparison}), scored({"b": value})) is expected
+
+
+def test_a_missing_brick_makes_nothing_true() -> None:
+    """Neither a comparison nor its negation holds of a brick that is not there."""
+    asked = {"brick": f"{KIT}.b", "is": True}
+    assert not applies(condition(asked), scored())
+    assert not applies(condition({"not": asked}), scored())
+    assert applies(condition({"any": [asked, {"not": {"brick": f"{KIT}.c", "is": True}}]}), scored({"c": False}))
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.floats(allow_nan=False), st.text(max_size=3), st.lists(st.text(max_size=2))
+)
+NAMES = st.sampled_from("abc")
+COMPARISONS = st.one_of(
+    st.builds(lambda name, value: {"brick": f"{KIT}.{name}", "is": value}, NAMES, st.booleans()),
+    st.builds(lambda name, value: {"brick": f"{KIT}.{name}", "above": value}, NAMES, st.integers(-3, 3)),
+    st.builds(lambda name, value: {"brick": f"{KIT}.{name}", "contains": value}, NAMES, st.text(max_size=2)),
+)
+CONDITIONS = st.recursive(
+    COMPARISONS,
+    lambda inner: st.one_of(
+        st.builds(lambda parts: {"all": parts}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda parts: {"any": parts}, st.lists(inner, min_size=1, max_size=3)),
+        st.builds(lambda part: {"not": part}, inner),
+    ),
+    max_leaves=8,
+)
+
+
+@given(CONDITIONS)
+def test_of_a_call_without_answers_nothing_is_ever_true(content: dict[str, Any]) -> None:
+    """However conditions are put together, ignorance never fires a rule."""
+    assert truth_of(condition(content), scored({"a": None})) is None
+
+
+@given(CONDITIONS, st.dictionaries(NAMES, VALUES))
+def test_not_turns_truth_around_and_leaves_ignorance(content: dict[str, Any], bricks: dict[str, Any]) -> None:
+    """`not` of true is false, of false is true, of unknown is unknown; twice is nothing."""
+    call = scored(bricks)
+    truth = truth_of(condition(content), call)
+    assert truth_of(condition({"not": content}), call) is (None if truth is None else not truth)
+    assert truth_of(condition({"not": {"not": content}}), call) is truth
+
+
+@given(CONDITIONS, st.dictionaries(NAMES, VALUES), NAMES, VALUES)
+def test_learning_more_never_takes_a_truth_back(
+    content: dict[str, Any], bricks: dict[str, Any], name: str, value: Any
+) -> None:
+    """An answer where there was none turns unknown into known, and changes nothing that was known."""
+    before = truth_of(condition(content), scored({**bricks, name: None}))
+    after = truth_of(condition(content), scored({**bricks, name: value}))
+    assert before is None or before is after
+
+
+@given(VALUES, st.floats(allow_nan=False, allow_infinity=False))
+def test_opposite_comparisons_exclude_each_other(value: Any, operand: float) -> None:
+    """Of `above` and `at_most` exactly one holds of a number, and neither of anything else."""
+    found = {compare("above", value, operand), compare("at_most", value, operand)}
+    is_number = isinstance(value, float)
+    assert found == ({True, False} if is_number else {None})
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"brick": "k.b"}, "needs one comparison"),
+        ({"is": True}, "needs `brick`"),
+        ({"brick": "k.b", "is": True, "above": 3}, "needs one comparison"),
+        ({"brick": "k.b", "is": None}, "`is` compares with nothing"),
+        ({"all": [], "brick": "k.b"}, "at least 1 item"),
+        ({"all": [{"brick": "k.b", "is": True}], "any": [{"brick": "k.b", "is": True}]}, "several conditions at once"),
+        ({"brick": "k.b", "above": "3"}, "valid number"),
+        ({"brick": "k.b", "equals": 3}, "Extra inputs"),
+    ],
+)
+def test_a_condition_that_says_nothing_is_refused(content: dict[str, Any], said: str) -> None:
+    """What cannot be meant is a mistake at start, with words that say which."""
+    with pytest.raises(ValueError, match=said):
+        condition(content)
+
+
+def test_and_and_or_are_words_too() -> None:
+    """`and` and `or` say the same as `all` and `any`."""
+    asked = {"brick": f"{KIT}.a", "is": True}
+    assert condition({"and": [asked]}) == condition({"all": [asked]})
+    assert condition({"or": [asked]}) == condition({"any": [asked]})

@@ -1,0 +1,89 @@
+"""`kill -9` in the middle of a request."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from copilot_pipeline.database import Database
+from copilot_pipeline_tests.delivery.examples import (
+    DAY,
+    HOOK,
+    OPPORTUNITY,
+    RISK,
+    Clock,
+    Crm,
+    add_call,
+    delivering,
+    rules,
+)
+from copilot_pipeline_tests.http_servers import Asked, Reply, serving
+
+OK = Reply(200, b"ok")
+WITHIN_SECONDS = 30
+
+
+@pytest.mark.parametrize(
+    ("route", "repeats", "state"),
+    [(RISK, 0, "uncertain"), (HOOK, 1, "delivered"), (OPPORTUNITY, 1, "delivered")],
+    ids=["slack", "webhook", "salesforce"],
+)
+def test_a_sender_killed_in_the_middle_of_a_request(
+    database: Database, route: Mapping[str, Any], repeats: int, state: str
+) -> None:
+    """What may have arrived is repeated where that does no harm, and left to a person where it does.
+
+    Its neighbours go out, and nothing is sent by two. While the process lives, nobody takes its row away.
+    """
+    crm = Crm()
+    arrived, let_go = threading.Event(), threading.Event()
+    held: list[Asked] = []
+
+    def answer(asked: Asked) -> Reply:
+        is_message = asked.path not in ("/services/oauth2/token",)
+        if is_message and not arrived.is_set():
+            held.append(asked)
+            arrived.set()
+            let_go.wait(WITHIN_SECONDS)
+            return OK
+        return crm(asked) if asked.path.startswith("/services/") and "/T/" not in asked.path else OK
+
+    for number in range(3):
+        deal_id = f"0060000000{number:05d}AAA"
+        add_call(database, f"call-{number}", {"risk_flag": True, "deal_confidence": number}, deal_id=deal_id)
+    with serving(answer) as server:
+        steps = delivering(database, server.url, rules(route), Clock())
+        steps.enqueue([DAY])
+        command = [sys.executable, "-m", "copilot_pipeline_tests.delivery.sender", database.url, server.url]
+        with subprocess.Popen(command) as sender:
+            assert arrived.wait(WITHIN_SECONDS)
+            if route is RISK:
+                steps.send()  # a second sender, while the first one still holds its row
+                assert len(steps.outbox.listed(states=["sending"])) == 1
+            sender.kill()
+        let_go.set()
+        steps.send()
+        rows = steps.outbox.listed()
+    first = held[0]
+    same = [asked for asked in server.asked if _key(asked) == _key(first) and asked.method == first.method]
+    assert len(same) == 1 + repeats
+    counted = Counter(row.state for row in rows)
+    if route is OPPORTUNITY:
+        assert counted == {"delivered": 3}
+        assert len(crm.records) == 3
+    else:
+        assert counted == Counter({state: 1}) + Counter({"delivered": 2})
+
+
+def _key(asked: Asked) -> str:
+    """What a receiver knows a message by."""
+    if asked.path.endswith("/composite/sobjects"):
+        return json.dumps(json.loads(asked.body), sort_keys=True)
+    return asked.headers.get("webhook-id") or asked.body.decode()

@@ -1,0 +1,92 @@
+"""Slack messages keep to Slack's limits and show what was said as it was said."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copilot_pipeline.delivery.messages import LONGEST_TEXT, MOST_BLOCKS, escaped, link, shown, slack_message
+from copilot_pipeline.delivery.model import BrickAnswer
+from copilot_pipeline_tests.delivery.examples import KIT, RISK, rules, scored
+
+TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=5000)
+
+
+def message(call: Any, **route: Any) -> dict[str, Any]:
+    """The message of a rule about a call."""
+    rule = rules({**RISK, **route})[0]
+    return slack_message(rule.name, call, rule.route, "https://crm.example/{deal_id}/view", {})
+
+
+def texts_of(sent: dict[str, Any]) -> list[str]:
+    """Every text in the blocks."""
+    found = [block["text"]["text"] for block in sent["blocks"] if "text" in block]
+    return found + [element["text"] for block in sent["blocks"] for element in block.get("elements", [])]
+
+
+def test_the_message_shows_score_reason_evidence_and_links() -> None:
+    """A person sees the score, why, the quote, and gets to the call and to the deal."""
+    call = scored({"risk_flag": True, "deal_confidence": 31.0}, review_url="https://copilot.example/1", deal_id="006X")
+    answer = BrickAnswer(True, 0.9, "Budget is in doubt.", ("We may have to wait.",))
+    whole = "\n".join(texts_of(message(_with(call, "risk_flag", answer), score=f"{KIT}.deal_confidence")))
+    for part in ("*deal_signals.deal_confidence:* 31", "*deal_signals.risk_flag:* yes (confidence 90%)"):
+        assert part in whole
+    assert "Budget is in doubt." in whole
+    assert "> We may have to wait." in whole
+    assert "<https://copilot.example/1|Open the call>" in whole
+    assert "<https://crm.example/006X/view|Open the deal>" in whole
+
+
+def test_what_was_said_cannot_ping_anybody_or_fake_a_link() -> None:
+    """Mentions and links from outside arrive as the characters they are."""
+    title = "<!channel> <https://evil.example|our site> & more"
+    whole = "\n".join([*texts_of(message(scored({"risk_flag": True}, title=title))), "x"])
+    assert "<!channel>" not in whole
+    assert "&lt;!channel&gt; &lt;https://evil.example|our site&gt; &amp; more" in whole
+
+
+@given(TEXTS, TEXTS, st.lists(TEXTS, max_size=6), TEXTS)
+def test_no_text_is_longer_than_slack_takes(title: str, reason: str, evidence: list[str], url: str) -> None:
+    """Whatever comes from outside, every text and the number of blocks stay within the limits."""
+    answer = BrickAnswer(True, 0.5, reason, tuple(evidence))
+    call = _with(
+        scored({}, title=title, account_name=title, rep_name=reason, review_url="https://x/" + url), "risk_flag", answer
+    )
+    sent = message(call)
+    assert len(sent["blocks"]) <= MOST_BLOCKS
+    assert all(0 < len(text) <= LONGEST_TEXT for text in texts_of(sent))
+    assert len(sent["blocks"][0]["text"]["text"]) <= 150
+
+
+@given(TEXTS, st.integers(10, 200))
+def test_a_cut_never_splits_an_escape(text: str, longest: int) -> None:
+    """What is shown reads back as the beginning of what was there."""
+    cut = shown(text, longest)
+    assert len(cut) <= longest
+    flat = " ".join(text.split())
+    assert flat.startswith(
+        cut.removesuffix("…").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")[: len(flat)]
+    )
+    assert not re.search(r"&(?!amp;|lt;|gt;)", cut)
+
+
+@given(TEXTS)
+def test_escaping_is_exactly_the_three_characters(text: str) -> None:
+    """Nothing else is changed."""
+    assert html.unescape(escaped(text.replace("&", ""))) == text.replace("&", "")
+
+
+def test_an_address_that_is_none_is_no_link() -> None:
+    """Only http and https lead anywhere."""
+    assert link("javascript:alert(1)", "x") is None
+    assert link(None, "x") is None
+    assert link("https://a.example/?q=<b>|c", "x") == "<https://a.example/?q=%3Cb%3E%7Cc|x>"
+
+
+def _with(call: Any, brick: str, answer: BrickAnswer) -> Any:
+    call.bricks[(KIT, brick)] = answer
+    return call

@@ -1,0 +1,186 @@
+"""What servers answer, sorted into what becomes of a delivery; and no secret or spoken word in a reason."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copilot_pipeline.delivery.model import Delivery, Outcome, Trouble, Verdict
+from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink, build_sink
+from copilot_pipeline.delivery.sinks.halving import fields_of, send_divided
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.settings import Environment
+from copilot_pipeline.settings_routes import SinkSettings
+from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+
+
+def deal(number: int, **fields: Any) -> Delivery:
+    """A record to write."""
+    return Delivery(number, f"msg_{number}", str(number), {"id": str(number), "fields": fields or {"x": 1}})
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict", "trouble"),
+    [
+        (200, b"ok", Verdict.DELIVERED, None),
+        (400, b"invalid_blocks", Verdict.REFUSED, None),
+        (403, b"action_prohibited", Verdict.LATER, Trouble.CREDENTIALS),
+        (404, b"channel_not_found", Verdict.LATER, Trouble.CREDENTIALS),
+        (410, b"channel_is_archived", Verdict.LATER, Trouble.CREDENTIALS),
+        (302, b"", Verdict.LATER, Trouble.CREDENTIALS),
+        (429, b"", Verdict.LATER, Trouble.BUSY),
+        (500, b"rollup_error", Verdict.LATER, Trouble.DOWN),
+    ],
+)
+def test_slack_answers_are_sorted(status: int, body: bytes, verdict: Verdict, trouble: Trouble | None) -> None:
+    """Refused for good, or later, or a matter for a person."""
+    with serving(lambda _: Reply(status, body)) as server:
+        sink = SlackSink(f"{server.url}/services/T/B/s3cret")
+        (outcome,) = sink.send([Delivery(1, "msg_1", "", {"text": "secret words"})])
+        sink.close()
+    assert (outcome.verdict, outcome.trouble) == (verdict, trouble)
+    assert "s3cret" not in str(outcome)
+    assert "secret words" not in str(outcome)
+
+
+def test_no_log_holds_an_address_a_key_or_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    """Even where everything is logged: a webhook's address is its key."""
+    caplog.set_level(logging.DEBUG)
+    with serving(lambda _: Reply(200, b"ok")) as server:
+        slack, hook = SlackSink(f"{server.url}/services/T/B/s3cret"), WebhookSink(f"{server.url}/s3cret", "c2VjcmV0")
+        for sink in (slack, hook):
+            assert sink.send([Delivery(1, "msg_1", "", {"text": "secret words"})])[0].verdict is Verdict.DELIVERED
+            sink.close()
+    assert "s3cret" not in caplog.text
+    assert "c2VjcmV0" not in caplog.text
+    assert "secret words" not in caplog.text
+
+
+def test_hubspot_writes_a_batch_and_says_of_each_what_became_of_it() -> None:
+    """207: some are written, some are not, each with its reason."""
+
+    def answer(asked: Asked) -> Reply:
+        inputs = json.loads(asked.body)["inputs"]
+        assert inputs[0]["properties"] == {"risk": "true", "score": "31"}
+        error = {"category": "OBJECT_NOT_FOUND", "message": "no", "context": {"ids": ["2"]}}
+        return reply({"status": "COMPLETE", "results": [{"id": "1"}], "errors": [error]}, 207)
+
+    with serving(answer) as server:
+        sink = HubspotSink(server.url, "pat-1")
+        found = sink.send([deal(1, risk=True, score=31), deal(2), deal(3)])
+        sink.close()
+    assert [one.verdict for one in found] == [Verdict.DELIVERED, Verdict.REFUSED, Verdict.LATER]
+    assert found[1].reason == "OBJECT_NOT_FOUND: there is no such deal"
+    assert server.asked[0].headers["authorization"] == "Bearer pat-1"
+
+
+def test_a_property_that_hubspot_does_not_know_fails_only_its_records() -> None:
+    """HubSpot refuses the whole batch; the others are written, and the reason names the property, not the value."""
+
+    def answer(asked: Asked) -> Reply:
+        inputs = json.loads(asked.body)["inputs"]
+        if any("nope" in one["properties"] for one in inputs):
+            problem = [{"isValid": False, "message": 'Property "nope" does not exist: "secret words"',
+                        "error": "PROPERTY_DOESNT_EXIST", "name": "nope"}]  # fmt: skip
+            message = f"Property values were not valid: {json.dumps(problem)}"
+            return reply({"status": "error", "category": "VALIDATION_ERROR", "message": message}, 400)
+        return reply({"status": "COMPLETE", "results": [{"id": one["id"]} for one in inputs]})
+
+    with serving(answer) as server:
+        sink = HubspotSink(server.url, "pat-1")
+        found = sink.send([deal(number, **({"nope": 1} if number == 3 else {"x": 1})) for number in range(8)])
+        sink.close()
+    assert [one.verdict is Verdict.DELIVERED for one in found] == [number != 3 for number in range(8)]
+    assert found[3].reason == "PROPERTY_DOESNT_EXIST (nope): create the property on deals, or correct `map`"
+
+
+def test_refused_credentials_of_a_crm_are_a_matter_for_a_person() -> None:
+    """Nothing is refused: all of it waits for the key to be renewed."""
+    with serving(lambda _: reply({"status": "error", "category": "INVALID_AUTHENTICATION"}, 401)) as server:
+        hubspot = HubspotSink(server.url, "pat-1")
+        salesforce = SalesforceSink(server.url, "client", "s3cret")
+        found = [*hubspot.send([deal(1), deal(2)]), *salesforce.send([deal(3)])]
+        hubspot.close()
+        salesforce.close()
+    assert {(one.verdict, one.trouble) for one in found} == {(Verdict.LATER, Trouble.CREDENTIALS)}
+    assert "s3cret" not in str(found)
+
+
+def test_a_daily_limit_of_salesforce_is_no_matter_of_rights() -> None:
+    """It is sent with 403 and passes by itself."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.path.endswith("/token"):
+            return reply({"access_token": "t"})
+        return reply([{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}], 403)
+
+    with serving(answer) as server:
+        sink = SalesforceSink(server.url, "client", "secret")
+        (outcome,) = sink.send([deal(1)])
+        sink.close()
+    assert (outcome.verdict, outcome.trouble) == (Verdict.LATER, Trouble.BUSY)
+
+
+@given(st.lists(st.sampled_from(["good", "bad value", "bad field"]), min_size=1, max_size=40))
+def test_a_batch_is_divided_until_only_the_culprits_are_refused(kinds: list[str]) -> None:
+    """Whoever is among them, good records are written exactly once and bad ones never."""
+    written: list[str] = []
+
+    def attempt(batch: Any) -> list[Outcome] | Outcome:
+        if any("nope" in fields_of(one) for one in batch):
+            return Outcome(Verdict.REFUSED, "no such field")
+        if any(one.payload["fields"].get("x") == "bad" for one in batch):
+            return Outcome(Verdict.REFUSED, "no such value")
+        written.extend(one.target for one in batch)
+        return [Outcome(Verdict.DELIVERED)] * len(batch)
+
+    contents = {"good": {"x": 1}, "bad value": {"x": "bad"}, "bad field": {"nope": 1}}
+    batch = [deal(number, **contents[kind]) for number, kind in enumerate(kinds)]
+    found = send_divided(batch, attempt, lambda outcome: outcome.reason == "no such field")
+    assert [one.verdict is Verdict.DELIVERED for one in found] == [kind == "good" for kind in kinds]
+    assert sorted(written) == sorted(str(number) for number, kind in enumerate(kinds) if kind == "good")
+
+
+def environment(**values: str) -> Environment:
+    """Nothing but these variables."""
+    return Environment(_env_file=None, **values)  # type: ignore[arg-type, call-arg]
+
+
+@pytest.mark.parametrize(
+    ("sink", "values", "said"),
+    [
+        ({"kind": "slack"}, {}, "sink s: SLACK_WEBHOOK_URL is not set"),
+        ({"kind": "slack"}, {"slack_webhook_url": "hooks"}, "SLACK_WEBHOOK_URL must begin with https://"),
+        ({"kind": "hubspot"}, {}, "HUBSPOT_ACCESS_TOKEN is not set"),
+        ({"kind": "salesforce"}, {"salesforce_base_url": "https://a.example"}, "SALESFORCE_CLIENT_SECRET is not set"),
+        ({"kind": "webhook"}, {"webhook_url": "https://a.example", "webhook_secret": "whsec_é"}, None),
+        ({"kind": "slack", "url_env": "SLACK_URL_OF_EMEA"}, {}, "sink s: SLACK_URL_OF_EMEA is not set"),
+    ],
+)
+def test_what_a_sink_lacks_is_named(sink: dict[str, Any], values: dict[str, str], said: str | None) -> None:
+    """The variable, and never its value."""
+    with pytest.raises((ConfigurationError, ValueError)) as caught:
+        build_sink("s", SinkSettings.model_validate(sink), environment(**values))
+    assert said is None or said in str(caught.value)
+
+
+def test_a_sink_may_have_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two channels: two names, two variables."""
+    with serving(lambda _: Reply(200, b"ok")) as server:
+        monkeypatch.setenv("SLACK_URL_OF_EMEA", f"{server.url}/services/T/B/emea")
+        sink = build_sink("emea", SinkSettings(kind="slack", url_env="SLACK_URL_OF_EMEA"), environment())
+        assert sink.send([Delivery(1, "msg_1", "", {"text": "a"})])[0].verdict is Verdict.DELIVERED
+        sink.close()
+    assert server.asked[0].path == "/services/T/B/emea"
+
+
+def test_a_webhook_secret_that_is_no_base64_is_refused_without_being_shown() -> None:
+    """At start, with a way to make a right one."""
+    with pytest.raises(ConfigurationError, match="must be base64") as caught:
+        WebhookSink("https://a.example", "whsec_a")
+    assert "whsec_a" not in str(caught.value)
