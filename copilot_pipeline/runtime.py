@@ -5,10 +5,10 @@ Assets, sensors and commands hold a `Runtime` and ask it for a step; they never 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import TypeVar
 
@@ -281,6 +281,11 @@ class Runtime:
             may_repeat=frozenset(name for name in used if known[name].when_unsure == "resend"),
             progress=self.progress,
         )
+
+    def enqueue_deliveries(self, days: Sequence[date]) -> None:
+        """Puts into the outbox what the rules ask for of these days."""
+        if self.rules and days:
+            self.delivering().enqueue(days)
 
     def deliver(self, *, ignore_delay: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> Sent:
         """Sends what waits, looks for failures, and sends what a person has to be told of them."""

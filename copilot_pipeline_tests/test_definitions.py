@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from copilot_pipeline.definitions import defs
+from copilot_pipeline.settings import PollingSettings
 from copilot_pipeline.tables import RAW_CALL_DETAILS, WAREHOUSE_TABLES, Table
 
 TABLES = {table.name: table for table in (*WAREHOUSE_TABLES, RAW_CALL_DETAILS)}
@@ -142,7 +143,7 @@ def test_the_daily_schedule_looks_back() -> None:
         )
         requests = schedule.evaluate_tick(context).run_requests
     days = [request.partition_key for request in requests or []]
-    assert days == [(yesterday - timedelta(days=back)).isoformat() for back in range(3)]
+    assert days == [(yesterday - timedelta(days=back)).isoformat() for back in range(PollingSettings().reread_days)]
     assert len({request.run_key for request in requests or []}) == 3
 
 

@@ -49,6 +49,7 @@ def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date]
             ]
             landed.add(done.day, facts)
         tables.refresh_views()
+        runtime.enqueue_deliveries([day for day in days if day not in problems])
         fail_if(problems, runtime, "semarize_scores")
 
 

@@ -54,6 +54,7 @@ def follow_arrivals(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Ru
         _log(context, CALL_TABLES, day)
     for day in _scored(runtime, _days_within_partitions({*to_finish, *followed.run_days}), problems):
         _log(context, SCORE_TABLES, day)
+    runtime.enqueue_deliveries(to_finish)
     if problems:
         raise dg.Failure("Some of it is left for the next run:\n" + "\n".join(problems[:20]), allow_retries=False)
 
@@ -62,6 +63,20 @@ def follow_arrivals(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Ru
 def arrivals() -> None:
     """One op."""
     follow_arrivals()
+
+
+@dg.op(description="Sends what waits in the outbox, looks for failures, and tells people of them.")
+def send_deliveries(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Runtime]) -> None:
+    """Each delivery goes out once; a sink that is down delays its own only."""
+    sent = runtime.deliver()
+    for name, problem in sent.problems.items():
+        context.log.warning(f"{name}: {problem}")
+
+
+@dg.job(description="Slack, CRM and webhooks: what the routes of pipeline.yaml ask for.", tags=ARRIVALS_PRIORITY)
+def deliver() -> None:
+    """One op."""
+    send_deliveries()
 
 
 def _tabulated(runtime: Runtime, days: list[date], problems: list[str]) -> Iterator[date]:

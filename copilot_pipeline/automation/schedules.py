@@ -4,7 +4,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from copilot_pipeline.assets.partitions import DAYS
-from copilot_pipeline.automation.jobs import arrivals, poll
+from copilot_pipeline.automation.jobs import arrivals, deliver, poll
 from copilot_pipeline.settings import load_settings
 from copilot_pipeline.tables import CALL_TABLES, DEALS, RAW_CALL_DETAILS, SCORE_TABLES, SCORECARDS, TOPICS, USERS
 
@@ -57,6 +57,15 @@ poll_schedule = dg.ScheduleDefinition(
     description="Every few minutes: what changed since the last poll.",
 )
 
+watch_schedule = dg.ScheduleDefinition(
+    name="watch_schedule",
+    job=deliver,
+    cron_schedule="7 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every hour: is a sink down, does a backlog grow, is the budget spent?",
+)
+
 reference_schedule = dg.ScheduleDefinition(
     name="reference_data_schedule",
     job=reference_data,
@@ -66,5 +75,5 @@ reference_schedule = dg.ScheduleDefinition(
     description="Every day at 05:30 UTC: users, topics, scorecards, open deals.",
 )
 
-ALL_JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [daily_calls, reference_data, poll, arrivals]
-ALL_SCHEDULES = [daily_calls_schedule, poll_schedule, reference_schedule]
+ALL_JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [daily_calls, reference_data, poll, arrivals, deliver]
+ALL_SCHEDULES = [daily_calls_schedule, poll_schedule, watch_schedule, reference_schedule]

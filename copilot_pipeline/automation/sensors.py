@@ -7,8 +7,9 @@ from functools import lru_cache
 import dagster as dg
 
 from copilot_pipeline.assets.raw import DAYS_PER_RUN
-from copilot_pipeline.automation.jobs import ARRIVAL_DOORS, ARRIVALS_PRIORITY, arrivals
+from copilot_pipeline.automation.jobs import ARRIVAL_DOORS, ARRIVALS_PRIORITY, arrivals, deliver
 from copilot_pipeline.automation.schedules import daily_calls
+from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.ledger.backfills import Backfill, chunks
 from copilot_pipeline.runtime import BACKFILL, Runtime
 from copilot_pipeline.settings import load_settings
@@ -153,4 +154,46 @@ def _why_closed(runtime: Runtime, door: str) -> str | None:
     return None
 
 
-ALL_SENSORS = [arrivals_sensor, backfill_sensor, budget_valve]
+@dg.sensor(
+    job=deliver,
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Starts a run when something in the outbox is due.",
+)
+def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """One run at a time."""
+    due = _watcher().delivering().outbox.due()
+    if not due:
+        return dg.SkipReason("nothing is due")
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=deliver.name, statuses=_UNDER_WAY)):
+        return dg.SkipReason(f"{due} due; a run is under way")
+    return dg.SensorResult([dg.RunRequest(tags=ARRIVALS_PRIORITY)])
+
+
+@dg.run_failure_sensor(
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells people of runs that failed, once a day while it lasts.",
+)
+def failed_runs(context: dg.RunFailureSensorContext) -> None:
+    """A run that waits for the week's budget is no failure: it goes on by itself."""
+    run = context.dagster_run
+    if run.tags.get("dagster/will_retry") == "true":
+        return
+    what = f"Run {run.run_id[:8]} of {run.job_name} failed."
+    todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
+    _watcher().watching().tell(Problem(f"run {run.job_name}", what, todo))
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Tells people when a job that failed works again.",
+)
+def mended_runs(context: dg.RunStatusSensorContext) -> None:
+    """Says so once."""
+    _watcher().watching().over(f"run {context.dagster_run.job_name}")
+
+
+ALL_SENSORS = [arrivals_sensor, backfill_sensor, budget_valve, deliveries_sensor, failed_runs, mended_runs]

@@ -47,6 +47,8 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
         finished = materialize_days(runtime, days, chosen)
         counts = _counts(runtime, days)
+        if runtime.rules:
+            _deliver(runtime, bars)
     if as_json:
         click.echo(
             json.dumps(
@@ -68,6 +70,15 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         if not as_json:
             console.print("Run the same command again: what is done stays done.", highlight=False)
         raise click.exceptions.Exit(NOT_DONE)
+
+
+def _deliver(runtime: Runtime, bars: Bars) -> None:
+    """What the rules ask for goes out now; what cannot be sent stays in the outbox."""
+    sent = runtime.deliver()
+    for name, problem in sent.problems.items():
+        bars.note(f"{name}: {problem}")
+    for (name, state), count in sorted(sent.counts.items()):
+        bars.note(f"{name}: {count} {state}")
 
 
 def checked_days(first: date, last: date) -> tuple[date, ...]:

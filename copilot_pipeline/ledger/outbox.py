@@ -184,6 +184,15 @@ class Outbox:
 
     # --- for people --------------------------------------------------------------------------------------------
 
+    def due(self) -> int:
+        """Rows that may be sent now."""
+        with self._database.connection() as connection:
+            row = connection.execute(
+                """SELECT count(*) FROM copilot_ops.outbox LEFT JOIN copilot_ops.sinks ON sinks.name = outbox.sink
+                WHERE state = 'waiting' AND next_attempt_at <= now() AND coalesce(next_try_at, '-infinity') <= now()"""
+            ).fetchone()
+        return int(row[0]) if row else 0
+
     def listed(self, *, states: Sequence[str] = (), route: str | None = None, limit: int = 50) -> list[Listed]:
         """The newest rows in some states (all, where none is named)."""
         with self._database.connection() as connection:

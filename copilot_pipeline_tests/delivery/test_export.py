@@ -38,7 +38,7 @@ def test_a_text_is_never_a_formula(text: str) -> None:
 
 
 @given(
-    st.text(alphabet=st.characters(exclude_categories=("Cs",), exclude_characters="\x00")), st.text("ab\",\n\r=+-@ '")
+    st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00")), st.text("ab\",\n\r=+-@ '")
 )
 def test_any_text_survives(title: str, value: str) -> None:
     """What a CSV reader gets back is what was written, but for the apostrophe."""

@@ -13,7 +13,7 @@ from copilot_pipeline.delivery.messages import LONGEST_TEXT, MOST_BLOCKS, escape
 from copilot_pipeline.delivery.model import BrickAnswer
 from copilot_pipeline_tests.delivery.examples import KIT, RISK, rules, scored
 
-TEXTS = st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=5000)
+TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5000)
 
 
 def message(call: Any, **route: Any) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def test_a_batch_is_divided_until_only_the_culprits_are_refused(kinds: list[str]
         written.extend(one.target for one in batch)
         return [Outcome(Verdict.DELIVERED)] * len(batch)
 
-    contents = {"good": {"x": 1}, "bad value": {"x": "bad"}, "bad field": {"nope": 1}}
+    contents: dict[str, dict[str, Any]] = {"good": {"x": 1}, "bad value": {"x": "bad"}, "bad field": {"nope": 1}}
     batch = [deal(number, **contents[kind]) for number, kind in enumerate(kinds)]
     found = send_divided(batch, attempt, lambda outcome: outcome.reason == "no such field")
     assert [one.verdict is Verdict.DELIVERED for one in found] == [kind == "good" for kind in kinds]
