@@ -43,28 +43,6 @@ def _command(pipeline: Pipeline, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_a_backfill_launched_in_the_ui_succeeds(make_pipeline: MakePipeline) -> None:
-    """The page opens, a backfill of two days launched over GraphQL materializes every table of both, and ending `dev`
-    ends everything it started."""
-    pipeline = make_pipeline(days=2, calls_per_day=5)
-    days = list(pipeline.days())
-    with running_dev(pipeline) as interface:
-        page = httpx.get(interface.url)
-        assert page.status_code == 200
-        assert "<!DOCTYPE html>" in page.text
-        backfill = interface.wait_for_backfill(interface.launch(TABLES, days))
-        assert backfill["status"] == "COMPLETED_SUCCESS"
-        counts = {
-            one["assetKey"]["path"][0]: (one["numPartitionsMaterialized"], one["numPartitionsFailed"])
-            for one in backfill["assetBackfillData"]["assetBackfillStatuses"]
-        }
-        assert counts == dict.fromkeys(TABLES, (2, 0))
-    found = {str(row["call_date"]) for row in pipeline.query("SELECT DISTINCT call_date FROM copilot.calls")}
-    assert found == set(days)
-    with pytest.raises(httpx.TransportError):
-        httpx.get(interface.url)
-
-
 def test_a_spent_week_is_a_queue_and_not_a_failure(make_pipeline: MakePipeline) -> None:
     """With a week that is too small, the server never refuses a request for the week: the backfill's rest waits in the
     queue with the valve shut, and goes on by itself when the week is over. Nothing is fetched twice."""
@@ -95,27 +73,40 @@ def test_a_spent_week_is_a_queue_and_not_a_failure(make_pipeline: MakePipeline) 
     assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
 
 
-def test_a_webhook_ends_in_scores_and_a_backfill_in_days(make_pipeline: MakePipeline) -> None:
-    """A call named by a webhook is fetched, tabulated and scored without its day being listed; a registered backfill
-    then brings in the rest of the days, and fetches nothing again."""
+def test_all_doors_lead_to_the_same_tables(make_pipeline: MakePipeline) -> None:
+    """The page opens. A backfill of one day launched there over GraphQL materializes every table of it; meanwhile a
+    call of another day, named by a webhook, is fetched, tabulated and scored without its day being listed; a registered
+    backfill then brings in the rest. Nothing is fetched twice, and ending `dev` ends everything it started."""
     pipeline = make_pipeline(days=2, calls_per_day=10)
+    first, last = pipeline.days()
     ready = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
+    announced = next(call["call_id"] for call in ready if call["day"] == first)
     with running_dev(pipeline, COPILOT_PIPELINE_WEBHOOK_SECRET=_SECRET) as interface:
-        answer = httpx.post(
-            interface.webhook_url, json={"call_id": ready[0]["call_id"]}, headers={"X-Webhook-Secret": _SECRET}
-        )
+        page = httpx.get(interface.url)
+        assert page.status_code == 200
+        assert "<!DOCTYPE html>" in page.text
+        launched = interface.launch(TABLES, [last])
+        answer = httpx.post(interface.webhook_url, json={"call_id": announced}, headers={"X-Webhook-Secret": _SECRET})
         assert answer.is_success, answer.text
         scored = "SELECT count(*) > 0 AS is_so FROM copilot.semarize_scores WHERE call_id = %s"
-        _wait_for(pipeline, scored, ready[0]["call_id"])
-        assert "rest /calls" not in pipeline.sandbox.stats()["clari_requests"]
-        first, last = pipeline.days()
-        plan = _command(pipeline, "backfill", "plan", "--from", first, "--to", last, "--json")
-        assert plan["held"] == 1
-        assert plan["weeks"] == 1
-        _command(pipeline, "backfill", "start", "--from", first, "--to", last, "--json")
+        _wait_for(pipeline, scored, announced)
+        known = pipeline.query("SELECT count(*) AS calls FROM copilot_ops.calls WHERE call_date = %s", first)
+        assert known == [{"calls": 1}]
+        plan = _command(pipeline, "backfill", "plan", "--from", first, "--to", first, "--json")
+        assert (plan["held"], plan["weeks"]) == (1, 1)
+        _command(pipeline, "backfill", "start", "--from", first, "--to", first, "--json")
         _wait_for(pipeline, "SELECT bool_and(finished_at IS NOT NULL) AS is_so FROM copilot_ops.backfills")
+        backfill = interface.wait_for_backfill(launched)
+        assert backfill["status"] == "COMPLETED_SUCCESS"
+        counts = {
+            one["assetKey"]["path"][0]: (one["numPartitionsMaterialized"], one["numPartitionsFailed"])
+            for one in backfill["assetBackfillData"]["assetBackfillStatuses"]
+        }
+        assert counts == dict.fromkeys(TABLES, (1, 0))
     transcribed = {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")}
     assert transcribed == {call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)}
     assert pipeline.sandbox.stats()["details_most_for_one_call"] == 1
     budget = _command(pipeline, "budget", "--json")
     assert {"webhook", "backfill", "plan"} <= set(budget["by_door"])
+    with pytest.raises(httpx.TransportError):
+        httpx.get(interface.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -36,14 +37,13 @@ def strict(module_database: Database) -> Iterator[Receiver]:
 def exchange(port: int, *parts: bytes) -> bytes:
     """Sends bytes as they are, and returns all that comes back until the connection ends."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        for part in parts:
-            connection.sendall(part)
         received = b""
-        try:
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # cut off while we were still sending
+            for part in parts:
+                connection.sendall(part)
+        with contextlib.suppress(ConnectionResetError):
             while chunk := connection.recv(65536):
                 received += chunk
-        except ConnectionResetError:
-            pass
         return received
 
 
