@@ -153,6 +153,8 @@ def load_snapshot(database: Database, table: Table, rows: Iterable[pa.Table]) ->
     """Replaces an unpartitioned table whole, in one transaction. Returns the rows written."""
     written = 0
     with database.transaction() as connection:
+        # Two processes that replace the same table take turns; readers are not kept waiting.
+        connection.execute(f"LOCK TABLE {SCHEMA}.{table.name} IN SHARE ROW EXCLUSIVE MODE")
         connection.execute(f"DELETE FROM {SCHEMA}.{table.name}")
         for batch in rows:
             copy_rows(connection, table, batch)

@@ -1,0 +1,184 @@
+"""Polling, hints and concurrent runs, on the sandbox and a real database, without the daemon."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+
+import httpx
+import pytest
+
+from copilot_pipeline.ledger.inbox import Delivery
+from copilot_pipeline.pacing import Week
+from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.sandbox.calls import PENDING
+from copilot_pipeline.settings import load_settings
+from copilot_pipeline.steps.hints import WEBHOOK
+from copilot_pipeline.steps.planning import plan_backfill
+from copilot_pipeline.steps.polling import DOOR
+from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.end_to_end.truth import is_transcribed
+
+
+@contextmanager
+def _runtime(pipeline: Pipeline, patch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    """The pipeline's parts in this process, as its environment names them."""
+    for name, value in pipeline.environment().items():
+        patch.setenv(name, value)
+    patch.chdir(pipeline.home)
+    runtime = Runtime(load_settings(), door="test")
+    try:
+        yield runtime
+    finally:
+        runtime.close()
+
+
+def _poll(runtime: Runtime) -> int:
+    with runtime.clari(DOOR) as client:
+        return runtime.polling(client).poll().calls
+
+
+def _fetch_what_waits(runtime: Runtime) -> set[date]:
+    days = runtime.calls.days_in_work([DOOR, WEBHOOK, "look"])
+    with runtime.extraction(DOOR) as extraction:
+        for report in extraction.run(days, are_listed=True):
+            assert not report.problems
+    return set(days)
+
+
+def test_a_poll_finds_what_ripened_and_asks_for_nothing_twice(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that started long before the last poll and finished processing after it is found and fetched; a poll
+    without news brings nothing to fetch."""
+    pipeline = make_pipeline(days=2, calls_per_day=20)
+    late = next(call["call_id"] for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING)
+    with _runtime(pipeline, monkeypatch) as runtime:
+        assert _poll(runtime) == 0  # the world's calls changed in March
+        pipeline.sandbox.edit(late, status="POST_PROCESSING_DONE")
+        assert _poll(runtime) == 1
+        assert len(_fetch_what_waits(runtime)) == 1
+        _poll(runtime)  # the overlap shows it again
+        assert _fetch_what_waits(runtime) == set()
+    assert pipeline.sandbox.stats()["details_by_call"] == {late: 1}
+
+
+def test_a_poll_that_died_goes_on_in_its_own_window(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark does not move before the ledger has everything; the next poll finishes the window of the one that
+    failed, and then what came after it is found as well."""
+    pipeline = make_pipeline(days=1, calls_per_day=20)
+    first, second = [call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)][:2]
+    with _runtime(pipeline, monkeypatch) as runtime:
+        pipeline.sandbox.edit(first, status="PROCESSED")
+        pipeline.sandbox.set_faults(refuse_credentials=True)
+        with pytest.raises(Exception, match="403"):
+            _poll(runtime)
+        pipeline.sandbox.set_faults()
+        pipeline.sandbox.edit(second, status="PROCESSED")
+        _poll(runtime)
+        _poll(runtime)
+        known = pipeline.query("SELECT call_id FROM copilot_ops.calls WHERE door = 'polling'")
+    assert {row["call_id"] for row in known} == {first, second}
+
+
+def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call id from a webhook costs one request and ends in the ledger, body and all, in the transaction that ends
+    the hint; an id that nobody knows ends as well."""
+    pipeline = make_pipeline(days=1, calls_per_day=20)
+    wanted = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
+    forget = datetime.now(UTC) + timedelta(hours=1)
+    with _runtime(pipeline, monkeypatch) as runtime:
+        runtime.inbox.put([Delivery("call", (wanted, "nobody-knows-it"), "test", forget)])
+        with runtime.clari(WEBHOOK) as client:
+            followed = runtime.hints(client).follow()
+            assert (followed.calls, followed.unknown, followed.problems) == (1, 1, [])
+            assert runtime.hints(client).follow().calls == 0
+        assert runtime.inbox.waiting().count == 0
+        _fetch_what_waits(runtime)
+    assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "nobody-knows-it": 1}
+    held = pipeline.query(
+        "SELECT held_version = version AS held, stored_date IS NOT NULL AS stored FROM copilot_ops.calls"
+    )
+    assert held == [{"held": True, "stored": True}]
+
+
+def test_a_call_that_never_ripens_is_given_up_loudly(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at a limited number of times, each time later, and the last look says so."""
+    pipeline = make_pipeline(days=1, calls_per_day=20)
+    (pipeline.home).mkdir(parents=True, exist_ok=True)
+    (pipeline.home / "pipeline.yaml").write_text("clari: {processing_looks: 2}\n")
+    pipeline.run("--assets", "raw_call_details")
+    with _runtime(pipeline, monkeypatch) as runtime, runtime.clari(WEBHOOK) as client:
+        problems: list[str] = []
+        for _ in range(3):
+            pipeline.query(
+                "UPDATE copilot_ops.calls SET next_look_at = now() WHERE next_look_at IS NOT NULL RETURNING 1"
+            )
+            problems += runtime.hints(client).follow().problems
+    pending = [call for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING]
+    assert len(problems) == len(pending) > 0
+    assert all("given up" in problem for problem in problems)
+    assert all(pipeline.sandbox.stats()["details_by_call"][call["call_id"]] == 2 for call in pending)
+
+
+def test_two_runs_at_once_share_the_work(make_pipeline: MakePipeline) -> None:
+    """Two processes on the same days at the same moment both end well, and no details are fetched twice."""
+    pipeline = make_pipeline(days=2, calls_per_day=20)
+    first, last = pipeline.days()
+    command = pipeline.command("run", "--from", first, "--to", last)
+    both = [
+        subprocess.Popen(command, env=pipeline.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for process in both:
+        _, words = process.communicate(timeout=120)
+        assert process.returncode == 0, words.decode()
+    counted = pipeline.sandbox.stats()
+    assert counted["details_most_for_one_call"] == 1
+    assert counted["runs_most_for_one_input"] == 1
+    ready = {call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)}
+    assert {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")} == ready
+
+
+def test_somebody_else_on_the_key_is_noticed(make_pipeline: MakePipeline) -> None:
+    """Where the server says the week is spent though our own count is low, the command says so and ends with 75."""
+    pipeline = make_pipeline(days=1, requests_per_week=1000)
+    pipeline.sandbox.set_faults(foreign_requests=995)
+    pipeline.run(expect=75)
+    assert "somebody else uses the same key" in pipeline.last_words
+    assert httpx.get(f"{pipeline.sandbox.url}/_sandbox/stats").json()["refused_for_the_week"] <= 8
+
+
+@pytest.mark.parametrize(
+    ("calls", "used", "weeks", "days_later"),
+    [(500, 0, 1, 0), (900, 100, 2, 3), (2500, 0, 3, 10), (0, 1000, 2, 3)],
+)
+def test_a_plan_adds_up(calls: int, used: int, weeks: int, days_later: int) -> None:
+    """Requests are the pages and the details that are not held; weeks are those of the calendar, the last one not
+    before the reset that it needs."""
+    now = datetime(2026, 3, 5, tzinfo=UTC)  # a Thursday
+    week = Week(date(2026, 3, 1), datetime(2026, 3, 8, tzinfo=UTC), used, 1000, {})
+    plan = plan_backfill(
+        date(2026, 1, 1),
+        date(2026, 1, 14),
+        calls=calls,
+        held=0,
+        page_size=100,
+        days_per_run=7,
+        requests_per_second=9,
+        week=week,
+        now=now,
+    )
+    assert plan.runs == 2
+    assert plan.requests == max(2, -(-calls // 100)) + calls
+    assert plan.weeks == weeks
+    assert (plan.done_at - now).days == days_later
