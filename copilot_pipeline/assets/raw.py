@@ -44,7 +44,14 @@ def raw_call_details(
             }
             landed.add(report.day, [(RAW_CALL_DETAILS, facts)])
         fail_if(problems, runtime, "raw_call_details")
-    return dg.MaterializeResult()
+    week = runtime.gate().week()
+    return dg.MaterializeResult(
+        metadata={
+            "week_requests_used": week.used,
+            "week_requests_left": max(0, week.limit - week.used),
+            "week_resets_at": dg.MetadataValue.timestamp(week.resets_at),
+        }
+    )
 
 
 def door_of(context: dg.AssetExecutionContext, runtime: Runtime) -> str:

@@ -115,8 +115,29 @@ def no_missing_day(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    name="week_has_requests_left",
+    asset=RAW_CALL_DETAILS.name,
+    description="The week's requests are not nearly used up, and nobody else uses the key.",
+)
+def week_has_requests_left(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
+    """Warns before the cap, while there is still something to be done about it."""
+    week = runtime.gate().week()
+    warn_at = runtime.settings.pipeline.budget.warn_at_share * week.limit
+    return dg.AssetCheckResult(
+        passed=week.used < warn_at and week.closed_until is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "used": week.used,
+            "limit": week.limit,
+            "by_door": dg.MetadataValue.json(week.by_door),
+            "closed_because": week.closed_because or "open",
+        },
+    )
+
+
 def _first_day() -> date:
     return datetime.now(UTC).date() - timedelta(days=DAYS_LOOKED_AT)
 
 
-ALL_CHECKS = [*(_check(counted) for counted in _COUNTED), no_missing_day]
+ALL_CHECKS = [*(_check(counted) for counted in _COUNTED), no_missing_day, week_has_requests_left]
