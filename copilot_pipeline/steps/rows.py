@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 import pyarrow as pa
@@ -60,7 +60,10 @@ class CallRows:
         if not count:
             return
         seq, person_id, speaker, side, start_s, end_s, text = zip(*transcript.utterances, strict=True)
-        parts = ([call_id] * count, seq, [self._day] * count, person_id, speaker, side, start_s, end_s, text)
+        parts: tuple[Iterable[object], ...] = (
+            *([call_id] * count, seq, [self._day] * count),
+            *(person_id, speaker, side, start_s, end_s, text),
+        )
         for column, values in zip(self._utterances, parts, strict=True):
             column.extend(values)
 
