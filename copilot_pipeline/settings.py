@@ -18,7 +18,16 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.settings_routes import IncidentSettings, Mistake, RouteSettings, SinkSettings, mistakes_in
+from copilot_pipeline.settings_answers import AnswerSettings, answer_mistakes
+from copilot_pipeline.settings_routes import (
+    ANNOUNCING,
+    IncidentSettings,
+    Mistake,
+    RouteSettings,
+    SinkSettings,
+    all_sinks,
+    mistakes_in,
+)
 from copilot_pipeline.settings_sources import YamlMapping, nearest, read_yaml_mapping, refuse_misspelled
 from copilot_pipeline.settings_types import (
     HttpAddress,
@@ -192,6 +201,7 @@ class PipelineFile(Strict):
     sinks: dict[str, SinkSettings] = Field(default_factory=dict, description="Where results go, by our name.")
     routes: tuple[RouteSettings, ...] = Field(default=(), description="What is sent where, and when.")
     incidents: IncidentSettings = Field(default_factory=IncidentSettings, description="Who is told of failures.")
+    answers: AnswerSettings = Field(default_factory=AnswerSettings, description="What is made of the scores.")
 
     @field_validator("kits", mode="before")
     @classmethod
@@ -268,7 +278,11 @@ def read_pipeline_file(named: str | None) -> PipelineFile:
         pipeline = PipelineFile.model_validate(file.content)
     except ValidationError as error:
         raise ConfigurationError(_explain(error, str(path), file)) from None
-    mistakes = mistakes_in(pipeline.routes, pipeline.sinks, pipeline.kits, pipeline.incidents)
+    announcing = frozenset(name for name, sink in all_sinks(pipeline.sinks).items() if sink.kind in ANNOUNCING)
+    mistakes = [
+        *mistakes_in(pipeline.routes, pipeline.sinks, pipeline.kits, pipeline.incidents),
+        *answer_mistakes(pipeline.answers, pipeline.kits, announcing),
+    ]
     if mistakes:
         raise ConfigurationError(explain_mistakes(mistakes, str(path), file))
     return pipeline

@@ -5,6 +5,20 @@ comments) and Dagster's `TableSchema` follow; a test holds the migrated database
 """
 
 from copilot_pipeline.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
+from copilot_pipeline.tables.marts import (
+    CLAIM_ACCURACY,
+    CLAIMS,
+    COACHING_SCORES,
+    COACHING_SLIDES,
+    DEAL_INSPECTION,
+    DEAL_SIGNALS,
+    MART_TABLES,
+    MEDDICC_COVERAGE,
+    MEDDICC_OUTCOMES,
+    MEDDICC_SUMMARY,
+    MESSAGE_ADOPTION,
+    WIN_LOSS_DRIVERS,
+)
 from copilot_pipeline.tables.model import CALL_DATE, Column, Kind, Table
 from copilot_pipeline.tables.reference import DEALS, SCORECARDS, TOPICS, USERS
 from copilot_pipeline.tables.scores import SEMARIZE_RUNS, SEMARIZE_SCORES
@@ -18,7 +32,18 @@ __all__ = [
     "CALLS",
     "CALL_DATE",
     "CALL_TABLES",
+    "CLAIMS",
+    "CLAIM_ACCURACY",
+    "COACHING_SCORES",
+    "COACHING_SLIDES",
     "DEALS",
+    "DEAL_INSPECTION",
+    "DEAL_SIGNALS",
+    "MART_TABLES",
+    "MEDDICC_COVERAGE",
+    "MEDDICC_OUTCOMES",
+    "MEDDICC_SUMMARY",
+    "MESSAGE_ADOPTION",
     "PARTICIPANTS",
     "RAW_CALL_DETAILS",
     "REFERENCE_TABLES",
@@ -31,6 +56,7 @@ __all__ = [
     "USERS",
     "UTTERANCES",
     "WAREHOUSE_TABLES",
+    "WIN_LOSS_DRIVERS",
     "Column",
     "Kind",
     "Table",
