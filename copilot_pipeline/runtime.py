@@ -21,6 +21,8 @@ from copilot_pipeline.errors import ConfigurationError, PipelineError
 from copilot_pipeline.http import HttpCaller
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import Backfills, CallLedger, Claims, Inbox, RunLedger
+from copilot_pipeline.ledger.claims import SCORING
+from copilot_pipeline.ledger.rescores import Rescores
 from copilot_pipeline.pacing import SharedGate
 from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
 from copilot_pipeline.settings import Settings, explain_in_file, load_settings
@@ -32,6 +34,7 @@ from copilot_pipeline.steps.hints import Hints
 from copilot_pipeline.steps.polling import Polling, PollingRules
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.reference import Reference
+from copilot_pipeline.steps.rescoring import Rescoring
 from copilot_pipeline.steps.score_tables import ScoreTables
 from copilot_pipeline.steps.scoring import Scoring, ScoringRules
 from copilot_pipeline.steps.storing import Storing
@@ -172,7 +175,7 @@ class Runtime:
     def kits(self) -> list[Kit]:
         """The kits of pipeline.yaml."""
         return [
-            Kit(name=name, code=kit.code, version_id=kit.kit_version_id)
+            Kit(name=name, code=kit.code, version_id=kit.kit_version_id, calls=kit.calls.selection)
             for name, kit in self.settings.pipeline.kits.items()
         ]
 
@@ -230,13 +233,13 @@ class Runtime:
 
     def tabulating(self) -> Tabulating:
         """The call tables."""
-        return Tabulating(self.lake, self.database, self.calls, self.reference.user_directory())
+        return Tabulating(self.lake, self.database, self.calls, self.runs, self.reference.user_directory())
 
     @contextmanager
     def scoring(self) -> Iterator[Scoring]:
         """Semarize runs."""
         rules = self.settings.pipeline.semarize
-        with self.semarize() as client:
+        with self.semarize() as client, Claims(self.database.url, SCORING) as claims:
             yield Scoring(
                 client,
                 self.runs,
@@ -249,8 +252,13 @@ class Runtime:
                     runs_in_flight=rules.runs_in_flight,
                     give_up_after_seconds=rules.give_up_after_seconds,
                 ),
+                claims,
                 progress=self.progress,
             )
+
+    def rescoring(self) -> Rescoring:
+        """Scoring again on purpose."""
+        return Rescoring(Rescores(self.database), self.kits)
 
     def score_tables(self) -> ScoreTables:
         """The score tables."""

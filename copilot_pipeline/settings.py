@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.semarize.selection import Selection
 from copilot_pipeline.settings_answers import AnswerSettings, answer_mistakes
 from copilot_pipeline.settings_routes import (
     ANNOUNCING,
@@ -139,11 +140,26 @@ class Environment(BaseSettings):
         return url if "://" in url else str(Path(url).expanduser().absolute())
 
 
+class KitCallSettings(Strict):
+    """The calls a kit is for; by default all on which somebody said something."""
+
+    min_seconds: float = Field(default=0, ge=0, description="Shorter calls are not scored.")
+    min_words: int = Field(default=1, ge=1, description="Calls with fewer words are not scored.")
+    sides: tuple[Literal["rep", "prospect"], ...] = Field(default=(), description="Sides that must have spoken.")
+    statuses: tuple[str, ...] = Field(default=(), description="The vendor's statuses that are scored. Default: all.")
+
+    @property
+    def selection(self) -> Selection:
+        """The same for the step."""
+        return Selection(self.min_seconds, self.min_words, self.sides, self.statuses)
+
+
 class KitSettings(Strict):
     """One Semarize kit: by code (always its newest published version) or pinned to a version."""
 
     code: str | None = Field(default=None, description="The kit's code: its newest published version is used.")
     kit_version_id: str | None = Field(default=None, description="A pinned version; wins over `code`.")
+    calls: KitCallSettings = Field(default_factory=KitCallSettings, description="Which calls it is for.")
 
 
 class ClariSettings(Strict):

@@ -1,13 +1,25 @@
-"""semarize_runs and semarize_scores: one paid run per call, kit and transcript."""
+"""semarize_runs, semarize_scores and evidence: one paid run per call, kit and transcript."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 
 import dagster as dg
+from pydantic import Field
 
 from copilot_pipeline.assets.partitions import LandedDays, days_of, fail_if, spec
+from copilot_pipeline.ledger.rescores import Wanted
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.tables import SCORE_TABLES, TRANSCRIPTS
+
+
+class ScoringConfig(dg.Config):
+    """What a person may ask of a run in the Launchpad; nothing of it is needed."""
+
+    rescore: bool = Field(default=False, description="Score transcripts again that have a score.")
+    pay: bool = Field(default=False, description="Do it. Without, the run says what it would cost, and stops.")
+    only_failed: bool = Field(default=False, description="Only those whose run failed or was refused.")
+    kits: list[str] = Field(default_factory=list, description="Only these kits, by our names. Default: all.")
 
 
 @dg.multi_asset(
@@ -19,18 +31,43 @@ from copilot_pipeline.tables import SCORE_TABLES, TRANSCRIPTS
     pool="semarize",
 )
 def semarize(
-    context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]
+    context: dg.AssetExecutionContext, config: ScoringConfig, runtime: dg.ResourceParam[Runtime]
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Scores what has no score yet, then makes both tables of each day."""
+    """Scores what has no score yet, then makes the tables of each day."""
     days = days_of(context)
     chosen = {key.to_user_string() for key in context.selected_asset_keys}
     if runtime.kits:
-        _score(context, runtime, days, chosen)
+        with _ordered(context, config, runtime, days):
+            _score(context, runtime, days, chosen)
     else:
         runtime.progress.note("no kits in pipeline.yaml: nothing is scored")
     for table in SCORE_TABLES:
         if table.name in chosen:
             yield dg.MaterializeResult(asset_key=table.name)
+
+
+@contextmanager
+def _ordered(
+    context: dg.AssetExecutionContext, config: ScoringConfig, runtime: Runtime, days: list[date]
+) -> Iterator[None]:
+    """Within it, what is to be scored again is. One order for a run and its retries: none pays for another's."""
+    if not config.rescore:
+        yield
+        return
+    rescoring = runtime.rescoring()
+    wanted = Wanted(days[0], days[-1], rescoring.chosen(config.kits), config.only_failed)
+    name = f"dagster {context.run.root_run_id or context.run_id}"
+    cost = rescoring.cost(wanted, name)
+    if not config.pay:
+        raise dg.Failure(
+            f"Not begun: {cost.in_words()}. Launch it with `pay: true` to do it.",
+            metadata={"runs_paid_for": cost.runs},
+            allow_retries=False,
+        )
+    context.log.info(cost.in_words())
+    order = rescoring.begin(wanted, name)
+    yield
+    rescoring.finish(order)
 
 
 def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date], chosen: set[str]) -> None:

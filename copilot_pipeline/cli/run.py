@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -25,14 +26,56 @@ _DAY = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
 @click.option("--to", "last", type=_DAY, required=True, metavar="DAY", help="Last day, included.")
 @click.option("--assets", metavar="A,B", help="Only these assets, by name. Default: all but raw_deals.")
+@click.option("--rescore", is_flag=True, help="Score again what has a score. Says what it costs, and asks.")
+@click.option("--kit", "kits", multiple=True, metavar="NAME", help="With --rescore: only this kit (repeatable).")
+@click.option("--only-failed", is_flag=True, help="With --rescore: only runs that failed or were refused.")
+@click.option("--yes", is_flag=True, help="With --rescore: do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
-def command(first: datetime, last: datetime, assets: str | None, as_json: bool) -> None:
+def command(
+    first: datetime,
+    last: datetime,
+    assets: str | None,
+    rescore: bool,
+    kits: tuple[str, ...],
+    only_failed: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Materialize days without the UI.
 
     Fetches what is not held yet, rebuilds the tables, scores what has no score. Safe to stop and to repeat: nothing is
     fetched twice and nothing is paid twice. Exit 0 only if all of it is done.
     """
-    run_days(first.date(), last.date(), assets, as_json=as_json)
+    if not rescore:
+        if kits or only_failed or yes:
+            raise click.UsageError("--kit, --only-failed and --yes belong to --rescore")
+        run_days(first.date(), last.date(), assets, as_json=as_json)
+        return
+    if assets is not None:
+        raise click.UsageError("--rescore makes the score tables anew, and nothing else: leave --assets out")
+    _rescore(first.date(), last.date(), kits, only_failed=only_failed, yes=yes, as_json=as_json)
+
+
+def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: bool, yes: bool, as_json: bool) -> None:
+    """Says what it costs, asks, orders it and scores. The same command after a death goes on with the order."""
+    days = checked_days(first, last)
+    from copilot_pipeline.ledger.rescores import Wanted
+    from copilot_pipeline.runtime import open_runtime
+    from copilot_pipeline.tables import SCORE_TABLES
+
+    with open_runtime(door="run") as runtime:
+        rescoring = runtime.rescoring()
+        wanted = Wanted(days[0], days[-1], rescoring.chosen(kits), only_failed)
+        cost = rescoring.cost(wanted)
+        click.echo(cost.in_words(), err=True)
+        if cost.runs and not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("nobody can be asked here: say --yes if these runs are to be paid for")
+            click.confirm("Pay for them?", abort=True, err=True)
+        order = rescoring.begin(wanted)
+    run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
+    with open_runtime(door="run") as runtime:
+        runtime.rescoring().finish(order)
 
 
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Who is fetching what right now: session-level advisory locks, which die with the process that holds them.
+"""Who is fetching or scoring what right now: session-level advisory locks, which die with the process that holds them.
 
 A claim needs no lease and no clean-up: `kill -9` closes the connection and the server lets go of the locks.
 """
@@ -11,15 +11,17 @@ from typing import Any
 
 import psycopg
 
-# The first key of the two-part lock: this pipeline's calls, and nobody else's locks.
-_SPACE = 720_311
+# The first key of the two-part lock: what the claims are on, and nobody else's locks.
+DETAILS = 720_311
+SCORING = 720_317
 
 
 class Claims:
-    """A connection that holds claims on calls. Leave the block, or die, and they are gone."""
+    """A connection that holds claims on calls. Leave the block, or die, and they are gone. Thread-safe."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, space: int = DETAILS) -> None:
         self._url = url
+        self._space = space
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def __enter__(self) -> Claims:
@@ -40,14 +42,14 @@ class Claims:
         """
         rows = self._execute(
             "SELECT id FROM unnest(%s::text[]) AS id WHERE pg_try_advisory_lock(%s, hashtext(id))",
-            (list(call_ids), _SPACE),
+            (list(call_ids), self._space),
         )
         return {str(row[0]) for row in rows}
 
     def release(self, call_ids: Iterable[str]) -> None:
         """Lets go of claims."""
         self._execute(
-            "SELECT pg_advisory_unlock(%s, hashtext(id)) FROM unnest(%s::text[]) AS id", (_SPACE, list(call_ids))
+            "SELECT pg_advisory_unlock(%s, hashtext(id)) FROM unnest(%s::text[]) AS id", (self._space, list(call_ids))
         )
 
     def _execute(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:

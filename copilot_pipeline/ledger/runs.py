@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from copilot_pipeline.database import Database
+from copilot_pipeline.database.connections import Connection
 from copilot_pipeline.ledger.bodies import pack, unpack
 
 OPEN_STATUSES = ("wanted", "queued", "running", "unknown")
@@ -48,6 +49,7 @@ class PaidRun:
     error_code: str | None
     error_message: str | None
     answer: bytes | None
+    rescore_id: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -55,7 +57,7 @@ class PaidRun:
         return self.status in OPEN_STATUSES
 
 
-_COLUMNS = """call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
+COLUMNS = """call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
 requested_at, finished_at, duration_ms, error_code, error_message, answer"""
 
 
@@ -78,13 +80,23 @@ class RunLedger:
                 (*identity, wish.call_date, wish.idempotency_key),
             )
             row = connection.execute(
-                f"""SELECT {_COLUMNS} FROM copilot_ops.semarize_runs
+                f"""SELECT {COLUMNS}, rescore_id FROM copilot_ops.semarize_runs
                 WHERE (call_id, kit, kit_reference, transcript_hash) = (%s, %s, %s, %s)""",
                 identity,
             ).fetchone()
         if row is None:
             raise RuntimeError("a row that was just written is not there")
         return _run(row)
+
+    def look(self, run: PaidRun) -> PaidRun:
+        """The run as it stands now: another process may have asked for it since."""
+        with self._database.connection() as connection:
+            row = connection.execute(
+                f"""SELECT {COLUMNS}, rescore_id FROM copilot_ops.semarize_runs
+                WHERE (call_id, kit, kit_reference, transcript_hash) = (%s, %s, %s, %s)""",
+                (run.call_id, run.kit, run.kit_reference, run.transcript_hash),
+            ).fetchone()
+        return _run(row) if row is not None else run
 
     def created(self, run: PaidRun, run_id: str, status: str) -> None:
         """Semarize answered with a run."""
@@ -124,11 +136,35 @@ class RunLedger:
                 (*values, run.call_id, run.kit, run.kit_reference, run.transcript_hash),
             )
 
+    def keep_scored_texts(self, replacing: Connection, day: date) -> None:
+        """Keeps the texts that were scored and that this replacement of a day, not committed yet, takes away.
+
+        The old texts are read over another connection, which still sees them. Nothing is read where nothing changed.
+        """
+        lost = replacing.execute(
+            """SELECT runs.transcript_hash FROM copilot_ops.semarize_runs AS runs
+            WHERE runs.call_id IN (SELECT call_id FROM copilot.calls WHERE call_date = %s)
+              AND NOT EXISTS (SELECT 1 FROM copilot.transcripts AS texts
+                WHERE (texts.call_id, texts.transcript_hash) = (runs.call_id, runs.transcript_hash))
+              AND NOT EXISTS (SELECT 1 FROM copilot_ops.former_transcripts AS former
+                WHERE former.transcript_hash = runs.transcript_hash)""",
+            (day,),
+        ).fetchall()
+        if not lost:
+            return
+        with self._database.connection() as connection:
+            connection.execute(
+                """INSERT INTO copilot_ops.former_transcripts (transcript_hash, call_id, text)
+                SELECT DISTINCT ON (transcript_hash) transcript_hash, call_id, text FROM copilot.transcripts
+                WHERE transcript_hash = ANY(%s) ORDER BY transcript_hash, call_id ON CONFLICT DO NOTHING""",
+                ([row[0] for row in lost],),
+            )
+
     def runs_for(self, kit: str, kit_reference: str, transcripts: Sequence[tuple[str, str]]) -> list[PaidRun]:
         """The runs that answer these (call_id, transcript_hash) pairs for a kit, by call id."""
         with self._database.connection() as connection:
             rows = connection.execute(
-                f"""SELECT {_COLUMNS} FROM copilot_ops.semarize_runs
+                f"""SELECT {COLUMNS}, rescore_id FROM copilot_ops.semarize_runs
                 WHERE kit = %s AND kit_reference = %s AND (call_id, transcript_hash) IN
                   (SELECT * FROM unnest(%s::text[], %s::text[])) ORDER BY call_id COLLATE "C" """,
                 (kit, kit_reference, [pair[0] for pair in transcripts], [pair[1] for pair in transcripts]),
@@ -137,5 +173,5 @@ class RunLedger:
 
 
 def _run(row: tuple[Any, ...]) -> PaidRun:
-    values = (*row[:14], unpack(row[14]) if row[14] is not None else None)
+    values = (*row[:14], unpack(row[14]) if row[14] is not None else None, row[15])
     return PaidRun(*values)

@@ -30,7 +30,7 @@ LONGEST_DELAY_SECONDS = 600.0  # a sink that is back hears of it within ten minu
 LONGEST_WISH_SECONDS = 86_400.0  # of a Retry-After that is obeyed
 # A key that is refused is not tried again soon: some services lock it. As if it had failed so often already.
 _HEAD_START_OF_CREDENTIALS = 5
-_SPACE = 720_312  # the first key of the locks: senders of this pipeline
+_SPACE = 720_314  # the first key of the locks: senders of this pipeline
 
 _DUE_MESSAGES = """
 SELECT id, route, target, message_id, payload FROM copilot_ops.outbox

@@ -30,6 +30,7 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True):
     semarize_429_share: float = 0.0
     semarize_500_share: float = 0.0
     semarize_failed_share: float = 0.0  # runs that end as failed
+    semarize_forgets_keys: bool = False  # every request makes a run, whatever its Idempotency-Key
     semarize_stuck: bool = False  # runs stay queued
     kit_version: str | None = None  # a kit is published anew in the middle of the day
     # Sinks

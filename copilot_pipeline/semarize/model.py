@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from copilot_pipeline.semarize.selection import Selection
+
 LONGEST_KEY = 254  # characters, the vendor's limit on Idempotency-Key
-_LONGEST_ID_IN_KEY = 120
+_LONGEST_ID_IN_KEY = 100  # two of them, the hash and an order fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Kit:
     name: str
     code: str | None = None
     version_id: str | None = None
+    calls: Selection = field(default_factory=Selection)
 
     @property
     def reference(self) -> str:
@@ -70,16 +73,24 @@ class RunState:
 
 
 def run_request(
-    call_id: str, transcript_text: str, kit: Kit, *, mode: str = "async", run_type: str = "api"
+    call_id: str,
+    transcript_text: str,
+    kit: Kit,
+    *,
+    mode: str = "async",
+    run_type: str = "api",
+    rescore_id: int | None = None,
 ) -> RunRequest:
     """The one request that scores this text with this kit: the same arguments give the same bytes and the same key.
 
-    The key covers everything that changes the body: a reused key with another body is refused with 409.
+    The key covers everything that changes the body: a reused key with another body is refused with 409. Scoring again
+    on purpose is another run, so its order is part of the key.
     """
     fields = {**kit.body_fields(), "input": {"transcript": transcript_text}, "mode": mode, "type": run_type}
     body = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
     digest = hashlib.sha256(body).hexdigest()[:16]
-    return RunRequest(kit, body, f"clari:{_short(call_id)}:{_short(kit.reference)}:{digest}"[:LONGEST_KEY])
+    again = f":again{rescore_id}" if rescore_id is not None else ""
+    return RunRequest(kit, body, f"clari:{_short(call_id)}:{_short(kit.reference)}:{digest}{again}")
 
 
 def _short(text: str) -> str:

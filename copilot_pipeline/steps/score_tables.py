@@ -14,11 +14,14 @@ from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import CallLedger, PaidRun, RunLedger
 from copilot_pipeline.semarize import Kit, parse_scores
+from copilot_pipeline.steps.evidence import EvidenceFinder, QuoteKey
 from copilot_pipeline.steps.landing import Landing, Rows
-from copilot_pipeline.tables import SCORE_TABLES, SEMARIZE_RUNS, SEMARIZE_SCORES, TRANSCRIPTS, Table
+from copilot_pipeline.steps.selecting import Candidate, candidates
+from copilot_pipeline.tables import EVIDENCE, SCORE_TABLES, SEMARIZE_RUNS, SEMARIZE_SCORES, Table
 from copilot_pipeline.warehouse import refresh_kit_views
 
 Row = tuple[object, ...]
+_EVIDENCE_PLACE = SEMARIZE_SCORES.column_names.index("evidence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class ScoreDay:
 
 
 class ScoreTables:
-    """Makes semarize_runs and semarize_scores of a day, and the wide view of each kit."""
+    """Makes semarize_runs, semarize_scores and evidence of a day, and the wide view of each kit."""
 
     def __init__(self, lake: Lake, database: Database, runs: RunLedger, calls: CallLedger, kits: Sequence[Kit]) -> None:
         self._lake = lake
@@ -42,19 +45,22 @@ class ScoreTables:
         self._kits = kits
 
     def tabulate(self, days: Iterable[date]) -> Iterator[ScoreDay]:
-        """Replaces days in both tables."""
+        """Replaces days in all three tables."""
         unscored: Counter[date] = Counter()
 
         def rows_of(day: date) -> Iterator[Rows]:
-            for batch in self._lake.batches(TRANSCRIPTS, day, columns=["call_id", "words", "transcript_hash"]):
-                transcripts = [(row["call_id"], row["transcript_hash"], row["words"]) for row in batch.to_pylist()]
-                run_rows, score_rows = self._rows(day, transcripts)
-                unscored[day] += sum(row[4] != "succeeded" for row in run_rows)
+            finder = EvidenceFinder(self._lake, day)
+            for batch in candidates(self._lake, day, self._kits, with_text=False):
+                run_rows, score_rows = self._rows(day, batch)
+                unscored[day] += sum(row[4] not in ("succeeded", "skipped") for row in run_rows)
+                call_ids = [candidate.call_id for candidate in batch]
+                evidence_rows = list(finder.rows(call_ids, _quotes(score_rows)))
                 tables = [
                     (SEMARIZE_RUNS, _columns(SEMARIZE_RUNS, run_rows)),
                     (SEMARIZE_SCORES, _columns(SEMARIZE_SCORES, score_rows)),
+                    (EVIDENCE, _columns(EVIDENCE, evidence_rows)),
                 ]
-                yield Rows([call_id for call_id, _, _ in transcripts], tables)
+                yield Rows(call_ids, tables)
 
         for landed in Landing(self._lake, self._database, SCORE_TABLES).land(days, rows_of):
             yield ScoreDay(landed.day, landed.rows, unscored[landed.day], landed.problem)
@@ -63,16 +69,16 @@ class ScoreTables:
         """One wide view a kit."""
         refresh_kit_views(self._database, [kit.name for kit in self._kits])
 
-    def _rows(self, day: date, transcripts: list[tuple[str, str, int]]) -> tuple[list[Row], list[Row]]:
+    def _rows(self, day: date, transcripts: list[Candidate]) -> tuple[list[Row], list[Row]]:
         run_rows: list[Row] = []
         score_rows: list[Row] = []
         for kit in self._kits:
-            pairs = [(call_id, transcript_hash) for call_id, transcript_hash, _ in transcripts]
+            pairs = [(candidate.call_id, candidate.transcript_hash) for candidate in transcripts]
             known = {run.call_id: run for run in self._runs.runs_for(kit.name, kit.reference, pairs)}
-            for call_id, transcript_hash, words in transcripts:
-                run = known.get(call_id)
+            for candidate in transcripts:
+                run = known.get(candidate.call_id)
                 if run is None:
-                    run_rows.append(_without_run(call_id, kit, day, transcript_hash, words))
+                    run_rows.append(_without_run(candidate, kit, day))
                     continue
                 scores, problem = self._scores(run, day)
                 score_rows.extend(scores)
@@ -131,9 +137,21 @@ def _run_row(run: PaidRun, day: date, bricks: int, problem: str | None) -> Row:
     )
 
 
-def _without_run(call_id: str, kit: Kit, day: date, transcript_hash: str, words: int) -> Row:
-    status, why = ("wanted", "not asked for yet") if words else ("skipped", "nobody said anything")
+def _without_run(candidate: Candidate, kit: Kit, day: date) -> Row:
+    objection = kit.calls.objection(candidate.facts)
+    status, why = ("skipped", objection) if objection else ("wanted", "not asked for yet")
+    call_id, transcript_hash = candidate.call_id, candidate.transcript_hash
     return (call_id, kit.name, day, None, status, kit.reference, None, transcript_hash, 0, None, None, None, None, why)
+
+
+def _quotes(score_rows: Iterable[Row]) -> dict[str, list[tuple[QuoteKey, str]]]:
+    """The quotes of some scores, by call."""
+    quotes: dict[str, list[tuple[QuoteKey, str]]] = {}
+    for call_id, kit, brick, *rest in score_rows:
+        evidence = rest[_EVIDENCE_PLACE - 3]
+        for position, quote in enumerate(evidence if isinstance(evidence, list) else ()):
+            quotes.setdefault(str(call_id), []).append(((str(kit), str(brick), position), str(quote)))
+    return quotes
 
 
 def _columns(table: Table, rows: list[Row]) -> pa.Table:

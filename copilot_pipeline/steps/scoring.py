@@ -16,7 +16,7 @@ from datetime import date
 
 from copilot_pipeline.errors import CredentialsRefused, NotFound, PipelineError, RequestRefused
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import PaidRun, RunLedger, RunWish
+from copilot_pipeline.ledger import Claims, PaidRun, RunLedger, RunWish
 from copilot_pipeline.semarize import (
     Kit,
     RunRequest,
@@ -26,9 +26,10 @@ from copilot_pipeline.semarize import (
     run_request,
 )
 from copilot_pipeline.steps.progress import Progress, Silence
-from copilot_pipeline.tables import TRANSCRIPTS
+from copilot_pipeline.steps.selecting import Candidate, candidates
 
 STEP = "Semarize runs"
+CLAIMED_SECONDS = 0.5  # until it is looked at again whether the process that is about to create a run has
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class Scoring:
         lake: Lake,
         kits: Sequence[Kit],
         rules: ScoringRules,
+        claims: Claims,
         *,
         progress: Progress | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -85,6 +87,7 @@ class Scoring:
         self._lake = lake
         self._kits = kits
         self._rules = rules
+        self._claims = claims
         self._progress = progress or Silence()
         self._monotonic = monotonic
         self._reports: dict[date, ScoredDay] = {}
@@ -124,30 +127,36 @@ class Scoring:
             report = ScoredDay(day)
             self._open[day] = 1  # the day itself, until it is read to its end
             self._reports[day] = report
-            for call_id, text, transcript_hash in self._transcripts(day):
+            for candidate in self._transcripts(day):
                 report.transcripts += 1
                 for kit in self._kits:
-                    task = self._intend(call_id, text, transcript_hash, day, kit)
+                    task = self._intend(candidate, day, kit)
                     if task is not None:
                         self._open[day] += 1
                         self._progress.expect(STEP, 1)
                         yield task
             self._open[day] -= 1
 
-    def _intend(self, call_id: str, text: str, transcript_hash: str, day: date, kit: Kit) -> _Task | None:
-        request = run_request(call_id, text, kit, mode=self._rules.mode, run_type=self._rules.run_type)
-        wish = RunWish(call_id, kit.name, kit.reference, transcript_hash, day, request.idempotency_key)
+    def _intend(self, candidate: Candidate, day: date, kit: Kit) -> _Task | None:
+        if kit.calls.objection(candidate.facts) is not None:
+            return None
+        call_id = candidate.call_id
+        request = self._request(call_id, candidate.text, kit)
+        wish = RunWish(call_id, kit.name, kit.reference, candidate.transcript_hash, day, request.idempotency_key)
         run = self._ledger.intend(wish)
         if not run.is_open:
             return None
+        if run.rescore_id is not None:
+            request = self._request(call_id, candidate.text, kit, run.rescore_id)
         return _Task(run, request, self._monotonic() + self._rules.give_up_after_seconds)
 
-    def _transcripts(self, day: date) -> Iterator[tuple[str, str, str]]:
-        """Transcripts worth scoring: where nobody said anything there is nothing to pay for."""
-        for batch in self._lake.batches(TRANSCRIPTS, day, columns=["call_id", "text", "words", "transcript_hash"]):
-            for row in batch.to_pylist():
-                if row["words"]:
-                    yield row["call_id"], row["text"], row["transcript_hash"]
+    def _request(self, call_id: str, text: str, kit: Kit, rescore_id: int | None = None) -> RunRequest:
+        rules = self._rules
+        return run_request(call_id, text, kit, mode=rules.mode, run_type=rules.run_type, rescore_id=rescore_id)
+
+    def _transcripts(self, day: date) -> Iterator[Candidate]:
+        for batch in candidates(self._lake, day, self._kits, with_text=True):
+            yield from batch
 
     def _has_room(self) -> bool:
         return self._stop is None and len(self._due) + len(self._requests) < self._rules.runs_in_flight
@@ -177,17 +186,34 @@ class Scoring:
     def _ask(self, task: _Task) -> float | None:
         """In a worker: creates the run or reads it. Returns when to ask again, in seconds; None at its end."""
         if task.run.run_id is None:
-            state = self._client.create(task.request)
-            if state.run_id and not state.status.is_terminal:
-                self._ledger.created(task.run, state.run_id, state.status.value)
-                task.run = replace(task.run, run_id=state.run_id, status=state.status.value)
-        else:
-            state = self._client.read(task.run.run_id)
-            task.polls += 1
-        if not state.status.is_terminal:
-            return next_poll_seconds(task.polls, state.poll_after_seconds)
-        self._record_end(task, state)
-        return None
+            return self._create(task)
+        state = self._client.read(task.run.run_id)
+        task.polls += 1
+        return self._settle(task, state)
+
+    def _create(self, task: _Task) -> float | None:
+        """Creates the run, unless another process is about to, or has."""
+        name = f"{task.run.kit}:{task.run.call_id}"
+        if not self._claims.take([name]):
+            return CLAIMED_SECONDS
+        try:
+            task.run = self._ledger.look(task.run)
+            if not task.run.is_open:
+                return None
+            if task.run.run_id is not None:
+                return 0.0
+            return self._settle(task, self._client.create(task.request), is_new=True)
+        finally:
+            self._claims.release([name])
+
+    def _settle(self, task: _Task, state: RunState, *, is_new: bool = False) -> float | None:
+        if state.status.is_terminal:
+            self._record_end(task, state)
+            return None
+        if is_new:
+            self._ledger.created(task.run, state.run_id, state.status.value)
+            task.run = replace(task.run, run_id=state.run_id, status=state.status.value)
+        return next_poll_seconds(task.polls, state.poll_after_seconds)
 
     def _record_end(self, task: _Task, state: RunState) -> None:
         self._ledger.ended(

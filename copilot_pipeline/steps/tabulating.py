@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from copilot_pipeline.clari import Dialect, dialect_named
 from copilot_pipeline.database import Database
+from copilot_pipeline.database.connections import Connection
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import CallLedger
+from copilot_pipeline.ledger import CallLedger, RunLedger
 from copilot_pipeline.records import CallRecord
 from copilot_pipeline.steps.landing import Landing, Rows
 from copilot_pipeline.steps.rows import CallRows, has_transcript
@@ -38,10 +39,13 @@ class TabulatedDay:
 class Tabulating:
     """Makes calls, participants, transcripts and utterances of a day."""
 
-    def __init__(self, lake: Lake, database: Database, ledger: CallLedger, directory: UserDirectory) -> None:
+    def __init__(
+        self, lake: Lake, database: Database, ledger: CallLedger, runs: RunLedger, directory: UserDirectory
+    ) -> None:
         self._lake = lake
         self._database = database
         self._ledger = ledger
+        self._runs = runs
         self._directory = directory
 
     def days_to_tabulate(self, days: Sequence[date]) -> list[date]:
@@ -59,8 +63,12 @@ class Tabulating:
                 yield Rows(rows.call_ids, rows.tables())
 
         landing = Landing(self._lake, self._database, CALL_TABLES)
-        for landed in landing.land(days, rows_of, self._ledger.mark_tabulated):
+        for landed in landing.land(days, rows_of, self._before_commit):
             yield TabulatedDay(landed.day, landed.rows, quarantined[landed.day], landed.problem)
+
+    def _before_commit(self, connection: Connection, day: date) -> None:
+        self._runs.keep_scored_texts(connection, day)
+        self._ledger.mark_tabulated(connection, day)
 
     def _rows(self, day: date, batch: pa.Table) -> tuple[CallRows, int]:
         rows = CallRows(day)

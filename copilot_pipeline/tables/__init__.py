@@ -21,12 +21,12 @@ from copilot_pipeline.tables.marts import (
 )
 from copilot_pipeline.tables.model import CALL_DATE, Column, Kind, Table
 from copilot_pipeline.tables.reference import DEALS, SCORECARDS, TOPICS, USERS
-from copilot_pipeline.tables.scores import SEMARIZE_RUNS, SEMARIZE_SCORES
+from copilot_pipeline.tables.scores import EVIDENCE, SEMARIZE_RUNS, SEMARIZE_SCORES
 
 CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
-SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES)
+SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES, EVIDENCE)
 REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, DEALS)
-WAREHOUSE_TABLES: tuple[Table, ...] = (*CALL_TABLES, *SCORE_TABLES, *REFERENCE_TABLES)
+WAREHOUSE_TABLES: tuple[Table, ...] = (*CALL_TABLES, *SCORE_TABLES, *REFERENCE_TABLES, *MART_TABLES)
 
 __all__ = [
     "CALLS",
@@ -39,6 +39,7 @@ __all__ = [
     "DEALS",
     "DEAL_INSPECTION",
     "DEAL_SIGNALS",
+    "EVIDENCE",
     "MART_TABLES",
     "MEDDICC_COVERAGE",
     "MEDDICC_OUTCOMES",

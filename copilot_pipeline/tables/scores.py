@@ -26,6 +26,28 @@ SEMARIZE_RUNS = Table(
     ),
 )
 
+EVIDENCE = Table(
+    "evidence",
+    "One row per quote that a score gives as evidence: where in the transcript it was said, or that it was not.",
+    ("call_id", "kit", "brick", "position"),
+    (
+        CALL_ID,
+        text("kit", "Our name of the kit.", required=True),
+        text("brick", "The brick's key.", required=True),
+        integer("position", "Which of the brick's quotes, from 0.", required=True),
+        CALL_DATE,
+        text("quote", "The quote, as Semarize gave it.", required=True),
+        text("match", "exact, normalized (the same words), fuzzy (similar words) or not found.", required=True),
+        number("match_score", "How alike, 0 to 1; 0 where it was not found.", required=True),
+        integer("seq", "The utterance it begins in."),
+        integer("last_seq", "The utterance it ends in."),
+        number("start_s", "Start of that utterance, seconds from the start of the call."),
+        text("speaker", "Who said it."),
+        text("side", "rep, prospect or unknown."),
+        text("said", "The words of the transcript: the quote itself where exact, else the utterances it is in."),
+    ),
+)
+
 SEMARIZE_SCORES = Table(
     "semarize_scores",
     "One row per call, kit and brick: the typed answer in one of the four value columns.",

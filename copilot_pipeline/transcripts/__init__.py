@@ -2,16 +2,22 @@
 
 Pure functions over the call model. A call goes through three steps, each a function of what came before:
 `resolve_people` (who is on the call), `assemble` (utterances, text, metrics) and `participants` (a row a person).
+`Quotes` finds where a piece of evidence was said.
 """
 
 from copilot_pipeline.transcripts.assembly import Transcript, Utterance, assemble
 from copilot_pipeline.transcripts.attendance import Participant, participants
 from copilot_pipeline.transcripts.metrics import SpokenMetrics
 from copilot_pipeline.transcripts.people import ResolvedPerson, UserDirectory, resolve_people
+from copilot_pipeline.transcripts.quotes import Match, Passage, Quotes, Spoken
 
 __all__ = [
+    "Match",
     "Participant",
+    "Passage",
+    "Quotes",
     "ResolvedPerson",
+    "Spoken",
     "SpokenMetrics",
     "Transcript",
     "UserDirectory",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from copilot_pipeline.tables import WAREHOUSE_TABLES, Column, Kind, Table
 
 SCHEMA = "copilot"
 
 
-def create_statements() -> str:
-    """The whole schema as SQL: what the first migration holds. Run this module to print it."""
-    parts = [
-        f"CREATE SCHEMA IF NOT EXISTS {SCHEMA};",
-        f"COMMENT ON SCHEMA {SCHEMA} IS 'Clari Copilot calls, transcripts and Semarize scores.';",
-    ]
-    parts += [statement for table in WAREHOUSE_TABLES for statement in table_statements(table)]
-    return "\n".join(parts) + "\n"
+def create_statements(names: Sequence[str]) -> str:
+    """The SQL that creates some tables: what a migration holds. Run this module with their names to print it."""
+    tables = {table.name: table for table in WAREHOUSE_TABLES}
+    return "\n".join(statement for name in names for statement in table_statements(tables[name])) + "\n"
 
 
 def table_statements(table: Table) -> list[str]:
@@ -50,4 +48,4 @@ def _quoted(text: str) -> str:
 if __name__ == "__main__":
     import sys
 
-    sys.stdout.write(create_statements())
+    sys.stdout.write(create_statements(sys.argv[1:]))

@@ -15,7 +15,7 @@ from copilot_pipeline.warehouse.statements import SCHEMA
 
 _LOCK = 7_203_114_003
 _LONGEST_NAME = 63  # bytes, PostgreSQL's limit
-_TAKEN = ("call_id", "call_date")
+_TAKEN = ("call_id", "call_date", "kit_version_id")
 # A brick whose answers are of several kinds is shown as JSON: nothing is cast, nothing is lost.
 _MIXED = "coalesce(to_jsonb(s.value_bool), to_jsonb(s.value_num), to_jsonb(s.value_text), s.value_json)"
 
@@ -37,7 +37,7 @@ def _refresh(connection: Connection, kit: str) -> None:
     view = sql.Identifier(SCHEMA, f"scores_{kit}")
     columns = [_brick_column(brick, kinds or []) for brick, kinds in bricks]
     statement = sql.SQL(
-        """CREATE VIEW {view} AS SELECT s.call_id, s.call_date{bricks}
+        """CREATE VIEW {view} AS SELECT s.call_id, s.call_date, max(s.kit_version_id) AS kit_version_id{bricks}
         FROM copilot.semarize_scores s WHERE s.kit = {kit} GROUP BY s.call_id, s.call_date"""
     ).format(view=view, bricks=sql.SQL("").join(columns), kit=sql.Literal(kit))
     comment = f"Scores of kit {kit}: a row a call, a column a brick. {statement.as_string(connection)}"
@@ -56,6 +56,11 @@ def _refresh(connection: Connection, kit: str) -> None:
         ) from None
     connection.execute(statement)
     connection.execute(sql.SQL("COMMENT ON VIEW {view} IS {text}").format(view=view, text=sql.Literal(comment)))
+    connection.execute(
+        sql.SQL(
+            "COMMENT ON COLUMN {view}.kit_version_id IS 'The kit version that answered: compare like with like.'"
+        ).format(view=view)
+    )
     for brick, kinds in bricks:
         said = f"Brick {brick}: " + (" or ".join(kinds) if kinds else "no answer yet, only null") + "."
         connection.execute(

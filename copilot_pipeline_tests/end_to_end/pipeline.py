@@ -73,11 +73,11 @@ class Pipeline:
         outcome: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
         return outcome
 
-    def run_and_kill(self, enough: int, count: str) -> None:
+    def run_and_kill(self, enough: int, count: str, *more: str) -> None:
         """Starts `run` and kills it (SIGKILL) once the sandbox has counted `enough` of something."""
         first, last = self.days()
         process = subprocess.Popen(
-            self.command("run", "--from", first, "--to", last),
+            self.command("run", "--from", first, "--to", last, *more),
             env=self.environment(),
             cwd=self.home,
             stdout=subprocess.DEVNULL,

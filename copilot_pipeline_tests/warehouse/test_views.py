@@ -13,12 +13,15 @@ from copilot_pipeline_tests.warehouse.rows import column, load_scores, score
 
 
 def view(database: Database, kit: str = "deal") -> list[dict[str, Any]]:
-    """The view's rows, without the day."""
+    """The view's rows, without the day and the version."""
     refresh_kit_views(database, [kit])
     with database.connection() as connection:
         cursor = connection.execute(f"SELECT * FROM copilot.scores_{kit} ORDER BY call_id".encode())
         names = [one.name for one in cursor.description or ()]
-        return [{k: v for k, v in zip(names, row, strict=True) if k != "call_date"} for row in cursor]
+        return [
+            {k: v for k, v in zip(names, row, strict=True) if k not in ("call_date", "kit_version_id")}
+            for row in cursor
+        ]
 
 
 def types(database: Database, kit: str = "deal") -> dict[str, str]:
@@ -27,7 +30,7 @@ def types(database: Database, kit: str = "deal") -> dict[str, str]:
         return dict(
             connection.execute(
                 "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
-                " WHERE attrelid = %s::regclass AND attnum > 2",
+                " WHERE attrelid = %s::regclass AND attnum > 3",
                 (f"copilot.scores_{kit}",),
             ).fetchall()
         )
@@ -130,7 +133,7 @@ def test_columns_say_what_they_hold(database: Database) -> None:
     comments = column(
         database,
         "SELECT col_description('copilot.scores_deal'::regclass, attnum) FROM pg_attribute"
-        " WHERE attrelid = 'copilot.scores_deal'::regclass AND attnum > 2 ORDER BY attnum",
+        " WHERE attrelid = 'copilot.scores_deal'::regclass AND attnum > 3 ORDER BY attnum",
     )
     assert comments == ["Brick b: bool.", "Brick c: no answer yet, only null."]
     assert column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')")[0].startswith(

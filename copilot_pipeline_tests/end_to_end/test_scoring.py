@@ -1,0 +1,135 @@
+"""Scored once: what is paid for, what is not, and where the evidence stands."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.end_to_end.truth import is_transcribed
+
+RESCORE = ("--rescore", "--yes")
+
+
+def _paid(pipeline: Pipeline) -> int:
+    return int(pipeline.sandbox.stats()["runs_created"])
+
+
+def _statuses(pipeline: Pipeline) -> dict[str, int]:
+    rows = pipeline.query("SELECT status, count(*) AS runs FROM copilot.semarize_runs GROUP BY status")
+    return {row["status"]: row["runs"] for row in rows}
+
+
+def test_each_quote_is_found_where_it_was_said(make_pipeline: MakePipeline) -> None:
+    """The sandbox quotes what was said: each quote of a score has its row, with the utterance that holds it; the same
+    rows are in Parquet."""
+    pipeline = make_pipeline(days=2)
+    pipeline.run()
+    quotes = {
+        (row["call_id"], row["kit"], row["brick"], position): quote
+        for row in pipeline.query("SELECT call_id, kit, brick, evidence FROM copilot.semarize_scores")
+        for position, quote in enumerate(row["evidence"] or ())
+    }
+    rows = pipeline.query(
+        """SELECT evidence.*, utterances.text FROM copilot.evidence
+        LEFT JOIN copilot.utterances USING (call_id, seq)"""
+    )
+    assert {(row["call_id"], row["kit"], row["brick"], row["position"]): row["quote"] for row in rows} == quotes
+    assert quotes
+    for row in rows:
+        assert row["match"] in ("exact", "normalized"), row
+        assert row["match"] == "normalized" or row["quote"] in row["text"]
+    assert len(pipeline.parquet("evidence")) == len(rows)
+
+
+def test_scoring_again_says_its_price_and_pays_it_once(make_pipeline: MakePipeline) -> None:
+    """Without a yes nothing is paid. With it, every finished run of the chosen kit is paid for once more, the answers
+    before are kept, and a later plain run pays nothing."""
+    pipeline = make_pipeline(days=2)
+    pipeline.run()
+    first = _paid(pipeline)
+    of_kit = pipeline.query("SELECT * FROM copilot.semarize_runs WHERE kit = 'coaching' AND status = 'succeeded'")
+
+    pipeline.run("--rescore", "--kit", "coaching", expect=2)
+    assert f"{len(of_kit)} Semarize runs are paid for again: {len(of_kit)} with coaching" in pipeline.last_words
+    assert _paid(pipeline) == first
+
+    pipeline.run(*RESCORE, "--kit", "coaching")
+    assert _paid(pipeline) == first + len(of_kit)
+    again = pipeline.query("SELECT run_id FROM copilot.semarize_runs WHERE kit = 'coaching' AND status = 'succeeded'")
+    assert not {row["run_id"] for row in again} & {row["run_id"] for row in of_kit}
+    kept = pipeline.query("SELECT run_id FROM copilot_ops.former_runs WHERE answer IS NOT NULL")
+    assert {row["run_id"] for row in kept} == {row["run_id"] for row in of_kit}
+    pipeline.run()
+    assert _paid(pipeline) == first + len(of_kit)
+
+
+def test_scoring_again_is_killed_and_pays_nothing_twice(make_pipeline: MakePipeline) -> None:
+    """Killed in the middle and given again, the order goes on: each run is paid for once more and not twice more."""
+    pipeline = make_pipeline(days=3)
+    pipeline.run()
+    first = _paid(pipeline)
+    for part in (1.2, 1.7):
+        pipeline.run_and_kill(int(part * first), "runs_created", *RESCORE)
+    pipeline.run(*RESCORE)
+    assert _paid(pipeline) == 2 * first
+    assert _statuses(pipeline).keys() <= {"succeeded", "skipped"}
+
+
+def test_two_processes_pay_once_for_a_transcript(make_pipeline: MakePipeline) -> None:
+    """Two `run`s of the same days, with a server that forgets idempotency keys: nothing is paid for twice."""
+    pipeline = make_pipeline(days=2)
+    pipeline.sandbox.set_faults(semarize_forgets_keys=True)
+    pipeline.run("--assets", "users,raw_call_details,calls,participants,transcripts,utterances")
+    first, last = pipeline.days()
+    command = pipeline.command("run", "--from", first, "--to", last, "--assets", "semarize_runs,semarize_scores")
+    both = [
+        subprocess.Popen(command, env=pipeline.environment(), cwd=pipeline.home, stderr=subprocess.DEVNULL)
+        for _ in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    assert pipeline.sandbox.stats()["runs_most_for_one_input"] == 1
+    assert _statuses(pipeline).keys() <= {"succeeded", "skipped"}
+
+
+def test_a_kit_is_for_the_calls_it_is_for(make_pipeline: MakePipeline) -> None:
+    """Calls that a kit is not for are not paid for, and the tables say why they have no score."""
+    pipeline = make_pipeline(days=2)
+    pipeline.home.mkdir(parents=True, exist_ok=True)
+    (pipeline.home / "pipeline.yaml").write_text(
+        "kits:\n  deal_signals: {code: DEA15164, calls: {min_seconds: 1200, sides: [rep, prospect]}}\n"
+    )
+    assert pipeline.run()["complete"] is True
+    rows = pipeline.query(
+        """SELECT runs.status, why, duration_s FROM copilot.semarize_runs AS runs JOIN copilot.calls USING (call_id)
+        LEFT JOIN copilot.calls_without_scores AS without USING (call_id)"""
+    )
+    short = [row for row in rows if row["duration_s"] is not None and row["duration_s"] < 1200]
+    assert short
+    assert {row["status"] for row in short} == {"skipped"}
+    assert all("the kit is for calls of 1200 s or more" in row["why"] or "nobody" in row["why"] for row in short)
+    assert _paid(pipeline) == _statuses(pipeline)["succeeded"]
+
+
+def test_a_changed_transcript_keeps_the_text_that_was_scored(make_pipeline: MakePipeline) -> None:
+    """After an edit the call is scored anew, and the text behind the first score can still be read by its hash."""
+    pipeline = make_pipeline(days=2)
+    pipeline.run()
+    call = next(call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"])
+    victim, said = call["call_id"], call["details"]["transcript"]
+    before: dict[str, Any] = pipeline.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
+    paid = _paid(pipeline)
+    # The vendor works on the call again, which moves its modification time.
+    pipeline.sandbox.edit(victim, transcript=said[:-1], status="PROCESSED")
+    assert pipeline.run()["complete"] is True
+    after = pipeline.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
+    assert after["transcript_hash"] != before["transcript_hash"]
+    assert _paid(pipeline) == paid + 2
+    texts = pipeline.query(
+        "SELECT transcript_hash, text, is_current FROM copilot.scored_transcripts WHERE call_id = %s", victim
+    )
+    assert {row["transcript_hash"]: (row["text"], row["is_current"]) for row in texts} == {
+        before["transcript_hash"]: (before["text"], False),
+        after["transcript_hash"]: (after["text"], True),
+    }
