@@ -7,11 +7,13 @@ import dagster as dg
 
 from copilot_pipeline.assets.partitions import DAYS
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.tables import CALLS, RAW_CALL_DETAILS, SEMARIZE_SCORES, TRANSCRIPTS, UTTERANCES
+from copilot_pipeline.steps.kit_changes import kit_changes
+from copilot_pipeline.tables import CALLS, EVIDENCE, RAW_CALL_DETAILS, SEMARIZE_SCORES, TRANSCRIPTS, UTTERANCES
 
 DAYS_LOOKED_AT = 30
 LEAST_CRM_LINK_SHARE = 0.5
 LEAST_RESOLVED_SHARE = 0.9
+LEAST_SAID_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,23 @@ _COUNTED = (
         """SELECT call_date, count(*) FILTER (WHERE NOT has_crm_link), count(*)
         FROM copilot.calls WHERE has_transcript AND call_date >= %s GROUP BY 1""",
         most_share=1 - LEAST_CRM_LINK_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+    _Counted(
+        "scores_can_be_written_back",
+        CALLS.name,
+        "Every call that a route wants to write to a CRM has its record there (`deliveries unlinked` lists the others).",
+        """SELECT call_date, count(DISTINCT call_id), count(DISTINCT call_id)
+        FROM copilot_ops.unlinked_calls JOIN copilot.calls USING (call_id) WHERE call_date >= %s GROUP BY 1""",
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+    _Counted(
+        "quotes_were_said",
+        EVIDENCE.name,
+        f"At least {LEAST_SAID_SHARE:.0%} of the quotes that scores give as evidence are in their transcripts.",
+        """SELECT call_date, count(*) FILTER (WHERE match = 'not found'), count(*)
+        FROM copilot.evidence WHERE call_date >= %s GROUP BY 1""",
+        most_share=1 - LEAST_SAID_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
     ),
     _Counted(
@@ -136,8 +155,23 @@ def week_has_requests_left(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckR
     )
 
 
+@dg.asset_check(
+    name="kits_stay_the_same",
+    asset=SEMARIZE_SCORES.name,
+    description=f"In the last {DAYS_LOOKED_AT} days each kit answered in one version, each brick with one kind of value.",
+)
+def kits_stay_the_same(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
+    """Scores of two versions are not the same measure: they are kept apart by `kit_version_id`, and this says so."""
+    changes = kit_changes(runtime.database, _first_day())
+    return dg.AssetCheckResult(
+        passed=not changes,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"changes": dg.MetadataValue.md("\n".join(f"* {change}" for change in changes) or "none")},
+    )
+
+
 def _first_day() -> date:
     return datetime.now(UTC).date() - timedelta(days=DAYS_LOOKED_AT)
 
 
-ALL_CHECKS = [*(_check(counted) for counted in _COUNTED), no_missing_day, week_has_requests_left]
+ALL_CHECKS = [*(_check(counted) for counted in _COUNTED), no_missing_day, week_has_requests_left, kits_stay_the_same]

@@ -37,7 +37,7 @@ CALL = [
     ],
 )
 def test_where_a_quote_was_said(quote: str, match: Match, seq: int, last_seq: int) -> None:
-    """Letter by letter, word by word or nearly: the utterance, its time, its speaker and side are those of the place."""
+    """Letter by letter, word by word or nearly: its utterance, time, speaker and side."""
     found = Quotes(CALL).find(quote)
     assert (found.match, found.seq, found.last_seq) == (match, seq, last_seq)
     spoken = CALL[seq]
