@@ -63,7 +63,7 @@ _COUNTED = (
     _Counted(
         "scores_can_be_written_back",
         CALLS.name,
-        "Every call that a route wants to write to a CRM has its record there (`deliveries unlinked` lists the others).",
+        "Every call that a route wants to write to a CRM has its record there (see `deliveries unlinked`).",
         """SELECT call_date, count(DISTINCT call_id), count(DISTINCT call_id)
         FROM copilot_ops.unlinked_calls JOIN copilot.calls USING (call_id) WHERE call_date >= %s GROUP BY 1""",
         severity=dg.AssetCheckSeverity.WARN,
@@ -158,7 +158,7 @@ def week_has_requests_left(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckR
 @dg.asset_check(
     name="kits_stay_the_same",
     asset=SEMARIZE_SCORES.name,
-    description=f"In the last {DAYS_LOOKED_AT} days each kit answered in one version, each brick with one kind of value.",
+    description=f"In the last {DAYS_LOOKED_AT} days each kit had one version, each brick one kind of value.",
 )
 def kits_stay_the_same(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
     """Scores of two versions are not the same measure: they are kept apart by `kit_version_id`, and this says so."""

@@ -16,19 +16,22 @@ Truth = bool | None
 
 def applies(condition: ConditionSettings | None, call: ScoredCall) -> bool:
     """Whether the condition is known to be true of the call. No condition is true of every call."""
-    return condition is None or truth_of(condition, call) is True
+    return condition is None or truth_of(condition, lambda reference: answer_to(reference, call)) is True
 
 
-def truth_of(condition: ConditionSettings, call: ScoredCall) -> Truth:
-    """True, false, or None where a missing answer leaves it open (Kleene's logic)."""
+def truth_of(condition: ConditionSettings, value_of: Callable[[str], Any]) -> Truth:
+    """True, false, or None where a missing answer leaves it open (Kleene's logic).
+
+    `value_of` gives the value of `kit.brick`, None where there is none.
+    """
     if condition.all_ is not None:
-        return _all(truth_of(inner, call) for inner in condition.all_)
+        return _all(truth_of(inner, value_of) for inner in condition.all_)
     if condition.any_ is not None:
-        return _negated(_all(_negated(truth_of(inner, call)) for inner in condition.any_))
+        return _negated(_all(_negated(truth_of(inner, value_of)) for inner in condition.any_))
     if condition.not_ is not None:
-        return _negated(truth_of(condition.not_, call))
+        return _negated(truth_of(condition.not_, value_of))
     operator = next(name for name in OPERATORS if condition.operand(name) is not None)
-    return compare(operator, answer_to(condition.brick or "", call), condition.operand(operator))
+    return compare(operator, value_of(condition.brick or ""), condition.operand(operator))
 
 
 def answer_to(reference: str, call: ScoredCall) -> Value:

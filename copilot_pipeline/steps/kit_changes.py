@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
+from itertools import pairwise
 
 from copilot_pipeline.database import Database
 
@@ -26,7 +27,7 @@ def kit_changes(database: Database, since: date) -> list[str]:
     found = []
     for kit, versions in sorted(bricks.items()):
         ordered = sorted(versions, key=lambda version: (began[kit, version], version))
-        for older, newer in zip(ordered, ordered[1:], strict=False):
+        for older, newer in pairwise(ordered):
             found.append(
                 f"{kit}: version {newer or '?'} answers too, from {began[kit, newer]} on, beside {older or '?'}"
             )

@@ -272,7 +272,7 @@ DEAL_SIGNALS = Table(
         number("latest_num", "The newest answer as a number (true is 1)."),
         text("previous", "The answer before it, as text."),
         number("change", "Newest minus the one before, where both are numbers."),
-        text("trend", "up, down, flat or new.", required=True),
+        text("trend", "up, down or flat; changed where it is no number, new with one answer.", required=True),
         number("slope", "Slope over all answers, a call; null with fewer than three numbers."),
         integer("answers", "Calls with an answer.", required=True),
         text("call_id", "The call of the newest answer.", required=True),
