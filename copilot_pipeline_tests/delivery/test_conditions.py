@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.delivery import conditions
 from copilot_pipeline.delivery.conditions import Truth, answer_to, applies, compare
+from copilot_pipeline.delivery.model import ScoredCall
 from copilot_pipeline.settings_routes import ConditionSettings
 from copilot_pipeline_tests.delivery.examples import KIT, scored
 
