@@ -25,7 +25,7 @@ class Adoption(NamedTuple):
     rep_name: str | None
     changed_on: date
     n: int
-    using: int
+    calls_using: int
     share: float | None
     share_low: float | None
     share_high: float | None
@@ -48,7 +48,7 @@ class Use:
 class _Tally:
     name: str | None = None
     calls: int = 0
-    using: int = 0
+    calls_using: int = 0
     old: int = 0
     first: Conversation | None = None
     last_old: Conversation | None = field(default=None)
@@ -85,7 +85,7 @@ def message_adoption(message: MessageSettings, uses: Iterable[tuple[Conversation
             tally = tallies[rep_id]
             tally.name = tally.name or name
             tally.calls += 1
-            tally.using += use.new
+            tally.calls_using += use.new
             tally.old += use.old
             if use.new and (tally.first is None or _when(conversation) < _when(tally.first)):
                 tally.first = conversation
@@ -106,8 +106,8 @@ def _row(message: MessageSettings, rep_id: str, tally: _Tally) -> Adoption:
         tally.name,
         message.changed_on,
         tally.calls,
-        tally.using,
-        *share_of(tally.using, tally.calls),
+        tally.calls_using,
+        *share_of(tally.calls_using, tally.calls),
         first.call_id if first else None,
         first.started_at if first else None,
         float((first.call_date - message.changed_on).days) if first else None,

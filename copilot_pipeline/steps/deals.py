@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
-
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.clari.reference import parse_deal
 from copilot_pipeline.database import Database
@@ -16,8 +14,8 @@ from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.records import Deal
 from copilot_pipeline.steps.progress import Progress, Silence
+from copilot_pipeline.steps.snapshots import replace_snapshot
 from copilot_pipeline.tables import DEALS
-from copilot_pipeline.warehouse import load_snapshot
 
 STEP = "deals"
 # A closed deal does not change any more; an open one is read again a day later.
@@ -112,11 +110,7 @@ class Deals:
                 ).fetchall()
             }
         rows = [_row(row, *_mirror(row[0], mirrored.get(row[0]))) for row in from_calls]
-        values = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in DEALS.columns]
-        content = pa.table(values, schema=DEALS.arrow_schema)
-        with self._lake.writer(DEALS) as writer:
-            writer.append(content)
-            return load_snapshot(self._database, DEALS, [content])
+        return replace_snapshot(self._lake, self._database, DEALS, rows)
 
 
 def _mirror(deal_id: str, kept: tuple[datetime, bytes] | None) -> tuple[datetime | None, Deal | None]:

@@ -6,15 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import astuple
 
-import pyarrow as pa
-
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.database import Database
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.records import Scorecard, User
+from copilot_pipeline.steps.snapshots import replace_snapshot
 from copilot_pipeline.tables import SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.transcripts import UserDirectory
-from copilot_pipeline.warehouse import load_snapshot
 
 Row = tuple[object, ...]
 
@@ -44,11 +42,7 @@ class Reference:
 
     def _replace(self, table: Table, rows: Sequence[Row]) -> int:
         unique = {row[0]: row for row in rows}  # the first column is the key
-        values = list(map(list, zip(*unique.values(), strict=True))) if unique else [[] for _ in table.columns]
-        content = pa.table(values, schema=table.arrow_schema)
-        with self._lake.writer(table) as writer:
-            writer.append(content)
-            return load_snapshot(self._database, table, [content])
+        return replace_snapshot(self._lake, self._database, table, unique.values())
 
     def user_directory(self) -> UserDirectory:
         """The users as last read; empty where they never were."""

@@ -222,7 +222,7 @@ MESSAGE_ADOPTION = Table(
         text("rep_name", "The rep's name."),
         _day("changed_on", "When the message changed.", required=True),
         integer("n", "Calls since then.", required=True),
-        integer("using", "Of these, calls that use the new message.", required=True),
+        integer("calls_using", "Of these, calls that use the new message.", required=True),
         *_share("Share of calls that use it"),
         text("first_call_id", "First call that uses it."),
         moment("first_used_at", "When that was."),
