@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from functools import cached_property
 from typing import TypeVar
 
+from copilot_pipeline.analysis.coaching import SlideRow
 from copilot_pipeline.clari import ClariClient, dialect_named
 from copilot_pipeline.database import Database, open_database
 from copilot_pipeline.delivery.checking import mistakes_against, parse_kit_schema
@@ -27,6 +28,8 @@ from copilot_pipeline.pacing import SharedGate
 from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
 from copilot_pipeline.settings import Settings, explain_in_file, load_settings
 from copilot_pipeline.settings_routes import all_sinks
+from copilot_pipeline.steps.alerting import alert_of_slides
+from copilot_pipeline.steps.answering import Answering
 from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
 from copilot_pipeline.steps.extraction import Extraction
@@ -280,7 +283,9 @@ class Runtime:
     def delivering(self) -> Delivering:
         """What rules ask for, and what waits in the outbox."""
         known = all_sinks(self.settings.pipeline.sinks)
-        used = dict.fromkeys((*(rule.sink_name for rule in self.rules), *self.settings.pipeline.incidents.send))
+        alerts = self.settings.pipeline.answers.coaching.alert
+        named = (*(rule.sink_name for rule in self.rules), *self.settings.pipeline.incidents.send)
+        used = dict.fromkeys((*named, *((alerts,) if alerts else ())))
         return Delivering(
             self.database,
             self.rules,
@@ -289,6 +294,17 @@ class Runtime:
             may_repeat=frozenset(name for name in used if known[name].when_unsure == "resend"),
             progress=self.progress,
         )
+
+    def answering(self) -> Answering:
+        """The marts."""
+        return Answering(self.lake, self.database, self.settings.pipeline.answers)
+
+    def alert_of_slides(self, slides: Sequence[SlideRow]) -> int:
+        """Asks for an alert of each regression that is news, where pipeline.yaml names a sink for them."""
+        name = self.settings.pipeline.answers.coaching.alert
+        if name is None or not slides:
+            return 0
+        return alert_of_slides(self.database, slides, name, all_sinks(self.settings.pipeline.sinks)[name].kind)
 
     def enqueue_deliveries(self, days: Sequence[date]) -> None:
         """Puts into the outbox what the rules ask for of these days."""

@@ -1,6 +1,7 @@
 """The answers: marts made anew from the scores, every day. Thin: which tables, which step, what to show."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -30,7 +31,7 @@ from copilot_pipeline.tables import (
 _SCORES = (SEMARIZE_SCORES.name, EVIDENCE.name)
 
 
-Facts = dict[str, object]
+Facts = dict[str, Any]
 Made = tuple[Rows, dict[str, Facts]]  # rows by table, and what else to show by table
 
 
@@ -45,7 +46,7 @@ def _answers(
     def answers(runtime: dg.ResourceParam[Runtime]) -> Iterator[dg.MaterializeResult[None]]:
         rows, facts = make(runtime, runtime.answering())
         for table in tables:
-            shown = {"dagster/row_count": rows[table.name], **facts.get(table.name, {})}
+            shown: Facts = {"dagster/row_count": rows[table.name], **facts.get(table.name, {})}
             yield dg.MaterializeResult(asset_key=table.name, metadata=shown)
 
     return answers

@@ -146,4 +146,3 @@ class Answering:
 def _key(reference: str | None) -> BrickKey:
     parts = kit_and_brick(reference or "")
     return (parts[0], parts[1]) if parts else ("", "")
-

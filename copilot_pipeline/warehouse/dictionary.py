@@ -1,0 +1,60 @@
+"""The data dictionary: every table and column in words, from the one column list. Run this module to print it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from copilot_pipeline.tables import (
+    CALL_TABLES,
+    MART_TABLES,
+    RAW_CALL_DETAILS,
+    REFERENCE_TABLES,
+    SCORE_TABLES,
+    Table,
+)
+
+_CHAPTERS: tuple[tuple[str, tuple[Table, ...]], ...] = (
+    ("Calls", CALL_TABLES),
+    ("Scores", SCORE_TABLES),
+    ("Answers", MART_TABLES),
+    ("Reference", REFERENCE_TABLES),
+    ("Only in the lake", (RAW_CALL_DETAILS,)),
+)
+
+
+def dictionary() -> str:
+    """All of it as Markdown."""
+    lines = [
+        "# Data dictionary",
+        "",
+        "Every table stands in Postgres (schema `copilot`, with these sentences as comments) and in the lake",
+        "(`<lake>/<table>/`, by `call_date=YYYY-MM-DD` where that is its partition). Made from the",
+        "pipeline's column list by `python -m copilot_pipeline.warehouse.dictionary`; a test keeps it true.",
+        "",
+    ]
+    for chapter, tables in _CHAPTERS:
+        lines += [f"## {chapter}", ""]
+        for table in tables:
+            lines += _table(table)
+    return "\n".join(lines)
+
+
+def _table(table: Table) -> Iterable[str]:
+    partition = " Partition: `call_date`." if table.partitioned else ""
+    yield from (f"### {table.name}", "", f"{table.description} Key: {_names(table.key)}.{partition}", "")
+    yield from ("| column | type | meaning |", "| --- | --- | --- |")
+    for column in table.columns:
+        kind = column.kind.postgres if column.required else f"{column.kind.postgres}, may be null"
+        meaning = column.description.replace("|", "\\|")
+        yield f"| `{column.name}` | {kind} | {meaning} |"
+    yield ""
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(dictionary())

@@ -1,0 +1,5 @@
+-- Which open deals are at risk, and why?
+SELECT deal_name, stage, amount, days_since_last_call, risk_flags, stage_lacks
+FROM read_parquet('{lake}/deal_inspection/*.parquet')
+WHERE risks > 0
+ORDER BY risks DESC, deal_id;
