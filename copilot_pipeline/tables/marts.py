@@ -251,8 +251,16 @@ WIN_LOSS_DRIVERS = Table(
         number("rest_rate", "Share won among the deals for which it does not hold."),
         number("lift", "win_rate / base_rate; null where nothing was won."),
         number("p_value", "Fisher's exact test, two-sided.", required=True),
-        number("q_value", "The same after Benjamini and Hochberg, over everything tested.", required=True),
-        boolean("is_significant", "q_value is at or below the setting `false_discovery_rate`.", required=True),
+        number(
+            "q_value",
+            "The same times the cuts tried, after Benjamini and Hochberg over all that was tested of its size.",
+            required=True,
+        ),
+        boolean(
+            "is_significant",
+            "q_value is at or below the setting `false_discovery_rate`; a conjunction also adds to each of its parts.",
+            required=True,
+        ),
         text("direction", "wins or losses: which of the two it goes with.", required=True),
         text("sentence", "One line that says it.", required=True),
     ),

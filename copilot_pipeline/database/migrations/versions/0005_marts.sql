@@ -326,8 +326,8 @@ COMMENT ON COLUMN copilot.win_loss_drivers.base_rate IS 'Share won among the n d
 COMMENT ON COLUMN copilot.win_loss_drivers.rest_rate IS 'Share won among the deals for which it does not hold.';
 COMMENT ON COLUMN copilot.win_loss_drivers.lift IS 'win_rate / base_rate; null where nothing was won.';
 COMMENT ON COLUMN copilot.win_loss_drivers.p_value IS 'Fisher''s exact test, two-sided.';
-COMMENT ON COLUMN copilot.win_loss_drivers.q_value IS 'The same after Benjamini and Hochberg, over everything tested.';
-COMMENT ON COLUMN copilot.win_loss_drivers.is_significant IS 'q_value is at or below the setting `false_discovery_rate`.';
+COMMENT ON COLUMN copilot.win_loss_drivers.q_value IS 'The same times the cuts tried, after Benjamini and Hochberg over all that was tested of its size.';
+COMMENT ON COLUMN copilot.win_loss_drivers.is_significant IS 'q_value is at or below the setting `false_discovery_rate`; a conjunction also adds to each of its parts.';
 COMMENT ON COLUMN copilot.win_loss_drivers.direction IS 'wins or losses: which of the two it goes with.';
 COMMENT ON COLUMN copilot.win_loss_drivers.sentence IS 'One line that says it.';
 CREATE TABLE copilot.deal_signals (
