@@ -21,3 +21,12 @@ def without_secrets(url: str) -> str:
     shown = f"{name}{colon}{'***' if password else ''}@{host}" if user else host
     kept = [(key, value) for key, value in parse_qsl(parts.query) if key in _HARMLESS]
     return f"{parts.scheme}://{shown}{parts.path}" + (f"?{urlencode(kept, safe='/:')}" if kept else "")
+
+
+def is_web_address(url: str) -> bool:
+    """Whether a link may lead there: http or https, to some host. Nothing that a browser would run."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)

@@ -14,10 +14,19 @@ from datetime import date, timedelta
 import dagster as dg
 
 from copilot_pipeline.definitions import defs
-from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.errors import ConfigurationError, PipelineError
 from copilot_pipeline.instance import open_instance
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.tables import CALL_TABLES, DEALS, RAW_CALL_DETAILS, SCORE_TABLES, SCORECARDS, TOPICS, USERS
+from copilot_pipeline.tables import (
+    CALL_TABLES,
+    DEALS,
+    MART_TABLES,
+    RAW_CALL_DETAILS,
+    SCORE_TABLES,
+    SCORECARDS,
+    TOPICS,
+    USERS,
+)
 
 RAW_DEALS = "raw_deals"
 _FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
@@ -63,7 +72,22 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
     return Finished(tuple(days), tuple(runtime.problems))
 
 
-def _materialize(instance: dg.DagsterInstance, runtime: Runtime, assets: Sequence[str], days: Sequence[date]) -> None:
+def materialize_answers(runtime: Runtime) -> dict[str, int]:
+    """Makes the marts anew. Returns their rows; raises what kept any of them from being made."""
+    names = [table.name for table in MART_TABLES]
+    result = _materialize(open_instance(runtime.settings.environment), runtime, names)
+    if runtime.problems:
+        raise PipelineError("the answers were not made: " + "; ".join(runtime.problems))
+    return {
+        event.asset_key.to_user_string(): int(str(event.materialization.metadata["dagster/row_count"].value))
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+
+
+def _materialize(
+    instance: dg.DagsterInstance, runtime: Runtime, assets: Sequence[str], days: Sequence[date] = ()
+) -> dg.ExecuteInProcessResult:
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     job = defs.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
@@ -72,17 +96,20 @@ def _materialize(instance: dg.DagsterInstance, runtime: Runtime, assets: Sequenc
         tags={
             "dagster/asset_partition_range_start": min(days).isoformat(),
             "dagster/asset_partition_range_end": max(days).isoformat(),
-        },
+        }
+        if days
+        else None,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
     if result.success:
-        return
+        return result
     if runtime.fatal is not None:
         raise runtime.fatal
     if not runtime.problems:
         failures = [event for event in result.all_events if event.is_step_failure]
         runtime.problems.extend(f"{event.step_key}: {_reason(event)}" for event in failures)
+    return result
 
 
 def _reason(event: dg.DagsterEvent) -> str:

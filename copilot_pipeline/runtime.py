@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from copilot_pipeline.analysis.coaching import SlideRow
 from copilot_pipeline.clari import ClariClient, dialect_named
 from copilot_pipeline.database import Database, open_database
 from copilot_pipeline.delivery.checking import mistakes_against, parse_kit_schema
@@ -29,7 +28,6 @@ from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
 from copilot_pipeline.settings import Settings, explain_in_file, load_settings
 from copilot_pipeline.settings_routes import all_sinks
 from copilot_pipeline.steps.alerting import alert_of_slides
-from copilot_pipeline.steps.answering import Answering
 from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
 from copilot_pipeline.steps.extraction import Extraction
@@ -43,6 +41,11 @@ from copilot_pipeline.steps.scoring import Scoring, ScoringRules
 from copilot_pipeline.steps.storing import Storing
 from copilot_pipeline.steps.tabulating import Tabulating
 from copilot_pipeline.steps.watching import Watching
+
+if TYPE_CHECKING:
+    from copilot_pipeline.analysis.coaching import SlideRow
+    from copilot_pipeline.report import Reading
+    from copilot_pipeline.steps.answering import Answering
 
 Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
@@ -296,8 +299,21 @@ class Runtime:
         )
 
     def answering(self) -> Answering:
-        """The marts."""
+        """The marts. Only these need scipy, whose import takes longer than a day's run: imported when asked for."""
+        from copilot_pipeline.steps.answering import Answering
+
         return Answering(self.lake, self.database, self.settings.pipeline.answers)
+
+    def reading(self) -> Reading:
+        """What the report and its pictures are made from."""
+        from copilot_pipeline.report import Reading
+
+        return Reading(self.database, self.settings.pipeline.answers.report)
+
+    @property
+    def today(self) -> date:
+        """The day in the partition zone."""
+        return datetime.now(UTC).astimezone(self.settings.zone).date()
 
     def alert_of_slides(self, slides: Sequence[SlideRow]) -> int:
         """Asks for an alert of each regression that is news, where pipeline.yaml names a sink for them."""

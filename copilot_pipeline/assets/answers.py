@@ -1,13 +1,12 @@
 """The answers: marts made anew from the scores, every day. Thin: which tables, which step, what to show."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from copilot_pipeline.assets.partitions import spec
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.steps.answering import Answering, Rows
 from copilot_pipeline.tables import (
     CLAIM_ACCURACY,
     CLAIMS,
@@ -28,15 +27,18 @@ from copilot_pipeline.tables import (
     Table,
 )
 
+if TYPE_CHECKING:
+    from copilot_pipeline.steps.answering import Answering
+
 _SCORES = (SEMARIZE_SCORES.name, EVIDENCE.name)
 
 
 Facts = dict[str, Any]
-Made = tuple[Rows, dict[str, Facts]]  # rows by table, and what else to show by table
+Made = tuple[dict[str, int], dict[str, Facts]]  # rows by table, and what else to show by table
 
 
 def _answers(
-    name: str, tables: Sequence[Table], deps: Sequence[str], make: Callable[[Runtime, Answering], Made]
+    name: str, tables: Sequence[Table], deps: Sequence[str], make: "Callable[[Runtime, Answering], Made]"
 ) -> dg.AssetsDefinition:
     specs = [
         spec(table, group="answers", kinds=["parquet", "postgres"], deps=deps, partitioned=False) for table in tables
@@ -44,34 +46,39 @@ def _answers(
 
     @dg.multi_asset(name=name, specs=specs)
     def answers(runtime: dg.ResourceParam[Runtime]) -> Iterator[dg.MaterializeResult[None]]:
+        from copilot_pipeline.report import preview  # matplotlib and scipy: only where there is something to draw
+
         rows, facts = make(runtime, runtime.answering())
         for table in tables:
             shown: Facts = {"dagster/row_count": rows[table.name], **facts.get(table.name, {})}
+            picture = preview(runtime.reading(), table.name, runtime.today)
+            if picture is not None:
+                shown["picture"] = dg.MetadataValue.md(picture)
             yield dg.MaterializeResult(asset_key=table.name, metadata=shown)
 
     return answers
 
 
-def _meddicc(runtime: Runtime, answering: Answering) -> Made:
+def _meddicc(runtime: Runtime, answering: "Answering") -> Made:
     return answering.meddicc(), {}
 
 
-def _coaching(runtime: Runtime, answering: Answering) -> Made:
+def _coaching(runtime: Runtime, answering: "Answering") -> Made:
     rows, slides = answering.coaching()
     told = runtime.alert_of_slides(slides)
     return rows, {COACHING_SLIDES.name: {"slides_not_over": sum(not slide.is_over for slide in slides), "told": told}}
 
 
-def _claims(runtime: Runtime, answering: Answering) -> Made:
+def _claims(runtime: Runtime, answering: "Answering") -> Made:
     return answering.claims(), {}
 
 
-def _win_loss(runtime: Runtime, answering: Answering) -> Made:
+def _win_loss(runtime: Runtime, answering: "Answering") -> Made:
     rows, found = answering.win_loss()
     return rows, {WIN_LOSS_DRIVERS.name: {"conclusion": found.conclusion}}
 
 
-def _open_deals(runtime: Runtime, answering: Answering) -> Made:
+def _open_deals(runtime: Runtime, answering: "Answering") -> Made:
     return answering.open_deals(), {}
 
 
@@ -86,3 +93,5 @@ win_loss = _answers("win_loss", (WIN_LOSS_DRIVERS,), (*_SCORES, DEALS.name), _wi
 open_deals = _answers(
     "open_deals", (DEAL_SIGNALS, DEAL_INSPECTION), (*_SCORES, DEALS.name, MEDDICC_SUMMARY.name), _open_deals
 )
+
+ALL_ANSWERS = [meddicc, coaching, claim_verification, win_loss, open_deals]

@@ -1,12 +1,22 @@
-"""The daily run, a second look at the last days, and the reference data."""
+"""The daily run, a second look at the last days, the reference data, the answers and the report."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from copilot_pipeline.assets.partitions import DAYS
+from copilot_pipeline.assets.report import WEEKLY_REPORT
 from copilot_pipeline.automation.jobs import arrivals, deliver, poll
 from copilot_pipeline.settings import load_settings
-from copilot_pipeline.tables import CALL_TABLES, DEALS, RAW_CALL_DETAILS, SCORE_TABLES, SCORECARDS, TOPICS, USERS
+from copilot_pipeline.tables import (
+    CALL_TABLES,
+    DEALS,
+    MART_TABLES,
+    RAW_CALL_DETAILS,
+    SCORE_TABLES,
+    SCORECARDS,
+    TOPICS,
+    USERS,
+)
 
 _polling = load_settings().pipeline.polling
 # The daily run goes before any backfill, whose runs are launched with a lower priority.
@@ -19,6 +29,20 @@ daily_calls = dg.define_asset_job(
     "daily_calls",
     selection=dg.AssetSelection.assets(*_PARTITIONED),
     description="One day, the whole way: fetch, tabulate, score.",
+    tags=DAILY_PRIORITY,
+)
+
+answers = dg.define_asset_job(
+    "answers",
+    selection=dg.AssetSelection.assets(*(table.name for table in MART_TABLES)),
+    description="MEDDICC, coaching, claims, win/loss and open deals, made anew from the scores.",
+    tags=DAILY_PRIORITY,
+)
+
+weekly_report_job = dg.define_asset_job(
+    "weekly_report_job",
+    selection=dg.AssetSelection.assets(WEEKLY_REPORT),
+    description="The report as one HTML file.",
     tags=DAILY_PRIORITY,
 )
 
@@ -48,6 +72,24 @@ def daily_calls_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRe
     ]
 
 
+answers_schedule = dg.ScheduleDefinition(
+    name="answers_schedule",
+    job=answers,
+    cron_schedule="0 8 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 08:00 UTC, after the daily run: the answers.",
+)
+
+weekly_report_schedule = dg.ScheduleDefinition(
+    name="weekly_report_schedule",
+    job=weekly_report_job,
+    cron_schedule="0 9 * * 1",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Monday at 09:00 UTC, after the answers: the report on the week before.",
+)
+
 poll_schedule = dg.ScheduleDefinition(
     name="poll_schedule",
     job=poll,
@@ -75,5 +117,20 @@ reference_schedule = dg.ScheduleDefinition(
     description="Every day at 05:30 UTC: users, topics, scorecards, open deals.",
 )
 
-ALL_JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [daily_calls, reference_data, poll, arrivals, deliver]
-ALL_SCHEDULES = [daily_calls_schedule, poll_schedule, watch_schedule, reference_schedule]
+ALL_JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [
+    daily_calls,
+    reference_data,
+    answers,
+    weekly_report_job,
+    poll,
+    arrivals,
+    deliver,
+]
+ALL_SCHEDULES = [
+    daily_calls_schedule,
+    answers_schedule,
+    weekly_report_schedule,
+    poll_schedule,
+    watch_schedule,
+    reference_schedule,
+]

@@ -18,10 +18,13 @@ _COMMANDS = {
     "receive": "Receive webhooks.",
     "backfill": "Bring in a range of days within the week's budget: plan, start, status, cancel.",
     "budget": "This week's requests, what is reserved, when it resets.",
+    "answers": "MEDDICC, coaching, claims, win/loss and open deals, made anew.",
+    "report": "What the calls say, as one HTML file.",
     "doctor": "Check credentials, kits, database and lake.",
     "routes": "Check the rules; see what they would send.",
     "deliveries": "What went where and when, what waits and why.",
     "sandbox": "Only the emulated APIs, with their addresses and keys.",
+    "reader": "A database role for analysts, which reads and nothing else.",
     "sql": "Query the pipeline's database.",
 }
 

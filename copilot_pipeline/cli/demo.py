@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 DAYS = 14
 CALLS_PER_DAY = 20
 FOLDER = "demo"
+REPORT = "report.html"
 _REMEMBERED = "sandbox.json"
 WEBHOOK_SECRET = "made-up-secret-of-the-demo"
 
@@ -41,12 +42,16 @@ def command(calls_per_day: int, home: Path | None) -> None:
             f"{sandbox.options.days * calls_per_day} made-up calls, {first} to {last}, at {sandbox.url}: "
             "Clari Copilot (10 requests a second, as the real one allows) and Semarize."
         )
+        from copilot_pipeline.cli.answers import refresh
+        from copilot_pipeline.cli.report import write
         from copilot_pipeline.cli.run import run_days
         from copilot_pipeline.runtime import open_runtime
 
         run_days(first, last, None, as_json=False)
         with open_runtime(door="demo") as runtime:
             _show(console, runtime)
+            refresh(runtime, console)
+            write(runtime, console, folder / REPORT)
         _show_counts(console, sandbox)
     _say_what_next(console, folder)
 
@@ -116,6 +121,7 @@ def _say_what_next(console: Console, folder: Path) -> None:
     for line in (
         "copilot-pipeline dev --sandbox             the Dagster UI on this demo: assets, partitions, a backfill",
         f'COPILOT_PIPELINE_HOME={shown} copilot-pipeline sql "SELECT * FROM copilot.scores_meddicc LIMIT 5"',
+        f"{shown}/report.html           what the calls say: coverage, coaching, claims, win/loss, open deals",
         f"{shown}/lake                  the Parquet files, by table and day",
         "copilot-pipeline demo                      again: nothing is fetched or scored twice",
         "copilot-pipeline doctor                    with your own keys in .env: is everything there?",

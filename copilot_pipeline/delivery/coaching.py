@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from copilot_pipeline.analysis.coaching import SlideRow
 from copilot_pipeline.delivery.messages import plain_message
+
+if TYPE_CHECKING:
+    from copilot_pipeline.analysis.coaching import SlideRow
 
 EVENT_TYPE = "coaching.regression"
 

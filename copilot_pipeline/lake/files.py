@@ -112,6 +112,19 @@ class Lake:
                     rows = rows.append_column(table.arrow_schema.field(PARTITION), dates)
                 yield rows.select(names)
 
+    def replace_file(self, name: str, content: bytes) -> str:
+        """Writes a file that is no table, as a whole or not at all. Returns where it lies, without secrets."""
+        path = f"{self._root}/{name}"
+        draft = draft_of(path)
+        make_folder(self.filesystem, draft)
+        try:
+            with self.filesystem.open_output_stream(draft) as stream:
+                stream.write(content)
+            publish(self.filesystem, draft, path)
+        finally:
+            discard(self.filesystem, draft)
+        return f"{self.shown_url.rstrip('/')}/{name}"
+
     def exists(self, table: Table, day: date | None = None) -> bool:
         """Whether there is a file."""
         return bool(self.filesystem.get_file_info(self.path(table, day)).type == pa_fs.FileType.File)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from copilot_pipeline.analysis.coaching import SlideRow
 from copilot_pipeline.database import Database
 from copilot_pipeline.delivery.coaching import slide_payload
 from copilot_pipeline.ledger.outbox import Clock, NewDelivery, Outbox, utc_now
+
+if TYPE_CHECKING:
+    from copilot_pipeline.analysis.coaching import SlideRow
 
 ROUTE = "coaching: skill regression"
 # A regression of last month is no news: loading a year of old calls must not send a year of alerts.

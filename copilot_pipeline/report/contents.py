@@ -1,0 +1,196 @@
+"""What stands in a report. Plain values: read from the marts, drawn by the pictures, laid out by the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Calls of a week, and how far they came."""
+
+    week: date  # its Monday
+    calls: int
+    with_transcript: int
+    scored: int  # with a finished run of at least one kit
+    linked: int  # to a deal or an account of the CRM
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How many calls of a group covered an element."""
+
+    group: str  # a Monday as YYYY-MM-DD, or a rep
+    element: str
+    n: int
+    covered: int
+
+    @property
+    def share(self) -> float:
+        """Covered, of n; n is never 0."""
+        return self.covered / self.n
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An element against how deals ended."""
+
+    element: str
+    outcome: str
+    n: int
+    uncovered: int
+    sentence: str
+    p_value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SkillPoint:
+    """A call in the course of a rep's skill."""
+
+    call_number: int
+    started_at: datetime
+    score: float
+    is_below: bool
+    rolling_mean: float
+
+
+@dataclass(frozen=True, slots=True)
+class SkillCourse:
+    """A rep's skill, in call order; the newest points only."""
+
+    rep: str
+    skill: str
+    threshold: float
+    is_sliding: bool
+    points: tuple[SkillPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """A skill below its threshold on consecutive calls."""
+
+    rep: str
+    skill: str
+    manager: str | None
+    calls: int
+    latest: float
+    lowest: float
+    threshold: float
+    first_call_at: datetime
+    detected_at: datetime
+    recovered_at: datetime | None
+    calls_since_training: int | None
+    review_url: str | None  # of the first call
+
+
+@dataclass(frozen=True, slots=True)
+class FlaggedClaim:
+    """A claim with its quote."""
+
+    week: date
+    started_at: datetime
+    rep: str | None
+    kind: str
+    quote: str | None
+    match: str
+    start_s: float | None
+    speaker: str | None
+    document: str | None
+    product: str | None
+    reason: str | None
+    review_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Checked calls of a week, and those without a flagged claim."""
+
+    week: date
+    n: int
+    accurate: int
+    claims: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A change of messaging and its use."""
+
+    message: str
+    changed_on: date
+    n: int
+    calls_using: int
+    lag_days: float | None
+    still_old: int
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A condition against won and lost deals."""
+
+    condition: str
+    sentence: str
+    support: int
+    won: int
+    win_rate: float
+    low: float
+    high: float
+    base_rate: float
+    q_value: float
+    is_significant: bool
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class RiskyDeal:
+    """An open deal with risks."""
+
+    name: str
+    account: str | None
+    stage: str | None
+    amount: float | None
+    days_since_last_call: float | None
+    prospects: int
+    owner: str | None
+    risks: Sequence[str]
+    lacks: Sequence[str]
+    covered: float | None
+    review_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDeals:
+    """All open deals in sum, and those with risks, most risks first."""
+
+    deals: int
+    with_risks: int
+    risky: tuple[RiskyDeal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything on the page."""
+
+    title: str
+    week: date  # the Monday of the week it is about
+    made_at: datetime
+    volume: tuple[Volume, ...]
+    coverage_by_week: tuple[Coverage, ...]
+    coverage_by_rep: tuple[Coverage, ...]
+    endings: tuple[Ending, ...]
+    courses: tuple[SkillCourse, ...]
+    slides: tuple[Slide, ...]
+    claims: tuple[FlaggedClaim, ...]
+    accuracy: tuple[Accuracy, ...]
+    adoption: tuple[Adoption, ...]
+    drivers: tuple[Driver, ...]
+    open_deals: OpenDeals
+
+    @property
+    def week_before(self) -> date:
+        """The Monday of the week before."""
+        return self.week - timedelta(days=7)

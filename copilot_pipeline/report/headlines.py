@@ -1,0 +1,108 @@
+"""What changed in the week, in sentences. Never a percentage without its n."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from copilot_pipeline.analysis.intervals import percent
+from copilot_pipeline.report.contents import Coverage, Report
+from copilot_pipeline.report.words import plain, spoken
+
+# A share over fewer calls than these moves by chance alone.
+FEWEST_CALLS = 10
+MOST_NAMED = 4
+
+
+def headlines(report: Report) -> list[str]:
+    """One sentence each on calls, coverage, coaching, claims, deals and win/loss, where there is something to say."""
+    return [
+        *_calls(report),
+        *_coverage(report),
+        *_coaching(report),
+        *_claims(report),
+        *_deals(report),
+        *_win_loss(report),
+    ]
+
+
+def _calls(report: Report) -> Iterator[str]:
+    by_week = {one.week: one for one in report.volume}
+    now, before = by_week.get(report.week), by_week.get(report.week_before)
+    if now is None:
+        return
+    change = ""
+    if before is not None:
+        more = now.calls - before.calls
+        change = f", {abs(more):,} {'more' if more > 0 else 'fewer'}" if more else ", as many"
+        change += f" than the week before ({before.calls:,})" if more else " as the week before"
+    yield f"{_some(now.calls, 'call')}{change}; {now.scored:,} of them scored."
+
+
+def _coverage(report: Report) -> Iterator[str]:
+    now = {one.element: one for one in report.coverage_by_week if one.group == report.week.isoformat()}
+    before = {one.element: one for one in report.coverage_by_week if one.group == report.week_before.isoformat()}
+    both = [(now[element], before[element]) for element in now if element in before and _enough(now, before, element)]
+    if both:
+        new, old = max(both, key=lambda pair: (abs(pair[0].share - pair[1].share), pair[0].element))
+        points = round((new.share - old.share) * 100)
+        how = f"{abs(points)} points {'up' if points > 0 else 'down'}" if points else "as before"
+        yield (
+            f"Coverage moved most in {spoken(new.element)}: {percent(new.share)} of {_some(new.n, 'call')}, {how} "
+            f"({percent(old.share)} of {old.n:,} the week before)."
+        )
+    enough = [one for one in now.values() if one.n >= FEWEST_CALLS]
+    if enough:
+        least = min(enough, key=lambda one: (one.share, one.element))
+        yield f"Least covered: {spoken(least.element)}, in {least.covered:,} of {_some(least.n, 'call')}."
+
+
+def _enough(now: dict[str, Coverage], before: dict[str, Coverage], element: str) -> bool:
+    return min(now[element].n, before[element].n) >= FEWEST_CALLS
+
+
+def _coaching(report: Report) -> Iterator[str]:
+    new = [slide for slide in report.slides if slide.detected_at.date() >= report.week]
+    going_on = [slide for slide in report.slides if slide.recovered_at is None]
+    if new:
+        named = [f"{plain(slide.rep)} in {spoken(slide.skill)}" for slide in new]
+        yield f"{_some(len(new), 'new skill regression')}: {_listed(named)}."
+    elif report.courses:
+        lasting = f"; {_some(len(going_on), 'earlier one')} not over yet" if going_on else ""
+        yield f"No new skill regression{lasting}."
+
+
+def _claims(report: Report) -> Iterator[str]:
+    checked = next((one for one in report.accuracy if one.week == report.week), None)
+    if checked is None:
+        return
+    flagged = checked.n - checked.accurate
+    yield (
+        f"{_some(checked.claims, 'claim')} flagged, on {flagged:,} of {_some(checked.n, 'checked call')}."
+        if checked.claims
+        else f"No claim flagged on {_some(checked.n, 'checked call')}."
+    )
+
+
+def _deals(report: Report) -> Iterator[str]:
+    deals = report.open_deals
+    if deals.deals:
+        worst = f"; most: {plain(deals.risky[0].name)}" if deals.risky else ""
+        yield f"{deals.with_risks:,} of {_some(deals.deals, 'open deal')} with a risk{worst}."
+
+
+def _win_loss(report: Report) -> Iterator[str]:
+    certain = [driver for driver in report.drivers if driver.is_significant]
+    if certain:
+        strongest = next((driver for driver in certain if driver.direction == "wins"), certain[0])
+        yield f"{plain(strongest.sentence)}."
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        shown.append(f"{len(names) - MOST_NAMED} more")
+    return ", ".join(shown)
