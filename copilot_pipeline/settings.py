@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.semarize.selection import Selection
+from copilot_pipeline.selection import Selection
 from copilot_pipeline.settings_answers import AnswerSettings, answer_mistakes
 from copilot_pipeline.settings_routes import (
     ANNOUNCING,

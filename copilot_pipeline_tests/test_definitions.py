@@ -81,8 +81,14 @@ def test_what_costs_requests_is_in_the_pool_of_its_api() -> None:
     pools = {name: pools_of(name) for name in ASSETS}
     asking = {"raw_call_details", "users", "topics", "scorecards", "raw_deals"}
     assert {name for name, held in pools.items() if held == {"clari_copilot"}} == asking
-    assert {name for name, held in pools.items() if held == {"semarize"}} == {"semarize_runs", "semarize_scores"}
-    assert all(pools[name] == set() for name in ("calls", "participants", "transcripts", "utterances", "deals"))
+    assert {name for name, held in pools.items() if held == {"semarize"}} == {
+        "semarize_runs",
+        "semarize_scores",
+        "evidence",
+    }
+    assert all(
+        pools[name] == set() for name in ("calls", "participants", "transcripts", "utterances", "deals", "claims")
+    )
 
 
 def test_every_pool_is_limited() -> None:

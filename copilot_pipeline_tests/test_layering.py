@@ -12,10 +12,11 @@ ROOT = Path(__file__).parent.parent / "copilot_pipeline"
 
 # From the bottom to the top. A module imports its own layer's room, or rooms of layers below it, and nothing above.
 LAYERS = (
-    {"errors", "records", "cleaning", "addresses", "__init__"},
-    {"http", "tables", "settings_routes", "settings_sources", "settings_types"},
+    {"errors", "records", "cleaning", "addresses", "selection", "__init__"},
+    {"http", "tables", "settings_answers", "settings_routes", "settings_sources", "settings_types", "truth"},
     {"settings"},
-    {"clari", "semarize", "transcripts", "analysis", "database", "lake"},
+    {"clari", "semarize", "transcripts", "database", "lake"},
+    {"analysis"},
     {"pacing", "ledger", "warehouse", "delivery"},
     {"steps", "report", "receiver"},
     {"runtime", "instance"},
@@ -28,8 +29,8 @@ LAYERS = (
 )
 # Rooms that are peers and know of each other, in this direction only.
 SIDEWAYS = {("cli", "sandbox")}
-WITHOUT_DAGSTER = {room for layer in LAYERS[:6] for room in layer} | {"runtime"}
-PURE = {"transcripts", "analysis", "records", "errors", "tables", "cleaning", "addresses"}
+WITHOUT_DAGSTER = {room for layer in LAYERS[:7] for room in layer} | {"runtime"}
+PURE = {"transcripts", "analysis", "records", "errors", "tables", "cleaning", "addresses", "selection", "truth"}
 WITH_INPUT_AND_OUTPUT = {
     "asyncio", "copilot_pipeline.database", "copilot_pipeline.http", "copilot_pipeline.lake", "ftplib", "http", "httpx",
     "io", "multiprocessing", "os", "pathlib", "psycopg", "random", "requests", "shutil", "smtplib", "socket", "sqlite3",

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from scipy.stats import linregress
 
 from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Deal, Outcome, Value
-from copilot_pipeline.delivery.conditions import truth_of
 from copilot_pipeline.settings_answers import DealSettings
 from copilot_pipeline.settings_routes import ConditionSettings, kit_and_brick
+from copilot_pipeline.truth import truth_of
 
 FEWEST_FOR_SLOPE = 3
 SECONDS_A_DAY = 86_400.0

@@ -23,6 +23,7 @@ from copilot_pipeline.tables import (
     SEMARIZE_SCORES,
     USERS,
     UTTERANCES,
+    WIN_LOSS_CONCLUSION,
     WIN_LOSS_DRIVERS,
     Table,
 )
@@ -75,7 +76,7 @@ def _claims(runtime: Runtime, answering: "Answering") -> Made:
 
 def _win_loss(runtime: Runtime, answering: "Answering") -> Made:
     rows, found = answering.win_loss()
-    return rows, {WIN_LOSS_DRIVERS.name: {"conclusion": found.conclusion}}
+    return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": found.conclusion}}
 
 
 def _open_deals(runtime: Runtime, answering: "Answering") -> Made:
@@ -89,7 +90,7 @@ coaching = _answers("coaching", (COACHING_SCORES, COACHING_SLIDES), (*_SCORES, U
 claim_verification = _answers(
     "claim_verification", (CLAIMS, CLAIM_ACCURACY, MESSAGE_ADOPTION), (*_SCORES, UTTERANCES.name), _claims
 )
-win_loss = _answers("win_loss", (WIN_LOSS_DRIVERS,), (*_SCORES, DEALS.name), _win_loss)
+win_loss = _answers("win_loss", (WIN_LOSS_DRIVERS, WIN_LOSS_CONCLUSION), (*_SCORES, DEALS.name), _win_loss)
 open_deals = _answers(
     "open_deals", (DEAL_SIGNALS, DEAL_INSPECTION), (*_SCORES, DEALS.name, MEDDICC_SUMMARY.name), _open_deals
 )

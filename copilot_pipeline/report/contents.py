@@ -41,8 +41,14 @@ class Ending:
     outcome: str
     n: int
     uncovered: int
-    sentence: str
+    low: float
+    high: float
     p_value: float | None
+
+    @property
+    def share(self) -> float:
+        """Uncovered, of n; n is never 0."""
+        return self.uncovered / self.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,7 @@ class Report:
     accuracy: tuple[Accuracy, ...]
     adoption: tuple[Adoption, ...]
     drivers: tuple[Driver, ...]
+    conclusion: str | None  # None before win/loss was ever looked at
     open_deals: OpenDeals
 
     @property

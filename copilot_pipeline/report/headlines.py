@@ -91,10 +91,8 @@ def _deals(report: Report) -> Iterator[str]:
 
 
 def _win_loss(report: Report) -> Iterator[str]:
-    certain = [driver for driver in report.drivers if driver.is_significant]
-    if certain:
-        strongest = next((driver for driver in certain if driver.direction == "wins"), certain[0])
-        yield f"{plain(strongest.sentence)}."
+    if report.conclusion is not None and any(driver.is_significant for driver in report.drivers):
+        yield plain(report.conclusion)
 
 
 def _some(count: int, noun: str) -> str:

@@ -40,6 +40,7 @@ def _templates() -> Environment:
         "moment": _moment,
         "percent": percent,
         "plain": plain,
+        "prose": _prose,
         "spoken": spoken,
     }
     return environment
@@ -52,6 +53,11 @@ def _address(url: str | None) -> str | None:
 
 def _image(draw: pictures.Draw) -> str:
     return f"data:image/svg+xml;base64,{b64encode(pictures.as_svg(draw)).decode()}"
+
+
+def _prose(text: str) -> str:
+    """A sentence in which a number and its sign stay on one line."""
+    return plain(text).replace(" %", "\u00a0%")
 
 
 def _day(day: date) -> str:

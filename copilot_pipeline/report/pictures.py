@@ -86,7 +86,7 @@ def calls_by_week(volume: Sequence[Volume]) -> Draw:
             ("linked to the CRM", "D", ":", [one.linked for one in volume]),
         ):
             axes.plot(weeks, numbers, marker=marker, linestyle=style, markersize=5, label=label)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, max(1, *(one.calls for one in volume)) * 1.08)
         axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         _thin_out(axes, weeks)
         axes.set_ylabel("calls a week")
@@ -108,7 +108,7 @@ def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool) -> Draw:
         )
         # Weeks run from left to right; reps, who may be many and have long names, from top to bottom.
         rows, columns = (elements, groups) if are_weeks else (groups, elements)
-        figure, axes = _figure(1.6 + 0.72 * max(4, len(columns)), 0.7 + 0.46 * max(2, len(rows)))
+        figure, axes = _figure(1.6 + 0.72 * max(3, len(columns)), 0.7 + 0.46 * max(2, len(rows)))
         for one in coverage:
             row, column = (one.element, one.group) if are_weeks else (one.group, one.element)
             x, y = columns.index(column), rows.index(row)

@@ -78,6 +78,7 @@ class Reading:
             accuracy=self.accuracy(week),
             adoption=self.adoption(),
             drivers=self.drivers(),
+            conclusion=self._conclusion(),
             open_deals=self.open_deals(),
         )
 
@@ -137,8 +138,10 @@ class Reading:
         """Won and lost deals without coverage, the least covered first."""
         return self._rows(
             Ending,
-            """SELECT element, outcome, n::int, uncovered::int, sentence, p_value FROM copilot.meddicc_outcomes
-            WHERE outcome IN ('won', 'lost') ORDER BY outcome, share DESC, element""",
+            """SELECT element, outcome, n::int, uncovered::int, share_low AS low, share_high AS high, p_value
+            FROM copilot.meddicc_outcomes WHERE outcome IN ('won', 'lost')
+            ORDER BY max(share) FILTER (WHERE outcome = 'lost') OVER (PARTITION BY element) DESC NULLS LAST,
+              element, outcome""",
         )
 
     def courses(self) -> tuple[SkillCourse, ...]:
@@ -204,6 +207,11 @@ class Reading:
               ELSE (1 - win_rate_high) / nullif(1 - base_rate, 0) END DESC NULLS LAST, condition LIMIT %s""",
             (MOST_DRIVERS,),
         )
+
+    def _conclusion(self) -> str | None:
+        with self._database.connection() as connection:
+            row = connection.execute("SELECT conclusion FROM copilot.win_loss_conclusion").fetchone()
+        return row[0] if row else None
 
     def open_deals(self) -> OpenDeals:
         """Open deals; those with most risks by name."""

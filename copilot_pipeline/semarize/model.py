@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from copilot_pipeline.semarize.selection import Selection
+from copilot_pipeline.selection import Selection
 
 LONGEST_KEY = 254  # characters, the vendor's limit on Idempotency-Key
 _LONGEST_ID_IN_KEY = 100  # two of them, the hash and an order fit

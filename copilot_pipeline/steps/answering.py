@@ -30,6 +30,7 @@ from copilot_pipeline.tables import (
     MEDDICC_OUTCOMES,
     MEDDICC_SUMMARY,
     MESSAGE_ADOPTION,
+    WIN_LOSS_CONCLUSION,
     WIN_LOSS_DRIVERS,
     Table,
 )
@@ -110,7 +111,12 @@ class Answering:
         found = win_loss_drivers(
             self._conversations.read(), self._conversations.deals(self._settings.outcomes), self._settings.win_loss
         )
-        return self._replace(WIN_LOSS_DRIVERS, found.drivers), found
+        significant = sum(driver.is_significant for driver in found.drivers)
+        conclusion = ("all", found.deals, found.won, found.tested, significant, found.conclusion)
+        return {
+            **self._replace(WIN_LOSS_DRIVERS, found.drivers),
+            **self._replace(WIN_LOSS_CONCLUSION, [conclusion]),
+        }, found
 
     def open_deals(self) -> Rows:
         """The newest answers and the state of each open deal."""

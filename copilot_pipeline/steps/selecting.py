@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from copilot_pipeline.lake import Lake
+from copilot_pipeline.selection import CallFacts
 from copilot_pipeline.semarize import Kit
-from copilot_pipeline.semarize.selection import CallFacts
 from copilot_pipeline.tables import CALLS, PARTICIPANTS, TRANSCRIPTS
 
 _KEYS = ["call_id", "words", "transcript_hash"]

@@ -17,6 +17,7 @@ from copilot_pipeline.tables.marts import (
     MEDDICC_OUTCOMES,
     MEDDICC_SUMMARY,
     MESSAGE_ADOPTION,
+    WIN_LOSS_CONCLUSION,
     WIN_LOSS_DRIVERS,
 )
 from copilot_pipeline.tables.model import CALL_DATE, Column, Kind, Table
@@ -57,6 +58,7 @@ __all__ = [
     "USERS",
     "UTTERANCES",
     "WAREHOUSE_TABLES",
+    "WIN_LOSS_CONCLUSION",
     "WIN_LOSS_DRIVERS",
     "Column",
     "Kind",

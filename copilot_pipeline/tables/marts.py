@@ -267,6 +267,21 @@ WIN_LOSS_DRIVERS = Table(
     partitioned=False,
 )
 
+WIN_LOSS_CONCLUSION = Table(
+    "win_loss_conclusion",
+    "One row: what the drivers rest on, and what they come to in one sentence.",
+    ("scope",),
+    (
+        text("scope", "`all`: over all closed deals.", required=True),
+        integer("deals", "Closed deals with scored calls.", required=True),
+        integer("won", "Of these, won.", required=True),
+        integer("tested", "Conditions and conjunctions that were tested; 0 with too few deals.", required=True),
+        integer("significant", "Of those in `win_loss_drivers`, how many hold up.", required=True),
+        text("conclusion", "The strongest driver, or why there is none.", required=True),
+    ),
+    partitioned=False,
+)
+
 DEAL_SIGNALS = Table(
     "deal_signals",
     "One row per open deal and brick: its newest answer, the one before, and the trend.",
@@ -334,6 +349,7 @@ MART_TABLES: tuple[Table, ...] = (
     CLAIM_ACCURACY,
     MESSAGE_ADOPTION,
     WIN_LOSS_DRIVERS,
+    WIN_LOSS_CONCLUSION,
     DEAL_SIGNALS,
     DEAL_INSPECTION,
 )

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot_pipeline.delivery import conditions
-from copilot_pipeline.delivery.conditions import Truth, answer_to, applies, compare
+from copilot_pipeline import truth
+from copilot_pipeline.delivery.conditions import answer_to, applies
 from copilot_pipeline.delivery.model import ScoredCall
 from copilot_pipeline.settings_routes import ConditionSettings
+from copilot_pipeline.truth import Truth, compare
 from copilot_pipeline_tests.delivery.examples import KIT, scored
 
 
 def truth_of(condition: ConditionSettings, call: ScoredCall) -> Truth:
     """The condition's truth for a call."""
-    return conditions.truth_of(condition, lambda reference: answer_to(reference, call))
+    return truth.truth_of(condition, lambda reference: answer_to(reference, call))
 
 
 def condition(content: dict[str, Any]) -> ConditionSettings:

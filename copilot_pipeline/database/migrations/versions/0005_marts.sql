@@ -330,6 +330,22 @@ COMMENT ON COLUMN copilot.win_loss_drivers.q_value IS 'The same times the cuts t
 COMMENT ON COLUMN copilot.win_loss_drivers.is_significant IS 'q_value is at or below the setting `false_discovery_rate`; a conjunction also adds to each of its parts.';
 COMMENT ON COLUMN copilot.win_loss_drivers.direction IS 'wins or losses: which of the two it goes with.';
 COMMENT ON COLUMN copilot.win_loss_drivers.sentence IS 'One line that says it.';
+CREATE TABLE copilot.win_loss_conclusion (
+  scope text COLLATE "C" NOT NULL,
+  deals bigint NOT NULL,
+  won bigint NOT NULL,
+  tested bigint NOT NULL,
+  significant bigint NOT NULL,
+  conclusion text NOT NULL,
+  PRIMARY KEY (scope)
+);
+COMMENT ON TABLE copilot.win_loss_conclusion IS 'One row: what the drivers rest on, and what they come to in one sentence.';
+COMMENT ON COLUMN copilot.win_loss_conclusion.scope IS '`all`: over all closed deals.';
+COMMENT ON COLUMN copilot.win_loss_conclusion.deals IS 'Closed deals with scored calls.';
+COMMENT ON COLUMN copilot.win_loss_conclusion.won IS 'Of these, won.';
+COMMENT ON COLUMN copilot.win_loss_conclusion.tested IS 'Conditions and conjunctions that were tested; 0 with too few deals.';
+COMMENT ON COLUMN copilot.win_loss_conclusion.significant IS 'Of those in `win_loss_drivers`, how many hold up.';
+COMMENT ON COLUMN copilot.win_loss_conclusion.conclusion IS 'The strongest driver, or why there is none.';
 CREATE TABLE copilot.deal_signals (
   deal_id text COLLATE "C" NOT NULL,
   kit text COLLATE "C" NOT NULL,

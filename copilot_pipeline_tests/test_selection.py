@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from copilot_pipeline.semarize.selection import CallFacts, Selection
+from copilot_pipeline.selection import CallFacts, Selection
 
 BOTH = frozenset({"rep", "prospect"})
 
