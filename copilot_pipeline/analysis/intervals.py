@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from scipy.stats import binomtest
@@ -17,6 +18,7 @@ class Share(NamedTuple):
     high: float | None
 
 
+@lru_cache(maxsize=65_536)  # most groups are small, so the same few counts come back again and again
 def share_of(some: int, n: int) -> Share:
     """The share that `some` are of `n`."""
     if n == 0:

@@ -28,6 +28,8 @@ INK, GREY, BLUE, ORANGE = "#1d2733", "#8a94a0", "#1f5fa8", "#c8540a"
 # matplotlib keeps its style in one place for all threads.
 _STYLE_LOCK = Lock()
 _LONGEST_LABEL = 46
+_LONGEST_LINE = 16  # of a column's label
+_INCHES_A_LETTER = 0.075
 
 
 def as_svg(draw: Draw) -> bytes:
@@ -108,7 +110,9 @@ def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool) -> Draw:
         )
         # Weeks run from left to right; reps, who may be many and have long names, from top to bottom.
         rows, columns = (elements, groups) if are_weeks else (groups, elements)
-        figure, axes = _figure(1.6 + 0.72 * max(3, len(columns)), 0.7 + 0.46 * max(2, len(rows)))
+        labels = [shortened(spoken(one) if are_weeks else plain(one), _LONGEST_LABEL) for one in rows]
+        room = 0.5 + _INCHES_A_LETTER * max(map(len, labels))
+        figure, axes = _figure(room + 0.72 * max(3, len(columns)), 0.7 + 0.46 * max(2, len(rows)))
         for one in coverage:
             row, column = (one.element, one.group) if are_weeks else (one.group, one.element)
             x, y = columns.index(column), rows.index(row)
@@ -123,9 +127,7 @@ def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool) -> Draw:
         axes.set_ylim(len(rows) - 0.45, -0.55)
         named = [_week(date.fromisoformat(one)) if are_weeks else _wrapped(spoken(one)) for one in columns]
         axes.set_xticks(range(len(columns)), named)
-        axes.set_yticks(
-            range(len(rows)), [spoken(one) if are_weeks else shortened(plain(one), _LONGEST_LABEL) for one in rows]
-        )
+        axes.set_yticks(range(len(rows)), labels)
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -265,4 +267,4 @@ def _thin_out(axes: Axes, labels: Sequence[str]) -> None:
 
 def _wrapped(label: str) -> str:
     """A label of several words, one below the other."""
-    return "\n".join(label.split(" ", 1))
+    return "\n".join(shortened(line, _LONGEST_LINE) for line in label.split(" ", 1))

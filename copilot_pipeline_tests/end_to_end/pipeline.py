@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Pipeline:
     database_url: str
     home: Path
     requests_per_second: float = 0
+    counts: dict[str, int] = field(default_factory=dict)
 
     def environment(self, **changes: str) -> dict[str, str]:
         """What the process sees: nothing of the machine's own settings."""

@@ -1,0 +1,122 @@
+"""Reports, short to write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from copilot_pipeline.report.contents import (
+    Accuracy,
+    Adoption,
+    Coverage,
+    Driver,
+    Ending,
+    FlaggedClaim,
+    OpenDeals,
+    Report,
+    RiskyDeal,
+    SkillCourse,
+    SkillPoint,
+    Slide,
+    Volume,
+)
+
+WEEK = date(2026, 11, 16)
+MOMENT = datetime(2026, 11, 18, 12, tzinfo=UTC)
+LINK = "https://copilot.example.com/call/c-1"
+ELEMENTS = ("metrics", "economic_buyer", "decision_criteria", "decision_process", "identify_pain", "champion")
+
+EMPTY = Report(
+    title="Conversations",
+    week=WEEK,
+    made_at=MOMENT,
+    volume=(),
+    coverage_by_week=(),
+    coverage_by_rep=(),
+    endings=(),
+    courses=(),
+    slides=(),
+    claims=(),
+    accuracy=(),
+    adoption=(),
+    drivers=(),
+    conclusion=None,
+    open_deals=OpenDeals(0, 0, ()),
+)
+
+
+def weeks(count: int) -> list[date]:
+    """So many Mondays, the last is the report's."""
+    return [WEEK - timedelta(days=7 * back) for back in reversed(range(count))]
+
+
+def course(rep: str = "Ana Ruiz", *, slides: bool = False) -> SkillCourse:
+    """A course of twenty calls."""
+    points = tuple(
+        SkillPoint(number, MOMENT, 0.3 if slides and number > 15 else 0.7, slides and number > 15, 0.6)
+        for number in range(1, 21)
+    )
+    return SkillCourse(rep, "objection_handling_score", 0.6, slides, points)
+
+
+def slide(rep: str = "Ana Ruiz", **fields: Any) -> Slide:
+    """A slide that lasts, detected in the week."""
+    found = Slide(rep, "objection_handling_score", "Max Boss", 5, 0.3, 0.2, 0.6, MOMENT, MOMENT, None, 4, LINK)
+    return replace(found, **fields)
+
+
+def claim(quote: str | None = "It ships in March.", **fields: Any) -> FlaggedClaim:
+    """A claim that was found in its transcript."""
+    found = FlaggedClaim(
+        WEEK, MOMENT, "Ana Ruiz", "roadmap_leak", quote, "exact", 92.5, "Ana Ruiz", "Roadmap Policy", None, None, LINK
+    )
+    return replace(found, **fields)
+
+
+def driver(condition: str, **fields: Any) -> Driver:
+    """A driver of winning that holds up."""
+    found = Driver(
+        condition, f"{condition}: 4.1 times the base rate, 37 of 52 won", 52, 37, 0.71, 0.58, 0.82, 0.17, 1e-9, True,
+        "wins",
+    )  # fmt: skip
+    return replace(found, **fields)
+
+
+def full(**fields: Any) -> Report:
+    """A report with something in every section: twelve weeks, twenty reps."""
+    report = replace(
+        EMPTY,
+        volume=tuple(Volume(week, 120 + n, 110, 100, 90) for n, week in enumerate(weeks(12))),
+        coverage_by_week=tuple(
+            Coverage(week.isoformat(), element, 100, 40 + 3 * n)
+            for n, week in enumerate(weeks(12))
+            for element in ELEMENTS
+        ),
+        coverage_by_rep=tuple(Coverage(f"Rep {n}", element, 30, n) for n in range(20) for element in ELEMENTS),
+        endings=tuple(
+            Ending(element, outcome, 300, 204, 0.62, 0.73, 0.001) for element in ELEMENTS for outcome in ("lost", "won")
+        ),
+        courses=(course(slides=True), *(course(f"Rep {n}") for n in range(11))),
+        slides=(slide(), slide("Bo Li", recovered_at=MOMENT, manager=None, review_url=None)),
+        claims=(
+            claim(),
+            claim("Nobody said this.", match="not found", start_s=None, speaker=None),
+            claim(None, match="no quote", start_s=None),
+        ),
+        accuracy=tuple(Accuracy(week, 100, 90, 12, 0.9, 0.83, 0.94) for week in weeks(12)),
+        adoption=(Adoption("New pricing", WEEK, 80, 30, 4.0, 12), Adoption("New name", WEEK, 80, 0, None, 80)),
+        drivers=(
+            driver("budget_confirmed and decision_maker_present and discovery_depth > 65"),
+            driver("not champion", direction="losses", won=3, win_rate=0.06, low=0.02, high=0.16),
+            driver("weather", is_significant=False, sentence="weather: 1.1 times the base rate, 9 of 40 won"),
+        ),
+        conclusion="budget_confirmed: 4.1 times the base rate, 37 of 52 won. Of 900 conditions tested 2 hold up.",
+        open_deals=OpenDeals(
+            19,
+            1,
+            (RiskyDeal("Acme", "Acme Inc", "Negotiation", 1234567.0, 20.0, 1, "Ana", ("risk_flag",), ("budget",), 0.5,
+                       LINK),),
+        ),
+    )  # fmt: skip
+    return replace(report, **fields)

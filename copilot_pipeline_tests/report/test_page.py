@@ -1,0 +1,159 @@
+"""The page in a real browser: laptop and phone, hostile words, no network."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from copilot_pipeline.report import pictures, render
+from copilot_pipeline.report.contents import Coverage, Report
+from copilot_pipeline_tests.report.examples import (
+    EMPTY,
+    WEEK,
+    claim,
+    course,
+    driver,
+    full,
+    slide,
+)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_browser = pytest.mark.skipif(
+    CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)"
+)
+HOSTILE = "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 1'> & \"quotes\" $x^2$ \u202edrowkcab"
+SIZES = {"laptop": (1280, 800), "phone": (360, 740)}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+def opened(browser: Browser, report: Report, folder: Path, size: str = "laptop") -> tuple[Page, list[str]]:
+    """The page as a file in the browser, and everything that it complained of or asked the network for."""
+    file = folder / "report.html"
+    file.write_text(render(report), encoding="utf-8")
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height})
+    troubles: list[str] = []
+    page.on("console", lambda message: troubles.append(message.text))
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith(("file:", "data:")) else troubles.append(request.url),
+    )
+    page.goto(file.as_uri())
+    return page, troubles
+
+
+@needs_browser
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("report", [full(), EMPTY], ids=["full", "empty"])
+def test_it_fits_the_screen_and_needs_nothing_else(browser: Browser, tmp_path: Path, report: Report, size: str) -> None:
+    """No sideways scrolling of the page, every picture is there, no request, no complaint."""
+    page, troubles = opened(browser, report, tmp_path, size)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
+    assert page.evaluate("[...document.images].every(image => image.alt.length > 10)")
+    assert troubles == []
+
+
+@needs_browser
+def test_every_section_says_its_things(browser: Browser, tmp_path: Path) -> None:
+    """What a sales leader looks for is there in words, not in pictures only."""
+    page, _ = opened(browser, full(), tmp_path)
+    words = page.locator("main").inner_text()
+    for expected in (
+        "131 calls, 1 more than the week before (130)",
+        "204 of 300 (68 %)",
+        "5 calls in a row below 0.6, 4 after a training",
+        "It ships in March.",
+        "Said by Ana Ruiz at 1:32.",
+        "This quote is not in the transcript.",
+        "Against: Roadmap Policy.",
+        "budget_confirmed and decision_maker_present and discovery_depth > 65: 4.1 times the base rate, 37 of 52 won",
+        "1,234,567",
+        "Its stage lacks: budget",
+        "not used yet",
+    ):
+        assert expected in words.replace("\u00a0", " "), expected
+    links = page.locator("a[href='https://copilot.example.com/call/c-1']")
+    assert links.count() >= 4
+    assert page.locator("section").count() == page.locator("nav a").count()
+
+
+@needs_browser
+def test_other_peoples_words_stay_words(browser: Browser, tmp_path: Path) -> None:
+    """Names, quotes, conditions and titles from outside run nothing, break nothing and lead nowhere but to the web."""
+    report = full(
+        title=HOSTILE,
+        claims=(claim(HOSTILE, review_url="javascript:window.hacked = 1", document=HOSTILE),),
+        slides=(slide(HOSTILE, review_url="data:text/html,<script>1</script>"),),
+        courses=(course(HOSTILE), course("漢字 \U0001f600 \x0b")),
+        drivers=(driver(HOSTILE),),
+        coverage_by_rep=(Coverage(HOSTILE, HOSTILE, 3, 1),),
+        conclusion=HOSTILE,
+    )
+    page, troubles = opened(browser, report, tmp_path)
+    assert page.evaluate("window.hacked") is None
+    assert troubles == []
+    schemes = page.evaluate("[...document.links].map(link => link.protocol)")
+    assert set(schemes) <= {"https:", "file:"}  # the latter are the jumps within the page
+    assert page.locator("script").count() == 0
+    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+
+
+@needs_browser
+def test_the_numbers_are_there_without_pictures(browser: Browser, tmp_path: Path) -> None:
+    """Each heat map has its table; a percentage never stands without its n."""
+    page, _ = opened(browser, full(), tmp_path)
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    for cell in page.locator("td").all_inner_texts():
+        if re.search(r"\d+ %", cell) and " to " not in cell:
+            assert re.search(r"\d+ of \d+ \(\d+ %\)|\d+ \(\d+ %\)", cell), cell
+
+
+def texts(svg: bytes) -> list[str]:
+    """The texts of a picture."""
+    return ["".join(one.itertext()) for one in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_a_heat_map_can_be_read_without_colour() -> None:
+    """Every cell says its share and its n."""
+    coverage = [Coverage(WEEK.isoformat(), "champion", 50, 17), Coverage(WEEK.isoformat(), "metrics", 50, 0)]
+    found = texts(pictures.as_svg(pictures.coverage_map(coverage, are_weeks=True)))
+    assert {"34%", "0%", "n 50", "champion", "metrics", "16 Nov"} <= set(found)
+
+
+def test_drivers_say_how_many_deals() -> None:
+    """Each driver with its won and all deals; what is within chance differs in shape."""
+    certain = pictures.as_svg(pictures.driver_forest([driver("budget")]))
+    doubtful = pictures.as_svg(pictures.driver_forest([driver("budget", is_significant=False)]))
+    assert "37 of 52 won" in texts(certain)
+    assert certain != doubtful
+
+
+@pytest.mark.parametrize("draw", [pictures.skill_course(course(slides=True)), pictures.skill_courses([course()] * 5)])
+def test_the_same_data_make_the_same_picture(draw: Any) -> None:
+    """Byte by byte: a report that did not change is the same file."""
+    assert pictures.as_svg(draw) == pictures.as_svg(draw)
+    assert pictures.as_png(draw).startswith(b"\x89PNG")
+
+
+def test_a_single_point_is_a_picture_too() -> None:
+    """One call, at its threshold, is drawn."""
+    one = course()
+    alone = type(one)(one.rep, one.skill, 0.7, False, one.points[:1])
+    assert pictures.as_svg(pictures.skill_course(alone))
