@@ -17,7 +17,8 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 
 from copilot_pipeline.database import database_url
-from copilot_pipeline.settings import Environment, load_settings
+from copilot_pipeline.settings.environment import Environment
+from copilot_pipeline.settings.loading import load_settings
 
 CONFIG_FILE = "dagster.yaml"
 STATEMENT_TIMEOUT_MS = 120_000

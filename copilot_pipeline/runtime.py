@@ -25,8 +25,8 @@ from copilot_pipeline.ledger.claims import SCORING
 from copilot_pipeline.ledger.rescores import Rescores
 from copilot_pipeline.pacing import SharedGate
 from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
-from copilot_pipeline.settings import Settings, explain_in_file, load_settings
-from copilot_pipeline.settings_routes import all_sinks
+from copilot_pipeline.settings.loading import Settings, explain_in_file, load_settings
+from copilot_pipeline.settings.routes import all_sinks
 from copilot_pipeline.steps.alerting import alert_of_slides
 from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from copilot_pipeline.settings_routes import OPERATORS, ConditionSettings
+from copilot_pipeline.settings.routes import OPERATORS, ConditionSettings
 
 Truth = bool | None
 

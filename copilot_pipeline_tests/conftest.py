@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from copilot_pipeline.database import Database, database_url, open_database
-from copilot_pipeline.settings import Environment
+from copilot_pipeline.settings.environment import Environment
 
 
 @pytest.fixture(scope="session")

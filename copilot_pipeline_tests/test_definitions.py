@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from copilot_pipeline.definitions import defs
-from copilot_pipeline.settings import PollingSettings
+from copilot_pipeline.settings.pipeline_file import PollingSettings
 from copilot_pipeline.tables import RAW_CALL_DETAILS, WAREHOUSE_TABLES, Table
 
 TABLES = {table.name: table for table in (*WAREHOUSE_TABLES, RAW_CALL_DETAILS)}

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent / "copilot_pipeline"
 # From the bottom to the top. A module imports its own layer's room, or rooms of layers below it, and nothing above.
 LAYERS = (
     {"errors", "records", "cleaning", "addresses", "selection", "__init__"},
-    {"http", "tables", "settings_answers", "settings_routes", "settings_sources", "settings_types", "truth"},
-    {"settings"},
+    {"http", "tables", "settings"},
+    {"truth"},
     {"clari", "semarize", "transcripts", "database", "lake"},
     {"analysis"},
     {"pacing", "ledger", "warehouse", "delivery"},

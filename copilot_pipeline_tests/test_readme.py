@@ -6,7 +6,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from copilot_pipeline.cli import cli
-from copilot_pipeline.settings import Environment, PipelineFile
+from copilot_pipeline.settings.environment import Environment
+from copilot_pipeline.settings.pipeline_file import PipelineFile
 from copilot_pipeline.tables import WAREHOUSE_TABLES
 
 ROOT = Path(__file__).parent.parent

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from copilot_pipeline.addresses import without_secrets
 from copilot_pipeline.database import database_url
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.settings import Environment, Settings, load_settings, read_pipeline_file
+from copilot_pipeline.settings.environment import Environment
+from copilot_pipeline.settings.loading import Settings, load_settings, read_pipeline_file
 
 SECRET = "smz_live_0123456789"
 SECRETS = ("CLARI_COPILOT_API_KEY", "CLARI_COPILOT_API_PASSWORD", "SEMARIZE_API_KEY", "SLACK_WEBHOOK_URL")

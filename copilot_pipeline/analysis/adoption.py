@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from copilot_pipeline.analysis.intervals import share_of
 from copilot_pipeline.analysis.model import Conversation
-from copilot_pipeline.settings_answers import MessageSettings
-from copilot_pipeline.settings_routes import kit_and_brick
+from copilot_pipeline.settings.answers import MessageSettings
+from copilot_pipeline.settings.routes import kit_and_brick
 from copilot_pipeline.transcripts.quotes import words_of
 
 ALL = "all"

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from copilot_pipeline.analysis.intervals import share_of
 from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Quote, Value
-from copilot_pipeline.settings_answers import ClaimSettings
-from copilot_pipeline.settings_routes import kit_and_brick
+from copilot_pipeline.settings.answers import ClaimSettings
+from copilot_pipeline.settings.routes import kit_and_brick
 
 INACCURATE, ROADMAP_LEAK, OUTDATED = "inaccurate", "roadmap_leak", "outdated_competitive"
 NO_QUOTE = "no quote"

@@ -16,7 +16,7 @@ from scipy.stats import linregress
 
 from copilot_pipeline.analysis.model import Conversation, Rep, monday
 from copilot_pipeline.analysis.parts import Skill, scale_of
-from copilot_pipeline.settings_answers import CoachingSettings, TrainingSettings
+from copilot_pipeline.settings.answers import CoachingSettings, TrainingSettings
 
 FEWEST_FOR_TREND = 3
 

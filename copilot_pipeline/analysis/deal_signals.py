@@ -11,8 +11,8 @@ from typing import NamedTuple
 from scipy.stats import linregress
 
 from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Deal, Outcome, Value
-from copilot_pipeline.settings_answers import DealSettings
-from copilot_pipeline.settings_routes import ConditionSettings, kit_and_brick
+from copilot_pipeline.settings.answers import DealSettings
+from copilot_pipeline.settings.routes import ConditionSettings, kit_and_brick
 from copilot_pipeline.truth import truth_of
 
 FEWEST_FOR_SLOPE = 3

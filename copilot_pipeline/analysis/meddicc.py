@@ -14,7 +14,7 @@ from scipy.stats import fisher_exact
 from copilot_pipeline.analysis.intervals import percent, share_of
 from copilot_pipeline.analysis.model import Answer, Conversation, Deal, Outcome, Value
 from copilot_pipeline.analysis.parts import Element, Scale, level, scale_of
-from copilot_pipeline.settings_answers import MeddiccSettings
+from copilot_pipeline.settings.answers import MeddiccSettings
 
 # What a category brick says where there is nothing.
 _ABSENT = frozenset(

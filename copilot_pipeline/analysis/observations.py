@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from copilot_pipeline.analysis.model import BrickKey, Conversation, Deal, Outcome, Value
-from copilot_pipeline.settings_answers import WinLossSettings
+from copilot_pipeline.settings.answers import WinLossSettings
 
 Observed = bool | float | frozenset[str]  # yes/no, a score, or every category and item that was named
 

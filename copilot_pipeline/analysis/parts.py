@@ -10,8 +10,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from copilot_pipeline.analysis.model import BrickKey
-from copilot_pipeline.settings_answers import CoachingSettings, MeddiccSettings
-from copilot_pipeline.settings_routes import kit_and_brick
+from copilot_pipeline.settings.answers import CoachingSettings, MeddiccSettings
+from copilot_pipeline.settings.routes import kit_and_brick
 
 # The elements, and the words by which a brick is recognised as one; longer names win over shorter ones.
 ELEMENTS: dict[str, tuple[str, ...]] = {

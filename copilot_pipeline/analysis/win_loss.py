@@ -27,7 +27,7 @@ from copilot_pipeline.analysis.exact import fisher_two_sided
 from copilot_pipeline.analysis.intervals import share_of
 from copilot_pipeline.analysis.model import Conversation, Deal
 from copilot_pipeline.analysis.observations import Observation, observations
-from copilot_pipeline.settings_answers import WinLossSettings
+from copilot_pipeline.settings.answers import WinLossSettings
 
 WINS, LOSSES = "wins", "losses"
 

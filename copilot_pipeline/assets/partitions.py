@@ -14,7 +14,7 @@ from typing import Any
 import dagster as dg
 
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.settings import load_settings
+from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.tables import Table
 
 # `backfill_policy` is marked as beta in every asset; it is what this pipeline was measured with.

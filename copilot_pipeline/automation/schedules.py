@@ -6,7 +6,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from copilot_pipeline.assets.partitions import DAYS
 from copilot_pipeline.assets.report import WEEKLY_REPORT
 from copilot_pipeline.automation.jobs import arrivals, deliver, poll
-from copilot_pipeline.settings import load_settings
+from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.tables import (
     CALL_TABLES,
     DEALS,

@@ -12,7 +12,7 @@ from copilot_pipeline.automation.schedules import daily_calls
 from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.ledger.backfills import Backfill, chunks
 from copilot_pipeline.runtime import BACKFILL, Runtime
-from copilot_pipeline.settings import load_settings
+from copilot_pipeline.settings.loading import load_settings
 
 POOL = "clari_copilot"
 BACKFILL_TAG = "copilot_pipeline/backfill"

@@ -15,7 +15,7 @@ from rich.console import Console
 from copilot_pipeline.addresses import without_secrets
 from copilot_pipeline.instance import dagster_home, project_root
 from copilot_pipeline.runtime import open_runtime
-from copilot_pipeline.settings import load_settings
+from copilot_pipeline.settings.loading import load_settings
 
 STOP_WITHIN_SECONDS = 20
 

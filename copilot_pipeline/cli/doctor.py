@@ -115,7 +115,7 @@ def _semarize(runtime: Runtime) -> str:
 
 def _sink(runtime: Runtime, name: str) -> str:
     from copilot_pipeline.delivery.sinks import build_sink
-    from copilot_pipeline.settings_routes import all_sinks
+    from copilot_pipeline.settings.routes import all_sinks
 
     build_sink(name, all_sinks(runtime.settings.pipeline.sinks)[name], runtime.settings.environment).close()
     return "has its address and keys (nothing is sent to try them)"

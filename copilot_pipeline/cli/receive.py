@@ -12,7 +12,8 @@ from copilot_pipeline.database import open_database
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Door, Limits, receiver_app, serve
 from copilot_pipeline.receiver.proof import Secrets
-from copilot_pipeline.settings import Environment, load_settings
+from copilot_pipeline.settings.environment import Environment
+from copilot_pipeline.settings.loading import load_settings
 
 DEFAULT_PORT = 8800
 SHORTEST_SECRET = 16

@@ -14,7 +14,7 @@ from rich.console import Console
 from copilot_pipeline.cli.bars import Bars
 from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.settings import load_settings
+from copilot_pipeline.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from copilot_pipeline.runtime import Runtime

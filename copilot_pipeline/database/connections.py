@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 from copilot_pipeline.database.embedded import database_url
 from copilot_pipeline.database.migrate import bring_up_to_date
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.settings import Environment
+from copilot_pipeline.settings.environment import Environment
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_TIMEOUT_SECONDS = 10

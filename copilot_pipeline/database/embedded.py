@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from copilot_pipeline.database.handles import forget_a_dead_server, strike_out_the_dead
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.settings import Environment
+from copilot_pipeline.settings.environment import Environment
 
 EMBEDDED_FOLDER = "postgres"
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from copilot_pipeline.settings_routes import OPERATORS, ConditionSettings, Mistake, RouteSettings, kit_and_brick
+from copilot_pipeline.settings.routes import OPERATORS, ConditionSettings, Mistake, RouteSettings, kit_and_brick
 
 # How kinds of bricks are called: what stands left is seen in answers of /v1/kits/schema or in the vendor's pages.
 _KINDS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copilot_pipeline.delivery.model import ScoredCall, Value
-from copilot_pipeline.settings_routes import ConditionSettings, kit_and_brick
+from copilot_pipeline.settings.routes import ConditionSettings, kit_and_brick
 from copilot_pipeline.truth import truth_of
 
 

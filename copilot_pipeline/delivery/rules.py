@@ -13,7 +13,7 @@ from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, plain
 from copilot_pipeline.delivery.messages import slack_message
 from copilot_pipeline.delivery.model import ScoredCall, Unlinked, Wish
 from copilot_pipeline.delivery.targets import record_id, same_record
-from copilot_pipeline.settings_routes import (
+from copilot_pipeline.settings.routes import (
     ANNOUNCING,
     DEFAULT_MAX_AGE,
     RouteSettings,

@@ -26,7 +26,7 @@ from copilot_pipeline.report.contents import (
     Slide,
     Volume,
 )
-from copilot_pipeline.settings_answers import ReportSettings
+from copilot_pipeline.settings.answers import ReportSettings
 
 MOST_REPS = 20
 MOST_COURSES = 24

@@ -15,8 +15,8 @@ from copilot_pipeline.analysis.parts import elements, skills
 from copilot_pipeline.analysis.win_loss import WinLoss, win_loss_drivers
 from copilot_pipeline.database import Database
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.settings_answers import AnswerSettings, MessageSettings
-from copilot_pipeline.settings_routes import kit_and_brick
+from copilot_pipeline.settings.answers import AnswerSettings, MessageSettings
+from copilot_pipeline.settings.routes import kit_and_brick
 from copilot_pipeline.steps.conversations import Conversations
 from copilot_pipeline.steps.snapshots import replace_snapshot
 from copilot_pipeline.tables import (

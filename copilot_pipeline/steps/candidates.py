@@ -10,7 +10,7 @@ from typing import Any
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.delivery.model import BrickAnswer, KitRun, ScoredCall
-from copilot_pipeline.settings_routes import CALL_FIELDS
+from copilot_pipeline.settings.routes import CALL_FIELDS
 
 _FIELDS = sorted(CALL_FIELDS)
 _CALLS = f"""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Deal, Outcome, Quote, Rep, Value
 from copilot_pipeline.database import Database
-from copilot_pipeline.settings_answers import OutcomeSettings
+from copilot_pipeline.settings.answers import OutcomeSettings
 from copilot_pipeline.transcripts import Quotes, Spoken
 
 DAYS_AT_ONCE = 31

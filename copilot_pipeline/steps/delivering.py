@@ -19,7 +19,7 @@ from copilot_pipeline.delivery.rules import Rule
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.ledger.outbox import Clock, NewDelivery, Outbox, UnlinkedCall, utc_now
 from copilot_pipeline.ledger.sending import Sending, Settlement, State, Taken
-from copilot_pipeline.settings_routes import ANNOUNCING
+from copilot_pipeline.settings.routes import ANNOUNCING
 from copilot_pipeline.steps.candidates import scored_calls
 from copilot_pipeline.steps.progress import Progress, Silence
 

@@ -8,7 +8,7 @@ import pytest
 
 from copilot_pipeline.analysis.adoption import message_adoption, use_of
 from copilot_pipeline.analysis.model import Rep
-from copilot_pipeline.settings_answers import MessageSettings
+from copilot_pipeline.settings.answers import MessageSettings
 from copilot_pipeline_tests.analysis.examples import KIT, MONDAY, call
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from copilot_pipeline.analysis.claims import NO_QUOTE, Claim, claim_accuracy, claim_kinds, claims
 from copilot_pipeline.analysis.model import Answer, Conversation, Quote
-from copilot_pipeline.settings_answers import ClaimSettings
+from copilot_pipeline.settings.answers import ClaimSettings
 from copilot_pipeline_tests.analysis.examples import KIT, call, quoted
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from copilot_pipeline.analysis.coaching import CoachingRow, SlideRow, coaching_scores, coaching_slides
 from copilot_pipeline.analysis.model import Conversation, Rep
 from copilot_pipeline.analysis.parts import Skill, skills
-from copilot_pipeline.settings_answers import CoachingSettings, TrainingSettings
+from copilot_pipeline.settings.answers import CoachingSettings, TrainingSettings
 from copilot_pipeline_tests.analysis.examples import KIT, MONDAY, REP, call
 
 SKILLS = {"objections": Skill((KIT, "objections"))}

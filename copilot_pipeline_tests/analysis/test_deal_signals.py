@@ -7,7 +7,7 @@ from typing import Any
 
 from copilot_pipeline.analysis.deal_signals import DealSignal, by_deal, deal_signals, inspect_deals
 from copilot_pipeline.analysis.model import Conversation, Deal
-from copilot_pipeline.settings_answers import DealSettings
+from copilot_pipeline.settings.answers import DealSettings
 from copilot_pipeline_tests.analysis.examples import KIT, call, quoted, still_open, won
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)

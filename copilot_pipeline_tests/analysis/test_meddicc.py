@@ -9,7 +9,7 @@ import pytest
 from copilot_pipeline.analysis.meddicc import CoverageRow, meddicc_coverage, meddicc_outcomes, meddicc_summary
 from copilot_pipeline.analysis.model import Conversation
 from copilot_pipeline.analysis.parts import Element, elements
-from copilot_pipeline.settings_answers import MeddiccSettings
+from copilot_pipeline.settings.answers import MeddiccSettings
 from copilot_pipeline_tests.analysis.examples import KIT, call, lost, quoted, still_open, won
 
 CHAMPION = {"champion": Element((KIT, "champion"))}

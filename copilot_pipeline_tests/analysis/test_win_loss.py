@@ -17,7 +17,7 @@ from copilot_pipeline.analysis.exact import fisher_two_sided
 from copilot_pipeline.analysis.model import Conversation, Deal
 from copilot_pipeline.analysis.observations import observations
 from copilot_pipeline.analysis.win_loss import LOSSES, WINS, WinLoss, win_loss_drivers
-from copilot_pipeline.settings_answers import WinLossSettings
+from copilot_pipeline.settings.answers import WinLossSettings
 from copilot_pipeline_tests.analysis.examples import KIT, call, lost, still_open, won
 
 Answers = dict[str, Any]

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from copilot_pipeline.database import database_url
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
-from copilot_pipeline.settings import Environment
+from copilot_pipeline.settings.environment import Environment
 
 DAYS = 14
 _BARE = """

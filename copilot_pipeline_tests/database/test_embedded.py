@@ -20,7 +20,7 @@ _USER = """
 import sys
 from pathlib import Path
 from copilot_pipeline.database import database_url
-from copilot_pipeline.settings import Environment
+from copilot_pipeline.settings.environment import Environment
 print(database_url(Environment(copilot_pipeline_home=Path(sys.argv[1]), _env_file=None)), flush=True)
 sys.stdin.readline()
 """

@@ -11,7 +11,7 @@ from copilot_pipeline.database import Database
 from copilot_pipeline.delivery.model import BrickAnswer, KitRun, ScoredCall
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink
-from copilot_pipeline.settings_routes import RouteSettings, SinkSettings
+from copilot_pipeline.settings.routes import RouteSettings, SinkSettings
 from copilot_pipeline.steps.delivering import Delivering
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply
 

@@ -9,8 +9,9 @@ import pytest
 
 from copilot_pipeline.delivery.checking import mistakes_against, parse_kit_schema
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.settings import PipelineFile, read_pipeline_file
-from copilot_pipeline.settings_routes import RouteSettings
+from copilot_pipeline.settings.loading import read_pipeline_file
+from copilot_pipeline.settings.pipeline_file import PipelineFile
+from copilot_pipeline.settings.routes import RouteSettings
 
 ROOT = Path(__file__).parents[2]
 KITS = "kits: {deal: D1}\n"

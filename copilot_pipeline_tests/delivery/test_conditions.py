@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from copilot_pipeline import truth
 from copilot_pipeline.delivery.conditions import answer_to, applies
 from copilot_pipeline.delivery.model import ScoredCall
-from copilot_pipeline.settings_routes import ConditionSettings
+from copilot_pipeline.settings.routes import ConditionSettings
 from copilot_pipeline.truth import Truth, compare
 from copilot_pipeline_tests.delivery.examples import KIT, scored
 

@@ -14,7 +14,7 @@ from copilot_pipeline.ledger.inbox import Delivery
 from copilot_pipeline.pacing import Week
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox.calls import PENDING
-from copilot_pipeline.settings import load_settings
+from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.steps.hints import WEBHOOK
 from copilot_pipeline.steps.planning import plan_backfill
 from copilot_pipeline.steps.polling import DOOR

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from copilot_pipeline.database import Database, open_database
-from copilot_pipeline.settings import Environment
+from copilot_pipeline.settings.environment import Environment
 from copilot_pipeline_tests.receiver.process import Receiver, running
 
 

@@ -10,9 +10,9 @@ from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
 from copilot_pipeline.delivery.sinks.slack import SlackSink
 from copilot_pipeline.delivery.sinks.webhook import WebhookSink
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.settings import Environment
-from copilot_pipeline.settings_routes import SinkSettings
-from copilot_pipeline.settings_sources import named_variable
+from copilot_pipeline.settings.environment import Environment
+from copilot_pipeline.settings.routes import SinkSettings
+from copilot_pipeline.settings.sources import named_variable
 
 _URLS = {
     "slack": "SLACK_WEBHOOK_URL",

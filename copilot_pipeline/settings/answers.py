@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from copilot_pipeline.settings_routes import ConditionSettings, Mistake, Scalar, kit_and_brick
-from copilot_pipeline.settings_types import Strict
+from copilot_pipeline.settings.routes import ConditionSettings, Mistake, Scalar, kit_and_brick
+from copilot_pipeline.settings.types import Strict
 
 Scale = Annotated[
     tuple[float, float] | None,

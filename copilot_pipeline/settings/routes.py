@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from copilot_pipeline.settings_types import Strict
+from copilot_pipeline.settings.types import Strict
 
 SinkKind = Literal["slack", "salesforce", "hubspot", "webhook"]
 SINK_KINDS: tuple[SinkKind, ...] = ("slack", "salesforce", "hubspot", "webhook")

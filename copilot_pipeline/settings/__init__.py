@@ -1,0 +1,1 @@
+"""Every setting: secrets and addresses from the environment (or `.env`), the rest from `pipeline.yaml`."""
