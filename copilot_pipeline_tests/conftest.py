@@ -20,12 +20,27 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return database_url(Environment(copilot_pipeline_home=home, _env_file=None))  # type: ignore[call-arg]
 
 
-@pytest.fixture
-def database_address(server_url: str) -> Iterator[str]:
-    """An empty database."""
-    name = f"test_{uuid.uuid4().hex}"
+def _open(address: str) -> Database:
+    return open_database(Environment(copilot_pipeline_database_url=address, _env_file=None))  # type: ignore[call-arg]
+
+
+@pytest.fixture(scope="session")
+def template(server_url: str) -> str:
+    """The name of a database with the pipeline's schema, that others are copied from: migrating each takes longer."""
+    name = "template_of_the_pipeline"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
+    _open(server_url.replace("/postgres?", f"/{name}?")).close()
+    return name
+
+
+@pytest.fixture
+def database_address(request: pytest.FixtureRequest, server_url: str) -> Iterator[str]:
+    """A database of the test's own: empty, or with the pipeline's schema where the test asks for `database` too."""
+    name = f"test_{uuid.uuid4().hex}"
+    template = request.getfixturevalue("template") if "database" in request.fixturenames else "template1"
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield server_url.replace("/postgres?", f"/{name}?")
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -34,9 +49,7 @@ def database_address(server_url: str) -> Iterator[str]:
 @pytest.fixture
 def database(database_address: str) -> Iterator[Database]:
     """A database with the pipeline's schema."""
-    opened = open_database(
-        Environment(copilot_pipeline_database_url=database_address, _env_file=None)  # type: ignore[call-arg]
-    )
+    opened = _open(database_address)
     yield opened
     opened.close()
 
