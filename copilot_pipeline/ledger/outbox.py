@@ -16,6 +16,7 @@ from psycopg.types.json import Jsonb
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.database.connections import Connection
+from copilot_pipeline.ledger.records import leave_other_records
 
 STATES = ("waiting", "sending", "uncertain", "refused", "delivered", "superseded", "silenced", "cancelled")
 Clock = Callable[[], datetime]
@@ -120,14 +121,15 @@ class Outbox:
     def put(self, wanted: Sequence[NewDelivery], unlinked: Sequence[UnlinkedCall], *, is_loud: bool = False) -> int:
         """Adds what is not there yet and notes the calls without a record, as one. Returns the rows added.
 
-        A row still waiting for another record of the same call is cancelled: the call has moved to this one (and one
-        that was cancelled waits again when the call moves back). With `is_loud`, silenced rows are sent after all.
+        A call that has moved to this record leaves the one it was linked to (and what was cancelled waits again when
+        it moves back). With `is_loud`, silenced rows are sent after all.
         """
         now = self._now()
         with self._database.transaction() as connection:
             added = sum(self._put_one(connection, one, now, is_loud) for one in wanted)
             _forget(connection, [(one.route, one.call_id) for one in wanted])
             for call in unlinked:
+                leave_other_records(connection, call.route, call.call_id, "", now)
                 connection.execute(
                     """INSERT INTO copilot_ops.unlinked_calls AS known
                       (route, call_id, reason, crm_system, deal_id, noticed_at) VALUES (%s, %s, %s, %s, %s, %s)
@@ -144,12 +146,7 @@ class Outbox:
 
     def _put_one(self, connection: Connection, one: NewDelivery, now: datetime, is_loud: bool) -> int:
         if one.target:
-            connection.execute(
-                """UPDATE copilot_ops.outbox SET state = 'cancelled', settled_at = %s,
-                  reason = 'the call is linked to another record now'
-                WHERE route = %s AND call_id = %s AND target <> %s AND state = 'waiting'""",
-                (now, one.route, one.call_id, one.target),
-            )
+            leave_other_records(connection, one.route, one.call_id, one.target, now)
         state = "silenced" if one.silenced_because else "waiting"
         cursor = connection.execute(
             """INSERT INTO copilot_ops.outbox AS known (route, sink, kind, call_id, version, target, message_id,

@@ -321,6 +321,33 @@ class TestOpportunities:
             steps.send()
         assert crm.records == {OTHER_DEAL: {"Confidence__c": 1}}
 
+    def test_a_call_that_leaves_a_deal_takes_its_answers_with_it(self, database: Database) -> None:
+        """The newest call that is left speaks for the deal again; when the call comes back, it does."""
+        crm = Crm()
+        older = NOW - timedelta(hours=3)
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+
+            def linked_to(deal_id: str | None) -> dict[str, Any]:
+                add_call(database, "newer", {"deal_confidence": 80, "risk_flag": True}, deal_id=deal_id)
+                for _ in range(2):  # asking twice writes once
+                    steps.enqueue([DAY])
+                    steps.send()
+                return {record: dict(fields) for record, fields in crm.records.items()}
+
+            add_call(database, "oldest", {"risk_flag": False}, started_at=older - timedelta(hours=1))
+            add_call(database, "older", {"deal_confidence": 20}, started_at=older)
+            own, newest = {"Confidence__c": 20, "Risk__c": False}, {"Confidence__c": 80, "Risk__c": True}
+            assert linked_to(DEAL) == {DEAL: newest}
+            assert linked_to(OTHER_DEAL) == {DEAL: own, OTHER_DEAL: newest}
+            assert linked_to(DEAL) == {DEAL: newest, OTHER_DEAL: newest}  # nobody is left to speak for the other one
+            assert linked_to(None) == {DEAL: own, OTHER_DEAL: newest}
+            assert len(crm.writes) == 5
+            add_call(database, "older", {"deal_confidence": 30}, started_at=older, version="2")
+            steps.enqueue([DAY])
+            steps.send()
+        assert crm.records[DEAL] == {"Confidence__c": 30, "Risk__c": False}
+
 
 class TestHooks:
     """Events for Zapier, n8n and Make: signed, and recognisable when they come again."""
