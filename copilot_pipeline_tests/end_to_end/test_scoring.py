@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import sys
 from typing import Any
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
@@ -63,6 +65,42 @@ def test_scoring_again_says_its_price_and_pays_it_once(make_pipeline: MakePipeli
     assert {row["run_id"] for row in kept} == {row["run_id"] for row in of_kit}
     pipeline.run()
     assert _paid(pipeline) == first + len(of_kit)
+
+
+def test_dagster_is_told_the_price_before_it_is_paid(make_pipeline: MakePipeline) -> None:
+    """`rescore` in a run's configuration says the price and stops; with `pay` beside it, exactly that is paid."""
+    pipeline = make_pipeline(days=1, calls_per_day=6)
+    pipeline.run()
+    first = _paid(pipeline)
+
+    said = _materialize(pipeline, {"rescore": True, "kits": ["coaching"]}, expect=1)
+    price = next(line for line in said.splitlines() if "Not begun" in line)
+    runs = int(price.split("Not begun: ")[1].split()[0])
+    assert 0 < runs < first
+    assert _paid(pipeline) == first
+
+    _materialize(pipeline, {"rescore": True, "pay": True, "kits": ["coaching"]})
+    assert _paid(pipeline) == first + runs
+
+
+def _materialize(pipeline: Pipeline, config: dict[str, Any], *, expect: int = 0) -> str:
+    """Materializes the scores of the first day with Dagster's own command; returns what it logs."""
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "dagster", "asset", "materialize", "--module-name", "copilot_pipeline.definitions",
+            "--select", "key:semarize_runs or key:semarize_scores or key:evidence",
+            "--partition", pipeline.days()[0],
+            "--config-json", json.dumps({"ops": {"semarize": {"config": config}}}),
+        ],
+        env=pipeline.environment(),
+        cwd=pipeline.home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
+    return done.stdout + done.stderr
 
 
 def test_scoring_again_is_killed_and_pays_nothing_twice(make_pipeline: MakePipeline) -> None:
