@@ -22,6 +22,7 @@ from copilot_pipeline.http import HttpCaller
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import Backfills, CallLedger, Claims, Inbox, RunLedger
 from copilot_pipeline.ledger.claims import SCORING
+from copilot_pipeline.ledger.page_size import PageSize
 from copilot_pipeline.ledger.rescores import Rescores
 from copilot_pipeline.pacing import SharedGate
 from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
 Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
 FIRST_PAGE_SIZE = 100
-_PAGE_SIZE_NOTE = "clari page size"
 
 
 # The runtime of a command that materializes in its own process: its assets use it instead of opening another.
@@ -87,6 +87,11 @@ class Runtime:
         """The ledger of Semarize runs."""
         return RunLedger(self.database)
 
+    @cached_property
+    def page_size(self) -> PageSize:
+        """The page size that works."""
+        return PageSize(self.database)
+
     def gate(self, door: str | None = None) -> SharedGate:
         """The shared pace and weekly budget, as seen through a door."""
         environment = self.settings.environment
@@ -115,8 +120,8 @@ class Runtime:
                 dialect,
                 caller,
                 include_private=self.settings.pipeline.clari.include_private,
-                page_size=self._page_size(),
-                on_page_size=self._remember_page_size,
+                page_size=self._first_page_size(),
+                on_page_size=self.page_size.remember,
                 counts_records=environment.copilot_pipeline_pace_unit == "records",
             )
         finally:
@@ -140,25 +145,13 @@ class Runtime:
             )
         return key.get_secret_value(), password.get_secret_value() if password else ""
 
-    def _page_size(self) -> int:
-        with self.database.connection() as connection:
-            row = connection.execute(
-                "SELECT value FROM copilot_ops.notes WHERE name = %s", (_PAGE_SIZE_NOTE,)
-            ).fetchone()
-        size = int(row[0]) if row else FIRST_PAGE_SIZE
+    def _first_page_size(self) -> int:
         environment = self.settings.environment
+        size = self.page_size.remembered(FIRST_PAGE_SIZE)
         if environment.copilot_pipeline_pace_unit == "records" and environment.copilot_pipeline_requests_per_second:
             # Where the pace counts records, a page holds no more than a second's worth.
             size = max(1, min(size, int(environment.copilot_pipeline_requests_per_second)))
         return size
-
-    def _remember_page_size(self, size: int) -> None:
-        with self.database.connection() as connection:
-            connection.execute(
-                """INSERT INTO copilot_ops.notes (name, value) VALUES (%s, %s)
-                ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
-                (_PAGE_SIZE_NOTE, str(size)),
-            )
 
     @contextmanager
     def semarize(self) -> Iterator[SemarizeClient]:
