@@ -13,6 +13,7 @@ from rich.console import Console
 
 from copilot_pipeline.cli.bars import Bars
 from copilot_pipeline.cli.exits import NOT_DONE
+from copilot_pipeline.cli.loading import loading
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.settings.loading import load_settings
 
@@ -80,10 +81,10 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
 
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
     """The command's work; raises `Exit` with code 1 when something is left."""
+    with loading():
+        from copilot_pipeline.orchestrate import EVERYTHING, materialize_days
+        from copilot_pipeline.runtime import open_runtime
     days = checked_days(first, last)
-    from copilot_pipeline.orchestrate import EVERYTHING, materialize_days
-    from copilot_pipeline.runtime import open_runtime
-
     console = Console(stderr=True)
     began = time.monotonic()
     with Bars(console) as bars, open_runtime(door="run", progress=bars) as runtime:
