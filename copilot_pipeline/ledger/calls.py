@@ -62,8 +62,8 @@ class HeldBody:
 
 
 HeldId = tuple[str, str, datetime]  # call id, part, received at
-# The first key of the two-part lock on a day: this pipeline's raw days, and nobody else's locks.
-_STORING_SPACE = 720_312
+# The first key of the two-part lock on a day's files: this pipeline's, and nobody else's locks.
+_DAY_SPACE = 720_312
 
 
 class CallLedger:
@@ -357,11 +357,16 @@ class CallLedger:
             )
 
     @contextmanager
-    def alone_with(self, day: date) -> Iterator[None]:
-        """Nobody else, in any process, stores this day meanwhile: two writers could publish an older file last."""
+    def alone_with(self, day: date, *, wait: bool = True) -> Iterator[bool]:
+        """Nobody else, in any process, stores this day or makes tables of it meanwhile.
+
+        Two that did would each publish what they read, and the older of it might come last. Yields whether it is so:
+        without `wait`, false where somebody else is at it.
+        """
+        lock = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
         with self._database.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_STORING_SPACE, day.toordinal()))
-            yield
+            row = connection.execute(f"SELECT {lock}(%s, %s)", (_DAY_SPACE, day.toordinal())).fetchone()
+            yield wait or bool(row and row[0])
 
     # --- what is left to do ------------------------------------------------------------------------------------
 
