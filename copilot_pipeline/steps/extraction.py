@@ -117,10 +117,10 @@ class Extraction:
         self._stop: BaseException | None = None
         self._running = 0
 
-    def run(self, days: Sequence[date], *, are_listed: bool = False) -> Iterator[DayReport]:
+    def run(self, days: Sequence[date], *, known: Sequence[WantedCall] | None = None) -> Iterator[DayReport]:
         """Yields a report as each day is stored, newest first as far as the answers allow.
 
-        With `are_listed`, what the ledger wants of these days is fetched, and no list is asked for.
+        With `known`, these calls of the days are fetched and no other, and no list is asked for.
 
         One day's trouble is in its report. Refused credentials and a spent budget concern all days: what is held is
         stored, and then they are raised.
@@ -128,7 +128,7 @@ class Extraction:
         with ThreadPoolExecutor(self._most_workers + 1, thread_name_prefix="clari") as pool:
             try:
                 for stretch in stretches(days):
-                    yield from self._run_stretch(pool, stretch, are_listed=are_listed)
+                    yield from self._run_stretch(pool, stretch, known)
                     if self._stop is not None:
                         break
             finally:
@@ -136,13 +136,15 @@ class Extraction:
         if self._stop is not None:
             raise self._stop
 
-    def _run_stretch(self, pool: ThreadPoolExecutor, stretch: Stretch, *, are_listed: bool) -> Iterator[DayReport]:
+    def _run_stretch(
+        self, pool: ThreadPoolExecutor, stretch: Stretch, known: Sequence[WantedCall] | None
+    ) -> Iterator[DayReport]:
         self._open = dict.fromkeys(stretch.days, 0)
         self._reports = {day: DayReport(day) for day in stretch.days}
         began_at = self._ledger.now()
-        listing, listed_whole = not are_listed, are_listed
-        if are_listed:
-            self._enqueue(stretch.days, None)
+        listing, listed_whole = known is None, known is not None
+        if known is not None:
+            self._enqueue([call for call in known if call.call_date in self._open])
         else:
             pool.submit(self._list, stretch)
         while listing or self._running or self._waiting or self._elsewhere:
@@ -161,9 +163,9 @@ class Extraction:
                 elif event.call_ids is None:
                     listing, listed_whole = False, True
                     self._ledger.mark_gone(stretch.days, began_at)
-                    self._enqueue(stretch.days, None)
+                    self._enqueue(self._ledger.wanted(stretch.days))
                 else:
-                    self._enqueue(stretch.days, event.call_ids)
+                    self._enqueue(self._ledger.wanted(stretch.days, among=event.call_ids))
             if listed_whole and self._stop is None:
                 yield from self._store_finished()
         self._release()
@@ -202,8 +204,8 @@ class Extraction:
         for day in stretch.days:
             self._reports[day].problems.append(f"listing: {error}")
 
-    def _enqueue(self, days: Sequence[date], among: Sequence[str] | None) -> None:
-        wanted = [call for call in self._ledger.wanted(days, among=among) if call.call_id not in self._known]
+    def _enqueue(self, calls: Sequence[WantedCall]) -> None:
+        wanted = [call for call in calls if call.call_id not in self._known]
         self._known.update(call.call_id for call in wanted)
         for call in wanted:
             self._open[call.call_date] += 1
