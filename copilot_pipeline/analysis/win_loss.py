@@ -5,9 +5,11 @@ beat both their parts with a third; then other cuts in the best of them. What wa
 
 * Conditions that differ in the cut only are one question: its p-value is that of the best cut times the cuts tried.
 * The questions of a size are corrected together (Benjamini and Hochberg), so that a strong conjunction, which drags a
-  thousand of its like along, does not make it easier for a condition alone.
-* A conjunction holds up twice: against all deals, and against each of its parts (the largest of these p-values,
-  corrected over those that pass the first). Else `champion and weather` would pass for a driver where `champion` is.
+  thousand of its like along, does not make it easier for a condition alone; and each size pays for the others, so
+  that the rate holds for all of them together.
+* A conjunction holds up twice: against all deals, and against each of its parts. What a condition adds to the others
+  pays for its cuts and for every condition that was tried in its place; the largest of these p-values counts. Else
+  `champion and weather` would pass for a driver where `champion` is.
 """
 
 from __future__ import annotations
@@ -83,7 +85,7 @@ class _Measured:
     won: int
     p_value: float
     beats_parts: bool
-    gain_p: float  # of what it adds to the part to which it adds least; 0 for a condition alone
+    gain_p: float  # corrected, of what it adds to the part to which it adds least; 0 for a condition alone
 
     @property
     def win_rate(self) -> float:
@@ -100,11 +102,10 @@ class _Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Conjunctions that differ in their cuts only: the best of them, with p-values that pay for the cuts tried."""
+    """Conjunctions that differ in their cuts only: the best of them, with a p-value that pays for the cuts tried."""
 
     best: _Measured
     p_value: float
-    gain_p: float
 
 
 def win_loss_drivers(
@@ -152,6 +153,7 @@ class _Search:
         shape = (len(self._conditions), len(self._won))
         self._holds = np.array([one.holds for one in self._conditions], dtype=np.uint8).reshape(shape)
         self._known = np.array([one.known for one in self._conditions], dtype=np.uint8).reshape(shape)
+        self._cuts = Counter(map(self._form, range(len(self._conditions))))
         self._tested: dict[Members, _Measured] = {}
 
     @property
@@ -237,7 +239,8 @@ class _Search:
             beats &= np.where(wins, more, won * part_n < part_won * support)
             of_part = np.ones(len(listed))
             of_part[enough] = fisher_two_sided(part_n[enough], part_won[enough], support[enough], won[enough])
-            gain_p = np.maximum(gain_p, of_part)
+            cuts = np.array([self._cuts[self._form(place)] for place in places[:, left_out].tolist()])
+            gain_p = np.maximum(gain_p, np.minimum(1.0, of_part * cuts * len(self._cuts)))
         return [
             _Measured(
                 listed[place],
@@ -265,13 +268,11 @@ class _Search:
         rows = []
         for size in range(1, self._settings.most_conditions + 1):
             questions = self._questions(size)
-            q_values = _corrected([question.p_value for question in questions])
-            rate = self._settings.false_discovery_rate
-            passed = [question for question, q_value in zip(questions, q_values, strict=True) if q_value <= rate]
-            gains = dict(zip(passed, _corrected([question.gain_p for question in passed]), strict=True))
+            sizes = self._settings.most_conditions
+            q_values = [min(1.0, sizes * q_value) for q_value in _corrected([one.p_value for one in questions])]
             rows += sorted(
                 (
-                    self._driver(question.best, q_value, question in gains, gains.get(question, 1.0) <= rate)
+                    self._driver(question.best, q_value)
                     for question, q_value in zip(questions, q_values, strict=True)
                     if question.best.beats_parts
                 ),
@@ -285,17 +286,17 @@ class _Search:
         for one in self._tested.values():
             if len(one.members) == size:
                 tested[tuple(map(self._form, one.members))].append(one)
-        cuts = Counter(map(self._form, range(len(self._conditions))))
         found = []
         for alike in tested.values():
             best = min(alike, key=lambda one: (not one.beats_parts, one.p_value, one.members))
             # One cut is moved at a time.
-            tried = 1 + sum(cuts[self._form(member)] - 1 for member in best.members)
-            p_value = min(1.0, best.p_value * tried) if best.beats_parts else 1.0
-            found.append(_Question(best, p_value, min(1.0, best.gain_p * tried)))
+            tried = 1 + sum(self._cuts[self._form(member)] - 1 for member in best.members)
+            found.append(_Question(best, min(1.0, best.p_value * tried) if best.beats_parts else 1.0))
         return found
 
-    def _driver(self, one: _Measured, q_value: float, is_beyond_chance: bool, is_gain: bool) -> Driver:
+    def _driver(self, one: _Measured, q_value: float) -> Driver:
+        rate = self._settings.false_discovery_rate
+        is_beyond_chance, is_gain = q_value <= rate, one.gain_p <= rate
         parts = [self._conditions[place] for place in one.members]
         condition = " and ".join(part.words for part in parts)
         share = share_of(one.won, one.support)
