@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copilot_pipeline.analysis.model import BrickKey
+from copilot_pipeline.analysis.numbers import plain
 from copilot_pipeline.analysis.observations import Observation, Observed
 from copilot_pipeline.analysis.parts import scale_of
 
@@ -85,8 +86,8 @@ def _of_brick(
         # Unknown compares as neither above nor below.
         numbers = np.array([value if isinstance(value, float) else math.nan for value in of_kind])
         for cut in wanted or _cuts(float(np.nanmin(numbers)), float(np.nanmax(numbers))):
-            yield condition(">", f"{name} > {cut:g}", (numbers > cut).tolist())
-            yield condition("<=", f"{name} <= {cut:g}", (numbers <= cut).tolist())
+            yield condition(">", f"{name} > {plain(cut)}", (numbers > cut).tolist())
+            yield condition("<=", f"{name} <= {plain(cut)}", (numbers <= cut).tolist())
     else:
         sets = [value if isinstance(value, frozenset) else frozenset() for value in of_kind]
         uses = Counter(item for items in sets for item in items)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from scipy.stats import linregress
 
 from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Deal, Outcome, Value
+from copilot_pipeline.analysis.numbers import plain
 from copilot_pipeline.settings.answers import DealSettings
 from copilot_pipeline.settings.routes import ConditionSettings, kit_and_brick
 from copilot_pipeline.truth import truth_of
@@ -152,7 +153,7 @@ def as_text(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float | int):
-        return f"{value:g}"
+        return plain(value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(map(str, value)) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
