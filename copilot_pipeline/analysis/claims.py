@@ -104,12 +104,15 @@ def claim_kinds(settings: ClaimSettings, known: Collection[BrickKey]) -> list[tu
             (name, ClaimKind(_key(kind.brick), tuple(kind.flagged_when) if kind.flagged_when else None, kind.documents))
             for name, kind in settings.kinds.items()
         ]
-    return [
-        (name, ClaimKind(key))
-        for name, words in _NAMED
-        for key in sorted(known)
-        if any(word in key[1].lower() for word in words) and not key[1].lower().endswith(("_score", "_rate"))
-    ]
+    # A brick is of one kind, though its name may speak of two: else its claims would count twice.
+    named = [(name, key) for key in sorted(known) if (name := _kind_named_in(key[1].lower())) is not None]
+    return [(name, ClaimKind(key)) for wanted, _ in _NAMED for name, key in named if name == wanted]
+
+
+def _kind_named_in(brick: str) -> str | None:
+    if brick.endswith(("_score", "_rate")):
+        return None
+    return next((name for name, words in _NAMED if any(word in brick for word in words)), None)
 
 
 def claims(

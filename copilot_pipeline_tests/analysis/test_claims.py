@@ -132,11 +132,11 @@ def test_the_document_is_the_one_that_is_named() -> None:
 
 
 def test_kinds_are_recognised_by_their_bricks() -> None:
-    """Without settings; a score about claims is not a flag."""
-    known = [(KIT, "inaccurate_claim_present"), (KIT, "roadmap_leak_present"), (KIT, "roadmap_clarity_score")]
+    """Without settings, each of one kind; a score about claims is not a flag."""
+    known = [(KIT, "roadmap_is_outdated"), (KIT, "inaccurate_claim_present"), (KIT, "roadmap_clarity_score")]
     assert [(name, kind.brick[1]) for name, kind in claim_kinds(ClaimSettings(), known)] == [
         ("inaccurate", "inaccurate_claim_present"),
-        ("roadmap_leak", "roadmap_leak_present"),
+        ("roadmap_leak", "roadmap_is_outdated"),
     ]
 
 

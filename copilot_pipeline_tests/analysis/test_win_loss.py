@@ -214,6 +214,20 @@ def test_categories_and_lists_are_conditions_too() -> None:
     assert {"size is large", "rivals contains Globex"} <= certain
 
 
+def test_spellings_of_one_answer_are_one_condition() -> None:
+    """`Yes` is `yes`; two long texts that begin alike are two conditions with words of their own."""
+    long = "a text that goes on and on until there is no room left for what comes "
+    calls = [
+        call(f"c-{n}", {"buyer": ("yes", "Yes", "no")[n % 3], "why": long + "abc"[n // 30]}, deal_id=f"d-{n}")
+        for n in range(90)
+    ]
+    deals = [(won if n % 2 else lost)(f"d-{n}") for n in range(90)]
+    rows = [one for one in found((calls, deals), most_conditions=1).drivers if one.bricks == [f"{KIT}.buyer"]]
+    assert {row.condition: row.support for row in rows} == {"buyer is Yes": 60, "buyer is no": 30}
+    words = {one.condition for one in found((calls, deals), most_conditions=1).drivers if "why" in one.condition}
+    assert len(words) == 3
+
+
 def test_a_kit_can_be_left_out() -> None:
     """`leave_out` takes a kit or a brick."""
     at = world(1, 200, planted, noise=0)
