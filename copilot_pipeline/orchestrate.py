@@ -1,7 +1,7 @@
 """Materializing days in this process, as Dagster runs that the UI shows: what `run` and `demo` do.
 
 The raw layer first, then what is made from it, each in a run of its own: days that could not be fetched whole do not
-keep the others from being tabulated and scored.
+keep the others from being tabulated and scored, nor one deal the table of all.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from copilot_pipeline.tables import (
 RAW_DEALS = "raw_deals"
 _FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
 _THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
-_LAST = (RAW_DEALS, DEALS.name)
+_DEALS = (RAW_DEALS,)
+_LAST = (DEALS.name,)
 # raw_deals costs a request a deal, so it runs when it is asked for and every night, not with every range of days.
 EVERYTHING = (*_FIRST, *_THEN, DEALS.name)
-KNOWN_ASSETS = (*_FIRST, *_THEN, *_LAST)
+KNOWN_ASSETS = (*_FIRST, *_THEN, *_DEALS, *_LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
         semarize=any(table.name in assets for table in SCORE_TABLES),
     )
     instance = open_instance(runtime.settings.environment)
-    for stage in (_FIRST, _THEN, _LAST):
+    for stage in (_FIRST, _THEN, _DEALS, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
             _materialize(instance, runtime, chosen, days)
