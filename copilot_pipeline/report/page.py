@@ -12,14 +12,32 @@ from copilot_pipeline.addresses import is_web_address
 from copilot_pipeline.analysis.intervals import percent
 from copilot_pipeline.report import pictures
 from copilot_pipeline.report.contents import Report
+from copilot_pipeline.report.glance import glance
 from copilot_pipeline.report.headlines import headlines
-from copilot_pipeline.report.words import plain, spoken
+from copilot_pipeline.report.pictures.drawing import FONTS
+from copilot_pipeline.report.words import in_order, plain, score, shortened, skill_name, spoken
+
+# So much stands open on the page; the rest is one click away.
+SHOWN_COURSES = 8
+SHOWN_CLAIMS = 8
+_LONGEST_QUOTE = 700
+_LONGEST_TITLE = 160
 
 
 def render(report: Report) -> str:
     """The whole page."""
     return (
-        _templates().get_template("page.html.j2").render(report=report, headlines=headlines(report), pictures=pictures)
+        _templates()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            headlines=headlines(report),
+            tiles=glance(report),
+            pictures=pictures,
+            fonts=FONTS,
+            shown_courses=max(SHOWN_COURSES, sum(course.is_sliding for course in report.courses)),
+            shown_claims=SHOWN_CLAIMS,
+        )
     )
 
 
@@ -34,14 +52,22 @@ def _templates() -> Environment:
     )
     environment.filters |= {
         "address": _address,
+        "ago": _ago,
         "clock": _clock,
         "day": _day,
         "image": _image,
+        "in_order": in_order,
         "moment": _moment,
+        "number": _number,
         "percent": percent,
         "plain": plain,
         "prose": _prose,
+        "quoted": _quoted,
+        "score": score,
+        "skill_name": skill_name,
         "spoken": spoken,
+        "titled": _titled,
+        "week": _week,
     }
     return environment
 
@@ -60,12 +86,36 @@ def _prose(text: str) -> str:
     return plain(text).replace(" %", "\u00a0%")
 
 
+def _quoted(text: str) -> str:
+    return shortened(plain(text), _LONGEST_QUOTE)
+
+
+def _titled(title: str | None) -> str:
+    return shortened(plain(title or ""), _LONGEST_TITLE) or "a call without a title"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _week(report: Report) -> str:
+    """`16 to 22 November 2026`, with no more months and years than are needed."""
+    first, last = report.week, report.last_day
+    if first.year != last.year:
+        return f"{_day(first)} to {_day(last)}"
+    return f"{first.day} to {_day(last)}" if first.month == last.month else f"{first.day} {first:%B} to {_day(last)}"
+
+
 def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def _moment(moment: datetime) -> str:
+def _moment(moment: date | datetime) -> str:
     return f"{moment.day} {moment:%b %Y}"
+
+
+def _ago(days: float) -> str:
+    return f"{days:,.0f} days ago" if days >= 1.5 else "yesterday" if days >= 1 else "today"
 
 
 def _clock(seconds: float) -> str:
