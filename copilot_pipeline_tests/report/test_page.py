@@ -229,6 +229,16 @@ def test_the_same_data_make_the_same_picture(draw: Any) -> None:
     assert pictures.as_png(draw).startswith(b"\x89PNG")
 
 
+def test_the_dagster_ui_shows_a_picture_whole() -> None:
+    """Its dialog cuts what is wider than itself."""
+    for draw in (
+        pictures.skill_courses([course()] * 12),
+        pictures.coverage_map(full().coverage_by_week, are_weeks=True),
+    ):
+        png = pictures.as_png(draw)
+        assert int.from_bytes(png[16:20], "big") <= 1000
+
+
 def test_a_single_point_is_a_picture_too() -> None:
     """One call, at its threshold, is drawn."""
     one = course()

@@ -14,6 +14,8 @@ from copilot_pipeline.report.words import plain, score, shortened, skill_name
 
 Range = tuple[float, float]
 
+_COLUMNS = 3  # as wide as the Dagster UI shows a picture whole
+
 
 def skill_course(course: SkillCourse, among: Sequence[SkillCourse] = ()) -> Draw:
     """One rep's skill: a filled point at or above the threshold, a hollow triangle below it, the rolling mean.
@@ -33,7 +35,7 @@ def skill_courses(courses: Sequence[SkillCourse]) -> Draw:
     """Several of them in one picture."""
 
     def draw() -> Figure:
-        columns = min(4, len(courses))
+        columns = min(_COLUMNS, len(courses))
         rows = -(-len(courses) // columns)
         figure = Figure(figsize=(3.0 * columns, 2.0 * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)

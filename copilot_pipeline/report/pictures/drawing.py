@@ -48,7 +48,7 @@ def as_png(draw: Draw) -> bytes:
     """A picture for the Dagster UI."""
     with _style():
         target = io.BytesIO()
-        draw().savefig(target, format="png", dpi=110)
+        draw().savefig(target, format="png", dpi=100)
     return target.getvalue()
 
 
