@@ -87,9 +87,11 @@ def _run_dagster(console: Console, port: int, log_level: str) -> int:
     home = dagster_home(load_settings().environment)
     os.environ["DAGSTER_HOME"] = str(home)
     console.print("UI        is starting; Ctrl-C ends everything")
+    # Its other formats colour what nobody sees.
+    log_format = "rich" if console.is_terminal and not console.no_color else "json"
     child = _start(
         [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port),
-         "--log-level", log_level, "--log-format", "rich"]
+         "--log-level", log_level, "--log-format", log_format]
     )  # fmt: skip
     threading.Thread(target=_say_when_open, args=(console, port, child), daemon=True).start()
     try:

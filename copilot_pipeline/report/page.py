@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 
@@ -11,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from copilot_pipeline.addresses import is_web_address
 from copilot_pipeline.analysis.intervals import percent
 from copilot_pipeline.report import pictures
-from copilot_pipeline.report.contents import Report
+from copilot_pipeline.report.contents import Driver, Report
 from copilot_pipeline.report.glance import glance
 from copilot_pipeline.report.headlines import headlines
 from copilot_pipeline.report.pictures.drawing import FONTS
@@ -20,6 +21,7 @@ from copilot_pipeline.report.words import in_order, plain, score, shortened, ski
 # So much stands open on the page; the rest is one click away.
 SHOWN_COURSES = 8
 SHOWN_CLAIMS = 8
+_MOST_WITHIN_CHANCE = 5
 _LONGEST_QUOTE = 700
 _LONGEST_TITLE = 160
 
@@ -37,6 +39,7 @@ def render(report: Report) -> str:
             fonts=FONTS,
             shown_courses=max(SHOWN_COURSES, sum(course.is_sliding for course in report.courses)),
             shown_claims=SHOWN_CLAIMS,
+            drivers=_worth_showing(report.drivers),
         )
     )
 
@@ -70,6 +73,12 @@ def _templates() -> Environment:
         "week": _week,
     }
     return environment
+
+
+def _worth_showing(drivers: Sequence[Driver]) -> list[Driver]:
+    """All that hold up, and a few of those that may be chance."""
+    certain = [driver for driver in drivers if driver.is_significant]
+    return certain + [driver for driver in drivers if not driver.is_significant][:_MOST_WITHIN_CHANCE]
 
 
 def _address(url: str | None) -> str | None:

@@ -222,6 +222,18 @@ def test_drivers_say_how_many_deals() -> None:
     assert certain != doubtful
 
 
+def test_a_condition_stands_on_lines_of_its_own() -> None:
+    """Parts of a conjunction are not torn apart, nor a value from what it is compared with."""
+    found = texts(pictures.as_svg(pictures.driver_forest([driver("champion_identified and discovery_depth <= 65")])))
+    assert {"champion identified", "and discovery depth\u00a0≤\u00a065", "37 of 52 won"} <= set(found)
+
+
+def test_few_drivers_within_chance_are_shown() -> None:
+    """What holds up is all there; of the rest a few."""
+    many = tuple(driver(f"brick_{n}", is_significant=n < 3) for n in range(15))
+    assert sum(f"brick_{n}:" in render(full(drivers=many)) for n in range(15)) == 8
+
+
 @pytest.mark.parametrize("draw", [pictures.skill_course(course(slides=True)), pictures.skill_courses([course()] * 5)])
 def test_the_same_data_make_the_same_picture(draw: Any) -> None:
     """Byte by byte: a report that did not change is the same file."""

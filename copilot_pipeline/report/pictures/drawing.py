@@ -90,11 +90,14 @@ def room_for(labels: Sequence[str]) -> float:
     return 0.3 + _INCHES_A_LETTER * max(len(line) for label in labels for line in label.split("\n"))
 
 
-def label_rows(axes: Axes, labels: Sequence[str], size: float) -> None:
-    """Labels of one or more lines, right-aligned beside their rows. Each line is a text of its own: one text of several
-    lines would be aligned by the width that its letters have in another font than the browser's."""
+def label_rows(axes: Axes, labels: Sequence[str], size: float, places: Sequence[float] = ()) -> None:
+    """Labels of one or more lines, right-aligned beside their rows: the first at 0, the next at 1, or at `places`.
+
+    Each line is a text of its own: one text of several lines would be aligned by the width that its letters have in
+    another font than the browser's.
+    """
     axes.set_yticks([])
-    for place, label in enumerate(labels):
+    for place, label in zip(places or range(len(labels)), labels, strict=True):
         lines = label.split("\n")
         for number, line in enumerate(lines):
             down = (number - (len(lines) - 1) / 2) * size * 1.3
