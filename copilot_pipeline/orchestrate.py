@@ -105,12 +105,20 @@ def _materialize(
     )
     if result.success:
         return result
+    if any(event.is_step_failure and _is_interruption(event) for event in result.all_events):
+        raise KeyboardInterrupt
     if runtime.fatal is not None:
         raise runtime.fatal
     if not runtime.problems:
         failures = [event for event in result.all_events if event.is_step_failure]
         runtime.problems.extend(f"{event.step_key}: {_reason(event)}" for event in failures)
     return result
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Somebody pressed Ctrl-C: Dagster notes it as a failure of the step."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 
 
 def _reason(event: dg.DagsterEvent) -> str:

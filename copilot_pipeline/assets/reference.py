@@ -1,10 +1,13 @@
-"""Users, topics, scorecards and deals: snapshots."""
+"""Users, topics, scorecards and deals: snapshots.
+
+Deals are a group of their own: they come after the calls that name them, and users before.
+"""
 
 from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from copilot_pipeline.assets.partitions import spec
+from copilot_pipeline.assets.partitions import OWNERS, spec
 from copilot_pipeline.assets.waiting import giving_back
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.runtime import Runtime
@@ -37,9 +40,9 @@ scorecards = _snapshot(SCORECARDS, lambda runtime, client: runtime.reference.ref
     description="Reads each linked deal that is new or open from the CRM mirror: one request a deal.",
     deps=[CALLS.name],
     pool="clari_copilot",
-    group_name="raw",
+    group_name="deals",
     kinds={"postgres"},
-    owners=["team:revenue-operations"],
+    owners=OWNERS,
 )
 def raw_deals(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
     """Reads deals."""
@@ -56,9 +59,7 @@ def _read_deals(runtime: Runtime) -> Iterator[DealsRead]:
 
 
 @dg.multi_asset(
-    specs=[
-        spec(DEALS, group="reference", kinds=["parquet", "postgres"], deps=[CALLS.name, "raw_deals"], partitioned=False)
-    ]
+    specs=[spec(DEALS, group="deals", kinds=["parquet", "postgres"], deps=[CALLS.name, "raw_deals"], partitioned=False)]
 )
 def deals(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
     """Makes the deals table: no request."""
