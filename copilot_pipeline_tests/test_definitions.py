@@ -99,7 +99,7 @@ def pools_of(name: str) -> set[str]:
 def test_what_costs_requests_is_in_the_pool_of_its_api() -> None:
     """Assets that ask Clari Copilot share one pool, scoring has its own, and what is only computed has none."""
     pools = {name: pools_of(name) for name in ASSETS}
-    asking = {"raw_call_details", "users", "topics", "scorecards", "raw_deals"}
+    asking = {"raw_call_details", "users", "topics", "scorecards", "raw_deals", "raw_accounts"}
     assert {name for name, held in pools.items() if held == {"clari_copilot"}} == asking
     assert {name for name, held in pools.items() if held == {"semarize"}} == {
         "semarize_runs",
@@ -130,6 +130,7 @@ def test_the_graph_leads_from_the_raw_layer_to_the_scores() -> None:
         assert upstream[name] == {"raw_call_details", "users"}
     assert upstream["semarize_runs"] == upstream["semarize_scores"] == {"transcripts"}
     assert upstream["deals"] == {"calls", "raw_deals"}
+    assert upstream["accounts"] == {"calls", "raw_accounts"}
     assert all(upstream[name] <= set(ASSETS) for name in ASSETS)
 
 

@@ -19,7 +19,7 @@ from copilot_pipeline.clari.decoding import (
     texts,
 )
 from copilot_pipeline.errors import UnreadableBody
-from copilot_pipeline.records import Deal, Scorecard, ScorecardAnswer, Topic, User
+from copilot_pipeline.records import Account, Deal, Scorecard, ScorecardAnswer, Topic, User
 
 # "48000", "$48,000.00", "USD 48,000": commas must group by three, else the text could mean something else.
 _AMOUNT = re.compile(
@@ -102,6 +102,25 @@ def _answers(value: Any) -> tuple[ScorecardAnswer, ...]:
             score=number(entry.get("score")),
         )
         for entry in mappings(value)
+    )
+
+
+def parse_account(body: bytes, account_id: str) -> Account:
+    """The answer of /get-account, a bare object; `account_id` is the CRM's id it was asked for."""
+    account = expect_mapping(decode(body), "$")
+    return Account(
+        account_id=text(account.get("crm_id")) or account_id,
+        copilot_id=text(account.get("id")),
+        name=text(account.get("name")),
+        website=text(account.get("website")),
+        description=text(account.get("description")),
+        address=text(account.get("address")),
+        city=text(account.get("city")),
+        state=text(account.get("state")),
+        country=text(account.get("country")),
+        postal_code=text(account.get("zip")),
+        phones=texts(account.get("phones")),
+        custom_fields_json=json_text(account.get("custom_fields")),
     )
 
 

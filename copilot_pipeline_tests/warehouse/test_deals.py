@@ -13,7 +13,8 @@ from copilot_pipeline.database import Database
 from copilot_pipeline.http import HttpCaller
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.settings.answers import OutcomeSettings
-from copilot_pipeline.steps.deals import Deals, DealsRead
+from copilot_pipeline.steps.crm_mirror import MirrorRead
+from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.tables import CALLS
 from copilot_pipeline_tests.http_servers import Asked, Reply, Service, reply, serving
 from copilot_pipeline_tests.warehouse.rows import call, column, load
@@ -53,7 +54,7 @@ class Reader:
         self._database = database
         self._deals = Deals(Lake(str(home)), database, OUTCOMES)
 
-    def night(self, crm: Crm) -> tuple[DealsRead, list[str]]:
+    def night(self, crm: Crm) -> tuple[MirrorRead, list[str]]:
         """Reads deals; what was read, and the ids that were asked for."""
         with self._database.connection() as connection:
             connection.execute("UPDATE copilot_ops.deals SET read_at = read_at - interval '1 day'")
@@ -99,6 +100,6 @@ def test_a_deal_that_cannot_be_read_does_not_keep_the_others_back(reader: Reader
 def test_without_calls_there_are_no_deals(database: Database, home: Path) -> None:
     """An empty table, and no request."""
     reader = Reader(database, home)
-    assert reader.night(Crm(a="Closed Won")) == (DealsRead(), [])
+    assert reader.night(Crm(a="Closed Won")) == (MirrorRead(), [])
     assert reader.outcomes() == {}
     assert column(database, "SELECT deal_id FROM copilot.deals") == []
