@@ -11,7 +11,14 @@ from copilot_pipeline.analysis.outcomes import outcome_of
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.clari.reference import parse_deal
 from copilot_pipeline.database import Database
-from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, NotFound, PipelineError, UnreadableBody
+from copilot_pipeline.errors import (
+    BudgetSpent,
+    CredentialsRefused,
+    NotFound,
+    PipelineError,
+    TemporaryFailure,
+    UnreadableBody,
+)
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.records import Deal
@@ -23,6 +30,8 @@ from copilot_pipeline.tables import DEALS
 STEP = "deals"
 # A closed deal does not change any more; an open one is read again a day later.
 READ_AGAIN = "20 hours"
+# Each of these was tried for a while already: an outage is not waited for once a deal.
+MOST_FAILURES_IN_A_ROW = 5
 
 _FROM_CALLS = """
 SELECT deal_id, count(*), min(started_at), max(started_at),
@@ -64,24 +73,31 @@ class Deals:
         report = DealsRead()
         wanted = self._wanted()
         self._progress.expect(STEP, len(wanted))
-        for deal_id in wanted:
-            try:
-                body, closed = self._read_one(client, deal_id)
-                self._keep(deal_id, body, is_closed=closed)
-                report.read += 1
-            except NotFound:
-                self._keep(deal_id, None, is_closed=False)
-                report.missing += 1
-            except (CredentialsRefused, BudgetSpent):
-                raise
-            except PipelineError as error:
-                report.problems.append(f"deal {deal_id}: {error}")
+        failures_in_a_row = 0
+        for place, deal_id in enumerate(wanted, 1):
+            failures_in_a_row = failures_in_a_row + 1 if self._has_failed(client, deal_id, report) else 0
             self._progress.advance(STEP)
+            if failures_in_a_row == MOST_FAILURES_IN_A_ROW and place < len(wanted):
+                report.problems.append(f"{len(wanted) - place:,} more deals were not asked for")
+                break
         return report
 
-    def _read_one(self, client: ClariClient, deal_id: str) -> tuple[bytes, bool]:
-        deal, body = client.get_deal(deal_id)
-        return body, outcome_of(deal.stage, self._outcomes) is not Outcome.OPEN
+    def _has_failed(self, client: ClariClient, deal_id: str, report: DealsRead) -> bool:
+        """Reads a deal and keeps it. True where the API failed, false where the deal is to blame."""
+        try:
+            deal, body = client.get_deal(deal_id)
+        except NotFound:
+            self._keep(deal_id, None, is_closed=False)
+            report.missing += 1
+            return False
+        except (CredentialsRefused, BudgetSpent):
+            raise
+        except PipelineError as error:
+            report.problems.append(f"deal {deal_id}: {error}")
+            return isinstance(error, TemporaryFailure)
+        self._keep(deal_id, body, is_closed=outcome_of(deal.stage, self._outcomes) is not Outcome.OPEN)
+        report.read += 1
+        return False
 
     def _wanted(self) -> list[str]:
         with self._database.connection() as connection:
