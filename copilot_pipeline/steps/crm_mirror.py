@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from copilot_pipeline.database import Database
-from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, NotFound, PipelineError
+from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, NotFound, PipelineError, TemporaryFailure
 from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.steps.progress import Progress
+
+# Each of these was tried for a while already: an outage is not waited for once a record.
+MOST_FAILURES_IN_A_ROW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +58,37 @@ class CrmMirror:
         """Reads each linked record that is new, or that may have changed since it was last read.
 
         One record's trouble is in the report. Refused credentials and a spent budget concern all of them: what has
-        arrived is kept, and then they are raised.
+        arrived is kept, and then they are raised. After a few failures in a row the rest is left for the next time.
         """
         report = MirrorRead()
-        wanted = self._wanted()
+        waiting = deque(self._wanted())
+        under_way: dict[Future[MirroredRecord], str] = {}
         stop: PipelineError | None = None
-        self._progress.expect(self._kind.table, len(wanted))
+        failures_in_a_row = 0
+        self._progress.expect(self._kind.table, len(waiting))
         with ThreadPoolExecutor(self._requests_in_flight, thread_name_prefix="mirror") as pool:
-            asked = {pool.submit(fetch, identity): identity for identity in wanted}
-            for future in as_completed(asked):
-                if future.cancelled():
-                    continue
-                try:
-                    self._settle(asked[future], future, report)
-                except (CredentialsRefused, BudgetSpent) as error:
-                    stop = stop or error
-                    for waiting in asked:
-                        waiting.cancel()
-                self._progress.advance(self._kind.table)
+            while waiting or under_way:
+                while waiting and len(under_way) < self._requests_in_flight:
+                    identity = waiting.popleft()
+                    under_way[pool.submit(fetch, identity)] = identity
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    self._progress.advance(self._kind.table)
+                    try:
+                        has_failed = self._has_failed(under_way.pop(future), future, report)
+                    except (CredentialsRefused, BudgetSpent) as error:
+                        stop = stop or error
+                        waiting.clear()
+                        continue
+                    failures_in_a_row = failures_in_a_row + 1 if has_failed else 0
+                    if failures_in_a_row == MOST_FAILURES_IN_A_ROW and waiting:
+                        report.problems.append(f"{len(waiting):,} more {self._kind.table} were not asked for")
+                        waiting.clear()
         if stop is not None:
             raise stop
         return report
 
-    def _settle(self, identity: str, future: Future[MirroredRecord], report: MirrorRead) -> None:
+    def _has_failed(self, identity: str, future: Future[MirroredRecord], report: MirrorRead) -> bool:
+        """Keeps a record. True where the API failed, false where the record is to blame."""
         try:
             self._keep(identity, future.result())
             report.read += 1
@@ -87,6 +99,8 @@ class CrmMirror:
             raise
         except PipelineError as error:
             report.problems.append(f"{self._kind.key.removesuffix('_id')} {identity}: {error}")
+            return isinstance(error, TemporaryFailure)
+        return False
 
     def records(self) -> dict[str, tuple[datetime, bytes]]:
         """What is kept: when it was read, and the body, by id."""

@@ -10,7 +10,7 @@ import pytest
 
 from copilot_pipeline.clari import ClariClient, dialect_named
 from copilot_pipeline.database import Database
-from copilot_pipeline.http import HttpCaller
+from copilot_pipeline.http import HttpCaller, RetryPolicy
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.settings.answers import OutcomeSettings
 from copilot_pipeline.steps.crm_mirror import MirrorRead
@@ -25,11 +25,14 @@ OUTCOMES = OutcomeSettings(won=("Closed Won", "Gewonnen"), lost=("Closed Lost",)
 class Crm:
     """Deals as /get-deal answers, by id; what is no deal is a body that cannot be read."""
 
-    def __init__(self, **stages: str | None) -> None:
+    def __init__(self, *, is_down_from: str = "~", **stages: str | None) -> None:
         self.stages = stages
+        self._is_down_from = is_down_from
 
     def __call__(self, asked: Asked) -> Reply:
         deal_id = asked.params["id"]
+        if deal_id >= self._is_down_from:
+            return reply({}, 503)
         if deal_id not in self.stages:
             return reply({}, 404)
         stage = self.stages[deal_id]
@@ -42,7 +45,9 @@ class Crm:
         """A client of these deals."""
         rest = dialect_named("rest")
         with serving(self) as service:
-            caller = HttpCaller("clari", service.url, rest.auth_headers("key", "password"))
+            caller = HttpCaller(
+                "clari", service.url, rest.auth_headers("key", "password"), policy=RetryPolicy(attempts=1)
+            )
             yield ClariClient(rest, caller), service
             caller.close()
 
@@ -95,6 +100,17 @@ def test_a_deal_that_cannot_be_read_does_not_keep_the_others_back(reader: Reader
     assert reader.outcomes() == {"a": "won", "b": "open", "c": "open", "d": "lost"}
     assert reader.night(Crm(b="Closed Won", c="Won"))[1] == ["b", "c"]
     assert reader.outcomes()["b"] == "won"
+
+
+def test_an_outage_is_not_waited_for_once_a_deal(database: Database, home: Path) -> None:
+    """After a few failures in a row the rest is left for the next night; what was there before stays."""
+    load(database, {CALLS: [call(f"c-{deal}", deal_id=deal) for deal in "abcdefgh"]})
+    reader = Reader(database, home)
+    report, asked = reader.night(Crm(a="Closed Won", is_down_from="b"))
+    assert asked == list("abcdef")
+    assert report.problems[-1] == "2 more deals were not asked for"
+    assert reader.outcomes()["a"] == "won"
+    assert reader.night(Crm(**dict.fromkeys("bcdefgh", "Closed Lost")))[1] == list("bcdefgh")
 
 
 def test_without_calls_there_are_no_deals(database: Database, home: Path) -> None:
