@@ -90,7 +90,7 @@ def status(watch: bool, as_json: bool) -> None:
         if not states:
             console.print("No backfill was ever registered: copilot-pipeline backfill start --from DAY --to DAY")
             return
-        console.print(_table(states))
+        _show_states(console, states)
         if watch:
             _watch(console, runtime)
 
@@ -139,7 +139,7 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
         ("calls listed", f"{made.calls:,}, of which {made.held:,} are here already"),
         ("requests", f"{made.requests:,} ({made.list_requests:,} of them for lists)"),
         ("runs", f"{made.runs:,}"),
-        ("time at the pace", f"{made.hours_at_pace:.1f} hours"),
+        ("time at the pace", _duration(made.hours_at_pace)),
         ("weeks", f"{made.weeks} (as the week's requests allow, without the reserve)"),
         ("done about", f"{made.done_at:%Y-%m-%d %H:%M} UTC"),
     ):
@@ -193,20 +193,25 @@ def _done_about(runtime: Runtime, backfill: Backfill, held: int) -> datetime:
     ).done_at
 
 
-def _table(states: list[dict[str, Any]]) -> Table:
-    table = Table("id", "days", "state", "days left", "calls held", "of", "waits for", "done about")
+def _show_states(console: Console, states: list[dict[str, Any]]) -> None:
+    """One below the other: side by side their dates do not fit a terminal."""
     for one in states:
-        table.add_row(
-            str(one["id"]),
-            f"{one['first_day']} … {one['last_day']}",
-            one["state"],
-            f"{one['days_left']} of {one['days']}",
-            f"{one['calls_held']:,}",
-            f"{max(one['calls_expected'] or 0, one['calls_listed']):,}",
-            one["waits_for"] or "",
-            f"{one['done_about']:%Y-%m-%d %H:%M}" if one["done_about"] else "",
-        )
-    return table
+        console.print(f"[bold]Backfill {one['id']}[/], {one['first_day']} to {one['last_day']}: {one['state']}")
+        of = max(one["calls_expected"] or 0, one["calls_listed"])
+        facts = [
+            ("days left", f"{one['days_left']} of {one['days']}"),
+            ("calls held", f"{one['calls_held']:,} of {of:,}"),
+        ]
+        if one["waits_for"]:
+            facts.append(("waits for", one["waits_for"]))
+        if one["done_about"]:
+            facts.append(("done about", f"{one['done_about']:%Y-%m-%d %H:%M} UTC"))
+        for label, value in facts:
+            console.print(f"  {label:<12}{value}", markup=False)
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:,.1f} hours" if hours >= 1 else f"{max(1, round(hours * 60))} min"
 
 
 def _watch(console: Console, runtime: Runtime) -> None:

@@ -12,6 +12,11 @@ from rich.table import Table
 
 from copilot_pipeline.runtime import BACKFILL, Runtime, open_runtime
 
+_WHY = {
+    "server": "the server says that the week is spent",
+    "foreign": "the server refuses requests that our count cannot explain; somebody else uses the key",
+}
+
 
 @click.command("budget")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
@@ -36,7 +41,9 @@ def command(as_json: bool) -> None:
     resets = datetime.fromisoformat(facts["resets_at"])
     console.print(f"resets               {resets:%A %Y-%m-%d %H:%M} UTC  (in {facts['resets_in_hours']:.0f} hours)")
     if facts["closed_until"]:
-        console.print(f"[bold red]closed until {facts['closed_until']}[/]: {facts['closed_because']}")
+        until = datetime.fromisoformat(facts["closed_until"])
+        why = _WHY.get(facts["closed_because"], facts["closed_because"])
+        console.print(f"[bold red]closed until {until:%Y-%m-%d %H:%M} UTC[/]: {why}")
 
 
 def _facts(runtime: Runtime) -> dict[str, Any]:
