@@ -189,6 +189,10 @@ def _started_at_of(call: dict[str, Any], path: str) -> datetime:
 def _build_record(call: dict[str, Any], path: str) -> CallRecord:
     people = _people(call)
     segments = _segments(call.get("transcript"), f"{path}.transcript", people)
+    known = {person.person_id for person in people}
+    speakers = dict.fromkeys(segment.person_id for segment in segments if segment.person_id is not None)
+    # A turn names its speaker, so that somebody who is on no list has a name all the same.
+    people += tuple(Person(name, name, None, None, Side.UNKNOWN) for name in speakers if name not in known)
     analytics = mapping(call.get("analytics"))
     share = number(mapping(analytics.get("talk_ratio")).get("rep"))
     return CallRecord(

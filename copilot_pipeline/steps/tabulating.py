@@ -100,9 +100,8 @@ class Tabulating:
                 False,
             )
         except UnreadableBody as error:
-            self._ledger.quarantine(
-                raw["call_id"], raw["call_date"], "call-details", str(error), raw["details"] or raw["listed"] or b""
-            )
+            origin, body = ("list item", raw["listed"]) if raw["details"] is None else ("call-details", raw["details"])
+            self._ledger.quarantine(raw["call_id"], raw["call_date"], origin, str(error), body)
         try:
             return dialect.parse_call(raw["listed"], None, listed_is_newer=True), True
         except UnreadableBody:
