@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.database.connections import Connection
-from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.errors import PipelineError, kind_of
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import CallLedger
 from copilot_pipeline.tables import Table
@@ -116,4 +116,4 @@ def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> Landed
         return LandedDay(day, {}, str(error))
     except DAY_ERRORS as error:
         # Their texts may quote rows: only their kind is passed on.
-        return LandedDay(day, {}, f"the tables could not be written: {type(error).__name__}")
+        return LandedDay(day, {}, f"the tables could not be written: {kind_of(error)}")
