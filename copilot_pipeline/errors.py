@@ -16,7 +16,6 @@ No message holds a secret or a spoken word: messages name the place (method, pat
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 
 
@@ -76,8 +75,3 @@ class WorkRemains(PipelineError):
     def __init__(self, message: str, *, details: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.details = details
-
-
-def kind_of(error: BaseException) -> str:
-    """What an error is, without its own text, which may quote rows: the system's words, or the name of its class."""
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__

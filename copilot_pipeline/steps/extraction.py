@@ -26,10 +26,10 @@ from copilot_pipeline.errors import (
     NotFound,
     PipelineError,
     UnreadableBody,
-    kind_of,
 )
 from copilot_pipeline.ledger import CallLedger, Claims, ReceivedDetails, WantedCall
 from copilot_pipeline.ledger.bodies import pack
+from copilot_pipeline.steps.landing import kind_of
 from copilot_pipeline.steps.listing import Lister, Stretch, stretches
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.storing import StoredDay, Storing

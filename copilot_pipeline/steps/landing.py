@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.database.connections import Connection
-from copilot_pipeline.errors import PipelineError, kind_of
+from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import CallLedger
 from copilot_pipeline.tables import Table
@@ -105,6 +106,11 @@ class Landing:
             load.abandon()
             raise
         return load.finish(lambda connection: before_commit(connection, day) if before_commit else None)
+
+
+def kind_of(error: BaseException) -> str:
+    """What an error is, without its own text, which may quote rows: the system's words, or the name of its class."""
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
 
 def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> LandedDay:

@@ -122,7 +122,7 @@ def test_a_broken_string_spoils_neither_page_nor_item(dialect: str) -> None:
 def test_a_page_without_calls_is_an_error(dialect: str, body: bytes) -> None:
     """What holds no list of calls is not taken for an empty page, which would end a listing without a trace."""
     client = client_of(dialect, lambda request: httpx.Response(200, content=body))
-    with pytest.raises(UnreadableBody):
+    with pytest.raises(UnreadableBody, match="the page of the list at skip 0"):
         client.list_page(WINDOW)
 
 
