@@ -66,6 +66,7 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
         clari=any(name in (*_FIRST, *_MIRRORED) for name in assets),
         semarize=any(table.name in assets for table in SCORE_TABLES),
     )
+    runtime.lake.probe()
     instance = open_instance(runtime.settings.environment)
     for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
         chosen = [name for name in stage if name in assets]

@@ -110,7 +110,10 @@ class ClariClient:
                 self._page_size = limit
                 if self._on_page_size is not None:
                     self._on_page_size(limit)
-            return self._dialect.read_page(body), limit
+            try:
+                return self._dialect.read_page(body), limit
+            except UnreadableBody as error:
+                raise UnreadableBody(f"clari: the page of the list at skip {skip} cannot be read: {error}") from None
 
     def _read_items(
         self, page: PageBody, window: ListWindow

@@ -21,9 +21,12 @@ from copilot_pipeline.clari.decoding import (
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.records import Account, Deal, Scorecard, ScorecardAnswer, Topic, User
 
-# "48000", "$48,000.00", "USD 48,000": commas must group by three, else the text could mean something else.
+# "$48,000.00", "USD 48,000", "-€ 500": commas must group by three, else the text could mean something else.
+_SIGN = r"[^\d+\-.,()]{0,5}"
 _AMOUNT = re.compile(
-    r"^[^\d+\-.,]{0,5}\s*([+-]?)[^\d+\-.,]{0,5}(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)\D{0,5}$"
+    rf"^{_SIGN}([+-]?){_SIGN}(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    rf"(?!\s*(?:k|m{{1,2}}|mn|mio|bn?|t|tsd)(?![a-z])){_SIGN}$",  # "1.2M" is not 1.2
+    re.IGNORECASE,
 )
 
 
@@ -148,7 +151,8 @@ def parse_deal(body: bytes, deal_id: str) -> Deal:
 
 def parse_amount(value: Any) -> float | None:
     """A sum of money out of text (contract trap 14); None where it could mean two things."""
-    if not isinstance(value, str):
-        return number(value)
+    plain = number(value)  # text as well: "48000", "1.0E7"
+    if plain is not None or not isinstance(value, str):
+        return plain
     match = _AMOUNT.match(value.strip())
     return number(match[1] + match[2].replace(",", "")) if match else None
