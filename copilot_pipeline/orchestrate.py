@@ -56,7 +56,10 @@ def days_between(first: date, last: date) -> tuple[date, ...]:
 
 
 def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[str] = EVERYTHING) -> Finished:
-    """Materializes assets for days. Raises what concerns all days (credentials, budget); reports the rest."""
+    """Materializes assets for days. Raises what concerns all days (credentials, budget); reports the rest.
+
+    Killed or raised from and given again within a day, it goes on with what it had listed.
+    """
     unknown = sorted(set(assets) - set(KNOWN_ASSETS))
     if unknown:
         raise ConfigurationError(f"no such asset: {', '.join(unknown)}. There are: {', '.join(KNOWN_ASSETS)}")
@@ -65,10 +68,13 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
         semarize=any(table.name in assets for table in SCORE_TABLES),
     )
     instance = open_instance(runtime.settings.environment)
+    order = f"{min(days)} {max(days)} {' '.join(assets)}"
+    runtime.ordered_at = runtime.listings.ordered_at(order)
     for stage in (_FIRST, _THEN, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
             _materialize(instance, runtime, chosen, days)
+    runtime.listings.order_ends(order)
     return Finished(tuple(days), tuple(runtime.problems))
 
 

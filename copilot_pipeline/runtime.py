@@ -20,7 +20,7 @@ from copilot_pipeline.delivery.sinks import build_sink
 from copilot_pipeline.errors import ConfigurationError, PipelineError
 from copilot_pipeline.http import HttpCaller
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import Backfills, CallLedger, Claims, Inbox, RunLedger
+from copilot_pipeline.ledger import Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
 from copilot_pipeline.ledger.claims import SCORING
 from copilot_pipeline.ledger.page_size import PageSize
 from copilot_pipeline.ledger.rescores import Rescores
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
+BACKFILL_TAG = "copilot_pipeline/backfill"  # on Dagster's runs: the number of the registered backfill
 FIRST_PAGE_SIZE = 100
 
 
@@ -65,6 +66,7 @@ class Runtime:
         self.door = door
         self.progress = progress or Silence()
         self.problems: list[str] = []
+        self.ordered_at: datetime | None = None  # when the command was given; None where it is no command
         self.fatal: PipelineError | None = None
 
     @cached_property
@@ -81,6 +83,11 @@ class Runtime:
     def calls(self) -> CallLedger:
         """The ledger of calls."""
         return CallLedger(self.database, self.settings.zone)
+
+    @cached_property
+    def listings(self) -> Listings:
+        """The ledger of listings."""
+        return Listings(self.calls)
 
     @cached_property
     def runs(self) -> RunLedger:
@@ -187,6 +194,7 @@ class Runtime:
             yield Extraction(
                 client,
                 self.calls,
+                self.listings,
                 storing,
                 claims,
                 door=door or self.door,
@@ -211,6 +219,7 @@ class Runtime:
         return Polling(
             client,
             self.calls,
+            self.listings,
             self.database,
             PollingRules(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_hours)),
         )

@@ -11,11 +11,10 @@ from copilot_pipeline.automation.jobs import ARRIVAL_DOORS, ARRIVALS_PRIORITY, a
 from copilot_pipeline.automation.schedules import daily_calls
 from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.ledger.backfills import Backfill, chunks
-from copilot_pipeline.runtime import BACKFILL, Runtime
+from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 from copilot_pipeline.settings.loading import load_settings
 
 POOL = "clari_copilot"
-BACKFILL_TAG = "copilot_pipeline/backfill"
 BACKFILL_PRIORITY = {"dagster/priority": "-10"}
 # One run is under way while the next waits in the queue: the pace stays full between them.
 RUNS_AHEAD = 2
@@ -89,7 +88,7 @@ def backfill_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
 
 
 def _next_runs(context: dg.SensorEvaluationContext, runtime: Runtime, backfill: Backfill) -> Iterator[dg.RunRequest]:
-    left = runtime.backfills.days_left(backfill)
+    left = runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits))
     runs = context.instance.get_runs(
         dg.RunsFilter(tags={BACKFILL_TAG: str(backfill.id)}, statuses=_UNDER_WAY), limit=RUNS_AHEAD
     )

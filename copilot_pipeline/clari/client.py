@@ -66,15 +66,17 @@ class ClariClient:
     def list_page(self, window: ListWindow, position: ListPosition | None = None) -> ListPage:
         """One page of the window, from its beginning or from where the page before said to go on.
 
-        Only the first page asks for the total, which makes the answer slow. Raises `TooDeep` when the window holds
-        more than paging can reach, `PipelineError` when the server repeats a page or does not move on.
+        Only the first page and the last ask for the total, which makes the answer slow: where the two differ, calls
+        came or went meanwhile. Raises `TooDeep` when the window holds more than paging can reach, `PipelineError` when
+        the server repeats a page or does not move on.
         """
         here = position or ListPosition(0)
         max_skip = self.capabilities.max_skip
         if max_skip is not None and here.skip > max_skip:
             raise TooDeep(f"clari: the window goes on beyond skip {max_skip}", matched=here.matched)
-        page, limit = self._fetch_page(window, here.skip, with_total=position is None)
-        matched = page.matched if position is None else None
+        is_last = here.matched is None or here.skip + self._page_size >= here.matched
+        page, limit = self._fetch_page(window, here.skip, with_total=is_last)
+        matched = page.matched
         if max_skip is not None and matched is not None and matched > max_skip:
             raise TooDeep(f"clari: the window holds {matched} calls, beyond skip {max_skip}", matched=matched)
         fingerprint = hashlib.sha256(b"\n".join(page.items)).hexdigest() if page.items else None

@@ -56,7 +56,7 @@ class UnreadableItem:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """One page of a listing. `matched`, the size of the window, comes with its first page only."""
+    """One page of a listing. `matched`, the size of the window, comes with its first page and its last."""
 
     calls: tuple[ListedCall, ...]
     quarantined: tuple[UnreadableItem, ...]

@@ -149,7 +149,7 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
 def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
     from copilot_pipeline.runtime import BACKFILL
 
-    left = runtime.backfills.days_left(backfill) if backfill.is_active else []
+    left = runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits)) if backfill.is_active else []
     known, held = runtime.backfills.calls_held(backfill.first_day, backfill.last_day)
     week = runtime.gate(BACKFILL).week()
     waits = None

@@ -4,6 +4,7 @@ from copilot_pipeline.ledger.backfills import Backfill, Backfills
 from copilot_pipeline.ledger.calls import CallLedger, HeldBody, HeldId, LedgerCall, ReceivedDetails, WantedCall
 from copilot_pipeline.ledger.claims import Claims
 from copilot_pipeline.ledger.inbox import Delivery, Inbox, InboxItem, Outcome, Waiting
+from copilot_pipeline.ledger.listings import Listing, Listings, Place
 from copilot_pipeline.ledger.runs import PaidRun, RunLedger, RunWish
 
 __all__ = [
@@ -17,8 +18,11 @@ __all__ = [
     "Inbox",
     "InboxItem",
     "LedgerCall",
+    "Listing",
+    "Listings",
     "Outcome",
     "PaidRun",
+    "Place",
     "ReceivedDetails",
     "RunLedger",
     "RunWish",

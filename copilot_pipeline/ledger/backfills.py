@@ -91,16 +91,23 @@ class Backfills:
                 (identity,),
             )
 
-    def days_left(self, backfill: Backfill) -> list[date]:
-        """Its days that were not stored since it was registered, or still want details or tables; newest first."""
+    def one(self, identity: int) -> Backfill | None:
+        """A backfill by its number."""
+        return next((backfill for backfill in self.all() if backfill.id == identity), None)
+
+    def days_left(self, backfill: Backfill, *, are_scored: bool) -> list[date]:
+        """Its days that were not listed since it was registered, or still want details, tables or (with `are_scored`)
+        scores; newest first.
+        """
         with self._database.connection() as connection:
             rows = connection.execute(
                 """SELECT call_date FROM copilot_ops.days AS days
-                WHERE call_date BETWEEN %s AND %s AND stored_at >= %s AND tabulated_at >= stored_at
-                  AND NOT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE calls.call_date = days.call_date
-                    AND gone_at IS NULL AND readiness = 'ready' AND held_version IS DISTINCT FROM version
-                    AND (next_look_at IS NULL OR next_look_at <= now()))""",
-                (backfill.first_day, backfill.last_day, backfill.registered_at),
+                WHERE call_date BETWEEN %s AND %s AND listed_at >= %s AND tabulated_at >= stored_at
+                  AND (NOT %s OR scored_at >= tabulated_at)
+                  AND NOT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE calls.call_date = days.call_date AND (is_dirty
+                    OR (gone_at IS NULL AND readiness = 'ready' AND held_version IS DISTINCT FROM version
+                      AND (next_look_at IS NULL OR next_look_at <= now()))))""",
+                (backfill.first_day, backfill.last_day, backfill.registered_at, are_scored),
             ).fetchall()
         done = {row[0] for row in rows}
         return [day for day in backfill.days if day not in done]

@@ -17,6 +17,7 @@ from copilot_pipeline.records import ListedCall, Readiness
 MINUTES_OF_PATIENCE = 20
 # A call that was set aside or could not be had is looked at again after this many hours, each time later.
 LOOK_AGAIN_HOURS = (1, 6, 24, 72, 168)
+TRIES_AT_ONCE = 3  # of a call that the server does not give out though it knows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class CallLedger:
     """All that is known of calls. Every method is one transaction."""
 
     def __init__(self, database: Database, zone: ZoneInfo) -> None:
-        self._database = database
+        self.database = database
         self.zone = zone
 
     def day_of(self, moment: datetime) -> date:
@@ -79,59 +80,19 @@ class CallLedger:
 
     # --- listing -----------------------------------------------------------------------------------------------
 
-    def listing_position(self, door: str, basis: str, after: datetime, before: datetime) -> tuple[int, datetime] | None:
-        """Where a listing that was interrupted goes on, and when it began. None for a fresh one."""
-        with self._database.connection() as connection:
-            row = connection.execute(
-                """SELECT skip, began_at FROM copilot_ops.listings
-                WHERE door = %s AND basis = %s AND after = %s AND before = %s
-                  AND began_at > now() - interval '1 hour'""",
-                (door, basis, after, before),
-            ).fetchone()
-        return (int(row[0]), row[1]) if row else None
-
     def now(self) -> datetime:
         """The database's clock: the only one all processes share."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             row = connection.execute("SELECT clock_timestamp()").fetchone()
         assert row is not None
         moment: datetime = row[0]
         return moment
 
-    def record_page(
-        self,
-        calls: Sequence[ListedCall],
-        *,
-        door: str,
-        basis: str,
-        after: datetime,
-        before: datetime,
-        next_skip: int | None,
-        began_at: datetime,
-    ) -> None:
-        """A page of a listing, and the position after it, as one. `next_skip` None: the listing is complete."""
-        with self._database.transaction() as connection:
-            self._record(connection, list({call.call_id: call for call in calls}.values()), door)
-            if next_skip is None:
-                connection.execute(
-                    "DELETE FROM copilot_ops.listings WHERE door = %s AND basis = %s AND after = %s AND before = %s",
-                    (door, basis, after, before),
-                )
-            else:
-                connection.execute(
-                    """INSERT INTO copilot_ops.listings (door, basis, after, before, skip, began_at)
-                    VALUES (%s, %s, %s, %s, %s, %s)
-                    ON CONFLICT (door, basis, after, before)
-                    DO UPDATE SET skip = excluded.skip, began_at = excluded.began_at""",
-                    (door, basis, after, before, next_skip, began_at),
-                )
+    def record(self, connection: Connection, calls: Sequence[ListedCall], door: str) -> None:
+        """What a page shows or a call's own answer, each call once, as part of a transaction.
 
-    def record(self, connection: Connection, call: ListedCall, door: str) -> None:
-        """A call that became known by its id, as part of a transaction."""
-        self._record(connection, [call], door)
-
-    def _record(self, connection: Connection, calls: Sequence[ListedCall], door: str) -> None:
-        """Writes what a page shows. An item is kept only where it is new or differs from the one before."""
+        An item is kept only where it is new or differs from the one before.
+        """
         if not calls:
             return
         connection.execute(
@@ -188,22 +149,11 @@ class CallLedger:
             ),
         )
 
-    def mark_gone(self, days: Sequence[date], began_at: datetime) -> int:
-        """Calls of these days that a complete listing, begun at `began_at`, did not show. Returns how many are new."""
-        with self._database.connection() as connection:
-            return connection.execute(
-                """UPDATE copilot_ops.calls SET gone_at = clock_timestamp(), is_dirty = true
-                WHERE call_id IN (
-                  SELECT call_id FROM copilot_ops.calls
-                  WHERE call_date = ANY(%s) AND seen_at < %s AND gone_at IS NULL ORDER BY call_id FOR UPDATE)""",
-                (list(days), began_at),
-            ).rowcount
-
     # --- fetching ----------------------------------------------------------------------------------------------
 
     def wanted(self, days: Sequence[date], *, among: Sequence[str] | None = None) -> list[WantedCall]:
         """Ready calls whose listed version is not held, newest day first. Those set aside wait for their time."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT call_id, call_date, version FROM copilot_ops.calls
                 WHERE call_date = ANY(%s) AND readiness = 'ready' AND held_version IS DISTINCT FROM version
@@ -220,7 +170,7 @@ class CallLedger:
             if details.problem is not None:
                 call = details.call
                 self.quarantine(call.call_id, call.call_date, "call-details", details.problem, unpack(details.packed))
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             self.keep_on(connection, received)
 
     def keep_on(self, connection: Connection, received: Sequence[ReceivedDetails]) -> None:
@@ -237,7 +187,7 @@ class CallLedger:
 
     def quarantine(self, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes) -> None:
         """Sets bytes aside with the reason. The same bytes from the same place are kept once."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             connection.execute(
                 """INSERT INTO copilot_ops.quarantine (call_id, call_date, origin, reason, body, body_hash)
                 VALUES (%s, %s, %s, %s, %s, %s)
@@ -246,21 +196,32 @@ class CallLedger:
             )
 
     def note_problem(self, call_id: str, problem: str, *, look_again: bool) -> None:
-        """A call that could not be had. With `look_again` it rests, longer each time; without, the next run tries."""
-        with self._database.connection() as connection:
+        """A call that could not be had. With `look_again` it rests, longer each time.
+
+        Without, the next run tries at once, a few times: a call that fails for ever rests as well, and keeps neither a
+        backfill from its end nor runs going round in circles.
+        """
+        tries = 0 if look_again else TRIES_AT_ONCE
+        with self.database.connection() as connection:
             connection.execute(
-                """UPDATE copilot_ops.calls SET last_problem = %s, looks = looks + 1,
-                  next_look_at = CASE WHEN %s THEN now() + make_interval(
-                    hours => (%s::integer[])[least(looks + 1, %s)]) END
-                WHERE call_id = %s""",
-                (problem, look_again, list(LOOK_AGAIN_HOURS), len(LOOK_AGAIN_HOURS), call_id),
+                """UPDATE copilot_ops.calls SET last_problem = %(problem)s, looks = looks + 1,
+                  next_look_at = CASE WHEN looks + 1 > %(tries)s THEN now() + make_interval(
+                    hours => (%(hours)s::integer[])[least(looks + 1 - %(tries)s, %(most)s)]) END
+                WHERE call_id = %(call_id)s""",
+                {
+                    "problem": problem,
+                    "tries": tries,
+                    "hours": list(LOOK_AGAIN_HOURS),
+                    "most": len(LOOK_AGAIN_HOURS),
+                    "call_id": call_id,
+                },
             )
 
     # --- storing -----------------------------------------------------------------------------------------------
 
     def needs_storing(self, day: date) -> bool:
         """Whether the raw file of a day is not what the ledger says."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             row = connection.execute(
                 """SELECT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE call_date = %(day)s AND is_dirty)
                     OR NOT EXISTS (
@@ -271,7 +232,7 @@ class CallLedger:
 
     def moved_calls(self, day: date) -> dict[date, list[str]]:
         """Calls that moved to this day or away from it, by the day in whose raw file their bodies still lie."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT stored_date, array_agg(call_id) FROM copilot_ops.calls
                 WHERE stored_date <> call_date AND (stored_date = %(day)s OR call_date = %(day)s)
@@ -285,7 +246,7 @@ class CallLedger:
 
         From here on the new day and the old one can be stored in any order, and a death between them loses nothing.
         """
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             for held in bodies:
                 connection.execute(
                     """INSERT INTO copilot_ops.bodies (call_id, part, received_at, body) VALUES (%s, %s, %s, %s)
@@ -305,7 +266,7 @@ class CallLedger:
 
     def calls_of(self, day: date) -> list[LedgerCall]:
         """The calls of a day, by id."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT call_id, status_raw, readiness, listed_at, fetched_at, gone_at, stored_date, quarantine_reason
                 FROM copilot_ops.calls WHERE call_date = %s ORDER BY call_id COLLATE "C" """,
@@ -315,7 +276,7 @@ class CallLedger:
 
     def held_bodies(self, call_ids: Sequence[str]) -> Iterator[HeldBody]:
         """Bodies received and not yet stored."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 "SELECT call_id, part, received_at, body FROM copilot_ops.bodies WHERE call_id = ANY(%s)",
                 (list(call_ids),),
@@ -328,7 +289,7 @@ class CallLedger:
 
         A call that changed while the file was written stays dirty, and the body that arrived meanwhile stays.
         """
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             _lock(connection, [call.call_id for call in calls])
             connection.execute(
                 """DELETE FROM copilot_ops.bodies WHERE (call_id, part, received_at) IN
@@ -359,7 +320,7 @@ class CallLedger:
     @contextmanager
     def alone_with(self, day: date) -> Iterator[None]:
         """Nobody else, in any process, stores this day meanwhile: two writers could publish an older file last."""
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_STORING_SPACE, day.toordinal()))
             yield
 
@@ -367,7 +328,7 @@ class CallLedger:
 
     def days_in_work(self, doors: Sequence[str]) -> list[date]:
         """Days with calls that these doors brought and that are not fetched or not stored yet; newest first."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT DISTINCT call_date FROM copilot_ops.calls
                 WHERE door = ANY(%s) AND (is_dirty OR (readiness = 'ready' AND held_version IS DISTINCT FROM version
@@ -382,7 +343,7 @@ class CallLedger:
 
         A little patience leaves alone what some run is doing right now.
         """
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT call_date FROM copilot_ops.days
                 WHERE stored_at < now() - make_interval(mins => %(patience)s)
@@ -397,7 +358,7 @@ class CallLedger:
 
     def due_for_a_look(self, most_looks: int, limit: int) -> list[tuple[str, int]]:
         """Calls that were not ready and may be by now: (id, looks so far), the longest waiting first."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT call_id, looks FROM copilot_ops.calls
                 WHERE readiness IN ('pending', 'unknown') AND gone_at IS NULL AND next_look_at <= now()
@@ -408,11 +369,19 @@ class CallLedger:
 
     def days_that_lost_a_call(self) -> list[date]:
         """Days whose tables still show a call that moved away."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 "SELECT call_date FROM copilot_ops.days WHERE lost_a_call ORDER BY call_date DESC"
             ).fetchall()
         return [row[0] for row in rows]
+
+    def mark_scored(self, connection: Connection, day: date) -> None:
+        """The score tables of the day are made anew; part of the transaction that loads them."""
+        connection.execute(
+            """INSERT INTO copilot_ops.days (call_date, scored_at) VALUES (%s, clock_timestamp())
+            ON CONFLICT (call_date) DO UPDATE SET scored_at = excluded.scored_at""",
+            (day,),
+        )
 
     def mark_tabulated(self, connection: Connection, day: date) -> None:
         """The tables of the day are made anew; part of the transaction that loads them."""

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import Enum
 
 from copilot_pipeline.clari import ClariClient
@@ -25,7 +25,7 @@ from copilot_pipeline.errors import (
     PipelineError,
     UnreadableBody,
 )
-from copilot_pipeline.ledger import CallLedger, Claims, ReceivedDetails, WantedCall
+from copilot_pipeline.ledger import CallLedger, Claims, Listings, ReceivedDetails, WantedCall
 from copilot_pipeline.ledger.bodies import pack
 from copilot_pipeline.steps.listing import Lister, Stretch, stretches
 from copilot_pipeline.steps.progress import Progress, Silence
@@ -88,6 +88,7 @@ class Extraction:
         self,
         client: ClariClient,
         ledger: CallLedger,
+        listings: Listings,
         storing: Storing,
         claims: Claims,
         *,
@@ -100,7 +101,8 @@ class Extraction:
         self._ledger = ledger
         self._storing = storing
         self._claims = claims
-        self._lister = Lister(client, ledger, door)
+        self._listings = listings
+        self._lister = Lister(client, ledger, listings, door)
         self._most_workers = requests_in_flight
         self._pace = requests_per_second or UNPACED_REQUESTS_PER_SECOND
         self._progress = progress or Silence()
@@ -116,18 +118,25 @@ class Extraction:
         self._stop: BaseException | None = None
         self._running = 0
 
-    def run(self, days: Sequence[date], *, are_listed: bool = False) -> Iterator[DayReport]:
+    def run(
+        self, days: Sequence[date], *, are_listed: bool = False, since: datetime | None = None
+    ) -> Iterator[DayReport]:
         """Yields a report as each day is stored, newest first as far as the answers allow.
 
-        With `are_listed`, what the ledger wants of these days is fetched, and no list is asked for.
+        With `are_listed`, what the ledger wants of these days is fetched, and no list is asked for. `since` is when the
+        days were ordered (by default, now): what was listed after that, by a run that died, is not listed again.
 
         One day's trouble is in its report. Refused credentials and a spent budget concern all days: what is held is
         stored, and then they are raised.
         """
+        since = since or self._ledger.now()
+        listed = set(days) if are_listed else self._listings.days_listed(days, since)
+        to_list = stretches(sorted(set(days) - listed))
+        newest_first = sorted((*to_list, *stretches(sorted(listed))), key=lambda one: one.days[-1], reverse=True)
         with ThreadPoolExecutor(self._most_workers + 1, thread_name_prefix="clari") as pool:
             try:
-                for stretch in stretches(days):
-                    yield from self._run_stretch(pool, stretch, are_listed=are_listed)
+                for stretch in newest_first:
+                    yield from self._run_stretch(pool, stretch, since if stretch in to_list else None)
                     if self._stop is not None:
                         break
             finally:
@@ -135,15 +144,17 @@ class Extraction:
         if self._stop is not None:
             raise self._stop
 
-    def _run_stretch(self, pool: ThreadPoolExecutor, stretch: Stretch, *, are_listed: bool) -> Iterator[DayReport]:
+    def _run_stretch(
+        self, pool: ThreadPoolExecutor, stretch: Stretch, list_since: datetime | None
+    ) -> Iterator[DayReport]:
+        """`list_since` None: the stretch is listed."""
         self._open = dict.fromkeys(stretch.days, 0)
         self._reports = {day: DayReport(day) for day in stretch.days}
-        began_at = self._ledger.now()
-        listing, listed_whole = not are_listed, are_listed
-        if are_listed:
+        listing, listed_whole = list_since is not None, list_since is None
+        if list_since is None:
             self._enqueue(stretch.days, None)
         else:
-            pool.submit(self._list, stretch)
+            pool.submit(self._list, stretch, list_since)
         while listing or self._running or self._waiting or self._elsewhere:
             self._refill(pool)
             if not (listing or self._running):
@@ -159,7 +170,6 @@ class Extraction:
                     self._listing_failed(event.error, stretch)
                 elif event.call_ids is None:
                     listing, listed_whole = False, True
-                    self._ledger.mark_gone(stretch.days, began_at)
                     self._enqueue(stretch.days, None)
                 else:
                     self._enqueue(stretch.days, event.call_ids)
@@ -186,10 +196,10 @@ class Extraction:
 
     # --- listing -----------------------------------------------------------------------------------------------
 
-    def _list(self, stretch: Stretch) -> None:
+    def _list(self, stretch: Stretch, since: datetime) -> None:
         """In a worker: lists the stretch and hands each page over."""
         try:
-            for call_ids in self._lister.pages(stretch.window(self._ledger.zone)):
+            for call_ids in self._lister.pages(stretch.window(self._ledger.zone), since=since, days=stretch.days):
                 self._done.put(_Page(stretch, call_ids))
             self._done.put(_Page(stretch, None))
         except Exception as error:  # noqa: BLE001 - handed over whole to the main thread, which sorts it

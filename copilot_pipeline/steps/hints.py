@@ -122,7 +122,7 @@ class Hints:
         with self._database.transaction() as connection:
             if item is not None and not self._inbox.done([item], connection=connection):
                 return
-            self._ledger.record(connection, listed, door)
+            self._ledger.record(connection, [listed], door)
             if listed.readiness is Readiness.READY and not listed.has_details:
                 call = WantedCall(listed.call_id, self._ledger.day_of(listed.started_at), listed.version)
                 self._ledger.keep_on(connection, [ReceivedDetails(call, pack(body))])

@@ -62,7 +62,7 @@ class ScoreTables:
                 ]
                 yield Rows(call_ids, tables)
 
-        for landed in Landing(self._lake, self._database, SCORE_TABLES).land(days, rows_of):
+        for landed in Landing(self._lake, self._database, SCORE_TABLES).land(days, rows_of, self._calls.mark_scored):
             yield ScoreDay(landed.day, landed.rows, unscored[landed.day], landed.problem)
 
     def refresh_views(self) -> None:
