@@ -7,7 +7,7 @@ keep the others from being tabulated and scored.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -76,6 +76,15 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
             _materialize(instance, runtime, chosen, days)
     runtime.listings.order_ends(order)
     return Finished(tuple(days), tuple(runtime.problems))
+
+
+def cancel_queued(runtime: Runtime, tags: Mapping[str, str]) -> tuple[int, int]:
+    """Cancels the runs with these tags that wait in the queue. Returns how many, and how many are under way."""
+    instance = open_instance(runtime.settings.environment)
+    waiting = instance.get_runs(dg.RunsFilter(tags=dict(tags), statuses=[dg.DagsterRunStatus.QUEUED]))
+    cancelled = sum(instance.run_coordinator.cancel_run(run.run_id) for run in waiting)
+    under_way = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    return cancelled, instance.get_runs_count(dg.RunsFilter(tags=dict(tags), statuses=under_way))
 
 
 def materialize_answers(runtime: Runtime) -> dict[str, int]:

@@ -18,7 +18,7 @@ from copilot_pipeline.delivery.checking import mistakes_against, parse_kit_schem
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import build_sink
 from copilot_pipeline.errors import ConfigurationError, PipelineError
-from copilot_pipeline.http import HttpCaller
+from copilot_pipeline.http import HttpCaller, RetryPolicy
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
 from copilot_pipeline.ledger.claims import SCORING
@@ -111,8 +111,15 @@ class Runtime:
             door=used_door,
         )
 
+    @property
+    def units_of_a_page(self) -> int:
+        """What the dearest request counts in the week."""
+        environment = self.settings.environment
+        counts_records = environment.copilot_pipeline_pace_unit == "records"
+        return max(1, int(environment.copilot_pipeline_requests_per_second)) if counts_records else 1
+
     @contextmanager
-    def clari(self, door: str | None = None) -> Iterator[ClariClient]:
+    def clari(self, door: str | None = None, *, attempts: int | None = None) -> Iterator[ClariClient]:
         """A Clari Copilot client whose every request passes the gate."""
         environment = self.settings.environment
         dialect = dialect_named(environment.clari_copilot_dialect)
@@ -121,6 +128,7 @@ class Runtime:
             environment.clari_base_url,
             dialect.auth_headers(*self._clari_secrets()),
             gate=self.gate(door),
+            policy=RetryPolicy(attempts=attempts) if attempts else None,
         )
         try:
             yield ClariClient(

@@ -142,10 +142,16 @@ class ClariClient:
         """The call of a details answer as a list would show it; raises `UnreadableBody`."""
         return self._dialect.item_of_details(body, call_id)
 
-    def count_calls(self, window: ListWindow) -> int | None:
-        """How many calls a window holds, for one request; None where the dialect does not say."""
+    def count_calls(self, window: ListWindow, *, only_ready: bool = False) -> int | None:
+        """How many calls a window holds, or how many that can be fetched, for one request; None where the dialect does
+        not say.
+        """
+        statuses = self.capabilities.ready_statuses
+        if only_ready and not statuses:
+            return None
         request = self._dialect.list_request(window, 0, 1, include_private=self._include_private, with_total=True)
-        return self._dialect.read_page(self._get(request)).matched
+        wished = tuple(("filterStatus", status) for status in statuses) if only_ready else ()
+        return self._dialect.read_page(self._get(Request(request.path, (*request.params, *wished)))).matched
 
     def parse_call(
         self,

@@ -73,6 +73,7 @@ class Capabilities:
     list_has_transcript: bool
     max_skip: int | None  # deepest position a listing may start from
     has_reference: bool = True  # users, topics, scorecards, deals
+    ready_statuses: tuple[str, ...] = ()  # what to ask for in order to count the calls whose details can be fetched
     whole_days_only: bool = False  # windows can only be asked for in days; the client cuts them to size
 
 

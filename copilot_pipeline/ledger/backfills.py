@@ -11,7 +11,7 @@ from copilot_pipeline.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """A range of days, both included. `calls` and `requests` are what it was expected to cost."""
+    """A range of days, both included. `calls` that can be fetched and `requests` are what it was expected to cost."""
 
     id: int
     first_day: date
@@ -113,11 +113,11 @@ class Backfills:
         return [day for day in backfill.days if day not in done]
 
     def calls_held(self, first: date, last: date) -> tuple[int, int]:
-        """(calls known, calls whose details are held) of a range."""
+        """(calls known that can be fetched, those of them whose details are held) of a range."""
         with self._database.connection() as connection:
             row = connection.execute(
                 """SELECT count(*), count(*) FILTER (WHERE held_version = version) FROM copilot_ops.calls
-                WHERE call_date BETWEEN %s AND %s AND gone_at IS NULL""",
+                WHERE call_date BETWEEN %s AND %s AND gone_at IS NULL AND readiness = 'ready'""",
                 (first, last),
             ).fetchone()
         return (int(row[0]), int(row[1])) if row else (0, 0)

@@ -11,12 +11,10 @@ import httpx
 import pytest
 
 from copilot_pipeline.ledger.inbox import Delivery
-from copilot_pipeline.pacing import Week
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox.calls import PENDING
 from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.steps.hints import WEBHOOK
-from copilot_pipeline.steps.planning import plan_backfill
 from copilot_pipeline.steps.polling import DOOR
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
@@ -156,29 +154,3 @@ def test_somebody_else_on_the_key_is_noticed(make_pipeline: MakePipeline) -> Non
     pipeline.run(expect=75)
     assert "somebody else uses the same key" in pipeline.last_words
     assert httpx.get(f"{pipeline.sandbox.url}/_sandbox/stats").json()["refused_for_the_week"] <= 8
-
-
-@pytest.mark.parametrize(
-    ("calls", "used", "weeks", "days_later"),
-    [(500, 0, 1, 0), (900, 100, 2, 3), (2500, 0, 3, 10), (0, 1000, 2, 3)],
-)
-def test_a_plan_adds_up(calls: int, used: int, weeks: int, days_later: int) -> None:
-    """Requests are the pages and the details that are not held; weeks are those of the calendar, the last one not
-    before the reset that it needs."""
-    now = datetime(2026, 3, 5, tzinfo=UTC)  # a Thursday
-    week = Week(date(2026, 3, 1), datetime(2026, 3, 8, tzinfo=UTC), used, 1000, {})
-    plan = plan_backfill(
-        date(2026, 1, 1),
-        date(2026, 1, 14),
-        calls=calls,
-        held=0,
-        page_size=100,
-        days_per_run=7,
-        requests_per_second=9,
-        week=week,
-        now=now,
-    )
-    assert plan.runs == 2
-    assert plan.requests == max(2, -(-calls // 100)) + calls
-    assert plan.weeks == weeks
-    assert (plan.done_at - now).days == days_later
