@@ -41,11 +41,11 @@ def backfill_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     closed = why_closed(runtime, BACKFILL)
     if closed is not None:
         return dg.SkipReason(closed)
-    requests = [request for backfill in active for request in _next_runs(context.instance, runtime, backfill)]
+    requests = [request for backfill in active for request in next_runs(context.instance, runtime, backfill)]
     return dg.SensorResult(requests) if requests else dg.SkipReason("its runs are under way, or rest after a failure")
 
 
-def _next_runs(instance: dg.DagsterInstance, runtime: Runtime, backfill: Backfill) -> Iterator[dg.RunRequest]:
+def next_runs(instance: dg.DagsterInstance, runtime: Runtime, backfill: Backfill) -> Iterator[dg.RunRequest]:
     """The days are cut into runs once and for all: what a run that died had listed, the next one of its days has."""
     left = set(runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits)))
     number = {BACKFILL_TAG: str(backfill.id)}
