@@ -5,7 +5,7 @@ Assets, sensors and commands hold a `Runtime` and ask it for a step; they never 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +20,7 @@ from copilot_pipeline.delivery.sinks import build_sink
 from copilot_pipeline.errors import ConfigurationError, PipelineError
 from copilot_pipeline.http import HttpCaller, RetryPolicy
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
+from copilot_pipeline.ledger import Arrivals, Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
 from copilot_pipeline.ledger.claims import SCORING
 from copilot_pipeline.ledger.page_size import PageSize
 from copilot_pipeline.ledger.rescores import Rescores
@@ -32,7 +32,7 @@ from copilot_pipeline.steps.alerting import alert_of_slides
 from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
 from copilot_pipeline.steps.extraction import Extraction
-from copilot_pipeline.steps.hints import Hints
+from copilot_pipeline.steps.hints import WEBHOOK, Hints
 from copilot_pipeline.steps.polling import Polling, PollingRules
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.reference import Reference
@@ -232,10 +232,26 @@ class Runtime:
             PollingRules(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_hours)),
         )
 
-    def hints(self, client: ClariClient) -> Hints:
-        """Calls that are looked at by their id."""
-        most_looks = self.settings.pipeline.clari.processing_looks
-        return Hints(client, self.calls, self.inbox, self.database, most_looks=most_looks)
+    @cached_property
+    def arrivals(self) -> Arrivals:
+        """Calls on their way from a door to their scores."""
+        return Arrivals(self.database)
+
+    @contextmanager
+    def hints(self, *, is_in_reach: Callable[[date], bool] = lambda _: True) -> Iterator[Hints]:
+        """Calls that are looked at by their id; what is in reach is taken along to its scores."""
+        with self.clari(WEBHOOK) as client, Claims(self.database.url) as claims:
+            yield Hints(
+                client,
+                self.calls,
+                self.inbox,
+                self.arrivals,
+                claims,
+                self.database,
+                most_looks=self.settings.pipeline.clari.processing_looks,
+                kits=len(self.kits),
+                is_in_reach=is_in_reach,
+            )
 
     @cached_property
     def reference(self) -> Reference:

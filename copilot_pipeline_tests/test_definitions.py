@@ -91,6 +91,12 @@ def test_what_costs_requests_is_in_the_pool_of_its_api() -> None:
     )
 
 
+def test_what_somebody_waits_for_has_pools_of_its_own() -> None:
+    """Neither a poll nor what follows a webhook waits for a backfill, which holds the pool of its assets for long."""
+    pools = {name: set(defs.resolve_job_def(name).nodes[0].definition.pools) for name in ("poll", "arrivals")}
+    assert pools == {"poll": {"polling"}, "arrivals": {"arrivals"}}
+
+
 def test_every_pool_is_limited() -> None:
     """dagster.yaml gives a pool that is not named a limit of one run: a new asset cannot outrun the API."""
     config = yaml.safe_load((Path(__file__).parent.parent / "dagster.yaml").read_text())

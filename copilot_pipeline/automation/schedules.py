@@ -5,7 +5,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from copilot_pipeline.assets.partitions import DAYS
 from copilot_pipeline.assets.report import WEEKLY_REPORT
-from copilot_pipeline.automation.jobs import arrivals, deliver, poll
+from copilot_pipeline.automation.jobs import ARRIVALS_PRIORITY, UNDER_WAY, arrivals, deliver, poll
 from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.tables import (
     CALL_TABLES,
@@ -90,14 +90,20 @@ weekly_report_schedule = dg.ScheduleDefinition(
     description="Every Monday at 09:00 UTC, after the answers: the report on the week before.",
 )
 
-poll_schedule = dg.ScheduleDefinition(
-    name="poll_schedule",
+
+@dg.schedule(
     job=poll,
     cron_schedule=f"*/{_polling.minutes} * * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every few minutes: what changed since the last poll.",
 )
+def poll_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One at a time: while a poll waits for the week's reset, the next ones would only queue up behind it."""
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=poll.name, statuses=UNDER_WAY)):
+        return dg.SkipReason("a poll is under way, or waits in the queue")
+    return dg.RunRequest(tags=ARRIVALS_PRIORITY)
+
 
 watch_schedule = dg.ScheduleDefinition(
     name="watch_schedule",

@@ -6,19 +6,23 @@ from contextlib import suppress
 import dagster as dg
 
 from copilot_pipeline.automation.backfilling import backfill_sensor
-from copilot_pipeline.automation.jobs import ARRIVAL_DOORS, ARRIVALS_PRIORITY, arrivals, deliver
+from copilot_pipeline.automation.following import DOORS, open_runs
+from copilot_pipeline.automation.jobs import (
+    ARRIVALS_POOL,
+    ARRIVALS_PRIORITY,
+    POLLING_POOL,
+    UNDER_WAY,
+    arrivals,
+    deliver,
+    is_in_reach,
+)
 from copilot_pipeline.automation.watcher import watcher, why_closed
 from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
+from copilot_pipeline.steps.polling import DOOR as POLLING
 
 POOL = "clari_copilot"
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dg.sensor(
@@ -28,15 +32,15 @@ _UNDER_WAY = [
     description="Starts a run when webhooks wait, when polling found calls, when a call is due for another look.",
 )
 def arrivals_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """One run at a time; what arrives meanwhile is the next one's."""
+    """One run at a time; what arrives meanwhile is taken up by it."""
     runtime = watcher()
     reasons = list(_reasons(runtime))
     if not reasons:
         return dg.SkipReason("nothing waits")
-    closed = why_closed(runtime, "polling")
+    closed = why_closed(runtime, POLLING)
     if closed is not None:
         return dg.SkipReason(f"{', '.join(reasons)}; but {closed}")
-    if context.instance.get_runs_count(dg.RunsFilter(job_name=arrivals.name, statuses=_UNDER_WAY)):
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=arrivals.name, statuses=UNDER_WAY)):
         return dg.SkipReason(f"{', '.join(reasons)}; a run is under way")
     return dg.SensorResult([dg.RunRequest(tags={**ARRIVALS_PRIORITY, "copilot_pipeline/why": ", ".join(reasons)})])
 
@@ -45,15 +49,15 @@ def _reasons(runtime: Runtime) -> Iterator[str]:
     waiting = runtime.inbox.waiting().count
     if waiting:
         yield f"{waiting} webhook(s) wait"
-    days = runtime.calls.days_in_work(ARRIVAL_DOORS)
+    days = list(filter(is_in_reach, runtime.calls.days_in_work(DOORS)))
     if days:
         yield f"calls of {len(days)} day(s) wait"
     due = len(runtime.calls.due_for_a_look(runtime.settings.pipeline.clari.processing_looks, 100))
     if due:
         yield f"{due} call(s) are due for a look"
-    unfinished = runtime.calls.days_to_finish()
-    if unfinished:
-        yield f"{len(unfinished)} day(s) are to be finished"
+    left = list(filter(is_in_reach, {*runtime.arrivals.left_behind(), *open_runs(runtime)}))
+    if left:
+        yield f"{len(left)} day(s) are to be finished"
 
 
 @dg.sensor(
@@ -66,12 +70,13 @@ def budget_valve(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     runtime = watcher()
     if runtime.gate().week().is_in_doubt:
         _try(runtime)
-    everybody = why_closed(runtime, "polling")
+    everybody = why_closed(runtime, POLLING)
     backfills = everybody or why_closed(runtime, BACKFILL)
     if everybody is None and backfills is not None and _next_in_queue_may_pass(context.instance):
         backfills = None
-    slots = 0 if backfills is not None else 1
-    set_valve(context.instance, slots)
+    set_valve(context.instance, POOL, is_open=backfills is None)
+    for pool in (POLLING_POOL, ARRIVALS_POOL):  # the reserve is theirs: shut only by what shuts out everybody
+        set_valve(context.instance, pool, is_open=everybody is None)
     return dg.SkipReason(f"shut: {backfills}" if backfills else "open")
 
 
@@ -82,18 +87,33 @@ def _try(runtime: Runtime) -> None:
         runtime.gate().trust()
 
 
-def set_valve(instance: dg.DagsterInstance, slots: int) -> None:
-    """Sets the pool's limit where it is another one."""
-    known = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
-    if known.get(POOL) != slots:
-        instance.event_log_storage.set_concurrency_slots(POOL, slots)
+def set_valve(instance: dg.DagsterInstance, pool: str, *, is_open: bool) -> None:
+    """Sets a pool's limit where it is another one."""
+    known = {one.name: one.limit for one in instance.event_log_storage.get_pool_limits()}
+    if known.get(pool) != int(is_open):
+        instance.event_log_storage.set_concurrency_slots(pool, int(is_open))
 
 
 def _next_in_queue_may_pass(instance: dg.DagsterInstance) -> bool:
     """With only the reserve left, the valve opens for a run that is no backfill and goes before those that are."""
     queued = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), limit=100)
-    ours = [run for run in queued if BACKFILL_TAG not in run.tags and "dagster/backfill" not in run.tags]
-    return any(int(run.tags.get("dagster/priority", "0")) > 0 for run in ours)
+    return any(
+        _goes_first(run) and BACKFILL_TAG not in run.tags and "dagster/backfill" not in run.tags
+        for run in queued
+        if _waits_for(run, POOL)
+    )
+
+
+def _goes_first(run: dg.DagsterRun) -> bool:
+    try:
+        return int(run.tags.get("dagster/priority", "0")) > 0
+    except ValueError:  # a person may write anything into a tag; the queue takes it for 0 as well
+        return False
+
+
+def _waits_for(run: dg.DagsterRun, pool: str) -> bool:
+    pools = run.run_op_concurrency.all_pools if run.run_op_concurrency is not None else None
+    return pool in (pools or ())
 
 
 @dg.sensor(
@@ -107,7 +127,7 @@ def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | 
     due = watcher().delivering().outbox.due()
     if not due:
         return dg.SkipReason("nothing is due")
-    if context.instance.get_runs_count(dg.RunsFilter(job_name=deliver.name, statuses=_UNDER_WAY)):
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=deliver.name, statuses=UNDER_WAY)):
         return dg.SkipReason(f"{due} due; a run is under way")
     return dg.SensorResult([dg.RunRequest(tags=ARRIVALS_PRIORITY)])
 

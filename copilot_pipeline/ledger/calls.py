@@ -14,7 +14,6 @@ from copilot_pipeline.database.connections import Connection
 from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.records import ListedCall, Readiness
 
-MINUTES_OF_PATIENCE = 20
 # A call that was set aside or could not be had is looked at again after this many hours, each time later.
 LOOK_AGAIN_HOURS = (1, 6, 24, 72, 168)
 TRIES_AT_ONCE = 3  # of a call that the server does not give out though it knows it
@@ -62,9 +61,25 @@ class HeldBody:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class KnownCall:
+    """A call that somebody names, as the ledger knows it."""
+
+    call_id: str
+    call_date: date
+    started_at: datetime
+    readiness: Readiness
+    is_held: bool  # the details of the version that was listed last
+    is_tabulated: bool
+    runs_ended: int
+
+
 HeldId = tuple[str, str, datetime]  # call id, part, received at
-# The first key of the two-part lock on a day: this pipeline's raw days, and nobody else's locks.
-_STORING_SPACE = 720_312
+# The first key of the two-part lock on a day's files: this pipeline's, and nobody else's locks.
+_DAY_SPACE = 720_312
+# A call whose listed version is not held. Those set aside wait for their time.
+_IS_WANTED = """readiness = 'ready' AND held_version IS DISTINCT FROM version AND gone_at IS NULL
+  AND (next_look_at IS NULL OR next_look_at <= now())"""
 
 
 class CallLedger:
@@ -155,9 +170,8 @@ class CallLedger:
         """Ready calls whose listed version is not held, newest day first. Those set aside wait for their time."""
         with self.database.connection() as connection:
             rows = connection.execute(
-                """SELECT call_id, call_date, version FROM copilot_ops.calls
-                WHERE call_date = ANY(%s) AND readiness = 'ready' AND held_version IS DISTINCT FROM version
-                  AND gone_at IS NULL AND (next_look_at IS NULL OR next_look_at <= now())
+                f"""SELECT call_id, call_date, version FROM copilot_ops.calls
+                WHERE call_date = ANY(%s) AND {_IS_WANTED}
                   AND (%s::text[] IS NULL OR call_id = ANY(%s))
                 ORDER BY call_date DESC, call_id""",
                 (list(days), among, among),
@@ -318,43 +332,62 @@ class CallLedger:
             )
 
     @contextmanager
-    def alone_with(self, day: date) -> Iterator[None]:
-        """Nobody else, in any process, stores this day meanwhile: two writers could publish an older file last."""
+    def alone_with(self, day: date, *, wait: bool = True) -> Iterator[bool]:
+        """Nobody else, in any process, stores this day or makes tables of it meanwhile.
+
+        Two that did would each publish what they read, and the older of it might come last. Yields whether it is so:
+        without `wait`, false where somebody else is at it.
+        """
+        lock = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
         with self.database.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_STORING_SPACE, day.toordinal()))
-            yield
+            row = connection.execute(f"SELECT {lock}(%s, %s)", (_DAY_SPACE, day.toordinal())).fetchone()
+            yield wait or bool(row and row[0])
 
     # --- what is left to do ------------------------------------------------------------------------------------
 
-    def days_in_work(self, doors: Sequence[str]) -> list[date]:
-        """Days with calls that these doors brought and that are not fetched or not stored yet; newest first."""
+    def wanted_by(self, doors: Sequence[str], most: int) -> list[WantedCall]:
+        """Ready calls that these doors brought and whose version is not held; newest day first, at most `most`."""
         with self.database.connection() as connection:
             rows = connection.execute(
-                """SELECT DISTINCT call_date FROM copilot_ops.calls
-                WHERE door = ANY(%s) AND (is_dirty OR (readiness = 'ready' AND held_version IS DISTINCT FROM version
-                  AND gone_at IS NULL AND (next_look_at IS NULL OR next_look_at <= now())))
+                f"""SELECT call_id, call_date, version FROM copilot_ops.calls
+                WHERE door = ANY(%s) AND {_IS_WANTED} ORDER BY call_date DESC, call_id LIMIT %s""",
+                (list(doors), most),
+            ).fetchall()
+        return [WantedCall(*row) for row in rows]
+
+    def days_in_work(self, doors: Sequence[str]) -> list[date]:
+        """Days with calls that these doors brought and that are not fetched or not stored yet; newest first."""
+        return self._days(f"is_dirty OR ({_IS_WANTED})", doors)
+
+    def days_to_store(self, doors: Sequence[str]) -> list[date]:
+        """Days whose raw file does not show what these doors brought; newest first."""
+        return self._days("is_dirty", doors)
+
+    def _days(self, condition: str, doors: Sequence[str]) -> list[date]:
+        with self.database.connection() as connection:
+            rows = connection.execute(
+                f"""SELECT DISTINCT call_date FROM copilot_ops.calls WHERE door = ANY(%s) AND ({condition})
                 ORDER BY call_date DESC""",
                 (list(doors),),
             ).fetchall()
         return [row[0] for row in rows]
 
-    def days_to_finish(self) -> list[date]:
-        """Days whose tables are older than their raw file, or that have Semarize runs left open; newest first.
-
-        A little patience leaves alone what some run is doing right now.
-        """
+    def known(self, call_id: str) -> KnownCall | None:
+        """What the ledger says of a call that was named; None where it does not know it."""
         with self.database.connection() as connection:
-            rows = connection.execute(
-                """SELECT call_date FROM copilot_ops.days
-                WHERE stored_at < now() - make_interval(mins => %(patience)s)
-                  AND (tabulated_at IS NULL OR tabulated_at < stored_at)
-                UNION SELECT call_date FROM copilot_ops.semarize_runs
-                WHERE status IN ('wanted', 'queued', 'running', 'unknown')
-                  AND requested_at < now() - make_interval(mins => %(patience)s)
-                ORDER BY call_date DESC""",
-                {"patience": MINUTES_OF_PATIENCE},
-            ).fetchall()
-        return [row[0] for row in rows]
+            row = connection.execute(
+                """SELECT call_id, calls.call_date, started_at, readiness,
+                  held_version IS NOT DISTINCT FROM version AND gone_at IS NULL,
+                  NOT is_dirty AND coalesce(tabulated_at >= stored_at, false),
+                  (SELECT count(*) FROM copilot_ops.semarize_runs AS runs WHERE runs.call_id = calls.call_id
+                    AND runs.finished_at IS NOT NULL)
+                FROM copilot_ops.calls LEFT JOIN copilot_ops.days USING (call_date) WHERE call_id = %s""",
+                (call_id,),
+            ).fetchone()
+        if row is None:
+            return None
+        name, day, started_at, readiness, *facts = row
+        return KnownCall(name, day, started_at, Readiness(readiness), *facts)
 
     def due_for_a_look(self, most_looks: int, limit: int) -> list[tuple[str, int]]:
         """Calls that were not ready and may be by now: (id, looks so far), the longest waiting first."""

@@ -26,7 +26,8 @@ from copilot_pipeline.database import Database
 Connection = psycopg.Connection[tuple[Any, ...]]
 Kind = Literal["call", "run"]
 
-LEASE_SECONDS = 600.0  # how long a taken hint is left alone; well above the time a run needs for it
+LEASE_SECONDS = 240.0  # how long a taken hint is left alone; above the longest time that a request is insisted on
+MOST_LEASES = 15  # a hint that led to trouble is tried again after one lease, then two, and so on up to an hour
 KEPT_DAYS = 7
 
 
@@ -106,7 +107,7 @@ SELECT fingerprint FROM fresh
 """
 
 _TAKEABLE = """done_at IS NULL
-  AND (taken_at IS NULL OR taken_at < clock_timestamp() - make_interval(secs => %(lease)s))
+  AND (taken_at IS NULL OR taken_at < clock_timestamp() - make_interval(secs => %(lease)s * least(takes, %(most)s)))
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)"""
 
 
@@ -127,7 +128,7 @@ class Inbox:
         with self._database.connection() as connection:
             row = connection.execute(
                 f"SELECT count(*), max(id), min(received_at) FROM copilot_ops.inbox WHERE {_TAKEABLE}",
-                {"lease": self._lease_seconds, "kind": kind},
+                {"lease": self._lease_seconds, "most": MOST_LEASES, "kind": kind},
             ).fetchone()
         return Waiting(*row) if row else Waiting(0, None, None)
 
@@ -139,7 +140,7 @@ class Inbox:
                 WHERE id IN (SELECT id FROM copilot_ops.inbox WHERE {_TAKEABLE}
                   ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
                 RETURNING id, kind, subject, source, received_at, taken_at, takes""",
-                {"lease": self._lease_seconds, "kind": kind, "limit": limit},
+                {"lease": self._lease_seconds, "most": MOST_LEASES, "kind": kind, "limit": limit},
             ).fetchall()
         return sorted((InboxItem(*row) for row in rows), key=lambda item: item.id)
 
@@ -158,10 +159,12 @@ class Inbox:
         return {int(row[0]) for row in rows}
 
     def give_back(self, items: Sequence[InboxItem]) -> None:
-        """Lets others take these at once: their lease is over. A newer hint of the same subject may wait beside."""
+        """Lets others take these at once, as if nobody had. A newer hint of the same subject may wait beside."""
+        if not items:
+            return
         with self._database.connection() as connection:
             connection.execute(
-                """UPDATE copilot_ops.inbox AS item SET taken_at = 'epoch'
+                """UPDATE copilot_ops.inbox AS item SET taken_at = 'epoch', takes = takes - 1
                 FROM unnest(%s::bigint[], %s::timestamptz[]) AS held (id, taken_at)
                 WHERE item.id = held.id AND item.taken_at = held.taken_at AND item.done_at IS NULL""",
                 ([item.id for item in items], [item.taken_at for item in items]),

@@ -119,24 +119,24 @@ class Extraction:
         self._running = 0
 
     def run(
-        self, days: Sequence[date], *, are_listed: bool = False, since: datetime | None = None
+        self, days: Sequence[date], *, known: Sequence[WantedCall] | None = None, since: datetime | None = None
     ) -> Iterator[DayReport]:
         """Yields a report as each day is stored, newest first as far as the answers allow.
 
-        With `are_listed`, what the ledger wants of these days is fetched, and no list is asked for. `since` is when the
+        With `known`, these calls of the days are fetched and no other, and no list is asked for. `since` is when the
         days were ordered (by default, now): what was listed after that, by a run that died, is not listed again.
 
         One day's trouble is in its report. Refused credentials and a spent budget concern all days: what is held is
         stored, and then they are raised.
         """
         since = since or self._ledger.now()
-        listed = set(days) if are_listed else self._listings.days_listed(days, since)
+        listed = set(days) if known is not None else self._listings.days_listed(days, since)
         to_list = stretches(sorted(set(days) - listed))
         newest_first = sorted((*to_list, *stretches(sorted(listed))), key=lambda one: one.days[-1], reverse=True)
         with ThreadPoolExecutor(self._most_workers + 1, thread_name_prefix="clari") as pool:
             try:
                 for stretch in newest_first:
-                    yield from self._run_stretch(pool, stretch, since if stretch in to_list else None)
+                    yield from self._run_stretch(pool, stretch, known, since if stretch in to_list else None)
                     if self._stop is not None:
                         break
             finally:
@@ -145,14 +145,20 @@ class Extraction:
             raise self._stop
 
     def _run_stretch(
-        self, pool: ThreadPoolExecutor, stretch: Stretch, list_since: datetime | None
+        self,
+        pool: ThreadPoolExecutor,
+        stretch: Stretch,
+        known: Sequence[WantedCall] | None,
+        list_since: datetime | None,
     ) -> Iterator[DayReport]:
         """`list_since` None: the stretch is listed."""
         self._open = dict.fromkeys(stretch.days, 0)
         self._reports = {day: DayReport(day) for day in stretch.days}
         listing, listed_whole = list_since is not None, list_since is None
-        if list_since is None:
-            self._enqueue(stretch.days, None)
+        if known is not None:
+            self._enqueue([call for call in known if call.call_date in self._open])
+        elif list_since is None:
+            self._enqueue(self._ledger.wanted(stretch.days))
         else:
             pool.submit(self._list, stretch, list_since)
         while listing or self._running or self._waiting or self._elsewhere:
@@ -170,9 +176,9 @@ class Extraction:
                     self._listing_failed(event.error, stretch)
                 elif event.call_ids is None:
                     listing, listed_whole = False, True
-                    self._enqueue(stretch.days, None)
+                    self._enqueue(self._ledger.wanted(stretch.days))
                 else:
-                    self._enqueue(stretch.days, event.call_ids)
+                    self._enqueue(self._ledger.wanted(stretch.days, among=event.call_ids))
             if listed_whole and self._stop is None:
                 yield from self._store_finished()
         self._release()
@@ -211,8 +217,8 @@ class Extraction:
         for day in stretch.days:
             self._reports[day].problems.append(f"listing: {error}")
 
-    def _enqueue(self, days: Sequence[date], among: Sequence[str] | None) -> None:
-        wanted = [call for call in self._ledger.wanted(days, among=among) if call.call_id not in self._known]
+    def _enqueue(self, calls: Sequence[WantedCall]) -> None:
+        wanted = [call for call in calls if call.call_id not in self._known]
         self._known.update(call.call_id for call in wanted)
         for call in wanted:
             self._open[call.call_date] += 1

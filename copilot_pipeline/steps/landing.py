@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +16,7 @@ from copilot_pipeline.database import Database
 from copilot_pipeline.database.connections import Connection
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.lake import Lake
+from copilot_pipeline.ledger import CallLedger
 from copilot_pipeline.tables import Table
 from copilot_pipeline.warehouse import DayLoader
 
@@ -44,11 +45,14 @@ class Landing:
     """Replaces days of some tables, Postgres in one transaction and Parquet file by file just before it.
 
     A death in between leaves a day whose two stores differ for as long as it takes to run the same day again.
+    From before its rows are read until both stores have them, nobody else touches the day: of two runs that make the
+    same tables, the one that ends last has seen all that the other has.
     """
 
-    def __init__(self, lake: Lake, database: Database, tables: Sequence[Table]) -> None:
+    def __init__(self, lake: Lake, database: Database, ledger: CallLedger, tables: Sequence[Table]) -> None:
         self._lake = lake
         self._database = database
+        self._ledger = ledger
         self._tables = tables
 
     def land(
@@ -61,11 +65,21 @@ class Landing:
         under_way: deque[tuple[date, Future[dict[str, int]] | BaseException]] = deque()
         with DayLoader(self._database) as loader:
             for day in days:
-                under_way.append((day, self._begin(loader, day, rows_of, before_commit)))
+                lock = self._alone_with(day, [outcome for _, outcome in under_way if isinstance(outcome, Future)])
+                under_way.append((day, self._begin(loader, day, rows_of, before_commit, lock)))
                 if len(under_way) > 1:
                     yield _ended(*under_way.popleft())
             while under_way:
                 yield _ended(*under_way.popleft())
+
+    def _alone_with(self, day: date, under_way: Sequence[Future[dict[str, int]]]) -> ExitStack:
+        """The day, locked. Where another run has it, it is waited for with empty hands: no two wait for each other."""
+        lock = ExitStack()
+        if not lock.enter_context(self._ledger.alone_with(day, wait=False)):
+            lock.close()
+            wait(under_way)
+            lock.enter_context(self._ledger.alone_with(day))
+        return lock
 
     def _begin(
         self,
@@ -73,8 +87,10 @@ class Landing:
         day: date,
         rows_of: Callable[[date], Iterator[Rows]],
         before_commit: Callable[[Connection, date], None] | None,
+        lock: ExitStack,
     ) -> Future[dict[str, int]] | BaseException:
         load = loader.begin(self._tables, day)
+        load.outcome.add_done_callback(lambda _: lock.close())
         try:
             with ExitStack() as stack:
                 writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in self._tables}

@@ -62,7 +62,8 @@ class ScoreTables:
                 ]
                 yield Rows(call_ids, tables)
 
-        for landed in Landing(self._lake, self._database, SCORE_TABLES).land(days, rows_of, self._calls.mark_scored):
+        landing = Landing(self._lake, self._database, self._calls, SCORE_TABLES)
+        for landed in landing.land(days, rows_of, self._calls.mark_scored):
             yield ScoreDay(landed.day, landed.rows, unscored[landed.day], landed.problem)
 
     def refresh_views(self) -> None:

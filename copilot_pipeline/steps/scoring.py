@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import date
+from types import TracebackType
 
 from copilot_pipeline.errors import CredentialsRefused, NotFound, PipelineError, RequestRefused
 from copilot_pipeline.lake import Lake
@@ -68,7 +70,10 @@ class _Task:
 
 
 class Scoring:
-    """Brings the runs of some days to their end."""
+    """Brings the runs of some days to their end: all of them with `run`, or turn by turn while more days come in.
+
+    Use it as a context for turns; leaving it ends its workers, and what is open then is collected by a later one.
+    """
 
     def __init__(
         self,
@@ -91,51 +96,114 @@ class Scoring:
         self._progress = progress or Silence()
         self._monotonic = monotonic
         self._reports: dict[date, ScoredDay] = {}
-        self._open: dict[date, int] = {}
+        self._sources: deque[Iterator[_Task]] = deque()
+        self._open: defaultdict[date, int] = defaultdict(int)
+        self._under_way: dict[tuple[str, str], date] = {}  # call and kit, and the day
+        self._news: set[date] = set()
+        self._workers = ThreadPoolExecutor(rules.requests_in_flight, thread_name_prefix="semarize")
         self._due: list[tuple[float, int, _Task]] = []
         self._requests: dict[Future[float | None], _Task] = {}
         self._order = 0
         self._stop: BaseException | None = None
+
+    def __enter__(self) -> Scoring:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._workers.shutdown(wait=True)
+        self._settle_answers()
 
     def run(self, days: Sequence[date]) -> Iterator[ScoredDay]:
         """Yields each day once its runs are at their end, or given up on for now.
 
         Refused credentials concern all days: what is under way is recorded, and then they are raised.
         """
-        tasks = self._tasks(days)
-        exhausted = False
-        with ThreadPoolExecutor(self._rules.requests_in_flight, thread_name_prefix="semarize") as pool:
+        for day in sorted(days, reverse=True):
+            self.add(day)
+        with self:
             while True:
-                while not exhausted and self._has_room():
-                    task = next(tasks, None)
-                    if task is None:
-                        exhausted = True
-                    else:
-                        self._put(task, 0.0)
+                self._fill()
                 yield from self._finished_days()
                 if not (self._due or self._requests):
                     break
-                self._submit(pool)
-                self._wait()
-                self._settle_answers()
+                self._turn(None)
         if self._stop is not None:
             raise self._stop
 
-    def _tasks(self, days: Sequence[date]) -> Iterator[_Task]:
-        """The open runs of all days, newest first, read as they are needed: texts are large."""
-        for day in sorted(days, reverse=True):
-            report = ScoredDay(day)
-            self._open[day] = 1  # the day itself, until it is read to its end
-            self._reports[day] = report
-            for candidate in self._transcripts(day):
-                report.transcripts += 1
-                for kit in self._kits:
-                    task = self._intend(candidate, day, kit)
-                    if task is not None:
-                        self._open[day] += 1
-                        self._progress.expect(STEP, 1)
-                        yield task
-            self._open[day] -= 1
+    # --- turn by turn ------------------------------------------------------------------------------------------
+
+    def add(self, day: date, among: Collection[str] | None = None) -> None:
+        """The transcripts of a day, or those of some calls of it, are to be scored as well."""
+        self._open[day] += 1  # the day itself, until it is read to its end
+        self._sources.append(self._tasks(day, among))
+
+    def turn(self, at_most_seconds: float) -> list[ScoredDay]:
+        """Asks what is due and takes the answers that are there, or come within the time.
+
+        Returns the days of which a run has come to its end or has been given up on, with their problems. Raises what
+        concerns all days once nothing is under way any more.
+        """
+        self._fill()
+        if self._due or self._requests:
+            self._turn(at_most_seconds)
+        if self._stop is not None and not self._requests:
+            raise self._stop
+        return [self._take_report(day) for day in sorted(self._news, reverse=True)]
+
+    def hurry(self, run_ids: Collection[str]) -> None:
+        """These runs are at their end, somebody says: they are asked about at once."""
+        self._due = [(0.0 if task.run.run_id in run_ids else at, order, task) for at, order, task in self._due]
+        heapq.heapify(self._due)
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way and nothing is to be begun."""
+        return not (self._sources or self._due or self._requests)
+
+    def calls_under_way(self, day: date) -> set[str]:
+        """The calls of a day with a run that is not at its end."""
+        return {call_id for (call_id, _), of in self._under_way.items() if of == day}
+
+    def _take_report(self, day: date) -> ScoredDay:
+        self._news.discard(day)
+        return self._reports.pop(day, None) or ScoredDay(day)
+
+    # --- tasks -------------------------------------------------------------------------------------------------
+
+    def _fill(self) -> None:
+        """Begins what there is room for. Texts are large: they are read as they are needed."""
+        while self._sources and self._has_room():
+            task = next(self._sources[0], None)
+            if task is None:
+                self._sources.popleft()
+            else:
+                self._put(task, 0.0)
+
+    def _turn(self, at_most_seconds: float | None) -> None:
+        self._submit()
+        self._wait(at_most_seconds)
+        self._settle_answers()
+
+    def _tasks(self, day: date, among: Collection[str] | None) -> Iterator[_Task]:
+        """The open runs of a day that are not under way yet."""
+        report = self._reports.setdefault(day, ScoredDay(day))
+        for candidate in self._transcripts(day):
+            if among is not None and candidate.call_id not in among:
+                continue
+            report.transcripts += 1
+            for kit in self._kits:
+                if (candidate.call_id, kit.name) in self._under_way:
+                    continue
+                task = self._intend(candidate, day, kit)
+                if task is not None:
+                    self._under_way[candidate.call_id, kit.name] = day
+                    self._open[day] += 1
+                    self._progress.expect(STEP, 1)
+                    yield task
+        self._open[day] -= 1
+        self._news.add(day)
 
     def _intend(self, candidate: Candidate, day: date, kit: Kit) -> _Task | None:
         if kit.calls.objection(candidate.facts) is not None:
@@ -167,17 +235,18 @@ class Scoring:
         self._order += 1
         heapq.heappush(self._due, (self._monotonic() + seconds, self._order, task))
 
-    def _submit(self, pool: ThreadPoolExecutor) -> None:
+    def _submit(self) -> None:
         now = self._monotonic()
         while self._due and self._due[0][0] <= now and len(self._requests) < self._rules.requests_in_flight:
             task = heapq.heappop(self._due)[2]
-            self._requests[pool.submit(self._ask, task)] = task
+            self._requests[self._workers.submit(self._ask, task)] = task
 
-    def _wait(self) -> None:
-        """Until an answer is there, or the next poll is due and somebody is free to send it."""
-        seconds: float | None = None
+    def _wait(self, at_most_seconds: float | None) -> None:
+        """Until an answer is there, or the next poll is due and somebody is free to send it, or the time is over."""
+        seconds = at_most_seconds
         if self._due and len(self._requests) < self._rules.requests_in_flight:
-            seconds = max(0.0, self._due[0][0] - self._monotonic())
+            due = max(0.0, self._due[0][0] - self._monotonic())
+            seconds = due if seconds is None else min(due, seconds)
         if self._requests:
             wait(self._requests, timeout=seconds, return_when=FIRST_COMPLETED)
         elif seconds:
@@ -241,8 +310,13 @@ class Scoring:
                     self._put(task, again)
                     continue
                 self._problem(task, "Semarize has not finished it yet; run again to collect it, it is not paid twice")
-            self._open[task.run.call_date] -= 1
+            self._over(task)
             self._progress.advance(STEP)
+
+    def _over(self, task: _Task) -> None:
+        day = self._under_way.pop((task.run.call_id, task.run.kit))
+        self._open[day] -= 1
+        self._news.add(day)
 
     def _failed(self, task: _Task, error: BaseException) -> None:
         if isinstance(error, NotFound) and task.run.run_id is None:
@@ -261,13 +335,15 @@ class Scoring:
     def _drop_waiting(self) -> None:
         for _, _, task in self._due:
             self._problem(task, "not asked for yet")
-            self._open[task.run.call_date] -= 1
+            self._over(task)
         self._due.clear()
 
     def _problem(self, task: _Task, problem: str) -> None:
-        self._reports[task.run.call_date].problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")
+        day = self._under_way[task.run.call_id, task.run.kit]
+        report = self._reports.setdefault(day, ScoredDay(day))
+        report.problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")
 
     def _finished_days(self) -> Iterator[ScoredDay]:
         for day in sorted((day for day, left in self._open.items() if left == 0), reverse=True):
             del self._open[day]
-            yield self._reports.pop(day)
+            yield self._take_report(day)

@@ -62,7 +62,7 @@ class Tabulating:
                 quarantined[day] += unreadable
                 yield Rows(rows.call_ids, rows.tables())
 
-        landing = Landing(self._lake, self._database, CALL_TABLES)
+        landing = Landing(self._lake, self._database, self._ledger, CALL_TABLES)
         for landed in landing.land(days, rows_of, self._before_commit):
             yield TabulatedDay(landed.day, landed.rows, quarantined[landed.day], landed.problem)
 

@@ -42,7 +42,7 @@ def _poll(runtime: Runtime) -> int:
 def _fetch_what_waits(runtime: Runtime) -> set[date]:
     days = runtime.calls.days_in_work([DOOR, WEBHOOK, "look"])
     with runtime.extraction(DOOR) as extraction:
-        for report in extraction.run(days, are_listed=True):
+        for report in extraction.run(days, known=runtime.calls.wanted(days)):
             assert not report.problems
     return set(days)
 
@@ -94,10 +94,10 @@ def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
     forget = datetime.now(UTC) + timedelta(hours=1)
     with _runtime(pipeline, monkeypatch) as runtime:
         runtime.inbox.put([Delivery("call", (wanted, "nobody-knows-it"), "test", forget)])
-        with runtime.clari(WEBHOOK) as client:
-            followed = runtime.hints(client).follow()
-            assert (followed.calls, followed.unknown, followed.problems) == (1, 1, [])
-            assert runtime.hints(client).follow().calls == 0
+        with runtime.hints() as hints:
+            followed = hints.follow()
+            assert (set(followed.calls), followed.unknown, followed.problems) == ({wanted}, 1, [])
+            assert hints.follow().calls == {}
         assert runtime.inbox.waiting().count == 0
         _fetch_what_waits(runtime)
     assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "nobody-knows-it": 1}
@@ -115,13 +115,13 @@ def test_a_call_that_never_ripens_is_given_up_loudly(
     (pipeline.home).mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text("clari: {processing_looks: 2}\n")
     pipeline.run("--assets", "raw_call_details")
-    with _runtime(pipeline, monkeypatch) as runtime, runtime.clari(WEBHOOK) as client:
+    with _runtime(pipeline, monkeypatch) as runtime, runtime.hints() as hints:
         problems: list[str] = []
         for _ in range(3):
             pipeline.query(
                 "UPDATE copilot_ops.calls SET next_look_at = now() WHERE next_look_at IS NOT NULL RETURNING 1"
             )
-            problems += runtime.hints(client).follow().problems
+            problems += hints.follow().problems
     pending = [call for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING]
     assert len(problems) == len(pending) > 0
     assert all("given up" in problem for problem in problems)

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:
     """Columns beside what is there."""
-    statements = Path(__file__).with_name("0006_listings.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0007_listings.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements)
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
     """A column, and the function anew."""
-    statements = Path(__file__).with_name("0007_pace.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0008_pace.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements)
 
 
