@@ -408,6 +408,14 @@ class CallLedger:
             ).fetchall()
         return [row[0] for row in rows]
 
+    def days_with_older_scores(self) -> list[date]:
+        """Days whose call tables were made anew after their score tables; newest first."""
+        with self.database.connection() as connection:
+            rows = connection.execute(
+                "SELECT call_date FROM copilot_ops.days WHERE scored_at < tabulated_at ORDER BY call_date DESC"
+            ).fetchall()
+        return [row[0] for row in rows]
+
     def mark_scored(self, connection: Connection, day: date) -> None:
         """The score tables of the day are made anew; part of the transaction that loads them."""
         connection.execute(
