@@ -20,7 +20,7 @@ def giving_back(context: dg.AssetExecutionContext, runtime: Runtime, reports: It
     That run inherits the mark and takes it off: a failure of another kind is a failure, and is not repeated for ever.
     """
     if _ON_FAILURE in context.run.tags:
-        context.instance.add_run_tags(context.run_id, {_ON_FAILURE: "false"})
+        context.instance.add_run_tags(context.run.run_id, {_ON_FAILURE: "false"})
     try:
         yield from runtime.noticing_fatal(reports)
     except BudgetSpent as spent:
@@ -29,7 +29,7 @@ def giving_back(context: dg.AssetExecutionContext, runtime: Runtime, reports: It
         if _is_cancelled(context, runtime):
             raise dg.Failure(f"{spent} Its backfill is cancelled: the rest is left.", allow_retries=False) from None
         context.instance.event_log_storage.set_concurrency_slots("clari_copilot", 0)
-        context.instance.add_run_tags(context.run_id, _AGAIN)
+        context.instance.add_run_tags(context.run.run_id, _AGAIN)
         raise dg.Failure(f"{spent} The rest of this run waits in the queue until then.") from None
 
 

@@ -11,11 +11,19 @@ import pytest
 from copilot_pipeline.database import Database
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.settings.loading import load_settings
+from copilot_pipeline_tests.http_servers import Reply, serving
 
 
 @pytest.fixture
-def runtime(database: Database, home: Path) -> Iterator[Runtime]:
-    """The pipeline's parts; nothing answers where its APIs should be."""
+def refusing() -> Iterator[str]:
+    """A server that knows no key."""
+    with serving(lambda _: Reply(401)) as service:
+        yield service.url
+
+
+@pytest.fixture
+def runtime(database: Database, home: Path, refusing: str) -> Iterator[Runtime]:
+    """The pipeline's parts, before a server that refuses everything."""
     home.mkdir(parents=True)
     config = home / "pipeline.yaml"
     config.write_text("timezone: UTC\n")
@@ -25,7 +33,7 @@ def runtime(database: Database, home: Path) -> Iterator[Runtime]:
         copilot_pipeline_config=str(config),
         clari_copilot_api_key="key",
         clari_copilot_api_password="password",
-        clari_copilot_base_url="http://127.0.0.1:9",
+        clari_copilot_base_url=refusing,
     )
     opened = Runtime(settings, door="test")
     yield opened

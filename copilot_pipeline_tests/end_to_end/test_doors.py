@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from copilot_pipeline.ledger.inbox import Delivery
@@ -154,3 +155,27 @@ def test_somebody_else_on_the_key_is_noticed(make_pipeline: MakePipeline) -> Non
     pipeline.run(expect=75)
     assert "somebody else uses the same key" in pipeline.last_words
     assert httpx.get(f"{pipeline.sandbox.url}/_sandbox/stats").json()["refused_for_the_week"] <= 8
+
+
+def test_a_call_that_moves_away_leaves_nothing_behind(make_pipeline: MakePipeline) -> None:
+    """A call is moved to another day, and the two days are run one after the other: its rows and its scores are in one
+    partition only, in both stores, and nothing is paid for again."""
+    pipeline = make_pipeline(days=2, calls_per_day=5)
+    first, last = pipeline.days()
+    pipeline.run()
+    moved = next(
+        call["call_id"]
+        for call in pipeline.sandbox.truth()
+        if call["day"] == first and is_transcribed(call) and call["details"]["transcript"]
+    )
+    pipeline.sandbox.edit(moved, time=f"{last}T12:00:00.000Z")
+    for day in (first, last):
+        command = pipeline.command("run", "--from", day, "--to", day)
+        subprocess.run(command, env=pipeline.environment(), cwd=pipeline.home, check=True, capture_output=True)
+    for table in ("calls", "utterances", "semarize_runs", "semarize_scores"):
+        files = (pipeline.home / "lake" / table).glob("*/*.parquet")
+        days = {file.parent.name for file in files if moved in pq.read_table(file)["call_id"].to_pylist()}
+        assert days == {f"call_date={last}"}, table
+        rows = pipeline.query(f"SELECT DISTINCT call_date::text FROM copilot.{table} WHERE call_id = %s", moved)
+        assert rows == [{"call_date": last}], table
+    assert pipeline.sandbox.stats()["runs_most_for_one_input"] == 1
