@@ -5,12 +5,6 @@ from functools import lru_cache
 from copilot_pipeline.runtime import BACKFILL, Runtime
 from copilot_pipeline.settings.loading import load_settings
 
-_WHY_CLOSED = {
-    "server": "the server says the week is spent",
-    "foreign": "somebody else uses the key",
-    "asked": "the server asks not to be asked",
-}
-
 
 @lru_cache(maxsize=1)
 def watcher() -> Runtime:
@@ -22,8 +16,7 @@ def why_closed(runtime: Runtime, door: str) -> str | None:
     """Why this door's requests would be refused now; None where they would not."""
     week = runtime.gate(door).week()
     if week.closed_until is not None:
-        why = _WHY_CLOSED.get(week.closed_because or "", "closed")
-        return f"{why}; on again at {week.closed_until:%Y-%m-%d %H:%M} UTC"
+        return f"{week.why_closed}; on again at {week.closed_until:%Y-%m-%d %H:%M} UTC"
     if week.used + runtime.units_of_a_page > week.limit:
         share = "what backfills may use of the week" if door == BACKFILL else "the week"
         return f"{share} is spent ({week.used:,} of {week.limit:,}); on again at {week.resets_at:%Y-%m-%d %H:%M} UTC"

@@ -34,7 +34,9 @@ def command(as_json: bool) -> None:
     console.print(f"pace                 {f'{pace:g} requests a second' if pace else 'off'}")
     console.print(f"resets               {facts['resets_at']}  (in {facts['resets_in_hours']:.0f} hours)")
     if facts["closed_until"]:
-        console.print(f"[bold red]closed until {facts['closed_until']}[/]: {facts['closed_because']}")
+        console.print(
+            f"[bold red]closed until {facts['closed_until']}[/]: {facts['why_closed']}; then it is tried again"
+        )
 
 
 def _facts(runtime: Runtime) -> dict[str, Any]:
@@ -52,4 +54,5 @@ def _facts(runtime: Runtime) -> dict[str, Any]:
         "requests_per_second": runtime.settings.environment.copilot_pipeline_requests_per_second,
         "closed_until": everybody.closed_until.isoformat() if everybody.closed_until else None,
         "closed_because": everybody.closed_because,
+        "why_closed": everybody.why_closed,
     }

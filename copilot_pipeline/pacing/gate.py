@@ -37,6 +37,11 @@ CLOSE_TOGETHER_SECONDS = 5.0  # from the end of one pause to the next refusal
 # The server may be wrong about the week, and who else uses the key may stop: then one request tries again.
 TRIED_AGAIN_AFTER = {"server": timedelta(hours=1), "foreign": timedelta(minutes=10)}
 SENT_WHEN_TRYING = 16  # a refusal among the first requests after the gate opened closes it again
+_IN_A_FEW_WORDS = {
+    "server": "the server says the week is spent",
+    "foreign": "somebody else uses the key",
+    "asked": "the server asks not to be asked",
+}
 _WHY_CLOSED = {
     "server": "the server says that the week's requests are used up, which is so until {resets:%Y-%m-%d %H:%M} UTC at "
     "the latest; it is asked again at {opens:%Y-%m-%d %H:%M} UTC. If our own count is lower (copilot-pipeline budget), "
@@ -60,6 +65,11 @@ class Week:
     closed_until: datetime | None = None  # nobody sends anything before that
     # "server": it says the week is spent; "foreign": it refuses what is not ours; "asked": it wants to be left alone.
     closed_because: str | None = None
+
+    @property
+    def why_closed(self) -> str | None:
+        """In a few words; None where it is open."""
+        return None if self.closed_until is None else _IN_A_FEW_WORDS.get(self.closed_because or "", "closed")
 
     @property
     def is_in_doubt(self) -> bool:
