@@ -93,6 +93,9 @@ def status(watch: bool, as_json: bool) -> None:
             console.print("No backfill was ever registered: copilot-pipeline backfill start --from DAY --to DAY")
             return
         console.print(_table(states))
+        waits_for = next((state["waits_for"] for state in states if state["waits_for"]), None)
+        if waits_for is not None:
+            console.print(f"They wait for {waits_for}.")
         if watch:
             _watch(console, runtime)
 
@@ -169,7 +172,7 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
     from copilot_pipeline.runtime import BACKFILL
     from copilot_pipeline.steps.planning import end_of
 
-    left = runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits)) if backfill.is_active else []
+    left = [] if backfill.finished_at else runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits))
     known, held = runtime.backfills.calls_held(backfill.first_day, backfill.last_day)
     week = runtime.gate(BACKFILL).week()
     expected = max(backfill.calls or 0, known)
@@ -206,16 +209,14 @@ def _waits_for(week: Week) -> str | None:
 
 
 def _table(states: list[dict[str, Any]]) -> Table:
-    table = Table("id", "days", "state", "days left", "calls held", "of", "waits for", "done about")
+    table = Table("id", "days", "state", "days left", "calls held", "done about", box=None, header_style="dim")
     for one in states:
         table.add_row(
             str(one["id"]),
-            f"{one['first_day']} … {one['last_day']}",
+            f"{one['first_day']} to {one['last_day']}",
             one["state"],
             f"{one['days_left']} of {one['days']}",
-            f"{one['calls_held']:,}",
-            f"{one['calls_expected']:,}",
-            one["waits_for"] or "",
+            f"{one['calls_held']:,} of {one['calls_expected']:,}",
             f"{one['done_about']:%Y-%m-%d %H:%M}" if one["done_about"] else "",
         )
     return table
@@ -238,7 +239,8 @@ def _watch(console: Console, runtime: Runtime) -> None:
                 shown[number] = done
                 if told.get(number) != state["waits_for"]:
                     told[number] = state["waits_for"]
-                    bars.note(f"{name} waits for {state['waits_for']}" if state["waits_for"] else f"{name} goes on")
+                    if state["state"] == "active":
+                        bars.note(f"{name} waits for {state['waits_for']}" if state["waits_for"] else f"{name} goes on")
             if not any(state["state"] == "active" for state in states):
                 break
             time.sleep(_LOOK_EVERY_SECONDS)
