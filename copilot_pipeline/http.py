@@ -102,7 +102,7 @@ class HttpCaller:
         self._transport = transport
         self._local = threading.local()
         self._clients: list[httpx.Client] = []
-        self.answer_seconds = 0.0  # how long the quickest answers of late took, without the wait at the gate
+        self._quickest: dict[str, float] = {}  # by path
 
     @property
     def _client(self) -> httpx.Client:
@@ -204,15 +204,19 @@ class HttpCaller:
         except httpx.RequestError as error:  # the transport's errors, and a body that cannot be unpacked
             # The exception's own text may quote the address with its query: only its kind is passed on.
             raise TemporaryFailure(f"{self.service}: {method} {path}: {type(error).__name__}") from None
-        self._note_answer_seconds(time.monotonic() - began)
+        self._note_answer_seconds(path, time.monotonic() - began)
         if response.is_success:
             return Answer(response.status_code, response.headers, response.content)
         raise self._failure(method, path, response)
 
-    def _note_answer_seconds(self, seconds: float) -> None:
+    def answer_seconds(self, path: str) -> float:
+        """How long the quickest answers of late took there, without the wait at the gate; 0 before the first."""
+        return self._quickest.get(path, 0.0)
+
+    def _note_answer_seconds(self, path: str, seconds: float) -> None:
         """Follows the server, not ourselves: a busy process sees slow answers, but its quickest ones stay honest."""
-        drift = self.answer_seconds + (seconds - self.answer_seconds) * _DRIFT_TO_SLOWER
-        self.answer_seconds = min(seconds, drift) if self.answer_seconds else seconds
+        known = self._quickest.get(path, seconds)
+        self._quickest[path] = min(seconds, known + (seconds - known) * _DRIFT_TO_SLOWER)
 
     def _failure(self, method: str, path: str, response: httpx.Response) -> PipelineError:
         status = response.status_code

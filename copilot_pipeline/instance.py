@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
@@ -28,6 +29,11 @@ STATEMENT_TIMEOUT_MS = 120_000
 RECYCLE_SECONDS = 1800
 MOST_CONNECTIONS = 20
 SECONDS_TO_CLAIM = 45.0
+_NOT_CAPTURED = {
+    "module": "dagster._core.storage.noop_compute_log_manager",
+    "class": "NoOpComputeLogManager",
+    "config": {},
+}
 
 
 class PipelineStorage(DagsterPostgresStorage):
@@ -106,6 +112,10 @@ def project_root() -> Path:
 
 
 def open_instance(environment: Environment) -> dg.DagsterInstance:
-    """The instance that the UI shows too."""
-    dagster_home(environment)
-    return dg.DagsterInstance.get()
+    """The instance that the UI shows too, for a command.
+
+    What a command prints goes to its terminal and nowhere else: captured like a worker's, its progress would come late,
+    by way of a file and two more processes, which complain on Ctrl-C.
+    """
+    home = dagster_home(environment)
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides={"compute_logs": _NOT_CAPTURED}))

@@ -1,7 +1,7 @@
 """Materializing days in this process, as Dagster runs that the UI shows: what `run` and `demo` do.
 
 The raw layer first, then what is made from it, each in a run of its own: days that could not be fetched whole do not
-keep the others from being tabulated and scored.
+keep the others from being tabulated and scored, nor one deal the table of all.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from copilot_pipeline.tables import (
 RAW_DEALS = "raw_deals"
 _FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
 _THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
-_LAST = (RAW_DEALS, DEALS.name)
+_DEALS = (RAW_DEALS,)
+_LAST = (DEALS.name,)
 # raw_deals costs a request a deal, so it runs when it is asked for and every night, not with every range of days.
 EVERYTHING = (*_FIRST, *_THEN, DEALS.name)
-KNOWN_ASSETS = (*_FIRST, *_THEN, *_LAST)
+KNOWN_ASSETS = (*_FIRST, *_THEN, *_DEALS, *_LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
     instance = open_instance(runtime.settings.environment)
     order = f"{min(days)} {max(days)} {' '.join(assets)}"
     runtime.ordered_at = runtime.listings.ordered_at(order)
-    for stage in (_FIRST, _THEN, _LAST):
+    for stage in (_FIRST, _THEN, _DEALS, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
             _materialize(instance, runtime, chosen, days)
@@ -119,12 +120,20 @@ def _materialize(
     )
     if result.success:
         return result
+    if any(event.is_step_failure and _is_interruption(event) for event in result.all_events):
+        raise KeyboardInterrupt
     if runtime.fatal is not None:
         raise runtime.fatal
     if not runtime.problems:
         failures = [event for event in result.all_events if event.is_step_failure]
         runtime.problems.extend(f"{event.step_key}: {_reason(event)}" for event in failures)
     return result
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Somebody pressed Ctrl-C: Dagster notes it as a failure of the step."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -261,7 +261,7 @@ class Runtime:
     @cached_property
     def deals(self) -> Deals:
         """Deals."""
-        return Deals(self.lake, self.database, progress=self.progress)
+        return Deals(self.lake, self.database, self.settings.pipeline.answers.outcomes, progress=self.progress)
 
     def tabulating(self) -> Tabulating:
         """The call tables."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import dagster as dg
@@ -44,6 +45,25 @@ def test_an_asset_says_what_it_is(name: str) -> None:
     assert spec.group_name not in (None, "default")
     assert spec.owners
     assert spec.kinds
+
+
+def test_the_groups_stand_in_one_order() -> None:
+    """Seen as groups, the graph has no circle: what comes first stands first."""
+    groups = TopologicalSorter(
+        {
+            group: {SPECS[dep.asset_key.to_user_string()].group_name for name in members for dep in SPECS[name].deps}
+            - {group}
+            for group, members in _groups().items()
+        }
+    )
+    assert list(groups.static_order())[-1] == "answers"
+
+
+def _groups() -> dict[str | None, list[str]]:
+    groups: dict[str | None, list[str]] = {}
+    for name, spec in SPECS.items():
+        groups.setdefault(spec.group_name, []).append(name)
+    return groups
 
 
 @pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
+from copilot_pipeline.analysis.absence import is_affirmed
 from copilot_pipeline.analysis.intervals import share_of
 from copilot_pipeline.analysis.model import Conversation
 from copilot_pipeline.settings.answers import MessageSettings
@@ -38,7 +39,7 @@ class Adoption(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a call shows of a message. `new` is None where it cannot be told: the brick has no answer."""
+    """What a call shows of a message. `new` is None where it cannot be told: no words of a rep, no answer."""
 
     new: bool | None
     old: bool
@@ -54,9 +55,13 @@ class _Tally:
     last_old: Conversation | None = field(default=None)
 
 
-def use_of(message: MessageSettings, conversation: Conversation, said_by_reps: str) -> Use:
-    """Whether a call uses the new and the old words: whole words, whatever their case and punctuation."""
-    spoken = f" {' '.join(words_of(said_by_reps))} "
+def use_of(message: MessageSettings, conversation: Conversation, said_by_reps: str | None) -> Use:
+    """Whether a call uses the new and the old words: whole words, whatever their case and punctuation.
+
+    `said_by_reps` is None where no rep is known to have said anything: only a brick can tell then.
+    """
+    spoken = f" {' '.join(words_of(said_by_reps or ''))} "
+    by_words = None if said_by_reps is None or not message.new else False
     old = _any_of(message.old, spoken)
     if message.new and _any_of(message.new, spoken):
         return Use(True, old)
@@ -64,9 +69,9 @@ def use_of(message: MessageSettings, conversation: Conversation, said_by_reps: s
         parts = kit_and_brick(message.brick)
         answer = conversation.answers.get((parts[0], parts[1])) if parts else None
         if answer is None or answer.value is None:
-            return Use(False if message.new else None, old)
-        return Use(bool(answer.value), old)
-    return Use(False, old)
+            return Use(by_words, old)
+        return Use(is_affirmed(answer.value), old)
+    return Use(by_words, old)
 
 
 def _any_of(phrases: Sequence[str], spoken: str) -> bool:

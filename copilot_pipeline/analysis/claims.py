@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+from copilot_pipeline.analysis.absence import NOTHING, folded
 from copilot_pipeline.analysis.intervals import share_of
 from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Quote, Value
 from copilot_pipeline.settings.answers import ClaimSettings
@@ -17,8 +18,8 @@ INACCURATE, ROADMAP_LEAK, OUTDATED = "inaccurate", "roadmap_leak", "outdated_com
 NO_QUOTE = "no quote"
 # Without settings, a brick plays the part that its name speaks of.
 _NAMED = ((INACCURATE, ("inaccurate", "incorrect_claim")), (ROADMAP_LEAK, ("roadmap",)), (OUTDATED, ("outdated",)))
-# What a text brick says where there is nothing to flag.
-_NOTHING = frozenset({"", "none", "no", "n/a", "na", "nothing", "null", "accurate", "correct", "clean", "ok"})
+# What a text brick says where there is nothing to flag. A claim may itself begin with a no: only these say so.
+_NOTHING = NOTHING | {"accurate", "correct", "clean", "ok", "no_claims", "no_claims_found", "no_inaccurate_claims"}
 _QUOTE_KEYS = ("quote", "claim", "text", "statement", "evidence")
 _DOCUMENT_KEYS = ("document", "source_document", "source", "doc")
 _PRODUCT_KEYS = ("product", "product_name")
@@ -103,12 +104,15 @@ def claim_kinds(settings: ClaimSettings, known: Collection[BrickKey]) -> list[tu
             (name, ClaimKind(_key(kind.brick), tuple(kind.flagged_when) if kind.flagged_when else None, kind.documents))
             for name, kind in settings.kinds.items()
         ]
-    return [
-        (name, ClaimKind(key))
-        for name, words in _NAMED
-        for key in sorted(known)
-        if any(word in key[1].lower() for word in words) and not key[1].lower().endswith(("_score", "_rate"))
-    ]
+    # A brick is of one kind, though its name may speak of two: else its claims would count twice.
+    named = [(name, key) for key in sorted(known) if (name := _kind_named_in(key[1].lower())) is not None]
+    return [(name, ClaimKind(key)) for wanted, _ in _NAMED for name, key in named if name == wanted]
+
+
+def _kind_named_in(brick: str) -> str | None:
+    if brick.endswith(("_score", "_rate")):
+        return None
+    return next((name for name, words in _NAMED if any(word in brick for word in words)), None)
 
 
 def claims(
@@ -138,8 +142,13 @@ def _flags(call_id: str, answer: Answer, kind: ClaimKind, locate: Locate) -> lis
         ]
     if not _is_flagged(value, kind.flagged_when):
         return []
-    words = value if isinstance(value, str) else ""
-    return [_Flag(quote, words) for quote in answer.quotes] or [_Flag(None, words)]
+    if not isinstance(value, str):
+        return [_Flag(quote) for quote in answer.quotes] or [_Flag(None)]
+    if answer.quotes:
+        return [_Flag(quote, value) for quote in answer.quotes]
+    # A text may be the claim in the rep's words, or only a category: what was said tells.
+    said = locate(call_id, value)
+    return [_Flag(said if said.seq is not None else None, value)]
 
 
 def _is_flagged(value: object, flagged_when: tuple[object, ...] | None) -> bool:
@@ -147,7 +156,7 @@ def _is_flagged(value: object, flagged_when: tuple[object, ...] | None) -> bool:
         # To Python True is 1: a yes/no answer is not a score of 1.
         return any(value == wanted and isinstance(value, bool) is isinstance(wanted, bool) for wanted in flagged_when)
     if isinstance(value, str):
-        return value.strip().casefold() not in _NOTHING
+        return folded(value) not in _NOTHING
     return bool(value)
 
 
@@ -180,7 +189,8 @@ def _claim(
     flags: int,
 ) -> Claim:
     kit, brick = kind.brick
-    quote, rep = flag.quote, conversation.rep
+    quote = flag.quote
+    rep = conversation.rep_who_said(quote) if quote else conversation.rep
     document = (
         flag.document
         or _one_of(_value(conversation, settings.document), position, flags)
@@ -188,7 +198,7 @@ def _claim(
         or (" or ".join(kind.documents) or None)
     )
     return Claim(
-        claim_id=f"{conversation.call_id}:{kit}.{brick}:{position}",
+        claim_id=f"{conversation.call_id}:{name}:{kit}.{brick}:{position}",
         call_id=conversation.call_id,
         call_date=conversation.call_date,
         week=conversation.week,
@@ -285,8 +295,8 @@ def _grains(
 ) -> Iterator[tuple[str, str, str | None, list[Claim]]]:
     yield "all", "all", None, flagged
     yield "week", conversation.week.isoformat(), None, flagged
-    if conversation.rep is not None:
-        yield "rep", conversation.rep.rep_id, conversation.rep.name, flagged
+    for rep in conversation.reps():
+        yield "rep", rep.rep_id, rep.name, [claim for claim in flagged if claim.rep_id == rep.rep_id]
     value = _value(conversation, settings.product)
     spoken_of = [str(item) for item in value if item] if isinstance(value, list) else [value] if value else []
     products = {str(product) for product in spoken_of} | {claim.product for claim in flagged if claim.product}

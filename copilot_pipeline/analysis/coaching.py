@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from scipy.stats import linregress
-
 from copilot_pipeline.analysis.model import Conversation, Rep, monday
 from copilot_pipeline.analysis.parts import Skill, scale_of
+from copilot_pipeline.analysis.trends import slope
 from copilot_pipeline.settings.answers import CoachingSettings, TrainingSettings
-
-FEWEST_FOR_TREND = 3
 
 
 class CoachingRow(NamedTuple):
@@ -141,7 +138,7 @@ def _rows(
                 below >= settings.consecutive_calls,
                 first,
                 sum(latest) / len(latest),
-                float(linregress(range(len(latest)), latest).slope) if len(latest) >= FEWEST_FOR_TREND else None,
+                slope(latest),
                 since,
                 training,
                 one.call.kit_versions.get(skill.brick[0]),

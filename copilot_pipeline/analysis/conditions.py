@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from copilot_pipeline.analysis.model import BrickKey
+from copilot_pipeline.analysis.numbers import plain
 from copilot_pipeline.analysis.observations import Observation, Observed
 from copilot_pipeline.analysis.parts import scale_of
 
@@ -40,6 +41,7 @@ def conditions(
     spoken = _spoken(bricks)
     found: list[Condition] = []
     seen: set[tuple[bytes, bytes]] = set()
+    alike: Counter[str] = Counter()
     for brick in bricks:
         values = [observation.answers.get(brick) for observation in observed]
         for condition in _of_brick(brick, spoken[brick], values, thresholds.get(".".join(brick), ()), fewest_support):
@@ -47,7 +49,10 @@ def conditions(
             same = (condition.holds.tobytes(), condition.known.tobytes())
             if fewest_support <= support < known and same not in seen:
                 seen.add(same)
-                found.append(condition)
+                alike[condition.words] += 1
+                # Two long texts may begin alike: each condition is spoken of in words of its own.
+                again = f" ({alike[condition.words]})" if alike[condition.words] > 1 else ""
+                found.append(replace(condition, words=condition.words + again))
     return found
 
 
@@ -85,15 +90,21 @@ def _of_brick(
         # Unknown compares as neither above nor below.
         numbers = np.array([value if isinstance(value, float) else math.nan for value in of_kind])
         for cut in wanted or _cuts(float(np.nanmin(numbers)), float(np.nanmax(numbers))):
-            yield condition(">", f"{name} > {cut:g}", (numbers > cut).tolist())
-            yield condition("<=", f"{name} <= {cut:g}", (numbers <= cut).tolist())
+            yield condition(">", f"{name} > {plain(cut)}", (numbers > cut).tolist())
+            yield condition("<=", f"{name} <= {plain(cut)}", (numbers <= cut).tolist())
     else:
-        sets = [value if isinstance(value, frozenset) else frozenset() for value in of_kind]
+        named = [value if isinstance(value, frozenset) else frozenset() for value in of_kind]
+        spellings = Counter(item for items in named for item in items)
+        # `Yes` and `yes` are one answer, shown as it is written most.
+        shown: dict[str, str] = {}
+        for item in sorted(spellings, key=lambda item: (-spellings[item], item)):
+            shown.setdefault(item.casefold(), item)
+        sets = [frozenset(item.casefold() for item in items) for items in named]
         uses = Counter(item for items in sets for item in items)
         is_category = all(len(items) <= 1 for items in sets)
         frequent = sorted((item for item in uses if uses[item] >= fewest_support), key=lambda item: (-uses[item], item))
         for item in frequent[:_MOST_NAMES]:
-            words = f"{name} {'is' if is_category else 'contains'} {_short(item)}"
+            words = f"{name} {'is' if is_category else 'contains'} {_short(shown[item])}"
             yield condition(f"= {item}", words, (item in items for items in sets))
 
 

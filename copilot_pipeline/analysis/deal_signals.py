@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from scipy.stats import linregress
-
 from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Deal, Outcome, Value
+from copilot_pipeline.analysis.numbers import plain
+from copilot_pipeline.analysis.trends import slope
 from copilot_pipeline.settings.answers import DealSettings
 from copilot_pipeline.settings.routes import ConditionSettings, kit_and_brick
 from copilot_pipeline.truth import truth_of
 
-FEWEST_FOR_SLOPE = 3
 SECONDS_A_DAY = 86_400.0
 
 
@@ -117,7 +116,7 @@ def _signal(deal_id: str, key: BrickKey, answers: list[tuple[Conversation, Answe
         as_text(previous) if previous is not None else None,
         change,
         _trend(len(answers), change, latest.value, previous),
-        _slope(numbers) if len(numbers) == len(answers) else None,
+        slope(numbers) if len(numbers) == len(answers) else None,
         len(answers),
         call.call_id,
         call.started_at,
@@ -136,12 +135,6 @@ def _trend(answers: int, change: float | None, latest: Value, previous: Value) -
     return "up" if change > 0 else "down" if change < 0 else "flat"
 
 
-def _slope(numbers: Sequence[float]) -> float | None:
-    if len(numbers) < FEWEST_FOR_SLOPE:
-        return None
-    return float(linregress(range(len(numbers)), numbers).slope)
-
-
 def as_number(value: Value) -> float | None:
     """A score as it is, yes as 1 and no as 0; None for everything else."""
     return float(value) if isinstance(value, bool | int | float) else None
@@ -152,7 +145,7 @@ def as_text(value: Value) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float | int):
-        return f"{value:g}"
+        return plain(value)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(map(str, value)) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

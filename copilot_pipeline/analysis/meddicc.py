@@ -5,24 +5,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import fisher_exact
 
+from copilot_pipeline.analysis.absence import is_affirmed
 from copilot_pipeline.analysis.intervals import percent, share_of
 from copilot_pipeline.analysis.model import Answer, Conversation, Deal, Outcome, Value
+from copilot_pipeline.analysis.outcomes import before_close
 from copilot_pipeline.analysis.parts import Element, Scale, level, scale_of
 from copilot_pipeline.settings.answers import MeddiccSettings
-
-# What a category brick says where there is nothing.
-_ABSENT = frozenset(
-    {
-        "none", "no", "absent", "missing", "unknown", "n/a", "na", "null", "false", "weak", "uncovered", "not_covered",
-        "not_present", "not_mentioned", "not_discussed", "not_identified",
-    }
-)  # fmt: skip
 
 
 class CoverageRow(NamedTuple):
@@ -32,6 +26,7 @@ class CoverageRow(NamedTuple):
     element: str
     call_date: date
     week: date
+    started_at: datetime
     deal_id: str | None
     rep_id: str | None
     rep_name: str | None
@@ -114,6 +109,7 @@ def _row(
         name,
         call.call_date,
         call.week,
+        call.started_at,
         call.deal_id,
         rep.rep_id if rep else None,
         rep.name if rep else None,
@@ -144,10 +140,9 @@ def _is_covered(value: Value, element: Element, scale: Scale, covered_from: floa
     if isinstance(value, list):
         names = [str(item).strip().casefold() for item in value]
         return element.contains.strip().casefold() in names if element.contains else bool(names)
-    plain = value.strip().casefold()
     if element.contains is not None:
-        return element.contains.strip().casefold() in plain
-    return bool(plain) and plain.replace(" ", "_") not in _ABSENT
+        return element.contains.strip().casefold() in value.casefold()
+    return is_affirmed(value)
 
 
 def _level(value: Value, scale: Scale) -> float | None:
@@ -211,17 +206,19 @@ def _summary(grain: str, grain_id: str, name: str | None, element: str, rows: Se
 
 
 def meddicc_outcomes(coverage: Iterable[CoverageRow], deals: Iterable[Deal]) -> list[OutcomeRow]:
-    """One observation a deal with at least one scored call: was the element covered on any of them?"""
-    outcomes = {deal.deal_id: deal.outcome for deal in deals}
-    covered: dict[tuple[str, str], bool] = {}
+    """One observation a deal with at least one scored call before it ended: was the element covered on any of them?"""
+    ended = {deal.deal_id: deal for deal in deals}
+    of_deal: defaultdict[tuple[str, str], list[CoverageRow]] = defaultdict(list)
     for row in coverage:
-        if row.deal_id in outcomes:
-            key = (row.element, row.deal_id)
-            covered[key] = covered.get(key, False) or row.is_covered
+        if row.deal_id in ended:
+            of_deal[row.element, row.deal_id].append(row)
     counts: defaultdict[str, dict[Outcome, tuple[int, int]]] = defaultdict(dict)
-    for (element, deal_id), is_covered in covered.items():
-        n, uncovered = counts[element].get(outcomes[deal_id], (0, 0))
-        counts[element][outcomes[deal_id]] = (n + 1, uncovered + (not is_covered))
+    for (element, deal_id), rows in of_deal.items():
+        before = before_close(ended[deal_id], rows)
+        if before:
+            outcome = ended[deal_id].outcome
+            n, uncovered = counts[element].get(outcome, (0, 0))
+            counts[element][outcome] = (n + 1, uncovered + (not any(row.is_covered for row in before)))
     return [row for element in sorted(counts) for row in _outcomes(element, counts[element])]
 
 

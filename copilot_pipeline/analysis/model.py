@@ -58,6 +58,7 @@ class Conversation:
     deal_id: str | None = None
     review_url: str | None = None
     prospects: tuple[str, ...] = ()  # names (else e-mails) of the prospects on the call
+    team: Mapping[str, Rep] = field(default_factory=dict)  # our people who spoke, by their names in the transcript
     answers: Mapping[BrickKey, Answer] = field(default_factory=dict)
     kit_versions: Mapping[str, str | None] = field(default_factory=dict)  # kit -> version; a key for each scored kit
 
@@ -65,6 +66,15 @@ class Conversation:
     def week(self) -> date:
         """Monday of the call's week."""
         return monday(self.call_date)
+
+    def reps(self) -> list[Rep]:
+        """Who held the call, and our other people who spoke on it, each once."""
+        held = (self.rep,) if self.rep else ()
+        return list({rep.rep_id: rep for rep in (*self.team.values(), *held)}.values())
+
+    def rep_who_said(self, quote: Quote) -> Rep | None:
+        """Which of our people said it; who held the call where that is not known."""
+        return self.team.get(quote.speaker, self.rep) if quote.speaker else self.rep
 
 
 class Outcome(StrEnum):

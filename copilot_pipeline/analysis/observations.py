@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from statistics import fmean
+from typing import NamedTuple
 
 from copilot_pipeline.analysis.model import BrickKey, Conversation, Deal, Outcome, Value
+from copilot_pipeline.analysis.outcomes import before_close
 from copilot_pipeline.settings.answers import WinLossSettings
 
 Observed = bool | float | frozenset[str]  # yes/no, a score, or every category and item that was named
@@ -22,23 +25,33 @@ class Observation:
     answers: Mapping[BrickKey, Observed]
 
 
+class _Call(NamedTuple):
+    """What a call said."""
+
+    started_at: datetime
+    call_id: str
+    values: Mapping[BrickKey, Value]
+
+
 def observations(
     conversations: Iterable[Conversation], deals: Iterable[Deal], settings: WinLossSettings
 ) -> list[Observation]:
     """The closed deals with scored calls, by id. What was said after a deal closed cannot have decided it."""
     closed = {deal.deal_id: deal for deal in deals if deal.outcome is not Outcome.OPEN}
-    calls: defaultdict[str, list[Conversation]] = defaultdict(list)
+    left_out = frozenset(settings.leave_out)
+    calls: defaultdict[str, list[_Call]] = defaultdict(list)
     for conversation in conversations:
         if conversation.deal_id in closed and conversation.kit_versions:
-            calls[conversation.deal_id].append(conversation)
-    left_out = frozenset(settings.leave_out)
+            # Values only: of thousands of deals, reasons and quotes would fill the memory.
+            calls[conversation.deal_id].append(
+                _Call(conversation.started_at, conversation.call_id, _values(conversation, left_out))
+            )
     found = []
     for deal_id in sorted(calls):
-        before = _before_close(closed[deal_id], calls[deal_id])
-        before.sort(key=lambda call: (call.started_at, call.call_id))
+        before = sorted(before_close(closed[deal_id], calls[deal_id]), key=lambda call: (call.started_at, call.call_id))
         answers = {
             key: observed
-            for key, values in _answered(before, left_out).items()
+            for key, values in _answered(before).items()
             if (observed := _together(values, settings.across_calls)) is not None
         }
         if before:
@@ -46,22 +59,19 @@ def observations(
     return found
 
 
-def _before_close(deal: Deal, calls: list[Conversation]) -> list[Conversation]:
-    """Up to the moment that the CRM's history gives; the close date is often a guess that nobody mended."""
-    if deal.closed_at is not None:
-        return [call for call in calls if call.started_at <= deal.closed_at]
-    if deal.close_date is not None:
-        before = [call for call in calls if call.started_at.date() <= deal.close_date.date()]
-        return before or calls
-    return calls
+def _values(conversation: Conversation, left_out: frozenset[str]) -> dict[BrickKey, Value]:
+    return {
+        key: answer.value
+        for key, answer in conversation.answers.items()
+        if answer.value is not None and key[0] not in left_out and ".".join(key) not in left_out
+    }
 
 
-def _answered(calls: Sequence[Conversation], left_out: frozenset[str]) -> dict[BrickKey, list[Value]]:
+def _answered(calls: Sequence[_Call]) -> dict[BrickKey, list[Value]]:
     values: defaultdict[BrickKey, list[Value]] = defaultdict(list)
     for call in calls:
-        for key, answer in call.answers.items():
-            if answer.value is not None and key[0] not in left_out and ".".join(key) not in left_out:
-                values[key].append(answer.value)
+        for key, value in call.values.items():
+            values[key].append(value)
     return values
 
 

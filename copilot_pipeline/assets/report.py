@@ -19,11 +19,16 @@ WEEKLY_REPORT = "weekly_report"
 )
 def weekly_report(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
     """One file a week; made anew, it replaces that week's."""
-    from copilot_pipeline.report import render
+    from copilot_pipeline.report import headlines, render
 
     report = runtime.reading().report(runtime.today)
     page = render(report).encode()
     where = runtime.lake.replace_file(f"reports/week-of-{report.week.isoformat()}.html", page)
     return dg.MaterializeResult(
-        metadata={"file": dg.MetadataValue.path(where), "week": report.week.isoformat(), "bytes": len(page)}
+        metadata={
+            "file": dg.MetadataValue.path(where),
+            "week": report.week.isoformat(),
+            "what_changed": dg.MetadataValue.md("\n".join(f"- {line}" for line in headlines(report))),
+            "bytes": len(page),
+        }
     )

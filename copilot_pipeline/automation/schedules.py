@@ -34,7 +34,8 @@ daily_calls = dg.define_asset_job(
 
 answers = dg.define_asset_job(
     "answers",
-    selection=dg.AssetSelection.assets(*(table.name for table in MART_TABLES)),
+    # The deals' table too: one deal that cannot be read must not keep the outcomes of all others out of the answers.
+    selection=dg.AssetSelection.assets(DEALS.name, *(table.name for table in MART_TABLES)),
     description="MEDDICC, coaching, claims, win/loss and open deals, made anew from the scores.",
     tags=DAILY_PRIORITY,
 )
@@ -48,8 +49,8 @@ weekly_report_job = dg.define_asset_job(
 
 reference_data = dg.define_asset_job(
     "reference_data",
-    selection=dg.AssetSelection.assets(*_REFERENCE, "raw_deals", DEALS.name),
-    description="Users, topics, scorecards and deals.",
+    selection=dg.AssetSelection.assets(*_REFERENCE, "raw_deals"),
+    description="Users, topics, scorecards, and the records of new and open deals.",
     tags=DAILY_PRIORITY,
 )
 

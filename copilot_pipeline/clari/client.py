@@ -44,6 +44,7 @@ class ClariClient:
         self._dialect = dialect
         self._counts_records = counts_records  # the pace counts the records of a page, as the guide words the limit
         self._caller = caller
+        self._details_path = dialect.details_request("").path
         self._include_private = include_private
         self._page_size = max(1, min(page_size, dialect.largest_page))
         self._on_page_size = on_page_size
@@ -60,8 +61,8 @@ class ClariClient:
 
     @property
     def answer_seconds(self) -> float:
-        """How long the quickest answers of late took."""
-        return self._caller.answer_seconds
+        """How long the quickest details of late took; a list page takes longer and says nothing of them."""
+        return self._caller.answer_seconds(self._details_path)
 
     def list_page(self, window: ListWindow, position: ListPosition | None = None) -> ListPage:
         """One page of the window, from its beginning or from where the page before said to go on.

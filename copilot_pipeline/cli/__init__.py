@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import logging
 import sys
 
 import click
@@ -13,13 +15,13 @@ from copilot_pipeline.errors import PipelineError
 
 _COMMANDS = {
     "demo": "Two weeks of made-up calls through the whole path.",
-    "dev": "Everything for working: database, Dagster UI and daemon.",
-    "run": "Materialize days without the UI.",
-    "receive": "Receive webhooks.",
+    "dev": "Everything for working: database, Dagster UI, daemon and webhooks.",
+    "run": "Fetch, tabulate and score a range of days, without the UI.",
+    "receive": "Receive webhooks: calls that are ready, runs that ended.",
     "backfill": "Bring in a range of days within the week's budget: plan, start, status, cancel.",
     "budget": "This week's requests, what is reserved, when it resets.",
-    "answers": "MEDDICC, coaching, claims, win/loss and open deals, made anew.",
-    "report": "What the calls say, as one HTML file.",
+    "answers": "Make the tables of answers anew: MEDDICC, coaching, claims, win/loss.",
+    "report": "Write what the calls say as one HTML file.",
     "doctor": "Check credentials, kits, database and lake.",
     "routes": "Check the rules; see what they would send.",
     "deliveries": "What went where and when, what waits and why.",
@@ -40,6 +42,15 @@ class _Commands(click.Group):
             return None
         command: click.Command = importlib.import_module(f"copilot_pipeline.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS:
+            alike = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            meant = f"; did you mean {alike[0]}?" if alike else ""
+            raise click.UsageError(f"there is no command {args[0]}{meant}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -64,6 +75,8 @@ def cli() -> None:
 
 def main() -> None:
     """Runs the command; errors made for people are shown without a traceback."""
+    # What goes wrong with a connection is raised; the library's own remarks on it are no news to a person.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     try:
         # Outside of its standalone mode click hands the code of an `Exit` back instead of raising it.
         sys.exit(cli.main(standalone_mode=False))

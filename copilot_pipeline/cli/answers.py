@@ -36,5 +36,5 @@ def refresh(runtime: Runtime, console: Console) -> dict[str, int]:
 
         rows = materialize_answers(runtime)
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
-    console.print(f"answers in {time.monotonic() - began:.1f} s: {counts}", highlight=False)
+    console.print(f"answers in {time.monotonic() - began:.1f} s: {counts}", highlight=False, soft_wrap=True)
     return rows

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from copilot_pipeline.cli.days import with_days
 from copilot_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from copilot_pipeline.runtime import Runtime
     from copilot_pipeline.steps.planning import BackfillPlan
 
-_DAY = click.DateTime(formats=["%Y-%m-%d"])
 _LOOK_EVERY_SECONDS = 5
 RUNS_COUNTED = 8  # each by a request of its own; more are taken to be alike
 
@@ -41,8 +41,7 @@ def command() -> None:
 
 
 @command.command("plan")
-@click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
-@click.option("--to", "last", type=_DAY, required=True, metavar="DAY", help="Last day, included.")
+@with_days
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(first: datetime, last: datetime, as_json: bool) -> None:
     """Say what a range will cost. Takes a request for each of its runs, and no more than nine."""
@@ -57,8 +56,7 @@ def plan(first: datetime, last: datetime, as_json: bool) -> None:
 
 
 @command.command("start")
-@click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
-@click.option("--to", "last", type=_DAY, required=True, metavar="DAY", help="Last day, included.")
+@with_days
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def start(first: datetime, last: datetime, as_json: bool) -> None:
     """Register a range. The daemon starts its runs; asking twice for the same range is one backfill."""
@@ -80,7 +78,10 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
 @click.option("--watch", is_flag=True, help="Stay, and show progress until all are done.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def status(watch: bool, as_json: bool) -> None:
-    """Say how far each backfill is, what it waits for, and when it will be done."""
+    """Say how far each backfill is and what it waits for.
+
+    And when it will be done, as it looks now.
+    """
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)

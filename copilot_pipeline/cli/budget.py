@@ -24,15 +24,17 @@ def command(as_json: bool) -> None:
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Week since {facts['week_starts']} (UTC): {facts['used']:,} of {facts['limit']:,} requests used")
-    table = Table("door", "requests", box=None, header_style="dim")
+    table = Table("asked by", "requests", box=None, header_style="dim")
     for door, requests in sorted(facts["by_door"].items(), key=lambda pair: -pair[1]):
         table.add_row(door, f"{requests:,}")
-    console.print(table)
+    if facts["by_door"]:
+        console.print(table)
     console.print(f"left for backfills   {facts['left_for_backfills']:,}")
     console.print(f"reserved from them   {facts['reserved']:,}  (polling and webhooks)")
     pace = facts["requests_per_second"]
     console.print(f"pace                 {f'{pace:g} requests a second' if pace else 'off'}")
-    console.print(f"resets               {facts['resets_at']}  (in {facts['resets_in_hours']:.0f} hours)")
+    resets = datetime.fromisoformat(facts["resets_at"])
+    console.print(f"resets               {resets:%A %Y-%m-%d %H:%M} UTC  (in {facts['resets_in_hours']:.0f} hours)")
     if facts["closed_until"]:
         console.print(
             f"[bold red]closed until {facts['closed_until']}[/]: {facts['why_closed']}; then it is tried again"

@@ -139,7 +139,7 @@ def send(ignore_delay: bool, wait: float) -> None:
 @click.argument("ids", nargs=-1, type=int)
 @click.option("--route", help="Everything of this rule that was refused.")
 def retry(ids: tuple[int, ...], route: str | None) -> None:
-    """Send refused or uncertain deliveries again, by id or by rule: what stood in the way is mended."""
+    """Send refused or uncertain deliveries again. By id or by rule: what stood in the way is mended."""
     from copilot_pipeline.ledger.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
@@ -152,7 +152,7 @@ def retry(ids: tuple[int, ...], route: str | None) -> None:
 @command.command("confirm")
 @click.argument("ids", nargs=-1, type=int, required=True)
 def confirm(ids: tuple[int, ...]) -> None:
-    """Say of uncertain messages that they did arrive: they are not sent again."""
+    """Say that uncertain messages arrived: they are not sent again."""
     from copilot_pipeline.ledger.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
@@ -163,7 +163,7 @@ def confirm(ids: tuple[int, ...]) -> None:
 @command.command("unlinked")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def unlinked(as_json: bool) -> None:
-    """Calls that cannot be written back, and why: no deal, no account, unknown system."""
+    """List calls that cannot be written back, and why. No deal, no account, unknown system."""
     from copilot_pipeline.ledger.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
@@ -172,15 +172,17 @@ def unlinked(as_json: bool) -> None:
     names = ("rule", "call_id", "call_date", "reason")
     if as_json:
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
-    else:
+    elif rows:
         print_table(Console(highlight=False), names, rows)
+    else:
+        click.echo("None: every call that the rules asked for has its record.", err=True)
 
 
 @command.command("export")
 @with_days
 @click.option("--csv", "path", type=click.Path(path_type=Path, dir_okay=False), help="File. Default: standard output.")
 def export(first: datetime, last: datetime, path: Path | None) -> None:
-    """Calls and scores of these days as CSV for Sheets or Excel: a row a call, a column a brick."""
+    """Write calls and scores as CSV for Sheets or Excel. A row a call, a column a brick."""
     from copilot_pipeline.delivery.export import write_csv
     from copilot_pipeline.runtime import open_runtime
     from copilot_pipeline.steps.candidates import bricks_between, scored_calls

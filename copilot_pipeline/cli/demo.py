@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -116,14 +119,31 @@ def _show_counts(console: Console, sandbox: Sandbox) -> None:
 
 
 def _say_what_next(console: Console, folder: Path) -> None:
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    here, command = shlex.quote(_from_here(folder)), _command()
     console.print("\n[bold]What to look at next[/]")
-    for line in (
-        "copilot-pipeline dev --sandbox             the Dagster UI on this demo: assets, partitions, a backfill",
-        f'COPILOT_PIPELINE_HOME={shown} copilot-pipeline sql "SELECT * FROM copilot.scores_meddicc LIMIT 5"',
-        f"{shown}/report.html           what the calls say: coverage, coaching, claims, win/loss, open deals",
-        f"{shown}/lake                  the Parquet files, by table and day",
-        "copilot-pipeline demo                      again: nothing is fetched or scored twice",
-        "copilot-pipeline doctor                    with your own keys in .env: is everything there?",
+    for what, how in (
+        ("the report: coverage, coaching, claims, win/loss, open deals", f"{here}/{REPORT}"),
+        ("the Dagster UI on this demo: assets, partitions, a backfill", f"{command} dev --sandbox"),
+        (
+            "a query",
+            f'COPILOT_PIPELINE_HOME={here} {command} sql "SELECT * FROM copilot.scores_meddicc LIMIT 5"',
+        ),
+        ("the Parquet files, by table and day", f"{here}/lake"),
+        ("the same again: nothing is fetched or scored twice", f"{command} demo"),
+        ("with your own keys in .env: is everything there?", f"{command} doctor"),
     ):
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print(f"  {what}", markup=False)
+        console.print(f"    {how}", style="bold", markup=False)
+
+
+def _from_here(path: Path) -> str:
+    """A path as short as it can be said in this folder."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _command() -> str:
+    """This command as it can be typed here: it need not be on the PATH."""
+    called = Path(sys.argv[0]).absolute()
+    if called.name != "copilot-pipeline" or shutil.which(called.name) == str(called):
+        return "copilot-pipeline"
+    return shlex.quote(_from_here(called))

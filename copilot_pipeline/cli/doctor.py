@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.errors import PipelineError
@@ -18,6 +20,9 @@ from copilot_pipeline.runtime import Runtime, open_runtime
 
 if TYPE_CHECKING:
     from copilot_pipeline.semarize import Kit
+
+
+_LONGEST_NAME = len("weekly budget")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +47,25 @@ def command(as_json: bool) -> None:
         for finding in _findings(runtime):
             findings.append(finding)
             if not as_json:
-                mark = "[green]✓[/]" if finding.is_well else "[red]✗[/]"
-                console.print(f"{mark} [bold]{finding.what}[/]  ", end="")
-                console.print(finding.detail, markup=False, highlight=False)
+                _show(console, finding)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     if not all(finding.is_well for finding in findings):
         raise click.exceptions.Exit(NOT_DONE)
+
+
+def _show(console: Console, finding: Finding) -> None:
+    """A line each; on a narrow terminal its text goes on under itself, elsewhere it stays one line."""
+    if not console.is_terminal:
+        click.echo(f"{'✓' if finding.is_well else '✗'} {finding.what:<{_LONGEST_NAME}} {finding.detail}")
+        return
+    line = Table.grid(padding=(0, 1))
+    line.add_column()
+    line.add_column(min_width=_LONGEST_NAME, style="bold")
+    line.add_column(overflow="fold")
+    mark = Text("✓", style="green") if finding.is_well else Text("✗", style="red")
+    line.add_row(mark, Text(finding.what), Text(finding.detail))
+    console.print(line)
 
 
 def _findings(runtime: Runtime) -> Iterator[Finding]:

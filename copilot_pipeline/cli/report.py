@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from copilot_pipeline.cli.days import DAY
 from copilot_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ FILE = Path("report.html")
 @click.option("--out", type=click.Path(path_type=Path), default=FILE, show_default=True, help="The file to write.")
 @click.option(
     "--as-of",
-    type=click.DateTime(formats=["%Y-%m-%d"]),
+    type=DAY,
     metavar="DAY",
     help="About the last week that was over on that day. Default: today.",
 )
@@ -57,5 +58,7 @@ def write(runtime: Runtime, console: Console, out: Path, as_of: datetime | None 
             f"{out} cannot be written ({error.strerror}): choose another file with --out"
         ) from None
     console.print(
-        f"the report on the week of {report.week}: {out} ({len(page.encode()) / 1024:,.0f} KB)", highlight=False
+        f"the report on the week of {report.week}: {out} ({len(page.encode()) / 1024:,.0f} KB)",
+        highlight=False,
+        soft_wrap=True,
     )

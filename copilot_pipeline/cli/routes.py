@@ -21,7 +21,10 @@ def command() -> None:
 
 @command.command("check")
 def check() -> None:
-    """Hold the rules against the kits' schemas and the sinks' credentials. Names the line of every mistake."""
+    """Check the rules against kits and sinks; name each mistake's line.
+
+    The kits' schemas are asked for at Semarize, the sinks' credentials looked for in the environment.
+    """
     from copilot_pipeline.delivery.rules import in_words
     from copilot_pipeline.delivery.sinks import sink_problem
     from copilot_pipeline.runtime import open_runtime

@@ -12,20 +12,19 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.bars import Bars
+from copilot_pipeline.cli.days import with_days
 from copilot_pipeline.cli.exits import NOT_DONE
+from copilot_pipeline.cli.loading import loading
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from copilot_pipeline.runtime import Runtime
 
-_DAY = click.DateTime(formats=["%Y-%m-%d"])
-
 
 @click.command("run")
-@click.option("--from", "first", type=_DAY, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
-@click.option("--to", "last", type=_DAY, required=True, metavar="DAY", help="Last day, included.")
-@click.option("--assets", metavar="A,B", help="Only these assets, by name. Default: all but raw_deals.")
+@with_days
+@click.option("--assets", metavar="A,B", help="Only these assets, as the UI names them. Default: all but raw_deals.")
 @click.option("--rescore", is_flag=True, help="Score again what has a score. Says what it costs, and asks.")
 @click.option("--kit", "kits", multiple=True, metavar="NAME", help="With --rescore: only this kit (repeatable).")
 @click.option("--only-failed", is_flag=True, help="With --rescore: only runs that failed or were refused.")
@@ -41,10 +40,15 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Materialize days without the UI.
+    """Fetch, tabulate and score a range of days, without the UI.
 
     Fetches what is not held yet, rebuilds the tables, scores what has no score. Safe to stop and to repeat: nothing is
     fetched twice and nothing is paid twice. Exit 0 only if all of it is done.
+
+    \b
+    copilot-pipeline run --from 2026-11-01 --to 2026-11-14
+    copilot-pipeline run --from 2026-11-01 --to 2026-11-14 --assets raw_call_details,calls,utterances
+    copilot-pipeline run --from 2026-11-01 --to 2026-11-14 --rescore --only-failed
     """
     if not rescore:
         if kits or only_failed or yes:
@@ -80,15 +84,19 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
 
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
     """The command's work; raises `Exit` with code 1 when something is left."""
+    with loading():
+        from copilot_pipeline.orchestrate import EVERYTHING, materialize_days
+        from copilot_pipeline.runtime import open_runtime
     days = checked_days(first, last)
-    from copilot_pipeline.orchestrate import EVERYTHING, materialize_days
-    from copilot_pipeline.runtime import open_runtime
-
     console = Console(stderr=True)
     began = time.monotonic()
     with Bars(console) as bars, open_runtime(door="run", progress=bars) as runtime:
         chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
-        finished = materialize_days(runtime, days, chosen)
+        try:
+            finished = materialize_days(runtime, days, chosen)
+        except KeyboardInterrupt:
+            bars.note("Stopped. What is done stays done: run the same command again to go on.")
+            raise
         counts = _counts(runtime, days)
         if runtime.rules:
             _deliver(runtime, bars)
@@ -106,9 +114,10 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         )
     else:
         for problem in finished.problems:
-            console.print(f"not done: {problem}", style="red", markup=False, highlight=False)
+            console.print(f"not done: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
         rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        console.print(f"{len(days)} day(s) in {time.monotonic() - began:.1f} s: {rows}", highlight=False)
+        some = "1 day" if len(days) == 1 else f"{len(days)} days"
+        console.print(f"{some} in {time.monotonic() - began:.1f} s: {rows}", highlight=False, soft_wrap=True)
     if not finished.is_complete:
         if not as_json:
             console.print("Run the same command again: what is done stays done.", highlight=False)

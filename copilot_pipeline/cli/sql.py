@@ -63,6 +63,11 @@ def _explain(error: psycopg.Error) -> str:
     """One line: what is wrong with the query, and PostgreSQL's own hint."""
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
         return "this command only reads: for changes, connect to the address that `copilot-pipeline sql --url` prints"
+    if isinstance(error, psycopg.errors.UndefinedTable):
+        return (
+            f"{error.diag.message_primary}: what there is stands in docs/data-dictionary.md, and in "
+            "information_schema.tables"
+        )
     message = error.diag.message_primary or next(iter(str(error).splitlines()), type(error).__name__)
     hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
     return " ".join(f"{message}{hint}".split())

@@ -34,6 +34,37 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class ThinCall:
+    """A scored call of the week that covered little."""
+
+    title: str | None
+    started_at: datetime
+    rep: str | None
+    n: int  # elements asked for
+    covered: int
+    lacks: Sequence[str]
+    review_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnscoredCall:
+    """A call of the week without scores, and why."""
+
+    title: str | None
+    started_at: datetime
+    why: str
+    review_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unscored:
+    """All of them in sum, and some by name."""
+
+    calls: int
+    named: tuple[UnscoredCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ending:
     """An element against how deals ended."""
 
@@ -71,6 +102,7 @@ class SkillCourse:
     threshold: float
     is_sliding: bool
     points: tuple[SkillPoint, ...]
+    review_url: str | None = None  # of the newest call
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +219,7 @@ class Report:
     volume: tuple[Volume, ...]
     coverage_by_week: tuple[Coverage, ...]
     coverage_by_rep: tuple[Coverage, ...]
+    thin_calls: tuple[ThinCall, ...]
     endings: tuple[Ending, ...]
     courses: tuple[SkillCourse, ...]
     slides: tuple[Slide, ...]
@@ -196,8 +229,14 @@ class Report:
     drivers: tuple[Driver, ...]
     conclusion: str | None  # None before win/loss was ever looked at
     open_deals: OpenDeals
+    unscored: Unscored
 
     @property
     def week_before(self) -> date:
         """The Monday of the week before."""
         return self.week - timedelta(days=7)
+
+    @property
+    def last_day(self) -> date:
+        """The Sunday of the week."""
+        return self.week + timedelta(days=6)

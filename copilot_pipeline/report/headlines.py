@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from copilot_pipeline.analysis.intervals import percent
 from copilot_pipeline.report.contents import Coverage, Report
-from copilot_pipeline.report.words import plain, spoken
+from copilot_pipeline.report.words import plain, shortened, skill_name, some, spoken
 
 # A share over fewer calls than these moves by chance alone.
 FEWEST_CALLS = 10
 MOST_NAMED = 4
+_LONGEST_NAME = 60
 
 
 def headlines(report: Report) -> list[str]:
@@ -35,7 +36,7 @@ def _calls(report: Report) -> Iterator[str]:
         more = now.calls - before.calls
         change = f", {abs(more):,} {'more' if more > 0 else 'fewer'}" if more else ", as many"
         change += f" than the week before ({before.calls:,})" if more else " as the week before"
-    yield f"{_some(now.calls, 'call')}{change}; {now.scored:,} of them scored."
+    yield f"{some(now.calls, 'call')}{change}; {now.scored:,} of them scored."
 
 
 def _coverage(report: Report) -> Iterator[str]:
@@ -47,13 +48,13 @@ def _coverage(report: Report) -> Iterator[str]:
         points = round((new.share - old.share) * 100)
         how = f"{abs(points)} points {'up' if points > 0 else 'down'}" if points else "as before"
         yield (
-            f"Coverage moved most in {spoken(new.element)}: {percent(new.share)} of {_some(new.n, 'call')}, {how} "
+            f"Coverage moved most in {spoken(new.element)}: {percent(new.share)} of {some(new.n, 'call')}, {how} "
             f"({percent(old.share)} of {old.n:,} the week before)."
         )
     enough = [one for one in now.values() if one.n >= FEWEST_CALLS]
     if enough:
         least = min(enough, key=lambda one: (one.share, one.element))
-        yield f"Least covered: {spoken(least.element)}, in {least.covered:,} of {_some(least.n, 'call')}."
+        yield f"Least covered: {spoken(least.element)}, in {least.covered:,} of {some(least.n, 'call')}."
 
 
 def _enough(now: dict[str, Coverage], before: dict[str, Coverage], element: str) -> bool:
@@ -64,10 +65,10 @@ def _coaching(report: Report) -> Iterator[str]:
     new = [slide for slide in report.slides if slide.detected_at.date() >= report.week]
     going_on = [slide for slide in report.slides if slide.recovered_at is None]
     if new:
-        named = [f"{plain(slide.rep)} in {spoken(slide.skill)}" for slide in new]
-        yield f"{_some(len(new), 'new skill regression')}: {_listed(named)}."
+        named = [f"{_name(slide.rep)} in {skill_name(slide.skill)}" for slide in new]
+        yield f"{some(len(new), 'new skill regression')}: {_listed(named)}."
     elif report.courses:
-        lasting = f"; {_some(len(going_on), 'earlier one')} not over yet" if going_on else ""
+        lasting = f"; {some(len(going_on), 'earlier one')} not over yet" if going_on else ""
         yield f"No new skill regression{lasting}."
 
 
@@ -75,19 +76,21 @@ def _claims(report: Report) -> Iterator[str]:
     checked = next((one for one in report.accuracy if one.week == report.week), None)
     if checked is None:
         return
+    before = next((one for one in report.accuracy if one.week == report.week_before), None)
+    was = f" ({before.n - before.accurate:,} of {before.n:,} the week before)" if before else ""
     flagged = checked.n - checked.accurate
     yield (
-        f"{_some(checked.claims, 'claim')} flagged, on {flagged:,} of {_some(checked.n, 'checked call')}."
+        f"{some(checked.claims, 'claim')} flagged, on {flagged:,} of {some(checked.n, 'checked call')}{was}."
         if checked.claims
-        else f"No claim flagged on {_some(checked.n, 'checked call')}."
+        else f"No claim flagged on {some(checked.n, 'checked call')}{was}."
     )
 
 
 def _deals(report: Report) -> Iterator[str]:
     deals = report.open_deals
     if deals.deals:
-        worst = f"; most: {plain(deals.risky[0].name)}" if deals.risky else ""
-        yield f"{deals.with_risks:,} of {_some(deals.deals, 'open deal')} with a risk{worst}."
+        worst = f"; most of them: {_name(deals.risky[0].name)}" if deals.risky else ""
+        yield f"{deals.with_risks:,} of {some(deals.deals, 'open deal')} with risks{worst}."
 
 
 def _win_loss(report: Report) -> Iterator[str]:
@@ -95,8 +98,8 @@ def _win_loss(report: Report) -> Iterator[str]:
         yield plain(report.conclusion)
 
 
-def _some(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def _name(name: str) -> str:
+    return shortened(plain(name), _LONGEST_NAME)
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import date, datetime
 from functools import cache
 
@@ -11,15 +12,35 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from copilot_pipeline.addresses import is_web_address
 from copilot_pipeline.analysis.intervals import percent
 from copilot_pipeline.report import pictures
-from copilot_pipeline.report.contents import Report
+from copilot_pipeline.report.contents import Driver, Report
+from copilot_pipeline.report.glance import glance
 from copilot_pipeline.report.headlines import headlines
-from copilot_pipeline.report.words import plain, spoken
+from copilot_pipeline.report.pictures.drawing import FONTS
+from copilot_pipeline.report.words import in_order, plain, score, shortened, skill_name, spoken
+
+# So much stands open on the page; the rest is one click away.
+SHOWN_COURSES = 8
+SHOWN_CLAIMS = 8
+_MOST_WITHIN_CHANCE = 5
+_LONGEST_QUOTE = 700
+_LONGEST_TITLE = 160
 
 
 def render(report: Report) -> str:
     """The whole page."""
     return (
-        _templates().get_template("page.html.j2").render(report=report, headlines=headlines(report), pictures=pictures)
+        _templates()
+        .get_template("page.html.j2")
+        .render(
+            report=report,
+            headlines=headlines(report),
+            tiles=glance(report),
+            pictures=pictures,
+            fonts=FONTS,
+            shown_courses=max(SHOWN_COURSES, sum(course.is_sliding for course in report.courses)),
+            shown_claims=SHOWN_CLAIMS,
+            drivers=_worth_showing(report.drivers),
+        )
     )
 
 
@@ -34,16 +55,30 @@ def _templates() -> Environment:
     )
     environment.filters |= {
         "address": _address,
+        "ago": _ago,
         "clock": _clock,
         "day": _day,
         "image": _image,
+        "in_order": in_order,
         "moment": _moment,
+        "number": _number,
         "percent": percent,
         "plain": plain,
         "prose": _prose,
+        "quoted": _quoted,
+        "score": score,
+        "skill_name": skill_name,
         "spoken": spoken,
+        "titled": _titled,
+        "week": _week,
     }
     return environment
+
+
+def _worth_showing(drivers: Sequence[Driver]) -> list[Driver]:
+    """All that hold up, and a few of those that may be chance."""
+    certain = [driver for driver in drivers if driver.is_significant]
+    return certain + [driver for driver in drivers if not driver.is_significant][:_MOST_WITHIN_CHANCE]
 
 
 def _address(url: str | None) -> str | None:
@@ -60,12 +95,36 @@ def _prose(text: str) -> str:
     return plain(text).replace(" %", "\u00a0%")
 
 
+def _quoted(text: str) -> str:
+    return shortened(plain(text), _LONGEST_QUOTE)
+
+
+def _titled(title: str | None) -> str:
+    return shortened(plain(title or ""), _LONGEST_TITLE) or "a call without a title"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _week(report: Report) -> str:
+    """`16 to 22 November 2026`, with no more months and years than are needed."""
+    first, last = report.week, report.last_day
+    if first.year != last.year:
+        return f"{_day(first)} to {_day(last)}"
+    return f"{first.day} to {_day(last)}" if first.month == last.month else f"{first.day} {first:%B} to {_day(last)}"
+
+
 def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def _moment(moment: datetime) -> str:
+def _moment(moment: date | datetime) -> str:
     return f"{moment.day} {moment:%b %Y}"
+
+
+def _ago(days: float) -> str:
+    return f"{days:,.0f} days ago" if days >= 1.5 else "yesterday" if days >= 1 else "today"
 
 
 def _clock(seconds: float) -> str:

@@ -7,7 +7,13 @@ from datetime import date
 
 from copilot_pipeline.report import pictures
 from copilot_pipeline.report.reading import Reading
-from copilot_pipeline.tables import CLAIM_ACCURACY, COACHING_SCORES, MEDDICC_SUMMARY, WIN_LOSS_DRIVERS
+from copilot_pipeline.tables import (
+    CLAIM_ACCURACY,
+    COACHING_SCORES,
+    MEDDICC_OUTCOMES,
+    MEDDICC_SUMMARY,
+    WIN_LOSS_DRIVERS,
+)
 
 _MOST_COURSES = 12
 
@@ -24,6 +30,9 @@ def _picture(reading: Reading, table: str, today: date) -> pictures.Draw | None:
     if table == MEDDICC_SUMMARY.name:
         coverage = reading.coverage_by_week(today)
         return pictures.coverage_map(coverage, are_weeks=True) if coverage else None
+    if table == MEDDICC_OUTCOMES.name:
+        endings = reading.endings()
+        return pictures.element_endings(endings) if endings else None
     if table == COACHING_SCORES.name:
         courses = reading.courses()[:_MOST_COURSES]
         return pictures.skill_courses(courses) if courses else None

@@ -24,6 +24,9 @@ from copilot_pipeline.report.contents import (
     SkillCourse,
     SkillPoint,
     Slide,
+    ThinCall,
+    Unscored,
+    UnscoredCall,
     Volume,
 )
 from copilot_pipeline.settings.answers import ReportSettings
@@ -34,6 +37,7 @@ MOST_POINTS = 25
 MOST_CLAIMS = 40
 MOST_DRIVERS = 15
 MOST_DEALS = 25
+MOST_CALLS = 5  # of the week, by name
 
 Row = TypeVar("Row")
 
@@ -47,7 +51,8 @@ WITH ranked AS (
   ) AS numbered GROUP BY rep_id, skill
   ORDER BY 3 DESC, 4 DESC, 1, 2 LIMIT %s
 )
-SELECT coalesce(rep_name, rep_id), skill, threshold, is_sliding, call_number, started_at, score, is_below, rolling_mean
+SELECT coalesce(rep_name, rep_id), skill, threshold, is_sliding, call_number, started_at, score, is_below,
+  rolling_mean, review_url
 FROM copilot.coaching_scores JOIN ranked USING (rep_id, skill)
 WHERE call_number > calls - %s
 ORDER BY is_sliding DESC, calls DESC, rep_id, skill, call_number
@@ -71,6 +76,7 @@ class Reading:
             volume=self.volume(week),
             coverage_by_week=self.coverage_by_week(week),
             coverage_by_rep=self.coverage_by_rep(),
+            thin_calls=self.thin_calls(week),
             endings=self.endings(),
             courses=self.courses(),
             slides=self.slides(week),
@@ -80,6 +86,7 @@ class Reading:
             drivers=self.drivers(),
             conclusion=self._conclusion(),
             open_deals=self.open_deals(),
+            unscored=self.unscored(week),
         )
 
     def _week(self, today: date) -> date:
@@ -134,6 +141,35 @@ class Reading:
             (MOST_REPS,),
         )
 
+    def thin_calls(self, week: date) -> tuple[ThinCall, ...]:
+        """Calls of the week on a deal that covered least: a meeting among colleagues has nothing to cover."""
+        return self._rows(
+            ThinCall,
+            """SELECT title, started_at, min(coverage.rep_name) AS rep, count(*)::int AS n,
+              (count(*) FILTER (WHERE is_covered))::int AS covered,
+              coalesce(array_agg(element) FILTER (WHERE NOT is_covered), '{}') AS lacks, calls.review_url
+            FROM copilot.meddicc_coverage AS coverage JOIN copilot.calls USING (call_id)
+            WHERE week = %s AND calls.deal_id IS NOT NULL GROUP BY calls.call_id HAVING NOT bool_and(is_covered)
+            ORDER BY avg(is_covered::int), started_at DESC, calls.call_id LIMIT %s""",
+            (week, MOST_CALLS),
+        )
+
+    def unscored(self, week: date) -> Unscored:
+        """Calls of the week without scores of any kit."""
+        without = """FROM copilot.calls WHERE call_date >= %s AND call_date < %s AND NOT EXISTS (
+          SELECT FROM copilot.semarize_runs AS runs WHERE runs.call_id = calls.call_id AND status = 'succeeded')"""
+        days = (week, week + timedelta(days=7))
+        with self._database.connection() as connection:
+            row = connection.execute(f"SELECT count(*) {without}".encode(), days).fetchone()
+        named = self._rows(
+            UnscoredCall,
+            f"""SELECT title, started_at, review_url, coalesce((SELECT string_agg(DISTINCT why, '; ')
+              FROM copilot.calls_without_scores AS one WHERE one.call_id = calls.call_id), 'not scored yet') AS why
+            {without} ORDER BY started_at DESC, call_id LIMIT %s""",
+            (*days, MOST_CALLS),
+        )
+        return Unscored(row[0] if row else 0, named)
+
     def endings(self) -> tuple[Ending, ...]:
         """Won and lost deals without coverage, the least covered first."""
         return self._rows(
@@ -148,10 +184,7 @@ class Reading:
         """The courses of skills: those that slide, then of the reps with most calls."""
         with self._database.connection() as connection:
             rows = connection.execute(_COURSES, (MOST_COURSES, MOST_POINTS)).fetchall()
-        return tuple(
-            SkillCourse(rep, skill, threshold, is_sliding, tuple(SkillPoint(*row[4:]) for row in points))
-            for (rep, skill, threshold, is_sliding), points in groupby(rows, key=lambda row: row[:4])
-        )
+        return tuple(_course(list(points)) for _, points in groupby(rows, key=lambda row: row[:4]))
 
     def slides(self, week: date) -> tuple[Slide, ...]:
         """Slides that are not over, and those that ended in the week or after it."""
@@ -234,3 +267,11 @@ class Reading:
     def _rows(self, row: type[Row], query: str, values: Sequence[Any] = ()) -> tuple[Row, ...]:
         with self._database.connection() as connection, connection.cursor(row_factory=class_row(row)) as cursor:
             return tuple(cursor.execute(query.encode(), values))
+
+
+def _course(rows: Sequence[tuple[Any, ...]]) -> SkillCourse:
+    """A rep's skill, from its rows in call order."""
+    rep, skill, threshold, is_sliding, *_ = rows[-1]
+    return SkillCourse(
+        rep, skill, threshold, is_sliding, tuple(SkillPoint(*row[4:9]) for row in rows), review_url=rows[-1][9]
+    )

@@ -143,10 +143,10 @@ class ClaimSettings(Strict):
 
 
 class OutcomeSettings(Strict):
-    """Stages that end a deal. Case and blanks at the ends do not matter."""
+    """Stages that end a deal. Only letters and digits matter: `Closed Won` is `closedwon` and `closed-won` too."""
 
-    won: tuple[str, ...] = Field(default=("Closed Won",), description="Stages of won deals.")
-    lost: tuple[str, ...] = Field(default=("Closed Lost",), description="Stages of lost deals.")
+    won: tuple[str, ...] = Field(default=("Closed Won", "Won"), description="Stages of won deals.")
+    lost: tuple[str, ...] = Field(default=("Closed Lost", "Lost"), description="Stages of lost deals.")
 
 
 class WinLossSettings(Strict):

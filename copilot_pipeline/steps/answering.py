@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
 
 from copilot_pipeline.analysis.adoption import Use, message_adoption, use_of
 from copilot_pipeline.analysis.claims import claim_accuracy, claim_kinds, claims
 from copilot_pipeline.analysis.coaching import SlideRow, coaching_scores, coaching_slides
 from copilot_pipeline.analysis.deal_signals import by_deal, deal_signals, inspect_deals
 from copilot_pipeline.analysis.meddicc import meddicc_coverage, meddicc_outcomes, meddicc_summary
-from copilot_pipeline.analysis.model import BrickKey, Conversation, Rep
+from copilot_pipeline.analysis.model import BrickKey, Conversation, Outcome, Rep
 from copilot_pipeline.analysis.parts import elements, skills
 from copilot_pipeline.analysis.win_loss import WinLoss, win_loss_drivers
 from copilot_pipeline.database import Database
@@ -97,14 +97,22 @@ class Answering:
             return []
         since = min(message.changed_on for message in messages)
         bricks = {_key(message.brick) for message in messages if message.brick}
-        known = {call.call_id: call for call in self._conversations.read(bricks, since=since)}
         uses: dict[str, list[tuple[Conversation, Use]]] = {message.name: [] for message in messages}
-        for call_id, said in self._conversations.said_by_reps(since):
-            conversation = known.get(call_id)
-            if conversation is not None:
-                for message in messages:
-                    uses[message.name].append((conversation, use_of(message, conversation, said)))
+        for conversation, said in self._with_what_reps_said(bricks, since):
+            for message in messages:
+                uses[message.name].append((conversation, use_of(message, conversation, said)))
         return [row for message in messages for row in message_adoption(message, uses[message.name])]
+
+    def _with_what_reps_said(
+        self, bricks: Collection[BrickKey], since: date
+    ) -> Iterator[tuple[Conversation, str | None]]:
+        """The conversations since a day; None where no rep is known to have said anything."""
+        silent = {call.call_id: call for call in self._conversations.read(bricks, since=since)}
+        for call_id, said in self._conversations.said_by_reps(since):
+            conversation = silent.pop(call_id, None)
+            if conversation is not None:
+                yield conversation, said
+        yield from ((conversation, None) for conversation in silent.values())
 
     def win_loss(self) -> tuple[Rows, WinLoss]:
         """What goes with winning and losing; returns the counts behind it too."""
@@ -121,7 +129,8 @@ class Answering:
     def open_deals(self) -> Rows:
         """The newest answers and the state of each open deal."""
         deals = self._conversations.deals(self._settings.outcomes)
-        calls = by_deal(self._conversations.read(with_quotes=True))
+        still_open = {deal.deal_id for deal in deals if deal.outcome is Outcome.OPEN}
+        calls = by_deal(call for call in self._conversations.read(with_quotes=True) if call.deal_id in still_open)
         with self._database.connection() as connection:
             covered: dict[str, float] = dict(
                 connection.execute(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
-from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Deal, Outcome, Quote, Rep, Value
+from copilot_pipeline.analysis.model import Answer, BrickKey, Conversation, Deal, Quote, Rep, Value
+from copilot_pipeline.analysis.outcomes import closed_at, outcome_of
 from copilot_pipeline.database import Database
 from copilot_pipeline.settings.answers import OutcomeSettings
 from copilot_pipeline.transcripts import Quotes, Spoken
@@ -40,6 +41,10 @@ _PROSPECTS = """
 SELECT call_id, array_agg(DISTINCT coalesce(name, email) ORDER BY coalesce(name, email)) FROM copilot.participants
 WHERE call_date BETWEEN %s AND %s AND side = 'prospect' AND coalesce(name, email) IS NOT NULL
   AND joined IS NOT FALSE GROUP BY call_id
+"""
+_TEAM = """
+SELECT call_id, name, user_id, email FROM copilot.participants
+WHERE call_date BETWEEN %s AND %s AND side = 'rep' AND name IS NOT NULL AND utterances > 0
 """
 
 
@@ -110,9 +115,14 @@ class Conversations:
             scores = connection.execute(_SCORES, (first, last, kits, kits, keys)).fetchall()
             quotes = connection.execute(_QUOTES, (first, last, kits, kits, keys)).fetchall() if with_quotes else []
             prospects = dict(connection.execute(_PROSPECTS, (first, last)).fetchall())
+            spoke = connection.execute(_TEAM, (first, last)).fetchall()
         versions: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
         for call_id, kit, version in runs:
             versions[call_id][kit] = version
+        teams: defaultdict[str, dict[str, Rep]] = defaultdict(dict)
+        for call_id, name, user_id, email in spoke:
+            if (rep := _rep(reps, user_id, email, name)) is not None:
+                teams[call_id][name] = rep
         quoted: defaultdict[tuple[str, str, str], list[Quote]] = defaultdict(list)
         for call_id, kit, brick, *rest in quotes:
             quoted[call_id, kit, brick].append(Quote(*rest))
@@ -130,6 +140,7 @@ class Conversations:
                 deal_id,
                 review_url,
                 tuple(prospects.get(call_id, ())),
+                teams.get(call_id, {}),
                 answers.get(call_id, {}),
                 versions.get(call_id, {}),
             )
@@ -212,37 +223,3 @@ def _value(row: tuple[Any, ...]) -> Value:
         return value if isinstance(value, list) else [value]
     values: dict[str, Value] = {"bool": row[4], "num": row[5], "text": row[6]}
     return values.get(kind)
-
-
-def outcome_of(stage: str | None, outcomes: OutcomeSettings) -> Outcome:
-    """Won, lost, or open where the stage is neither."""
-    plain = (stage or "").strip().casefold()
-    if plain in {won.strip().casefold() for won in outcomes.won}:
-        return Outcome.WON
-    return Outcome.LOST if plain in {lost.strip().casefold() for lost in outcomes.lost} else Outcome.OPEN
-
-
-def closed_at(history: str | None, outcomes: OutcomeSettings) -> datetime | None:
-    """When the stage last became a closed one, by the CRM mirror's stage history; None where it does not say."""
-    changes = json.loads(history) if history else None
-    moments = [
-        moment
-        for change in (changes if isinstance(changes, list) else ())
-        if isinstance(change, dict)
-        and isinstance(change.get("stage"), str)
-        and outcome_of(change["stage"], outcomes) is not Outcome.OPEN
-        and (moment := _moment(change.get("date_changed"))) is not None
-    ]
-    return max(moments, default=None)
-
-
-def _moment(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    if moment is None:
-        return None
-    if isinstance(value, str) and len(value) == len("2026-01-01"):  # a day: it closed at some time of it
-        moment = datetime.combine(moment.date(), time.max)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

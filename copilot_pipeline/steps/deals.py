@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from copilot_pipeline.analysis.model import Outcome
+from copilot_pipeline.analysis.outcomes import outcome_of
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.clari.reference import parse_deal
 from copilot_pipeline.database import Database
@@ -13,6 +15,7 @@ from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, NotFound, P
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.records import Deal
+from copilot_pipeline.settings.answers import OutcomeSettings
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.snapshots import replace_snapshot
 from copilot_pipeline.tables import DEALS
@@ -48,9 +51,12 @@ class DealsRead:
 class Deals:
     """Reads deals and makes the table."""
 
-    def __init__(self, lake: Lake, database: Database, *, progress: Progress | None = None) -> None:
+    def __init__(
+        self, lake: Lake, database: Database, outcomes: OutcomeSettings, *, progress: Progress | None = None
+    ) -> None:
         self._lake = lake
         self._database = database
+        self._outcomes = outcomes
         self._progress = progress or Silence()
 
     def read(self, client: ClariClient) -> DealsRead:
@@ -75,7 +81,7 @@ class Deals:
 
     def _read_one(self, client: ClariClient, deal_id: str) -> tuple[bytes, bool]:
         deal, body = client.get_deal(deal_id)
-        return body, (deal.stage or "").lower().startswith("closed")
+        return body, outcome_of(deal.stage, self._outcomes) is not Outcome.OPEN
 
     def _wanted(self) -> list[str]:
         with self._database.connection() as connection:
@@ -109,7 +115,7 @@ class Deals:
                     "SELECT deal_id, read_at, body FROM copilot_ops.deals WHERE body IS NOT NULL"
                 ).fetchall()
             }
-        rows = [_row(row, *_mirror(row[0], mirrored.get(row[0]))) for row in from_calls]
+        rows = [_row(row, *_mirror(row[0], mirrored.get(row[0])), self._outcomes) for row in from_calls]
         return replace_snapshot(self._lake, self._database, DEALS, rows)
 
 
@@ -122,8 +128,11 @@ def _mirror(deal_id: str, kept: tuple[datetime, bytes] | None) -> tuple[datetime
         return kept[0], None
 
 
-def _row(from_calls: tuple[Any, ...], read_at: datetime | None, deal: Deal | None) -> tuple[object, ...]:
+def _row(
+    from_calls: tuple[Any, ...], read_at: datetime | None, deal: Deal | None, outcomes: OutcomeSettings
+) -> tuple[object, ...]:
     deal_id, calls, first, last, name, system, account_id, account_name, value, value_raw, stage, close = from_calls
+    newest_stage = (deal.stage if deal else None) or stage
     return (
         deal_id,
         (deal.name if deal else None) or name,
@@ -132,7 +141,7 @@ def _row(from_calls: tuple[Any, ...], read_at: datetime | None, deal: Deal | Non
         account_name,
         deal.amount if deal and deal.amount is not None else value,
         (deal.amount_raw if deal else None) or value_raw,
-        (deal.stage if deal else None) or stage,
+        newest_stage,
         deal.probability if deal else None,
         deal.forecast_category if deal else None,
         (deal.close_date if deal else None) or close,
@@ -145,4 +154,5 @@ def _row(from_calls: tuple[Any, ...], read_at: datetime | None, deal: Deal | Non
         first,
         last,
         read_at,
+        outcome_of(newest_stage, outcomes).value,
     )

@@ -37,6 +37,7 @@ LINGER_SECONDS = 0.005
 ELSEWHERE_SECONDS = 0.5
 # With the pace switched off. Higher, and workers that wait for each other would look like slow answers.
 UNPACED_REQUESTS_PER_SECOND = 200.0
+FEWEST_WORKERS = 2
 STEP = "call details"
 
 
@@ -261,9 +262,12 @@ class Extraction:
         self._elsewhere.clear()
 
     def _hire(self, pool: ThreadPoolExecutor) -> None:
-        """As many workers as the pace and the answers' slowness ask for. More would only take turns on one core."""
-        needed = min(self._most_workers, 2 + int(self._client.answer_seconds * self._pace))
-        while self._workers < needed:
+        """As many workers as the pace and the answers' slowness ask for. More would only take turns on one core.
+
+        Two to begin with, then one at a time: the first answers wait for connections and say little.
+        """
+        needed = min(self._most_workers, FEWEST_WORKERS + int(self._client.answer_seconds * self._pace))
+        for _ in range(min(needed - self._workers, 1 if self._workers else needed)):
             self._workers += 1
             pool.submit(self._work)
 

@@ -29,7 +29,7 @@ _WEEK = _day("week", "Monday of the call's week.", required=True)
 _REP = (
     text("rep_id", "The rep: user id, else e-mail, else name; null where nobody is known."),
     text("rep_name", "The rep's name."),
-    text("manager_id", "User id of the rep's manager: the team."),
+    text("manager_id", "User id of the rep's manager as of today: the team."),
 )
 _URL = text("review_url", "The call's page in Clari Copilot.")
 
@@ -51,6 +51,7 @@ MEDDICC_COVERAGE = Table(
         text("element", "metrics, economic_buyer, decision_criteria, decision_process, …", required=True),
         CALL_DATE,
         _WEEK,
+        moment("started_at", "When the call was.", required=True),
         text("deal_id", "Deal of the call."),
         *_REP,
         text("kit", "Our name of the kit that answered.", required=True),
@@ -91,7 +92,7 @@ MEDDICC_OUTCOMES = Table(
     (
         text("element", "The MEDDICC element.", required=True),
         text("outcome", "won, lost or open.", required=True),
-        integer("n", "Deals with that outcome and at least one scored call.", required=True),
+        integer("n", "Deals with that outcome and a scored call before they ended.", required=True),
         integer("uncovered", "Of these, deals with no call that covered the element.", required=True),
         *_share("Share of deals without coverage"),
         number("p_value", "Fisher's exact test of coverage against won or lost; null for open."),
@@ -163,13 +164,14 @@ CLAIMS = Table(
     "One row per flagged claim and quote: what kind, where it was said, and which document it contradicts.",
     ("claim_id",),
     (
-        text("claim_id", "Made of call, kit, brick and position.", required=True),
+        text("claim_id", "Made of call, kind, kit, brick and position.", required=True),
         CALL_ID,
         CALL_DATE,
         _WEEK,
         moment("started_at", "When the call was.", required=True),
         text("deal_id", "Deal of the call."),
-        *_REP,
+        text("rep_id", "Who said it of our people, else who held the call: user id, else e-mail, else name."),
+        *_REP[1:],
         text("kind", "inaccurate, roadmap_leak, outdated_competitive, or another kind of the settings.", required=True),
         text("kit", "Our name of the kit.", required=True),
         text("brick", "The brick that flagged it.", required=True),
@@ -194,7 +196,8 @@ CLAIMS = Table(
 
 CLAIM_ACCURACY = Table(
     "claim_accuracy",
-    "Accuracy by rep, product, week and in all: the share of checked calls without a flagged claim.",
+    "Accuracy by rep, product, week and in all: the share of checked calls without a flagged claim. For a rep: of the "
+    "calls that the rep held or spoke on, those without a claim of the rep's own.",
     ("grain", "grain_id"),
     (
         text("grain", "all, rep, product or week.", required=True),
@@ -253,7 +256,7 @@ WIN_LOSS_DRIVERS = Table(
         number("p_value", "Fisher's exact test, two-sided.", required=True),
         number(
             "q_value",
-            "The same times the cuts tried, after Benjamini and Hochberg over all that was tested of its size.",
+            "The same times the cuts tried, after Benjamini and Hochberg over all tested of its size, times the sizes.",
             required=True,
         ),
         boolean(

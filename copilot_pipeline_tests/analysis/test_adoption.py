@@ -41,6 +41,19 @@ def test_a_brick_can_tell_it_instead() -> None:
     assert [use_of(by_brick, call("c", {"uses_it": value}), "").new for value in answers] == answers
 
 
+@pytest.mark.parametrize(("value", "new"), [("yes", True), ("No", False), ("not used", False), ([], False)])
+def test_a_brick_may_answer_in_words(value: Any, new: bool) -> None:
+    """A text that says no is no use, though it is a text."""
+    assert use_of(message(new=(), brick=f"{KIT}.uses_it"), call("c", {"uses_it": value}), "").new is new
+
+
+def test_a_call_on_which_no_rep_is_known_to_speak_is_told_by_its_brick() -> None:
+    """Without words of a rep nothing is known of the words; a brick may know all the same."""
+    assert use_of(message(), call("c"), None).new is None
+    assert use_of(message(brick=f"{KIT}.uses_it"), call("c", {"uses_it": True}), None).new is True
+    assert use_of(message(brick=f"{KIT}.uses_it"), call("c", {"uses_it": None}), None).new is None
+
+
 def test_the_lag_is_the_days_to_the_first_use() -> None:
     """By rep and in all; calls before the change do not count; who never uses it has no lag."""
     other = Rep("u-2", "Bo")

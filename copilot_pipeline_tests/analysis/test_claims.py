@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from copilot_pipeline.analysis.claims import NO_QUOTE, Claim, claim_accuracy, claim_kinds, claims
-from copilot_pipeline.analysis.model import Answer, Conversation, Quote
+from copilot_pipeline.analysis.model import Answer, Conversation, Quote, Rep
 from copilot_pipeline.settings.answers import ClaimSettings
-from copilot_pipeline_tests.analysis.examples import KIT, call, quoted
+from copilot_pipeline_tests.analysis.examples import KIT, REP, call, quoted
 
 
 def nowhere(_call_id: str, words: str) -> Quote:
@@ -31,8 +31,8 @@ def test_a_yes_is_a_claim_for_each_quote() -> None:
         call("c-3", {"wrong": None}),
     )
     assert [(one.claim_id, one.quote, one.seq, one.start_s, one.speaker) for one in found] == [
-        ("c-1:kit.wrong:0", "Ships in March.", 3, 61.0, "Ana"),
-        ("c-1:kit.wrong:1", "Never fails.", 3, 61.0, "Ana"),
+        ("c-1:inaccurate:kit.wrong:0", "Ships in March.", 3, 61.0, "Ana"),
+        ("c-1:inaccurate:kit.wrong:1", "Never fails.", 3, 61.0, "Ana"),
     ]
     assert all(one.is_found for one in found)
 
@@ -69,6 +69,53 @@ def test_only_the_values_of_the_settings_flag() -> None:
     assert [one.call_id for one in flagged(*calls, kinds=kinds)] == ["c-0", "c-2"]
 
 
+def test_two_kinds_of_one_brick_are_two_claims() -> None:
+    """A list that names the kinds is asked for each: every claim has an id of its own."""
+    kinds = {
+        "inaccurate": {"brick": f"{KIT}.flags", "flagged_when": ["wrong"]},
+        "outdated_competitive": {"brick": f"{KIT}.flags", "flagged_when": ["old"]},
+    }
+    found = flagged(call("c", {"flags": ["wrong", "old"]}), kinds=kinds)
+    assert [one.kind for one in found] == ["inaccurate", "outdated_competitive"]
+    assert len({one.claim_id for one in found}) == 2
+
+
+def test_a_text_that_somebody_said_is_its_own_quote() -> None:
+    """A brick may answer with the claim itself; a category that nobody said stays without a quote."""
+    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
+
+    def locate(_call_id: str, words: str) -> Quote:
+        return Quote(words, "exact", 1.0, 4) if words == "No outage, ever." else Quote(words, "not found", 0.0)
+
+    calls = [
+        call("c-1", {"wrong": "No outage, ever."}),
+        call("c-2", {"wrong": "pricing"}),
+        call("c-3", {"wrong": "No."}),
+    ]
+    found = list(claims(calls, claim_kinds(said, []), said, locate))
+    assert [(one.call_id, one.quote, one.match) for one in found] == [
+        ("c-1", "No outage, ever.", "exact"),
+        ("c-2", None, NO_QUOTE),
+    ]
+
+
+def test_a_claim_is_of_who_said_it() -> None:
+    """On a call of two of our people the accuracy of each is that of their own words."""
+    engineer = Rep("u-2", "Bo Li")
+    held = call(
+        "c-1",
+        {"wrong": Answer(True, quotes=(Quote("Never fails.", "exact", 1.0, 3, 6.0, "Bo Li", "rep"),))},
+        team={"Ana Ruiz": REP, "Bo Li": engineer},
+    )
+    alone = call("c-2", {"wrong": False}, team={"Ana Ruiz": REP})
+    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
+    kinds = claim_kinds(said, [])
+    found = list(claims([held, alone], kinds, said, nowhere))
+    assert [one.rep_id for one in found] == ["u-2"]
+    rows = claim_accuracy([held, alone], found, kinds, said)
+    assert {row.grain_id: (row.n, row.accurate) for row in rows if row.grain == "rep"} == {"u-1": (2, 2), "u-2": (1, 0)}
+
+
 def test_the_document_is_the_one_that_is_named() -> None:
     """By the item itself, a brick, the reason, or the only document that the kind is held against."""
     documents = ("Facts", "Facts 2026", "Policy")
@@ -85,11 +132,11 @@ def test_the_document_is_the_one_that_is_named() -> None:
 
 
 def test_kinds_are_recognised_by_their_bricks() -> None:
-    """Without settings; a score about claims is not a flag."""
-    known = [(KIT, "inaccurate_claim_present"), (KIT, "roadmap_leak_present"), (KIT, "roadmap_clarity_score")]
+    """Without settings, each of one kind; a score about claims is not a flag."""
+    known = [(KIT, "roadmap_is_outdated"), (KIT, "inaccurate_claim_present"), (KIT, "roadmap_clarity_score")]
     assert [(name, kind.brick[1]) for name, kind in claim_kinds(ClaimSettings(), known)] == [
         ("inaccurate", "inaccurate_claim_present"),
-        ("roadmap_leak", "roadmap_leak_present"),
+        ("roadmap_leak", "roadmap_is_outdated"),
     ]
 
 

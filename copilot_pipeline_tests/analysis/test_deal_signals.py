@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from copilot_pipeline.analysis.deal_signals import DealSignal, by_deal, deal_signals, inspect_deals
 from copilot_pipeline.analysis.model import Conversation, Deal
 from copilot_pipeline.settings.answers import DealSettings
@@ -30,6 +32,15 @@ def test_the_newest_answer_and_the_one_before() -> None:
     assert depth.slope == 10.0
     assert (champion.latest, champion.latest_num, champion.trend, champion.call_id) == ("yes", 1.0, "new", "c-1")
     assert (topic.latest, topic.previous, topic.trend, topic.evidence) == ("timing", "price", "changed", "next year")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1_500_000.0, "1500000"), (0.41, "0.41"), (2 / 3, "0.666667"), (-0.0, "0"), (64.0, "64"), (1e-9, "1e-09")],
+)
+def test_numbers_are_written_as_people_write_them(value: float, text: str) -> None:
+    """A budget of a million and a half is not 1.5e+06."""
+    assert signals(call("c", {"budget": value}, deal_id="d"))["budget"].latest == text
 
 
 def test_only_open_deals_have_signals() -> None:

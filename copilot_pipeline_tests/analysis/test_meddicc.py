@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -31,6 +32,9 @@ def coverage(*calls: Conversation, parts: dict[str, Element] | None = None) -> l
         ("strong", True, None),
         ("not identified", False, None),
         ("None", False, None),
+        ("No champion named on this call.", False, None),
+        ("Yes", True, None),
+        ("notable", True, None),
         (["Globex"], True, None),
         ([], False, None),
     ],
@@ -99,6 +103,18 @@ def test_a_deal_counts_once_however_many_calls_it_has() -> None:
     assert rows["lost"].sentence.endswith(" had no coverage of champion.")
     # choose(20, 15) / choose(30, 15), and once more for the opposite table, which is as unlikely.
     assert rows["lost"].p_value == pytest.approx(2 * 15504 / 155117520, rel=1e-6)
+
+
+def test_a_call_after_the_end_covers_nothing() -> None:
+    """What was asked when the deal had ended did not keep it from being lost; a deal with nothing else is left out."""
+    calls = [
+        call("c-1", {"champion": False}, day=1, deal_id="d-1"),
+        call("c-2", {"champion": True}, day=3, deal_id="d-1"),
+        call("c-3", {"champion": True}, day=3, deal_id="d-2"),
+    ]
+    ended = datetime(2026, 11, 4, tzinfo=UTC)
+    row = meddicc_outcomes(coverage(*calls), [lost("d-1", closed_at=ended), lost("d-2", closed_at=ended)])[0]
+    assert (row.outcome, row.n, row.uncovered) == ("lost", 1, 1)
 
 
 def test_open_deals_stand_beside_without_a_test() -> None:

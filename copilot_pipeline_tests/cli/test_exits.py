@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -74,6 +75,42 @@ def test_a_wrong_setting_is_3(command: Command, arguments: tuple[str, ...], said
     assert ended.code == 3
     assert said in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("demoo",), "there is no command demoo; did you mean demo?"),
+        (("run", "--from", "1.11.2026", "--to", "2026-11-02"), "1.11.2026 is no day: write it as year-month-day"),
+        (("backfill", "plan", "--from", "2026-13-01", "--to", "2026-11-02"), "2026-13-01 is no day"),
+        (("report", "--as-of", "monday"), "monday is no day"),
+        (("dev", "--port", "0"), "0 is not in the range"),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_meant(command: Command, arguments: tuple[str, ...], said: str) -> None:
+    """Wrong usage says how it is written."""
+    ended = command(*arguments)
+    assert ended.code == 2
+    assert said in ended.err
+
+
+def test_a_port_in_use_is_said_before_anything_starts(command: Command) -> None:
+    """`dev` beside another one: the port and the option, not a traceback of a child."""
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        ended = command("dev", "--port", str(port))
+    assert ended.code == 3
+    assert f"port {port} cannot be used (Address already in use)" in ended.err
+    assert "--port" in ended.err
+
+
+def test_a_table_that_is_not_there_is_answered_with_where_they_stand(command: Command) -> None:
+    """A mistyped table is no dead end."""
+    ended = command("sql", "SELECT * FROM copilot.cals")
+    assert ended.code == 1
+    assert "docs/data-dictionary.md" in ended.err
 
 
 def test_a_database_that_does_not_answer_is_3(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,15 +74,18 @@ class Pipeline:
         outcome: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
         return outcome
 
-    def run_and_kill(self, enough: int, count: str, *more: str) -> None:
-        """Starts `run` and kills it (SIGKILL) once the sandbox has counted `enough` of something."""
+    def run_and_kill(
+        self, enough: int, count: str, *more: str, ending: signal.Signals = signal.SIGKILL
+    ) -> tuple[int, str]:
+        """Starts `run` and ends it once the sandbox has counted `enough` of something: its code and its last words."""
         first, last = self.days()
         process = subprocess.Popen(
             self.command("run", "--from", first, "--to", last, *more),
             env=self.environment(),
             cwd=self.home,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
             start_new_session=True,
         )
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -90,8 +93,9 @@ class Pipeline:
             assert time.monotonic() < deadline, f"{count} never reached {enough}"
             time.sleep(0.01)
         if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            os.killpg(process.pid, ending)
+        _, said = process.communicate()
+        return process.returncode, said
 
     def query(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Rows from Postgres, by column name."""

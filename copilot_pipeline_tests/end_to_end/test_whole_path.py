@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 from typing import Any
+
+import pytest
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
@@ -107,6 +110,16 @@ def test_killed_at_any_moment_it_ends_in_the_same_tables(make_pipeline: MakePipe
     in_flight = 16  # ordered and not yet durable at a kill
     assert ready <= counted["details_total"] <= ready + kills * in_flight
     assert counted["runs_most_for_one_input"] == 1
+
+
+@pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="Ctrl-C is switched off for this process")
+@pytest.mark.parametrize("while_it", ["details_total", "runs_created"])
+def test_ctrl_c_ends_it_in_good_order(make_pipeline: MakePipeline, while_it: str) -> None:
+    """It ends with 130 and says how to go on, whatever it was doing; no traceback, nothing of a library's own."""
+    pipeline = make_pipeline()
+    code, said = pipeline.run_and_kill(5, while_it, ending=signal.SIGINT)
+    assert code == 130
+    assert said.strip() == "Stopped. What is done stays done: run the same command again to go on."
 
 
 def test_an_unreadable_body_is_set_aside_alone(make_pipeline: MakePipeline) -> None:

@@ -19,6 +19,9 @@ from copilot_pipeline.report.contents import (
     SkillCourse,
     SkillPoint,
     Slide,
+    ThinCall,
+    Unscored,
+    UnscoredCall,
     Volume,
 )
 
@@ -34,6 +37,7 @@ EMPTY = Report(
     volume=(),
     coverage_by_week=(),
     coverage_by_rep=(),
+    thin_calls=(),
     endings=(),
     courses=(),
     slides=(),
@@ -43,6 +47,7 @@ EMPTY = Report(
     drivers=(),
     conclusion=None,
     open_deals=OpenDeals(0, 0, ()),
+    unscored=Unscored(0, ()),
 )
 
 
@@ -94,6 +99,7 @@ def full(**fields: Any) -> Report:
             for element in ELEMENTS
         ),
         coverage_by_rep=tuple(Coverage(f"Rep {n}", element, 30, n) for n in range(20) for element in ELEMENTS),
+        thin_calls=(ThinCall("Renewal with Acme", MOMENT, "Ana Ruiz", 6, 1, ("champion", "decision_process"), LINK),),
         endings=tuple(
             Ending(element, outcome, 300, 204, 0.62, 0.73, 0.001) for element in ELEMENTS for outcome in ("lost", "won")
         ),
@@ -118,5 +124,6 @@ def full(**fields: Any) -> Report:
             (RiskyDeal("Acme", "Acme Inc", "Negotiation", 1234567.0, 20.0, 1, "Ana", ("risk_flag",), ("budget",), 0.5,
                        LINK),),
         ),
+        unscored=Unscored(31, (UnscoredCall(None, MOMENT, "the vendor is still working on it", LINK),)),
     )  # fmt: skip
     return replace(report, **fields)
