@@ -9,13 +9,15 @@ from copilot_pipeline.assets import ALL_ASSETS
 from copilot_pipeline.automation.checks import ALL_CHECKS
 from copilot_pipeline.automation.schedules import ALL_JOBS, ALL_SCHEDULES
 from copilot_pipeline.automation.sensors import ALL_SENSORS
+from copilot_pipeline.ledger.claims import RUNS, Claims
 from copilot_pipeline.runtime import Runtime, current_runtime
 
 
 @dg.resource(description="The pipeline's parts, made from the environment and pipeline.yaml.")
-def runtime_resource(_context: dg.InitResourceContext) -> Iterator[Runtime]:
-    """A runtime for one run."""
-    with current_runtime(door="ui") as runtime:
+def runtime_resource(context: dg.InitResourceContext) -> Iterator[Runtime]:
+    """A runtime for one run, with a claim on the run for as long as its process lives (see `PipelineRunLauncher`)."""
+    with current_runtime(door="ui") as runtime, Claims(runtime.database.url, RUNS) as claims:
+        claims.take([context.run_id] if context.run_id else [])
         yield runtime
 
 

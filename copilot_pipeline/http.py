@@ -168,9 +168,7 @@ class HttpCaller:
             return self._once(method, path, params, content, headers, units)
 
         retrying = tenacity.Retrying(
-            # Before, not after: a wish that reaches beyond the deadline is handed on at once and never cut short.
-            stop=tenacity.stop_after_attempt(self._policy.attempts)
-            | tenacity.stop_before_delay(self._policy.deadline_seconds),
+            stop=self._has_tried_enough,
             wait=self._wait_seconds,
             retry=tenacity.retry_if_exception(
                 lambda error: isinstance(error, TemporaryFailure) and error.status not in surrender_on
@@ -180,11 +178,23 @@ class HttpCaller:
         )
         return retrying(once)
 
+    def _has_tried_enough(self, state: tenacity.RetryCallState) -> bool:
+        """After so many attempts, or so long. How often a 429 is too often is for the gate to say: it raises then."""
+        # Before, not after: a wish that reaches beyond the deadline is handed on at once and never cut short.
+        is_late = bool(tenacity.stop_before_delay(self._policy.deadline_seconds)(state))
+        return is_late or (not self._is_the_gates(state) and state.attempt_number >= self._policy.attempts)
+
+    def _is_the_gates(self, state: tenacity.RetryCallState) -> bool:
+        """The gate has heard of a 429 and holds everybody back, this request included."""
+        error = state.outcome.exception() if state.outcome else None
+        return self._gate is not None and isinstance(error, TemporaryFailure) and error.status == 429
+
     def _wait_seconds(self, state: tenacity.RetryCallState) -> float:
+        if self._is_the_gates(state):
+            return 0.0
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, TemporaryFailure) and error.retry_after_seconds is not None:
-            # The gate has heard of a 429 and holds everybody back, this request included.
-            return 0.0 if self._gate is not None and error.status == 429 else error.retry_after_seconds
+            return error.retry_after_seconds
         jitter = tenacity.wait_random_exponential(
             multiplier=self._policy.first_wait_seconds, max=self._policy.longest_wait_seconds
         )

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy.exc import ProgrammingError
 
 from copilot_pipeline.database import database_url, reaching
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.ledger.claims import RUNS, Claims
 from copilot_pipeline.settings.environment import Environment
 from copilot_pipeline.settings.loading import load_settings
 
@@ -28,6 +31,7 @@ STATEMENT_TIMEOUT_MS = 120_000
 RECYCLE_SECONDS = 1800
 INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's code
 MOST_CONNECTIONS = 20
+SECONDS_TO_CLAIM = 45.0
 _NOT_CAPTURED = {
     "module": "dagster._core.storage.noop_compute_log_manager",
     "class": "NoOpComputeLogManager",
@@ -72,6 +76,29 @@ class PipelineStorage(DagsterPostgresStorage):
             part.optimize_for_webserver(
                 statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=RECYCLE_SECONDS, max_overflow=MOST_CONNECTIONS
             )
+
+
+class PipelineRunLauncher(dg.DefaultRunLauncher):
+    """Runs are processes of the code server, and each holds a claim in PostgreSQL for as long as it lives.
+
+    Dagster's own launcher cannot tell whether a process from before a restart is still there: after a power cut its run
+    would stay "started" for ever and keep its pool. Here the monitor of runs sees that nobody holds the claim.
+    """
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """It can tell."""
+        return True
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """Dead where nobody holds the claim a while after the start: a process takes it once it has loaded the code."""
+        record = self._instance.get_run_record_by_id(run.run_id)
+        if record is None or record.start_time is None or time.time() - record.start_time < SECONDS_TO_CLAIM:
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        with Claims(database_url(load_settings().environment), RUNS) as claims:
+            if claims.take([run.run_id]):
+                return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 
 def speed_up_events() -> None:

@@ -7,7 +7,7 @@ keep the others from being tabulated and scored, nor one deal the table of all.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -58,7 +58,10 @@ def days_between(first: date, last: date) -> tuple[date, ...]:
 
 
 def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[str] = EVERYTHING) -> Finished:
-    """Materializes assets for days. Raises what concerns all days (credentials, budget); reports the rest."""
+    """Materializes assets for days. Raises what concerns all days (credentials, budget); reports the rest.
+
+    Killed or raised from and given again within a day, it goes on with what it had listed.
+    """
     unknown = sorted(set(assets) - set(KNOWN_ASSETS))
     if unknown:
         raise ConfigurationError(f"no such asset: {', '.join(unknown)}. There are: {', '.join(KNOWN_ASSETS)}")
@@ -68,11 +71,23 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
     )
     runtime.lake.probe()
     instance = open_instance(runtime.settings.environment)
+    order = f"{min(days)} {max(days)} {' '.join(assets)}"
+    runtime.ordered_at = runtime.listings.ordered_at(order)
     for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
             _materialize(instance, runtime, chosen, days)
+    runtime.listings.order_ends(order)
     return Finished(tuple(days), tuple(runtime.problems))
+
+
+def cancel_queued(runtime: Runtime, tags: Mapping[str, str]) -> tuple[int, int]:
+    """Cancels the runs with these tags that wait in the queue. Returns how many, and how many are under way."""
+    instance = open_instance(runtime.settings.environment)
+    waiting = instance.get_runs(dg.RunsFilter(tags=dict(tags), statuses=[dg.DagsterRunStatus.QUEUED]))
+    cancelled = sum(instance.run_coordinator.cancel_run(run.run_id) for run in waiting)
+    under_way = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    return cancelled, instance.get_runs_count(dg.RunsFilter(tags=dict(tags), statuses=under_way))
 
 
 def materialize_answers(runtime: Runtime) -> dict[str, int]:

@@ -18,9 +18,9 @@ from copilot_pipeline.delivery.checking import mistakes_against, parse_kit_schem
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import build_sink
 from copilot_pipeline.errors import ConfigurationError, PipelineError
-from copilot_pipeline.http import HttpCaller
+from copilot_pipeline.http import HttpCaller, RetryPolicy
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import Arrivals, Backfills, CallLedger, Claims, Inbox, RunLedger
+from copilot_pipeline.ledger import Arrivals, Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
 from copilot_pipeline.ledger.claims import SCORING
 from copilot_pipeline.ledger.page_size import PageSize
 from copilot_pipeline.ledger.rescores import Rescores
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
+BACKFILL_TAG = "copilot_pipeline/backfill"  # on Dagster's runs: the number of the registered backfill
 FIRST_PAGE_SIZE = 100
 
 
@@ -66,6 +67,7 @@ class Runtime:
         self.door = door
         self.progress = progress or Silence()
         self.problems: list[str] = []
+        self.ordered_at: datetime | None = None  # when the command was given; None where it is no command
         self.fatal: PipelineError | None = None
 
     @cached_property
@@ -82,6 +84,11 @@ class Runtime:
     def calls(self) -> CallLedger:
         """The ledger of calls."""
         return CallLedger(self.database, self.settings.zone)
+
+    @cached_property
+    def listings(self) -> Listings:
+        """The ledger of listings."""
+        return Listings(self.calls)
 
     @cached_property
     def runs(self) -> RunLedger:
@@ -105,8 +112,15 @@ class Runtime:
             door=used_door,
         )
 
+    @property
+    def units_of_a_page(self) -> int:
+        """What the dearest request counts in the week."""
+        environment = self.settings.environment
+        counts_records = environment.copilot_pipeline_pace_unit == "records"
+        return max(1, int(environment.copilot_pipeline_requests_per_second)) if counts_records else 1
+
     @contextmanager
-    def clari(self, door: str | None = None) -> Iterator[ClariClient]:
+    def clari(self, door: str | None = None, *, attempts: int | None = None) -> Iterator[ClariClient]:
         """A Clari Copilot client whose every request passes the gate."""
         environment = self.settings.environment
         dialect = dialect_named(environment.clari_copilot_dialect)
@@ -115,6 +129,7 @@ class Runtime:
             environment.clari_base_url,
             dialect.auth_headers(*self._clari_secrets()),
             gate=self.gate(door),
+            policy=RetryPolicy(attempts=attempts) if attempts else None,
         )
         try:
             yield ClariClient(
@@ -188,6 +203,7 @@ class Runtime:
             yield Extraction(
                 client,
                 self.calls,
+                self.listings,
                 storing,
                 claims,
                 door=door or self.door,
@@ -212,6 +228,7 @@ class Runtime:
         return Polling(
             client,
             self.calls,
+            self.listings,
             self.database,
             PollingRules(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_hours)),
         )

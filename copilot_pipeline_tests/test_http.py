@@ -155,6 +155,15 @@ def test_with_a_gate_a_429_is_waited_for_there() -> None:
         assert talk.waits == [0.0]
 
 
+def test_how_often_a_429_is_too_often_is_for_the_gate_to_say() -> None:
+    """With a gate, refusals are no attempts: a single worker insists until the gate closes."""
+    gate = Gatekeeper(spent_at=9)
+    with talking(Reply(429), gate=gate, policy=RetryPolicy(attempts=3)) as talk:
+        with pytest.raises(BudgetSpent):
+            talk.caller.call("GET", "/things")
+        assert len(gate.throttles) == 9
+
+
 def test_every_attempt_passes_the_gate() -> None:
     """An attempt is a request like any other; where the week ends between two, the second is not sent."""
     gate = Gatekeeper(spent_at=2)

@@ -1,16 +1,18 @@
 """raw_call_details: the only partitioned asset that costs Clari Copilot requests."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from copilot_pipeline.assets.partitions import DAYS, OWNERS, LandedDays, column_schema, days_of, fail_if
 from copilot_pipeline.assets.waiting import giving_back
-from copilot_pipeline.runtime import BACKFILL, Runtime
+from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 from copilot_pipeline.tables import RAW_CALL_DETAILS
 
 # One run holds the pool for this many days, so that the daily run gets its turn between two of them.
 DAYS_PER_RUN = 7
+DAGSTER_BACKFILL_TAG = "dagster/backfill"
+RETRY_TAG = "dagster/retry_number"
 
 
 @dg.asset(
@@ -32,7 +34,7 @@ def raw_call_details(
     days = days_of(context)
     problems: dict[date, list[str]] = {}
     with LandedDays(context, days) as landed, runtime.extraction(door_of(context, runtime)) as extraction:
-        for report in giving_back(context, runtime, extraction.run(days)):
+        for report in giving_back(context, runtime, extraction.run(days, since=ordered_at(context, runtime))):
             if report.problems:
                 problems[report.day] = report.problems
                 continue
@@ -57,6 +59,21 @@ def raw_call_details(
 def door_of(context: dg.AssetExecutionContext, runtime: Runtime) -> str:
     """Through which door this run came: it is what its requests are counted under."""
     tags = context.run.tags
-    if "dagster/backfill" in tags or "copilot_pipeline/backfill" in tags:
+    if DAGSTER_BACKFILL_TAG in tags or BACKFILL_TAG in tags:
         return BACKFILL
     return "schedule" if "dagster/schedule_name" in tags else runtime.door
+
+
+def ordered_at(context: dg.AssetExecutionContext, runtime: Runtime) -> datetime | None:
+    """When these days were asked for: a run that is started again goes on, and lists nothing that was listed since."""
+    tags = context.run.tags
+    if BACKFILL_TAG in tags:
+        registered = runtime.backfills.one(int(tags[BACKFILL_TAG]))
+        return registered.registered_at if registered else None
+    launched = context.instance.get_backfill(tags[DAGSTER_BACKFILL_TAG]) if DAGSTER_BACKFILL_TAG in tags else None
+    if launched is not None:
+        return datetime.fromtimestamp(launched.backfill_timestamp, UTC)
+    if RETRY_TAG in tags and context.run.root_run_id:  # started again by Dagster and not by a person, who orders anew
+        first = context.instance.get_run_record_by_id(context.run.root_run_id)
+        return first.create_timestamp if first else None
+    return runtime.ordered_at

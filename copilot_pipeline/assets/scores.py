@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from itertools import chain
 
 import dagster as dg
 from pydantic import Field
@@ -74,7 +75,7 @@ def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date]
     problems: dict[date, list[str]] = {}
     tables = runtime.score_tables()
     with LandedDays(context, days) as landed:
-        for done in tables.tabulate(_scored(runtime, days, problems)):
+        for done in tables.tabulate(chain(_scored(runtime, days, problems), _left_over(runtime, days))):
             if done.problem is not None:
                 problems.setdefault(done.day, []).append(done.problem)
             if done.day in problems:
@@ -88,6 +89,11 @@ def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date]
         tables.refresh_views()
         runtime.enqueue_deliveries([day for day in days if day not in problems])
         fail_if(problems, runtime, "semarize_scores")
+
+
+def _left_over(runtime: Runtime, days: list[date]) -> list[date]:
+    """Other days whose call tables are newer than their scores: a call moved away from them, and its scores go too."""
+    return [day for day in runtime.calls.days_with_older_scores() if day not in days]
 
 
 def _scored(runtime: Runtime, days: list[date], problems: dict[date, list[str]]) -> Iterator[date]:

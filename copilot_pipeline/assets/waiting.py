@@ -6,20 +6,35 @@ from typing import TypeVar
 import dagster as dg
 
 from copilot_pipeline.errors import BudgetSpent
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.runtime import BACKFILL_TAG, Runtime
 
 Report = TypeVar("Report")
 # Dagster starts a run anew that fails with these tags; it waits in the queue for as long as the valve is shut.
-_AGAIN = {"dagster/max_retries": "1000", "dagster/retry_on_asset_or_op_failure": "true"}
+_ON_FAILURE = "dagster/retry_on_asset_or_op_failure"
+_AGAIN = {"dagster/max_retries": "1000", _ON_FAILURE: "true"}
 
 
 def giving_back(context: dg.AssetExecutionContext, runtime: Runtime, reports: Iterator[Report]) -> Iterator[Report]:
-    """Passes reports on. Where the budget ends, the run is marked to be started again after the reset."""
+    """Passes reports on. Where the budget ends, the run is marked to be started again after the reset.
+
+    That run inherits the mark and takes it off: a failure of another kind is a failure, and is not repeated for ever.
+    """
+    if _ON_FAILURE in context.run.tags:
+        context.instance.add_run_tags(context.run.run_id, {_ON_FAILURE: "false"})
     try:
         yield from runtime.noticing_fatal(reports)
     except BudgetSpent as spent:
         if runtime.is_of_a_command:
             raise
+        if _is_cancelled(context, runtime):
+            raise dg.Failure(f"{spent} Its backfill is cancelled: the rest is left.", allow_retries=False) from None
         context.instance.event_log_storage.set_concurrency_slots("clari_copilot", 0)
-        context.instance.add_run_tags(context.run_id, _AGAIN)
+        context.instance.add_run_tags(context.run.run_id, _AGAIN)
         raise dg.Failure(f"{spent} The rest of this run waits in the queue until then.") from None
+
+
+def _is_cancelled(context: dg.AssetExecutionContext, runtime: Runtime) -> bool:
+    """Whether the run is of a registered backfill that somebody has cancelled meanwhile."""
+    number = context.run.tags.get(BACKFILL_TAG)
+    backfill = runtime.backfills.one(int(number)) if number else None
+    return backfill is not None and not backfill.is_active

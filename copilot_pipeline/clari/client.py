@@ -67,15 +67,17 @@ class ClariClient:
     def list_page(self, window: ListWindow, position: ListPosition | None = None) -> ListPage:
         """One page of the window, from its beginning or from where the page before said to go on.
 
-        Only the first page asks for the total, which makes the answer slow. Raises `TooDeep` when the window holds
-        more than paging can reach, `PipelineError` when the server repeats a page or does not move on.
+        Only the first page and the last ask for the total, which makes the answer slow: where the two differ, calls
+        came or went meanwhile. Raises `TooDeep` when the window holds more than paging can reach, `PipelineError` when
+        the server repeats a page or does not move on.
         """
         here = position or ListPosition(0)
         max_skip = self.capabilities.max_skip
         if max_skip is not None and here.skip > max_skip:
             raise TooDeep(f"clari: the window goes on beyond skip {max_skip}", matched=here.matched)
-        page, limit = self._fetch_page(window, here.skip, with_total=position is None)
-        matched = page.matched if position is None else None
+        is_last = here.matched is None or here.skip + self._page_size >= here.matched
+        page, limit = self._fetch_page(window, here.skip, with_total=is_last)
+        matched = page.matched
         if max_skip is not None and matched is not None and matched > max_skip:
             raise TooDeep(f"clari: the window holds {matched} calls, beyond skip {max_skip}", matched=matched)
         fingerprint = hashlib.sha256(b"\n".join(page.items)).hexdigest() if page.items else None
@@ -144,10 +146,16 @@ class ClariClient:
         """The call of a details answer as a list would show it; raises `UnreadableBody`."""
         return self._dialect.item_of_details(body, call_id)
 
-    def count_calls(self, window: ListWindow) -> int | None:
-        """How many calls a window holds, for one request; None where the dialect does not say."""
+    def count_calls(self, window: ListWindow, *, only_ready: bool = False) -> int | None:
+        """How many calls a window holds, or how many that can be fetched, for one request; None where the dialect does
+        not say.
+        """
+        statuses = self.capabilities.ready_statuses
+        if only_ready and not statuses:
+            return None
         request = self._dialect.list_request(window, 0, 1, include_private=self._include_private, with_total=True)
-        return self._dialect.read_page(self._get(request)).matched
+        wished = tuple(("filterStatus", status) for status in statuses) if only_ready else ()
+        return self._dialect.read_page(self._get(Request(request.path, (*request.params, *wished)))).matched
 
     def parse_call(
         self,

@@ -56,7 +56,7 @@ class UnreadableItem:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """One page of a listing. `matched`, the size of the window, comes with its first page only."""
+    """One page of a listing. `matched`, the size of the window, comes with its first page and its last."""
 
     calls: tuple[ListedCall, ...]
     quarantined: tuple[UnreadableItem, ...]
@@ -73,6 +73,7 @@ class Capabilities:
     list_has_transcript: bool
     max_skip: int | None  # deepest position a listing may start from
     has_reference: bool = True  # users, topics, scorecards, deals
+    ready_statuses: tuple[str, ...] = ()  # what to ask for in order to count the calls whose details can be fetched
     whole_days_only: bool = False  # windows can only be asked for in days; the client cuts them to size
 
 

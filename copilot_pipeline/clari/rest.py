@@ -21,7 +21,7 @@ from copilot_pipeline.clari.decoding import (
     text,
 )
 from copilot_pipeline.clari.model import Capabilities, ListWindow, PageBody, Request
-from copilot_pipeline.clari.rest_record import build_record, readiness_of
+from copilot_pipeline.clari.rest_record import READY_STATUSES, build_record, readiness_of
 from copilot_pipeline.errors import ConfigurationError, UnreadableBody
 from copilot_pipeline.records import CallRecord, ListedCall
 
@@ -86,7 +86,12 @@ class RestDialect:
     default_base_url = "https://rest-api.copilot.clari.com"
     largest_page = 100
     capabilities = Capabilities(
-        has_modified_filter=True, has_status=True, list_has_transcript=False, has_reference=True, max_skip=10_000
+        has_modified_filter=True,
+        has_status=True,
+        list_has_transcript=False,
+        has_reference=True,
+        max_skip=10_000,
+        ready_statuses=READY_STATUSES,
     )
 
     def auth_headers(self, api_key: str, api_password: str | None = None) -> dict[str, str]:

@@ -10,9 +10,10 @@ from copilot_pipeline.clari.people import gather_people
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.records import CallRecord, CrmLink, Readiness, Segment, Summary, VendorAnalytics
 
+READY_STATUSES = ("PROCESSED", "POST_PROCESSING_DONE")
 # The vendor's 17 statuses (contract 1.5). The enumeration is open: anything else is UNKNOWN.
 _READINESS: dict[str, Readiness] = {
-    **dict.fromkeys(("PROCESSED", "POST_PROCESSING_DONE"), Readiness.READY),
+    **dict.fromkeys(READY_STATUSES, Readiness.READY),
     **dict.fromkeys(("SCHEDULED", "INITIATED", "INPROGRESS", "WAITING_IN_QUEUE", "PROCESSING"), Readiness.PENDING),
     **dict.fromkeys(("ERROR_IN_TRANSCRIBE", "ERROR_IN_PROCESSING", "ERROR_IN_RECORDING"), Readiness.FAILED),
     **dict.fromkeys(

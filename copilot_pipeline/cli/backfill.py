@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import asdict
 from datetime import UTC, date, datetime
@@ -17,10 +18,12 @@ from copilot_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from copilot_pipeline.ledger import Backfill
+    from copilot_pipeline.pacing import Week
     from copilot_pipeline.runtime import Runtime
     from copilot_pipeline.steps.planning import BackfillPlan
 
 _LOOK_EVERY_SECONDS = 5
+RUNS_COUNTED = 8  # each by a request of its own; more are taken to be alike
 
 
 @click.group("backfill")
@@ -41,7 +44,7 @@ def command() -> None:
 @with_days
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(first: datetime, last: datetime, as_json: bool) -> None:
-    """Say what a range will cost. Takes one request."""
+    """Say what a range will cost. Takes a request for each of its runs, and no more than nine."""
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(door="plan") as runtime:
@@ -62,7 +65,7 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     with open_runtime(door="plan") as runtime:
         made = _plan(runtime, first.date(), last.date())
-        registered = runtime.backfills.register(made.first_day, made.last_day, calls=made.calls, requests=made.requests)
+        registered = runtime.backfills.register(made.first_day, made.last_day, calls=made.ready, requests=made.requests)
     if as_json:
         click.echo(json.dumps({"id": registered.id, "plan": asdict(made)}, default=str))
         return
@@ -98,34 +101,50 @@ def status(watch: bool, as_json: bool) -> None:
 @command.command("cancel")
 @click.argument("identity", metavar="ID", type=int)
 def cancel(identity: int) -> None:
-    """Start no further runs for a backfill. Runs under way end as they would; what is there stays."""
-    from copilot_pipeline.runtime import open_runtime
+    """Start no further runs for a backfill. Runs that wait in the queue are cancelled; one under way ends as it would;
+    what is there stays.
+    """
+    from copilot_pipeline.orchestrate import cancel_queued
+    from copilot_pipeline.runtime import BACKFILL_TAG, open_runtime
 
     with open_runtime(door="plan") as runtime:
         if not runtime.backfills.cancel(identity):
             raise ConfigurationError(f"there is no active backfill {identity}: copilot-pipeline backfill status")
-    click.echo(f"Backfill {identity} is cancelled.")
+        cancelled, going = cancel_queued(runtime, {BACKFILL_TAG: str(identity)})
+    click.echo(f"Backfill {identity} is cancelled, and {cancelled} run(s) that waited in the queue.")
+    if going:
+        click.echo(f"{going} run(s) under way will end as they would: stop them in the Dagster UI if you like.")
 
 
 def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
     from copilot_pipeline.assets.raw import DAYS_PER_RUN
     from copilot_pipeline.cli.run import checked_days
+    from copilot_pipeline.ledger.backfills import chunks
     from copilot_pipeline.runtime import BACKFILL
     from copilot_pipeline.steps.listing import Stretch
     from copilot_pipeline.steps.planning import plan_backfill
 
     days = checked_days(first, last)
     known, held = runtime.backfills.calls_held(first, last)
+    runs = chunks(days, DAYS_PER_RUN)
+    zone = runtime.calls.zone
     with runtime.clari("plan") as client:
-        counted = client.count_calls(Stretch(days).window(runtime.calls.zone))
+        counted: list[float | None]
+        if len(runs) <= RUNS_COUNTED:
+            counted = [client.count_calls(Stretch(run).window(zone)) for run in runs]
+        else:
+            total = client.count_calls(Stretch(days).window(zone))
+            counted = [None if total is None else total / len(runs)] * len(runs)
+        ready = client.count_calls(Stretch(days).window(zone), only_ready=True)
         page_size = client.page_size
+    calls = [known / len(runs) if count is None else count for count in counted]
     return plan_backfill(
         first,
         last,
-        calls=known if counted is None else counted,
+        calls=calls,
+        ready=round(sum(calls)) if ready is None else ready,
         held=held,
         page_size=page_size,
-        days_per_run=DAYS_PER_RUN,
         requests_per_second=runtime.settings.environment.copilot_pipeline_requests_per_second,
         week=runtime.gate(BACKFILL).week(),
         now=datetime.now(UTC),
@@ -136,7 +155,7 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
     table = Table(box=None, show_header=False)
     for label, value in (
         ("days", f"{made.first_day} to {made.last_day} ({made.days})"),
-        ("calls listed", f"{made.calls:,}, of which {made.held:,} are here already"),
+        ("calls", f"{made.calls:,} listed, {made.ready:,} to fetch, of which {made.held:,} are here already"),
         ("requests", f"{made.requests:,} ({made.list_requests:,} of them for lists)"),
         ("runs", f"{made.runs:,}"),
         ("time at the pace", _duration(made.hours_at_pace)),
@@ -149,15 +168,20 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
 
 def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
     from copilot_pipeline.runtime import BACKFILL
+    from copilot_pipeline.steps.planning import end_of
 
-    left = runtime.backfills.days_left(backfill) if backfill.is_active else []
+    left = [] if backfill.finished_at else runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits))
     known, held = runtime.backfills.calls_held(backfill.first_day, backfill.last_day)
     week = runtime.gate(BACKFILL).week()
-    waits = None
-    if backfill.is_active and week.used >= week.limit:
-        waits = f"the week's requests; on again {week.resets_at:%Y-%m-%d %H:%M} UTC"
-    elif backfill.is_active and week.closed_until is not None:
-        waits = f"the server; on again {week.closed_until:%Y-%m-%d %H:%M} UTC"
+    expected = max(backfill.calls or 0, known)
+    # Of the requests it was expected to cost, those for lists are spread over its days.
+    for_lists = max(0, (backfill.requests or 0) - (backfill.calls or 0)) * len(left) / len(backfill.days)
+    _, done_at = end_of(
+        math.ceil(for_lists) + max(0, expected - held),
+        runtime.settings.environment.copilot_pipeline_requests_per_second,
+        week,
+        datetime.now(UTC),
+    )
     state = "finished" if backfill.finished_at else "cancelled" if backfill.cancelled_at else "active"
     return {
         "id": backfill.id,
@@ -166,31 +190,20 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
         "state": state,
         "days": len(backfill.days),
         "days_left": len(left),
-        "calls_expected": backfill.calls,
-        "calls_listed": known,
+        "calls_expected": expected,
         "calls_held": held,
-        "waits_for": waits,
-        "done_about": _done_about(runtime, backfill, held) if backfill.is_active else None,
+        "waits_for": _waits_for(week) if backfill.is_active else None,
+        "done_about": done_at if backfill.is_active else None,
     }
 
 
-def _done_about(runtime: Runtime, backfill: Backfill, held: int) -> datetime:
-    """The finish as it looks now."""
-    from copilot_pipeline.assets.raw import DAYS_PER_RUN
-    from copilot_pipeline.runtime import BACKFILL
-    from copilot_pipeline.steps.planning import plan_backfill
-
-    return plan_backfill(
-        backfill.first_day,
-        backfill.last_day,
-        calls=max(backfill.calls or 0, held),
-        held=held,
-        page_size=100,
-        days_per_run=DAYS_PER_RUN,
-        requests_per_second=runtime.settings.environment.copilot_pipeline_requests_per_second,
-        week=runtime.gate(BACKFILL).week(),
-        now=datetime.now(UTC),
-    ).done_at
+def _waits_for(week: Week) -> str | None:
+    if week.used >= week.limit:
+        return f"the week's requests; on again {week.resets_at:%Y-%m-%d %H:%M} UTC"
+    if week.closed_until is None:
+        return None
+    who = "whoever else uses the key" if week.closed_because == "foreign" else "the server"
+    return f"{who}; on again {week.closed_until:%Y-%m-%d %H:%M} UTC"
 
 
 def _show_states(console: Console, states: list[dict[str, Any]]) -> None:
@@ -217,20 +230,25 @@ def _duration(hours: float) -> str:
 def _watch(console: Console, runtime: Runtime) -> None:
     from copilot_pipeline.cli.bars import Bars
 
-    shown: dict[str, int] = {}
-    told: set[str] = set()
+    shown: dict[int, int] = {}
+    told: dict[int, str | None] = {}
     with Bars(console) as bars:
-        while active := runtime.backfills.all(only_active=True):
-            for backfill in active:
-                state = _state(runtime, backfill)
-                name = f"backfill {backfill.id}"
-                done = state["days"] - state["days_left"]
-                if name not in shown:
+        while True:
+            states = [_state(runtime, one) for one in runtime.backfills.all() if one.is_active or one.id in shown]
+            for state in states:
+                number, name = state["id"], f"backfill {state['id']}"
+                done = state["days"] - state["days_left"] if state["state"] != "cancelled" else shown[number]
+                if number not in shown:
                     bars.expect(name, state["days"])
-                bars.advance(name, done - shown.get(name, 0))
-                shown[name] = done
-                if state["waits_for"] and name not in told:
-                    told.add(name)
-                    bars.note(f"{name} waits for {state['waits_for']}")
+                bars.advance(name, done - shown.get(number, 0))
+                shown[number] = done
+                if told.get(number) != state["waits_for"]:
+                    told[number] = state["waits_for"]
+                    if state["state"] == "active":
+                        bars.note(f"{name} waits for {state['waits_for']}" if state["waits_for"] else f"{name} goes on")
+            if not any(state["state"] == "active" for state in states):
+                break
             time.sleep(_LOOK_EVERY_SECONDS)
-    console.print("All backfills are done.")
+    for state in states:
+        console.print(f"backfill {state['id']}: {state['state']}")
+    console.print("No backfill is active.")

@@ -12,11 +12,6 @@ from rich.table import Table
 
 from copilot_pipeline.runtime import BACKFILL, Runtime, open_runtime
 
-_WHY = {
-    "server": "the server says that the week is spent",
-    "foreign": "the server refuses requests that our count cannot explain; somebody else uses the key",
-}
-
 
 @click.command("budget")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
@@ -42,8 +37,8 @@ def command(as_json: bool) -> None:
     console.print(f"resets               {resets:%A %Y-%m-%d %H:%M} UTC  (in {facts['resets_in_hours']:.0f} hours)")
     if facts["closed_until"]:
         until = datetime.fromisoformat(facts["closed_until"])
-        why = _WHY.get(facts["closed_because"], facts["closed_because"])
-        console.print(f"[bold red]closed until {until:%Y-%m-%d %H:%M} UTC[/]: {why}")
+        console.print(f"[bold red]closed until {until:%Y-%m-%d %H:%M} UTC[/]: {facts['why_closed']}")
+        console.print("Then it is tried again.")
 
 
 def _facts(runtime: Runtime) -> dict[str, Any]:
@@ -61,4 +56,5 @@ def _facts(runtime: Runtime) -> dict[str, Any]:
         "requests_per_second": runtime.settings.environment.copilot_pipeline_requests_per_second,
         "closed_until": everybody.closed_until.isoformat() if everybody.closed_until else None,
         "closed_because": everybody.closed_because,
+        "why_closed": everybody.why_closed,
     }

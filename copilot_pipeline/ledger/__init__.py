@@ -13,6 +13,7 @@ from copilot_pipeline.ledger.calls import (
 )
 from copilot_pipeline.ledger.claims import Claims
 from copilot_pipeline.ledger.inbox import Delivery, Inbox, InboxItem, Outcome, Waiting
+from copilot_pipeline.ledger.listings import Listing, Listings, Place
 from copilot_pipeline.ledger.runs import PaidRun, RunLedger, RunWish
 
 __all__ = [
@@ -28,8 +29,11 @@ __all__ = [
     "InboxItem",
     "KnownCall",
     "LedgerCall",
+    "Listing",
+    "Listings",
     "Outcome",
     "PaidRun",
+    "Place",
     "ReceivedDetails",
     "RunLedger",
     "RunWish",

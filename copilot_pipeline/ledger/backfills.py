@@ -11,7 +11,7 @@ from copilot_pipeline.database import Database
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """A range of days, both included. `calls` and `requests` are what it was expected to cost."""
+    """A range of days, both included. `calls` that can be fetched and `requests` are what it was expected to cost."""
 
     id: int
     first_day: date
@@ -91,26 +91,33 @@ class Backfills:
                 (identity,),
             )
 
-    def days_left(self, backfill: Backfill) -> list[date]:
-        """Its days that were not stored since it was registered, or still want details or tables; newest first."""
+    def one(self, identity: int) -> Backfill | None:
+        """A backfill by its number."""
+        return next((backfill for backfill in self.all() if backfill.id == identity), None)
+
+    def days_left(self, backfill: Backfill, *, are_scored: bool) -> list[date]:
+        """Its days that were not listed since it was registered, or still want details, tables or (with `are_scored`)
+        scores; newest first.
+        """
         with self._database.connection() as connection:
             rows = connection.execute(
                 """SELECT call_date FROM copilot_ops.days AS days
-                WHERE call_date BETWEEN %s AND %s AND stored_at >= %s AND tabulated_at >= stored_at
-                  AND NOT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE calls.call_date = days.call_date
-                    AND gone_at IS NULL AND readiness = 'ready' AND held_version IS DISTINCT FROM version
-                    AND (next_look_at IS NULL OR next_look_at <= now()))""",
-                (backfill.first_day, backfill.last_day, backfill.registered_at),
+                WHERE call_date BETWEEN %s AND %s AND listed_at >= %s AND tabulated_at >= stored_at
+                  AND (NOT %s OR scored_at >= tabulated_at)
+                  AND NOT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE calls.call_date = days.call_date AND (is_dirty
+                    OR (gone_at IS NULL AND readiness = 'ready' AND held_version IS DISTINCT FROM version
+                      AND (next_look_at IS NULL OR next_look_at <= now()))))""",
+                (backfill.first_day, backfill.last_day, backfill.registered_at, are_scored),
             ).fetchall()
         done = {row[0] for row in rows}
         return [day for day in backfill.days if day not in done]
 
     def calls_held(self, first: date, last: date) -> tuple[int, int]:
-        """(calls known, calls whose details are held) of a range."""
+        """(calls known that can be fetched, those of them whose details are held) of a range."""
         with self._database.connection() as connection:
             row = connection.execute(
                 """SELECT count(*), count(*) FILTER (WHERE held_version = version) FROM copilot_ops.calls
-                WHERE call_date BETWEEN %s AND %s AND gone_at IS NULL""",
+                WHERE call_date BETWEEN %s AND %s AND gone_at IS NULL AND readiness = 'ready'""",
                 (first, last),
             ).fetchone()
         return (int(row[0]), int(row[1])) if row else (0, 0)

@@ -16,6 +16,7 @@ from copilot_pipeline.records import ListedCall, Readiness
 
 # A call that was set aside or could not be had is looked at again after this many hours, each time later.
 LOOK_AGAIN_HOURS = (1, 6, 24, 72, 168)
+TRIES_AT_ONCE = 3  # of a call that the server does not give out though it knows it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class CallLedger:
     """All that is known of calls. Every method is one transaction."""
 
     def __init__(self, database: Database, zone: ZoneInfo) -> None:
-        self._database = database
+        self.database = database
         self.zone = zone
 
     def day_of(self, moment: datetime) -> date:
@@ -94,59 +95,19 @@ class CallLedger:
 
     # --- listing -----------------------------------------------------------------------------------------------
 
-    def listing_position(self, door: str, basis: str, after: datetime, before: datetime) -> tuple[int, datetime] | None:
-        """Where a listing that was interrupted goes on, and when it began. None for a fresh one."""
-        with self._database.connection() as connection:
-            row = connection.execute(
-                """SELECT skip, began_at FROM copilot_ops.listings
-                WHERE door = %s AND basis = %s AND after = %s AND before = %s
-                  AND began_at > now() - interval '1 hour'""",
-                (door, basis, after, before),
-            ).fetchone()
-        return (int(row[0]), row[1]) if row else None
-
     def now(self) -> datetime:
         """The database's clock: the only one all processes share."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             row = connection.execute("SELECT clock_timestamp()").fetchone()
         assert row is not None
         moment: datetime = row[0]
         return moment
 
-    def record_page(
-        self,
-        calls: Sequence[ListedCall],
-        *,
-        door: str,
-        basis: str,
-        after: datetime,
-        before: datetime,
-        next_skip: int | None,
-        began_at: datetime,
-    ) -> None:
-        """A page of a listing, and the position after it, as one. `next_skip` None: the listing is complete."""
-        with self._database.transaction() as connection:
-            self._record(connection, list({call.call_id: call for call in calls}.values()), door)
-            if next_skip is None:
-                connection.execute(
-                    "DELETE FROM copilot_ops.listings WHERE door = %s AND basis = %s AND after = %s AND before = %s",
-                    (door, basis, after, before),
-                )
-            else:
-                connection.execute(
-                    """INSERT INTO copilot_ops.listings (door, basis, after, before, skip, began_at)
-                    VALUES (%s, %s, %s, %s, %s, %s)
-                    ON CONFLICT (door, basis, after, before)
-                    DO UPDATE SET skip = excluded.skip, began_at = excluded.began_at""",
-                    (door, basis, after, before, next_skip, began_at),
-                )
+    def record(self, connection: Connection, calls: Sequence[ListedCall], door: str) -> None:
+        """What a page shows or a call's own answer, each call once, as part of a transaction.
 
-    def record(self, connection: Connection, call: ListedCall, door: str) -> None:
-        """A call that became known by its id, as part of a transaction."""
-        self._record(connection, [call], door)
-
-    def _record(self, connection: Connection, calls: Sequence[ListedCall], door: str) -> None:
-        """Writes what a page shows. An item is kept only where it is new or differs from the one before."""
+        An item is kept only where it is new or differs from the one before.
+        """
         if not calls:
             return
         connection.execute(
@@ -203,22 +164,11 @@ class CallLedger:
             ),
         )
 
-    def mark_gone(self, days: Sequence[date], began_at: datetime) -> int:
-        """Calls of these days that a complete listing, begun at `began_at`, did not show. Returns how many are new."""
-        with self._database.connection() as connection:
-            return connection.execute(
-                """UPDATE copilot_ops.calls SET gone_at = clock_timestamp(), is_dirty = true
-                WHERE call_id IN (
-                  SELECT call_id FROM copilot_ops.calls
-                  WHERE call_date = ANY(%s) AND seen_at < %s AND gone_at IS NULL ORDER BY call_id FOR UPDATE)""",
-                (list(days), began_at),
-            ).rowcount
-
     # --- fetching ----------------------------------------------------------------------------------------------
 
     def wanted(self, days: Sequence[date], *, among: Sequence[str] | None = None) -> list[WantedCall]:
         """Ready calls whose listed version is not held, newest day first. Those set aside wait for their time."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 f"""SELECT call_id, call_date, version FROM copilot_ops.calls
                 WHERE call_date = ANY(%s) AND {_IS_WANTED}
@@ -239,7 +189,7 @@ class CallLedger:
                 call = details.call
                 self.quarantine(call.call_id, call.call_date, "call-details", details.problem, unpack(details.packed))
                 unreadable.append(call.call_id)
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             if unreadable:
                 _lock(connection, [details.call.call_id for details in received])
             looks = connection.execute(
@@ -271,7 +221,7 @@ class CallLedger:
         Of the same call: an empty answer or a page of the gateway is the same for many.
         """
         whose = body if call_id is None else b"\n".join((call_id.encode(), body))
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             connection.execute(
                 """INSERT INTO copilot_ops.quarantine (call_id, call_date, origin, reason, body, body_hash)
                 VALUES (%s, %s, %s, %s, %s, %s)
@@ -280,21 +230,32 @@ class CallLedger:
             )
 
     def note_problem(self, call_id: str, problem: str, *, look_again: bool) -> None:
-        """A call that could not be had. With `look_again` it rests, longer each time; without, the next run tries."""
-        with self._database.connection() as connection:
+        """A call that could not be had. With `look_again` it rests, longer each time.
+
+        Without, the next run tries at once, a few times: a call that fails for ever rests as well, and keeps neither a
+        backfill from its end nor runs going round in circles.
+        """
+        tries = 0 if look_again else TRIES_AT_ONCE
+        with self.database.connection() as connection:
             connection.execute(
-                """UPDATE copilot_ops.calls SET last_problem = %s, looks = looks + 1,
-                  next_look_at = CASE WHEN %s THEN now() + make_interval(
-                    hours => (%s::integer[])[least(looks + 1, %s)]) END
-                WHERE call_id = %s""",
-                (problem, look_again, list(LOOK_AGAIN_HOURS), len(LOOK_AGAIN_HOURS), call_id),
+                """UPDATE copilot_ops.calls SET last_problem = %(problem)s, looks = looks + 1,
+                  next_look_at = CASE WHEN looks + 1 > %(tries)s THEN now() + make_interval(
+                    hours => (%(hours)s::integer[])[least(looks + 1 - %(tries)s, %(most)s)]) END
+                WHERE call_id = %(call_id)s""",
+                {
+                    "problem": problem,
+                    "tries": tries,
+                    "hours": list(LOOK_AGAIN_HOURS),
+                    "most": len(LOOK_AGAIN_HOURS),
+                    "call_id": call_id,
+                },
             )
 
     # --- storing -----------------------------------------------------------------------------------------------
 
     def needs_storing(self, day: date) -> bool:
         """Whether the raw file of a day is not what the ledger says."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             row = connection.execute(
                 """SELECT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE call_date = %(day)s AND is_dirty)
                     OR NOT EXISTS (
@@ -305,7 +266,7 @@ class CallLedger:
 
     def moved_calls(self, day: date) -> dict[date, list[str]]:
         """Calls that moved to this day or away from it, by the day in whose raw file their bodies still lie."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT stored_date, array_agg(call_id) FROM copilot_ops.calls
                 WHERE stored_date <> call_date AND (stored_date = %(day)s OR call_date = %(day)s)
@@ -319,7 +280,7 @@ class CallLedger:
 
         From here on the new day and the old one can be stored in any order, and a death between them loses nothing.
         """
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             for held in bodies:
                 connection.execute(
                     """INSERT INTO copilot_ops.bodies (call_id, part, received_at, body) VALUES (%s, %s, %s, %s)
@@ -339,7 +300,7 @@ class CallLedger:
 
     def calls_of(self, day: date) -> list[LedgerCall]:
         """The calls of a day, by id."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT call_id, status_raw, readiness, listed_at, fetched_at, gone_at, stored_date, quarantine_reason
                 FROM copilot_ops.calls WHERE call_date = %s ORDER BY call_id COLLATE "C" """,
@@ -349,7 +310,7 @@ class CallLedger:
 
     def held_bodies(self, call_ids: Sequence[str]) -> Iterator[HeldBody]:
         """Bodies received and not yet stored."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 "SELECT call_id, part, received_at, body FROM copilot_ops.bodies WHERE call_id = ANY(%s)",
                 (list(call_ids),),
@@ -362,7 +323,7 @@ class CallLedger:
 
         A call that changed while the file was written stays dirty, and the body that arrived meanwhile stays.
         """
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             _lock(connection, [call.call_id for call in calls])
             connection.execute(
                 """DELETE FROM copilot_ops.bodies WHERE (call_id, part, received_at) IN
@@ -398,7 +359,7 @@ class CallLedger:
         without `wait`, false where somebody else is at it.
         """
         lock = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
-        with self._database.transaction() as connection:
+        with self.database.transaction() as connection:
             row = connection.execute(f"SELECT {lock}(%s, %s)", (_DAY_SPACE, day.toordinal())).fetchone()
             yield wait or bool(row and row[0])
 
@@ -406,7 +367,7 @@ class CallLedger:
 
     def wanted_by(self, doors: Sequence[str], most: int) -> list[WantedCall]:
         """Ready calls that these doors brought and whose version is not held; newest day first, at most `most`."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 f"""SELECT call_id, call_date, version FROM copilot_ops.calls
                 WHERE door = ANY(%s) AND {_IS_WANTED} ORDER BY call_date DESC, call_id LIMIT %s""",
@@ -423,7 +384,7 @@ class CallLedger:
         return self._days("is_dirty", doors)
 
     def _days(self, condition: str, doors: Sequence[str]) -> list[date]:
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 f"""SELECT DISTINCT call_date FROM copilot_ops.calls WHERE door = ANY(%s) AND ({condition})
                 ORDER BY call_date DESC""",
@@ -433,7 +394,7 @@ class CallLedger:
 
     def known(self, call_id: str) -> KnownCall | None:
         """What the ledger says of a call that was named; None where it does not know it."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             row = connection.execute(
                 """SELECT call_id, calls.call_date, started_at, readiness,
                   held_version IS NOT DISTINCT FROM version AND gone_at IS NULL,
@@ -450,7 +411,7 @@ class CallLedger:
 
     def due_for_a_look(self, most_looks: int, limit: int) -> list[tuple[str, int]]:
         """Calls that were not ready and may be by now: (id, looks so far), the longest waiting first."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT call_id, looks FROM copilot_ops.calls
                 WHERE readiness IN ('pending', 'unknown') AND gone_at IS NULL AND next_look_at <= now()
@@ -461,11 +422,27 @@ class CallLedger:
 
     def days_that_lost_a_call(self) -> list[date]:
         """Days whose tables still show a call that moved away."""
-        with self._database.connection() as connection:
+        with self.database.connection() as connection:
             rows = connection.execute(
                 "SELECT call_date FROM copilot_ops.days WHERE lost_a_call ORDER BY call_date DESC"
             ).fetchall()
         return [row[0] for row in rows]
+
+    def days_with_older_scores(self) -> list[date]:
+        """Days whose call tables were made anew after their score tables; newest first."""
+        with self.database.connection() as connection:
+            rows = connection.execute(
+                "SELECT call_date FROM copilot_ops.days WHERE scored_at < tabulated_at ORDER BY call_date DESC"
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def mark_scored(self, connection: Connection, day: date) -> None:
+        """The score tables of the day are made anew; part of the transaction that loads them."""
+        connection.execute(
+            """INSERT INTO copilot_ops.days (call_date, scored_at) VALUES (%s, clock_timestamp())
+            ON CONFLICT (call_date) DO UPDATE SET scored_at = excluded.scored_at""",
+            (day,),
+        )
 
     def mark_tabulated(self, connection: Connection, day: date) -> None:
         """The tables of the day are made anew; part of the transaction that loads them."""

@@ -1,4 +1,4 @@
-"""Who is fetching or scoring what right now: session-level advisory locks, which die with the process that holds them.
+"""Who is doing what right now: session-level advisory locks, which die with the process that holds them.
 
 A claim needs no lease and no clean-up: `kill -9` closes the connection and the server lets go of the locks.
 """
@@ -14,6 +14,7 @@ import psycopg
 # The first key of the two-part lock: what the claims are on, and nobody else's locks.
 DETAILS = 720_311
 SCORING = 720_317
+RUNS = 720_318  # a run of Dagster's that somebody is working on
 
 
 class Claims:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import Enum
 
 import pyarrow as pa
@@ -27,7 +27,7 @@ from copilot_pipeline.errors import (
     PipelineError,
     UnreadableBody,
 )
-from copilot_pipeline.ledger import CallLedger, Claims, ReceivedDetails, WantedCall
+from copilot_pipeline.ledger import CallLedger, Claims, Listings, ReceivedDetails, WantedCall
 from copilot_pipeline.ledger.bodies import pack
 from copilot_pipeline.steps.landing import kind_of
 from copilot_pipeline.steps.listing import Lister, Stretch, stretches
@@ -92,6 +92,7 @@ class Extraction:
         self,
         client: ClariClient,
         ledger: CallLedger,
+        listings: Listings,
         storing: Storing,
         claims: Claims,
         *,
@@ -104,7 +105,8 @@ class Extraction:
         self._ledger = ledger
         self._storing = storing
         self._claims = claims
-        self._lister = Lister(client, ledger, door)
+        self._listings = listings
+        self._lister = Lister(client, ledger, listings, door)
         self._most_workers = requests_in_flight
         self._pace = requests_per_second or UNPACED_REQUESTS_PER_SECOND
         self._progress = progress or Silence()
@@ -120,18 +122,25 @@ class Extraction:
         self._stop: BaseException | None = None
         self._running = 0
 
-    def run(self, days: Sequence[date], *, known: Sequence[WantedCall] | None = None) -> Iterator[DayReport]:
+    def run(
+        self, days: Sequence[date], *, known: Sequence[WantedCall] | None = None, since: datetime | None = None
+    ) -> Iterator[DayReport]:
         """Yields a report as each day is stored, newest first as far as the answers allow.
 
-        With `known`, these calls of the days are fetched and no other, and no list is asked for.
+        With `known`, these calls of the days are fetched and no other, and no list is asked for. `since` is when the
+        days were ordered (by default, now): what was listed after that, by a run that died, is not listed again.
 
         One day's trouble is in its report. Refused credentials and a spent budget concern all days: what is held is
         stored, and then they are raised.
         """
+        since = since or self._ledger.now()
+        listed = set(days) if known is not None else self._listings.days_listed(days, since)
+        to_list = stretches(sorted(set(days) - listed))
+        newest_first = sorted((*to_list, *stretches(sorted(listed))), key=lambda one: one.days[-1], reverse=True)
         with ThreadPoolExecutor(self._most_workers + 1, thread_name_prefix="clari") as pool:
             try:
-                for stretch in stretches(days):
-                    yield from self._run_stretch(pool, stretch, known)
+                for stretch in newest_first:
+                    yield from self._run_stretch(pool, stretch, known, since if stretch in to_list else None)
                     if self._stop is not None:
                         break
             finally:
@@ -140,16 +149,22 @@ class Extraction:
             raise self._stop
 
     def _run_stretch(
-        self, pool: ThreadPoolExecutor, stretch: Stretch, known: Sequence[WantedCall] | None
+        self,
+        pool: ThreadPoolExecutor,
+        stretch: Stretch,
+        known: Sequence[WantedCall] | None,
+        list_since: datetime | None,
     ) -> Iterator[DayReport]:
+        """`list_since` None: the stretch is listed."""
         self._open = dict.fromkeys(stretch.days, 0)
         self._reports = {day: DayReport(day) for day in stretch.days}
-        began_at = self._ledger.now()
-        listing, listed_whole = known is None, known is not None
+        listing, listed_whole = list_since is not None, list_since is None
         if known is not None:
             self._enqueue([call for call in known if call.call_date in self._open])
+        elif list_since is None:
+            self._enqueue(self._ledger.wanted(stretch.days))
         else:
-            pool.submit(self._list, stretch)
+            pool.submit(self._list, stretch, list_since)
         while listing or self._running or self._waiting or self._elsewhere:
             self._refill(pool)
             if not (listing or self._running):
@@ -165,7 +180,6 @@ class Extraction:
                     self._listing_failed(event.error, stretch)
                 elif event.call_ids is None:
                     listing, listed_whole = False, True
-                    self._ledger.mark_gone(stretch.days, began_at)
                     self._enqueue(self._ledger.wanted(stretch.days))
                 else:
                     self._enqueue(self._ledger.wanted(stretch.days, among=event.call_ids))
@@ -192,10 +206,10 @@ class Extraction:
 
     # --- listing -----------------------------------------------------------------------------------------------
 
-    def _list(self, stretch: Stretch) -> None:
+    def _list(self, stretch: Stretch, since: datetime) -> None:
         """In a worker: lists the stretch and hands each page over."""
         try:
-            for call_ids in self._lister.pages(stretch.window(self._ledger.zone)):
+            for call_ids in self._lister.pages(stretch.window(self._ledger.zone), since=since, days=stretch.days):
                 self._done.put(_Page(stretch, call_ids))
             self._done.put(_Page(stretch, None))
         except Exception as error:  # noqa: BLE001 - handed over whole to the main thread, which sorts it

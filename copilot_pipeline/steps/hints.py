@@ -32,6 +32,7 @@ from copilot_pipeline.ledger import (
     Inbox,
     InboxItem,
     KnownCall,
+    Listings,
     ReceivedDetails,
     WantedCall,
 )
@@ -169,7 +170,8 @@ class Hints:
         if not self._client.capabilities.has_modified_filter:
             return False
         window = ListWindow("started", known.started_at - OVERLAP, known.started_at + OVERLAP)
-        pages = list(Lister(self._client, self._ledger, WEBHOOK).pages(window))
+        lister = Lister(self._client, self._ledger, Listings(self._ledger), WEBHOOK)
+        pages = list(lister.pages(window, since=self._ledger.now()))
         return any(known.call_id in page for page in pages)
 
     def _follow_known(self, item: InboxItem, followed: Followed) -> None:
@@ -225,7 +227,7 @@ class Hints:
         with self._database.transaction() as connection:
             if item is not None and not self._inbox.done([item], connection=connection):
                 return
-            self._ledger.record(connection, listed, door)
+            self._ledger.record(connection, [listed], door)
             if listed.readiness is Readiness.READY and not listed.has_details:
                 call = WantedCall(listed.call_id, day, listed.version)
                 self._ledger.keep_on(connection, [ReceivedDetails(call, pack(body))])

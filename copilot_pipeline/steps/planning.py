@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from copilot_pipeline.pacing import Week
 
+DEEPEST_WINDOW = 10_000  # more calls than these are listed in halves
+
 
 @dataclass(frozen=True, slots=True)
 class BackfillPlan:
-    """What a range of days will take. `calls` is what the list counts; those held already cost nothing."""
+    """What a range of days will take. `calls` is what the list counts, `ready` those of them that can be fetched; those
+    held already cost nothing.
+    """
 
     first_day: date
     last_day: date
     calls: int
+    ready: int
     held: int
     list_requests: int
     requests: int
@@ -34,24 +40,31 @@ def plan_backfill(
     first: date,
     last: date,
     *,
-    calls: int,
+    calls: Sequence[float],
+    ready: int,
     held: int,
     page_size: int,
-    days_per_run: int,
     requests_per_second: float,
     week: Week,
     now: datetime,
 ) -> BackfillPlan:
-    """`week` is the running week as a backfill may use it: its limit is without the reserve."""
-    runs = math.ceil(((last - first).days + 1) / days_per_run)
-    listing = max(math.ceil(calls / page_size), runs)
-    requests = listing + max(0, calls - held)
+    """`calls` are those of each run; `week` is the running week as a backfill may use it: without the reserve."""
+    listing = math.ceil(sum(pages_of(count, page_size) for count in calls))
+    requests = listing + max(0, ready - held)
     hours = requests / requests_per_second / 3600 if requests_per_second else 0.0
-    weeks, done_at = _end(requests, requests_per_second, week, now)
-    return BackfillPlan(first, last, calls, held, listing, requests, runs, hours, weeks, done_at)
+    weeks, done_at = end_of(requests, requests_per_second, week, now)
+    total = round(sum(calls))
+    return BackfillPlan(first, last, total, ready, held, listing, requests, len(calls), hours, weeks, done_at)
 
 
-def _end(requests: int, requests_per_second: float, week: Week, now: datetime) -> tuple[int, datetime]:
+def pages_of(calls: float, page_size: int) -> float:
+    """The list requests of a window. A count that is an average has half a page more than it fills."""
+    if calls > DEEPEST_WINDOW:
+        return 1 + 2 * pages_of(calls / 2, page_size)
+    return max(1.0, math.ceil(calls / page_size) if calls == int(calls) else calls / page_size + 0.5)
+
+
+def end_of(requests: int, requests_per_second: float, week: Week, now: datetime) -> tuple[int, datetime]:
     """How many calendar weeks so many requests touch, and when the last one is sent."""
 
     def lasting(count: int) -> timedelta:
@@ -59,7 +72,7 @@ def _end(requests: int, requests_per_second: float, week: Week, now: datetime) -
 
     left = max(0, week.limit - week.used)
     if requests <= left:
-        return 1, now + lasting(requests)
+        return 1, max(now, week.closed_until or now) + lasting(requests)
     after = requests - left
     more_weeks = math.ceil(after / week.limit)
     in_the_last = after - (more_weeks - 1) * week.limit

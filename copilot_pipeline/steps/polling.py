@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 from copilot_pipeline.clari import ClariClient, ListWindow
 from copilot_pipeline.database import Database
-from copilot_pipeline.ledger import CallLedger
+from copilot_pipeline.ledger import CallLedger, Listings
 from copilot_pipeline.steps.listing import Lister
 
 DOOR = "polling"
+# An older window has lost calls that changed again meanwhile, so its pages have shifted: it begins with its first one.
+POSITION_LASTS = timedelta(hours=1)
 _MARK = "polled until"
 _WINDOW = "poll under way"
 
@@ -39,9 +41,12 @@ class PollingRules:
 class Polling:
     """One poll at a time."""
 
-    def __init__(self, client: ClariClient, ledger: CallLedger, database: Database, rules: PollingRules) -> None:
+    def __init__(
+        self, client: ClariClient, ledger: CallLedger, listings: Listings, database: Database, rules: PollingRules
+    ) -> None:
         self._client = client
         self._ledger = ledger
+        self._listings = listings
         self._database = database
         self._rules = rules
 
@@ -50,7 +55,9 @@ class Polling:
         after, before = self._window()
         can_ask_for_changes = self._client.capabilities.has_modified_filter
         window = ListWindow("modified" if can_ask_for_changes else "started", after, before)
-        calls = sum(len(page) for page in Lister(self._client, self._ledger, DOOR).pages(window))
+        lister = Lister(self._client, self._ledger, self._listings, DOOR)
+        since = self._ledger.now() - POSITION_LASTS
+        calls = sum(len(page) for page in lister.pages(window, since=since))
         with self._database.transaction() as connection:
             connection.execute(
                 """INSERT INTO copilot_ops.notes (name, value) VALUES (%s, %s)

@@ -19,6 +19,13 @@ BACKLOG = "backlog "
 BUDGET = "weekly budget"
 _WATCHED = (SINK, BACKLOG, BUDGET)
 
+_WHY_CLOSED = {
+    None: "The week's Clari Copilot requests are used up ({used}).",
+    "server": "Clari Copilot says that the week's requests are used up, by our count {used}. If that is less, somebody "
+    "else uses the same key.",
+    "foreign": "Clari Copilot refuses requests though the pace is kept: somebody else uses the same key.",
+    "asked": "Clari Copilot asks not to be asked for a while.",
+}
 _CALLS_WANTED = """
 SELECT count(*) FROM copilot_ops.calls
 WHERE readiness = 'ready' AND gone_at IS NULL AND version IS DISTINCT FROM held_version
@@ -85,12 +92,11 @@ class Watching:
         yield from self._of_backlog("calls to fetch", self._calls_wanted())
         if week is not None:
             spent = week()
-            closed_until = self._closed_until()
-            if spent.used >= spent.limit or closed_until is not None:
-                opens_at = closed_until or spent.resets_at
+            if spent.used >= spent.limit or spent.closed_until is not None:
+                opens_at = spent.closed_until or spent.resets_at
                 yield Problem(
                     BUDGET,
-                    f"The week's Clari Copilot requests are used up ({spent.used:,} of {spent.limit:,}).",
+                    _WHY_CLOSED[spent.closed_because].format(used=f"{spent.used:,} of {spent.limit:,}"),
                     f"Nothing: work waits and goes on by itself after {opens_at:%Y-%m-%d %H:%M} UTC.",
                 )
 
@@ -102,16 +108,6 @@ class Watching:
                 f"{waiting:,} {name} wait, more every hour ({', '.join(f'{count:,}' for count in counts)}).",
                 "Is the daemon running? See the failed runs in the Dagster UI, and: copilot-pipeline deliveries",
             )
-
-    def _closed_until(self) -> datetime | None:
-        """Until when the vendor itself has closed the week, whatever we have counted."""
-        with self._database.connection() as connection:
-            row = connection.execute(
-                """SELECT max(closed_until) FROM copilot_ops.pace
-                WHERE closed_until > %s AND closed_because = 'week' AND name = 'clari'""",
-                (self._now(),),
-            ).fetchone()
-        return row[0] if row else None
 
     def _calls_wanted(self) -> int:
         with self._database.connection() as connection:

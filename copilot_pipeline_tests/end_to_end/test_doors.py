@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from copilot_pipeline.ledger.inbox import Delivery
-from copilot_pipeline.pacing import Week
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox.calls import PENDING
 from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.steps.hints import WEBHOOK
-from copilot_pipeline.steps.planning import plan_backfill
 from copilot_pipeline.steps.polling import DOOR
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
@@ -158,27 +157,25 @@ def test_somebody_else_on_the_key_is_noticed(make_pipeline: MakePipeline) -> Non
     assert httpx.get(f"{pipeline.sandbox.url}/_sandbox/stats").json()["refused_for_the_week"] <= 8
 
 
-@pytest.mark.parametrize(
-    ("calls", "used", "weeks", "days_later"),
-    [(500, 0, 1, 0), (900, 100, 2, 3), (2500, 0, 3, 10), (0, 1000, 2, 3)],
-)
-def test_a_plan_adds_up(calls: int, used: int, weeks: int, days_later: int) -> None:
-    """Requests are the pages and the details that are not held; weeks are those of the calendar, the last one not
-    before the reset that it needs."""
-    now = datetime(2026, 3, 5, tzinfo=UTC)  # a Thursday
-    week = Week(date(2026, 3, 1), datetime(2026, 3, 8, tzinfo=UTC), used, 1000, {})
-    plan = plan_backfill(
-        date(2026, 1, 1),
-        date(2026, 1, 14),
-        calls=calls,
-        held=0,
-        page_size=100,
-        days_per_run=7,
-        requests_per_second=9,
-        week=week,
-        now=now,
+def test_a_call_that_moves_away_leaves_nothing_behind(make_pipeline: MakePipeline) -> None:
+    """A call is moved to another day, and the two days are run one after the other: its rows and its scores are in one
+    partition only, in both stores, and nothing is paid for again."""
+    pipeline = make_pipeline(days=2, calls_per_day=5)
+    first, last = pipeline.days()
+    pipeline.run()
+    moved = next(
+        call["call_id"]
+        for call in pipeline.sandbox.truth()
+        if call["day"] == first and is_transcribed(call) and call["details"]["transcript"]
     )
-    assert plan.runs == 2
-    assert plan.requests == max(2, -(-calls // 100)) + calls
-    assert plan.weeks == weeks
-    assert (plan.done_at - now).days == days_later
+    pipeline.sandbox.edit(moved, time=f"{last}T12:00:00.000Z")
+    for day in (first, last):
+        command = pipeline.command("run", "--from", day, "--to", day)
+        subprocess.run(command, env=pipeline.environment(), cwd=pipeline.home, check=True, capture_output=True)
+    for table in ("calls", "utterances", "semarize_runs", "semarize_scores"):
+        files = (pipeline.home / "lake" / table).glob("*/*.parquet")
+        days = {file.parent.name for file in files if moved in pq.read_table(file)["call_id"].to_pylist()}
+        assert days == {f"call_date={last}"}, table
+        rows = pipeline.query(f"SELECT DISTINCT call_date::text FROM copilot.{table} WHERE call_id = %s", moved)
+        assert rows == [{"call_date": last}], table
+    assert pipeline.sandbox.stats()["runs_most_for_one_input"] == 1

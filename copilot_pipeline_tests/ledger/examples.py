@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from copilot_pipeline.ledger import CallLedger, HeldBody, LedgerCall, ReceivedDetails, WantedCall
+from copilot_pipeline.ledger import CallLedger, HeldBody, LedgerCall, Listing, Listings, ReceivedDetails, WantedCall
 from copilot_pipeline.ledger.bodies import pack
 from copilot_pipeline.records import ListedCall, Readiness
 
@@ -30,13 +30,24 @@ def listed(
     )
 
 
-def record(ledger: CallLedger, *calls: ListedCall, next_skip: int | None = None, door: str = "run") -> datetime:
-    """Records a page, and returns when its listing began."""
+WINDOW = Listing("run", "started", AFTER, BEFORE)
+
+
+def listings_of(ledger: CallLedger) -> Listings:
+    """The ledger of listings beside a ledger of calls."""
+    return Listings(ledger)
+
+
+def record(ledger: CallLedger, *calls: ListedCall) -> datetime:
+    """Records what a page shows, and returns when its listing began."""
     began_at = ledger.now()
-    ledger.record_page(
-        calls, door=door, basis="started", after=AFTER, before=BEFORE, next_skip=next_skip, began_at=began_at
-    )
+    listings_of(ledger).record_page(WINDOW, calls, next_skip=None)
     return began_at
+
+
+def mark_gone(ledger: CallLedger, began_at: datetime, *days: date) -> int:
+    """A listing of these days that began then ends."""
+    return listings_of(ledger).finish(WINDOW, days or [DAY], began_at)
 
 
 def wanted_ids(ledger: CallLedger, *days: date) -> list[str]:

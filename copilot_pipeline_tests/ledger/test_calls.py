@@ -16,14 +16,13 @@ from copilot_pipeline.ledger import CallLedger, HeldBody, ReceivedDetails, Wante
 from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.records import Readiness
 from copilot_pipeline_tests.ledger.examples import (
-    AFTER,
-    BEFORE,
     DAY,
     NEXT_DAY,
     NOON,
     bodies_of,
     keep,
     listed,
+    mark_gone,
     mark_stored,
     record,
     store,
@@ -94,12 +93,6 @@ def test_one_page_may_show_a_call_twice(ledger: CallLedger) -> None:
     assert len(ledger.calls_of(DAY)) == 2
 
 
-def test_an_empty_page_is_a_page(ledger: CallLedger) -> None:
-    """A page without calls moves the position like any other."""
-    record(ledger, next_skip=100)
-    assert ledger.listing_position("run", "started", AFTER, BEFORE) is not None
-
-
 def test_the_item_is_kept_only_when_it_changed(ledger: CallLedger) -> None:
     """After a day is stored, listing it unchanged puts nothing back; a change of any field does."""
     record(ledger, listed())
@@ -110,37 +103,6 @@ def test_the_item_is_kept_only_when_it_changed(ledger: CallLedger) -> None:
     record(ledger, listed(content="another title"))
     assert bodies_of(ledger) == {("c-1", "listed"): b"another title"}
     assert ledger.needs_storing(DAY)
-
-
-def test_a_listing_goes_on_where_it_stopped(ledger: CallLedger) -> None:
-    """Killed at page 3, it goes on at page 4, with the moment it began; other doors and windows have their own."""
-    began_at = record(ledger, listed(), next_skip=300)
-    assert ledger.listing_position("run", "started", AFTER, BEFORE) == (300, began_at)
-    assert ledger.listing_position("schedule", "started", AFTER, BEFORE) is None
-    assert ledger.listing_position("run", "modified", AFTER, BEFORE) is None
-    assert ledger.listing_position("run", "started", AFTER, BEFORE - timedelta(hours=1)) is None
-    record(ledger, listed(), next_skip=None)
-    assert ledger.listing_position("run", "started", AFTER, BEFORE) is None
-
-
-def test_an_old_position_is_not_gone_on_from(ledger: CallLedger) -> None:
-    """An hour later the pages have shifted: the listing begins anew."""
-    ledger.record_page(
-        [], door="run", basis="started", after=AFTER, before=BEFORE, next_skip=300,
-        began_at=ledger.now() - timedelta(minutes=61),
-    )  # fmt: skip
-    assert ledger.listing_position("run", "started", AFTER, BEFORE) is None
-
-
-def test_a_page_and_its_position_are_one(ledger: CallLedger, database: Database) -> None:
-    """Where the calls of a page cannot be written, the position does not move over them."""
-    record(ledger, listed(), next_skip=100)
-    with pytest.raises(Exception, match="NUL"):
-        record(ledger, listed("c-2"), listed("c\x00"), next_skip=200)
-    position = ledger.listing_position("run", "started", AFTER, BEFORE)
-    assert position is not None
-    assert position[0] == 100
-    assert [call.call_id for call in ledger.calls_of(DAY)] == ["c-1"]
 
 
 def test_the_day_is_that_of_the_zone(database: Database) -> None:
@@ -160,17 +122,17 @@ def test_a_call_the_list_no_longer_shows_is_gone(ledger: CallLedger) -> None:
     record(ledger, listed(), listed("c-2"))
     store(ledger)
     began_at = record(ledger, listed())
-    assert ledger.mark_gone([DAY], began_at) == 1
+    assert mark_gone(ledger, began_at) == 1
     assert {call.call_id: call.gone_at is not None for call in ledger.calls_of(DAY)} == {"c-1": False, "c-2": True}
     assert wanted_ids(ledger) == ["c-1"]
     assert ledger.needs_storing(DAY)
-    assert ledger.mark_gone([DAY], began_at) == 0
+    assert mark_gone(ledger, began_at) == 0
 
 
 def test_only_the_listed_days_are_judged(ledger: CallLedger) -> None:
     """A call of a day that was not listed is not gone."""
     record(ledger, listed(), listed("c-2", started_at=NOON + timedelta(days=1)))
-    assert ledger.mark_gone([DAY], ledger.now()) == 1
+    assert mark_gone(ledger, ledger.now()) == 1
     assert wanted_ids(ledger) == ["c-2"]
 
 
@@ -178,7 +140,7 @@ def test_a_call_that_comes_back_is_there_again(ledger: CallLedger) -> None:
     """Shown again, unchanged, it is wanted again and its day is stored anew."""
     record(ledger, listed())
     store(ledger)
-    ledger.mark_gone([DAY], ledger.now())
+    mark_gone(ledger, ledger.now())
     store(ledger)
     record(ledger, listed())
     assert wanted_ids(ledger) == ["c-1"]
@@ -314,7 +276,7 @@ def test_a_call_that_goes_while_a_day_is_stored_stays_due(ledger: CallLedger) ->
     """Marked gone after the file was read out, the call is stored again as gone."""
     record(ledger, listed())
     calls, bodies = ledger.calls_of(DAY), list(ledger.held_bodies(["c-1"]))
-    ledger.mark_gone([DAY], ledger.now())
+    mark_gone(ledger, ledger.now())
     mark_stored(ledger, calls, bodies)
     assert ledger.needs_storing(DAY)
 
