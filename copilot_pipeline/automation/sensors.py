@@ -182,11 +182,11 @@ def _why_closed(runtime: Runtime, door: str) -> str | None:
 )
 def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """One run at a time."""
-    due = _watcher().delivering().outbox.due()
+    due = _watcher().delivering().due()
     if not due:
         return dg.SkipReason("nothing is due")
     if context.instance.get_runs_count(dg.RunsFilter(job_name=deliver.name, statuses=UNDER_WAY)):
-        return dg.SkipReason(f"{due} due; a run is under way")
+        return dg.SkipReason(f"due: {', '.join(due)}; a run is under way")
     return dg.SensorResult([dg.RunRequest(tags=ARRIVALS_PRIORITY)])
 
 

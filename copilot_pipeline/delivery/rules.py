@@ -88,6 +88,14 @@ class Rule:
             payload, silent,
         )  # fmt: skip
 
+    def knows(self, call: ScoredCall) -> bool:
+        """Every kit it waits for has answered, or is not for this call: what it does not want now, it does not want.
+
+        A run that failed says nothing, and takes nothing back that was said before.
+        """
+        statuses = [call.runs[kit].status if kit in call.runs else "wanted" for kit in self.kits]
+        return "succeeded" in statuses and set(statuses) <= {"succeeded", "skipped"}
+
     def _silent_because(self, call: ScoredCall, scored_at: datetime, now: datetime, since: datetime) -> str | None:
         if self.is_silent_at_first and scored_at < since:
             return "scored before the rule was there"
