@@ -19,6 +19,7 @@ from copilot_pipeline.automation.jobs import (
 )
 from copilot_pipeline.automation.schedules import daily_calls
 from copilot_pipeline.delivery.incidents import Problem
+from copilot_pipeline.errors import BudgetSpent, CredentialsRefused
 from copilot_pipeline.ledger.backfills import Backfill, chunks
 from copilot_pipeline.runtime import BACKFILL, Runtime
 from copilot_pipeline.settings.loading import load_settings
@@ -198,11 +199,22 @@ def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | 
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """A run that waits for the week's budget is no failure: it goes on by itself."""
     run = context.dagster_run
-    if run.tags.get("dagster/will_retry") == "true":
+    if run.tags.get("dagster/will_retry") == "true" or _is_told_elsewhere(context):
         return
     what = f"Run {run.run_id[:8]} of {run.job_name} failed."
     todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
     _watcher().watching().tell(Problem(f"run {run.job_name}", what, todo))
+
+
+def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
+    """A refused key and a spent week are one failure each, however many runs meet them."""
+    for event in context.get_step_failure_events():
+        error = event.step_failure_data.error
+        while error is not None:
+            if error.cls_name in (CredentialsRefused.__name__, BudgetSpent.__name__):
+                return True
+            error = error.cause
+    return False
 
 
 @dg.run_status_sensor(

@@ -43,8 +43,14 @@ def incident_payload(kind: str, problem: Problem, stage: Stage, since: datetime)
     return plain_message(heading, [problem.what, f"What to do: {problem.what_to_do}", began])
 
 
-def is_growing(counts: Iterable[int]) -> bool:
-    """Whether hourly counts, oldest first, show a backlog that nobody works off."""
+def is_growing(counts: Iterable[int], *, is_known: bool) -> bool:
+    """Whether hourly counts, oldest first, show a backlog that nobody works off.
+
+    One that was told of (`is_known`) is over when it shrinks, and not when it merely grows no further.
+    """
     latest = list(counts)[-GROWING_LOOKS:]
-    rises = all(after > before for before, after in pairwise(latest))
-    return len(latest) == GROWING_LOOKS and rises and latest[-1] >= SMALL_BACKLOG
+    if not latest or latest[-1] < SMALL_BACKLOG:
+        return False
+    if is_known:
+        return latest[-1] >= latest[-2] if len(latest) > 1 else True
+    return len(latest) == GROWING_LOOKS and all(after > before for before, after in pairwise(latest))
