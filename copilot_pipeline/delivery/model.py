@@ -95,6 +95,9 @@ class Sink(Protocol):
     def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """Tries once, and says for each delivery what became of it, in the same order."""
 
+    def doubt(self) -> None:
+        """It was down when it was last asked: where a repeat does harm, it has to answer before anything is risked."""
+
     def close(self) -> None:
         """Closes connections."""
 

@@ -236,6 +236,13 @@ class Sending:
             (failures, now, next_try, troubled.trouble, troubled.reason, sink),
         )
 
+    def is_down(self, sink: str) -> bool:
+        """The sink did not answer when it was last asked, or said that it is down."""
+        row = self._connection.execute(
+            "SELECT 1 FROM copilot_ops.sinks WHERE name = %s AND trouble = 'down'", (sink,)
+        ).fetchone()
+        return row is not None
+
     def next_due(self, sink: str, *, are_records: bool) -> datetime | None:
         """When something of this sink may next be sent; None where nothing waits."""
         return _next_due(self._connection, sink, are_records)

@@ -188,6 +188,8 @@ class Delivering:
             except ConfigurationError as error:
                 return counts, str(error)
             try:
+                if sending.is_down(name):
+                    sink.doubt()
                 while True:
                     taken = sending.take(
                         name, sink.batch_size, are_records=kind not in ANNOUNCING, ignore_delay=ignore_delay

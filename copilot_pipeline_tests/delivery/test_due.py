@@ -66,3 +66,33 @@ def test_what_comes_in_does_not_wait_for_a_sink_that_takes_its_time(database: Da
         steps.enqueue([DAY])
         sender.join()
         assert is_told.is_set()
+
+
+def test_an_outage_makes_one_message_uncertain_and_no_more(database: Database) -> None:
+    """Connections are taken and closed for an hour. What is tried meanwhile is a question that posts nothing."""
+    clock = Clock()
+    is_down = True
+    arrived = []
+
+    def answer(asked: Asked) -> Reply:
+        if is_down:
+            return Reply(200, b"", is_cut=True)
+        if asked.method == "POST":
+            arrived.append(asked.body)
+        return OK if asked.method == "POST" else Reply(405)
+
+    for number in range(5):
+        add_call(database, f"call-{number}", {"risk_flag": True})
+    with serving(answer) as server:
+        steps = delivering(database, server.url, rules(RISK), clock)
+        steps.enqueue([DAY])
+        for _ in range(12):
+            steps.send(patience_seconds=0)
+            clock.move(minutes=5)
+        posts = [asked for asked in server.asked if asked.method == "POST"]
+        assert (len(posts), len(server.asked) > 4) == (1, True)
+        is_down = False
+        clock.move(minutes=10)
+        steps.send()
+    assert len(arrived) == 4
+    assert sorted(row.state for row in steps.outbox.listed()) == ["delivered"] * 4 + ["uncertain"]

@@ -63,7 +63,7 @@ class Line:
             timeout=timeout, limits=_LIMITS, headers={"User-Agent": USER_AGENT, "Accept": "application/json"}
         )
 
-    def send(self, method: str, url: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:
+    def send(self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str]) -> Reply:
         """One request. Raises `NotSent` or `NoAnswer`, whose text names the kind of failure and never the address."""
         token = _is_secret.set(True)
         try:
@@ -72,6 +72,8 @@ class Line:
             raise NotSent("the key or the address holds a character that cannot be sent") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise NotSent(f"cannot be reached ({type(error).__name__})") from None
+        except (httpx.WriteError, httpx.WriteTimeout) as error:  # a part of a request is none
+            raise NotSent(f"the request could not be sent whole ({type(error).__name__})") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise NotSent(f"the address cannot be used ({type(error).__name__})") from None
         except httpx.RequestError as error:  # bodies that cannot be unpacked are among them

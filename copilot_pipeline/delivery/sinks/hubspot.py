@@ -68,6 +68,9 @@ class HubspotSink:
             return _of_error(reply.body.decode("utf-8", "replace"), answer)
         return refused_or_later(reply, _category(answer))
 
+    def doubt(self) -> None:
+        """A repeat does no harm: nothing to ask."""
+
     def close(self) -> None:
         """Closes the connection."""
         self._line.close()
