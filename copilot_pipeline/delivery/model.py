@@ -96,7 +96,7 @@ class Sink(Protocol):
         """Tries once, and says for each delivery what became of it, in the same order."""
 
     def doubt(self) -> None:
-        """It was down when it was last asked: where a repeat does harm, it has to answer before anything is risked."""
+        """It left a message unanswered: where a repeat does harm, it has to answer before another one is risked."""
 
     def close(self) -> None:
         """Closes connections."""

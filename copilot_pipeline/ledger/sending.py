@@ -31,6 +31,9 @@ LONGEST_DELAY_SECONDS = 600.0  # a sink that is back hears of it within ten minu
 LONGEST_WISH_SECONDS = 86_400.0  # of a Retry-After that is obeyed
 # A key that is refused is not tried again soon: some services lock it. As if it had failed so often already.
 _HEAD_START_OF_CREDENTIALS = 5
+# Of so many tries at a sink that leaves messages uncertain one is a message, the others a question: some servers answer
+# no questions.
+_RISKED_EVERY = 6
 _SPACE = 720_314  # the first key of the locks: senders of this pipeline
 
 # What may be sent next: each message; of a CRM's record the newest scores of each rule, the rest gives way to them.
@@ -236,10 +239,13 @@ class Sending:
             (failures, now, next_try, troubled.trouble, troubled.reason, sink),
         )
 
-    def is_down(self, sink: str) -> bool:
-        """The sink did not answer when it was last asked, or said that it is down."""
+    def is_in_doubt(self, sink: str) -> bool:
+        """A message became uncertain since the sink fails, and it is not yet time to risk another one."""
         row = self._connection.execute(
-            "SELECT 1 FROM copilot_ops.sinks WHERE name = %s AND trouble = 'down'", (sink,)
+            """SELECT 1 FROM copilot_ops.sinks WHERE name = %(sink)s AND failures %% %(every)s <> 0 AND EXISTS (
+              SELECT 1 FROM copilot_ops.outbox
+              WHERE sink = %(sink)s AND state = 'uncertain' AND settled_at >= failing_since)""",
+            {"sink": sink, "every": _RISKED_EVERY},
         ).fetchone()
         return row is not None
 

@@ -188,7 +188,7 @@ class Delivering:
             except ConfigurationError as error:
                 return counts, str(error)
             try:
-                if sending.is_down(name):
+                if sending.is_in_doubt(name):
                     sink.doubt()
                 while True:
                     taken = sending.take(

@@ -3,8 +3,8 @@
 The messages are made with Slack's own `slack_sdk` models. Its `WebhookClient` does not send them: it cannot tell
 whether a message that got no answer had gone out, and writes message bodies into debug logs.
 Incoming webhooks know no idempotency key: a message without an answer is not sent again unless the sink says so
-(`when_unsure: resend`). So that an outage does not make every message uncertain that is tried in it, a server that was
-down is first asked for something that posts nothing.
+(`when_unsure: resend`). So that an outage does not make every message uncertain that is tried in it, a server that
+left one unanswered is first asked for something that posts nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SlackSink:
         return [self._post(delivery) for delivery in batch]
 
     def doubt(self) -> None:
-        """It was down when it was last asked."""
+        """It left a message unanswered."""
         self._is_in_doubt = not self._may_repeat
 
     def _post(self, delivery: Delivery) -> Outcome:
@@ -58,15 +58,14 @@ class SlackSink:
         return refused_or_later(reply, text if _MACHINE_CODE.match(text) else None)
 
     def _why_down(self) -> Outcome | None:
-        """A GET posts nothing, whatever Slack thinks of it. None where there is an answer."""
+        """A GET posts nothing. Whatever is answered, it is an answer: then None."""
         try:
-            reply = self._line.send("GET", self._url, headers={})
+            self._line.send("GET", self._url, headers={})
         except NotSent as error:
             return unreached(error)
         except NoAnswer as error:
             return unanswered(error, may_repeat=True)
-        is_down = reply.status >= 500 and reply.status != 501  # 501: it knows POST only, and it is there
-        return refused_or_later(reply) if is_down else None
+        return None
 
     def close(self) -> None:
         """Closes the connection."""
