@@ -38,7 +38,7 @@ def incident_payload(kind: str, problem: Problem, stage: Stage, since: datetime)
         return {"type": EVENT_TYPES[stage], "data": data}
     began = f"Since {since:%Y-%m-%d %H:%M} UTC."
     if stage == "over":
-        return plain_message(f"Over: {problem.name}", [problem.what, began, "Nothing more to do."])
+        return plain_message(f"Over: {problem.name}", [f"It was: {problem.what}", began, "Nothing more to do."])
     heading = f"Failure: {problem.name}" if stage == "open" else f"Still failing: {problem.name}"
     return plain_message(heading, [problem.what, f"What to do: {problem.what_to_do}", began])
 

@@ -71,9 +71,12 @@ def test_a_message_says_what_happened_and_what_to_do(database: Database) -> None
         watching = Watching(database, [("slack", "slack")], now=clock)
         assert watching.tell(Problem("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
         assert not watching.tell(Problem("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
+        assert not watching.tell(Problem("daily run", "It failed again.", "Open it in the Dagster UI."))
+        assert [incident.what for incident in watching.open_incidents()] == ["It failed again."]
         assert watching.over("daily run")
         assert not watching.over("daily run")
         steps.send()
+    assert "It was: It failed again." in server.asked[1].body.decode()
     text = server.asked[0].body.decode()
     assert "The run of 2026-03-09 failed." in text
     assert "What to do: Open it in the Dagster UI." in text
