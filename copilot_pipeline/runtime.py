@@ -5,6 +5,7 @@ Assets, sensors and commands hold a `Runtime` and ask it for a step; they never 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
 FIRST_PAGE_SIZE = 100
+SCHEMA_LASTS_SECONDS = 300.0
 _MISTAKEN = "rules of pipeline.yaml"
 _ASKED_BY_A_PERSON = ("doctor", "routes", "deliveries")  # doors whose answer is read by whoever asked
 
@@ -71,6 +73,7 @@ class Runtime:
         self.progress = progress or Silence()
         self.problems: list[str] = []
         self.fatal: PipelineError | None = None
+        self._schemas: dict[str, tuple[float, Schema | None]] = {}  # by kit, and when they were read
 
     @cached_property
     def database(self) -> Database:
@@ -387,14 +390,22 @@ class Runtime:
         mistakes = mistakes_now(self.database, routes, days, self._schema_of)
         if mistakes:
             what = explain_in_file(mistakes, self.settings.environment.copilot_pipeline_config)
-            self.problems.append(f"{what}\n  These rules are set aside; the others are followed.")
+            problem = f"{what}\n  These rules are set aside; the others are followed."
+            self.problems += [problem] if problem not in self.problems else []
             self.watching().tell(Problem(_MISTAKEN, what, "Correct them, then: copilot-pipeline routes check"))
         else:
             self.watching().over(_MISTAKEN)
         self.delivering(without=rules_with(mistakes, routes)).enqueue(days)
 
     def _schema_of(self, kit_name: str) -> Schema | None:
-        """A kit's bricks; None where they cannot be had just now: nothing waits for that."""
+        """A kit's bricks, a few minutes old at most; None where they cannot be had just now: nothing waits for that."""
+        read_at, schema = self._schemas.get(kit_name, (-SCHEMA_LASTS_SECONDS, None))
+        if time.monotonic() - read_at >= SCHEMA_LASTS_SECONDS:
+            schema = self._read_schema(kit_name)
+            self._schemas[kit_name] = (time.monotonic(), schema)
+        return schema
+
+    def _read_schema(self, kit_name: str) -> Schema | None:
         kit = next((kit for kit in self.kits if kit.name == kit_name), None)
         key = self.settings.environment.semarize_api_key
         if kit is None or key is None:
