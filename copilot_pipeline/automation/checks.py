@@ -70,6 +70,14 @@ _COUNTED = (
         severity=dg.AssetCheckSeverity.WARN,
     ),
     _Counted(
+        "deliveries_are_accepted",
+        SEMARIZE_SCORES.name,
+        "No sink refuses what rules send it, and of every message it is known whether it arrived (see `deliveries`).",
+        """SELECT call_started_at::date, count(*) FILTER (WHERE state IN ('refused', 'uncertain')), count(*)
+        FROM copilot_ops.outbox WHERE call_started_at >= %s GROUP BY 1""",
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+    _Counted(
         "quotes_were_said",
         EVIDENCE.name,
         f"At least {LEAST_SAID_SHARE:.0%} of the quotes that scores give as evidence are in their transcripts.",
