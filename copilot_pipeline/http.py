@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 import re
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,6 +40,17 @@ _MACHINE_CODE = re.compile(r"^[A-Za-z0-9_.\-]{1,64}$")
 _KNOWN_SENTENCES = frozenset({"Too Many Requests", "Limit Exceeded", "Forbidden", "Internal server error"})
 
 _DRIFT_TO_SLOWER = 0.02  # how much one slow answer moves the notion of the quickest ones
+
+_WHY_NO_ANSWER = (
+    (socket.gaierror, "the name of the host is not known: is its address right, and does DNS work here?"),
+    (ssl.SSLCertVerificationError, "the server's certificate is not trusted here"),
+    (ssl.SSLError, "no TLS connection: is https right for this address?"),
+    (ConnectionRefusedError, "nothing listens at this address, or the server is down"),
+    (httpx.ConnectTimeout, f"no connection within {TIMEOUT.connect:.0f} s"),
+    (httpx.ReadTimeout, f"no answer within {TIMEOUT.read:.0f} s"),
+    (httpx.RemoteProtocolError, "the server broke the answer off"),
+    (httpx.DecodingError, "the answer cannot be unpacked"),
+)
 
 QueryParams = Sequence[tuple[str, str]]
 
@@ -202,8 +215,7 @@ class HttpCaller:
         try:
             response = self._client.send(self._request(method, path, params, content, headers))
         except httpx.RequestError as error:  # the transport's errors, and a body that cannot be unpacked
-            # The exception's own text may quote the address with its query: only its kind is passed on.
-            raise TemporaryFailure(f"{self.service}: {method} {path}: {type(error).__name__}") from None
+            raise TemporaryFailure(f"{self.service}: {method} {path}: {_why(error)}") from None
         self._note_answer_seconds(path, time.monotonic() - began)
         if response.is_success:
             return Answer(response.status_code, response.headers, response.content)
@@ -236,6 +248,18 @@ class HttpCaller:
         if status >= 500 or status in (408, 425):
             return TemporaryFailure(message, status=status, retry_after_seconds=wait)
         return RequestRefused(message, status=status, code=code)
+
+
+def _why(error: BaseException) -> str:
+    """What kept an answer from coming. Never the exception's own text, which may quote the address with its query."""
+    kind = type(error).__name__
+    cause: BaseException | None = error
+    while cause is not None:
+        for known, words in _WHY_NO_ANSWER:
+            if isinstance(cause, known):
+                return f"{words} ({kind})"
+        cause = cause.__cause__ or cause.__context__
+    return kind
 
 
 def retry_after(value: str | None) -> float | None:

@@ -18,8 +18,10 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy.exc import ProgrammingError
 
-from copilot_pipeline.database import database_url
+from copilot_pipeline.database import database_url, reaching
+from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.ledger.claims import RUNS, Claims
 from copilot_pipeline.settings.environment import Environment
 from copilot_pipeline.settings.loading import load_settings
@@ -27,6 +29,7 @@ from copilot_pipeline.settings.loading import load_settings
 CONFIG_FILE = "dagster.yaml"
 STATEMENT_TIMEOUT_MS = 120_000
 RECYCLE_SECONDS = 1800
+INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's code
 MOST_CONNECTIONS = 20
 SECONDS_TO_CLAIM = 45.0
 _NOT_CAPTURED = {
@@ -50,7 +53,17 @@ class PipelineStorage(DagsterPostgresStorage):
     ) -> PipelineStorage:
         """Storage on the database in use, started if it is the embedded one."""
         url = database_url(load_settings().environment)
-        storage = PipelineStorage(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+        with reaching(url):  # Dagster would try again and again, and end in a traceback
+            pass
+        try:
+            storage = PipelineStorage(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+        except ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+                raise
+            raise ConfigurationError(
+                "the database user may not create Dagster's tables: GRANT CREATE ON SCHEMA public to it, or name "
+                "another user in COPILOT_PIPELINE_DATABASE_URL."
+            ) from None
         storage.keep_connections()
         return storage
 

@@ -18,6 +18,7 @@ from copilot_pipeline.errors import ConfigurationError, PipelineError
 from copilot_pipeline.instance import open_instance
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.tables import (
+    ACCOUNTS,
     CALL_TABLES,
     DEALS,
     MART_TABLES,
@@ -28,14 +29,14 @@ from copilot_pipeline.tables import (
     USERS,
 )
 
-RAW_DEALS = "raw_deals"
+RAW_DEALS, RAW_ACCOUNTS = "raw_deals", "raw_accounts"
 _FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
 _THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
-_DEALS = (RAW_DEALS,)
-_LAST = (DEALS.name,)
-# raw_deals costs a request a deal, so it runs when it is asked for and every night, not with every range of days.
-EVERYTHING = (*_FIRST, *_THEN, DEALS.name)
-KNOWN_ASSETS = (*_FIRST, *_THEN, *_DEALS, *_LAST)
+_MIRRORED = (RAW_DEALS, RAW_ACCOUNTS)
+_LAST = (DEALS.name, ACCOUNTS.name)
+# A record costs a request, so they are read when that is asked for and every night, not with every range of days.
+EVERYTHING = (*_FIRST, *_THEN, *_LAST)
+KNOWN_ASSETS = (*_FIRST, *_THEN, *_MIRRORED, *_LAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +66,14 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
     if unknown:
         raise ConfigurationError(f"no such asset: {', '.join(unknown)}. There are: {', '.join(KNOWN_ASSETS)}")
     runtime.require(
-        clari=any(name in (*_FIRST, RAW_DEALS) for name in assets),
+        clari=any(name in (*_FIRST, *_MIRRORED) for name in assets),
         semarize=any(table.name in assets for table in SCORE_TABLES),
     )
+    runtime.lake.probe()
     instance = open_instance(runtime.settings.environment)
     order = f"{min(days)} {max(days)} {' '.join(assets)}"
     runtime.ordered_at = runtime.listings.ordered_at(order)
-    for stage in (_FIRST, _THEN, _DEALS, _LAST):
+    for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
             _materialize(instance, runtime, chosen, days)

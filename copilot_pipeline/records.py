@@ -182,6 +182,24 @@ class Scorecard:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """An account from /get-account."""
+
+    account_id: str  # the CRM's id
+    copilot_id: str | None
+    name: str | None
+    website: str | None
+    description: str | None
+    address: str | None
+    city: str | None
+    state: str | None
+    country: str | None
+    postal_code: str | None
+    phones: tuple[str, ...] = ()
+    custom_fields_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Deal:
     """A deal from /get-deal."""
 

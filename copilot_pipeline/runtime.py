@@ -28,6 +28,7 @@ from copilot_pipeline.pacing import SharedGate
 from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
 from copilot_pipeline.settings.loading import Settings, explain_in_file, load_settings
 from copilot_pipeline.settings.routes import all_sinks
+from copilot_pipeline.steps.accounts import Accounts
 from copilot_pipeline.steps.alerting import alert_of_slides
 from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
@@ -261,7 +262,23 @@ class Runtime:
     @cached_property
     def deals(self) -> Deals:
         """Deals."""
-        return Deals(self.lake, self.database, self.settings.pipeline.answers.outcomes, progress=self.progress)
+        return Deals(
+            self.lake,
+            self.database,
+            self.settings.pipeline.answers.outcomes,
+            requests_in_flight=self.settings.pipeline.clari.requests_in_flight,
+            progress=self.progress,
+        )
+
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Accounts."""
+        return Accounts(
+            self.lake,
+            self.database,
+            requests_in_flight=self.settings.pipeline.clari.requests_in_flight,
+            progress=self.progress,
+        )
 
     def tabulating(self) -> Tabulating:
         """The call tables."""

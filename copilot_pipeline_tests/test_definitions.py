@@ -12,7 +12,7 @@ import yaml
 
 from copilot_pipeline.definitions import defs
 from copilot_pipeline.settings.pipeline_file import PollingSettings
-from copilot_pipeline.tables import RAW_CALL_DETAILS, WAREHOUSE_TABLES, Table
+from copilot_pipeline.tables import MART_TABLES, RAW_CALL_DETAILS, WAREHOUSE_TABLES, Table
 
 TABLES = {table.name: table for table in (*WAREHOUSE_TABLES, RAW_CALL_DETAILS)}
 SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
@@ -99,7 +99,7 @@ def pools_of(name: str) -> set[str]:
 def test_what_costs_requests_is_in_the_pool_of_its_api() -> None:
     """Assets that ask Clari Copilot share one pool, scoring has its own, and what is only computed has none."""
     pools = {name: pools_of(name) for name in ASSETS}
-    asking = {"raw_call_details", "users", "topics", "scorecards", "raw_deals"}
+    asking = {"raw_call_details", "users", "topics", "scorecards", "raw_deals", "raw_accounts"}
     assert {name for name, held in pools.items() if held == {"clari_copilot"}} == asking
     assert {name for name, held in pools.items() if held == {"semarize"}} == {
         "semarize_runs",
@@ -130,6 +130,7 @@ def test_the_graph_leads_from_the_raw_layer_to_the_scores() -> None:
         assert upstream[name] == {"raw_call_details", "users"}
     assert upstream["semarize_runs"] == upstream["semarize_scores"] == {"transcripts"}
     assert upstream["deals"] == {"calls", "raw_deals"}
+    assert upstream["accounts"] == {"calls", "raw_accounts"}
     assert all(upstream[name] <= set(ASSETS) for name in ASSETS)
 
 
@@ -183,3 +184,15 @@ def test_the_daily_run_goes_the_whole_way() -> None:
     """The job of the schedule makes every table that lies by day."""
     job = defs.resolve_job_def("daily_calls")
     assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == EVERY_DAY
+
+
+def test_a_deal_that_cannot_be_read_keeps_no_answer_back() -> None:
+    """The deals' table is made with the answers, not with the requests for deals: of whatever could be read."""
+
+    def made_by(job: str) -> set[str]:
+        selected = defs.resolve_job_def(job).asset_layer.selected_asset_keys
+        return {key.to_user_string() for key in selected}
+
+    assert "raw_deals" in made_by("reference_data")
+    assert "deals" not in made_by("reference_data")
+    assert made_by("answers") == {"deals", *(table.name for table in MART_TABLES)}

@@ -197,13 +197,13 @@ def test_a_broken_answer_is_tried_again(broken: Reply) -> None:
 
 
 def test_a_server_that_is_not_there_is_a_temporary_failure() -> None:
-    """A refused connection is tried again and then reported by its kind."""
+    """A refused connection is tried again and then reported in words."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     waits: list[float] = []
     caller = HttpCaller("Service", f"http://127.0.0.1:{port}", {}, policy=RetryPolicy(attempts=2), sleep=waits.append)
-    with pytest.raises(TemporaryFailure, match=r"Service: GET /things: ConnectError$"):
+    with pytest.raises(TemporaryFailure, match=r"Service: GET /things: nothing listens at this address"):
         caller.call("GET", "/things")
     assert len(waits) == 1
     caller.close()
@@ -227,6 +227,14 @@ def test_no_error_tells_a_secret(status: int, body: bytes) -> None:
     assert SECRET not in shown
     assert SPOKEN not in shown
     assert "POST /things" in shown
+
+
+def test_a_host_that_dns_does_not_know_is_named_as_such() -> None:
+    """A wrong address is told from a server that is down."""
+    caller = HttpCaller("Service", "http://no-such-host.invalid", {}, policy=RetryPolicy(attempts=1))
+    with pytest.raises(TemporaryFailure, match="the name of the host is not known"):
+        caller.call("GET", "/things")
+    caller.close()
 
 
 def test_a_transport_error_tells_no_address() -> None:

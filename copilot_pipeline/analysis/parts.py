@@ -6,6 +6,7 @@ after what it asks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ _METHODOLOGIES = ("medd", "medpicc", "meddpicc", "qualif")
 _COACHING_KIT = "coach"
 # Named in the vendor's guide.
 _SKILLS = ("objection_handling_score", "discovery_technique_depth", "value_articulation_clarity")
+_CAPITAL_AFTER_SMALL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_WORDS = re.compile(r"[^\W_]+")
 _SCALES = (1.0, 5.0, 10.0, 100.0)
 
 Scale = tuple[float, float]
@@ -73,14 +76,20 @@ def elements(settings: MeddiccSettings, known: Collection[BrickKey]) -> dict[str
 
 def _fitness(key: BrickKey, words: tuple[str, ...]) -> tuple[int, int, int] | None:
     """How well a brick's name fits, less is better; None where it does not: kit, exactness, length of what is left."""
-    kit, brick = key[0].lower(), key[1].lower()
+    kit, brick = key[0].lower(), _in_words(key[1])
     is_methodology = kit.startswith(_METHODOLOGIES)
     for word in words:
         if brick == word:
             return (not is_methodology, 0, 0)
-        if brick.startswith(word + "_") or brick.endswith("_" + word):
+        if f"_{word}_" in f"_{brick}_":
             return (not is_methodology, 1, len(brick) - len(word))
     return None
+
+
+def _in_words(brick: str) -> str:
+    """`EconomicBuyer`, `economic-buyer` and `Economic buyer` are `economic_buyer`."""
+    parted = _CAPITAL_AFTER_SMALL.sub("_", brick)
+    return "_".join(_WORDS.findall(parted.lower()))
 
 
 def skills(settings: CoachingSettings, known: Mapping[BrickKey, Collection[str]]) -> dict[str, Skill]:

@@ -1,6 +1,6 @@
-"""Users, topics, scorecards and deals: snapshots.
+"""Users, topics, scorecards, deals and accounts: snapshots.
 
-Deals are a group of their own: they come after the calls that name them, and users before.
+Deals and accounts are a group of their own: they come after the calls that name them, and users before.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from copilot_pipeline.assets.partitions import OWNERS, spec
 from copilot_pipeline.assets.waiting import giving_back
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.steps.deals import DealsRead
-from copilot_pipeline.tables import CALLS, DEALS, SCORECARDS, TOPICS, USERS, Table
+from copilot_pipeline.steps.crm_mirror import MirrorRead
+from copilot_pipeline.tables import ACCOUNTS, CALLS, DEALS, SCORECARDS, TOPICS, USERS, Table
 
 DOOR = "reference"
 
@@ -36,31 +36,63 @@ topics = _snapshot(TOPICS, lambda runtime, client: runtime.reference.refresh_top
 scorecards = _snapshot(SCORECARDS, lambda runtime, client: runtime.reference.refresh_scorecards(client))
 
 
-@dg.asset(
-    description="Reads each linked deal that is new or open from the CRM mirror: one request a deal.",
-    deps=[CALLS.name],
-    pool="clari_copilot",
-    group_name="deals",
-    kinds={"postgres"},
-    owners=OWNERS,
+def _mirrored(what: str, description: str, read: Callable[[Runtime, ClariClient], MirrorRead]) -> dg.AssetsDefinition:
+    """The records of the CRM mirror that calls are linked to."""
+
+    @dg.asset(
+        name=f"raw_{what}",
+        description=description,
+        deps=[CALLS.name],
+        pool="clari_copilot",
+        group_name="deals",
+        kinds={"postgres"},
+        owners=OWNERS,
+    )
+    def mirrored(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
+        def reading() -> Iterator[MirrorRead]:
+            with runtime.clari(DOOR) as client:
+                yield read(runtime, client)
+
+        (report,) = giving_back(context, runtime, reading())
+        if report.problems:
+            runtime.problems.extend(report.problems)
+            shown = "\n".join(report.problems[:20])
+            raise dg.Failure(f"{len(report.problems)} of the {what} could not be read:\n{shown}")
+        return dg.MaterializeResult(metadata={f"{what}_read": report.read, f"{what}_missing": report.missing})
+
+    return mirrored
+
+
+def _tabulated(table: Table, tabulate: Callable[[Runtime], int]) -> dg.AssetsDefinition:
+    """The table made of them: no request."""
+
+    @dg.multi_asset(
+        name=f"{table.name}_table",
+        specs=[
+            spec(
+                table,
+                group="deals",
+                kinds=["parquet", "postgres"],
+                deps=[CALLS.name, f"raw_{table.name}"],
+                partitioned=False,
+            )
+        ],
+    )
+    def tabulated(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": tabulate(runtime)})
+
+    return tabulated
+
+
+raw_deals = _mirrored(
+    "deals",
+    "Reads each linked deal that is new or open from the CRM mirror: one request a deal.",
+    lambda runtime, client: runtime.deals.read(client),
 )
-def raw_deals(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
-    """Reads deals."""
-    (report,) = giving_back(context, runtime, _read_deals(runtime))
-    if report.problems:
-        runtime.problems.extend(report.problems)
-        raise dg.Failure(f"{len(report.problems)} deal(s) could not be read:\n" + "\n".join(report.problems[:20]))
-    return dg.MaterializeResult(metadata={"deals_read": report.read, "deals_missing": report.missing})
-
-
-def _read_deals(runtime: Runtime) -> Iterator[DealsRead]:
-    with runtime.clari(DOOR) as client:
-        yield runtime.deals.read(client)
-
-
-@dg.multi_asset(
-    specs=[spec(DEALS, group="deals", kinds=["parquet", "postgres"], deps=[CALLS.name, "raw_deals"], partitioned=False)]
+raw_accounts = _mirrored(
+    "accounts",
+    "Reads each linked account that is new from the CRM mirror, and again after a month: one request an account.",
+    lambda runtime, client: runtime.accounts.read(client),
 )
-def deals(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
-    """Makes the deals table: no request."""
-    return dg.MaterializeResult(asset_key=DEALS.name, metadata={"dagster/row_count": runtime.deals.tabulate()})
+deals = _tabulated(DEALS, lambda runtime: runtime.deals.tabulate())
+accounts = _tabulated(ACCOUNTS, lambda runtime: runtime.accounts.tabulate())

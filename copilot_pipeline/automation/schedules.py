@@ -8,6 +8,7 @@ from copilot_pipeline.assets.report import WEEKLY_REPORT
 from copilot_pipeline.automation.jobs import ARRIVALS_PRIORITY, UNDER_WAY, arrivals, deliver, poll
 from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.tables import (
+    ACCOUNTS,
     CALL_TABLES,
     DEALS,
     MART_TABLES,
@@ -35,7 +36,7 @@ daily_calls = dg.define_asset_job(
 answers = dg.define_asset_job(
     "answers",
     # The deals' table too: one deal that cannot be read must not keep the outcomes of all others out of the answers.
-    selection=dg.AssetSelection.assets(DEALS.name, *(table.name for table in MART_TABLES)),
+    selection=dg.AssetSelection.assets(DEALS.name, ACCOUNTS.name, *(table.name for table in MART_TABLES)),
     description="MEDDICC, coaching, claims, win/loss and open deals, made anew from the scores.",
     tags=DAILY_PRIORITY,
 )
@@ -49,8 +50,8 @@ weekly_report_job = dg.define_asset_job(
 
 reference_data = dg.define_asset_job(
     "reference_data",
-    selection=dg.AssetSelection.assets(*_REFERENCE, "raw_deals"),
-    description="Users, topics, scorecards, and the records of new and open deals.",
+    selection=dg.AssetSelection.assets(*_REFERENCE, "raw_deals", "raw_accounts"),
+    description="Users, topics, scorecards, and the records of new and open deals and of new accounts.",
     tags=DAILY_PRIORITY,
 )
 
@@ -121,7 +122,7 @@ reference_schedule = dg.ScheduleDefinition(
     cron_schedule="30 5 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every day at 05:30 UTC: users, topics, scorecards, open deals.",
+    description="Every day at 05:30 UTC: users, topics, scorecards, open deals, new accounts.",
 )
 
 ALL_JOBS: list[dg.JobDefinition | UnresolvedAssetJobDefinition] = [

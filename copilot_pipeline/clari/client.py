@@ -17,11 +17,11 @@ from copilot_pipeline.clari.model import (
     TooDeep,
     UnreadableItem,
 )
-from copilot_pipeline.clari.reference import parse_deal, parse_scorecards, parse_topics, parse_users
+from copilot_pipeline.clari.reference import parse_account, parse_deal, parse_scorecards, parse_topics, parse_users
 from copilot_pipeline.clari.rest import instant
 from copilot_pipeline.errors import NotFound, PipelineError, RequestRefused, TemporaryFailure, UnreadableBody
 from copilot_pipeline.http import HttpCaller
-from copilot_pipeline.records import CallRecord, Deal, ListedCall, Scorecard, Topic, User
+from copilot_pipeline.records import Account, CallRecord, Deal, ListedCall, Scorecard, Topic, User
 
 _BAD_GATEWAY = 502  # what the gateway answers when a page would be larger than about 6 MB (contract 0.4)
 _SCORECARD_PAGE = 100
@@ -112,7 +112,10 @@ class ClariClient:
                 self._page_size = limit
                 if self._on_page_size is not None:
                     self._on_page_size(limit)
-            return self._dialect.read_page(body), limit
+            try:
+                return self._dialect.read_page(body), limit
+            except UnreadableBody as error:
+                raise UnreadableBody(f"clari: the page of the list at skip {skip} cannot be read: {error}") from None
 
     def _read_items(
         self, page: PageBody, window: ListWindow
@@ -218,10 +221,18 @@ class ClariClient:
 
     def get_deal(self, deal_id: str) -> tuple[Deal, bytes]:
         """A deal by the CRM's id, and the body it came in."""
-        if not self.capabilities.has_reference:
-            raise NotFound(f"clari: the {self._dialect.name} dialect has no deals", status=404)
-        body = self._get(Request("/get-deal", (("id", deal_id),)))
+        body = self._get_mirrored("/get-deal", deal_id)
         return parse_deal(body, deal_id), body
+
+    def get_account(self, account_id: str) -> tuple[Account, bytes]:
+        """An account by the CRM's id, and the body it came in."""
+        body = self._get_mirrored("/get-account", account_id)
+        return parse_account(body, account_id), body
+
+    def _get_mirrored(self, path: str, identity: str) -> bytes:
+        if not self.capabilities.has_reference:
+            raise NotFound(f"clari: the {self._dialect.name} dialect has no {path}", status=404)
+        return self._get(Request(path, (("id", identity),)))
 
     def _get(self, request: Request, *, units: int = 1, surrender_on: frozenset[int] = frozenset()) -> bytes:
         answer = self._caller.call("GET", request.path, params=request.params, units=units, surrender_on=surrender_on)

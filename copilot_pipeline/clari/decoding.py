@@ -21,6 +21,7 @@ from copilot_pipeline.errors import UnreadableBody
 
 _SIGNED_ADDRESSES = frozenset({"audio_url", "video_url"})  # die after 4 hours (contract trap 19): no change of the call
 _LARGEST_COUNT = 2**31 - 1
+_LONGEST_ID_BYTES = 1024  # an index of PostgreSQL takes 2,700 bytes a row, and an id shares it with other columns
 _FIRST_MILLISECOND_STAMP = 100_000_000_000  # above it (the year 5138 in seconds) an epoch number counts milliseconds
 
 
@@ -117,6 +118,16 @@ def expect_mapping(value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UnreadableBody(f"{path}: expected an object")
     return value
+
+
+def expect_id(value: Any, path: str) -> str:
+    """The id of a call, which it cannot be without, or `UnreadableBody`."""
+    found = identifier(value)
+    if found is None:
+        raise UnreadableBody(f"{path}: expected an id")
+    if len(found.encode()) > _LONGEST_ID_BYTES:
+        raise UnreadableBody(f"{path}: longer than {_LONGEST_ID_BYTES:,} bytes")
+    return found
 
 
 def mapping(value: Any) -> dict[str, Any]:

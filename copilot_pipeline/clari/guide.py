@@ -13,6 +13,7 @@ import msgspec
 from copilot_pipeline.clari.decoding import (
     content_hash,
     decode,
+    expect_id,
     expect_mapping,
     identifier,
     mapping,
@@ -99,9 +100,13 @@ class GuideDialect:
         )
 
     def read_page(self, body: bytes) -> PageBody:
-        """An array of calls, bare or under `calls`."""
+        """An array of calls, bare or under `calls`.
+
+        No rule to stop at is given, and a server may hand out smaller pages than asked for: only an empty page is the
+        end, which costs a listing one more request.
+        """
         items, _ = split_page(body, bare_array_allowed=True)
-        return PageBody(tuple(items))
+        return PageBody(tuple(items), has_more=bool(items))
 
     def read_item(self, body: bytes) -> ListedCall:
         """A call, whole; without status or time of change its content is its version."""
@@ -173,10 +178,8 @@ def _chosen(value: Any, wanted: str | None) -> tuple[str, dict[str, Any]]:
 
 
 def _call_id_of(call: dict[str, Any], path: str) -> str:
-    for key in _ID_FIELDS:
-        if (found := identifier(call.get(key))) is not None:
-            return found
-    raise UnreadableBody(f"{path}.call_id: expected an id")
+    ids = (identifier(call.get(key)) for key in _ID_FIELDS)
+    return expect_id(next((found for found in ids if found is not None), None), f"{path}.call_id")
 
 
 def _started_at_of(call: dict[str, Any], path: str) -> datetime:
@@ -189,6 +192,10 @@ def _started_at_of(call: dict[str, Any], path: str) -> datetime:
 def _build_record(call: dict[str, Any], path: str) -> CallRecord:
     people = _people(call)
     segments = _segments(call.get("transcript"), f"{path}.transcript", people)
+    known = {person.person_id for person in people}
+    speakers = dict.fromkeys(segment.person_id for segment in segments if segment.person_id is not None)
+    # A turn names its speaker, so that somebody who is on no list has a name all the same.
+    people += tuple(Person(name, name, None, None, Side.UNKNOWN) for name in speakers if name not in known)
     analytics = mapping(call.get("analytics"))
     share = number(mapping(analytics.get("talk_ratio")).get("rep"))
     return CallRecord(

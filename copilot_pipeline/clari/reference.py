@@ -19,11 +19,14 @@ from copilot_pipeline.clari.decoding import (
     texts,
 )
 from copilot_pipeline.errors import UnreadableBody
-from copilot_pipeline.records import Deal, Scorecard, ScorecardAnswer, Topic, User
+from copilot_pipeline.records import Account, Deal, Scorecard, ScorecardAnswer, Topic, User
 
-# "48000", "$48,000.00", "USD 48,000": commas must group by three, else the text could mean something else.
+# "$48,000.00", "USD 48,000", "-€ 500": commas must group by three, else the text could mean something else.
+_SIGN = r"[^\d+\-.,()]{0,5}"
 _AMOUNT = re.compile(
-    r"^[^\d+\-.,]{0,5}\s*([+-]?)[^\d+\-.,]{0,5}(\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)\D{0,5}$"
+    rf"^{_SIGN}([+-]?){_SIGN}(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    rf"(?!\s*(?:k|m{{1,2}}|mn|mio|bn?|t|tsd)(?![a-z])){_SIGN}$",  # "1.2M" is not 1.2
+    re.IGNORECASE,
 )
 
 
@@ -105,6 +108,25 @@ def _answers(value: Any) -> tuple[ScorecardAnswer, ...]:
     )
 
 
+def parse_account(body: bytes, account_id: str) -> Account:
+    """The answer of /get-account, a bare object; `account_id` is the CRM's id it was asked for."""
+    account = expect_mapping(decode(body), "$")
+    return Account(
+        account_id=text(account.get("crm_id")) or account_id,
+        copilot_id=text(account.get("id")),
+        name=text(account.get("name")),
+        website=text(account.get("website")),
+        description=text(account.get("description")),
+        address=text(account.get("address")),
+        city=text(account.get("city")),
+        state=text(account.get("state")),
+        country=text(account.get("country")),
+        postal_code=text(account.get("zip")),
+        phones=texts(account.get("phones")),
+        custom_fields_json=json_text(account.get("custom_fields")),
+    )
+
+
 def parse_deal(body: bytes, deal_id: str) -> Deal:
     """The answer of /get-deal, a bare object; `deal_id` is the CRM's id it was asked for."""
     deal = expect_mapping(decode(body), "$")
@@ -129,7 +151,8 @@ def parse_deal(body: bytes, deal_id: str) -> Deal:
 
 def parse_amount(value: Any) -> float | None:
     """A sum of money out of text (contract trap 14); None where it could mean two things."""
-    if not isinstance(value, str):
-        return number(value)
+    plain = number(value)  # text as well: "48000", "1.0E7"
+    if plain is not None or not isinstance(value, str):
+        return plain
     match = _AMOUNT.match(value.strip())
     return number(match[1] + match[2].replace(",", "")) if match else None

@@ -12,6 +12,7 @@ from copilot_pipeline.clari.decoding import (
     content_hash,
     count,
     decode,
+    expect_id,
     expect_mapping,
     flag,
     identifier,
@@ -216,10 +217,7 @@ def _overlaid(item: dict[str, Any], call: dict[str, Any], *, listed_is_newer: bo
 
 def call_id_of(call: dict[str, Any], path: str) -> str:
     """The id, which a call cannot be without."""
-    found = identifier(call.get("id"))
-    if found is None:
-        raise UnreadableBody(f"{path}.id: expected an id")
-    return found
+    return expect_id(call.get("id"), f"{path}.id")
 
 
 def started_at_of(call: dict[str, Any], path: str) -> datetime:

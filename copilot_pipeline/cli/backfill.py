@@ -93,10 +93,7 @@ def status(watch: bool, as_json: bool) -> None:
         if not states:
             console.print("No backfill was ever registered: copilot-pipeline backfill start --from DAY --to DAY")
             return
-        console.print(_table(states))
-        waits_for = next((state["waits_for"] for state in states if state["waits_for"]), None)
-        if waits_for is not None:
-            console.print(f"They wait for {waits_for}.")
+        _show_states(console, states)
         if watch:
             _watch(console, runtime)
 
@@ -161,7 +158,7 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
         ("calls", f"{made.calls:,} listed, {made.ready:,} to fetch, of which {made.held:,} are here already"),
         ("requests", f"{made.requests:,} ({made.list_requests:,} of them for lists)"),
         ("runs", f"{made.runs:,}"),
-        ("time at the pace", f"{made.hours_at_pace:.1f} hours"),
+        ("time at the pace", _duration(made.hours_at_pace)),
         ("weeks", f"{made.weeks} (as the week's requests allow, without the reserve)"),
         ("done about", f"{made.done_at:%Y-%m-%d %H:%M} UTC"),
     ):
@@ -209,18 +206,24 @@ def _waits_for(week: Week) -> str | None:
     return f"{who}; on again {week.closed_until:%Y-%m-%d %H:%M} UTC"
 
 
-def _table(states: list[dict[str, Any]]) -> Table:
-    table = Table("id", "days", "state", "days left", "calls held", "done about", box=None, header_style="dim")
+def _show_states(console: Console, states: list[dict[str, Any]]) -> None:
+    """One below the other: side by side their dates do not fit a terminal."""
     for one in states:
-        table.add_row(
-            str(one["id"]),
-            f"{one['first_day']} to {one['last_day']}",
-            one["state"],
-            f"{one['days_left']} of {one['days']}",
-            f"{one['calls_held']:,} of {one['calls_expected']:,}",
-            f"{one['done_about']:%Y-%m-%d %H:%M}" if one["done_about"] else "",
-        )
-    return table
+        console.print(f"[bold]Backfill {one['id']}[/], {one['first_day']} to {one['last_day']}: {one['state']}")
+        facts = [
+            ("days left", f"{one['days_left']} of {one['days']}"),
+            ("calls held", f"{one['calls_held']:,} of {one['calls_expected']:,}"),
+        ]
+        if one["waits_for"]:
+            facts.append(("waits for", one["waits_for"]))
+        if one["done_about"]:
+            facts.append(("done about", f"{one['done_about']:%Y-%m-%d %H:%M} UTC"))
+        for label, value in facts:
+            console.print(f"  {label:<12}{value}", markup=False)
+
+
+def _duration(hours: float) -> str:
+    return f"{hours:,.1f} hours" if hours >= 1 else f"{max(1, round(hours * 60))} min"
 
 
 def _watch(console: Console, runtime: Runtime) -> None:

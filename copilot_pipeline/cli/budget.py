@@ -36,9 +36,8 @@ def command(as_json: bool) -> None:
     resets = datetime.fromisoformat(facts["resets_at"])
     console.print(f"resets               {resets:%A %Y-%m-%d %H:%M} UTC  (in {facts['resets_in_hours']:.0f} hours)")
     if facts["closed_until"]:
-        console.print(
-            f"[bold red]closed until {facts['closed_until']}[/]: {facts['why_closed']}; then it is tried again"
-        )
+        until = datetime.fromisoformat(facts["closed_until"])
+        console.print(f"[bold red]closed until {until:%Y-%m-%d %H:%M} UTC[/]: {facts['why_closed']}")
 
 
 def _facts(runtime: Runtime) -> dict[str, Any]:

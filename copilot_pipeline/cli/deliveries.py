@@ -131,6 +131,8 @@ def send(ignore_delay: bool, wait: float) -> None:
             console.print(f"{sink.name}: {sink.waiting} waiting{_why(sink)}", style="red", markup=False)
     for problem in sent.problems.values():
         console.print(problem, style="red", markup=False)
+    if not sent.counts and not sent.problems and not any(sink.waiting for sink in sinks):
+        console.print("Nothing waits to be sent.")
     if any(sink.waiting for sink in sinks) or sent.total("refused") or sent.total("uncertain"):
         raise click.exceptions.Exit(NOT_DONE)
 

@@ -71,7 +71,8 @@ def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
             sent = "not sent" if one.silent_because else "send"
             rows.append((one.route, one.call_id, one.target or one.sink, sent, one.silent_because or _shown(one)))
     console = Console(highlight=False)
-    print_table(console, ("rule", "call", "to", "what", "why or which fields"), rows)
+    if rows:
+        print_table(console, ("rule", "call", "to", "what", "why or which fields"), rows)
     silent = sum(isinstance(one, Wish) and one.silent_because is not None for one in found)
     unlinked = sum(isinstance(one, Unlinked) for one in found)
     console.print(f"{len(found) - silent - unlinked} would be sent, {silent} kept silent, {unlinked} have no record.")

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @with_days
-@click.option("--assets", metavar="A,B", help="Only these assets, as the UI names them. Default: all but raw_deals.")
+@click.option(
+    "--assets", metavar="A,B", help="Only these, as the UI names them. Default: all but raw_deals and raw_accounts."
+)
 @click.option("--rescore", is_flag=True, help="Score again what has a score. Says what it costs, and asks.")
 @click.option("--kit", "kits", multiple=True, metavar="NAME", help="With --rescore: only this kit (repeatable).")
 @click.option("--only-failed", is_flag=True, help="With --rescore: only runs that failed or were refused.")

@@ -17,6 +17,7 @@ from copilot_pipeline.settings.environment import Environment
 Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_TIMEOUT_SECONDS = 10
 MOST_CONNECTIONS = 24
+ENCODING = "UTF8"
 
 
 class Database:
@@ -53,9 +54,24 @@ class Database:
 def open_database(environment: Environment) -> Database:
     """The database in use, its schema up to date."""
     url = database_url(environment)
+    with reaching(url) as connection:
+        bring_up_to_date(connection, url)
+    return Database(url)
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[Connection]:
+    """A connection for a moment. Raises `ConfigurationError` where this database cannot be used, and says why."""
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True) as connection:
-            bring_up_to_date(connection, url)
+            encoding = connection.info.parameter_status("server_encoding")
+            if encoding != ENCODING:
+                raise ConfigurationError(
+                    f"the database {connection.info.dbname} is encoded in {encoding}, which cannot hold every "
+                    "language: make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name it in "
+                    "COPILOT_PIPELINE_DATABASE_URL."
+                )
+            yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
             f"the database user may not create or read what the pipeline keeps there: {_first_line(error)}. Grant it "
@@ -65,7 +81,6 @@ def open_database(environment: Environment) -> Database:
         raise ConfigurationError(
             f"the database does not answer: {_first_line(error)}. Check COPILOT_PIPELINE_DATABASE_URL."
         ) from None
-    return Database(url)
 
 
 def _first_line(error: psycopg.Error) -> str:

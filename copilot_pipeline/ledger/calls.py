@@ -179,13 +179,29 @@ class CallLedger:
         return [WantedCall(*row) for row in rows]
 
     def keep_details(self, received: Sequence[ReceivedDetails]) -> None:
-        """Keeps bodies and marks their versions as held, as one. Those that cannot be read are set aside first."""
+        """Keeps bodies and marks their versions as held, as one. Those that cannot be read are set aside first.
+
+        What is set aside may be the gateway's doing, so that call is asked for again, later and later.
+        """
+        unreadable = []
         for details in received:
             if details.problem is not None:
                 call = details.call
                 self.quarantine(call.call_id, call.call_date, "call-details", details.problem, unpack(details.packed))
-        with self.database.connection() as connection:
+                unreadable.append(call.call_id)
+        with self.database.transaction() as connection:
+            if unreadable:
+                _lock(connection, [details.call.call_id for details in received])
+            looks = connection.execute(
+                "SELECT call_id, looks FROM copilot_ops.calls WHERE call_id = ANY(%s)", (unreadable,)
+            ).fetchall()
             self.keep_on(connection, received)
+            for call_id, times in looks:
+                connection.execute(
+                    """UPDATE copilot_ops.calls SET held_version = NULL, looks = %s,
+                      next_look_at = now() + make_interval(hours => %s) WHERE call_id = %s""",
+                    (times + 1, LOOK_AGAIN_HOURS[min(times, len(LOOK_AGAIN_HOURS) - 1)], call_id),
+                )
 
     def keep_on(self, connection: Connection, received: Sequence[ReceivedDetails]) -> None:
         """Bodies that can be read, as part of a transaction."""
@@ -200,13 +216,17 @@ class CallLedger:
         )
 
     def quarantine(self, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes) -> None:
-        """Sets bytes aside with the reason. The same bytes from the same place are kept once."""
+        """Sets bytes aside with the reason. The same bytes of the same call and place are kept once.
+
+        Of the same call: an empty answer or a page of the gateway is the same for many.
+        """
+        whose = body if call_id is None else b"\n".join((call_id.encode(), body))
         with self.database.connection() as connection:
             connection.execute(
                 """INSERT INTO copilot_ops.quarantine (call_id, call_date, origin, reason, body, body_hash)
                 VALUES (%s, %s, %s, %s, %s, %s)
-                ON CONFLICT (origin, body_hash) DO UPDATE SET reason = excluded.reason, call_id = excluded.call_id""",
-                (call_id, day, origin, reason, body, hashlib.sha256(body).hexdigest()),
+                ON CONFLICT (origin, body_hash) DO UPDATE SET reason = excluded.reason""",
+                (call_id, day, origin, reason, body, hashlib.sha256(whose).hexdigest()),
             )
 
     def note_problem(self, call_id: str, problem: str, *, look_again: bool) -> None:

@@ -78,7 +78,7 @@ class _Receiver:
         # Apart, so that strangers who flood the receiver never use up the share of those who know the secret.
         self._known = TokenBucket(limits.requests_per_second)
         self._strangers = TokenBucket(limits.requests_per_second)
-        self._bodies = 0
+        self._reading: dict[asyncio.Timeout, None] = {}  # whose bodies are being read, the longest first
         self.tally = Tally()
         self._well_until = 0.0
 
@@ -138,11 +138,11 @@ class _Receiver:
         is_too_large = declared.isdecimal() and (len(declared) > 18 or int(declared) > self._limits.body_bytes)
         if is_too_large and "expect" in request.headers:
             raise self._too_large()  # it asked first, and has not begun to send
-        if self._bodies >= self._limits.bodies_at_once:
-            raise _too_many(1)
-        self._bodies += 1
+        patience = asyncio.timeout(self._limits.body_seconds)
         try:
-            async with asyncio.timeout(self._limits.body_seconds):
+            async with patience:
+                self._make_room()
+                self._reading[patience] = None
                 body = bytearray()
                 received = 0
                 async for chunk in request.stream():
@@ -152,12 +152,23 @@ class _Receiver:
                     if received <= self._limits.body_bytes:
                         body += chunk
         except TimeoutError:
-            raise Refused(408, "too_slow", f"the body did not arrive within {self._limits.body_seconds:g} s") from None
+            raise Refused(408, "too_slow", "the body did not arrive in time: send it again, in one piece") from None
         finally:
-            self._bodies -= 1
+            self._reading.pop(patience, None)
         if received > self._limits.body_bytes:
             raise self._too_large()
         return bytes(body)
+
+    def _make_room(self) -> None:
+        """Where too many bodies are under way, the one that takes longest gives way to the newest.
+
+        A thousand senders that trickle can then not keep out one that sends its few bytes at once.
+        """
+        if len(self._reading) >= self._limits.bodies_at_once:
+            slowest = next(iter(self._reading))
+            del self._reading[slowest]
+            if not slowest.expired():
+                slowest.reschedule(asyncio.get_running_loop().time())
 
     def _too_large(self) -> Refused:
         return Refused(413, "too_large", f"the body is larger than {self._limits.body_bytes} bytes: send only the id")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,19 +10,17 @@ from copilot_pipeline.analysis.outcomes import outcome_of
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.clari.reference import parse_deal
 from copilot_pipeline.database import Database
-from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, NotFound, PipelineError, UnreadableBody
+from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.records import Deal
 from copilot_pipeline.settings.answers import OutcomeSettings
+from copilot_pipeline.steps.crm_mirror import CrmMirror, MirroredKind, MirroredRecord, MirrorRead
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.snapshots import replace_snapshot
 from copilot_pipeline.tables import DEALS
 
-STEP = "deals"
 # A closed deal does not change any more; an open one is read again a day later.
-READ_AGAIN = "20 hours"
-
+_KIND = MirroredKind("deals", "deal_id", read_again="20 hours")
 _FROM_CALLS = """
 SELECT deal_id, count(*), min(started_at), max(started_at),
   (array_agg(deal_name ORDER BY started_at DESC) FILTER (WHERE deal_name IS NOT NULL))[1],
@@ -39,87 +36,42 @@ FROM copilot.calls WHERE deal_id IS NOT NULL GROUP BY deal_id ORDER BY deal_id
 """
 
 
-@dataclass(slots=True)
-class DealsRead:
-    """What reading deals came to."""
-
-    read: int = 0
-    missing: int = 0
-    problems: list[str] = field(default_factory=list)
-
-
 class Deals:
     """Reads deals and makes the table."""
 
     def __init__(
-        self, lake: Lake, database: Database, outcomes: OutcomeSettings, *, progress: Progress | None = None
+        self,
+        lake: Lake,
+        database: Database,
+        outcomes: OutcomeSettings,
+        *,
+        requests_in_flight: int = 1,
+        progress: Progress | None = None,
     ) -> None:
         self._lake = lake
         self._database = database
         self._outcomes = outcomes
-        self._progress = progress or Silence()
+        self._mirror = CrmMirror(database, _KIND, requests_in_flight=requests_in_flight, progress=progress or Silence())
 
-    def read(self, client: ClariClient) -> DealsRead:
+    def read(self, client: ClariClient) -> MirrorRead:
         """One request for each linked deal that is new, or was open when it was last read."""
-        report = DealsRead()
-        wanted = self._wanted()
-        self._progress.expect(STEP, len(wanted))
-        for deal_id in wanted:
-            try:
-                body, closed = self._read_one(client, deal_id)
-                self._keep(deal_id, body, is_closed=closed)
-                report.read += 1
-            except NotFound:
-                self._keep(deal_id, None, is_closed=False)
-                report.missing += 1
-            except (CredentialsRefused, BudgetSpent):
-                raise
-            except PipelineError as error:
-                report.problems.append(f"deal {deal_id}: {error}")
-            self._progress.advance(STEP)
-        return report
 
-    def _read_one(self, client: ClariClient, deal_id: str) -> tuple[bytes, bool]:
-        deal, body = client.get_deal(deal_id)
-        return body, outcome_of(deal.stage, self._outcomes) is not Outcome.OPEN
+        def fetch(deal_id: str) -> MirroredRecord:
+            deal, body = client.get_deal(deal_id)
+            return MirroredRecord(body, is_closed=outcome_of(deal.stage, self._outcomes) is not Outcome.OPEN)
 
-    def _wanted(self) -> list[str]:
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                f"""SELECT DISTINCT calls.deal_id FROM copilot.calls AS calls
-                LEFT JOIN copilot_ops.deals AS deals USING (deal_id)
-                WHERE calls.deal_id IS NOT NULL
-                  AND (deals.deal_id IS NULL
-                    OR (NOT deals.is_closed AND deals.read_at < now() - interval '{READ_AGAIN}'))
-                ORDER BY 1"""
-            ).fetchall()
-        return [str(row[0]) for row in rows]
-
-    def _keep(self, deal_id: str, body: bytes | None, *, is_closed: bool) -> None:
-        with self._database.connection() as connection:
-            connection.execute(
-                """INSERT INTO copilot_ops.deals AS known (deal_id, read_at, is_missing, is_closed, body)
-                VALUES (%s, now(), %s, %s, %s) ON CONFLICT (deal_id) DO UPDATE SET read_at = excluded.read_at,
-                  is_missing = excluded.is_missing, is_closed = excluded.is_closed,
-                  body = coalesce(excluded.body, known.body)""",
-                (deal_id, body is None, is_closed, pack(body) if body is not None else None),
-            )
+        return self._mirror.read(fetch)
 
     def tabulate(self) -> int:
         """Replaces `deals`. Costs no request. Returns the rows."""
         with self._database.connection() as connection:
             from_calls = connection.execute(_FROM_CALLS).fetchall()
-            mirrored = {
-                row[0]: (row[1], unpack(row[2]))
-                for row in connection.execute(
-                    "SELECT deal_id, read_at, body FROM copilot_ops.deals WHERE body IS NOT NULL"
-                ).fetchall()
-            }
-        rows = [_row(row, *_mirror(row[0], mirrored.get(row[0])), self._outcomes) for row in from_calls]
+        records = self._mirror.records()
+        rows = [_row(row, *_record(row[0], records.get(row[0])), self._outcomes) for row in from_calls]
         return replace_snapshot(self._lake, self._database, DEALS, rows)
 
 
-def _mirror(deal_id: str, kept: tuple[datetime, bytes] | None) -> tuple[datetime | None, Deal | None]:
+def _record(deal_id: str, kept: tuple[datetime, bytes] | None) -> tuple[datetime | None, Deal | None]:
     if kept is None:
         return None, None
     try:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import Enum
 
+import pyarrow as pa
+
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.errors import (
     BudgetSpent,
@@ -27,6 +29,7 @@ from copilot_pipeline.errors import (
 )
 from copilot_pipeline.ledger import CallLedger, Claims, Listings, ReceivedDetails, WantedCall
 from copilot_pipeline.ledger.bodies import pack
+from copilot_pipeline.steps.landing import kind_of
 from copilot_pipeline.steps.listing import Lister, Stretch, stretches
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.storing import StoredDay, Storing
@@ -349,5 +352,8 @@ class Extraction:
 
     def _store(self, day: date) -> DayReport:
         report = self._reports.pop(day)
-        report.stored = self._storing.store(day)
+        try:
+            report.stored = self._storing.store(day)
+        except (OSError, pa.ArrowException) as error:  # the bodies are in the ledger still
+            report.problems.append(f"the raw file could not be written: {kind_of(error)}")
         return report

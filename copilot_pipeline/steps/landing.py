@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
@@ -107,6 +108,11 @@ class Landing:
         return load.finish(lambda connection: before_commit(connection, day) if before_commit else None)
 
 
+def kind_of(error: BaseException) -> str:
+    """What an error is, without its own text, which may quote rows: the system's words, or the name of its class."""
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+
+
 def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> LandedDay:
     try:
         if isinstance(outcome, BaseException):
@@ -116,4 +122,4 @@ def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> Landed
         return LandedDay(day, {}, str(error))
     except DAY_ERRORS as error:
         # Their texts may quote rows: only their kind is passed on.
-        return LandedDay(day, {}, f"the tables could not be written: {type(error).__name__}")
+        return LandedDay(day, {}, f"the tables could not be written: {kind_of(error)}")

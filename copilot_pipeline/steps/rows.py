@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 
 import pyarrow as pa
 
+from copilot_pipeline.clari.reference import parse_amount
 from copilot_pipeline.records import CallRecord, Readiness, Side
 from copilot_pipeline.tables import CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES, Table
 from copilot_pipeline.transcripts import Participant, Transcript
 
 Row = tuple[object, ...]
-_NUMBER = re.compile(r"-?\d[\d,.\s']*")
 
 
 class CallRows:
@@ -130,7 +129,7 @@ class CallRows:
             crm.deal_id,
             crm.deal_name,
             crm.deal_value,
-            number_in(crm.deal_value),
+            parse_amount(crm.deal_value),
             crm.deal_stage_before_call,
             crm.deal_stage_live,
             crm.deal_close_date,
@@ -150,19 +149,6 @@ def _rep(people: Sequence[Participant]) -> Participant | None:
 def _columns(table: Table, rows: list[Row]) -> pa.Table:
     values = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in table.columns]
     return pa.table(values, schema=table.arrow_schema)
-
-
-def number_in(text: str | None) -> float | None:
-    """The number in a money text, signs and thousands separators removed: "$48,000.50" is 48000.5."""
-    if text is None:
-        return None
-    match = _NUMBER.search(text)
-    if match is None:
-        return None
-    try:
-        return float(re.sub(r"[,\s']", "", match.group()))
-    except ValueError:
-        return None
 
 
 def has_transcript(record: CallRecord, has_details: bool) -> bool:

@@ -100,9 +100,9 @@ class Tabulating:
                 False,
             )
         except UnreadableBody as error:
-            self._ledger.quarantine(
-                raw["call_id"], raw["call_date"], "call-details", str(error), raw["details"] or raw["listed"] or b""
-            )
+            has_details = raw["details"] is not None  # of no length where the answer was empty
+            origin, body = ("call-details", raw["details"]) if has_details else ("list item", raw["listed"] or b"")
+            self._ledger.quarantine(raw["call_id"], raw["call_date"], origin, str(error), body)
         try:
             return dialect.parse_call(raw["listed"], None, listed_is_newer=True), True
         except UnreadableBody:

@@ -21,15 +21,16 @@ from copilot_pipeline.tables.marts import (
     WIN_LOSS_DRIVERS,
 )
 from copilot_pipeline.tables.model import CALL_DATE, Column, Kind, Table
-from copilot_pipeline.tables.reference import DEALS, SCORECARDS, TOPICS, USERS
+from copilot_pipeline.tables.reference import ACCOUNTS, DEALS, SCORECARDS, TOPICS, USERS
 from copilot_pipeline.tables.scores import EVIDENCE, SEMARIZE_RUNS, SEMARIZE_SCORES
 
 CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
 SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES, EVIDENCE)
-REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, DEALS)
+REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, DEALS, ACCOUNTS)
 WAREHOUSE_TABLES: tuple[Table, ...] = (*CALL_TABLES, *SCORE_TABLES, *REFERENCE_TABLES, *MART_TABLES)
 
 __all__ = [
+    "ACCOUNTS",
     "CALLS",
     "CALL_DATE",
     "CALL_TABLES",

@@ -52,6 +52,32 @@ SCORECARDS = Table(
     partitioned=False,
 )
 
+ACCOUNTS = Table(
+    "accounts",
+    "Accounts that calls are linked to: what the calls say, and the CRM mirror's record where it was read.",
+    ("account_id",),
+    (
+        text("account_id", "The account's id in the CRM.", required=True),
+        text("name", "Account name."),
+        text("crm_system", "Which CRM."),
+        text("website", "Website."),
+        text("description", "Description."),
+        texts("phones", "Phone numbers."),
+        text("address", "Street address."),
+        text("city", "City."),
+        text("state", "State or region."),
+        text("country", "Country."),
+        text("postal_code", "Postal code."),
+        json("custom_fields", "Fields of the workspace's own: a list of key and value."),
+        integer("deals", "Deals that calls with it are linked to.", required=True),
+        integer("calls", "Calls linked to it.", required=True),
+        moment("first_call_at", "First linked call."),
+        moment("last_call_at", "Last linked call."),
+        moment("read_at", "When the CRM mirror's record was read; null where only calls speak of the account."),
+    ),
+    partitioned=False,
+)
+
 DEALS = Table(
     "deals",
     "Deals that calls are linked to: what the calls say, and the CRM mirror's record where it was read.",

@@ -11,6 +11,7 @@ from psycopg import sql
 from copilot_pipeline.database import Database
 from copilot_pipeline.database.connections import Connection
 from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.tables.model import CALL_DATE, CALL_ID
 from copilot_pipeline.warehouse.statements import SCHEMA
 
 _LOCK = 7_203_114_003
@@ -56,16 +57,18 @@ def _refresh(connection: Connection, kit: str) -> None:
         ) from None
     connection.execute(statement)
     connection.execute(sql.SQL("COMMENT ON VIEW {view} IS {text}").format(view=view, text=sql.Literal(comment)))
-    connection.execute(
-        sql.SQL(
-            "COMMENT ON COLUMN {view}.kit_version_id IS 'The kit version that answered: compare like with like.'"
-        ).format(view=view)
-    )
+    said = {
+        CALL_ID.name: CALL_ID.description,
+        CALL_DATE.name: CALL_DATE.description,
+        "kit_version_id": "The kit version that answered: compare like with like.",
+    }
     for brick, kinds in bricks:
-        said = f"Brick {brick}: " + (" or ".join(kinds) if kinds else "no answer yet, only null") + "."
+        answers = " or ".join(kinds) if kinds else "no answer yet, only null"
+        said[_column_name(brick)] = f"Brick {brick}: {answers}."
+    for column, words in said.items():
         connection.execute(
             sql.SQL("COMMENT ON COLUMN {view}.{column} IS {text}").format(
-                view=view, column=sql.Identifier(_column_name(brick)), text=sql.Literal(said)
+                view=view, column=sql.Identifier(column), text=sql.Literal(words)
             )
         )
     for role in grants:

@@ -72,6 +72,24 @@ def test_bricks_are_recognised_by_their_names() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("brick", "element"),
+    [
+        ("economic_buyer_identified", "economic_buyer"),
+        ("m_economic_buyer_score", "economic_buyer"),
+        ("EconomicBuyer", "economic_buyer"),
+        ("Decision process", "decision_process"),
+        ("decision-criteria", "decision_criteria"),
+        ("is_pain_specific", "identify_pain"),
+        ("painting", None),
+        ("championship", None),
+    ],
+)
+def test_a_brick_may_be_named_in_many_ways(brick: str, element: str | None) -> None:
+    """Whole words, anywhere in the name, however they are joined."""
+    assert list(elements(MeddiccSettings(), [("qualification", brick)])) == ([element] if element else [])
+
+
 def test_sums_have_their_n_and_interval() -> None:
     """By all, week, deal, rep and team: calls, covered calls, share and interval."""
     rows = coverage(*(call(f"c-{n}", {"champion": n < 3}, day=7 * (n % 2), deal_id=f"d-{n % 2}") for n in range(10)))

@@ -93,6 +93,16 @@ def test_a_bad_item_is_set_aside_and_the_others_go_on(dialect: str) -> None:
     assert b"tomorrow, maybe" in page.quarantined[0].body
 
 
+def test_an_id_that_no_index_takes_is_set_aside(dialect: str) -> None:
+    """An id of 1,000 bytes is one, an id of pages is not: it would keep its whole page out of the ledger."""
+    server = server_of(dialect)
+    for call_id in ("c-" + "x" * 998, "c-" + "x" * 5000):
+        server.add(call_id, DAY)
+    page = client_of(dialect, server).list_page(WINDOW)
+    assert [call.call_id for call in page.calls] == ["c-" + "x" * 998]
+    assert [item.reason.partition(": ")[2] for item in page.quarantined] == ["longer than 1,024 bytes"]
+
+
 def test_a_broken_string_spoils_neither_page_nor_item(dialect: str) -> None:
     """Half a surrogate pair, NUL and NaN in an item are read; the body keeps the escapes as they were sent."""
     server = server_of(dialect)
@@ -112,7 +122,7 @@ def test_a_broken_string_spoils_neither_page_nor_item(dialect: str) -> None:
 def test_a_page_without_calls_is_an_error(dialect: str, body: bytes) -> None:
     """What holds no list of calls is not taken for an empty page, which would end a listing without a trace."""
     client = client_of(dialect, lambda request: httpx.Response(200, content=body))
-    with pytest.raises(UnreadableBody):
+    with pytest.raises(UnreadableBody, match="the page of the list at skip 0"):
         client.list_page(WINDOW)
 
 
@@ -230,3 +240,15 @@ def test_times_are_aware_utc(dialect: str) -> None:
     for written in ("2026-03-01T15:00:00+0000", "2026-03-01T17:00:00+02:00", "2026-03-01T15:00:00", 1772377200000):
         item = body_of({**server.calls[0], field: written})
         assert client.parse_call(item, None).started_at == datetime(2026, 3, 1, 15, tzinfo=UTC)
+
+
+def test_a_server_may_hand_out_smaller_pages_than_asked_for(dialect: str) -> None:
+    """A short page is not taken for the last: the total says where the list ends, or an empty page."""
+    server = server_of(dialect)
+    for index in range(40):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+
+    def capped(request: httpx.Request) -> httpx.Response:
+        return server(httpx.Request("GET", request.url.copy_set_param("limit", "7"), headers=request.headers))
+
+    assert len(all_calls(client_of(dialect, capped, page_size=50))) == 40

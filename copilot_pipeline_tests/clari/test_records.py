@@ -204,6 +204,15 @@ def test_the_guide_is_read_in_every_shape_it_leaves_open(wrap: Any, field: str) 
     assert record.segments[0].person_id == "Dana Ortiz"
 
 
+def test_a_speaker_of_the_guide_who_is_on_no_list_keeps_the_name_of_the_turn() -> None:
+    """Turns name their speakers: somebody missing among the participants is a person of that name, of unknown side."""
+    turns = [{"speaker": "Dana", "text": "Hi"}, {"speaker": "Walk In", "text": "Hello"}, {"text": "(unclear)"}]
+    call = {"call_id": "c-1", "date": "2026-03-01", "participants": [{"name": "Dana", "role": "rep"}]}
+    record = GUIDE.parse_call(None, body_of({**call, "transcript": turns}))
+    assert [(person.name, person.side) for person in record.people] == [("Dana", Side.REP), ("Walk In", Side.UNKNOWN)]
+    assert [segment.person_id for segment in record.segments] == ["Dana", "Walk In", None]
+
+
 def test_the_wanted_call_is_picked_out_of_a_list() -> None:
     """A server that ignores the id and answers with several calls is not misread."""
     calls = [{"call_id": f"c-{n}", "date": "2026-03-01"} for n in range(3)]

@@ -156,7 +156,20 @@ def test_scorecards_are_paged_to_the_end() -> None:
 
 @pytest.mark.parametrize(
     ("amount", "expected"),
-    [("48000", 48000.0), ("$48,000.50", 48000.5), ("48,00", None), ("1.234,00", None), ("n/a", None), (12, 12.0)],
+    [
+        ("48000", 48000.0),
+        ("$48,000.50", 48000.5),
+        ("-$500", -500.0),
+        ("1.0E7", 1e7),
+        ("99 MXN", 99.0),
+        ("48,00", None),
+        ("1.234,00", None),
+        ("$1.2M", None),
+        ("48 k€", None),
+        ("(500)", None),
+        ("n/a", None),
+        (12, 12.0),
+    ],
 )
 def test_a_deal_is_read_with_its_amount_where_it_is_clear(amount: Any, expected: float | None) -> None:
     """Amounts come as text; one that could mean two numbers stays text only."""

@@ -123,6 +123,47 @@ def test_a_database_that_does_not_answer_is_3(command: Command, monkeypatch: pyt
     assert "s3cret" not in ended.err
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        (
+            "COPILOT_PIPELINE_DATABASE_URL",
+            "postgresql://user:s3cret@127.0.0.1:1/nowhere",
+            "the database does not answer",
+        ),
+        ("COPILOT_PIPELINE_LAKE_URL", __file__, "cannot be written"),
+    ],
+)
+def test_stores_that_cannot_be_used_are_3_before_anything_is_fetched(
+    command: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+) -> None:
+    """`run` says which store it is; Dagster's own attempts at the database do not show."""
+    monkeypatch.setenv("DAGSTER_HOME", "")  # what the command sets is taken back after the test
+    monkeypatch.setenv("CLARI_COPILOT_API_KEY", "key")
+    monkeypatch.setenv("CLARI_COPILOT_API_PASSWORD", "password")
+    monkeypatch.setenv("CLARI_COPILOT_BASE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv(variable, value)
+    ended = command("run", "--from", "2026-01-01", "--to", "2026-01-01", "--assets", "raw_call_details")
+    assert ended.code == 3
+    assert said in ended.err
+    assert variable in ended.err
+    assert "Traceback" not in ended.err
+    assert "s3cret" not in ended.err
+
+
+def test_a_database_that_cannot_hold_every_language_is_3(
+    command: Command, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Transcripts in any language need UTF-8: another encoding is refused before the first of them is lost."""
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE IF EXISTS western")
+        connection.execute("CREATE DATABASE western ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", server_url.replace("/postgres?", "/western?"))
+    ended = command("sql", "SELECT 1")
+    assert ended.code == 3
+    assert "western is encoded in LATIN1" in ended.err
+
+
 def test_a_user_without_rights_is_told_which(
     command: Command, database_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

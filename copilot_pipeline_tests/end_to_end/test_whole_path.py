@@ -157,6 +157,23 @@ def test_one_bad_call_does_not_cost_its_neighbours(make_pipeline: MakePipeline) 
     _check_utterances(pipeline, truth)
 
 
+def test_a_day_that_cannot_be_written_does_not_cost_its_neighbours(make_pipeline: MakePipeline) -> None:
+    """Where the lake refuses one day, the others are stored; once it takes it, nothing of the day is fetched again."""
+    pipeline = make_pipeline(days=2)
+    first, last = pipeline.days()
+    obstacle = pipeline.home / "lake" / "raw_call_details" / f"call_date={first}"
+    obstacle.parent.mkdir(parents=True)
+    obstacle.write_text("a file where the folder should be")
+    outcome = pipeline.run(expect=1)
+    assert [problem for problem in outcome["problems"] if first in problem and "could not be written" in problem]
+    stored = pipeline.query("SELECT call_date::text AS day FROM copilot_ops.days WHERE stored_at IS NOT NULL")
+    assert stored == [{"day": last}]
+    fetched = pipeline.sandbox.stats()["details_total"]
+    obstacle.unlink()
+    assert pipeline.run()["complete"] is True
+    assert pipeline.sandbox.stats()["details_total"] == fetched
+
+
 def test_the_guide_dialect_ends_in_tables_too(make_pipeline: MakePipeline) -> None:
     """With the guide's dialect the same commands fill the same tables: names for speakers, sides told by role."""
     pipeline = make_pipeline(days=2, dialect="guide")

@@ -151,7 +151,7 @@ def test_a_call_that_comes_back_is_there_again(ledger: CallLedger) -> None:
 
 
 def test_an_unreadable_body_is_kept_and_set_aside(ledger: CallLedger, database: Database) -> None:
-    """The bytes stand in the quarantine with the reason, once, and the call is not fetched again for it."""
+    """The bytes stand in the quarantine with the reason, once, and the call rests before it is asked for again."""
     record(ledger, listed())
     received = ReceivedDetails(WantedCall("c-1", DAY, "v1"), pack(b"\xff broken"), "$: not JSON")
     ledger.keep_details([received])
@@ -162,6 +162,34 @@ def test_an_unreadable_body_is_kept_and_set_aside(ledger: CallLedger, database: 
     with database.connection() as connection:
         rows = connection.execute("SELECT call_id, call_date, reason, body FROM copilot_ops.quarantine").fetchall()
     assert rows == [("c-1", DAY, "$: not JSON", b"\xff broken")]
+
+
+def test_calls_with_the_same_unreadable_bytes_are_each_set_aside(ledger: CallLedger, database: Database) -> None:
+    """An empty answer to two calls is two rows of the quarantine, each with its call."""
+    record(ledger, listed(), listed("c-2"))
+    ledger.keep_details(
+        [ReceivedDetails(WantedCall(call_id, DAY, "v1"), pack(b""), "$: empty") for call_id in ("c-1", "c-2")]
+    )
+    with database.connection() as connection:
+        rows = connection.execute("SELECT call_id, body FROM copilot_ops.quarantine ORDER BY call_id").fetchall()
+    assert rows == [("c-1", b""), ("c-2", b"")]
+
+
+def test_what_was_set_aside_is_asked_for_again_later_and_later(ledger: CallLedger, database: Database) -> None:
+    """An unreadable answer may have been the gateway's: when its rest is over, the call is wanted again."""
+    record(ledger, listed())
+    rests = []
+    for body in (b"<html>", b"<html> again"):
+        ledger.keep_details([ReceivedDetails(WantedCall("c-1", DAY, "v1"), pack(body), "$: not JSON")])
+        assert wanted_ids(ledger) == []
+        with database.connection() as connection:
+            rest = "extract(epoch FROM next_look_at - now()) / 3600"
+            rests += connection.execute(f"SELECT round({rest})::integer FROM copilot_ops.calls").fetchall()
+            connection.execute("UPDATE copilot_ops.calls SET next_look_at = now()")
+        assert wanted_ids(ledger) == ["c-1"]
+    assert rests == [(1,), (6,)]
+    keep(ledger)
+    assert wanted_ids(ledger) == []
 
 
 def test_readable_details_lift_the_quarantine(ledger: CallLedger) -> None:

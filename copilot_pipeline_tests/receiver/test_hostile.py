@@ -181,6 +181,21 @@ def test_many_idle_connections_do_not_keep_others_out(strict: Receiver) -> None:
             connection.close()
 
 
+def test_senders_that_trickle_do_not_keep_others_out(module_database: Database) -> None:
+    """With as many bodies under way as the receiver reads at once, none of which ends, a webhook is taken all the same:
+    the slowest is told 408 and has to send again."""
+    with running(module_database.url, bodies_at_once=20, body_seconds=30) as receiver:
+        slow = [socket.create_connection(("127.0.0.1", receiver.port), timeout=10) for _ in range(25)]
+        try:
+            for connection in slow:
+                connection.sendall(HEAD + b"content-length: 1000\r\n\r\n{")
+            assert statuses(slow[0].recv(1000)) == [408]
+            assert [receiver.post(BODY, SHARED).status_code for _ in range(5)] == [202] * 5
+        finally:
+            for connection in slow:
+                connection.close()
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=300) | st.text(max_size=100).map(str.encode),

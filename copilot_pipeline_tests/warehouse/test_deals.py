@@ -10,10 +10,11 @@ import pytest
 
 from copilot_pipeline.clari import ClariClient, dialect_named
 from copilot_pipeline.database import Database
-from copilot_pipeline.http import HttpCaller
+from copilot_pipeline.http import HttpCaller, RetryPolicy
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.settings.answers import OutcomeSettings
-from copilot_pipeline.steps.deals import Deals, DealsRead
+from copilot_pipeline.steps.crm_mirror import MirrorRead
+from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.tables import CALLS
 from copilot_pipeline_tests.http_servers import Asked, Reply, Service, reply, serving
 from copilot_pipeline_tests.warehouse.rows import call, column, load
@@ -24,11 +25,14 @@ OUTCOMES = OutcomeSettings(won=("Closed Won", "Gewonnen"), lost=("Closed Lost",)
 class Crm:
     """Deals as /get-deal answers, by id; what is no deal is a body that cannot be read."""
 
-    def __init__(self, **stages: str | None) -> None:
+    def __init__(self, *, is_down_from: str = "~", **stages: str | None) -> None:
         self.stages = stages
+        self._is_down_from = is_down_from
 
     def __call__(self, asked: Asked) -> Reply:
         deal_id = asked.params["id"]
+        if deal_id >= self._is_down_from:
+            return reply({}, 503)
         if deal_id not in self.stages:
             return reply({}, 404)
         stage = self.stages[deal_id]
@@ -41,7 +45,9 @@ class Crm:
         """A client of these deals."""
         rest = dialect_named("rest")
         with serving(self) as service:
-            caller = HttpCaller("clari", service.url, rest.auth_headers("key", "password"))
+            caller = HttpCaller(
+                "clari", service.url, rest.auth_headers("key", "password"), policy=RetryPolicy(attempts=1)
+            )
             yield ClariClient(rest, caller), service
             caller.close()
 
@@ -53,7 +59,7 @@ class Reader:
         self._database = database
         self._deals = Deals(Lake(str(home)), database, OUTCOMES)
 
-    def night(self, crm: Crm) -> tuple[DealsRead, list[str]]:
+    def night(self, crm: Crm) -> tuple[MirrorRead, list[str]]:
         """Reads deals; what was read, and the ids that were asked for."""
         with self._database.connection() as connection:
             connection.execute("UPDATE copilot_ops.deals SET read_at = read_at - interval '1 day'")
@@ -96,9 +102,20 @@ def test_a_deal_that_cannot_be_read_does_not_keep_the_others_back(reader: Reader
     assert reader.outcomes()["b"] == "won"
 
 
+def test_an_outage_is_not_waited_for_once_a_deal(database: Database, home: Path) -> None:
+    """After a few failures in a row the rest is left for the next night; what was there before stays."""
+    load(database, {CALLS: [call(f"c-{deal}", deal_id=deal) for deal in "abcdefgh"]})
+    reader = Reader(database, home)
+    report, asked = reader.night(Crm(a="Closed Won", is_down_from="b"))
+    assert asked == list("abcdef")
+    assert report.problems[-1] == "2 more deals were not asked for"
+    assert reader.outcomes()["a"] == "won"
+    assert reader.night(Crm(**dict.fromkeys("bcdefgh", "Closed Lost")))[1] == list("bcdefgh")
+
+
 def test_without_calls_there_are_no_deals(database: Database, home: Path) -> None:
     """An empty table, and no request."""
     reader = Reader(database, home)
-    assert reader.night(Crm(a="Closed Won")) == (DealsRead(), [])
+    assert reader.night(Crm(a="Closed Won")) == (MirrorRead(), [])
     assert reader.outcomes() == {}
     assert column(database, "SELECT deal_id FROM copilot.deals") == []

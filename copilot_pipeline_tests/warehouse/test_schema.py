@@ -7,6 +7,8 @@ from alembic.script import ScriptDirectory
 
 from copilot_pipeline.database import Database, migrate
 from copilot_pipeline.tables import WAREHOUSE_TABLES
+from copilot_pipeline.warehouse import refresh_kit_views
+from copilot_pipeline_tests.warehouse.rows import load_scores, score
 
 
 def test_every_table_and_column_is_there_with_its_comment(database: Database) -> None:
@@ -33,6 +35,20 @@ def test_every_table_and_column_is_there_with_its_comment(database: Database) ->
         for column in table.columns
     ]
     assert rows == expected
+
+
+def test_every_view_and_its_columns_have_comments(database: Database) -> None:
+    """A view asks a question in words and says what each of its columns holds; so do the wide views of the kits."""
+    load_scores(database, score("champion", True, kit="deal"))
+    refresh_kit_views(database, ["deal"])
+    with database.connection() as connection:
+        rows = connection.execute(
+            """SELECT c.relname, a.attname, obj_description(c.oid), col_description(c.oid, a.attnum)
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relnamespace = 'copilot'::regnamespace AND c.relkind = 'v' AND a.attnum > 0"""
+        ).fetchall()
+    assert {"win_drivers", "scores_deal"} <= {row[0] for row in rows}
+    assert [row for row in rows if not (row[2] and row[3])] == []
 
 
 def test_the_known_head_is_the_newest_migration() -> None:
