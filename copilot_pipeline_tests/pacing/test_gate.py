@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 
@@ -93,6 +94,7 @@ class Clock:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._opened: list[Database] = []
         with database.connection() as connection:
             row = connection.execute("SELECT current_database()").fetchone()
             assert row is not None
@@ -112,7 +114,21 @@ class Clock:
                 "UPDATE test_clock.is_ahead SET by = %s - pg_catalog.clock_timestamp()",
                 (moment,),
             )
-        return Database(self._database.url)
+        self._opened.append(Database(self._database.url))
+        return self._opened[-1]
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        for opened in self._opened:
+            opened.close()
+
+
+@pytest.fixture
+def clock(database: Database) -> Iterator[Clock]:
+    """The database's clock."""
+    made = Clock(database)
+    yield made
+    made.close()
 
 
 TURN = datetime(2026, 11, 29, tzinfo=UTC)  # a Sunday
@@ -122,9 +138,9 @@ TURN = datetime(2026, 11, 29, tzinfo=UTC)  # a Sunday
     ("seconds", "waits", "week"),
     [(-11, 0, -7), (-9, 19, 0), (0, 10, 0), (9, 1, 0), (11, 0, 0)],
 )
-def test_nobody_sends_at_the_turn_of_the_week(database: Database, seconds: int, waits: int, week: int) -> None:
+def test_nobody_sends_at_the_turn_of_the_week(clock: Clock, seconds: int, waits: int, week: int) -> None:
     """Ten seconds on either side a request waits, and is counted in the week in which it is sent."""
-    there = Clock(database).set(TURN + timedelta(seconds=seconds))
+    there = clock.set(TURN + timedelta(seconds=seconds))
     slept: list[float] = []
     shared = SharedGate(
         there,
@@ -141,9 +157,8 @@ def test_nobody_sends_at_the_turn_of_the_week(database: Database, seconds: int, 
     assert counted == [(TURN.date() + timedelta(days=week), 1)]
 
 
-def test_a_new_week_is_a_new_budget(database: Database) -> None:
+def test_a_new_week_is_a_new_budget(clock: Clock) -> None:
     """What was spent on Saturday is there again on Sunday, by the clock of the database."""
-    clock = Clock(database)
     saturday = gate(clock.set(TURN - timedelta(hours=1)), week=1)
     saturday.enter(1)
     with pytest.raises(BudgetSpent) as caught:
@@ -171,10 +186,9 @@ def test_what_waited_for_a_pause_is_counted_and_paced(database: Database) -> Non
     assert paced.week().used == 8
 
 
-def test_one_refusal_does_not_stop_it_for_a_week(database: Database) -> None:
+def test_one_refusal_does_not_stop_it_for_a_week(clock: Clock) -> None:
     """An hour after the server said that the week is spent, one request tries again: refused, the gate closes for
     another hour, whatever the words; answered, it is open."""
-    clock = Clock(database)
     now = TURN + timedelta(days=3)
     with pytest.raises(BudgetSpent, match="uses the same key"):
         gate(clock.set(now)).throttled(None, "Limit Exceeded")
@@ -193,11 +207,11 @@ def test_one_refusal_does_not_stop_it_for_a_week(database: Database) -> None:
     assert much_later.week().closed_until is None
 
 
-def test_the_server_is_never_believed_beyond_the_turn(database: Database) -> None:
+def test_the_server_is_never_believed_beyond_the_turn(clock: Clock) -> None:
     """A server whose clock is behind says on Sunday what was so on Saturday: nobody waits for a week, nor longer than
     until the turn."""
     with pytest.raises(BudgetSpent) as caught:
-        gate(Clock(database).set(TURN - timedelta(minutes=5))).throttled(None, "Limit Exceeded")
+        gate(clock.set(TURN - timedelta(minutes=5))).throttled(None, "Limit Exceeded")
     assert caught.value.resets_at == TURN
 
 
