@@ -18,7 +18,7 @@ from copilot_pipeline.delivery.checking import mistakes_against, parse_kit_schem
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import build_sink
 from copilot_pipeline.errors import ConfigurationError, PipelineError
-from copilot_pipeline.http import HttpCaller
+from copilot_pipeline.http import HttpCaller, RetryPolicy
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import Arrivals, Backfills, CallLedger, Claims, Inbox, RunLedger
 from copilot_pipeline.ledger.claims import SCORING
@@ -34,12 +34,13 @@ from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
 from copilot_pipeline.steps.extraction import Extraction
 from copilot_pipeline.steps.hints import WEBHOOK, Hints
+from copilot_pipeline.steps.intending import ScoringRules
 from copilot_pipeline.steps.polling import Polling, PollingRules
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.reference import Reference
 from copilot_pipeline.steps.rescoring import Rescoring
 from copilot_pipeline.steps.score_tables import ScoreTables
-from copilot_pipeline.steps.scoring import Scoring, ScoringRules
+from copilot_pipeline.steps.scoring import Scoring
 from copilot_pipeline.steps.storing import Storing
 from copilot_pipeline.steps.tabulating import Tabulating
 from copilot_pipeline.steps.watching import Watching
@@ -155,9 +156,9 @@ class Runtime:
         return size
 
     @contextmanager
-    def semarize(self) -> Iterator[SemarizeClient]:
+    def semarize(self, policy: RetryPolicy | None = None) -> Iterator[SemarizeClient]:
         """A Semarize client."""
-        caller = make_caller(self.settings.environment.semarize_base_url, self._semarize_secret())
+        caller = make_caller(self.settings.environment.semarize_base_url, self._semarize_secret(), policy=policy)
         try:
             yield SemarizeClient(caller)
         finally:
@@ -271,7 +272,8 @@ class Runtime:
     def scoring(self) -> Iterator[Scoring]:
         """Semarize runs."""
         rules = self.settings.pipeline.semarize
-        with self.semarize() as client, Claims(self.database.url, SCORING) as claims:
+        # One attempt: what fails for a moment is put back there, among all that wait.
+        with self.semarize(RetryPolicy(attempts=1)) as client, Claims(self.database.url, SCORING) as claims:
             yield Scoring(
                 client,
                 self.runs,
