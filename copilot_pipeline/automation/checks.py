@@ -47,8 +47,9 @@ _COUNTED = (
     _Counted(
         "transcripts_have_scores",
         SEMARIZE_SCORES.name,
-        "Every transcript with words in it has a finished run for each kit.",
-        """SELECT call_date, count(*) FILTER (WHERE status NOT IN ('succeeded', 'skipped')), count(*)
+        "Every transcript with words in it has a score of each kit that is for it (see the view calls_without_scores).",
+        """SELECT call_date, count(*) FILTER (
+          WHERE status <> 'skipped' AND (status <> 'succeeded' OR bricks = 0)), count(*)
         FROM copilot.semarize_runs WHERE call_date >= %s GROUP BY 1""",
     ),
     _Counted(
