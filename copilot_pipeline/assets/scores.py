@@ -18,7 +18,7 @@ class ScoringConfig(dg.Config):
 
     rescore: bool = Field(default=False, description="Score transcripts again that have a score.")
     pay: bool = Field(default=False, description="Do it. Without, the run says what it would cost, and stops.")
-    only_failed: bool = Field(default=False, description="Only those whose run failed or was refused.")
+    only_failed: bool = Field(default=False, description="Only what failed, was refused, or has not ended for a day.")
     kits: list[str] = Field(default_factory=list, description="Only these kits, by our names. Default: all.")
 
 
