@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--rescore", is_flag=True, help="Score again what has a score. Says what it costs, and asks.")
 @click.option("--kit", "kits", multiple=True, metavar="NAME", help="With --rescore: only this kit (repeatable).")
-@click.option(
-    "--only-failed", is_flag=True, help="With --rescore: what failed, was refused or has not ended in a day."
-)
+@click.option("--only-failed", is_flag=True, help="With --rescore: what failed, was refused or has not ended in a day.")
 @click.option("--yes", is_flag=True, help="With --rescore: do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
 def command(

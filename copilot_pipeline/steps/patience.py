@@ -55,9 +55,7 @@ class Patience:
         else:
             seconds = _wait_seconds(error, attempts)
         self._failing_since = now if self._failing_since is None else self._failing_since
-        limit = self.give_up_after_seconds
-        if error.status != _TOO_MANY:
-            limit = min(limit, OUTAGE_SECONDS)
+        limit = max(OUTAGE_SECONDS, self.give_up_after_seconds) if error.status == _TOO_MANY else OUTAGE_SECONDS
         asks_too_much = (error.retry_after_seconds or 0.0) > self.give_up_after_seconds
         return None if asks_too_much or now - self._failing_since > limit else seconds
 
