@@ -36,9 +36,7 @@ topics = _snapshot(TOPICS, lambda runtime, client: runtime.reference.refresh_top
 scorecards = _snapshot(SCORECARDS, lambda runtime, client: runtime.reference.refresh_scorecards(client))
 
 
-def _mirrored(
-    what: str, description: str, read: Callable[[Runtime, ClariClient], MirrorRead]
-) -> dg.AssetsDefinition:
+def _mirrored(what: str, description: str, read: Callable[[Runtime, ClariClient], MirrorRead]) -> dg.AssetsDefinition:
     """The records of the CRM mirror that calls are linked to."""
 
     @dg.asset(

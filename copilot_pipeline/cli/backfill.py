@@ -210,10 +210,9 @@ def _show_states(console: Console, states: list[dict[str, Any]]) -> None:
     """One below the other: side by side their dates do not fit a terminal."""
     for one in states:
         console.print(f"[bold]Backfill {one['id']}[/], {one['first_day']} to {one['last_day']}: {one['state']}")
-        of = max(one["calls_expected"] or 0, one["calls_listed"])
         facts = [
             ("days left", f"{one['days_left']} of {one['days']}"),
-            ("calls held", f"{one['calls_held']:,} of {of:,}"),
+            ("calls held", f"{one['calls_held']:,} of {one['calls_expected']:,}"),
         ]
         if one["waits_for"]:
             facts.append(("waits for", one["waits_for"]))

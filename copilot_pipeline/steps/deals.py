@@ -51,9 +51,7 @@ class Deals:
         self._lake = lake
         self._database = database
         self._outcomes = outcomes
-        self._mirror = CrmMirror(
-            database, _KIND, requests_in_flight=requests_in_flight, progress=progress or Silence()
-        )
+        self._mirror = CrmMirror(database, _KIND, requests_in_flight=requests_in_flight, progress=progress or Silence())
 
     def read(self, client: ClariClient) -> MirrorRead:
         """One request for each linked deal that is new, or was open when it was last read."""
