@@ -205,7 +205,7 @@ def _the_report_is_one_file(pipeline: Pipeline) -> None:
     out = pipeline.home / "new folder" / "report.html"
     command(pipeline, "report", "--as-is", "--out", str(out), "--as-of", "2026-03-16")
     page = out.read_text(encoding="utf-8")
-    assert "Week of 9 March 2026" in page
+    assert "Week of 9 to 15 March 2026" in page
     slide = pipeline.query("SELECT rep_name FROM copilot.coaching_slides")[0]
     assert slide["rep_name"] in page
     (pipeline.home / "a file").write_text("")
