@@ -115,6 +115,7 @@ class HttpCaller:
         self._transport = transport
         self._local = threading.local()
         self._clients: list[httpx.Client] = []
+        self.has_succeeded = False  # the key was accepted
         self._quickest: dict[str, float] = {}  # by path
 
     @property
@@ -218,6 +219,7 @@ class HttpCaller:
             raise TemporaryFailure(f"{self.service}: {method} {path}: {_why(error)}") from None
         self._note_answer_seconds(path, time.monotonic() - began)
         if response.is_success:
+            self.has_succeeded = True
             return Answer(response.status_code, response.headers, response.content)
         raise self._failure(method, path, response)
 

@@ -5,7 +5,8 @@ Assets, sensors and commands hold a `Runtime` and ask it for a step; they never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from copilot_pipeline.clari import ClariClient, dialect_named
 from copilot_pipeline.database import Database, open_database
-from copilot_pipeline.delivery.checking import mistakes_against, parse_kit_schema
+from copilot_pipeline.delivery.checking import Schema, mistakes_against, parse_kit_schema
+from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import build_sink
-from copilot_pipeline.errors import ConfigurationError, PipelineError
+from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, RequestRefused
 from copilot_pipeline.http import HttpCaller, RetryPolicy
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import Arrivals, Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
@@ -34,12 +36,14 @@ from copilot_pipeline.steps.deals import Deals
 from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
 from copilot_pipeline.steps.extraction import Extraction
 from copilot_pipeline.steps.hints import WEBHOOK, Hints
+from copilot_pipeline.steps.intending import ScoringRules
 from copilot_pipeline.steps.polling import Polling, PollingRules
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.reference import Reference
 from copilot_pipeline.steps.rescoring import Rescoring
+from copilot_pipeline.steps.rule_checking import mistakes_now, rules_with
 from copilot_pipeline.steps.score_tables import ScoreTables
-from copilot_pipeline.steps.scoring import Scoring, ScoringRules
+from copilot_pipeline.steps.scoring import Scoring
 from copilot_pipeline.steps.storing import Storing
 from copilot_pipeline.steps.tabulating import Tabulating
 from copilot_pipeline.steps.watching import Watching
@@ -53,6 +57,9 @@ Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
 BACKFILL_TAG = "copilot_pipeline/backfill"  # on Dagster's runs: the number of the registered backfill
 FIRST_PAGE_SIZE = 100
+SCHEMA_LASTS_SECONDS = 300.0
+_MISTAKEN = "rules of pipeline.yaml"
+_ASKED_BY_A_PERSON = ("doctor", "routes", "deliveries")  # doors whose answer is read by whoever asked
 
 
 # The runtime of a command that materializes in its own process: its assets use it instead of opening another.
@@ -69,6 +76,7 @@ class Runtime:
         self.problems: list[str] = []
         self.ordered_at: datetime | None = None  # when the command was given; None where it is no command
         self.fatal: PipelineError | None = None
+        self._schemas: dict[str, tuple[float, Schema | None]] = {}  # by kit, and when they were read
 
     @cached_property
     def database(self) -> Database:
@@ -132,16 +140,33 @@ class Runtime:
             policy=RetryPolicy(attempts=attempts) if attempts else None,
         )
         try:
-            yield ClariClient(
-                dialect,
-                caller,
-                include_private=self.settings.pipeline.clari.include_private,
-                page_size=self._first_page_size(),
-                on_page_size=self.page_size.remember,
-                counts_records=environment.copilot_pipeline_pace_unit == "records",
-            )
+            with self._noticing_refusal(caller, "CLARI_COPILOT_API_KEY and CLARI_COPILOT_API_PASSWORD"):
+                yield ClariClient(
+                    dialect,
+                    caller,
+                    include_private=self.settings.pipeline.clari.include_private,
+                    page_size=self._first_page_size(),
+                    on_page_size=self.page_size.remember,
+                    counts_records=environment.copilot_pipeline_pace_unit == "records",
+                )
         finally:
             caller.close()
+
+    @contextmanager
+    def _noticing_refusal(self, caller: HttpCaller, variables: str) -> Iterator[None]:
+        """A key that is refused is told of once, whichever runs meet it, and once more when it is accepted again."""
+        name, is_refused = f"credentials of {caller.service}", False
+        try:
+            yield
+        except CredentialsRefused as error:
+            is_refused = True
+            if self.door not in _ASKED_BY_A_PERSON:
+                todo = f"Renew {variables}, restart, and see with: copilot-pipeline doctor"
+                self.watching().tell(Problem(name, f"{error}. What needs it waits.", todo))
+            raise
+        finally:
+            if caller.has_succeeded and not is_refused:
+                self.watching().over(name)
 
     def require(self, *, clari: bool, semarize: bool) -> None:
         """Raises `ConfigurationError` now for a key that will be needed later."""
@@ -170,11 +195,12 @@ class Runtime:
         return size
 
     @contextmanager
-    def semarize(self) -> Iterator[SemarizeClient]:
+    def semarize(self, policy: RetryPolicy | None = None) -> Iterator[SemarizeClient]:
         """A Semarize client."""
-        caller = make_caller(self.settings.environment.semarize_base_url, self._semarize_secret())
+        caller = make_caller(self.settings.environment.semarize_base_url, self._semarize_secret(), policy=policy)
         try:
-            yield SemarizeClient(caller)
+            with self._noticing_refusal(caller, "SEMARIZE_API_KEY"):
+                yield SemarizeClient(caller)
         finally:
             caller.close()
 
@@ -288,7 +314,8 @@ class Runtime:
     def scoring(self) -> Iterator[Scoring]:
         """Semarize runs."""
         rules = self.settings.pipeline.semarize
-        with self.semarize() as client, Claims(self.database.url, SCORING) as claims:
+        # One attempt: what fails for a moment is put back there, among all that wait.
+        with self.semarize(RetryPolicy(attempts=1)) as client, Claims(self.database.url, SCORING) as claims:
             yield Scoring(
                 client,
                 self.runs,
@@ -326,15 +353,21 @@ class Runtime:
         deal_url = f"{address}/lightning/r/Opportunity/{{deal_id}}/view" if address else None
         return rules_of(pipeline.routes, pipeline.sinks, list(pipeline.kits), deal_url=deal_url)
 
-    def delivering(self) -> Delivering:
-        """What rules ask for, and what waits in the outbox."""
+    @property
+    def sends_anything(self) -> bool:
+        """Some sink is named by a rule, or is told of failures or regressions."""
+        pipeline = self.settings.pipeline
+        return bool(pipeline.routes or pipeline.incidents.send or pipeline.answers.coaching.alert)
+
+    def delivering(self, *, without: Collection[str] = ()) -> Delivering:
+        """What rules ask for (but for some, by name), and what waits in the outbox."""
         known = all_sinks(self.settings.pipeline.sinks)
         alerts = self.settings.pipeline.answers.coaching.alert
         named = (*(rule.sink_name for rule in self.rules), *self.settings.pipeline.incidents.send)
         used = dict.fromkeys((*named, *((alerts,) if alerts else ())))
         return Delivering(
             self.database,
-            self.rules,
+            [rule for rule in self.rules if rule.name not in without],
             {name: known[name].kind for name in used},
             lambda name: build_sink(name, known[name], self.settings.environment),
             may_repeat=frozenset(name for name in used if known[name].when_unsure == "resend"),
@@ -366,9 +399,44 @@ class Runtime:
         return alert_of_slides(self.database, slides, name, all_sinks(self.settings.pipeline.sinks)[name].kind)
 
     def enqueue_deliveries(self, days: Sequence[date]) -> None:
-        """Puts into the outbox what the rules ask for of these days."""
-        if self.rules and days:
-            self.delivering().enqueue(days)
+        """Puts into the outbox what the rules ask for of these days.
+
+        A rule that asks a kit for what it does not have is set aside, and a person is told of it; the others go on.
+        """
+        if not (self.rules and days):
+            return
+        routes = self.settings.pipeline.routes
+        mistakes = mistakes_now(self.database, routes, days, self._schema_of)
+        if mistakes:
+            what = explain_in_file(mistakes, self.settings.environment.copilot_pipeline_config)
+            problem = f"{what}\n  These rules are set aside; the others are followed."
+            self.problems += [problem] if problem not in self.problems else []
+            self.watching().tell(Problem(_MISTAKEN, what, "Correct them, then: copilot-pipeline routes check"))
+        else:
+            self.watching().over(_MISTAKEN)
+        self.delivering(without=rules_with(mistakes, routes)).enqueue(days)
+
+    def _schema_of(self, kit_name: str) -> Schema | None:
+        """A kit's bricks, a few minutes old at most; None where they cannot be had just now: nothing waits for that."""
+        read_at, schema = self._schemas.get(kit_name, (-SCHEMA_LASTS_SECONDS, None))
+        if time.monotonic() - read_at >= SCHEMA_LASTS_SECONDS:
+            schema = self._read_schema(kit_name)
+            self._schemas[kit_name] = (time.monotonic(), schema)
+        return schema
+
+    def _read_schema(self, kit_name: str) -> Schema | None:
+        kit = next((kit for kit in self.kits if kit.name == kit_name), None)
+        key = self.settings.environment.semarize_api_key
+        if kit is None or key is None:
+            return None
+        address = self.settings.environment.semarize_base_url
+        caller = make_caller(address, key.get_secret_value(), policy=RetryPolicy(attempts=1))
+        try:
+            return parse_kit_schema(SemarizeClient(caller).kit_schema(kit))
+        except PipelineError:
+            return None
+        finally:
+            caller.close()
 
     def deliver(self, *, ignore_delay: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> Sent:
         """Sends what waits, looks for failures, and sends what a person has to be told of them."""
@@ -395,12 +463,16 @@ class Runtime:
         schemas, unchecked = {}, []
         if named:
             with self.semarize() as client:
-                for kit in self.kits:
-                    schema = parse_kit_schema(client.kit_schema(kit)) if kit.name in named else None
-                    if schema is not None:
-                        schemas[kit.name] = schema
-                    elif kit.name in named:
+                for kit in [kit for kit in self.kits if kit.name in named]:
+                    try:
+                        schema = parse_kit_schema(client.kit_schema(kit))
+                    except RequestRefused as error:
+                        unchecked.append(f"kit {kit.name}: {error}, so its bricks are not checked")
+                        continue
+                    if schema is None:
                         unchecked.append(f"kit {kit.name}: its schema cannot be read, so its bricks are not checked")
+                    else:
+                        schemas[kit.name] = schema
         mistakes = mistakes_against(self.settings.pipeline.routes, schemas)
         if mistakes:
             raise ConfigurationError(explain_in_file(mistakes, self.settings.environment.copilot_pipeline_config))

@@ -195,4 +195,4 @@ def test_a_deal_that_cannot_be_read_keeps_no_answer_back() -> None:
 
     assert "raw_deals" in made_by("reference_data")
     assert "deals" not in made_by("reference_data")
-    assert made_by("answers") == {"deals", *(table.name for table in MART_TABLES)}
+    assert made_by("answers") == {"accounts", "deals", *(table.name for table in MART_TABLES)}

@@ -217,7 +217,7 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
         ("drains: {}", "line 1: drains: there is no such setting (see the README's list)"),
         ("clari:\n  requests_in_flight: 0", "line 2: clari.requests_in_flight: Input should be greater than or equal"),
         ("clari:\n  requests_in_flight: many", "line 2: clari.requests_in_flight: Input should be a valid integer"),
-        ("clari: 3", "line 1: clari: Input should be a valid dictionary"),
+        ("clari: 3", "line 1: clari: must be a mapping"),
         ("semarize:\n\n  mode: fast", "line 3: semarize.mode: Input should be 'async' or 'sync'"),
         ("kits:\n  Deal-Signals: X", "line 1: kits: kit name 'Deal-Signals': use lower-case letters"),
         ("kits:\n  deal: {}", "kit 'deal' needs `code` or `kit_version_id`"),
@@ -226,7 +226,7 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
         ("kits:\n  deal: 0123", "line 2: kits.deal.code: must be text: put it in quotes"),
         ("kits:\n  deal: {code: 0x1F}", "line 2: kits.deal.code: must be text: put it in quotes"),
         ("kits:\n  deal: yes", "line 2: kits.deal.code: must be text: put it in quotes"),
-        ("kits: [a, b]", "line 1: kits: Input should be a valid dictionary"),
+        ("kits: [a, b]", "line 1: kits: must be a mapping"),
     ],
 )
 def test_a_mistake_in_the_file_is_named_by_its_line(content: str, said: str) -> None:

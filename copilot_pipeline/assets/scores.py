@@ -19,7 +19,7 @@ class ScoringConfig(dg.Config):
 
     rescore: bool = Field(default=False, description="Score transcripts again that have a score.")
     pay: bool = Field(default=False, description="Do it. Without, the run says what it would cost, and stops.")
-    only_failed: bool = Field(default=False, description="Only those whose run failed or was refused.")
+    only_failed: bool = Field(default=False, description="Only what failed, was refused, or has not ended for a day.")
     kits: list[str] = Field(default_factory=list, description="Only these kits, by our names. Default: all.")
 
 
@@ -87,7 +87,8 @@ def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date]
             ]
             landed.add(done.day, facts)
         tables.refresh_views()
-        runtime.enqueue_deliveries([day for day in days if day not in problems])
+        # Of days with problems too: a call whose answer is still to come does not keep its neighbours' back.
+        runtime.enqueue_deliveries(days)
         fail_if(problems, runtime, "semarize_scores")
 
 

@@ -47,8 +47,9 @@ _COUNTED = (
     _Counted(
         "transcripts_have_scores",
         SEMARIZE_SCORES.name,
-        "Every transcript with words in it has a finished run for each kit.",
-        """SELECT call_date, count(*) FILTER (WHERE status NOT IN ('succeeded', 'skipped')), count(*)
+        "Every transcript with words in it has a score of each kit that is for it (see the view calls_without_scores).",
+        """SELECT call_date, count(*) FILTER (
+          WHERE status <> 'skipped' AND (status <> 'succeeded' OR bricks = 0)), count(*)
         FROM copilot.semarize_runs WHERE call_date >= %s GROUP BY 1""",
     ),
     _Counted(
@@ -66,6 +67,14 @@ _COUNTED = (
         "Every call that a route wants to write to a CRM has its record there (see `deliveries unlinked`).",
         """SELECT call_date, count(DISTINCT call_id), count(DISTINCT call_id)
         FROM copilot_ops.unlinked_calls JOIN copilot.calls USING (call_id) WHERE call_date >= %s GROUP BY 1""",
+        severity=dg.AssetCheckSeverity.WARN,
+    ),
+    _Counted(
+        "deliveries_are_accepted",
+        SEMARIZE_SCORES.name,
+        "No sink refuses what rules send it, and of every message it is known whether it arrived (see `deliveries`).",
+        """SELECT call_started_at::date, count(*) FILTER (WHERE state IN ('refused', 'uncertain')), count(*)
+        FROM copilot_ops.outbox WHERE call_started_at >= %s GROUP BY 1""",
         severity=dg.AssetCheckSeverity.WARN,
     ),
     _Counted(

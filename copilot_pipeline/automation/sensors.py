@@ -18,7 +18,7 @@ from copilot_pipeline.automation.jobs import (
 )
 from copilot_pipeline.automation.watcher import watcher, why_closed
 from copilot_pipeline.delivery.incidents import Problem
-from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, PipelineError
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 from copilot_pipeline.steps.polling import DOOR as POLLING
 
@@ -124,11 +124,11 @@ def _waits_for(run: dg.DagsterRun, pool: str) -> bool:
 )
 def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """One run at a time."""
-    due = watcher().delivering().outbox.due()
+    due = watcher().delivering().due()
     if not due:
         return dg.SkipReason("nothing is due")
     if context.instance.get_runs_count(dg.RunsFilter(job_name=deliver.name, statuses=UNDER_WAY)):
-        return dg.SkipReason(f"{due} due; a run is under way")
+        return dg.SkipReason(f"due: {', '.join(due)}; a run is under way")
     return dg.SensorResult([dg.RunRequest(tags=ARRIVALS_PRIORITY)])
 
 
@@ -140,11 +140,22 @@ def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | 
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """A run that waits for the week's budget is no failure: it goes on by itself."""
     run = context.dagster_run
-    if run.tags.get("dagster/will_retry") == "true":
+    if run.tags.get("dagster/will_retry") == "true" or _is_told_elsewhere(context):
         return
     what = f"Run {run.run_id[:8]} of {run.job_name} failed."
     todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
     watcher().watching().tell(Problem(f"run {run.job_name}", what, todo))
+
+
+def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
+    """A refused key and a spent week are one failure each, however many runs meet them."""
+    for event in context.get_step_failure_events():
+        error = event.step_failure_data.error
+        while error is not None:
+            if error.cls_name in (CredentialsRefused.__name__, BudgetSpent.__name__):
+                return True
+            error = error.cause
+    return False
 
 
 @dg.run_status_sensor(

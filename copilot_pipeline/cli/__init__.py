@@ -10,7 +10,7 @@ import sys
 import click
 
 from copilot_pipeline import __version__
-from copilot_pipeline.cli.exits import INTERRUPTED, explain, status_of
+from copilot_pipeline.cli.exits import INTERRUPTED, NOT_DONE, explain, lost_the_database, status_of
 from copilot_pipeline.errors import PipelineError
 
 _COMMANDS = {
@@ -88,3 +88,8 @@ def main() -> None:
     except PipelineError as error:
         explain(error)
         sys.exit(status_of(error))
+    except Exception as error:
+        if not lost_the_database(error):
+            raise
+        explain(PipelineError("the database stopped answering. Run the same command again: what is done stays done."))
+        sys.exit(NOT_DONE)

@@ -38,6 +38,7 @@ def command(as_json: bool) -> None:
     if facts["closed_until"]:
         until = datetime.fromisoformat(facts["closed_until"])
         console.print(f"[bold red]closed until {until:%Y-%m-%d %H:%M} UTC[/]: {facts['why_closed']}")
+        console.print("Then it is tried again.")
 
 
 def _facts(runtime: Runtime) -> dict[str, Any]:

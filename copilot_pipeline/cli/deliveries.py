@@ -87,7 +87,10 @@ def _why(sink: SinkState) -> str:
 
 def _cells(row: Listed) -> tuple[object, ...]:
     when = _when(row.settled_at or row.created_at)
-    return (row.id, row.route.strip(), row.call_id, row.target or row.sink, row.state, when, row.reason)
+    why = row.reason
+    if row.state == "waiting" and row.attempts:
+        why = f"{why or 'put off'}; not before {_when(row.next_attempt_at)}"
+    return (row.id, row.route.strip(), row.call_id, row.target or row.sink, row.state, when, why or "")
 
 
 def _when(moment: datetime) -> str:

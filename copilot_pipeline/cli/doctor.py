@@ -85,6 +85,8 @@ def _findings(runtime: Runtime) -> Iterator[Finding]:
     if semarize.is_well:
         for kit in runtime.kits:
             yield _look(f"kit {kit.name}", partial(_kit, runtime, kit))
+        if runtime.rules:
+            yield _look("routes", partial(_routes, runtime))
 
 
 def _look(what: str, look: Callable[[], str]) -> Finding:
@@ -142,3 +144,8 @@ def _kit(runtime: Runtime, kit: Kit) -> str:
     with runtime.semarize() as client:
         client.kit_schema(kit)
     return f"{kit.reference} is known"
+
+
+def _routes(runtime: Runtime) -> str:
+    unchecked = runtime.check_routes()
+    return f"{len(runtime.rules)} rule(s) fit their kits" + "".join(f"; not checked: {one}" for one in unchecked)

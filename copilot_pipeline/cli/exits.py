@@ -10,6 +10,8 @@ NOT_DONE = 1
 WRONG_SETTING = 3
 INTERRUPTED = 130  # 128 + SIGINT
 BUDGET_IS_SPENT = 75  # EX_TEMPFAIL: try again later
+_DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_pool"})
+_LOST = frozenset({"OperationalError", "InterfaceError", "PoolTimeout"})
 
 
 def status_of(error: PipelineError) -> int:
@@ -26,3 +28,15 @@ def explain(error: PipelineError) -> None:
     console.print(str(error), markup=False)
     if isinstance(error, CredentialsRefused):
         console.print("Set the keys in the environment or in .env, then try: copilot-pipeline doctor")
+
+
+def lost_the_database(error: BaseException) -> bool:
+    """Whether the database went away under a command: our driver's word for it, Dagster's, or the pool's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        for kind in type(cause).__mro__:
+            # By name: two of the three libraries are slow to import, and a command may have used neither.
+            if kind.__module__.partition(".")[0] in _DRIVERS and kind.__name__ in _LOST:
+                return True
+        cause = cause.__cause__ or cause.__context__
+    return False

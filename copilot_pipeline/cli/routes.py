@@ -66,7 +66,7 @@ def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
     rows: list[tuple[str | None, ...]] = []
     for one in found:
         if isinstance(one, Unlinked):
-            rows.append((one.route, one.call_id, None, "not sent", one.reason))
+            rows.append((one.route, one.call_id, "", "not sent", one.reason))
         else:
             sent = "not sent" if one.silent_because else "send"
             rows.append((one.route, one.call_id, one.target or one.sink, sent, one.silent_because or _shown(one)))

@@ -15,7 +15,7 @@ from copilot_pipeline.cli.bars import Bars
 from copilot_pipeline.cli.days import with_days
 from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.cli.loading import loading
-from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
 from copilot_pipeline.settings.loading import load_settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option("--rescore", is_flag=True, help="Score again what has a score. Says what it costs, and asks.")
 @click.option("--kit", "kits", multiple=True, metavar="NAME", help="With --rescore: only this kit (repeatable).")
-@click.option("--only-failed", is_flag=True, help="With --rescore: only runs that failed or were refused.")
+@click.option("--only-failed", is_flag=True, help="With --rescore: what failed, was refused or has not ended in a day.")
 @click.option("--yes", is_flag=True, help="With --rescore: do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
 def command(
@@ -99,8 +99,12 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         except KeyboardInterrupt:
             bars.note("Stopped. What is done stays done: run the same command again to go on.")
             raise
+        except CredentialsRefused:
+            if runtime.sends_anything:
+                _deliver(runtime, bars)  # somebody has to be told
+            raise
         counts = _counts(runtime, days)
-        if runtime.rules:
+        if runtime.sends_anything:
             _deliver(runtime, bars)
     if as_json:
         click.echo(

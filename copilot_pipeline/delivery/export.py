@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from copilot_pipeline.delivery.mapping import plain
+from copilot_pipeline.delivery.mapping import as_text, plain
 from copilot_pipeline.delivery.model import ScoredCall
 
 COLUMNS = (
@@ -54,6 +54,6 @@ def cell(value: Any) -> str | float | int:
         return value
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    text = ", ".join(str(item) for item in value) if isinstance(value, list) else str(plain(value))
+    text = ", ".join(as_text(item) for item in value) if isinstance(value, list) else as_text(plain(value))
     text = text[:LONGEST_CELL]
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text

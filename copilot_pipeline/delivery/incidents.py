@@ -38,13 +38,19 @@ def incident_payload(kind: str, problem: Problem, stage: Stage, since: datetime)
         return {"type": EVENT_TYPES[stage], "data": data}
     began = f"Since {since:%Y-%m-%d %H:%M} UTC."
     if stage == "over":
-        return plain_message(f"Over: {problem.name}", [problem.what, began, "Nothing more to do."])
+        return plain_message(f"Over: {problem.name}", [f"It was: {problem.what}", began, "Nothing more to do."])
     heading = f"Failure: {problem.name}" if stage == "open" else f"Still failing: {problem.name}"
     return plain_message(heading, [problem.what, f"What to do: {problem.what_to_do}", began])
 
 
-def is_growing(counts: Iterable[int]) -> bool:
-    """Whether hourly counts, oldest first, show a backlog that nobody works off."""
+def is_growing(counts: Iterable[int], *, is_known: bool) -> bool:
+    """Whether hourly counts, oldest first, show a backlog that nobody works off.
+
+    One that was told of (`is_known`) is over when it shrinks, and not when it merely grows no further.
+    """
     latest = list(counts)[-GROWING_LOOKS:]
-    rises = all(after > before for before, after in pairwise(latest))
-    return len(latest) == GROWING_LOOKS and rises and latest[-1] >= SMALL_BACKLOG
+    if not latest or latest[-1] < SMALL_BACKLOG:
+        return False
+    if is_known:
+        return latest[-1] >= latest[-2] if len(latest) > 1 else True
+    return len(latest) == GROWING_LOOKS and all(after > before for before, after in pairwise(latest))

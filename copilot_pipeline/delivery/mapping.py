@@ -5,6 +5,7 @@ A brick without an answer has no field: an absent field leaves what stands in th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
@@ -44,12 +45,17 @@ def part_of(answer: BrickAnswer, part: str) -> Any:
 def crm_value(value: Any) -> Any:
     """As a CRM's field takes it: lists as `a;b`, texts cut to what a field holds, whole numbers without `.0`."""
     if isinstance(value, list):
-        value = MULTIPLE_VALUES_SEPARATOR.join(str(item) for item in value)
+        value = MULTIPLE_VALUES_SEPARATOR.join(as_text(item) for item in value)
     if isinstance(value, dict):
-        value = str(value)
+        value = json.dumps(value, ensure_ascii=False)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
     return value[:LONGEST_TEXT] if isinstance(value, str) else value
+
+
+def as_text(value: Any) -> str:
+    """A text as it is, anything else as JSON has it."""
+    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
 
 
 def plain(value: Any) -> Any:

@@ -95,6 +95,9 @@ class Sink(Protocol):
     def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """Tries once, and says for each delivery what became of it, in the same order."""
 
+    def doubt(self) -> None:
+        """It left a message unanswered: where a repeat does harm, it has to answer before another one is risked."""
+
     def close(self) -> None:
         """Closes connections."""
 

@@ -79,14 +79,22 @@ class Rule:
                 system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
                 return Unlinked(self.name, call.call_id, reason or "", system, deal_id)
             target = same_record(self.sink.kind, record)
-        payload = self._payload(call, record, fields)
         scored_at = max((run.finished_at for run in runs if run.finished_at), default=now)
+        payload = self._payload(call, scored_at, record, fields)
         silent = None if is_loud else self._silent_because(call, scored_at, now, since)
         version = ONCE if self.sink.kind == "slack" else _digest(*(run.version for run in runs))
         return Wish(
             self.name, self.sink_name, self.sink.kind, call.call_id, call.started_at, scored_at, version, target,
             payload, silent,
         )  # fmt: skip
+
+    def knows(self, call: ScoredCall) -> bool:
+        """Every kit it waits for has answered, or is not for this call: what it does not want now, it does not want.
+
+        A run that failed says nothing, and takes nothing back that was said before.
+        """
+        statuses = [call.runs[kit].status if kit in call.runs else "wanted" for kit in self.kits]
+        return "succeeded" in statuses and set(statuses) <= {"succeeded", "skipped"}
 
     def _silent_because(self, call: ScoredCall, scored_at: datetime, now: datetime, since: datetime) -> str | None:
         if self.is_silent_at_first and scored_at < since:
@@ -95,11 +103,14 @@ class Rule:
             return f"the call was older than {in_words(self.max_age)} when it was scored"
         return None
 
-    def _payload(self, call: ScoredCall, record: str | None, fields: dict[str, Any]) -> dict[str, Any]:
+    def _payload(
+        self, call: ScoredCall, scored_at: datetime, record: str | None, fields: dict[str, Any]
+    ) -> dict[str, Any]:
         if self.sink.kind == "slack":
             return slack_message(self.name, call, self.route, self.sink.deal_url, fields)
         if self.sink.kind == "webhook":
-            return {"type": EVENT_TYPE, "route": self.name, "data": fields if self.route.map else everything(call)}
+            data = fields if self.route.map else everything(call)
+            return {"type": EVENT_TYPE, "timestamp": scored_at.isoformat(), "route": self.name, "data": data}
         return {"id": record, "fields": {name: crm_value(value) for name, value in fields.items()}}
 
 

@@ -11,8 +11,11 @@ NO_ACCOUNT = "no account"  # nothing is linked at all
 UNKNOWN_SYSTEM = "unknown system"  # a deal is linked, and not one of this CRM
 REASONS = (NO_DEAL, NO_ACCOUNT, UNKNOWN_SYSTEM)
 
-_SALESFORCE_ID = re.compile(r"^[A-Za-z0-9]{15}([A-Za-z0-9]{3})?$")
+# How the vendors' ids look. Only where the call does not name its CRM the id has to say which one it is of.
+_SALESFORCE_OPPORTUNITY = re.compile(r"^006[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$")
 _HUBSPOT_ID = re.compile(r"^[0-9]{1,20}$")
+_USABLE_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
+_NAMES = {"salesforce": ("salesforce", "sfdc"), "hubspot": ("hubspot",)}
 _SUFFIX_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
@@ -22,11 +25,10 @@ def record_id(kind: str, call: Mapping[str, Any]) -> tuple[str | None, str | Non
     system = re.sub(r"[^a-z]", "", str(call.get("crm_system") or "").lower())
     if not deal_id:
         return None, NO_DEAL if call.get("account_id") else NO_ACCOUNT
-    shape = _SALESFORCE_ID if kind == "salesforce" else _HUBSPOT_ID
-    if not shape.match(deal_id):
-        return None, UNKNOWN_SYSTEM
-    # Some answers of the API name no system: then the shape of the id says it (Salesforce's opportunities begin 006).
-    is_this_one = system == kind if system else kind == "hubspot" or deal_id.startswith("006")
+    if system:
+        is_this_one = system.startswith(_NAMES[kind]) and _USABLE_ID.match(deal_id)
+    else:
+        is_this_one = (_SALESFORCE_OPPORTUNITY if kind == "salesforce" else _HUBSPOT_ID).match(deal_id)
     return (deal_id, None) if is_this_one else (None, UNKNOWN_SYSTEM)
 
 
@@ -37,7 +39,7 @@ def same_record(kind: str, record: str) -> str:
 
 def long_salesforce_id(short: str) -> str:
     """The 18-character form: three letters say which of the 15 are capitals, five at a time."""
-    if len(short) != 15:
+    if not re.fullmatch(r"[A-Za-z0-9]{15}", short):
         return short
     suffix = ""
     for start in (0, 5, 10):

@@ -80,7 +80,7 @@ class Arrivals:
                 JOIN unnest(%s::text[], %s::text[]) AS kits (kit, kit_reference) USING (kit, kit_reference)
                 JOIN copilot.transcripts USING (call_id, transcript_hash)
                 WHERE status IN ('wanted', 'queued', 'running', 'unknown')
-                  AND requested_at < now() - make_interval(mins => %s)
+                  AND coalesce(next_look_at, requested_at + make_interval(mins => %s)) < now()
                   AND requested_at > now() - make_interval(days => %s)""",
                 (list(kits), list(kits.values()), MINUTES_OF_PATIENCE, DAYS_OF_PATIENCE),
             ).fetchall()

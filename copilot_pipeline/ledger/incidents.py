@@ -56,7 +56,11 @@ class IncidentLedger:
                 RETURNING opened_at, last_told_at, times_told""",
                 {"n": name, "now": now, "w": what, "d": what_to_do, "before": now - repeat_after},
             ).fetchone()
-            if row is None:
+            if row is None:  # told already: whoever looks sees how it is now
+                connection.execute(
+                    "UPDATE copilot_ops.incidents SET what = %s, what_to_do = %s WHERE name = %s AND closed_at IS NULL",
+                    (what, what_to_do, name),
+                )
                 return False
             incident = OpenIncident(name, row[0], row[1], int(row[2]), what, what_to_do)
             stage: Stage = "open" if incident.times_told == 1 else "again"

@@ -164,10 +164,19 @@ class Outbox:
         )  # fmt: skip
         return max(0, cursor.rowcount)
 
-    def forget_unlinked(self, route_calls: Sequence[tuple[str, str]]) -> None:
-        """These rules no longer want these calls."""
-        with self._database.connection() as connection:
+    def withdraw(self, route_calls: Sequence[tuple[str, str]]) -> None:
+        """These rules no longer want these calls: they speak for no record any more, and need none."""
+        now = self._now()
+        with self._database.transaction() as connection:
             _forget(connection, route_calls)
+            speaking = connection.execute(
+                """SELECT DISTINCT route, call_id FROM copilot_ops.outbox
+                JOIN unnest(%s::text[], %s::text[]) AS wanted (route, call_id) USING (route, call_id)
+                WHERE target <> '' AND state IN ('waiting', 'superseded', 'delivered')""",
+                ([one[0] for one in route_calls], [one[1] for one in route_calls]),
+            ).fetchall()
+            for route, call_id in speaking:
+                leave_other_records(connection, route, call_id, "", now, why="its newest scores say nothing of it")
 
     def relinked_calls(self) -> list[str]:
         """Calls noted without a record whose link to the CRM is another one now."""
@@ -180,15 +189,6 @@ class Outbox:
         return [str(row[0]) for row in rows]
 
     # --- for people --------------------------------------------------------------------------------------------
-
-    def due(self) -> int:
-        """Rows that may be sent now."""
-        with self._database.connection() as connection:
-            row = connection.execute(
-                """SELECT count(*) FROM copilot_ops.outbox LEFT JOIN copilot_ops.sinks ON sinks.name = outbox.sink
-                WHERE state = 'waiting' AND next_attempt_at <= now() AND coalesce(next_try_at, '-infinity') <= now()"""
-            ).fetchone()
-        return int(row[0]) if row else 0
 
     def listed(self, *, states: Sequence[str] = (), route: str | None = None, limit: int = 50) -> list[Listed]:
         """The newest rows in some states (all, where none is named)."""

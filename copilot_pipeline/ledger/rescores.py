@@ -12,12 +12,13 @@ from datetime import date
 from copilot_pipeline.database import Database
 from copilot_pipeline.ledger.runs import COLUMNS, OPEN_STATUSES
 
-# Runs of these kits that answer the transcripts as they are now.
+# Runs of these kits that answer the transcripts as they are now. One that has not ended for a day counts as failed.
 _CURRENT = """
 FROM copilot_ops.semarize_runs AS runs JOIN copilot.transcripts AS texts USING (call_id, transcript_hash)
 WHERE texts.call_date BETWEEN %(first)s AND %(last)s
   AND (runs.kit, runs.kit_reference) IN (SELECT * FROM unnest(%(kits)s::text[], %(references)s::text[]))
-  AND runs.status <> ALL(%(open)s)
+  AND (runs.status <> ALL(%(open)s) OR %(only_failed)s AND runs.run_id IS NOT NULL
+    AND runs.created_at < now() - interval '1 day')
   AND (%(order)s::bigint IS NULL OR runs.rescore_id IS DISTINCT FROM %(order)s)
   AND (NOT %(only_failed)s OR runs.status <> 'succeeded')
 """
@@ -62,7 +63,10 @@ class Rescores:
         return {str(kit): int(count) for kit, count in rows}
 
     def begin(self, wanted: Wanted, name: str) -> int:
-        """Replaces the runs, in one transaction: the answers so far are kept, the new runs are wanted."""
+        """Replaces the runs, in one transaction: the answers so far are kept, the new runs are wanted.
+
+        Their key is left open: the request that is made of it next decides.
+        """
         with self._database.transaction() as connection:
             connection.execute(
                 """INSERT INTO copilot_ops.rescores (name) VALUES (%s)
@@ -84,7 +88,8 @@ class Rescores:
             )
             connection.execute(
                 f"""UPDATE copilot_ops.semarize_runs AS old SET rescore_id = %(order)s, status = 'wanted',
-                  run_id = NULL, kit_version_id = NULL, requested_at = now(), created_at = NULL, finished_at = NULL,
+                  idempotency_key = '', next_look_at = NULL, run_id = NULL, kit_version_id = NULL,
+                  requested_at = now(), created_at = NULL, finished_at = NULL,
                   duration_ms = NULL, error_code = NULL, error_message = NULL, answer = NULL
                 FROM (SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash {_CURRENT}) AS again
                 WHERE (old.call_id, old.kit, old.kit_reference, old.transcript_hash)

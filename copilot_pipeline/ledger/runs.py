@@ -2,12 +2,13 @@
 
 The intent is written before the request and the run id right after the answer. A process killed in between repeats the
 request with the same Idempotency-Key and the same body, and is given the run that exists.
+A run that takes long is looked at again by itself, later and later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -60,6 +61,18 @@ class PaidRun:
 COLUMNS = """call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
 requested_at, finished_at, duration_ms, error_code, error_message, answer"""
 
+_INTEND = """
+INSERT INTO copilot_ops.semarize_runs AS known
+  (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status)
+SELECT *, 'wanted' FROM unnest(%(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[],
+  %(transcript_hash)s::text[], %(call_date)s::date[], %(idempotency_key)s::text[]) ORDER BY 1, 2, 3, 4
+ON CONFLICT (call_id, kit, kit_reference, transcript_hash) DO UPDATE SET
+  call_date = excluded.call_date,
+  idempotency_key = CASE WHEN known.idempotency_key = ''
+    THEN excluded.idempotency_key || ':again' || known.rescore_id ELSE known.idempotency_key END
+WHERE known.call_date <> excluded.call_date OR known.idempotency_key = ''
+"""
+
 
 class RunLedger:
     """All runs. Every method is one transaction, and these commits wait for the disk: a run costs money."""
@@ -67,26 +80,45 @@ class RunLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def intend(self, wish: RunWish) -> PaidRun:
-        """Writes the intent, or returns the run that already answers it."""
-        identity = (wish.call_id, wish.kit, wish.kit_reference, wish.transcript_hash)
+    def intend(self, wishes: Sequence[RunWish]) -> list[PaidRun]:
+        """Writes the intents that are new, and returns the runs that are not at their end, in the order of the wishes.
+
+        The first key of a run stays: it may have been sent. Scoring again takes the key of today, with its order.
+        """
+        if not wishes:
+            return []
+        names = [field.name for field in fields(RunWish)]
+        values = {name: [getattr(wish, name) for wish in wishes] for name in names}
         with self._database.transaction() as connection:
-            connection.execute(
-                """INSERT INTO copilot_ops.semarize_runs
-                  (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status)
-                VALUES (%s, %s, %s, %s, %s, %s, 'wanted')
-                ON CONFLICT (call_id, kit, kit_reference, transcript_hash)
-                DO UPDATE SET call_date = excluded.call_date""",
-                (*identity, wish.call_date, wish.idempotency_key),
-            )
-            row = connection.execute(
-                f"""SELECT {COLUMNS}, rescore_id FROM copilot_ops.semarize_runs
-                WHERE (call_id, kit, kit_reference, transcript_hash) = (%s, %s, %s, %s)""",
-                identity,
-            ).fetchone()
-        if row is None:
-            raise RuntimeError("a row that was just written is not there")
-        return _run(row)
+            # Sorted, so that two processes never wait for each other. Nothing is written where nothing changes.
+            connection.execute(_INTEND, values)
+            rows = connection.execute(
+                f"""SELECT {", ".join(f"runs.{name.strip()}" for name in COLUMNS.split(","))}, runs.rescore_id
+                FROM copilot_ops.semarize_runs AS runs JOIN unnest(%(call_id)s::text[], %(kit)s::text[],
+                  %(kit_reference)s::text[], %(transcript_hash)s::text[]) WITH ORDINALITY
+                  AS wished (call_id, kit, kit_reference, transcript_hash, place)
+                USING (call_id, kit, kit_reference, transcript_hash)
+                WHERE runs.status = ANY(%(open)s) ORDER BY place""",
+                {**values, "open": list(OPEN_STATUSES)},
+            ).fetchall()
+        return [_run(row) for row in rows]
+
+    def put_off(self, run: PaidRun) -> None:
+        """It is not at its end yet: looked at again by itself, later and later."""
+        self._update(
+            run,
+            """next_look_at = now()
+              + least(interval '6 hours', greatest(interval '5 minutes', (now() - requested_at) / 2))""",
+            (),
+        )
+
+    def announced(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of these runs whose end a webhook has announced."""
+        with self._database.connection() as connection:
+            rows = connection.execute(
+                "SELECT subject FROM copilot_ops.inbox WHERE kind = 'run' AND subject = ANY(%s)", (list(run_ids),)
+            ).fetchall()
+        return {str(row[0]) for row in rows}
 
     def look(self, run: PaidRun) -> PaidRun:
         """The run as it stands now: another process may have asked for it since."""
@@ -129,11 +161,13 @@ class RunLedger:
         )
 
     def _update(self, run: PaidRun, assignments: str, values: tuple[object, ...]) -> None:
+        """Changes the run, unless it was ordered anew since: the answer to a former run is no answer to the new one."""
         with self._database.connection() as connection:
             connection.execute(
                 f"""UPDATE copilot_ops.semarize_runs SET {assignments}
-                WHERE (call_id, kit, kit_reference, transcript_hash) = (%s, %s, %s, %s)""",
-                (*values, run.call_id, run.kit, run.kit_reference, run.transcript_hash),
+                WHERE (call_id, kit, kit_reference, transcript_hash) = (%s, %s, %s, %s)
+                  AND rescore_id IS NOT DISTINCT FROM %s""",
+                (*values, run.call_id, run.kit, run.kit_reference, run.transcript_hash, run.rescore_id),
             )
 
     def keep_scored_texts(self, replacing: Connection, day: date) -> None:

@@ -12,7 +12,7 @@ are filled from the calls before it, and an older score never follows a newer on
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -21,34 +21,45 @@ from typing import Any, Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
+from copilot_pipeline.database import Database
 from copilot_pipeline.database.connections import Connection
 from copilot_pipeline.ledger.outbox import Clock, utc_now
-from copilot_pipeline.ledger.records import written_for
+from copilot_pipeline.ledger.records import leave_if_moved, written_for
 
 FIRST_DELAY_SECONDS = 15.0
 LONGEST_DELAY_SECONDS = 600.0  # a sink that is back hears of it within ten minutes
 LONGEST_WISH_SECONDS = 86_400.0  # of a Retry-After that is obeyed
 # A key that is refused is not tried again soon: some services lock it. As if it had failed so often already.
 _HEAD_START_OF_CREDENTIALS = 5
+# Of so many tries at a sink that leaves messages uncertain one is a message, the others a question: some servers answer
+# no questions.
+_RISKED_EVERY = 6
 _SPACE = 720_314  # the first key of the locks: senders of this pipeline
 
-_DUE_MESSAGES = """
-SELECT id, route, target, message_id, payload FROM copilot_ops.outbox
-WHERE sink = %(sink)s AND state = 'waiting' AND (next_attempt_at <= %(now)s OR %(ignore_delay)s)
-ORDER BY id LIMIT %(most)s
-"""
+# What may be sent next: each message; of a CRM's record the newest scores of each rule, the rest gives way to them.
 # A record that is being written just now is left alone: two requests at once could end in either order.
-_DUE_RECORDS = """
-WITH newest AS (
-  SELECT DISTINCT ON (target) id, next_attempt_at FROM copilot_ops.outbox AS waiting
+_NEXT_MESSAGES = """
+next AS (SELECT id, target, next_attempt_at FROM copilot_ops.outbox WHERE sink = %(sink)s AND state = 'waiting')
+"""
+_NEXT_RECORDS = """
+next AS (
+  SELECT DISTINCT ON (target, route) id, target, next_attempt_at FROM copilot_ops.outbox AS waiting
   WHERE sink = %(sink)s AND state = 'waiting' AND NOT EXISTS (
     SELECT 1 FROM copilot_ops.outbox AS other
     WHERE other.sink = waiting.sink AND other.target = waiting.target AND other.state = 'sending')
-  ORDER BY target, call_started_at DESC, scored_at DESC, id DESC)
-SELECT id, route, target, message_id, payload FROM copilot_ops.outbox WHERE id IN (
-  SELECT id FROM newest WHERE next_attempt_at <= %(now)s OR %(ignore_delay)s ORDER BY id LIMIT %(most)s)
-ORDER BY id
+  ORDER BY target, route, call_started_at DESC, scored_at DESC, id DESC)
 """
+# One request never names a record twice. Of two rules for it the one that has waited longer goes first: a rule whose
+# writes are put off must not put off the other's.
+_TAKEN_ONCE = {
+    False: "SELECT id FROM next WHERE next_attempt_at <= %(now)s OR %(ignore_delay)s ORDER BY id LIMIT %(most)s",
+    True: """SELECT id FROM (
+      SELECT DISTINCT ON (target) id FROM next WHERE next_attempt_at <= %(now)s OR %(ignore_delay)s
+      ORDER BY target, next_attempt_at, id) AS due ORDER BY id LIMIT %(most)s""",
+}
+_IS_ABANDONED = f"""state = 'sending' AND sink = %(sink)s AND NOT EXISTS (
+  SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = {_SPACE} AND objid::integer = claim
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 
 
 State = Literal["delivered", "refused", "waiting", "uncertain"]
@@ -114,16 +125,13 @@ class Sending:
     def recover(self, sink: str, *, may_repeat: bool) -> int:
         """Rows of this sink that a process was sending when it died. Returns how many became uncertain."""
         rows = self._connection.execute(
-            """UPDATE copilot_ops.outbox SET claim = NULL,
+            f"""UPDATE copilot_ops.outbox SET claim = NULL,
               state = CASE WHEN %(may_repeat)s THEN 'waiting' ELSE 'uncertain' END,
               settled_at = CASE WHEN %(may_repeat)s THEN NULL ELSE %(now)s END,
               reason = CASE WHEN %(may_repeat)s THEN 'its sender ended before the answer'
                 ELSE 'its sender ended before the answer: it may have arrived' END
-            WHERE state = 'sending' AND sink = %(sink)s AND NOT EXISTS (
-              SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %(space)s AND objid::integer = claim
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-            RETURNING state""",
-            {"sink": sink, "may_repeat": may_repeat, "now": self._now(), "space": _SPACE},
+            WHERE {_IS_ABANDONED} RETURNING state""",
+            {"sink": sink, "may_repeat": may_repeat, "now": self._now()},
         ).fetchall()
         return sum(row[0] == "uncertain" for row in rows)
 
@@ -139,7 +147,8 @@ class Sending:
             if failures is None:
                 return []
             rows = self._connection.execute(
-                _DUE_RECORDS if are_records else _DUE_MESSAGES,
+                f"""WITH {_next(are_records)} SELECT id, route, target, message_id, payload FROM copilot_ops.outbox
+                WHERE id IN ({_TAKEN_ONCE[are_records]}) ORDER BY id""",
                 {"sink": sink, "now": now, "most": 1 if failures else most, "ignore_delay": ignore_delay},
             ).fetchall()
             taken = [self._mark(sink, row, now) for row in rows]
@@ -188,15 +197,18 @@ class Sending:
                 "SELECT attempts FROM copilot_ops.outbox WHERE id = %s", (one.id,)
             ).fetchone()
             wait = timedelta(seconds=delay_seconds(int(row[0]) if row else 1, one.retry_after_seconds))
-        self._connection.execute(
+        settled = self._connection.execute(
             """UPDATE copilot_ops.outbox SET state = %(state)s, reason = %(reason)s, claim = NULL,
               next_attempt_at = %(next)s, settled_at = CASE WHEN %(state)s = 'waiting' THEN NULL ELSE %(now)s END
-            WHERE id = %(id)s AND (claim = %(claim)s OR state = 'uncertain')""",
+            WHERE id = %(id)s AND (claim = %(claim)s OR state = 'uncertain') RETURNING route, call_id, target""",
             {
                 "state": one.state, "reason": one.reason, "next": now + wait, "now": now, "id": one.id,
                 "claim": self._claim,
             },
-        )  # fmt: skip
+        ).fetchone()  # fmt: skip
+        if settled is not None and settled[2]:
+            route, call_id, target = settled
+            leave_if_moved(self._connection, route, call_id, target, now)
         if one.state == "refused":
             # What gave way to it comes back: the record shall have the newest score that it takes.
             self._connection.execute(
@@ -227,12 +239,43 @@ class Sending:
             (failures, now, next_try, troubled.trouble, troubled.reason, sink),
         )
 
-    def next_due(self, sinks: Collection[str]) -> datetime | None:
-        """When something of these sinks may next be sent; None where nothing waits."""
+    def is_in_doubt(self, sink: str) -> bool:
+        """A message became uncertain since the sink fails, and it is not yet time to risk another one."""
         row = self._connection.execute(
-            """SELECT min(greatest(next_attempt_at, coalesce(next_try_at, '-infinity')))
-            FROM copilot_ops.outbox LEFT JOIN copilot_ops.sinks ON sinks.name = outbox.sink
-            WHERE state = 'waiting' AND sink = ANY(%s)""",
-            (list(sinks),),
+            """SELECT 1 FROM copilot_ops.sinks WHERE name = %(sink)s AND failures %% %(every)s <> 0 AND EXISTS (
+              SELECT 1 FROM copilot_ops.outbox
+              WHERE sink = %(sink)s AND state = 'uncertain' AND settled_at >= failing_since)""",
+            {"sink": sink, "every": _RISKED_EVERY},
         ).fetchone()
-        return row[0] if row else None
+        return row is not None
+
+    def next_due(self, sink: str, *, are_records: bool) -> datetime | None:
+        """When something of this sink may next be sent; None where nothing waits."""
+        return _next_due(self._connection, sink, are_records)
+
+
+def due_sinks(database: Database, sinks: Mapping[str, bool], *, now: datetime) -> list[str]:
+    """Those of some sinks (name: are they records?) that have something to send now, or a sender that has died."""
+    with database.connection() as connection:
+        return [
+            sink
+            for sink, are_records in sinks.items()
+            if ((due := _next_due(connection, sink, are_records)) is not None and due <= now)
+            or connection.execute(
+                f"SELECT 1 FROM copilot_ops.outbox WHERE {_IS_ABANDONED} LIMIT 1", {"sink": sink}
+            ).fetchone()
+        ]
+
+
+def _next(are_records: bool) -> str:
+    return _NEXT_RECORDS if are_records else _NEXT_MESSAGES
+
+
+def _next_due(connection: Connection, sink: str, are_records: bool) -> datetime | None:
+    row = connection.execute(
+        f"""WITH {_next(are_records)}
+        SELECT min(greatest(next_attempt_at, coalesce(sinks.next_try_at, '-infinity')))
+        FROM next LEFT JOIN copilot_ops.sinks ON sinks.name = %(sink)s""",
+        {"sink": sink},
+    ).fetchone()
+    return row[0] if row else None

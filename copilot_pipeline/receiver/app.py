@@ -5,7 +5,8 @@
     GET  /healthz                    200 while the database takes webhooks, 503 while it does not
 
 202 accepted · 200 a duplicate, nothing written · 400 malformed · 401 not authentic, too old or replayed · 404 · 405 ·
-408 the body took too long · 413 too large · 415 neither JSON nor a form · 429 too many · 503 the database is away.
+408 the body took too long · 413 too large · 415 neither JSON nor a form, or compressed · 429 too many ·
+503 the database is away.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ class _Receiver:
         body = await self._read(request)
         proof = self._prove(door, secrets, request, body)
         self._pass(self._known)
+        if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+            raise Refused(415, "compressed", "send the body as it is, without compression")
         subjects = subjects_in(door.kind, decode(request.headers.get("content-type"), body))
         delivery = Delivery(
             kind=door.kind,

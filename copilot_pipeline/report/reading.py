@@ -145,12 +145,14 @@ class Reading:
         """Calls of the week on a deal that covered least: a meeting among colleagues has nothing to cover."""
         return self._rows(
             ThinCall,
-            """SELECT title, started_at, min(coverage.rep_name) AS rep, count(*)::int AS n,
-              (count(*) FILTER (WHERE is_covered))::int AS covered,
-              coalesce(array_agg(element) FILTER (WHERE NOT is_covered), '{}') AS lacks, calls.review_url
-            FROM copilot.meddicc_coverage AS coverage JOIN copilot.calls USING (call_id)
-            WHERE week = %s AND calls.deal_id IS NOT NULL GROUP BY calls.call_id HAVING NOT bool_and(is_covered)
-            ORDER BY avg(is_covered::int), started_at DESC, calls.call_id LIMIT %s""",
+            """SELECT calls.title, calls.started_at, min(coverage.rep_name) AS rep, count(*)::int AS n,
+              (count(*) FILTER (WHERE coverage.is_covered))::int AS covered,
+              coalesce(array_agg(coverage.element) FILTER (WHERE NOT coverage.is_covered), '{}') AS lacks,
+              calls.review_url
+            FROM copilot.meddicc_coverage AS coverage JOIN copilot.calls AS calls USING (call_id)
+            WHERE coverage.week = %s AND calls.deal_id IS NOT NULL
+            GROUP BY calls.call_id HAVING NOT bool_and(coverage.is_covered)
+            ORDER BY avg(coverage.is_covered::int), calls.started_at DESC, calls.call_id LIMIT %s""",
             (week, MOST_CALLS),
         )
 

@@ -1,7 +1,7 @@
 """Semarize over HTTP: runs that are paid once, and answers that become typed scores."""
 
 from copilot_pipeline.semarize.client import IdempotencyConflict, SemarizeClient, make_caller, next_poll_seconds
-from copilot_pipeline.semarize.model import Kit, RunRequest, RunState, RunStatus, run_request
+from copilot_pipeline.semarize.model import Kit, RunRequest, RunState, RunStatus, run_request, same_request
 from copilot_pipeline.semarize.scores import ParsedRun, Score, parse_scores
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "next_poll_seconds",
     "parse_scores",
     "run_request",
+    "same_request",
 ]

@@ -6,15 +6,15 @@ from urllib.parse import quote
 
 import httpx
 
-from copilot_pipeline.errors import RequestRefused, UnreadableBody
+from copilot_pipeline.errors import RequestRefused, TemporaryFailure, UnreadableBody
 from copilot_pipeline.http import Answer, Gate, HttpCaller, RetryPolicy, machine_code, retry_after
 from copilot_pipeline.semarize.decoding import count, decode_object, text
 from copilot_pipeline.semarize.model import Kit, RunRequest, RunState, RunStatus
 
 FIRST_POLL_SECONDS = 1.0
-LONGEST_POLL_SECONDS = 30.0
 LONGEST_UNADVISED_SECONDS = 10.0
-LEAST_POLL_SECONDS = 0.2
+LONGEST_ADVISED_SECONDS = 300.0
+_KEY_CONFLICT = "idempotency_key_conflict"
 
 
 class IdempotencyConflict(RequestRefused):
@@ -36,9 +36,12 @@ def make_caller(
 
 
 def next_poll_seconds(attempt: int, advised: float | None) -> float:
-    """When to ask again: as advised, else 1 s growing to 10 s: an end is noticed within a quarter of the run's time."""
+    """When to ask again: as advised, else 1 s growing to 10 s: an end is noticed within a quarter of the run's time.
+
+    Never within a second: the vendor asks for that.
+    """
     if advised is not None:
-        return max(LEAST_POLL_SECONDS, min(advised, LONGEST_POLL_SECONDS))
+        return max(FIRST_POLL_SECONDS, min(advised, LONGEST_ADVISED_SECONDS))
     return float(min(LONGEST_UNADVISED_SECONDS, FIRST_POLL_SECONDS * 1.25 ** min(attempt, 20)))
 
 
@@ -49,11 +52,17 @@ class SemarizeClient:
         self._caller = caller
 
     def create(self, request: RunRequest) -> RunState:
-        """Creates the run, or is given the one this key made before. Both 200 and 202 may come, in either mode."""
+        """Creates the run, or is given the one this key made before. Both 200 and 202 may come, in either mode.
+
+        A 409 with another code than the documented one is about the state of things, such as a first request with this
+        key that is still under way: `TemporaryFailure`.
+        """
         headers = {"Idempotency-Key": request.idempotency_key, "Content-Type": "application/json"}
         try:
             answer = self._caller.call("POST", "/v1/runs", content=request.body, headers=headers)
         except RequestRefused as error:
+            if error.status == 409 and error.code not in (None, _KEY_CONFLICT):
+                raise TemporaryFailure(str(error), status=409) from None
             if error.status == 409:
                 raise IdempotencyConflict(
                     f"{error}: this key was used with another body; the run is not asked for again",

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from copilot_pipeline.selection import Selection
 
+MODES = ("async", "sync")
+RUN_TYPES = ("api", "sandbox")
 LONGEST_KEY = 254  # characters, the vendor's limit on Idempotency-Key
+_ORDER = re.compile(r":again\d+$")  # scoring again on purpose is another run: the ledger adds its order to the key
 _LONGEST_ID_IN_KEY = 100  # two of them, the hash and an order fit
 
 
@@ -79,18 +84,31 @@ def run_request(
     *,
     mode: str = "async",
     run_type: str = "api",
-    rescore_id: int | None = None,
 ) -> RunRequest:
     """The one request that scores this text with this kit: the same arguments give the same bytes and the same key.
 
-    The key covers everything that changes the body: a reused key with another body is refused with 409. Scoring again
-    on purpose is another run, so its order is part of the key.
+    The key covers everything that changes the body: a reused key with another body is refused with 409.
     """
     fields = {**kit.body_fields(), "input": {"transcript": transcript_text}, "mode": mode, "type": run_type}
     body = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
     digest = hashlib.sha256(body).hexdigest()[:16]
-    again = f":again{rescore_id}" if rescore_id is not None else ""
-    return RunRequest(kit, body, f"clari:{_short(call_id)}:{_short(kit.reference)}:{digest}{again}")
+    return RunRequest(kit, body, f"clari:{_short(call_id)}:{_short(kit.reference)}:{digest}")
+
+
+def same_request(
+    call_id: str, transcript_text: str, kit: Kit, key: str, *, mode: str = "async", run_type: str = "api"
+) -> RunRequest:
+    """The request that this key was made for, even where mode or type have been set to something else since.
+
+    A request that may have been sent is sent again as it was. Where nothing fits the key it is kept all the same: a
+    refusal (409) is better than to pay twice.
+    """
+    asked_first = _ORDER.sub("", key)
+    for known_mode, known_type in ((mode, run_type), *itertools.product(MODES, RUN_TYPES)):
+        request = run_request(call_id, transcript_text, kit, mode=known_mode, run_type=known_type)
+        if request.idempotency_key == asked_first:
+            return replace(request, idempotency_key=key)
+    return replace(run_request(call_id, transcript_text, kit, mode=mode, run_type=run_type), idempotency_key=key)
 
 
 def _short(text: str) -> str:

@@ -76,7 +76,7 @@ def _bricks(bricks: object) -> Iterator[tuple[str, object]]:
 
 def _score(name: str, brick: object) -> Score:
     # An object with none of the documented fields is itself the value.
-    is_full = isinstance(brick, dict) and not _FIELDS.isdisjoint(brick)
+    is_full = isinstance(brick, dict) and not (brick and _FIELDS.isdisjoint(brick))
     fields: dict[str, Any] = brick if is_full and isinstance(brick, dict) else {"value": brick}
     kind, value_bool, value_num, value_text, value_json = _value(fields.get("value"))
     return Score(

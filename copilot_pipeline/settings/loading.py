@@ -13,7 +13,7 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.settings.answers import answer_mistakes
 from copilot_pipeline.settings.environment import Environment
 from copilot_pipeline.settings.pipeline_file import PipelineFile
-from copilot_pipeline.settings.routes import ANNOUNCING, Mistake, all_sinks, mistakes_in
+from copilot_pipeline.settings.routes import ANNOUNCING, ConstantSettings, Mistake, all_sinks, mistakes_in
 from copilot_pipeline.settings.sources import YamlMapping, nearest, read_yaml_mapping, refuse_misspelled
 from copilot_pipeline.settings.types import Strict
 
@@ -85,12 +85,12 @@ def _explain(error: ValidationError, where: str, file: YamlMapping | None = None
     """One line a problem: the variable, or line and key, and never the value of a variable (it may be a secret)."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        keys = [part for part in problem["loc"] if part != "[key]"]
+        keys = [part for part in problem["loc"] if part not in ("[key]", *_ALTERNATIVES)]
         name = ".".join(map(str, keys))
         line = file.line_of(keys) if file else None
         place = (f"line {line}: {name}" if line else name) if file else name.upper()
         lines.append(f"  {place}: {_wording(problem['type'], problem['msg'], keys)}")
-    return f"{where} has settings that cannot be used:\n" + "\n".join(lines)
+    return f"{where} has settings that cannot be used:\n" + "\n".join(dict.fromkeys(lines))
 
 
 def _wording(kind: str, message: str, keys: Sequence[int | str]) -> str:
@@ -99,7 +99,13 @@ def _wording(kind: str, message: str, keys: Sequence[int | str]) -> str:
         return "there is no such setting" + (f"; did you mean {meant}?" if meant else " (see the README's list)")
     if kind == "string_type":
         return "must be text: put it in quotes"
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        return "must be a mapping (name: value)"
+    if kind in ("tuple_type", "list_type"):
+        return "must be a list"
     return message.removeprefix("Value error, ")
 
 
+# What pydantic adds to the place of a mistake where a setting may be of several kinds.
+_ALTERNATIVES = ("str", ConstantSettings.__name__)
 _KEYS = frozenset(name for model in Strict.__subclasses__() for name in model.model_fields)

@@ -35,6 +35,7 @@ BRICK_PARTS = ("value", "confidence", "reason", "evidence")
 _DURATION = re.compile(r"^(\d{1,5})\s*(m|h|d|w)$")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _VARIABLE = re.compile(r"^[A-Z][A-Z0-9_]*$")
+_CRM_FIELD = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,99}$")
 _NAME = re.compile(r"^[^\x00-\x1f\x7f]{1,80}$")
 
 
@@ -251,10 +252,14 @@ def _of_route(route: RouteSettings, known: Mapping[str, SinkSettings], kits: Col
     for name, source in route.map.items():
         if isinstance(source, str):
             yield from _reference(("map", name), source, kits, may_be_part=True)
-        if sink is not None and sink.kind in ("salesforce", "hubspot") and name.lower() in ("id", "attributes"):
+        if sink is None or sink.kind in ANNOUNCING:
+            continue
+        if name.lower() in ("id", "attributes"):
             yield Mistake(
                 ("map", name), "is not a field that can be written: the record comes from the call's CRM link"
             )
+        elif not _CRM_FIELD.match(name):
+            yield Mistake(("map", name), "is no field's API name: letters, digits and `_`, such as Deal_Confidence__c")
 
 
 def _reference(

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -18,7 +18,7 @@ from copilot_pipeline.delivery.model import Delivery, Outcome, Sink, Unlinked, V
 from copilot_pipeline.delivery.rules import Rule
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.ledger.outbox import Clock, NewDelivery, Outbox, UnlinkedCall, utc_now
-from copilot_pipeline.ledger.sending import Sending, Settlement, State, Taken
+from copilot_pipeline.ledger.sending import Sending, Settlement, State, Taken, due_sinks
 from copilot_pipeline.settings.routes import ANNOUNCING
 from copilot_pipeline.steps.candidates import scored_calls
 from copilot_pipeline.steps.progress import Progress, Silence
@@ -27,6 +27,7 @@ STEP = "deliveries"
 PATIENCE_SECONDS = 30.0  # how long one run waits for a sink that asks for a moment; longer waits are the next run's
 _PUT_AT_ONCE = 500
 SHORTEST_WAIT_SECONDS = 0.2
+SECONDS_BETWEEN_LOOKS = 1.0
 _STATES: dict[Verdict, State] = {
     Verdict.DELIVERED: "delivered",
     Verdict.REFUSED: "refused",
@@ -118,12 +119,12 @@ class Delivering:
                     wishes.append(wish)
                 elif wish is not None:
                     unlinked.append(wish)
-                else:
+                elif rule.knows(call):
                     settled.append((rule.name, call.call_id))
             if len(wishes) + len(unlinked) >= _PUT_AT_ONCE:
                 self._put(wishes, unlinked, report, is_loud)
         self._put(wishes, unlinked, report, is_loud)
-        self.outbox.forget_unlinked(settled)
+        self.outbox.withdraw(settled)
         return report
 
     def _put(self, wishes: list[Wish], unlinked: list[Unlinked], report: Enqueued, is_loud: bool) -> None:
@@ -146,15 +147,33 @@ class Delivering:
         """
         report = Sent()
         with ThreadPoolExecutor(max(1, len(self._sinks)), thread_name_prefix="sink") as pool:
-            for name, (counts, problem) in zip(
-                self._sinks,
-                pool.map(lambda name: self._serve(name, ignore_delay, patience_seconds), self._sinks),
-                strict=True,
-            ):
-                report.counts.update({(name, state): count for state, count in counts.items()})
-                if problem is not None:
-                    report.problems[name] = problem
+            served = {pool.submit(self._serve, name, ignore_delay, patience_seconds): name for name in self._sinks}
+            while served:
+                done, _ = wait(served, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+                for name, (counts, problem) in [(served.pop(one), one.result()) for one in done]:
+                    report.counts.update({(name, state): count for state, count in counts.items()})
+                    if problem is not None:
+                        report.problems[name] = problem
+                # What comes in meanwhile for the others does not wait for a sink that takes its time.
+                idle = self._sinks.keys() - set(served.values()) - report.problems.keys()
+                if served and not done:
+                    served |= {pool.submit(self._serve, name, False, 0.0): name for name in self._due(idle)}
         return report
+
+    def due(self) -> list[str]:
+        """The sinks that something could be sent to now. One that lacks its address or key is none of them."""
+        return [name for name in self._due(self._sinks.keys()) if self._can_be_built(name)]
+
+    def _due(self, names: Collection[str]) -> list[str]:
+        are_records = {name: kind not in ANNOUNCING for name, kind in self._sinks.items() if name in names}
+        return due_sinks(self._database, are_records, now=self._now()) if are_records else []
+
+    def _can_be_built(self, name: str) -> bool:
+        try:
+            self._build_sink(name).close()
+        except ConfigurationError:
+            return False
+        return True
 
     def _serve(self, name: str, ignore_delay: bool, patience_seconds: float) -> tuple[Counter[str], str | None]:
         """One sink, until nothing is due. Returns the counts by state, and why it cannot be used at all."""
@@ -162,13 +181,15 @@ class Delivering:
         kind = self._sinks[name]
         with Sending(self._database.url, now=self._now) as sending:
             sending.recover(name, may_repeat=kind != "slack" or name in self._may_repeat)
-            if sending.next_due([name]) is None:
+            if sending.next_due(name, are_records=kind not in ANNOUNCING) is None:
                 return counts, None
             try:
                 sink = self._build_sink(name)
             except ConfigurationError as error:
                 return counts, str(error)
             try:
+                if sending.is_in_doubt(name):
+                    sink.doubt()
                 while True:
                     taken = sending.take(
                         name, sink.batch_size, are_records=kind not in ANNOUNCING, ignore_delay=ignore_delay
@@ -194,7 +215,7 @@ class Delivering:
         self._progress.advance(STEP, len(taken))
 
     def _seconds_to_wait(self, name: str, sending: Sending) -> float | None:
-        due = sending.next_due([name])
+        due = sending.next_due(name, are_records=self._sinks[name] not in ANNOUNCING)
         return None if due is None else max(SHORTEST_WAIT_SECONDS, (due - self._now()).total_seconds())
 
 

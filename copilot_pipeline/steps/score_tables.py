@@ -22,6 +22,8 @@ from copilot_pipeline.warehouse import refresh_kit_views
 
 Row = tuple[object, ...]
 _EVIDENCE_PLACE = SEMARIZE_SCORES.column_names.index("evidence")
+_STATUS_PLACE = SEMARIZE_RUNS.column_names.index("status")
+_BRICKS_PLACE = SEMARIZE_RUNS.column_names.index("bricks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class ScoreTables:
             finder = EvidenceFinder(self._lake, day)
             for batch in candidates(self._lake, day, self._kits, with_text=False):
                 run_rows, score_rows = self._rows(day, batch)
-                unscored[day] += sum(row[4] not in ("succeeded", "skipped") for row in run_rows)
+                unscored[day] += sum(_is_unscored(row) for row in run_rows)
                 call_ids = [candidate.call_id for candidate in batch]
                 evidence_rows = list(finder.rows(call_ids, _quotes(score_rows)))
                 tables = [
@@ -117,6 +119,12 @@ class ScoreTables:
         ]
         unreadable = "; ".join(f"{brick}: {reason}" for brick, reason in parsed.unreadable) or None
         return rows, unreadable
+
+
+def _is_unscored(run_row: Row) -> bool:
+    """A score was wanted and there is none: an answer without bricks is none."""
+    status, bricks = run_row[_STATUS_PLACE], run_row[_BRICKS_PLACE]
+    return status != "skipped" and (status != "succeeded" or not bricks)
 
 
 def _run_row(run: PaidRun, day: date, bricks: int, problem: str | None) -> Row:

@@ -1,8 +1,9 @@
 """Scoring: one paid Semarize run per call, kit and transcript, then the score tables of a day.
 
 Many runs are in flight while few requests are: a run is created, put back with the time of its next poll, and whoever
-is due next is asked about. The ledger has the intent before the request and the run id right after it, so that a
-death anywhere in between does not pay twice.
+is due next is asked about. What fails for a moment is put back as well, and the server's own wishes hold everybody
+back. The ledger has the intent before the request and the run id right after it, so that a death anywhere in between
+does not pay twice.
 """
 
 from __future__ import annotations
@@ -16,33 +17,18 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from types import TracebackType
 
-from copilot_pipeline.errors import CredentialsRefused, NotFound, PipelineError, RequestRefused
+from copilot_pipeline.errors import CredentialsRefused, NotFound, PipelineError, RequestRefused, TemporaryFailure
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import Claims, PaidRun, RunLedger, RunWish
-from copilot_pipeline.semarize import (
-    Kit,
-    RunRequest,
-    RunState,
-    SemarizeClient,
-    next_poll_seconds,
-    run_request,
-)
+from copilot_pipeline.ledger import Claims, RunLedger
+from copilot_pipeline.semarize import Kit, RunState, SemarizeClient, next_poll_seconds
+from copilot_pipeline.steps.intending import ScoringRules, Task, intend, seconds_for
+from copilot_pipeline.steps.patience import Patience
 from copilot_pipeline.steps.progress import Progress, Silence
-from copilot_pipeline.steps.selecting import Candidate, candidates
+from copilot_pipeline.steps.selecting import candidates
 
 STEP = "Semarize runs"
 CLAIMED_SECONDS = 0.5  # until it is looked at again whether the process that is about to create a run has
-
-
-@dataclass(frozen=True, slots=True)
-class ScoringRules:
-    """How runs are made and waited for."""
-
-    mode: str = "async"
-    run_type: str = "api"
-    requests_in_flight: int = 4
-    runs_in_flight: int = 200
-    give_up_after_seconds: float = 900.0
+LISTEN_SECONDS = 1.0  # between two looks at what webhooks announced
 
 
 @dataclass(slots=True)
@@ -57,16 +43,6 @@ class ScoredDay:
     def is_complete(self) -> bool:
         """Every run of the day is at its end."""
         return not self.problems
-
-
-@dataclass(slots=True)
-class _Task:
-    """A run under way. `request` is kept until the run exists: the same body must be sent again after a death."""
-
-    run: PaidRun
-    request: RunRequest
-    give_up_at: float
-    polls: int = 0
 
 
 class Scoring:
@@ -96,15 +72,17 @@ class Scoring:
         self._progress = progress or Silence()
         self._monotonic = monotonic
         self._reports: dict[date, ScoredDay] = {}
-        self._sources: deque[Iterator[_Task]] = deque()
+        self._sources: deque[Iterator[Task]] = deque()
         self._open: defaultdict[date, int] = defaultdict(int)
         self._under_way: dict[tuple[str, str], date] = {}  # call and kit, and the day
         self._news: set[date] = set()
         self._workers = ThreadPoolExecutor(rules.requests_in_flight, thread_name_prefix="semarize")
-        self._due: list[tuple[float, int, _Task]] = []
-        self._requests: dict[Future[float | None], _Task] = {}
+        self._due: list[tuple[float, int, Task]] = []
+        self._requests: dict[Future[float | None], Task] = {}
         self._order = 0
         self._stop: BaseException | None = None
+        self._patience = Patience(rules.requests_in_flight, rules.give_up_after_seconds)
+        self._listened_at = 0.0
 
     def __enter__(self) -> Scoring:
         return self
@@ -118,7 +96,8 @@ class Scoring:
     def run(self, days: Sequence[date]) -> Iterator[ScoredDay]:
         """Yields each day once its runs are at their end, or given up on for now.
 
-        Refused credentials concern all days: what is under way is recorded, and then they are raised.
+        Refused credentials and a server that is down concern all days: what is under way is recorded, and then they
+        are raised.
         """
         for day in sorted(days, reverse=True):
             self.add(day)
@@ -184,75 +163,72 @@ class Scoring:
     def _turn(self, at_most_seconds: float | None) -> None:
         self._submit()
         self._wait(at_most_seconds)
+        self._listen()
         self._settle_answers()
 
-    def _tasks(self, day: date, among: Collection[str] | None) -> Iterator[_Task]:
+    def _tasks(self, day: date, among: Collection[str] | None) -> Iterator[Task]:
         """The open runs of a day that are not under way yet."""
         report = self._reports.setdefault(day, ScoredDay(day))
-        for candidate in self._transcripts(day):
-            if among is not None and candidate.call_id not in among:
-                continue
-            report.transcripts += 1
-            for kit in self._kits:
-                if (candidate.call_id, kit.name) in self._under_way:
-                    continue
-                task = self._intend(candidate, day, kit)
-                if task is not None:
-                    self._under_way[candidate.call_id, kit.name] = day
-                    self._open[day] += 1
-                    self._progress.expect(STEP, 1)
-                    yield task
+        for batch in candidates(self._lake, day, self._kits, with_text=True):
+            chosen = [candidate for candidate in batch if among is None or candidate.call_id in among]
+            report.transcripts += len(chosen)
+            tasks = intend(self._ledger, chosen, day, self._kits, self._rules, self._under_way)
+            self._under_way |= {(task.run.call_id, task.run.kit): day for task in tasks}
+            self._open[day] += len(tasks)
+            self._progress.expect(STEP, len(tasks))
+            yield from tasks
         self._open[day] -= 1
         self._news.add(day)
-
-    def _intend(self, candidate: Candidate, day: date, kit: Kit) -> _Task | None:
-        if kit.calls.objection(candidate.facts) is not None:
-            return None
-        call_id = candidate.call_id
-        request = self._request(call_id, candidate.text, kit)
-        wish = RunWish(call_id, kit.name, kit.reference, candidate.transcript_hash, day, request.idempotency_key)
-        run = self._ledger.intend(wish)
-        if not run.is_open:
-            return None
-        if run.rescore_id is not None:
-            request = self._request(call_id, candidate.text, kit, run.rescore_id)
-        return _Task(run, request, self._monotonic() + self._rules.give_up_after_seconds)
-
-    def _request(self, call_id: str, text: str, kit: Kit, rescore_id: int | None = None) -> RunRequest:
-        rules = self._rules
-        return run_request(call_id, text, kit, mode=rules.mode, run_type=rules.run_type, rescore_id=rescore_id)
-
-    def _transcripts(self, day: date) -> Iterator[Candidate]:
-        for batch in candidates(self._lake, day, self._kits, with_text=True):
-            yield from batch
 
     def _has_room(self) -> bool:
         return self._stop is None and len(self._due) + len(self._requests) < self._rules.runs_in_flight
 
     # --- requests ----------------------------------------------------------------------------------------------
 
-    def _put(self, task: _Task, seconds: float) -> None:
+    def _put(self, task: Task, seconds: float) -> None:
         self._order += 1
         heapq.heappush(self._due, (self._monotonic() + seconds, self._order, task))
 
     def _submit(self) -> None:
         now = self._monotonic()
-        while self._due and self._due[0][0] <= now and len(self._requests) < self._rules.requests_in_flight:
+        while self._due and max(self._due[0][0], self._patience.held_until) <= now and self._may_ask():
             task = heapq.heappop(self._due)[2]
+            if task.give_up_at is None:
+                task.give_up_at = now + seconds_for(task.run, self._rules)
             self._requests[self._workers.submit(self._ask, task)] = task
 
     def _wait(self, at_most_seconds: float | None) -> None:
-        """Until an answer is there, or the next poll is due and somebody is free to send it, or the time is over."""
+        """Until an answer is there, or a poll is due and somebody is free to send it, or the time is over.
+
+        With runs that are waited for, no longer than until it is time to listen again.
+        """
         seconds = at_most_seconds
-        if self._due and len(self._requests) < self._rules.requests_in_flight:
-            due = max(0.0, self._due[0][0] - self._monotonic())
+        if self._due and self._may_ask():
+            due = max(self._due[0][0], self._patience.held_until) - self._monotonic()
+            due = max(0.0, min(due, LISTEN_SECONDS))
             seconds = due if seconds is None else min(due, seconds)
         if self._requests:
             wait(self._requests, timeout=seconds, return_when=FIRST_COMPLETED)
         elif seconds:
             time.sleep(seconds)
 
-    def _ask(self, task: _Task) -> float | None:
+    def _listen(self) -> None:
+        """A run whose end a webhook has announced is read now, not when its next poll is due."""
+        now = self._monotonic()
+        if now < self._listened_at + LISTEN_SECONDS:
+            return
+        self._listened_at = now
+        deaf = {task.run.run_id: task for _, _, task in self._due if task.run.run_id and not task.is_announced}
+        announced = self._ledger.announced(list(filter(None, deaf))) if deaf else set()
+        if announced:
+            self.hurry(announced)
+        for run_id in announced:
+            deaf[run_id].is_announced = True  # once: should it go on all the same, it is polled as before
+
+    def _may_ask(self) -> bool:
+        return len(self._requests) < self._patience.at_once
+
+    def _ask(self, task: Task) -> float | None:
         """In a worker: creates the run or reads it. Returns when to ask again, in seconds; None at its end."""
         if task.run.run_id is None:
             return self._create(task)
@@ -260,14 +236,14 @@ class Scoring:
         task.polls += 1
         return self._settle(task, state)
 
-    def _create(self, task: _Task) -> float | None:
+    def _create(self, task: Task) -> float | None:
         """Creates the run, unless another process is about to, or has."""
         name = f"{task.run.kit}:{task.run.call_id}"
         if not self._claims.take([name]):
             return CLAIMED_SECONDS
         try:
-            task.run = self._ledger.look(task.run)
-            if not task.run.is_open:
+            order, task.run = task.run.rescore_id, self._ledger.look(task.run)
+            if not task.run.is_open or task.run.rescore_id != order:  # ordered anew: whoever did that asks for it
                 return None
             if task.run.run_id is not None:
                 return 0.0
@@ -275,16 +251,17 @@ class Scoring:
         finally:
             self._claims.release([name])
 
-    def _settle(self, task: _Task, state: RunState, *, is_new: bool = False) -> float | None:
+    def _settle(self, task: Task, state: RunState, *, is_new: bool = False) -> float | None:
         if state.status.is_terminal:
             self._record_end(task, state)
             return None
         if is_new:
             self._ledger.created(task.run, state.run_id, state.status.value)
             task.run = replace(task.run, run_id=state.run_id, status=state.status.value)
+            task.give_up_at = self._monotonic() + self._rules.give_up_after_seconds
         return next_poll_seconds(task.polls, state.poll_after_seconds)
 
-    def _record_end(self, task: _Task, state: RunState) -> None:
+    def _record_end(self, task: Task, state: RunState) -> None:
         self._ledger.ended(
             task.run,
             run_id=state.run_id,
@@ -302,43 +279,60 @@ class Scoring:
         for future in [future for future in self._requests if future.done()]:
             task = self._requests.pop(future)
             error = future.exception()
-            again = None if error is not None else future.result()
-            if error is not None:
+            if error is None:
+                self._patience.succeeded()
+                task.failures = 0
+                again, why = future.result(), "Semarize has not finished it yet"
+            elif isinstance(error, TemporaryFailure):
+                task.failures += 1
+                again, why = self._patience.failed(error, self._monotonic(), task.failures), str(error)
+                if again is None:
+                    self._end_all(TemporaryFailure(f"{why}, and so it has been for a while: run the same days again"))
+                    self._problem(task, why)
+            else:
                 self._failed(task, error)
-            elif again is not None and self._stop is None:
-                if self._monotonic() + again <= task.give_up_at:
+                again = None
+            if again is not None and self._stop is None:
+                if self._monotonic() + again <= (task.give_up_at or 0.0):
                     self._put(task, again)
                     continue
-                self._problem(task, "Semarize has not finished it yet; run again to collect it, it is not paid twice")
+                self._put_off(task, f"{why}; run again to collect it, it is not paid twice")
             self._over(task)
             self._progress.advance(STEP)
 
-    def _over(self, task: _Task) -> None:
+    def _over(self, task: Task) -> None:
         day = self._under_way.pop((task.run.call_id, task.run.kit))
         self._open[day] -= 1
         self._news.add(day)
 
-    def _failed(self, task: _Task, error: BaseException) -> None:
+    def _failed(self, task: Task, error: BaseException) -> None:
+        """What waiting does not help against."""
+        problem = str(error)
         if isinstance(error, NotFound) and task.run.run_id is None:
             # Nothing of the transcript's: once the kit is published, the same transcripts are wanted again.
-            self._problem(task, f"{error}: publish the kit in Semarize, or mend `kits` in pipeline.yaml")
-            return
-        if isinstance(error, RequestRefused) and task.run.run_id is None:
+            problem = f"{error}: publish the kit in Semarize, or mend `kits` in pipeline.yaml"
+        elif isinstance(error, RequestRefused) and task.run.run_id is None:
             self._ledger.refused(task.run, error.code, str(error))
             self._progress.note(f"call {task.run.call_id}, kit {task.run.kit}: {error}")
             return
-        if isinstance(error, CredentialsRefused) or not isinstance(error, PipelineError):
-            self._stop = self._stop or error
-            self._drop_waiting()
-        self._problem(task, str(error))
+        elif isinstance(error, CredentialsRefused) or not isinstance(error, PipelineError):
+            self._end_all(error)
+        self._put_off(task, problem)
 
-    def _drop_waiting(self) -> None:
+    def _put_off(self, task: Task, problem: str) -> None:
+        """It is left for another time."""
+        if self._stop is None:
+            self._ledger.put_off(task.run)
+        self._problem(task, problem)
+
+    def _end_all(self, error: BaseException) -> None:
+        self._stop = self._stop or error
         for _, _, task in self._due:
             self._problem(task, "not asked for yet")
             self._over(task)
         self._due.clear()
 
-    def _problem(self, task: _Task, problem: str) -> None:
+    def _problem(self, task: Task, problem: str) -> None:
         day = self._under_way[task.run.call_id, task.run.kit]
         report = self._reports.setdefault(day, ScoredDay(day))
         report.problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")

@@ -102,7 +102,8 @@ class Watching:
 
     def _of_backlog(self, name: str, waiting: int) -> Iterator[Problem]:
         counts = self._ledger.note_backlog(name, waiting, looks=GROWING_LOOKS)
-        if is_growing(counts):
+        is_known = any(incident.name == BACKLOG + name for incident in self._ledger.open_incidents(BACKLOG))
+        if is_growing(counts, is_known=is_known):
             yield Problem(
                 BACKLOG + name,
                 f"{waiting:,} {name} wait, more every hour ({', '.join(f'{count:,}' for count in counts)}).",
@@ -117,13 +118,13 @@ class Watching:
 
 def _of_sink(state: SinkState, now: datetime) -> Iterator[Problem]:
     waiting = f"{state.waiting:,} deliveries wait and nothing is lost."
-    if state.trouble == "credentials":
+    if state.waiting and state.trouble == "credentials":
         yield Problem(
             f"{SINK}{state.name} refuses the credentials",
             f"{state.last_problem}. {waiting}",
             "Renew the key or the address in the environment, then: copilot-pipeline deliveries send --now",
         )
-    elif state.failing_since is not None and now - state.failing_since >= DOWN_FOR:
+    elif state.waiting and state.failing_since is not None and now - state.failing_since >= DOWN_FOR:
         yield Problem(
             f"{SINK}{state.name} is down",
             f"{state.last_problem}, since {state.failing_since:%Y-%m-%d %H:%M} UTC. {waiting}",

@@ -26,10 +26,13 @@ LEAST_WORDS_SHARED = 0.5
 # "Yes, sure" is like half of a transcript: so short a quote is found as it was said, or not at all.
 SHORTEST_FOR_LIKENESS = 12
 PASSAGES_COMPARED = 6
+# Looking for the best place within a passage takes the square of a quote's length: a long one's beginning shows it.
+LONGEST_TO_ALIGN = 600  # letters
+# A whole transcript given as evidence is no quote: of what is longer, the beginning is compared.
+LONGEST_FOR_LIKENESS = 1500  # words
 
 _WORD = re.compile(r"[^\W_]+")
 _ELLIPSIS = re.compile(r"\s*(?:\.{3,}|…|\[\s*(?:\.{3}|…)?\s*\])\s*")
-_SPEAKER = re.compile(r"^\s*([^:\n]{1,120}):\s+(?=\S)")
 _QUOTATION_MARKS = "\"'\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u00bb\u2039\u203a` \t\r\n"
 
 
@@ -78,20 +81,24 @@ class Quotes:
     def find(self, quote: str) -> Passage:
         """The first place where the quote, or what is most like it, was said."""
         bare = quote.strip(_QUOTATION_MARKS)
-        speaker, bare = self._without_speaker(bare)
+        speaker, bare = self._without_speakers(bare)
         if not bare or not self._utterances:
             return NOT_FOUND
         return self._as_it_stands(bare, speaker) or self._as_words(bare, speaker) or self._as_something_like(bare)
 
-    def _without_speaker(self, quote: str) -> tuple[str | None, str]:
-        """`Dana: we agreed` -> Dana, `we agreed`; only where Dana speaks on this call."""
-        found = _SPEAKER.match(quote)
-        if found is None:
+    @cached_property
+    def _speaker(self) -> re.Pattern[str]:
+        """Finds `Dana: ` where a line of a transcript begins with it; the longest name first."""
+        names = sorted({utterance.speaker.strip() for utterance in self._utterances}, key=len, reverse=True)
+        return re.compile(rf"^[ \t]*({'|'.join(map(re.escape, names))}):[ \t]+(?=\S)", re.IGNORECASE | re.MULTILINE)
+
+    def _without_speakers(self, quote: str) -> tuple[str | None, str]:
+        """`Dana: we agreed` -> Dana, `we agreed`; likewise at the beginning of each further line of the quote."""
+        if ":" not in quote or not self._utterances:
             return None, quote
-        name = found[1].strip().casefold()
-        if not any(utterance.speaker.casefold() == name for utterance in self._utterances):
-            return None, quote
-        return name, quote[found.end() :].strip(_QUOTATION_MARKS)
+        found = self._speaker.match(quote)
+        bare = self._speaker.sub("", quote).strip(_QUOTATION_MARKS)
+        return found[1].casefold() if found else None, bare
 
     # --- letter by letter ----------------------------------------------------------------------------------------
 
@@ -164,7 +171,7 @@ class Quotes:
     # --- something like it ---------------------------------------------------------------------------------------
 
     def _as_something_like(self, quote: str) -> Passage:
-        wanted = words_of(_ELLIPSIS.sub(" ", quote))
+        wanted = words_of(_ELLIPSIS.sub(" ", quote))[:LONGEST_FOR_LIKENESS]
         joined = " ".join(wanted)
         if len(joined) < SHORTEST_FOR_LIKENESS:
             return NOT_FOUND
@@ -178,6 +185,7 @@ class Quotes:
     def _likely(self, wanted: Counter[str], length: int) -> list[tuple[int, int]]:
         """Stretches of utterances that share most of the quote's words: only these are compared letter by letter."""
         shared = [sum((wanted & counted).values()) if wanted.keys() & counted.keys() else 0 for counted in self._counts]
+        so_far = [0, *accumulate(shared)]
         stretches = []
         for first in range(len(shared)):
             if not shared[first]:
@@ -189,7 +197,7 @@ class Quotes:
                 last += 1
                 words += len(self._words[last])
             if last > first:
-                stretches.append((sum(shared[first : last + 1]), first, last))
+                stretches.append((so_far[last + 1] - so_far[first], first, last))
         enough = [stretch for stretch in stretches if stretch[0] >= LEAST_WORDS_SHARED * length]
         enough.sort(key=lambda stretch: (-min(stretch[0], length), stretch[2] - stretch[1], stretch[1]))
         return [(first, last) for _, first, last in enough[:PASSAGES_COMPARED]]
@@ -204,10 +212,11 @@ class Quotes:
         if len(passage) <= len(quote):  # the whole of it, then: what is most like a long quote may be said in brief
             start, end = 0, len(passage)
         else:
-            found = fuzz.partial_ratio_alignment(quote, passage, score_cutoff=100 * LEAST_LIKENESS)
+            beginning = quote[:LONGEST_TO_ALIGN]
+            found = fuzz.partial_ratio_alignment(beginning, passage, score_cutoff=100 * LEAST_LIKENESS)
             if found is None:
                 return NOT_FOUND
-            start, end = found.dest_start, found.dest_end
+            start, end = found.dest_start, found.dest_end + len(quote) - len(beginning)
         likeness = fuzz.ratio(quote, passage[start:end], score_cutoff=100 * LEAST_LIKENESS) / 100
         if not likeness:
             return NOT_FOUND

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from copilot_pipeline import errors
-from copilot_pipeline.cli.exits import status_of
+from copilot_pipeline.cli.exits import lost_the_database, status_of
 from copilot_pipeline_tests.cli.conftest import Command
 
 INSTANCES: dict[errors.PipelineError, int] = {
@@ -149,6 +149,17 @@ def test_stores_that_cannot_be_used_are_3_before_anything_is_fetched(
     assert variable in ended.err
     assert "Traceback" not in ended.err
     assert "s3cret" not in ended.err
+
+
+def test_a_database_that_goes_away_is_told_from_a_mistake_of_ours(server_url: str) -> None:
+    """It may come wrapped in another library's error, and then no traceback is shown; a bug keeps its own."""
+    with psycopg.connect(server_url, autocommit=True) as connection, pytest.raises(psycopg.Error) as gone:
+        connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    wrapped = RuntimeError("a step failed")
+    wrapped.__cause__ = gone.value
+    assert lost_the_database(wrapped)
+    assert not lost_the_database(psycopg.errors.UndefinedColumn("a bug"))
+    assert not lost_the_database(ValueError("a bug"))
 
 
 def test_a_database_that_cannot_hold_every_language_is_3(

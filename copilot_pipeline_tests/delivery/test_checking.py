@@ -41,6 +41,9 @@ KITS = "kits: {deal: D1}\n"
             "the rule 'a' writes this field",
         ),
         ("- name: a\n  send: webhook\n  score: deal.a\n", 5, "only messages to Slack"),
+        ("- name: a\n  send: hubspot\n  map:\n    A score: deal.a\n", 6, "is no field's API name"),
+        ("- name: a\n  send: slack\n  when: deal.risk == true\n", 5, "must be a mapping (name: value)"),
+        ("- name: a\n  send: slack\n  map:\n    x: 3\n", 6, "must be text: put it in quotes"),
     ],
 )
 def test_a_mistake_is_named_by_its_line(tmp_path: Path, routes: str, line: int, said: str) -> None:

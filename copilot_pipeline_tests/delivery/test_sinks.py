@@ -34,6 +34,8 @@ def deal(number: int, **fields: Any) -> Delivery:
         (410, b"channel_is_archived", Verdict.LATER, Trouble.CREDENTIALS),
         (302, b"", Verdict.LATER, Trouble.CREDENTIALS),
         (429, b"", Verdict.LATER, Trouble.BUSY),
+        (423, b"", Verdict.LATER, Trouble.BUSY),
+        (477, b"", Verdict.LATER, Trouble.DOWN),
         (500, b"rollup_error", Verdict.LATER, Trouble.DOWN),
     ],
 )
@@ -77,6 +79,66 @@ def test_hubspot_writes_a_batch_and_says_of_each_what_became_of_it() -> None:
     assert [one.verdict for one in found] == [Verdict.DELIVERED, Verdict.REFUSED, Verdict.LATER]
     assert found[1].reason == "OBJECT_NOT_FOUND: there is no such deal"
     assert server.asked[0].headers["authorization"] == "Bearer pat-1"
+
+
+def test_a_deal_that_was_merged_into_another_is_written() -> None:
+    """HubSpot answers with the id of the deal that is left: nothing is wrong, and nothing is sent for ever."""
+    with serving(lambda _: reply({"status": "COMPLETE", "results": [{"id": "900"}, {"id": "2"}]})) as server:
+        sink = HubspotSink(server.url, "pat-1")
+        found = sink.send([deal(1), deal(2)])
+        sink.close()
+    assert [one.verdict for one in found] == [Verdict.DELIVERED, Verdict.DELIVERED]
+
+
+def test_an_error_that_names_no_deal_is_asked_after() -> None:
+    """Alone, each deal shows whether it is the one; the others are written."""
+
+    def answer(asked: Asked) -> Reply:
+        ids = [one["id"] for one in json.loads(asked.body)["inputs"]]
+        error = {"category": "INVALID_OPTION", "message": "no"}
+        good = [{"id": identity} for identity in ids if identity != "2" and len(ids) == 1]
+        return reply({"results": good, "errors": [] if good else [error]}, 207)
+
+    with serving(answer) as server:
+        sink = HubspotSink(server.url, "pat-1")
+        found = sink.send([deal(1), deal(2), deal(3)])
+        sink.close()
+    assert [one.verdict for one in found] == [Verdict.DELIVERED, Verdict.REFUSED, Verdict.DELIVERED]
+    assert found[1].reason == "INVALID_OPTION: the property has no such option"
+
+
+def test_an_answer_that_cannot_be_unpacked_is_no_answer() -> None:
+    """It may have arrived: a message is left to a person, a record is written again."""
+    with serving(lambda _: Reply(200, b"ok", {"Content-Encoding": "gzip"})) as server:
+        slack, hubspot = SlackSink(server.url), HubspotSink(server.url, "pat-1")
+        found = [*slack.send([Delivery(1, "msg_1", "", {"text": "x"})]), *hubspot.send([deal(1)])]
+        slack.close()
+        hubspot.close()
+    assert [one.verdict for one in found] == [Verdict.UNSURE, Verdict.LATER]
+
+
+def test_a_key_that_cannot_be_sent_stops_nothing_and_is_not_shown() -> None:
+    """Somebody copied a dash of the wrong kind: the reason says so, and not what the key is."""
+    sink = HubspotSink("http://127.0.0.1:9", "pat\u2013s3cret")
+    (outcome,) = sink.send([deal(1)])
+    sink.close()
+    assert outcome.verdict is Verdict.LATER
+    assert outcome.reason == "the key or the address holds a character that cannot be sent"
+
+
+def test_a_redirect_is_not_followed_and_takes_no_key_along() -> None:
+    """Another server hears nothing: neither the message, nor the token."""
+    with serving(lambda _: reply({})) as elsewhere:
+        with serving(lambda _: Reply(307, b"", {"Location": f"{elsewhere.url}/there"})) as server:
+            sinks = [
+                SlackSink(server.url), WebhookSink(server.url, "c2VjcmV0"), HubspotSink(server.url, "pat-1"),
+                SalesforceSink(server.url, "client", "secret"),
+            ]  # fmt: skip
+            found = [sink.send([deal(1)])[0] for sink in sinks]
+            for sink in sinks:
+                sink.close()
+        assert elsewhere.asked == []
+    assert {(one.verdict, one.trouble) for one in found} == {(Verdict.LATER, Trouble.CREDENTIALS)}
 
 
 def test_a_property_that_hubspot_does_not_know_fails_only_its_records() -> None:

@@ -71,9 +71,12 @@ def test_a_message_says_what_happened_and_what_to_do(database: Database) -> None
         watching = Watching(database, [("slack", "slack")], now=clock)
         assert watching.tell(Problem("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
         assert not watching.tell(Problem("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
+        assert not watching.tell(Problem("daily run", "It failed again.", "Open it in the Dagster UI."))
+        assert [incident.what for incident in watching.open_incidents()] == ["It failed again."]
         assert watching.over("daily run")
         assert not watching.over("daily run")
         steps.send()
+    assert "It was: It failed again." in server.asked[1].body.decode()
     text = server.asked[0].body.decode()
     assert "The run of 2026-03-09 failed." in text
     assert "What to do: Open it in the Dagster UI." in text
@@ -125,6 +128,39 @@ def test_a_backlog_that_grows_is_told_and_one_that_shrinks_is_not(database: Data
         connection.execute("UPDATE copilot_ops.outbox SET state = 'delivered' WHERE call_id NOT LIKE 'call-0%'")
     assert watching.look() == []
     assert watching.open_incidents() == []
+
+
+def test_a_backlog_that_was_told_of_is_over_when_it_shrinks(database: Database) -> None:
+    """That it grows no further is no end of it, and no reason to be told anew when it does."""
+    clock = Clock()
+    steps = delivering(database, "http://unused", rules(RISK), clock)
+    watching = Watching(database, [], now=clock)
+    seen = []
+    for hour, more in enumerate([60, 10, 10, 0, 10, 0]):
+        for number in range(more):
+            add_call(database, f"call-{hour}-{number}", {"risk_flag": True})
+        steps.enqueue([DAY])
+        seen.append(bool(watching.look()))
+        clock.move(hours=1, minutes=1)
+    assert seen == [False, False, True, True, True, True]
+    with database.connection() as connection:
+        connection.execute("UPDATE copilot_ops.outbox SET state = 'delivered' WHERE call_id LIKE 'call-1-%'")
+    assert watching.look() == []
+
+
+def test_a_sink_that_nothing_waits_for_is_no_failure(database: Database) -> None:
+    """It failed once, and what it was to have has gone elsewhere: nobody will ever know whether it is back."""
+    clock = Clock()
+    add_call(database, "call-1", {"risk_flag": True})
+    steps = delivering(database, "http://127.0.0.1:9", rules(RISK), clock)
+    steps.enqueue([DAY])
+    steps.send(patience_seconds=0)
+    clock.move(hours=2)
+    watching = Watching(database, [], now=clock)
+    assert [problem.name for problem in watching.look()] == ["sink slack is down"]
+    with database.connection() as connection:
+        connection.execute("UPDATE copilot_ops.outbox SET state = 'cancelled'")
+    assert watching.look() == []
 
 
 def test_a_spent_budget_is_told_with_the_time_it_opens_again(database: Database) -> None:

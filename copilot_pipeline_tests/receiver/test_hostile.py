@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import re
 import socket
 import threading
@@ -161,6 +162,12 @@ def test_what_is_no_request_is_no_error_of_ours(strict: Receiver, request_bytes:
     """It is answered with 4xx or cut off."""
     assert all(400 <= status < 500 for status in statuses(exchange(strict.port, request_bytes)))
     assert strict.post(BODY, SHARED).status_code == 202
+
+
+def test_a_compressed_body_is_named_as_such(strict: Receiver) -> None:
+    """A few bytes that would unpack to gigabytes are not unpacked: 415, and the reason."""
+    answer = strict.post(gzip.compress(BODY), {**SHARED, "content-encoding": "gzip"})
+    assert (answer.status_code, answer.json()["error"]) == (415, "compressed")
 
 
 def test_a_sender_that_leaves_in_the_middle_is_nobodys_problem(strict: Receiver) -> None:

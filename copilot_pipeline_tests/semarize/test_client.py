@@ -21,6 +21,7 @@ from copilot_pipeline.semarize import (
     make_caller,
     next_poll_seconds,
     run_request,
+    same_request,
 )
 from copilot_pipeline_tests.http_servers import Asked, Reply, Service, in_turn, reply, serving
 
@@ -179,6 +180,7 @@ def test_a_conflict_is_never_answered_with_a_new_key() -> None:
         (401, "invalid_api_key", CredentialsRefused),
         (404, "kit_not_found", NotFound),
         (422, "invalid_run_mode", RequestRefused),
+        (409, "request_in_progress", TemporaryFailure),
         (429, "rate_limited", TemporaryFailure),
         (500, "run_request_failed", TemporaryFailure),
     ],
@@ -225,5 +227,15 @@ def test_the_key_covers_the_body(one: tuple[str, str, Kit, str], other: tuple[st
 
 @given(st.integers(0, 10_000), st.none() | st.floats(allow_nan=False))
 def test_polls_are_neither_wild_nor_lost(attempt: int, advised: float | None) -> None:
-    """No poll comes within a fifth of a second, none later than half a minute."""
-    assert 0.2 <= next_poll_seconds(attempt, advised) <= 30.0
+    """No poll comes within a second; none later than ten, or than five minutes where the server wishes it."""
+    assert 1.0 <= next_poll_seconds(attempt, advised) <= (10.0 if advised is None else 300.0)
+
+
+@pytest.mark.parametrize("kit", [KIT, Kit("deal", version_id="6f0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a11")])
+def test_what_was_sent_is_sent_again(kit: Kit) -> None:
+    """With mode and type set to something else since, the request of a known key is still the one it was made for."""
+    sent = run_request("c-1", TEXT, kit, mode="sync", run_type="sandbox")
+    assert same_request("c-1", TEXT, kit, sent.idempotency_key) == sent
+    again = same_request("c-1", TEXT, kit, f"{sent.idempotency_key}:again12")
+    assert (again.body, again.idempotency_key) == (sent.body, f"{sent.idempotency_key}:again12")
+    assert same_request("c-1", TEXT, kit, "of another release").idempotency_key == "of another release"

@@ -57,7 +57,8 @@ def test_each_kind_has_its_column(value: Any, expected: tuple[Any, ...]) -> None
 
 
 def test_a_missing_value_is_null() -> None:
-    """A brick of which only other fields came has no value, and keeps what came."""
+    """A brick of which only other fields came, or none, has no value, and keeps what came."""
+    assert columns(only({})) == ("null", None, None, None, None)
     score = only({"confidence": 0.3, "reason": "Not stated."})
     assert columns(score) == ("null", None, None, None, None)
     assert (score.confidence, score.reason, score.evidence) == (0.3, "Not stated.", ())

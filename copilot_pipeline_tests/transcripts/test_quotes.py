@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+import time
 
 import pytest
 from hypothesis import assume, given
@@ -68,6 +69,34 @@ def test_the_named_speaker_is_preferred() -> None:
     assert Quotes(call).find("Bob: Yes, in May.").seq == 1
     assert Quotes(call).find("bob: yes in may").seq == 1
     assert Quotes(call).find("Yes, in May.").seq == 0
+
+
+def test_lines_of_the_transcript_are_a_quote() -> None:
+    """What was sent are lines with a speaker each: a quote of several lines is found, names that hold a colon too."""
+    call = [
+        Spoken(0, "Dana: Acme", "rep", 0.0, "Shall we say May?"),
+        Spoken(1, "Bob", "prospect", 2.0, "May it is: gladly."),
+        Spoken(2, "Dana: Acme", "rep", 4.0, "Good."),
+    ]
+    found = Quotes(call).find("\u201cDana: Acme: Shall we say May?\nBob: May it is: gladly.\u201d")
+    assert (found.match, found.seq, found.last_seq, found.speaker) == (Match.NORMALIZED, 0, 1, "Dana: Acme")
+
+
+def test_a_long_quote_takes_no_longer_than_it_may() -> None:
+    """Thousands of words given as evidence, changed or never said: found or not within a moment, in a long call and in
+    one endless utterance."""
+    words = [f"w{number * 7919 % 3001}" for number in range(6000)]
+    call = [Spoken(seq, "Bo", "rep", float(seq), " ".join(words[20 * seq : 20 * seq + 20])) for seq in range(300)]
+    changed = ["x" if place % 15 == 0 else word for place, word in enumerate(words)]
+    began = time.process_time()
+    found = Quotes(call).find(" ".join(changed[1000:1400]))
+    assert (found.match, found.seq) == (Match.FUZZY, 50)
+    assert Quotes(call).find(" ".join(f"z{number}" for number in range(6000))).match is Match.NOT_FOUND
+    assert Quotes(call).find(" ".join(words[::-1])).match is Match.NOT_FOUND
+    endless = Quotes([Spoken(0, "Bo", "rep", 0.0, " ".join(words))])
+    assert endless.find(" ".join(changed[1000:1400])).match is Match.FUZZY
+    assert endless.find(" ".join(words[::-1])).match is Match.NOT_FOUND
+    assert time.process_time() - began < 20
 
 
 def test_the_words_of_the_transcript_stand_beside_the_quote() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from copilot_pipeline.database import Database
 from copilot_pipeline.steps.kit_changes import kit_changes
-from copilot_pipeline_tests.warehouse.rows import DAY, load_scores, score
+from copilot_pipeline.tables import SEMARIZE_RUNS
+from copilot_pipeline_tests.warehouse.rows import DAY, load, load_scores, score
 
 
 def test_a_kit_that_stays_the_same_is_not_spoken_of(database: Database) -> None:
@@ -27,7 +30,7 @@ def test_a_new_version_and_what_is_new_in_it(database: Database) -> None:
         {**score("champion", True), **new},
     )
     assert kit_changes(database, DAY) == [
-        f"deal: version v2 answers too, from {DAY} on, beside v1",
+        "deal: version v2 answers too, beside v1",
         "deal.champion: new in it",
         "deal.mood: gone from it",
         "deal.depth: was num, is text",
@@ -38,3 +41,37 @@ def test_several_kinds_within_a_version(database: Database) -> None:
     """A brick that answers now this, now that, is noticed too."""
     load_scores(database, score("depth", 3), score("depth", "deep", call_id="c-2"))
     assert kit_changes(database, DAY) == ["deal.depth: answers of several kinds within one version: num, text"]
+
+
+def test_a_version_is_new_by_when_it_answered(database: Database) -> None:
+    """The version that began to answer later is the newer one, though it scored the same day and sorts before."""
+    load_scores(
+        database,
+        {**score("risk", True), "kit_version_id": "b"},
+        {**score("risk", True, call_id="c-2"), "kit_version_id": "a"},
+        {**score("champion", True, call_id="c-2"), "kit_version_id": "a"},
+    )
+    runs = [
+        {
+            "call_id": call_id,
+            "kit": "deal",
+            "call_date": DAY,
+            "status": "succeeded",
+            "kit_reference": "A1B2C3D4",
+            "transcript_hash": "hash",
+            "bricks": 1,
+            "finished_at": datetime(2026, 11, 3, hour, 5, tzinfo=UTC),
+        }
+        for call_id, hour in (("c-1", 9), ("c-2", 14))
+    ]
+    load(database, {SEMARIZE_RUNS: runs})
+    assert kit_changes(database, DAY) == [
+        "deal: version a answers too, since 2026-11-03 14:05 UTC, beside b",
+        "deal.champion: new in it",
+    ]
+
+
+def test_a_brick_more_under_the_same_version(database: Database) -> None:
+    """A server that names no version, or the same for two: the brick that only some answers hold tells it."""
+    load_scores(database, score("risk", True), score("risk", False, call_id="c-2"), score("depth", 3, call_id="c-2"))
+    assert kit_changes(database, DAY) == ["deal.depth: in 1 of 2 answers of version ?"]

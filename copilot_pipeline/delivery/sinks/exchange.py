@@ -63,16 +63,20 @@ class Line:
             timeout=timeout, limits=_LIMITS, headers={"User-Agent": USER_AGENT, "Accept": "application/json"}
         )
 
-    def send(self, method: str, url: str, *, content: bytes, headers: Mapping[str, str]) -> Reply:
+    def send(self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str]) -> Reply:
         """One request. Raises `NotSent` or `NoAnswer`, whose text names the kind of failure and never the address."""
         token = _is_secret.set(True)
         try:
             response = self._client.request(method, url, content=content, headers=headers)
+        except UnicodeEncodeError:  # no header holds such a letter; the error itself would quote the key
+            raise NotSent("the key or the address holds a character that cannot be sent") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             raise NotSent(f"cannot be reached ({type(error).__name__})") from None
+        except (httpx.WriteError, httpx.WriteTimeout) as error:  # a part of a request is none
+            raise NotSent(f"the request could not be sent whole ({type(error).__name__})") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
             raise NotSent(f"the address cannot be used ({type(error).__name__})") from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:  # bodies that cannot be unpacked are among them
             raise NoAnswer(f"no answer ({type(error).__name__})") from None
         finally:
             _is_secret.reset(token)
@@ -98,9 +102,9 @@ def refused_or_later(reply: Reply, detail: str | None = None) -> Outcome:
     """What a status other than 2xx means for a delivery."""
     reason = f"answered {reply.status}" + (f": {detail}" if detail else "")
     wait = retry_after(reply.headers.get("retry-after"))
-    if reply.status == 429:
+    if reply.status in (423, 429):  # 423: HubSpot has locked the records for a moment, because of too much at once
         return Outcome(Verdict.LATER, reason, wait, Trouble.BUSY)
-    if reply.status >= 500 or reply.status in (408, 425):
+    if reply.status >= 500 or reply.status in (408, 425, 477):  # 477: HubSpot is moving the account elsewhere
         return Outcome(Verdict.LATER, reason, wait, Trouble.DOWN)
     if reply.status in (401, 403, 404, 410) or reply.status < 400:  # 3xx: the address has moved
         return Outcome(Verdict.LATER, reason, wait, Trouble.CREDENTIALS)

@@ -62,10 +62,14 @@ class HubspotSink:
             return unanswered(error, may_repeat=True)
         answer = reply.json()
         if reply.status in (200, 201, 207) and isinstance(answer, dict):
-            return _of_records(batch, answer)
+            outcomes = _of_records(batch, answer)
+            return [outcome or self.send([one])[0] for one, outcome in zip(batch, outcomes, strict=True)]
         if reply.status == 400:
             return _of_error(reply.body.decode("utf-8", "replace"), answer)
         return refused_or_later(reply, _category(answer))
+
+    def doubt(self) -> None:
+        """A repeat does no harm: nothing to ask."""
 
     def close(self) -> None:
         """Closes the connection."""
@@ -80,16 +84,23 @@ def _properties(fields: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _of_records(batch: Sequence[Delivery], answer: dict[str, Any]) -> list[Outcome]:
-    done = {str(one.get("id")) for one in _objects(answer.get("results"))}
-    refused: dict[str, Outcome] = {}
-    for error in _objects(answer.get("errors")):
+def _of_records(batch: Sequence[Delivery], answer: dict[str, Any]) -> list[Outcome | None]:
+    """What became of each; None for a deal that may be the one an error without a name is about."""
+    results, errors = _objects(answer.get("results")), _objects(answer.get("errors"))
+    if not errors and len(results) == len(batch):
+        return [DELIVERED] * len(batch)  # a deal that was merged into another answers with the other's id
+    found = {str(one.get("id")): DELIVERED for one in results}
+    unnamed = []
+    for error in errors:
         context = error.get("context")
         ids = context.get("ids") if isinstance(context, dict) else None
-        for identity in ids if isinstance(ids, list) else ():
-            refused[str(identity)] = _of_error(json.dumps(error), error)
-    unmentioned = Outcome(Verdict.LATER, "the answer does not mention this deal")
-    return [DELIVERED if one.payload["id"] in done else refused.get(one.payload["id"], unmentioned) for one in batch]
+        named = ids if isinstance(ids, list) else []
+        unnamed += [] if named else [error]
+        found |= {str(identity): _of_error(json.dumps(error), error) for identity in named}
+    unmentioned = Outcome(Verdict.LATER, "the answer does not mention this deal") if not unnamed else None
+    if unnamed and len(batch) == 1:
+        unmentioned = _of_error(json.dumps(unnamed[0]), unnamed[0])
+    return [found.get(one.payload["id"], unmentioned) for one in batch]
 
 
 def _of_error(text: str, answer: object) -> Outcome:

@@ -118,6 +118,9 @@ class SalesforceSink:
             )
         return refused_or_later(reply, "while signing in")
 
+    def doubt(self) -> None:
+        """A repeat does no harm: nothing to ask."""
+
     def close(self) -> None:
         """Closes the connection."""
         self._line.close()

@@ -3,7 +3,8 @@
 The messages are made with Slack's own `slack_sdk` models. Its `WebhookClient` does not send them: it cannot tell
 whether a message that got no answer had gone out, and writes message bodies into debug logs.
 Incoming webhooks know no idempotency key: a message without an answer is not sent again unless the sink says so
-(`when_unsure: resend`).
+(`when_unsure: resend`). So that an outage does not make every message uncertain that is tried in it, a server that
+left one unanswered is first asked for something that posts nothing.
 """
 
 from __future__ import annotations
@@ -29,23 +30,42 @@ class SlackSink:
         self._url = url
         self._may_repeat = may_repeat
         self._line = line or Line()
+        self._is_in_doubt = False
 
     def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """Posts each message once."""
         return [self._post(delivery) for delivery in batch]
 
+    def doubt(self) -> None:
+        """It left a message unanswered."""
+        self._is_in_doubt = not self._may_repeat
+
     def _post(self, delivery: Delivery) -> Outcome:
         content = json.dumps(delivery.payload).encode()
+        if self._is_in_doubt and (still_down := self._why_down()) is not None:
+            return still_down
+        self._is_in_doubt = False
         try:
             reply = self._line.send("POST", self._url, content=content, headers={"Content-Type": "application/json"})
         except NotSent as error:
             return unreached(error)
         except NoAnswer as error:
+            self.doubt()
             return unanswered(error, may_repeat=self._may_repeat)
         if 200 <= reply.status < 300:
             return DELIVERED
         text = reply.body[:100].decode("utf-8", "replace").strip()
         return refused_or_later(reply, text if _MACHINE_CODE.match(text) else None)
+
+    def _why_down(self) -> Outcome | None:
+        """A GET posts nothing. Whatever is answered, it is an answer: then None."""
+        try:
+            self._line.send("GET", self._url, headers={})
+        except NotSent as error:
+            return unreached(error)
+        except NoAnswer as error:
+            return unanswered(error, may_repeat=True)
+        return None
 
     def close(self) -> None:
         """Closes the connection."""

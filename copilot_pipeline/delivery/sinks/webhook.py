@@ -59,6 +59,9 @@ class WebhookSink:
             return unanswered(error, may_repeat=True)
         return DELIVERED if 200 <= reply.status < 300 else refused_or_later(reply)
 
+    def doubt(self) -> None:
+        """A repeat does no harm: nothing to ask."""
+
     def close(self) -> None:
         """Closes the connection."""
         self._line.close()

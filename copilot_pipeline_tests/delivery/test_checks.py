@@ -1,0 +1,48 @@
+"""What the checks in the UI say of deliveries."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from copilot_pipeline.automation.checks import ALL_CHECKS
+from copilot_pipeline.database import Database
+from copilot_pipeline.runtime import open_runtime
+from copilot_pipeline_tests.cli.conftest import Command, command
+from copilot_pipeline_tests.delivery.examples import OPPORTUNITY, Clock, Crm, add_call, delivering, rules
+from copilot_pipeline_tests.http_servers import serving
+
+__all__ = ["command"]
+
+NOW = datetime.now(UTC)
+
+
+def offenders(name: str) -> tuple[bool, int]:
+    """Whether the check passes, and how many rows it counts."""
+    (check,) = [one for one in ALL_CHECKS if one.check_key.name == name]
+    with open_runtime(door="ui") as runtime:
+        result = check(runtime=runtime)
+    return result.passed, result.metadata["offending_rows"].value
+
+
+def test_calls_without_a_record_and_refused_deliveries_are_counted(command: Command, database: Database) -> None:
+    """Each until it is mended: the link appears, the field may be written."""
+    Path("pipeline.yaml").write_text("kits: {deal_signals: DEA15164}\n")
+    crm = Crm()
+    crm.read_only = {"Risk__c"}
+    add_call(database, "linked", {"risk_flag": True}, started_at=NOW)
+    add_call(database, "unlinked", {"risk_flag": True}, started_at=NOW, deal_id=None)
+    with serving(crm) as server:
+        steps = delivering(database, server.url, rules(OPPORTUNITY), Clock(NOW))
+        steps.enqueue([NOW.date()])
+        steps.send()
+        assert offenders("scores_can_be_written_back") == (False, 1)
+        assert offenders("deliveries_are_accepted") == (False, 1)
+        crm.read_only = set()
+        add_call(database, "unlinked", {"risk_flag": True}, started_at=NOW, deal_id="006000000000002AAA")
+        steps.outbox.send_again(route="Opportunity")
+        steps.enqueue([])
+        steps.send()
+    assert len(crm.records) == 2
+    assert offenders("scores_can_be_written_back") == (True, 0)
+    assert offenders("deliveries_are_accepted") == (True, 0)

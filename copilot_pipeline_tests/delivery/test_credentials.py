@@ -1,0 +1,61 @@
+"""A key that a service refuses is one failure, whichever runs meet it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from copilot_pipeline.database import Database
+from copilot_pipeline.errors import CredentialsRefused
+from copilot_pipeline.runtime import open_runtime
+from copilot_pipeline_tests.cli.conftest import Command, command
+from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+
+__all__ = ["command"]
+
+PIPELINE = "kits: {deal: A1B2C3D4}\nincidents: {send: [slack]}\n"
+SET = {
+    "CLARI_COPILOT_API_KEY": "k3y", "CLARI_COPILOT_API_PASSWORD": "s3cret", "SEMARIZE_API_KEY": "smz_k3y",
+    "SLACK_WEBHOOK_URL": "http://127.0.0.1:9/services/T/B/s3cret",
+}  # fmt: skip
+
+
+def look(door: str) -> list[str]:
+    """What a run through a door does with both services. Returns the failures that last."""
+    with open_runtime(door=door) as runtime:
+        for opened in (runtime.clari, runtime.semarize):
+            try:
+                with opened() as client:
+                    client.probe()
+            except CredentialsRefused:
+                pass
+        return [incident.name for incident in runtime.watching().open_incidents()]
+
+
+def test_a_refused_key_is_told_of_once_and_when_it_is_accepted_again(
+    command: Command, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each service by itself; whoever calls the doctor reads it there, and nobody else is woken."""
+    refused = {"clari", "semarize"}
+
+    def answer(asked: Asked) -> Reply:
+        service = "semarize" if asked.path.startswith("/v1/") else "clari"
+        return reply({}, 401) if service in refused else reply({"calls": [], "users": [], "data": []})
+
+    Path("pipeline.yaml").write_text(PIPELINE)
+    with serving(answer) as server:
+        for name, value in {**SET, "CLARI_COPILOT_BASE_URL": server.url, "SEMARIZE_BASE_URL": server.url}.items():
+            monkeypatch.setenv(name, value)
+        assert look("doctor") == []
+        both = ["credentials of Clari Copilot", "credentials of Semarize"]
+        assert [look(door) for door in ("polling", "run", "webhook")] == [both, both, both]
+        refused.remove("clari")
+        assert look("run") == ["credentials of Semarize"]
+        refused.clear()
+        assert look("run") == []
+    with database.connection() as connection:
+        rows = connection.execute("SELECT payload::text FROM copilot_ops.outbox ORDER BY id").fetchall()
+    assert len(rows) == 4, "two began, two are over"
+    assert "Renew CLARI_COPILOT_API_KEY and CLARI_COPILOT_API_PASSWORD" in rows[0][0]
+    assert not [secret for secret in ("k3y", "s3cret") if secret in str(rows)]

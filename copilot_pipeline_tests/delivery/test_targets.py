@@ -1,0 +1,43 @@
+"""Which record a call belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from copilot_pipeline.delivery.targets import NO_ACCOUNT, NO_DEAL, UNKNOWN_SYSTEM, record_id, same_record
+
+SHORT, LONG = "0065e00000ABcDe", "0065e00000ABcDeAAL"
+
+
+@pytest.mark.parametrize(
+    ("kind", "call", "expected"),
+    [
+        ("salesforce", {"crm_system": "SALESFORCE", "deal_id": SHORT}, (SHORT, None)),
+        ("salesforce", {"crm_system": "Salesforce.com", "deal_id": LONG}, (LONG, None)),
+        ("salesforce", {"crm_system": "SFDC", "deal_id": "opp-0001"}, ("opp-0001", None)),
+        ("salesforce", {"deal_id": SHORT}, (SHORT, None)),
+        ("salesforce", {"deal_id": "001" + SHORT[3:]}, (None, UNKNOWN_SYSTEM)),
+        ("salesforce", {"deal_id": "8412"}, (None, UNKNOWN_SYSTEM)),
+        ("salesforce", {"crm_system": "HUBSPOT", "deal_id": SHORT}, (None, UNKNOWN_SYSTEM)),
+        ("salesforce", {"crm_system": "SALESFORCE", "deal_id": "a deal"}, (None, UNKNOWN_SYSTEM)),
+        ("hubspot", {"crm_system": "HUBSPOT", "deal_id": "8412"}, ("8412", None)),
+        ("hubspot", {"deal_id": "8412"}, ("8412", None)),
+        ("hubspot", {"deal_id": SHORT}, (None, UNKNOWN_SYSTEM)),
+        ("hubspot", {"crm_system": "PIPEDRIVE", "deal_id": "8412"}, (None, UNKNOWN_SYSTEM)),
+        ("hubspot", {"crm_system": "HUBSPOT", "account_id": "7"}, (None, NO_DEAL)),
+        ("hubspot", {"crm_system": "HUBSPOT", "deal_id": " "}, (None, NO_ACCOUNT)),
+    ],
+)
+def test_the_named_system_decides_and_without_one_the_id(
+    kind: str, call: dict[str, Any], expected: tuple[str | None, str | None]
+) -> None:
+    """A record of another CRM is never written to; how ids look is the CRM's own affair where it is named."""
+    assert record_id(kind, call) == expected
+
+
+def test_both_forms_of_a_salesforce_id_are_one_record() -> None:
+    """The three letters at the end say which of the others are capitals."""
+    assert same_record("salesforce", SHORT) == same_record("salesforce", LONG) == LONG
+    assert same_record("salesforce", "opportunity-001") == "opportunity-001"

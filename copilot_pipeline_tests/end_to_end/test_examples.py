@@ -1,0 +1,102 @@
+"""The guide's three flows, run as they stand in `examples/`: what arrives is what the sandbox computed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FIELDS = {
+    "Deal_Confidence__c": "deal_confidence",
+    "Risk_Flag__c": "risk_flag",
+    "Champion_Identified__c": "champion_identified",
+}
+
+
+@pytest.fixture
+def pipeline(make_pipeline: MakePipeline) -> Pipeline:
+    """The last two days, so that a risk is news."""
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    return make_pipeline(first_day=yesterday - timedelta(days=1), days=2, calls_per_day=40)  # enough for some risks
+
+
+def follow(pipeline: Pipeline, example: str) -> None:
+    """Runs the example's file as a user does who starts with the first day, and goes on."""
+    first, last = pipeline.days()
+    changes = {"COPILOT_PIPELINE_CONFIG": str(EXAMPLES / example / "pipeline.yaml")}
+    for day in (first, last):
+        done = subprocess.run(
+            pipeline.command("run", "--from", day, "--to", day),
+            env=pipeline.environment(**changes),
+            cwd=pipeline.home,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def computed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    """The bricks that the sandbox computed, by call."""
+    bricks = {run["run_id"]: run["bricks"] for run in pipeline.sandbox.outputs()}
+    rows = pipeline.query("SELECT call_id, run_id FROM copilot.semarize_runs WHERE status = 'succeeded'")
+    return {row["call_id"]: bricks[row["run_id"]] for row in rows}
+
+
+def opportunities(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    """What each opportunity has to hold: of its newest scored call that answers the brick."""
+    found: dict[str, dict[str, Any]] = {}
+    scores = computed(pipeline)
+    for call in sorted(pipeline.sandbox.truth(), key=lambda call: call["item"]["time"]):
+        deal_id = (call["item"].get("crm_info") or {}).get("deal_id")
+        for field, brick in FIELDS.items() if deal_id and call["call_id"] in scores else ():
+            value = scores[call["call_id"]][brick]["value"]
+            if value is not None:
+                found.setdefault(deal_id, {})[field] = value
+    return found
+
+
+@pytest.mark.parametrize("example", ["zapier-crm", "make-router"])
+def test_every_opportunity_holds_the_newest_scores(pipeline: Pipeline, example: str) -> None:
+    """Zapier's flow, and the second branch of Make's: new calls, scored, onto the CRM's record."""
+    follow(pipeline, example)
+    held = pipeline.sandbox.deliveries()["salesforce"]["opportunities"]
+    expected = opportunities(pipeline)
+    assert len(expected) > 5
+    assert {deal_id: fields for deal_id, fields in held.items() if fields} == expected
+
+
+def test_each_risk_is_told_of_once(pipeline: Pipeline) -> None:
+    """The first branch of Make's flow: of the calls scored after the rule was there, the risky ones, and no other."""
+    follow(pipeline, "make-router")
+    follow(pipeline, "make-router")
+    last = pipeline.days()[1]
+    new = {call["call_id"] for call in pipeline.sandbox.truth() if call["day"] == last}
+    risky = {call for call, bricks in computed(pipeline).items() if call in new and bricks["risk_flag"]["value"]}
+    messages = [json.dumps(message) for message in pipeline.sandbox.deliveries()["slack"]]
+    assert risky
+    assert sorted(call for call in new for message in messages if f"`{call}`" in message) == sorted(risky)
+    assert len(messages) == len(risky)
+
+
+def test_the_database_has_a_row_a_call(pipeline: Pipeline) -> None:
+    """n8n's flow: upsert by call_id, however often it runs; nothing is sent anywhere."""
+    follow(pipeline, "n8n-database")
+    follow(pipeline, "n8n-database")
+    rows = pipeline.query(
+        "SELECT call_id, deal_confidence, risk_flag, champion_identified FROM copilot.scores_deal_signals"
+    )
+    assert len({row["call_id"] for row in rows}) == len(rows)
+    assert {row["call_id"]: {name: row[name] for name in FIELDS.values()} for row in rows} == {
+        call: {name: bricks[name]["value"] for name in FIELDS.values()} for call, bricks in computed(pipeline).items()
+    }
+    assert pipeline.sandbox.deliveries()["slack"] == []
