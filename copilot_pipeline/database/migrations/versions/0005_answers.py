@@ -9,7 +9,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Tables made anew every day, views over them, and what the columns of all views hold."""
+    """Tables made anew every day, and views over them."""
     here = Path(__file__).parent
     for name in ("0005_marts.sql", "0005_views.sql"):
         statements = (here / name).read_text(encoding="utf-8")

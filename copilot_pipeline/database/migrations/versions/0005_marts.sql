@@ -1,12 +1,8 @@
-ALTER TABLE copilot.deals ADD COLUMN outcome text NOT NULL DEFAULT 'open';
-ALTER TABLE copilot.deals ALTER COLUMN outcome DROP DEFAULT;
-COMMENT ON COLUMN copilot.deals.outcome IS 'won, lost or open: what the stage means by the setting `answers.outcomes`.';
 CREATE TABLE copilot.meddicc_coverage (
   call_id text COLLATE "C" NOT NULL,
   element text COLLATE "C" NOT NULL,
   call_date date NOT NULL,
   week date NOT NULL,
-  started_at timestamptz NOT NULL,
   deal_id text,
   rep_id text,
   rep_name text,
@@ -27,11 +23,10 @@ COMMENT ON COLUMN copilot.meddicc_coverage.call_id IS 'Clari Copilot''s id of th
 COMMENT ON COLUMN copilot.meddicc_coverage.element IS 'metrics, economic_buyer, decision_criteria, decision_process, …';
 COMMENT ON COLUMN copilot.meddicc_coverage.call_date IS 'The partition: the day of the call''s time.';
 COMMENT ON COLUMN copilot.meddicc_coverage.week IS 'Monday of the call''s week.';
-COMMENT ON COLUMN copilot.meddicc_coverage.started_at IS 'When the call was.';
 COMMENT ON COLUMN copilot.meddicc_coverage.deal_id IS 'Deal of the call.';
 COMMENT ON COLUMN copilot.meddicc_coverage.rep_id IS 'The rep: user id, else e-mail, else name; null where nobody is known.';
 COMMENT ON COLUMN copilot.meddicc_coverage.rep_name IS 'The rep''s name.';
-COMMENT ON COLUMN copilot.meddicc_coverage.manager_id IS 'User id of the rep''s manager as of today: the team.';
+COMMENT ON COLUMN copilot.meddicc_coverage.manager_id IS 'User id of the rep''s manager: the team.';
 COMMENT ON COLUMN copilot.meddicc_coverage.kit IS 'Our name of the kit that answered.';
 COMMENT ON COLUMN copilot.meddicc_coverage.brick IS 'The brick that plays this part.';
 COMMENT ON COLUMN copilot.meddicc_coverage.kit_version_id IS 'The kit version that answered.';
@@ -82,7 +77,7 @@ CREATE TABLE copilot.meddicc_outcomes (
 COMMENT ON TABLE copilot.meddicc_outcomes IS 'Coverage against outcome: of the deals that were won or lost, how many never had the element covered.';
 COMMENT ON COLUMN copilot.meddicc_outcomes.element IS 'The MEDDICC element.';
 COMMENT ON COLUMN copilot.meddicc_outcomes.outcome IS 'won, lost or open.';
-COMMENT ON COLUMN copilot.meddicc_outcomes.n IS 'Deals with that outcome and a scored call before they ended.';
+COMMENT ON COLUMN copilot.meddicc_outcomes.n IS 'Deals with that outcome and at least one scored call.';
 COMMENT ON COLUMN copilot.meddicc_outcomes.uncovered IS 'Of these, deals with no call that covered the element.';
 COMMENT ON COLUMN copilot.meddicc_outcomes.share IS 'Share of deals without coverage, 0 to 1; null where n is 0.';
 COMMENT ON COLUMN copilot.meddicc_outcomes.share_low IS 'Lower end of its 95 % interval (Wilson).';
@@ -208,15 +203,15 @@ CREATE TABLE copilot.claims (
   PRIMARY KEY (claim_id)
 );
 COMMENT ON TABLE copilot.claims IS 'One row per flagged claim and quote: what kind, where it was said, and which document it contradicts.';
-COMMENT ON COLUMN copilot.claims.claim_id IS 'Made of call, kind, kit, brick and position.';
+COMMENT ON COLUMN copilot.claims.claim_id IS 'Made of call, kit, brick and position.';
 COMMENT ON COLUMN copilot.claims.call_id IS 'Clari Copilot''s id of the call.';
 COMMENT ON COLUMN copilot.claims.call_date IS 'The partition: the day of the call''s time.';
 COMMENT ON COLUMN copilot.claims.week IS 'Monday of the call''s week.';
 COMMENT ON COLUMN copilot.claims.started_at IS 'When the call was.';
 COMMENT ON COLUMN copilot.claims.deal_id IS 'Deal of the call.';
-COMMENT ON COLUMN copilot.claims.rep_id IS 'Who said it of our people, else who held the call: user id, else e-mail, else name.';
+COMMENT ON COLUMN copilot.claims.rep_id IS 'The rep: user id, else e-mail, else name; null where nobody is known.';
 COMMENT ON COLUMN copilot.claims.rep_name IS 'The rep''s name.';
-COMMENT ON COLUMN copilot.claims.manager_id IS 'User id of the rep''s manager as of today: the team.';
+COMMENT ON COLUMN copilot.claims.manager_id IS 'User id of the rep''s manager: the team.';
 COMMENT ON COLUMN copilot.claims.kind IS 'inaccurate, roadmap_leak, outdated_competitive, or another kind of the settings.';
 COMMENT ON COLUMN copilot.claims.kit IS 'Our name of the kit.';
 COMMENT ON COLUMN copilot.claims.brick IS 'The brick that flagged it.';
@@ -251,7 +246,7 @@ CREATE TABLE copilot.claim_accuracy (
   quotes_not_found bigint NOT NULL,
   PRIMARY KEY (grain, grain_id)
 );
-COMMENT ON TABLE copilot.claim_accuracy IS 'Accuracy by rep, product, week and in all: the share of checked calls without a flagged claim. For a rep: of the calls that the rep held or spoke on, those without a claim of the rep''s own.';
+COMMENT ON TABLE copilot.claim_accuracy IS 'Accuracy by rep, product, week and in all: the share of checked calls without a flagged claim.';
 COMMENT ON COLUMN copilot.claim_accuracy.grain IS 'all, rep, product or week.';
 COMMENT ON COLUMN copilot.claim_accuracy.grain_id IS 'Rep id, product, Monday (YYYY-MM-DD), or `all`.';
 COMMENT ON COLUMN copilot.claim_accuracy.grain_name IS 'Its name.';
@@ -331,7 +326,7 @@ COMMENT ON COLUMN copilot.win_loss_drivers.base_rate IS 'Share won among the n d
 COMMENT ON COLUMN copilot.win_loss_drivers.rest_rate IS 'Share won among the deals for which it does not hold.';
 COMMENT ON COLUMN copilot.win_loss_drivers.lift IS 'win_rate / base_rate; null where nothing was won.';
 COMMENT ON COLUMN copilot.win_loss_drivers.p_value IS 'Fisher''s exact test, two-sided.';
-COMMENT ON COLUMN copilot.win_loss_drivers.q_value IS 'The same times the cuts tried, after Benjamini and Hochberg over all tested of its size, times the sizes.';
+COMMENT ON COLUMN copilot.win_loss_drivers.q_value IS 'The same times the cuts tried, after Benjamini and Hochberg over all that was tested of its size.';
 COMMENT ON COLUMN copilot.win_loss_drivers.is_significant IS 'q_value is at or below the setting `false_discovery_rate`; a conjunction also adds to each of its parts.';
 COMMENT ON COLUMN copilot.win_loss_drivers.direction IS 'wins or losses: which of the two it goes with.';
 COMMENT ON COLUMN copilot.win_loss_drivers.sentence IS 'One line that says it.';
