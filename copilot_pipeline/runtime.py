@@ -5,8 +5,7 @@ Assets, sensors and commands hold a `Runtime` and ask it for a step; they never 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
@@ -15,25 +14,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 from copilot_pipeline.clari import ClariClient, dialect_named
 from copilot_pipeline.database import Database, open_database
-from copilot_pipeline.delivery.checking import Schema, mistakes_against, parse_kit_schema
 from copilot_pipeline.delivery.incidents import Problem
-from copilot_pipeline.delivery.rules import Rule, rules_of
-from copilot_pipeline.delivery.sinks import build_sink
-from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, RequestRefused
+from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError
 from copilot_pipeline.http import HttpCaller, RetryPolicy
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.ledger import Arrivals, Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
 from copilot_pipeline.ledger.claims import SCORING
 from copilot_pipeline.ledger.page_size import PageSize
 from copilot_pipeline.ledger.rescores import Rescores
+from copilot_pipeline.outgoing import Outgoing
 from copilot_pipeline.pacing import SharedGate
 from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
-from copilot_pipeline.settings.loading import Settings, explain_in_file, load_settings
-from copilot_pipeline.settings.routes import all_sinks
+from copilot_pipeline.settings.loading import Settings, load_settings
 from copilot_pipeline.steps.accounts import Accounts
-from copilot_pipeline.steps.alerting import alert_of_slides
 from copilot_pipeline.steps.deals import Deals
-from copilot_pipeline.steps.delivering import PATIENCE_SECONDS, Delivering, Sent
 from copilot_pipeline.steps.extraction import Extraction
 from copilot_pipeline.steps.hints import WEBHOOK, Hints
 from copilot_pipeline.steps.intending import ScoringRules
@@ -41,15 +35,12 @@ from copilot_pipeline.steps.polling import Polling, PollingRules
 from copilot_pipeline.steps.progress import Progress, Silence
 from copilot_pipeline.steps.reference import Reference
 from copilot_pipeline.steps.rescoring import Rescoring
-from copilot_pipeline.steps.rule_checking import mistakes_now, rules_with
 from copilot_pipeline.steps.score_tables import ScoreTables
 from copilot_pipeline.steps.scoring import Scoring
 from copilot_pipeline.steps.storing import Storing
 from copilot_pipeline.steps.tabulating import Tabulating
-from copilot_pipeline.steps.watching import Watching
 
 if TYPE_CHECKING:
-    from copilot_pipeline.analysis.coaching import SlideRow
     from copilot_pipeline.report import Reading
     from copilot_pipeline.steps.answering import Answering
 
@@ -57,8 +48,6 @@ Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
 BACKFILL_TAG = "copilot_pipeline/backfill"  # on Dagster's runs: the number of the registered backfill
 FIRST_PAGE_SIZE = 100
-SCHEMA_LASTS_SECONDS = 300.0
-_MISTAKEN = "rules of pipeline.yaml"
 _ASKED_BY_A_PERSON = ("doctor", "routes", "deliveries")  # doors whose answer is read by whoever asked
 
 
@@ -76,7 +65,6 @@ class Runtime:
         self.problems: list[str] = []
         self.ordered_at: datetime | None = None  # when the command was given; None where it is no command
         self.fatal: PipelineError | None = None
-        self._schemas: dict[str, tuple[float, Schema | None]] = {}  # by kit, and when they were read
 
     @cached_property
     def database(self) -> Database:
@@ -162,11 +150,11 @@ class Runtime:
             is_refused = True
             if self.door not in _ASKED_BY_A_PERSON:
                 todo = f"Renew {variables}, restart, and see with: copilot-pipeline doctor"
-                self.watching().tell(Problem(name, f"{error}. What needs it waits.", todo))
+                self.outgoing.watching().tell(Problem(name, f"{error}. What needs it waits.", todo))
             raise
         finally:
             if caller.has_succeeded and not is_refused:
-                self.watching().over(name)
+                self.outgoing.watching().over(name)
 
     def require(self, *, clari: bool, semarize: bool) -> None:
         """Raises `ConfigurationError` now for a key that will be needed later."""
@@ -345,32 +333,16 @@ class Runtime:
         """A command materializes in its own process and tells its user itself what to do."""
         return _current.get() is self
 
-    @property
-    def rules(self) -> list[Rule]:
-        """The rules of pipeline.yaml."""
-        pipeline = self.settings.pipeline
-        address = self.settings.environment.salesforce_base_url
-        deal_url = f"{address}/lightning/r/Opportunity/{{deal_id}}/view" if address else None
-        return rules_of(pipeline.routes, pipeline.sinks, list(pipeline.kits), deal_url=deal_url)
-
-    @property
-    def sends_anything(self) -> bool:
-        """Some sink is named by a rule, or is told of failures or regressions."""
-        pipeline = self.settings.pipeline
-        return bool(pipeline.routes or pipeline.incidents.send or pipeline.answers.coaching.alert)
-
-    def delivering(self, *, without: Collection[str] = ()) -> Delivering:
-        """What rules ask for (but for some, by name), and what waits in the outbox."""
-        known = all_sinks(self.settings.pipeline.sinks)
-        alerts = self.settings.pipeline.answers.coaching.alert
-        named = (*(rule.sink_name for rule in self.rules), *self.settings.pipeline.incidents.send)
-        used = dict.fromkeys((*named, *((alerts,) if alerts else ())))
-        return Delivering(
-            self.database,
-            [rule for rule in self.rules if rule.name not in without],
-            {name: known[name].kind for name in used},
-            lambda name: build_sink(name, known[name], self.settings.environment),
-            may_repeat=frozenset(name for name in used if known[name].when_unsure == "resend"),
+    @cached_property
+    def outgoing(self) -> Outgoing:
+        """What goes out: to sinks, by the rules, and to people when something fails."""
+        return Outgoing(
+            self.settings,
+            self.kits,
+            database=lambda: self.database,
+            semarize=self.semarize,
+            week=lambda: self.gate().week(),
+            problems=self.problems,
             progress=self.progress,
         )
 
@@ -390,93 +362,6 @@ class Runtime:
     def today(self) -> date:
         """The day in the partition zone."""
         return datetime.now(UTC).astimezone(self.settings.zone).date()
-
-    def alert_of_slides(self, slides: Sequence[SlideRow]) -> int:
-        """Asks for an alert of each regression that is news, where pipeline.yaml names a sink for them."""
-        name = self.settings.pipeline.answers.coaching.alert
-        if name is None or not slides:
-            return 0
-        return alert_of_slides(self.database, slides, name, all_sinks(self.settings.pipeline.sinks)[name].kind)
-
-    def enqueue_deliveries(self, days: Sequence[date]) -> None:
-        """Puts into the outbox what the rules ask for of these days.
-
-        A rule that asks a kit for what it does not have is set aside, and a person is told of it; the others go on.
-        """
-        if not (self.rules and days):
-            return
-        routes = self.settings.pipeline.routes
-        mistakes = mistakes_now(self.database, routes, days, self._schema_of)
-        if mistakes:
-            what = explain_in_file(mistakes, self.settings.environment.copilot_pipeline_config)
-            problem = f"{what}\n  These rules are set aside; the others are followed."
-            self.problems += [problem] if problem not in self.problems else []
-            self.watching().tell(Problem(_MISTAKEN, what, "Correct them, then: copilot-pipeline routes check"))
-        else:
-            self.watching().over(_MISTAKEN)
-        self.delivering(without=rules_with(mistakes, routes)).enqueue(days)
-
-    def _schema_of(self, kit_name: str) -> Schema | None:
-        """A kit's bricks, a few minutes old at most; None where they cannot be had just now: nothing waits for that."""
-        read_at, schema = self._schemas.get(kit_name, (-SCHEMA_LASTS_SECONDS, None))
-        if time.monotonic() - read_at >= SCHEMA_LASTS_SECONDS:
-            schema = self._read_schema(kit_name)
-            self._schemas[kit_name] = (time.monotonic(), schema)
-        return schema
-
-    def _read_schema(self, kit_name: str) -> Schema | None:
-        kit = next((kit for kit in self.kits if kit.name == kit_name), None)
-        key = self.settings.environment.semarize_api_key
-        if kit is None or key is None:
-            return None
-        address = self.settings.environment.semarize_base_url
-        caller = make_caller(address, key.get_secret_value(), policy=RetryPolicy(attempts=1))
-        try:
-            return parse_kit_schema(SemarizeClient(caller).kit_schema(kit))
-        except PipelineError:
-            return None
-        finally:
-            caller.close()
-
-    def deliver(self, *, ignore_delay: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> Sent:
-        """Sends what waits, looks for failures, and sends what a person has to be told of them."""
-        delivering = self.delivering()
-        sent = delivering.send(ignore_delay=ignore_delay, patience_seconds=patience_seconds)
-        self.watching().look(week=self.gate().week, unusable=sent.problems)
-        sent.counts.update(delivering.send(patience_seconds=0).counts)
-        return sent
-
-    def watching(self) -> Watching:
-        """Failures, and who is told of them."""
-        known = all_sinks(self.settings.pipeline.sinks)
-        incidents = self.settings.pipeline.incidents
-        return Watching(
-            self.database, [(name, known[name].kind) for name in incidents.send], repeat_after=incidents.repeat_after
-        )
-
-    def check_routes(self) -> list[str]:
-        """Holds the rules against their kits' schemas. Returns what could not be checked, in words.
-
-        Raises `ConfigurationError` that names the line of each mistake; and whatever Semarize answers to a bad key.
-        """
-        named = {kit for rule in self.rules for kit in rule.kits}
-        schemas, unchecked = {}, []
-        if named:
-            with self.semarize() as client:
-                for kit in [kit for kit in self.kits if kit.name in named]:
-                    try:
-                        schema = parse_kit_schema(client.kit_schema(kit))
-                    except RequestRefused as error:
-                        unchecked.append(f"kit {kit.name}: {error}, so its bricks are not checked")
-                        continue
-                    if schema is None:
-                        unchecked.append(f"kit {kit.name}: its schema cannot be read, so its bricks are not checked")
-                    else:
-                        schemas[kit.name] = schema
-        mistakes = mistakes_against(self.settings.pipeline.routes, schemas)
-        if mistakes:
-            raise ConfigurationError(explain_in_file(mistakes, self.settings.environment.copilot_pipeline_config))
-        return unchecked
 
     def noticing_fatal(self, reports: Iterator[Report]) -> Iterator[Report]:
         """Passes reports on, and keeps an error that concerns all days for the command that started the run."""

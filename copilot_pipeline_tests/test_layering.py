@@ -19,6 +19,7 @@ LAYERS = (
     {"analysis"},
     {"pacing", "ledger", "warehouse", "delivery"},
     {"steps", "report", "receiver"},
+    {"outgoing"},
     {"runtime", "instance"},
     {"assets"},
     {"automation"},
@@ -29,7 +30,7 @@ LAYERS = (
 )
 # Rooms that are peers and know of each other, in this direction only.
 SIDEWAYS = {("cli", "sandbox")}
-WITHOUT_DAGSTER = {room for layer in LAYERS[:7] for room in layer} | {"runtime"}
+WITHOUT_DAGSTER = {room for layer in LAYERS[:8] for room in layer} | {"runtime"}
 PURE = {"transcripts", "analysis", "records", "errors", "tables", "cleaning", "addresses", "selection", "truth"}
 WITH_INPUT_AND_OUTPUT = {
     "asyncio", "copilot_pipeline.database", "copilot_pipeline.http", "copilot_pipeline.lake", "ftplib", "http", "httpx",

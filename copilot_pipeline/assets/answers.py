@@ -66,7 +66,7 @@ def _meddicc(runtime: Runtime, answering: "Answering") -> Made:
 
 def _coaching(runtime: Runtime, answering: "Answering") -> Made:
     rows, slides = answering.coaching()
-    told = runtime.alert_of_slides(slides)
+    told = runtime.outgoing.alert_of_slides(slides)
     return rows, {COACHING_SLIDES.name: {"slides_not_over": sum(not slide.is_over for slide in slides), "told": told}}
 
 

@@ -88,7 +88,7 @@ def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date]
             landed.add(done.day, facts)
         tables.refresh_views()
         # Of days with problems too: a call whose answer is still to come does not keep its neighbours' back.
-        runtime.enqueue_deliveries(days)
+        runtime.outgoing.enqueue_deliveries(days)
         fail_if(problems, runtime, "semarize_scores")
 
 

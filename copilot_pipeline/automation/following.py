@@ -216,7 +216,7 @@ class Following:
 
     def _through(self, day: date, call_ids: Collection[str]) -> None:
         """These calls have come to the end of their way."""
-        self._runtime.enqueue_deliveries([day])
+        self._runtime.outgoing.enqueue_deliveries([day])
         self._runtime.arrivals.end(day, call_ids)
         self._calls[day] -= set(call_ids)
         self._last_news = time.monotonic()

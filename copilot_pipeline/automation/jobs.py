@@ -71,7 +71,7 @@ def arrivals() -> None:
 @dg.op(description="Sends what waits in the outbox, looks for failures, and tells people of them.")
 def send_deliveries(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Runtime]) -> None:
     """Each delivery goes out once; a sink that is down delays its own only."""
-    sent = runtime.deliver()
+    sent = runtime.outgoing.deliver()
     for name, problem in sent.problems.items():
         context.log.warning(f"{name}: {problem}")
 

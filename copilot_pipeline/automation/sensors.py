@@ -124,7 +124,7 @@ def _waits_for(run: dg.DagsterRun, pool: str) -> bool:
 )
 def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """One run at a time."""
-    due = watcher().delivering().due()
+    due = watcher().outgoing.delivering().due()
     if not due:
         return dg.SkipReason("nothing is due")
     if context.instance.get_runs_count(dg.RunsFilter(job_name=deliver.name, statuses=UNDER_WAY)):
@@ -144,7 +144,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
         return
     what = f"Run {run.run_id[:8]} of {run.job_name} failed."
     todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
-    watcher().watching().tell(Problem(f"run {run.job_name}", what, todo))
+    watcher().outgoing.watching().tell(Problem(f"run {run.job_name}", what, todo))
 
 
 def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
@@ -166,7 +166,7 @@ def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
 )
 def mended_runs(context: dg.RunStatusSensorContext) -> None:
     """Says so once."""
-    watcher().watching().over(f"run {context.dagster_run.job_name}")
+    watcher().outgoing.watching().over(f"run {context.dagster_run.job_name}")
 
 
 ALL_SENSORS = [arrivals_sensor, backfill_sensor, budget_valve, deliveries_sensor, failed_runs, mended_runs]

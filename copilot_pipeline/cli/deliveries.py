@@ -45,7 +45,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
             outbox.sink_states(),
             outbox.counts(),
         )
-        incidents = runtime.watching().open_incidents()
+        incidents = runtime.outgoing.watching().open_incidents()
         unlinked = len(outbox.unlinked())
     if as_json:
         answer = {
@@ -105,9 +105,9 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(door="deliveries") as runtime:
-        for text in runtime.check_routes():
+        for text in runtime.outgoing.check_routes():
             click.echo(f"not checked: {text}", err=True)
-        report = runtime.delivering().enqueue(days_of(first, last), is_loud=loud)
+        report = runtime.outgoing.delivering().enqueue(days_of(first, last), is_loud=loud)
     click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.silenced} kept silent")
     for reason, count in sorted(report.unlinked.items()):
         click.echo(f"{count} cannot be written back: {reason}")
@@ -124,7 +124,7 @@ def send(ignore_delay: bool, wait: float) -> None:
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with Bars(console) as bars, open_runtime(door="deliveries", progress=bars) as runtime:
-        sent = runtime.deliver(ignore_delay=ignore_delay, patience_seconds=wait)
+        sent = runtime.outgoing.deliver(ignore_delay=ignore_delay, patience_seconds=wait)
         sinks = Outbox(runtime.database).sink_states()
     for (name, state), count in sorted(sent.counts.items()):
         if state != "waiting":

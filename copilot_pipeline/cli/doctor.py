@@ -75,7 +75,7 @@ def _findings(runtime: Runtime) -> Iterator[Finding]:
     if database.is_well:
         yield _look("Clari Copilot", partial(_clari, runtime))
         yield _look("weekly budget", partial(_budget, runtime))
-    for name in dict.fromkeys(rule.sink_name for rule in runtime.rules):
+    for name in dict.fromkeys(rule.sink_name for rule in runtime.outgoing.rules):
         yield _look(f"sink {name}", partial(_sink, runtime, name))
     if not runtime.kits:
         yield Finding("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
@@ -85,7 +85,7 @@ def _findings(runtime: Runtime) -> Iterator[Finding]:
     if semarize.is_well:
         for kit in runtime.kits:
             yield _look(f"kit {kit.name}", partial(_kit, runtime, kit))
-        if runtime.rules:
+        if runtime.outgoing.rules:
             yield _look("routes", partial(_routes, runtime))
 
 
@@ -147,5 +147,6 @@ def _kit(runtime: Runtime, kit: Kit) -> str:
 
 
 def _routes(runtime: Runtime) -> str:
-    unchecked = runtime.check_routes()
-    return f"{len(runtime.rules)} rule(s) fit their kits" + "".join(f"; not checked: {one}" for one in unchecked)
+    unchecked = runtime.outgoing.check_routes()
+    fit = f"{len(runtime.outgoing.rules)} rule(s) fit their kits"
+    return fit + "".join(f"; not checked: {one}" for one in unchecked)

@@ -31,9 +31,9 @@ def check() -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     with open_runtime(door="routes") as runtime:
-        for text in runtime.check_routes():
+        for text in runtime.outgoing.check_routes():
             console.print(f"not checked: {text}", markup=False)
-        rules = runtime.rules
+        rules = runtime.outgoing.rules
         problems = {
             rule.sink_name: sink_problem(rule.sink_name, rule.sink, runtime.settings.environment) for rule in rules
         }
@@ -59,7 +59,7 @@ def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(door="routes") as runtime:
-        found = runtime.delivering().preview(days_of(first, last), is_loud=loud)
+        found = runtime.outgoing.delivering().preview(days_of(first, last), is_loud=loud)
     if as_json:
         click.echo(json.dumps([_whole(one) for one in found], ensure_ascii=False, default=str))
         return

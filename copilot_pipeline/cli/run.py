@@ -100,11 +100,11 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
             bars.note("Stopped. What is done stays done: run the same command again to go on.")
             raise
         except CredentialsRefused:
-            if runtime.sends_anything:
+            if runtime.outgoing.sends_anything:
                 _deliver(runtime, bars)  # somebody has to be told
             raise
         counts = _counts(runtime, days)
-        if runtime.sends_anything:
+        if runtime.outgoing.sends_anything:
             _deliver(runtime, bars)
     if as_json:
         click.echo(
@@ -132,7 +132,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
 
 def _deliver(runtime: Runtime, bars: Bars) -> None:
     """What the rules ask for goes out now; what cannot be sent stays in the outbox."""
-    sent = runtime.deliver()
+    sent = runtime.outgoing.deliver()
     for name, problem in sent.problems.items():
         bars.note(f"{name}: {problem}")
     for (name, state), count in sorted(sent.counts.items()):

@@ -30,7 +30,7 @@ def look(door: str) -> list[str]:
                     client.probe()
             except CredentialsRefused:
                 pass
-        return [incident.name for incident in runtime.watching().open_incidents()]
+        return [incident.name for incident in runtime.outgoing.watching().open_incidents()]
 
 
 def test_a_refused_key_is_told_of_once_and_when_it_is_accepted_again(

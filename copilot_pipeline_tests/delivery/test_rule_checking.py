@@ -44,9 +44,9 @@ def enqueue() -> tuple[list[str], list[str], list[str]]:
     """What a run does at its end. Returns its problems, the rules that were followed, and what a person is told of."""
     with open_runtime(door="run") as runtime:
         for _ in range(3):  # round by round, as arrivals are followed
-            runtime.enqueue_deliveries([DAY])
+            runtime.outgoing.enqueue_deliveries([DAY])
         followed = {row.route for row in Outbox(runtime.database).listed()}
-        incidents = [incident.name for incident in runtime.watching().open_incidents()]
+        incidents = [incident.name for incident in runtime.outgoing.watching().open_incidents()]
         return runtime.problems, sorted(followed), incidents
 
 
