@@ -1,11 +1,13 @@
 """raw_call_details: the only partitioned asset that costs Clari Copilot requests."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from copilot_pipeline.assets.partitions import DAYS, OWNERS, LandedDays, column_schema, days_of, fail_if
-from copilot_pipeline.assets.waiting import giving_back
+from copilot_pipeline.assets.waiting import giving_back, pass_on
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 from copilot_pipeline.tables import RAW_CALL_DETAILS
 
@@ -33,7 +35,12 @@ def raw_call_details(
     """Lists the days, fetches the details that are wanted, stores the days."""
     days = days_of(context)
     problems: dict[date, list[str]] = {}
-    with LandedDays(context, days) as landed, runtime.extraction(door_of(context, runtime)) as extraction:
+    complete: list[date] = []
+    with (
+        _passing_on(context, runtime, complete),
+        LandedDays(context, days) as landed,
+        runtime.extraction(door_of(context, runtime)) as extraction,
+    ):
         for report in giving_back(context, runtime, extraction.run(days, since=ordered_at(context, runtime))):
             if report.problems:
                 problems[report.day] = report.problems
@@ -45,6 +52,7 @@ def raw_call_details(
                 "quarantined": report.quarantined,
             }
             landed.add(report.day, [(RAW_CALL_DETAILS, facts)])
+            complete.append(report.day)
         fail_if(problems, runtime, "raw_call_details")
     week = runtime.gate().week()
     return dg.MaterializeResult(
@@ -54,6 +62,15 @@ def raw_call_details(
             "week_resets_at": dg.MetadataValue.timestamp(week.resets_at),
         }
     )
+
+
+@contextmanager
+def _passing_on(context: dg.AssetExecutionContext, runtime: Runtime, complete: Sequence[date]) -> Iterator[None]:
+    try:
+        yield
+    except dg.Failure:
+        pass_on(context, runtime, complete)
+        raise
 
 
 def door_of(context: dg.AssetExecutionContext, runtime: Runtime) -> str:

@@ -1,12 +1,14 @@
 """A run that meets the end of the week's budget keeps what it has and gives the rest back to the queue."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from typing import TypeVar
 
 import dagster as dg
 
 from copilot_pipeline.errors import BudgetSpent
 from copilot_pipeline.runtime import BACKFILL_TAG, Runtime
+from copilot_pipeline.tables import CALLS
 
 Report = TypeVar("Report")
 # Dagster starts a run anew that fails with these tags; it waits in the queue for as long as the valve is shut.
@@ -31,6 +33,16 @@ def giving_back(context: dg.AssetExecutionContext, runtime: Runtime, reports: It
         context.instance.event_log_storage.set_concurrency_slots("clari_copilot", 0)
         context.instance.add_run_tags(context.run.run_id, _AGAIN)
         raise dg.Failure(f"{spent} The rest of this run waits in the queue until then.") from None
+
+
+def pass_on(context: dg.AssetExecutionContext, runtime: Runtime, days: Iterable[date]) -> None:
+    """Days that are there though their run failed: what it would have made of them is made by what follows arrivals.
+
+    Dagster makes nothing of a step that failed, not even of its good days. Where a run has only the raw layer, whoever
+    launched it sees to the rest: a backfill of the UI, a command.
+    """
+    if dg.AssetKey(CALLS.name) in context.job_def.asset_layer.selected_asset_keys:
+        runtime.arrivals.begin({call.call_id: day for day in days for call in runtime.calls.calls_of(day)})
 
 
 def _is_cancelled(context: dg.AssetExecutionContext, runtime: Runtime) -> bool:

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import dagster as dg
 import pytest
 
+from copilot_pipeline.assets.calls import call_tables
+from copilot_pipeline.assets.raw import raw_call_details
 from copilot_pipeline.automation.following import Following
 from copilot_pipeline.ledger import Claims
 from copilot_pipeline.ledger.inbox import Delivery
@@ -208,3 +211,33 @@ def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeyp
         _follow(runtime)
     assert _ids(pipeline, SCORED) == {call_id}
     assert pipeline.sandbox.stats()["runs_created"] == KITS
+
+
+@pytest.mark.parametrize("with_tables", [True, False])
+def test_complete_days_of_a_run_that_met_the_end_of_the_week_go_on(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, with_tables: bool
+) -> None:
+    """Their tables and scores do not wait for Sunday, though Dagster skips what comes after a step that failed. Of a
+    run of the raw layer alone nothing is made: nobody asked for that."""
+    pipeline = make_pipeline(days=3, calls_per_day=8)
+    first, last = pipeline.days()
+    monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "14")
+    with _runtime(pipeline, monkeypatch) as runtime, dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [raw_call_details, *([call_tables] if with_tables else [])],
+            instance=instance,
+            resources={"runtime": runtime},
+            tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
+            raise_on_error=False,
+        )
+        assert not result.success
+        assert pipeline.query("SELECT call_id FROM copilot.calls") == []
+        _follow(runtime)
+    complete = pipeline.query(
+        """SELECT call_date FROM copilot_ops.calls GROUP BY 1
+        HAVING bool_and(readiness <> 'ready' OR held_version IS NOT DISTINCT FROM version)"""
+    )
+    made = pipeline.query("SELECT DISTINCT call_date FROM copilot.calls JOIN copilot.semarize_runs USING (call_date)")
+    assert 0 < len(complete) < 3
+    assert made == (complete if with_tables else [])
+    assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
