@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 
 import dagster as dg
 
@@ -78,7 +78,20 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
         if chosen:
             _materialize(instance, runtime, chosen, days)
     runtime.listings.order_ends(order)
+    if RAW_CALL_DETAILS.name in assets:
+        runtime.problems.extend(_resting(runtime, days))
     return Finished(tuple(days), tuple(runtime.problems))
+
+
+def _resting(runtime: Runtime, days: Sequence[date]) -> list[str]:
+    """Calls that were not asked for again because they rest: without them, not all of it is done."""
+    named = "\n".join(runtime.problems)
+    lines = []
+    for call in runtime.calls.resting(days):
+        if f"call {call.call_id}:" not in named:
+            again = f"tried again after {call.next_look_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            lines.append(f"{call.call_date}: call {call.call_id}: {call.problem}; {again}")
+    return lines
 
 
 def cancel_queued(runtime: Runtime, tags: Mapping[str, str]) -> tuple[int, int]:

@@ -20,6 +20,16 @@ TRIES_AT_ONCE = 3  # of a call that the server does not give out though it knows
 
 
 @dataclass(frozen=True, slots=True)
+class RestingCall:
+    """A call that could not be had: what the server said, and when it is asked for again."""
+
+    call_id: str
+    call_date: date
+    problem: str | None
+    next_look_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class WantedCall:
     """A call whose details are to be fetched, and the version they will be."""
 
@@ -177,6 +187,18 @@ class CallLedger:
                 (list(days), among, among),
             ).fetchall()
         return [WantedCall(*row) for row in rows]
+
+    def resting(self, days: Sequence[date]) -> list[RestingCall]:
+        """Ready calls of these days that could not be had and are looked at again later; but for those set aside."""
+        with self.database.connection() as connection:
+            rows = connection.execute(
+                """SELECT call_id, call_date, last_problem, next_look_at FROM copilot_ops.calls
+                WHERE call_date = ANY(%s) AND readiness = 'ready' AND held_version IS DISTINCT FROM version
+                  AND gone_at IS NULL AND next_look_at > now() AND quarantine_reason IS NULL
+                ORDER BY call_date DESC, call_id""",
+                (list(days),),
+            ).fetchall()
+        return [RestingCall(*row) for row in rows]
 
     def keep_details(self, received: Sequence[ReceivedDetails]) -> None:
         """Keeps bodies and marks their versions as held, as one. Those that cannot be read are set aside first.

@@ -209,13 +209,14 @@ class Hints:
             except (CredentialsRefused, BudgetSpent):
                 raise
             except PipelineError as error:
-                self._ledger.note_problem(call_id, str(error), look_again=True)
-                return
-            if listed.readiness not in _UNREADY:
-                self._write(listed, body, LOOK, None, followed)
-                return
+                found = str(error)
+            else:
+                if listed.readiness not in _UNREADY:
+                    self._write(listed, body, LOOK, None, followed)
+                    return
+                found = "not ready"
         is_last = looks + 1 >= self._most_looks
-        words = f"not ready after {looks + 1} looks" + (": given up" if is_last else "")
+        words = f"{found} after {looks + 1} looks" + (": given up" if is_last else "")
         self._ledger.note_problem(call_id, words, look_again=True)
         if is_last:
             followed.given_up += 1

@@ -141,8 +141,8 @@ def test_an_unreadable_body_is_set_aside_alone(make_pipeline: MakePipeline) -> N
 
 
 def test_one_bad_call_does_not_cost_its_neighbours(make_pipeline: MakePipeline) -> None:
-    """A call whose details the server never gives leaves its day incomplete and the exit code 1; all other calls are
-    in the tables. Once the server gives them, the same command finishes the day."""
+    """A call whose details the server never gives leaves its day incomplete and the exit code 1, also while nobody asks
+    for it again; all other calls are in the tables. Once the server gives them, the same command finishes the day."""
     pipeline = make_pipeline(days=2)
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
@@ -151,6 +151,10 @@ def test_one_bad_call_does_not_cost_its_neighbours(make_pipeline: MakePipeline) 
     assert any(victim in problem for problem in outcome["problems"])
     others = {call["call_id"] for call in truth if is_transcribed(call)} - {victim}
     assert {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")} == others
+    asked = pipeline.sandbox.stats()["details_total"]
+    again = pipeline.run("--assets", "raw_call_details", expect=1)
+    assert [problem for problem in again["problems"] if victim in problem and "tried again after" in problem]
+    assert pipeline.sandbox.stats()["details_total"] == asked
     pipeline.sandbox.set_faults()
     pipeline.query("UPDATE copilot_ops.calls SET next_look_at = now() RETURNING call_id")
     assert pipeline.run()["complete"] is True
