@@ -15,7 +15,8 @@ dev: $(VENV)/ready ## database, Dagster UI and daemon on the sandbox
 test: $(VENV)/ready ## lint, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m alone
 
 bench: $(VENV)/ready $(VENV)/dlt/ready ## how fast it is, beside a bare loop and beside dlt
 	$(BIN)/python -m copilot_pipeline_tests.bench --dlt $(VENV)/dlt/bin/python

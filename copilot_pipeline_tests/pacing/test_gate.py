@@ -15,6 +15,8 @@ from copilot_pipeline.database import Database
 from copilot_pipeline.errors import BudgetSpent
 from copilot_pipeline.pacing import SharedGate, week_of
 
+pytestmark = pytest.mark.alone
+
 # Sends the moments at which requests would leave, measured on the clock all processes share.
 _WORKER = """
 import sys, time

@@ -18,6 +18,8 @@ from copilot_pipeline.database import Database
 from copilot_pipeline_tests.receiver.process import Receiver, inbox, running
 from copilot_pipeline_tests.receiver.signing import SECRET, signed
 
+pytestmark = pytest.mark.alone
+
 LIMIT = 4096
 SHARED = {"x-webhook-secret": SECRET}
 BODY = b'{"call_id": "c1"}'
