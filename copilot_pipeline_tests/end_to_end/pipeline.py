@@ -8,15 +8,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pyarrow.parquet as pq
+import pytest
 
+from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox import Sandbox
+from copilot_pipeline.settings.loading import load_settings
 
 KITS = "kits:\n  deal_signals: {code: DEA15164}\n  coaching: {code: C0AC4123}\n"
 _PATIENCE_SECONDS = 120
@@ -125,3 +129,16 @@ class Pipeline:
             rows = self.query(f"SELECT {columns} FROM copilot.{table}")
             found[table] = sorted(tuple(map(str, row.values())) for row in rows)
         return found
+
+
+@contextmanager
+def runtime_of(pipeline: Pipeline, patch: pytest.MonkeyPatch) -> Iterator[Runtime]:
+    """The pipeline's parts in this process, as its environment names them."""
+    for name, value in pipeline.environment().items():
+        patch.setenv(name, value)
+    patch.chdir(pipeline.home)
+    runtime = Runtime(load_settings(), door="test")
+    try:
+        yield runtime
+    finally:
+        runtime.close()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import httpx
@@ -14,25 +12,11 @@ import pytest
 from copilot_pipeline.ledger.inbox import Delivery
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox.calls import PENDING
-from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.steps.hints import WEBHOOK
 from copilot_pipeline.steps.polling import DOOR
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
-from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.end_to_end.pipeline import runtime_of
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
-
-
-@contextmanager
-def _runtime(pipeline: Pipeline, patch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """The pipeline's parts in this process, as its environment names them."""
-    for name, value in pipeline.environment().items():
-        patch.setenv(name, value)
-    patch.chdir(pipeline.home)
-    runtime = Runtime(load_settings(), door="test")
-    try:
-        yield runtime
-    finally:
-        runtime.close()
 
 
 def _poll(runtime: Runtime) -> int:
@@ -55,7 +39,7 @@ def test_a_poll_finds_what_ripened_and_asks_for_nothing_twice(
     without news brings nothing to fetch."""
     pipeline = make_pipeline(days=2, calls_per_day=20)
     late = next(call["call_id"] for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING)
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         assert _poll(runtime) == 0  # the world's calls changed in March
         pipeline.sandbox.edit(late, status="POST_PROCESSING_DONE")
         assert _poll(runtime) == 1
@@ -72,7 +56,7 @@ def test_a_poll_that_died_goes_on_in_its_own_window(
     failed, and then what came after it is found as well."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     first, second = [call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)][:2]
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         pipeline.sandbox.edit(first, status="PROCESSED")
         pipeline.sandbox.set_faults(refuse_credentials=True)
         with pytest.raises(Exception, match="403"):
@@ -93,7 +77,7 @@ def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
     pipeline = make_pipeline(days=1, calls_per_day=20)
     wanted = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
     forget = datetime.now(UTC) + timedelta(hours=1)
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         runtime.inbox.put([Delivery("call", (wanted, "nobody-knows-it"), "test", forget)])
         with runtime.hints() as hints:
             followed = hints.follow()
@@ -116,7 +100,7 @@ def test_a_call_that_never_ripens_is_given_up_loudly(
     (pipeline.home).mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text("clari: {processing_looks: 2}\n")
     pipeline.run("--assets", "raw_call_details")
-    with _runtime(pipeline, monkeypatch) as runtime, runtime.hints() as hints:
+    with runtime_of(pipeline, monkeypatch) as runtime, runtime.hints() as hints:
         problems: list[str] = []
         for _ in range(3):
             pipeline.query(

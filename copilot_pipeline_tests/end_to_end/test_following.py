@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,27 +14,14 @@ from copilot_pipeline.automation.following import Following
 from copilot_pipeline.ledger import Claims
 from copilot_pipeline.ledger.inbox import Delivery
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.settings.loading import load_settings
 from copilot_pipeline.steps.polling import DOOR as POLLING
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
-from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline, runtime_of
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 KITS = 2
 SCORED = "SELECT DISTINCT call_id FROM copilot.semarize_scores"
 ON_THEIR_WAY = "SELECT call_id FROM copilot_ops.arrivals"
-
-
-@contextmanager
-def _runtime(pipeline: Pipeline, patch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    for name, value in pipeline.environment().items():
-        patch.setenv(name, value)
-    patch.chdir(pipeline.home)
-    runtime = Runtime(load_settings(), door="test")
-    try:
-        yield runtime
-    finally:
-        runtime.close()
 
 
 def _announce(runtime: Runtime, *subjects: str, kind: Any = "call") -> None:
@@ -70,7 +55,7 @@ def test_a_webhook_goes_on_while_others_are_scored(
     same run, without waiting for the earlier ones."""
     pipeline = make_pipeline(days=1, calls_per_day=20, semarize_seconds=6)
     first, second = _spoken(pipeline)[:2]
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         _announce(runtime, first)
         for landed in _following(runtime).run():
             asked_for = pipeline.sandbox.stats()["runs_created"]
@@ -92,7 +77,7 @@ def test_details_that_somebody_is_fetching_are_not_asked_for(
     request for its details, and without the other calls of the day that are the backfill's."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     wanted = _spoken(pipeline)[0]
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         _announce(runtime, wanted)
         with Claims(runtime.database.url) as backfill, runtime.hints() as hints:
             assert backfill.take([wanted]) == {wanted}
@@ -114,7 +99,7 @@ def test_a_call_announced_again_is_fetched_again_only_if_its_version_moved(
     call is fetched anew; an unchanged transcript is not paid for again."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     call_id = _spoken(pipeline)[0]
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         _announce(runtime, call_id)
         _follow(runtime)
         before = pipeline.sandbox.stats()
@@ -140,7 +125,7 @@ def test_what_a_run_leaves_the_next_one_takes_up(
     where a backfill brought the call first."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     call_id = _spoken(pipeline)[0]
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         _announce(runtime, call_id)
         if landings:
             interrupted = _following(runtime).run()
@@ -164,7 +149,7 @@ def test_a_call_that_cannot_be_had_is_tried_once_and_holds_up_no_other(
     """Of what a poll found, all but the one that the server does not give is scored; the run ends and names it."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     good, bad = _spoken(pipeline)[:2]
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         with runtime.clari(POLLING) as client:
             runtime.polling(client).poll()
             pipeline.sandbox.edit(good, status="PROCESSED")
@@ -182,7 +167,7 @@ def test_a_spent_week_ends_the_run_well(make_pipeline: MakePipeline, monkeypatch
     pipeline = make_pipeline(days=1, calls_per_day=20, requests_per_week=1)
     monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "1")
     calls = _spoken(pipeline)[:3]
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         _announce(runtime, *calls)
         following = _follow(runtime)
         assert following.spent is not None
@@ -196,7 +181,7 @@ def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeyp
     """A run that somebody else began and gave up on is collected when its webhook comes: one look, no second run."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     call_id = _spoken(pipeline)[0]
-    with _runtime(pipeline, monkeypatch) as runtime:
+    with runtime_of(pipeline, monkeypatch) as runtime:
         pipeline.sandbox.set_faults(semarize_stuck=True)
         _announce(runtime, call_id)
         interrupted = _following(runtime).run()
@@ -222,7 +207,7 @@ def test_complete_days_of_a_run_that_met_the_end_of_the_week_go_on(
     pipeline = make_pipeline(days=3, calls_per_day=8)
     first, last = pipeline.days()
     monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "14")
-    with _runtime(pipeline, monkeypatch) as runtime, dg.DagsterInstance.ephemeral() as instance:
+    with runtime_of(pipeline, monkeypatch) as runtime, dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [raw_call_details, *([call_tables] if with_tables else [])],
             instance=instance,
