@@ -300,25 +300,30 @@ class CallLedger:
     def take_back(self, day: date, bodies: Sequence[HeldBody], call_ids: Sequence[str]) -> None:
         """Bodies of calls that moved away from a stored day return to the ledger, and that day becomes stale, as one.
 
-        From here on the new day and the old one can be stored in any order, and a death between them loses nothing.
+        From here on the new day and the old one can be stored in any order, and a death between them loses nothing. A
+        call that does not lie in this day any more is left alone: what the day's file held of it is old.
         """
         with self.database.transaction() as connection:
-            for held in bodies:
-                connection.execute(
-                    """INSERT INTO copilot_ops.bodies (call_id, part, received_at, body) VALUES (%s, %s, %s, %s)
-                    ON CONFLICT (call_id, part) DO NOTHING""",
-                    (held.call_id, held.part, held.received_at, pack(held.body)),
-                )
             _lock(connection, call_ids)
-            connection.execute(
-                "UPDATE copilot_ops.calls SET stored_date = NULL, is_dirty = true WHERE call_id = ANY(%s)",
-                (list(call_ids),),
-            )
-            connection.execute(
-                """INSERT INTO copilot_ops.days (call_date, stored_at, lost_a_call) VALUES (%s, NULL, true)
-                ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, lost_a_call = true""",
-                (day,),
-            )
+            rows = connection.execute(
+                """UPDATE copilot_ops.calls SET stored_date = NULL, is_dirty = true
+                WHERE call_id = ANY(%s) AND stored_date = %s RETURNING call_id""",
+                (list(call_ids), day),
+            ).fetchall()
+            leaving = {str(row[0]) for row in rows}
+            for held in bodies:
+                if held.call_id in leaving:
+                    connection.execute(
+                        """INSERT INTO copilot_ops.bodies (call_id, part, received_at, body) VALUES (%s, %s, %s, %s)
+                        ON CONFLICT (call_id, part) DO NOTHING""",
+                        (held.call_id, held.part, held.received_at, pack(held.body)),
+                    )
+            if leaving:
+                connection.execute(
+                    """INSERT INTO copilot_ops.days (call_date, stored_at, lost_a_call) VALUES (%s, NULL, true)
+                    ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, lost_a_call = true""",
+                    (day,),
+                )
 
     def calls_of(self, day: date) -> list[LedgerCall]:
         """The calls of a day, by id."""
@@ -339,6 +344,14 @@ class CallLedger:
             ).fetchall()
         for call_id, part, received_at, body in rows:
             yield HeldBody(call_id, part, received_at, unpack(body))
+
+    def begin_storing(self, day: date) -> None:
+        """The raw file of the day is about to be replaced: until `mark_stored`, nobody knows what it holds.
+
+        A death in between leaves a day that is written again, even if all its calls move away before that.
+        """
+        with self.database.connection() as connection:
+            connection.execute("UPDATE copilot_ops.days SET stored_at = NULL WHERE call_date = %s", (day,))
 
     def mark_stored(self, day: date, calls: Sequence[LedgerCall], held: Sequence[HeldId], as_of: datetime) -> None:
         """The raw file of the day holds these calls and these bodies: exactly those bodies may leave the ledger.

@@ -42,16 +42,28 @@ class Storing:
 
     def store(self, day: date) -> StoredDay:
         """Stores a day, and anew the days that its calls have moved away from."""
-        moved = self._ledger.moved_calls(day)
-        for old_day, call_ids in moved.items():
-            with self._ledger.alone_with(old_day):
-                self._take_back(old_day, call_ids)
-                if old_day != day:
-                    self._write(old_day)
+        for other in self._days_left_behind(day) - {day}:
+            with self._ledger.alone_with(other):
+                self._write(other)
         with self._ledger.alone_with(day):
             if self._ledger.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
                 return self._write(day)
         return StoredDay(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
+
+    def _days_left_behind(self, day: date) -> set[date]:
+        """Takes back the bodies of all calls that moved to this day or away from it; returns the days they lay in.
+
+        Those are written anew, so what moved to them and away from them is taken back first as well.
+        """
+        left_behind: set[date] = set()
+        to_look_at = [day]
+        while to_look_at:
+            for old_day, call_ids in self._ledger.moved_calls(to_look_at.pop()).items():
+                with self._ledger.alone_with(old_day):
+                    self._take_back(old_day, call_ids)
+                left_behind.add(old_day)
+                to_look_at.append(old_day)
+        return left_behind
 
     def _take_back(self, old_day: date, call_ids: Sequence[str]) -> None:
         leaving = set(call_ids)
@@ -67,7 +79,8 @@ class Storing:
 
     def _write(self, day: date) -> StoredDay:
         as_of = self._ledger.now()
-        calls = self._ledger.calls_of(day)
+        # A call that has moved here just now, and whose bodies lie in another day's file, comes with the next time.
+        calls = [call for call in self._ledger.calls_of(day) if call.stored_date in (None, day)]
         earlier = _EarlierBodies(_stored_rows(self._lake, day))
         stored: list[HeldId] = []
         with self._lake.writer(RAW_CALL_DETAILS, day) as writer:
@@ -78,6 +91,7 @@ class Storing:
                     setattr(bodies[held.call_id], held.part, held.body)
                     stored.append((held.call_id, held.part, held.received_at))
                 writer.append(_rows(day, self._dialect, batch, bodies))
+            self._ledger.begin_storing(day)
         self._ledger.mark_stored(day, calls, stored, as_of)
         return StoredDay(day, len(calls), was_rewritten=True)
 
