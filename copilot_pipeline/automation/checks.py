@@ -34,7 +34,7 @@ _COUNTED = (
         CALLS.name,
         "Every call is in exactly one partition.",
         """SELECT call_date, count(*) - count(DISTINCT call_id), count(*) FROM copilot.calls
-        WHERE call_date >= %s GROUP BY 1""",
+        WHERE call_date >= %(first)s GROUP BY 1""",
     ),
     _Counted(
         "ready_calls_have_transcripts",
@@ -42,22 +42,24 @@ _COUNTED = (
         "Every ready call has its transcript.",
         """SELECT calls.call_date, count(*) FILTER (WHERE transcripts.call_id IS NULL), count(*)
         FROM copilot.calls LEFT JOIN copilot.transcripts USING (call_id)
-        WHERE calls.status = 'ready' AND calls.call_date >= %s GROUP BY 1""",
+        WHERE calls.status = 'ready' AND calls.call_date >= %(first)s GROUP BY 1""",
     ),
     _Counted(
         "transcripts_have_scores",
         SEMARIZE_SCORES.name,
         "Every transcript with words in it has a score of each kit that is for it (see the view calls_without_scores).",
-        """SELECT call_date, count(*) FILTER (
-          WHERE status <> 'skipped' AND (status <> 'succeeded' OR bricks = 0)), count(*)
-        FROM copilot.semarize_runs WHERE call_date >= %s GROUP BY 1""",
+        """SELECT transcripts.call_date, count(*) FILTER (WHERE status IS NULL
+          OR status <> 'skipped' AND (status <> 'succeeded' OR bricks = 0)), count(*)
+        FROM copilot.transcripts CROSS JOIN unnest(%(kits)s::text[]) AS kits (kit)
+        LEFT JOIN copilot.semarize_runs AS runs USING (call_id, kit)
+        WHERE transcripts.call_date >= %(first)s GROUP BY 1""",
     ),
     _Counted(
         "calls_have_crm_links",
         CALLS.name,
         f"At least {LEAST_CRM_LINK_SHARE:.0%} of calls with a transcript are linked to a deal or an account.",
         """SELECT call_date, count(*) FILTER (WHERE NOT has_crm_link), count(*)
-        FROM copilot.calls WHERE has_transcript AND call_date >= %s GROUP BY 1""",
+        FROM copilot.calls WHERE has_transcript AND call_date >= %(first)s GROUP BY 1""",
         most_share=1 - LEAST_CRM_LINK_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
     ),
@@ -66,7 +68,7 @@ _COUNTED = (
         CALLS.name,
         "Every call that a route wants to write to a CRM has its record there (see `deliveries unlinked`).",
         """SELECT call_date, count(DISTINCT call_id), count(DISTINCT call_id)
-        FROM copilot_ops.unlinked_calls JOIN copilot.calls USING (call_id) WHERE call_date >= %s GROUP BY 1""",
+        FROM copilot_ops.unlinked_calls JOIN copilot.calls USING (call_id) WHERE call_date >= %(first)s GROUP BY 1""",
         severity=dg.AssetCheckSeverity.WARN,
     ),
     _Counted(
@@ -74,7 +76,7 @@ _COUNTED = (
         SEMARIZE_SCORES.name,
         "No sink refuses what rules send it, and of every message it is known whether it arrived (see `deliveries`).",
         """SELECT call_started_at::date, count(*) FILTER (WHERE state IN ('refused', 'uncertain')), count(*)
-        FROM copilot_ops.outbox WHERE call_started_at >= %s GROUP BY 1""",
+        FROM copilot_ops.outbox WHERE call_started_at >= %(first)s GROUP BY 1""",
         severity=dg.AssetCheckSeverity.WARN,
     ),
     _Counted(
@@ -82,7 +84,7 @@ _COUNTED = (
         EVIDENCE.name,
         f"At least {LEAST_SAID_SHARE:.0%} of the quotes that scores give as evidence are in their transcripts.",
         """SELECT call_date, count(*) FILTER (WHERE match = 'not found'), count(*)
-        FROM copilot.evidence WHERE call_date >= %s GROUP BY 1""",
+        FROM copilot.evidence WHERE call_date >= %(first)s GROUP BY 1""",
         most_share=1 - LEAST_SAID_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
     ),
@@ -91,7 +93,7 @@ _COUNTED = (
         UTTERANCES.name,
         f"At least {LEAST_RESOLVED_SHARE:.0%} of utterances have a speaker with a known side.",
         """SELECT call_date, count(*) FILTER (WHERE side = 'unknown'), count(*)
-        FROM copilot.utterances WHERE call_date >= %s GROUP BY 1""",
+        FROM copilot.utterances WHERE call_date >= %(first)s GROUP BY 1""",
         most_share=1 - LEAST_RESOLVED_SHARE,
         severity=dg.AssetCheckSeverity.WARN,
     ),
@@ -100,7 +102,7 @@ _COUNTED = (
         RAW_CALL_DETAILS.name,
         "No body of these days is set aside as unreadable.",
         """SELECT call_date, count(*), count(*) FROM copilot_ops.quarantine
-        WHERE call_date >= %s GROUP BY 1""",
+        WHERE call_date >= %(first)s GROUP BY 1""",
         severity=dg.AssetCheckSeverity.WARN,
     ),
 )
@@ -110,7 +112,8 @@ def _check(counted: _Counted) -> dg.AssetChecksDefinition:
     @dg.asset_check(name=counted.name, asset=counted.table, description=counted.promise)
     def check(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
         with runtime.database.connection() as connection:
-            rows = connection.execute(counted.query, (_first_day(),)).fetchall()
+            asked = {"first": _first_day(), "kits": [kit.name for kit in runtime.kits]}
+            rows = connection.execute(counted.query, asked).fetchall()
         offenders = sum(row[1] for row in rows)
         looked_at = sum(row[2] for row in rows)
         days = sorted(str(row[0]) for row in rows if row[1])
