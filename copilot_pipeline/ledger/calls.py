@@ -280,6 +280,7 @@ class CallLedger:
         with self.database.connection() as connection:
             row = connection.execute(
                 """SELECT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE call_date = %(day)s AND is_dirty)
+                    OR EXISTS (SELECT 1 FROM copilot_ops.calls WHERE stored_date = %(day)s AND call_date <> %(day)s)
                     OR NOT EXISTS (
                       SELECT 1 FROM copilot_ops.days WHERE call_date = %(day)s AND stored_at IS NOT NULL)""",
                 {"day": day},
@@ -296,6 +297,15 @@ class CallLedger:
                 {"day": day},
             ).fetchall()
         return {row[0]: list(row[1]) for row in rows}
+
+    def left_out(self, day: date, call_ids: Sequence[str]) -> list[str]:
+        """Calls whose bodies lie in the raw file of the day, but for these."""
+        with self.database.connection() as connection:
+            rows = connection.execute(
+                "SELECT call_id FROM copilot_ops.calls WHERE stored_date = %s AND NOT call_id = ANY(%s)",
+                (day, list(call_ids)),
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def take_back(self, day: date, bodies: Sequence[HeldBody], call_ids: Sequence[str]) -> None:
         """Bodies of calls that moved away from a stored day return to the ledger, and that day becomes stale, as one.
@@ -356,10 +366,17 @@ class CallLedger:
     def mark_stored(self, day: date, calls: Sequence[LedgerCall], held: Sequence[HeldId], as_of: datetime) -> None:
         """The raw file of the day holds these calls and these bodies: exactly those bodies may leave the ledger.
 
-        A call that changed while the file was written stays dirty, and the body that arrived meanwhile stays.
+        A call that changed while the file was written stays dirty, and the body that arrived meanwhile stays. One that
+        moved away meanwhile keeps all its bodies in the ledger, and the day is stale: its file shows the call still.
         """
         with self.database.transaction() as connection:
             _lock(connection, [call.call_id for call in calls])
+            rows = connection.execute(
+                "SELECT call_id FROM copilot_ops.calls WHERE call_id = ANY(%s) AND call_date <> %s",
+                ([call.call_id for call in calls], day),
+            ).fetchall()
+            moved = {row[0] for row in rows}
+            held = [one for one in held if one[0] not in moved]
             connection.execute(
                 """DELETE FROM copilot_ops.bodies WHERE (call_id, part, received_at) IN
                   (SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[]))""",
@@ -371,19 +388,20 @@ class CallLedger:
                       IS DISTINCT FROM (stored.listed_at, stored.fetched_at, stored.gone_at)
                 FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
                   AS stored (call_id, listed_at, fetched_at, gone_at)
-                WHERE known.call_id = stored.call_id""",
+                WHERE known.call_id = stored.call_id AND known.call_date = %s""",
                 (
                     day,
                     [call.call_id for call in calls],
                     [call.listed_at for call in calls],
                     [call.fetched_at for call in calls],
                     [call.gone_at for call in calls],
+                    day,
                 ),
             )
             connection.execute(
                 """INSERT INTO copilot_ops.days (call_date, stored_at, calls) VALUES (%s, %s, %s)
                 ON CONFLICT (call_date) DO UPDATE SET stored_at = excluded.stored_at, calls = excluded.calls""",
-                (day, as_of, len(calls)),
+                (day, None if moved else as_of, len(calls)),
             )
 
     @contextmanager

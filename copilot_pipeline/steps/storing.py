@@ -81,6 +81,9 @@ class Storing:
         as_of = self._ledger.now()
         # A call that has moved here just now, and whose bodies lie in another day's file, comes with the next time.
         calls = [call for call in self._ledger.calls_of(day) if call.stored_date in (None, day)]
+        # And one that has left just now takes its bodies along: the file that is written will not show it.
+        if leaving := self._ledger.left_out(day, [call.call_id for call in calls]):
+            self._take_back(day, leaving)
         earlier = _EarlierBodies(_stored_rows(self._lake, day))
         stored: list[HeldId] = []
         with self._lake.writer(RAW_CALL_DETAILS, day) as writer:

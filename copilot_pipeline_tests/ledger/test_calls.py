@@ -358,6 +358,29 @@ def test_taking_back_never_overwrites_what_is_newer(ledger: CallLedger) -> None:
     assert bodies_of(ledger)["c-1", "details"] == b"newer"
 
 
+def test_a_call_that_is_stored_elsewhere_by_now_is_not_taken_back(ledger: CallLedger) -> None:
+    """Who read of the move before another stored the new day brings nothing old into it."""
+    moved(ledger)
+    keep(ledger, version="v2", body=b"newer")
+    ledger.take_back(DAY, [], ["c-1"])
+    store(ledger, NEXT_DAY)
+    ledger.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
+    assert bodies_of(ledger) == {}
+    assert not ledger.needs_storing(NEXT_DAY)
+
+
+def test_a_call_that_moves_while_its_day_is_written_keeps_its_bodies(ledger: CallLedger) -> None:
+    """The file of the day it left shows it still: that day is stored again, and the new day has all it needs."""
+    record(ledger, listed())
+    keep(ledger, body=b"details")
+    calls, bodies = ledger.calls_of(DAY), list(ledger.held_bodies(["c-1"]))
+    record(ledger, listed(started_at=NOON + timedelta(days=1)))
+    mark_stored(ledger, calls, bodies)
+    assert bodies_of(ledger)["c-1", "details"] == b"details"
+    assert ledger.needs_storing(DAY)
+    assert ledger.needs_storing(NEXT_DAY)
+
+
 def test_the_tables_of_a_day_that_lost_a_call_are_stale_until_made(ledger: CallLedger, database: Database) -> None:
     """The mark goes with the transaction that loads the tables: rolled back, it stays."""
     moved(ledger)
