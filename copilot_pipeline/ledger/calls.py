@@ -280,7 +280,8 @@ class CallLedger:
         with self.database.connection() as connection:
             row = connection.execute(
                 """SELECT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE call_date = %(day)s AND is_dirty)
-                    OR EXISTS (SELECT 1 FROM copilot_ops.calls WHERE stored_date = %(day)s AND call_date <> %(day)s)
+                    OR EXISTS (SELECT 1 FROM copilot_ops.calls
+                      WHERE stored_date = %(day)s AND stored_date IS DISTINCT FROM call_date)
                     OR NOT EXISTS (
                       SELECT 1 FROM copilot_ops.days WHERE call_date = %(day)s AND stored_at IS NOT NULL)""",
                 {"day": day},
@@ -292,17 +293,19 @@ class CallLedger:
         with self.database.connection() as connection:
             rows = connection.execute(
                 """SELECT stored_date, array_agg(call_id) FROM copilot_ops.calls
-                WHERE stored_date <> call_date AND (stored_date = %(day)s OR call_date = %(day)s)
+                WHERE stored_date IS NOT NULL AND stored_date IS DISTINCT FROM call_date
+                  AND (stored_date = %(day)s OR call_date = %(day)s)
                 GROUP BY stored_date""",
                 {"day": day},
             ).fetchall()
         return {row[0]: list(row[1]) for row in rows}
 
     def left_out(self, day: date, call_ids: Sequence[str]) -> list[str]:
-        """Calls whose bodies lie in the raw file of the day, but for these."""
+        """Calls that moved away and whose bodies lie in the raw file of the day, but for these."""
         with self.database.connection() as connection:
             rows = connection.execute(
-                "SELECT call_id FROM copilot_ops.calls WHERE stored_date = %s AND NOT call_id = ANY(%s)",
+                """SELECT call_id FROM copilot_ops.calls
+                WHERE stored_date = %s AND stored_date IS DISTINCT FROM call_date AND NOT call_id = ANY(%s)""",
                 (day, list(call_ids)),
             ).fetchall()
         return [row[0] for row in rows]
