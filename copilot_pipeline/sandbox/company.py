@@ -160,7 +160,7 @@ class Company:
         rng = random.Random(f"{seed}:company")
         self.reps = _reps(rng)
         began = datetime.combine(first_day, time(), UTC)
-        self.deals = [self._deal(rng, index, began, days) for index in range(2 * len(_ACCOUNTS))]
+        self.deals = [self._deal(rng, index, began, days) for index in range(4 * len(_ACCOUNTS))]
         self._by_id = {deal.deal_id: deal for deal in self.deals}
 
     @property
