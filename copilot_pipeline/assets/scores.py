@@ -94,7 +94,7 @@ def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date]
 
 def _left_over(runtime: Runtime, days: list[date]) -> list[date]:
     """Other days whose call tables are newer than their scores: a call moved away from them, and its scores go too."""
-    return [day for day in runtime.calls.days_with_older_scores() if day not in days]
+    return [day for day in runtime.calls.days.with_older_scores() if day not in days]
 
 
 def _scored(runtime: Runtime, days: list[date], problems: dict[date, list[str]]) -> Iterator[date]:

@@ -42,7 +42,7 @@ def pass_on(context: dg.AssetExecutionContext, runtime: Runtime, days: Iterable[
     launched it sees to the rest: a backfill of the UI, a command.
     """
     if dg.AssetKey(CALLS.name) in context.job_def.asset_layer.selected_asset_keys:
-        runtime.arrivals.begin({call.call_id: day for day in days for call in runtime.calls.calls_of(day)})
+        runtime.arrivals.begin({call.call_id: day for day in days for call in runtime.calls.days.calls_of(day)})
 
 
 def _is_cancelled(context: dg.AssetExecutionContext, runtime: Runtime) -> bool:

@@ -2,16 +2,9 @@
 
 from copilot_pipeline.ledger.arrivals import Arrivals
 from copilot_pipeline.ledger.backfills import Backfill, Backfills
-from copilot_pipeline.ledger.calls import (
-    CallLedger,
-    HeldBody,
-    HeldId,
-    KnownCall,
-    LedgerCall,
-    ReceivedDetails,
-    WantedCall,
-)
+from copilot_pipeline.ledger.calls import CallLedger, KnownCall, ReceivedDetails, RestingCall, WantedCall
 from copilot_pipeline.ledger.claims import Claims
+from copilot_pipeline.ledger.days import Days, HeldBody, HeldId, LedgerCall
 from copilot_pipeline.ledger.inbox import Delivery, Inbox, InboxItem, Outcome, Waiting
 from copilot_pipeline.ledger.listings import Listing, Listings, Place
 from copilot_pipeline.ledger.runs import PaidRun, RunLedger, RunWish
@@ -22,6 +15,7 @@ __all__ = [
     "Backfills",
     "CallLedger",
     "Claims",
+    "Days",
     "Delivery",
     "HeldBody",
     "HeldId",
@@ -35,6 +29,7 @@ __all__ = [
     "PaidRun",
     "Place",
     "ReceivedDetails",
+    "RestingCall",
     "RunLedger",
     "RunWish",
     "Waiting",

@@ -65,7 +65,7 @@ class ScoreTables:
                 yield Rows(call_ids, tables)
 
         landing = Landing(self._lake, self._database, self._calls, SCORE_TABLES)
-        for landed in landing.land(days, rows_of, self._calls.mark_scored):
+        for landed in landing.land(days, rows_of, self._calls.days.mark_scored):
             yield ScoreDay(landed.day, landed.rows, unscored[landed.day], landed.problem)
 
     def refresh_views(self) -> None:

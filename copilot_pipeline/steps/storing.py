@@ -38,15 +38,16 @@ class Storing:
     def __init__(self, lake: Lake, ledger: CallLedger, dialect: str) -> None:
         self._lake = lake
         self._ledger = ledger
+        self._days = ledger.days
         self._dialect = dialect
 
     def store(self, day: date) -> StoredDay:
         """Stores a day, and anew the days that its calls have moved away from."""
         for other in self._days_left_behind(day) - {day}:
-            with self._ledger.alone_with(other):
+            with self._days.alone_with(other):
                 self._write(other)
-        with self._ledger.alone_with(day):
-            if self._ledger.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
+        with self._days.alone_with(day):
+            if self._days.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
                 return self._write(day)
         return StoredDay(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
 
@@ -58,8 +59,8 @@ class Storing:
         left_behind: set[date] = set()
         to_look_at = [day]
         while to_look_at:
-            for old_day, call_ids in self._ledger.moved_calls(to_look_at.pop()).items():
-                with self._ledger.alone_with(old_day):
+            for old_day, call_ids in self._days.moved_calls(to_look_at.pop()).items():
+                with self._days.alone_with(old_day):
                     self._take_back(old_day, call_ids)
                 left_behind.add(old_day)
                 to_look_at.append(old_day)
@@ -75,14 +76,14 @@ class Storing:
             for part in ("listed", "details")
             if row[part] is not None
         ]
-        self._ledger.take_back(old_day, bodies, call_ids)
+        self._days.take_back(old_day, bodies, call_ids)
 
     def _write(self, day: date) -> StoredDay:
         as_of = self._ledger.now()
         # A call that has moved here just now, and whose bodies lie in another day's file, comes with the next time.
-        calls = [call for call in self._ledger.calls_of(day) if call.stored_date in (None, day)]
+        calls = [call for call in self._days.calls_of(day) if call.stored_date in (None, day)]
         # And one that has left just now takes its bodies along: the file that is written will not show it.
-        if leaving := self._ledger.left_out(day, [call.call_id for call in calls]):
+        if leaving := self._days.left_out(day, [call.call_id for call in calls]):
             self._take_back(day, leaving)
         earlier = _EarlierBodies(_stored_rows(self._lake, day))
         stored: list[HeldId] = []
@@ -90,12 +91,12 @@ class Storing:
             for start in range(0, len(calls), CALLS_PER_BATCH):
                 batch = calls[start : start + CALLS_PER_BATCH]
                 bodies = {call.call_id: earlier.of(call.call_id) for call in batch}
-                for held in self._ledger.held_bodies(list(bodies)):
+                for held in self._days.held_bodies(list(bodies)):
                     setattr(bodies[held.call_id], held.part, held.body)
                     stored.append((held.call_id, held.part, held.received_at))
                 writer.append(_rows(day, self._dialect, batch, bodies))
-            self._ledger.begin_storing(day)
-        self._ledger.mark_stored(day, calls, stored, as_of)
+            self._days.begin_storing(day)
+        self._days.mark_stored(day, calls, stored, as_of)
         return StoredDay(day, len(calls), was_rewritten=True)
 
 

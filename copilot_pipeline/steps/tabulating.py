@@ -50,7 +50,7 @@ class Tabulating:
 
     def days_to_tabulate(self, days: Sequence[date]) -> list[date]:
         """The days asked for, and those whose tables still show a call that moved away. Newest first."""
-        return sorted({*days, *self._ledger.days_that_lost_a_call()}, reverse=True)
+        return sorted({*days, *self._ledger.days.that_lost_a_call()}, reverse=True)
 
     def tabulate(self, days: Sequence[date]) -> Iterator[TabulatedDay]:
         """Replaces days in all four tables."""
@@ -68,7 +68,7 @@ class Tabulating:
 
     def _before_commit(self, connection: Connection, day: date) -> None:
         self._runs.keep_scored_texts(connection, day)
-        self._ledger.mark_tabulated(connection, day)
+        self._ledger.days.mark_tabulated(connection, day)
 
     def _rows(self, day: date, batch: pa.Table) -> tuple[CallRows, int]:
         rows = CallRows(day)

@@ -62,13 +62,13 @@ def keep(ledger: CallLedger, call_id: str = "c-1", *, version: str = "v1", body:
 
 def bodies_of(ledger: CallLedger, *call_ids: str) -> dict[tuple[str, str], bytes]:
     """The bodies the ledger holds, by call and part."""
-    return {(held.call_id, held.part): held.body for held in ledger.held_bodies(call_ids or ("c-1",))}
+    return {(held.call_id, held.part): held.body for held in ledger.days.held_bodies(call_ids or ("c-1",))}
 
 
 def store(ledger: CallLedger, day: date = DAY) -> tuple[list[LedgerCall], list[HeldBody]]:
     """A day is stored, as the ledger knows it now."""
-    calls = ledger.calls_of(day)
-    bodies = list(ledger.held_bodies([call.call_id for call in calls]))
+    calls = ledger.days.calls_of(day)
+    bodies = list(ledger.days.held_bodies([call.call_id for call in calls]))
     mark_stored(ledger, calls, bodies, day)
     return calls, bodies
 
@@ -76,4 +76,4 @@ def store(ledger: CallLedger, day: date = DAY) -> tuple[list[LedgerCall], list[H
 def mark_stored(ledger: CallLedger, calls: Sequence[LedgerCall], bodies: Sequence[HeldBody], day: date = DAY) -> None:
     """The raw file of the day holds these."""
     held = [(body.call_id, body.part, body.received_at) for body in bodies]
-    ledger.mark_stored(day, calls, held, ledger.now())
+    ledger.days.mark_stored(day, calls, held, ledger.now())

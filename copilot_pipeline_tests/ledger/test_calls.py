@@ -63,7 +63,7 @@ def test_a_call_that_is_not_ready_costs_nothing(ledger: CallLedger, readiness: R
     """Only ready calls are asked for; the others are known, with their list item."""
     record(ledger, listed(readiness=readiness))
     assert wanted_ids(ledger) == []
-    assert [call.readiness for call in ledger.calls_of(DAY)] == [readiness]
+    assert [call.readiness for call in ledger.days.calls_of(DAY)] == [readiness]
     assert bodies_of(ledger) == {("c-1", "listed"): b"as first listed"}
 
 
@@ -90,7 +90,7 @@ def test_one_page_may_show_a_call_twice(ledger: CallLedger) -> None:
     """Calls shift between pages while a listing runs: shown twice, the later item counts and nothing fails."""
     record(ledger, listed(content="first"), listed(content="second"), listed("c-2"))
     assert bodies_of(ledger) == {("c-1", "listed"): b"second"}
-    assert len(ledger.calls_of(DAY)) == 2
+    assert len(ledger.days.calls_of(DAY)) == 2
 
 
 def test_the_item_is_kept_only_when_it_changed(ledger: CallLedger) -> None:
@@ -99,10 +99,10 @@ def test_the_item_is_kept_only_when_it_changed(ledger: CallLedger) -> None:
     store(ledger)
     record(ledger, listed())
     assert bodies_of(ledger) == {}
-    assert not ledger.needs_storing(DAY)
+    assert not ledger.days.needs_storing(DAY)
     record(ledger, listed(content="another title"))
     assert bodies_of(ledger) == {("c-1", "listed"): b"another title"}
-    assert ledger.needs_storing(DAY)
+    assert ledger.days.needs_storing(DAY)
 
 
 def test_the_day_is_that_of_the_zone(database: Database) -> None:
@@ -123,9 +123,9 @@ def test_a_call_the_list_no_longer_shows_is_gone(ledger: CallLedger) -> None:
     store(ledger)
     began_at = record(ledger, listed())
     assert mark_gone(ledger, began_at) == 1
-    assert {call.call_id: call.gone_at is not None for call in ledger.calls_of(DAY)} == {"c-1": False, "c-2": True}
+    assert {call.call_id: call.gone_at is not None for call in ledger.days.calls_of(DAY)} == {"c-1": False, "c-2": True}
     assert wanted_ids(ledger) == ["c-1"]
-    assert ledger.needs_storing(DAY)
+    assert ledger.days.needs_storing(DAY)
     assert mark_gone(ledger, began_at) == 0
 
 
@@ -144,7 +144,7 @@ def test_a_call_that_comes_back_is_there_again(ledger: CallLedger) -> None:
     store(ledger)
     record(ledger, listed())
     assert wanted_ids(ledger) == ["c-1"]
-    assert ledger.needs_storing(DAY)
+    assert ledger.days.needs_storing(DAY)
 
 
 # --- fetching ----------------------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_an_unreadable_body_is_kept_and_set_aside(ledger: CallLedger, database: 
     ledger.keep_details([received])
     ledger.keep_details([received])
     assert wanted_ids(ledger) == []
-    assert [call.quarantine_reason for call in ledger.calls_of(DAY)] == ["$: not JSON"]
+    assert [call.quarantine_reason for call in ledger.days.calls_of(DAY)] == ["$: not JSON"]
     assert bodies_of(ledger)["c-1", "details"] == b"\xff broken"
     with database.connection() as connection:
         rows = connection.execute("SELECT call_id, call_date, reason, body FROM copilot_ops.quarantine").fetchall()
@@ -197,7 +197,7 @@ def test_readable_details_lift_the_quarantine(ledger: CallLedger) -> None:
     record(ledger, listed())
     ledger.keep_details([ReceivedDetails(WantedCall("c-1", DAY, "v1"), pack(b"x"), "$: not JSON")])
     keep(ledger, version="v2")
-    assert [call.quarantine_reason for call in ledger.calls_of(DAY)] == [None]
+    assert [call.quarantine_reason for call in ledger.days.calls_of(DAY)] == [None]
 
 
 def test_several_details_are_kept_at_once(ledger: CallLedger) -> None:
@@ -243,9 +243,9 @@ def test_a_passing_problem_does_not_hold_a_call_back(ledger: CallLedger) -> None
 
 def test_a_day_never_stored_needs_it(ledger: CallLedger) -> None:
     """A day without calls is stored once as well: an empty day is told from a day never looked at."""
-    assert ledger.needs_storing(DAY)
+    assert ledger.days.needs_storing(DAY)
     store(ledger)
-    assert not ledger.needs_storing(DAY)
+    assert not ledger.days.needs_storing(DAY)
 
 
 def test_a_stored_body_leaves_the_ledger(ledger: CallLedger) -> None:
@@ -254,37 +254,37 @@ def test_a_stored_body_leaves_the_ledger(ledger: CallLedger) -> None:
     keep(ledger)
     store(ledger)
     assert bodies_of(ledger, "c-1", "c-2") == {}
-    assert not ledger.needs_storing(DAY)
-    assert [call.stored_date for call in ledger.calls_of(DAY)] == [DAY, DAY]
+    assert not ledger.days.needs_storing(DAY)
+    assert [call.stored_date for call in ledger.days.calls_of(DAY)] == [DAY, DAY]
 
 
 def test_what_arrives_while_a_day_is_stored_stays(ledger: CallLedger) -> None:
     """A body or a change that came after the file was read out is still there, and the day is stored again."""
     record(ledger, listed(), listed("c-2"))
-    calls = ledger.calls_of(DAY)
-    bodies = list(ledger.held_bodies(["c-1", "c-2"]))
+    calls = ledger.days.calls_of(DAY)
+    bodies = list(ledger.days.held_bodies(["c-1", "c-2"]))
     keep(ledger, body=b"late")
     record(ledger, listed("c-2", content="late"))
     mark_stored(ledger, calls, bodies)
     assert bodies_of(ledger, "c-1", "c-2") == {("c-1", "details"): b"late", ("c-2", "listed"): b"late"}
-    assert ledger.needs_storing(DAY)
+    assert ledger.days.needs_storing(DAY)
     store(ledger)
-    assert not ledger.needs_storing(DAY)
+    assert not ledger.days.needs_storing(DAY)
 
 
 def test_a_call_that_goes_while_a_day_is_stored_stays_due(ledger: CallLedger) -> None:
     """Marked gone after the file was read out, the call is stored again as gone."""
     record(ledger, listed())
-    calls, bodies = ledger.calls_of(DAY), list(ledger.held_bodies(["c-1"]))
+    calls, bodies = ledger.days.calls_of(DAY), list(ledger.days.held_bodies(["c-1"]))
     mark_gone(ledger, ledger.now())
     mark_stored(ledger, calls, bodies)
-    assert ledger.needs_storing(DAY)
+    assert ledger.days.needs_storing(DAY)
 
 
 def test_calls_come_in_the_order_of_their_bytes(ledger: CallLedger) -> None:
     """The order of a day does not hang on the database's locale."""
     record(ledger, *(listed(call_id) for call_id in ("b", "A", "a", "B", "_", "é")))
-    assert [call.call_id for call in ledger.calls_of(DAY)] == ["A", "B", "_", "a", "b", "é"]
+    assert [call.call_id for call in ledger.days.calls_of(DAY)] == ["A", "B", "_", "a", "b", "é"]
 
 
 def test_one_process_at_a_time_stores_a_day(ledger: CallLedger) -> None:
@@ -293,20 +293,20 @@ def test_one_process_at_a_time_stores_a_day(ledger: CallLedger) -> None:
     is_in, may_leave = threading.Event(), threading.Event()
 
     def first() -> None:
-        with ledger.alone_with(DAY):
+        with ledger.days.alone_with(DAY):
             is_in.set()
             may_leave.wait(10)
             order.append("first")
 
     def second() -> None:
-        with ledger.alone_with(DAY):
+        with ledger.days.alone_with(DAY):
             order.append("second")
 
     threads = [threading.Thread(target=first), threading.Thread(target=second)]
     threads[0].start()
     assert is_in.wait(10)
     threads[1].start()
-    with ledger.alone_with(NEXT_DAY):
+    with ledger.days.alone_with(NEXT_DAY):
         order.append("another day")
     may_leave.set()
     for thread in threads:
@@ -328,25 +328,25 @@ def moved(ledger: CallLedger) -> None:
 def test_a_call_that_moved_is_known_to_both_days(ledger: CallLedger) -> None:
     """Both days say in whose raw file the body still lies; a third knows nothing of it."""
     moved(ledger)
-    assert ledger.moved_calls(DAY) == {DAY: ["c-1"]}
-    assert ledger.moved_calls(NEXT_DAY) == {DAY: ["c-1"]}
-    assert ledger.moved_calls(DAY - timedelta(days=1)) == {}
+    assert ledger.days.moved_calls(DAY) == {DAY: ["c-1"]}
+    assert ledger.days.moved_calls(NEXT_DAY) == {DAY: ["c-1"]}
+    assert ledger.days.moved_calls(DAY - timedelta(days=1)) == {}
     assert wanted_ids(ledger) == ["c-2"]
 
 
 def test_a_moved_call_is_stored_on_its_new_day_only(ledger: CallLedger) -> None:
     """Taken back, its body waits for the new day, and the old day is stale until it is stored without it."""
     moved(ledger)
-    ledger.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"details")], ["c-1"])
-    assert ledger.moved_calls(DAY) == {}
-    assert ledger.needs_storing(DAY)
-    assert ledger.needs_storing(NEXT_DAY)
-    assert ledger.days_that_lost_a_call() == [DAY]
+    ledger.days.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"details")], ["c-1"])
+    assert ledger.days.moved_calls(DAY) == {}
+    assert ledger.days.needs_storing(DAY)
+    assert ledger.days.needs_storing(NEXT_DAY)
+    assert ledger.days.that_lost_a_call() == [DAY]
     assert bodies_of(ledger)["c-1", "details"] == b"details"
     assert [call.call_id for call in store(ledger, NEXT_DAY)[0]] == ["c-1"]
     assert [call.call_id for call in store(ledger, DAY)[0]] == ["c-2"]
-    assert not ledger.needs_storing(DAY)
-    assert not ledger.needs_storing(NEXT_DAY)
+    assert not ledger.days.needs_storing(DAY)
+    assert not ledger.days.needs_storing(NEXT_DAY)
     assert bodies_of(ledger) == {}
 
 
@@ -354,7 +354,7 @@ def test_taking_back_never_overwrites_what_is_newer(ledger: CallLedger) -> None:
     """A body that arrived since is newer than the one in the old raw file."""
     moved(ledger)
     keep(ledger, version="v2", body=b"newer")
-    ledger.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
+    ledger.days.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
     assert bodies_of(ledger)["c-1", "details"] == b"newer"
 
 
@@ -362,36 +362,36 @@ def test_a_call_that_is_stored_elsewhere_by_now_is_not_taken_back(ledger: CallLe
     """Who read of the move before another stored the new day brings nothing old into it."""
     moved(ledger)
     keep(ledger, version="v2", body=b"newer")
-    ledger.take_back(DAY, [], ["c-1"])
+    ledger.days.take_back(DAY, [], ["c-1"])
     store(ledger, NEXT_DAY)
-    ledger.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
+    ledger.days.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
     assert bodies_of(ledger) == {}
-    assert not ledger.needs_storing(NEXT_DAY)
+    assert not ledger.days.needs_storing(NEXT_DAY)
 
 
 def test_a_call_that_moves_while_its_day_is_written_keeps_its_bodies(ledger: CallLedger) -> None:
     """The file of the day it left shows it still: that day is stored again, and the new day has all it needs."""
     record(ledger, listed())
     keep(ledger, body=b"details")
-    calls, bodies = ledger.calls_of(DAY), list(ledger.held_bodies(["c-1"]))
+    calls, bodies = ledger.days.calls_of(DAY), list(ledger.days.held_bodies(["c-1"]))
     record(ledger, listed(started_at=NOON + timedelta(days=1)))
     mark_stored(ledger, calls, bodies)
     assert bodies_of(ledger)["c-1", "details"] == b"details"
-    assert ledger.needs_storing(DAY)
-    assert ledger.needs_storing(NEXT_DAY)
+    assert ledger.days.needs_storing(DAY)
+    assert ledger.days.needs_storing(NEXT_DAY)
 
 
 def test_the_tables_of_a_day_that_lost_a_call_are_stale_until_made(ledger: CallLedger, database: Database) -> None:
     """The mark goes with the transaction that loads the tables: rolled back, it stays."""
     moved(ledger)
-    ledger.take_back(DAY, [], ["c-1"])
+    ledger.days.take_back(DAY, [], ["c-1"])
     with contextlib.suppress(InterruptedError), database.transaction() as connection:
-        ledger.mark_tabulated(connection, DAY)
+        ledger.days.mark_tabulated(connection, DAY)
         raise InterruptedError
-    assert ledger.days_that_lost_a_call() == [DAY]
+    assert ledger.days.that_lost_a_call() == [DAY]
     with database.transaction() as connection:
-        ledger.mark_tabulated(connection, DAY)
-    assert ledger.days_that_lost_a_call() == []
+        ledger.days.mark_tabulated(connection, DAY)
+    assert ledger.days.that_lost_a_call() == []
 
 
 @given(st.binary(max_size=5000))

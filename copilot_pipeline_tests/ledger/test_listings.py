@@ -58,7 +58,7 @@ def test_a_page_and_its_position_are_one(ledger: CallLedger, listings: Listings)
     with pytest.raises(Exception, match="NUL"):
         listings.record_page(WINDOW, [listed("c-2"), listed("c\x00")], next_skip=200)
     assert listings.place(WINDOW, ordered_at).skip == 100
-    assert [call.call_id for call in ledger.calls_of(DAY)] == ["c-1"]
+    assert [call.call_id for call in ledger.days.calls_of(DAY)] == ["c-1"]
 
 
 def test_a_day_is_listed_once_for_an_order(ledger: CallLedger, listings: Listings) -> None:

@@ -50,7 +50,7 @@ class World:
 
     def gone(self) -> list[str]:
         """The calls marked as gone."""
-        return [call.call_id for call in self.calls.calls_of(DAY) if call.gone_at is not None]
+        return [call.call_id for call in self.calls.days.calls_of(DAY) if call.gone_at is not None]
 
 
 def test_killed_at_page_3_it_goes_on_at_page_4(database: Database) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.database import Database
 from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import CallLedger, ReceivedDetails
+from copilot_pipeline.ledger import CallLedger, Days, ReceivedDetails
 from copilot_pipeline.ledger.bodies import pack
 from copilot_pipeline.steps.storing import Storing
 from copilot_pipeline.tables import RAW_CALL_DETAILS
@@ -29,8 +29,8 @@ class Died(BaseException):
     """The process ends here."""
 
 
-class _MortalLedger(CallLedger):
-    """A ledger whose process dies before it can say that a day is stored, once for each time it is told to."""
+class _MortalDays(Days):
+    """Days whose process dies before it can say that one is stored, once for each time it is told to."""
 
     dies = False
 
@@ -45,7 +45,8 @@ class _MortalLedger(CallLedger):
 class World:
     """Two days, and what is true of each call."""
 
-    ledger: _MortalLedger
+    ledger: CallLedger
+    stored: _MortalDays
     lake: Lake
     storing: Storing = field(init=False)
     days: dict[str, int] = field(default_factory=dict)
@@ -72,10 +73,10 @@ class World:
 
     def store(self, day: int, *, and_die: bool = False) -> None:
         """A day is stored; or its process dies just before it can say so."""
-        self.ledger.dies = and_die
+        self.stored.dies = and_die
         with suppress(Died):
             self.storing.store(DAYS[day])
-        self.ledger.dies = False
+        self.stored.dies = False
 
     def files(self) -> dict[str, list[tuple[int, bytes | None, bytes | None]]]:
         """The rows of all raw files by call: day, list item, details."""
@@ -104,7 +105,9 @@ def world_of(database: Database, folder: str) -> World:
     """An empty one."""
     with database.connection() as connection:
         connection.execute("TRUNCATE copilot_ops.calls, copilot_ops.bodies, copilot_ops.days, copilot_ops.listings")
-    return World(_MortalLedger(database, ZoneInfo("UTC")), Lake(folder))
+    ledger = CallLedger(database, ZoneInfo("UTC"))
+    ledger.days = stored = _MortalDays(database)
+    return World(ledger, stored, Lake(folder))
 
 
 _STEP = st.one_of(
@@ -134,7 +137,7 @@ def test_each_call_is_in_its_own_day_with_its_newest_bodies(
         for day in (1, 0):
             world.store(day)
         assert world.files() == world.expected()
-        assert not any(world.ledger.needs_storing(day) for day in DAYS)
+        assert not any(world.ledger.days.needs_storing(day) for day in DAYS)
 
 
 def test_calls_that_cross_keep_their_newest_details(database: Database, home: Path) -> None:
