@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import dagster as dg
 
 from copilot_pipeline.assets.partitions import DAYS, OWNERS, LandedDays, column_schema, days_of, fail_if
-from copilot_pipeline.assets.waiting import giving_back, pass_on
+from copilot_pipeline.assets.waiting import CLARI_POOL, giving_back, pass_on
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 from copilot_pipeline.tables import RAW_CALL_DETAILS
 
@@ -23,7 +23,7 @@ RETRY_TAG = "dagster/retry_number"
     + " Days already complete cost one list request; a call is fetched again only when its status moved.",
     partitions_def=DAYS,
     backfill_policy=dg.BackfillPolicy.multi_run(DAYS_PER_RUN),
-    pool="clari_copilot",
+    pool=CLARI_POOL,
     group_name="raw",
     kinds={"parquet"},
     owners=OWNERS,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from copilot_pipeline.assets.partitions import OWNERS, spec
-from copilot_pipeline.assets.waiting import giving_back
+from copilot_pipeline.assets.waiting import CLARI_POOL, giving_back
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.steps.crm_mirror import MirrorRead
@@ -21,7 +21,7 @@ def _snapshot(table: Table, refresh: Callable[[Runtime, ClariClient], int]) -> d
     @dg.multi_asset(
         name=f"{table.name}_snapshot",
         specs=[spec(table, group="reference", kinds=["parquet", "postgres"], partitioned=False)],
-        pool="clari_copilot",
+        pool=CLARI_POOL,
     )
     def snapshot(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
         with runtime.clari(DOOR) as client:
@@ -43,7 +43,7 @@ def _mirrored(what: str, description: str, read: Callable[[Runtime, ClariClient]
         name=f"raw_{what}",
         description=description,
         deps=[CALLS.name],
-        pool="clari_copilot",
+        pool=CLARI_POOL,
         group_name="deals",
         kinds={"postgres"},
         owners=OWNERS,

@@ -11,6 +11,7 @@ from copilot_pipeline.runtime import BACKFILL_TAG, Runtime
 from copilot_pipeline.tables import CALLS
 
 Report = TypeVar("Report")
+CLARI_POOL = "clari_copilot"  # of the assets that cost Clari Copilot requests: one run at a time
 # Dagster starts a run anew that fails with these tags; it waits in the queue for as long as the valve is shut.
 _ON_FAILURE = "dagster/retry_on_asset_or_op_failure"
 _AGAIN = {"dagster/max_retries": "1000", _ON_FAILURE: "true"}
@@ -30,7 +31,7 @@ def giving_back(context: dg.AssetExecutionContext, runtime: Runtime, reports: It
             raise
         if _is_cancelled(context, runtime):
             raise dg.Failure(f"{spent} Its backfill is cancelled: the rest is left.", allow_retries=False) from None
-        context.instance.event_log_storage.set_concurrency_slots("clari_copilot", 0)
+        context.instance.event_log_storage.set_concurrency_slots(CLARI_POOL, 0)
         context.instance.add_run_tags(context.run.run_id, _AGAIN)
         raise dg.Failure(f"{spent} The rest of this run waits in the queue until then.") from None
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from copilot_pipeline.assets.raw import DAYS_PER_RUN
+from copilot_pipeline.automation.jobs import UNDER_WAY
 from copilot_pipeline.automation.schedules import daily_calls
 from copilot_pipeline.automation.watcher import watcher, why_closed
 from copilot_pipeline.ledger.backfills import Backfill, chunks
@@ -17,13 +18,7 @@ RUNS_AHEAD = 2
 FIRST_REST = timedelta(minutes=1)  # of days whose run failed; twice as long each time
 LONGEST_REST = timedelta(hours=6)
 _FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
+_UNDER_WAY = [*UNDER_WAY, dg.DagsterRunStatus.CANCELING]  # its days are not free before it has ended
 
 
 @dg.sensor(

@@ -5,6 +5,8 @@ from contextlib import suppress
 
 import dagster as dg
 
+from copilot_pipeline.assets.raw import DAGSTER_BACKFILL_TAG
+from copilot_pipeline.assets.waiting import CLARI_POOL
 from copilot_pipeline.automation.backfilling import backfill_sensor
 from copilot_pipeline.automation.following import DOORS, open_runs
 from copilot_pipeline.automation.jobs import (
@@ -21,8 +23,6 @@ from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, PipelineError
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 from copilot_pipeline.steps.polling import DOOR as POLLING
-
-POOL = "clari_copilot"
 
 
 @dg.sensor(
@@ -74,7 +74,7 @@ def budget_valve(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     backfills = everybody or why_closed(runtime, BACKFILL)
     if everybody is None and backfills is not None and _next_in_queue_may_pass(context.instance):
         backfills = None
-    set_valve(context.instance, POOL, is_open=backfills is None)
+    set_valve(context.instance, CLARI_POOL, is_open=backfills is None)
     for pool in (POLLING_POOL, ARRIVALS_POOL):  # the reserve is theirs: shut only by what shuts out everybody
         set_valve(context.instance, pool, is_open=everybody is None)
     return dg.SkipReason(f"shut: {backfills}" if backfills else "open")
@@ -98,9 +98,9 @@ def _next_in_queue_may_pass(instance: dg.DagsterInstance) -> bool:
     """With only the reserve left, the valve opens for a run that is no backfill and goes before those that are."""
     queued = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), limit=100)
     return any(
-        _goes_first(run) and BACKFILL_TAG not in run.tags and "dagster/backfill" not in run.tags
+        _goes_first(run) and BACKFILL_TAG not in run.tags and DAGSTER_BACKFILL_TAG not in run.tags
         for run in queued
-        if _waits_for(run, POOL)
+        if _waits_for(run, CLARI_POOL)
     )
 
 

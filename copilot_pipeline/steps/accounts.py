@@ -8,7 +8,6 @@ from typing import Any
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.clari.reference import parse_account
 from copilot_pipeline.database import Database
-from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.records import Account
 from copilot_pipeline.steps.crm_mirror import CrmMirror, MirroredKind, MirroredRecord, MirrorRead
@@ -42,18 +41,12 @@ class Accounts:
         """Replaces `accounts`. Costs no request. Returns the rows."""
         with self._database.connection() as connection:
             from_calls = connection.execute(_FROM_CALLS).fetchall()
-        records = self._mirror.records()
-        rows = [_row(row, *_record(row[0], records.get(row[0]))) for row in from_calls]
+        records = self._mirror.records(parse_account)
+        rows = []
+        for row in from_calls:
+            read_at, account = records.get(row[0], (None, None))
+            rows.append(_row(row, read_at, account))
         return replace_snapshot(self._lake, self._database, ACCOUNTS, rows)
-
-
-def _record(account_id: str, kept: tuple[datetime, bytes] | None) -> tuple[datetime | None, Account | None]:
-    if kept is None:
-        return None, None
-    try:
-        return kept[0], parse_account(kept[1], account_id)
-    except UnreadableBody:
-        return kept[0], None
 
 
 def _row(from_calls: tuple[Any, ...], read_at: datetime | None, account: Account | None) -> tuple[object, ...]:

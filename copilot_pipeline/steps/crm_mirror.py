@@ -7,12 +7,21 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from copilot_pipeline.database import Database
-from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, NotFound, PipelineError, TemporaryFailure
+from copilot_pipeline.errors import (
+    BudgetSpent,
+    CredentialsRefused,
+    NotFound,
+    PipelineError,
+    TemporaryFailure,
+    UnreadableBody,
+)
 from copilot_pipeline.ledger.bodies import pack, unpack
 from copilot_pipeline.steps.progress import Progress
 
+Record = TypeVar("Record")
 # Each of these was tried for a while already: an outage is not waited for once a record.
 MOST_FAILURES_IN_A_ROW = 5
 
@@ -102,13 +111,20 @@ class CrmMirror:
             return isinstance(error, TemporaryFailure)
         return False
 
-    def records(self) -> dict[str, tuple[datetime, bytes]]:
-        """What is kept: when it was read, and the body, by id."""
+    def records(self, parse: Callable[[bytes, str], Record]) -> dict[str, tuple[datetime, Record | None]]:
+        """What is kept, by id: when it was read, and the record; None where its body cannot be read."""
+
+        def parsed(body: bytes, identity: str) -> Record | None:
+            try:
+                return parse(body, identity)
+            except UnreadableBody:
+                return None
+
         with self._database.connection() as connection:
             rows = connection.execute(
                 f"SELECT {self._kind.key}, read_at, body FROM copilot_ops.{self._kind.table} WHERE body IS NOT NULL"
             ).fetchall()
-        return {str(row[0]): (row[1], unpack(row[2])) for row in rows}
+        return {identity: (read_at, parsed(unpack(body), identity)) for identity, read_at, body in rows}
 
     def _wanted(self) -> list[str]:
         table, key = self._kind.table, self._kind.key

@@ -10,7 +10,6 @@ from copilot_pipeline.analysis.outcomes import outcome_of
 from copilot_pipeline.clari import ClariClient
 from copilot_pipeline.clari.reference import parse_deal
 from copilot_pipeline.database import Database
-from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.lake import Lake
 from copilot_pipeline.records import Deal
 from copilot_pipeline.settings.answers import OutcomeSettings
@@ -66,18 +65,12 @@ class Deals:
         """Replaces `deals`. Costs no request. Returns the rows."""
         with self._database.connection() as connection:
             from_calls = connection.execute(_FROM_CALLS).fetchall()
-        records = self._mirror.records()
-        rows = [_row(row, *_record(row[0], records.get(row[0])), self._outcomes) for row in from_calls]
+        records = self._mirror.records(parse_deal)
+        rows = []
+        for row in from_calls:
+            read_at, deal = records.get(row[0], (None, None))
+            rows.append(_row(row, read_at, deal, self._outcomes))
         return replace_snapshot(self._lake, self._database, DEALS, rows)
-
-
-def _record(deal_id: str, kept: tuple[datetime, bytes] | None) -> tuple[datetime | None, Deal | None]:
-    if kept is None:
-        return None, None
-    try:
-        return kept[0], parse_deal(kept[1], deal_id)
-    except UnreadableBody:
-        return kept[0], None
 
 
 def _row(
