@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from copilot_pipeline.assets import ALL_ASSETS
-from copilot_pipeline.automation.checks import ALL_CHECKS
-from copilot_pipeline.automation.schedules import ALL_JOBS, ALL_SCHEDULES
-from copilot_pipeline.automation.sensors import ALL_SENSORS
-from copilot_pipeline.ledger.claims import RUNS, Claims
+from copilot_pipeline.defs.assets import ALL_ASSETS
+from copilot_pipeline.defs.automation.schedules import ALL_JOBS, ALL_SCHEDULES
+from copilot_pipeline.defs.automation.sensors import ALL_SENSORS
+from copilot_pipeline.defs.checks import ALL_CHECKS
 from copilot_pipeline.runtime import Runtime, current_runtime
+from copilot_pipeline.state.locks import RUNS, Claims
 
 
 @dg.resource(description="The pipeline's parts, made from the environment and pipeline.yaml.")

@@ -12,37 +12,37 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from copilot_pipeline.clari import ClariClient, dialect_named
-from copilot_pipeline.database import Database, open_database
+from copilot_pipeline.clients.clari import ClariClient, dialect_named
+from copilot_pipeline.clients.http import HttpCaller, RetryPolicy
+from copilot_pipeline.clients.rate_limiter import SharedGate
+from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_caller
+from copilot_pipeline.config.loading import Settings, load_settings
 from copilot_pipeline.delivery.incidents import Problem
+from copilot_pipeline.delivery.service import Outgoing
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError
-from copilot_pipeline.http import HttpCaller, RetryPolicy
-from copilot_pipeline.lake import Lake
-from copilot_pipeline.ledger import Arrivals, Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
-from copilot_pipeline.ledger.claims import SCORING
-from copilot_pipeline.ledger.page_size import PageSize
-from copilot_pipeline.ledger.rescores import Rescores
-from copilot_pipeline.outgoing import Outgoing
-from copilot_pipeline.pacing import SharedGate
-from copilot_pipeline.semarize import Kit, SemarizeClient, make_caller
-from copilot_pipeline.settings.loading import Settings, load_settings
-from copilot_pipeline.steps.accounts import Accounts
-from copilot_pipeline.steps.deals import Deals
-from copilot_pipeline.steps.extraction import Extraction
-from copilot_pipeline.steps.hints import WEBHOOK, Hints
-from copilot_pipeline.steps.intending import ScoringRules
-from copilot_pipeline.steps.polling import Polling, PollingRules
-from copilot_pipeline.steps.progress import Progress, Silence
-from copilot_pipeline.steps.reference import Reference
-from copilot_pipeline.steps.rescoring import Rescoring
-from copilot_pipeline.steps.score_tables import ScoreTables
-from copilot_pipeline.steps.scoring import Scoring
-from copilot_pipeline.steps.storing import Storing
-from copilot_pipeline.steps.tabulating import Tabulating
+from copilot_pipeline.extract.accounts import Accounts
+from copilot_pipeline.extract.deals import Deals
+from copilot_pipeline.extract.details import Extraction
+from copilot_pipeline.extract.polling import Polling, PollingRules
+from copilot_pipeline.extract.raw_partitions import Storing
+from copilot_pipeline.extract.reference import Reference
+from copilot_pipeline.extract.webhook_calls import WEBHOOK, Hints
+from copilot_pipeline.load.call_tables import Tabulating
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.postgres import Database, open_database
+from copilot_pipeline.progress import Progress, Silence
+from copilot_pipeline.score.rescore import Rescoring
+from copilot_pipeline.score.run_requests import ScoringRules
+from copilot_pipeline.score.runs import Scoring
+from copilot_pipeline.score.score_tables import ScoreTables
+from copilot_pipeline.state import Arrivals, Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
+from copilot_pipeline.state.locks import SCORING
+from copilot_pipeline.state.page_size import PageSize
+from copilot_pipeline.state.rescores import Rescores
 
 if TYPE_CHECKING:
+    from copilot_pipeline.marts.build import Answering
     from copilot_pipeline.report import Reading
-    from copilot_pipeline.steps.answering import Answering
 
 Report = TypeVar("Report")
 BACKFILL = "backfill"  # the one door that may not touch the reserve
@@ -348,7 +348,7 @@ class Runtime:
 
     def answering(self) -> Answering:
         """The marts. Only these need scipy, whose import takes longer than a day's run: imported when asked for."""
-        from copilot_pipeline.steps.answering import Answering
+        from copilot_pipeline.marts.build import Answering
 
         return Answering(self.lake, self.database, self.settings.pipeline.answers)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from copilot_pipeline.database import Database, database_url, open_database
-from copilot_pipeline.settings.environment import Environment
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.postgres import Database, database_url, open_database
 
 
 @pytest.fixture(scope="session")

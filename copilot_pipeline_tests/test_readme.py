@@ -6,9 +6,9 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from copilot_pipeline.cli import cli
-from copilot_pipeline.settings.environment import Environment
-from copilot_pipeline.settings.pipeline_file import PipelineFile
-from copilot_pipeline.tables import WAREHOUSE_TABLES
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.config.pipeline_file import PipelineFile
+from copilot_pipeline.load.tables import WAREHOUSE_TABLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -32,7 +32,7 @@ def refresh(runtime: Runtime, console: Console) -> dict[str, int]:
     """Makes the answers, and says how many there are."""
     began = time.monotonic()
     with console.status("making the answers: MEDDICC, coaching, claims, win/loss, open deals"):
-        from copilot_pipeline.orchestrate import materialize_answers
+        from copilot_pipeline.cli.materialize import materialize_answers
 
         rows = materialize_answers(runtime)
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())

@@ -17,10 +17,10 @@ from copilot_pipeline.cli.days import with_days
 from copilot_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from copilot_pipeline.ledger import Backfill
-    from copilot_pipeline.pacing import Week
+    from copilot_pipeline.clients.rate_limiter import Week
+    from copilot_pipeline.extract.backfill_plan import BackfillPlan
     from copilot_pipeline.runtime import Runtime
-    from copilot_pipeline.steps.planning import BackfillPlan
+    from copilot_pipeline.state import Backfill
 
 _LOOK_EVERY_SECONDS = 5
 RUNS_COUNTED = 8  # each by a request of its own; more are taken to be alike
@@ -104,7 +104,7 @@ def cancel(identity: int) -> None:
     """Start no further runs for a backfill. Runs that wait in the queue are cancelled; one under way ends as it would;
     what is there stays.
     """
-    from copilot_pipeline.orchestrate import cancel_queued
+    from copilot_pipeline.cli.materialize import cancel_queued
     from copilot_pipeline.runtime import BACKFILL_TAG, open_runtime
 
     with open_runtime(door="plan") as runtime:
@@ -117,12 +117,12 @@ def cancel(identity: int) -> None:
 
 
 def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
-    from copilot_pipeline.assets.raw import DAYS_PER_RUN
     from copilot_pipeline.cli.run import checked_days
-    from copilot_pipeline.ledger.backfills import chunks
+    from copilot_pipeline.defs.calls.raw import DAYS_PER_RUN
+    from copilot_pipeline.extract.backfill_plan import plan_backfill
+    from copilot_pipeline.extract.listing import Stretch
     from copilot_pipeline.runtime import BACKFILL
-    from copilot_pipeline.steps.listing import Stretch
-    from copilot_pipeline.steps.planning import plan_backfill
+    from copilot_pipeline.state.backfills import chunks
 
     days = checked_days(first, last)
     known, held = runtime.backfills.calls_held(first, last)
@@ -167,8 +167,8 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
 
 
 def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
+    from copilot_pipeline.extract.backfill_plan import end_of
     from copilot_pipeline.runtime import BACKFILL
-    from copilot_pipeline.steps.planning import end_of
 
     left = [] if backfill.finished_at else runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits))
     known, held = runtime.backfills.calls_held(backfill.first_day, backfill.last_day)

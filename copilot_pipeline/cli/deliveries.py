@@ -17,7 +17,7 @@ from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.cli.results import print_table
 
 if TYPE_CHECKING:
-    from copilot_pipeline.ledger.outbox import Listed, SinkState
+    from copilot_pipeline.delivery.outbox import Listed, SinkState
 
 
 @click.group("deliveries", invoke_without_command=True)
@@ -32,7 +32,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
     """What went where and when, what waits and why. With a subcommand: send, try again, list, export."""
     if context.invoked_subcommand is not None:
         return
-    from copilot_pipeline.ledger.outbox import STATES, Outbox
+    from copilot_pipeline.delivery.outbox import STATES, Outbox
     from copilot_pipeline.runtime import open_runtime
 
     unknown = set(states) - set(STATES)
@@ -119,7 +119,7 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
 def send(ignore_delay: bool, wait: float) -> None:
     """Send what waits. Exit 0 only if everything that was due went out."""
     from copilot_pipeline.cli.bars import Bars
-    from copilot_pipeline.ledger.outbox import Outbox
+    from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -145,7 +145,7 @@ def send(ignore_delay: bool, wait: float) -> None:
 @click.option("--route", help="Everything of this rule that was refused.")
 def retry(ids: tuple[int, ...], route: str | None) -> None:
     """Send refused or uncertain deliveries again. By id or by rule: what stood in the way is mended."""
-    from copilot_pipeline.ledger.outbox import Outbox
+    from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
     if not ids and route is None:
@@ -158,7 +158,7 @@ def retry(ids: tuple[int, ...], route: str | None) -> None:
 @click.argument("ids", nargs=-1, type=int, required=True)
 def confirm(ids: tuple[int, ...]) -> None:
     """Say that uncertain messages arrived: they are not sent again."""
-    from copilot_pipeline.ledger.outbox import Outbox
+    from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(door="deliveries") as runtime:
@@ -169,7 +169,7 @@ def confirm(ids: tuple[int, ...]) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def unlinked(as_json: bool) -> None:
     """List calls that cannot be written back, and why. No deal, no account, unknown system."""
-    from copilot_pipeline.ledger.outbox import Outbox
+    from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(door="deliveries") as runtime:
@@ -189,8 +189,8 @@ def unlinked(as_json: bool) -> None:
 def export(first: datetime, last: datetime, path: Path | None) -> None:
     """Write calls and scores as CSV for Sheets or Excel. A row a call, a column a brick."""
     from copilot_pipeline.delivery.export import write_csv
+    from copilot_pipeline.marts.scored_calls import bricks_between, scored_calls
     from copilot_pipeline.runtime import open_runtime
-    from copilot_pipeline.steps.candidates import bricks_between, scored_calls
 
     days = days_of(first, last)
     with open_runtime(door="deliveries") as runtime:

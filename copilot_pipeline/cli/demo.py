@@ -15,8 +15,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
-from copilot_pipeline.settings.environment import Environment
 
 if TYPE_CHECKING:
     from copilot_pipeline.runtime import Runtime

@@ -14,11 +14,11 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from copilot_pipeline.addresses import without_secrets
+from copilot_pipeline.config.loading import load_settings
+from copilot_pipeline.config.urls import without_secrets
+from copilot_pipeline.defs.instance import dagster_home, project_root
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.instance import dagster_home, project_root
 from copilot_pipeline.runtime import open_runtime
-from copilot_pipeline.settings.loading import load_settings
 
 STOP_WITHIN_SECONDS = 20
 _LOOK_EVERY_SECONDS = 0.5

@@ -19,7 +19,7 @@ from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.runtime import Runtime, open_runtime
 
 if TYPE_CHECKING:
-    from copilot_pipeline.semarize import Kit
+    from copilot_pipeline.clients.semarize import Kit
 
 
 _LONGEST_NAME = len("weekly budget")
@@ -133,8 +133,8 @@ def _semarize(runtime: Runtime) -> str:
 
 
 def _sink(runtime: Runtime, name: str) -> str:
+    from copilot_pipeline.config.routes import all_sinks
     from copilot_pipeline.delivery.sinks import build_sink
-    from copilot_pipeline.settings.routes import all_sinks
 
     build_sink(name, all_sinks(runtime.settings.pipeline.sinks)[name], runtime.settings.environment).close()
     return "has its address and keys (nothing is sent to try them)"

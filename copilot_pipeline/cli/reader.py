@@ -12,8 +12,8 @@ def command(name: str) -> None:
 
     What is added later, new views included, can be read too. The pipeline's own state (copilot_ops) cannot.
     """
+    from copilot_pipeline.load.warehouse.readers import grant_reader
     from copilot_pipeline.runtime import open_runtime
-    from copilot_pipeline.warehouse.readers import grant_reader
 
     with open_runtime() as runtime:
         password = grant_reader(runtime.database, name)

@@ -8,12 +8,12 @@ import sys
 
 import click
 
-from copilot_pipeline.database import open_database
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.postgres import open_database
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Door, Limits, receiver_app, serve
-from copilot_pipeline.receiver.proof import Secrets
-from copilot_pipeline.settings.environment import Environment
-from copilot_pipeline.settings.loading import load_settings
+from copilot_pipeline.receiver.auth import Secrets
 
 DEFAULT_PORT = 8800
 SHORTEST_SECRET = 16

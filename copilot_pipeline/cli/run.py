@@ -15,8 +15,8 @@ from copilot_pipeline.cli.bars import Bars
 from copilot_pipeline.cli.days import with_days
 from copilot_pipeline.cli.exits import NOT_DONE
 from copilot_pipeline.cli.loading import loading
+from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
-from copilot_pipeline.settings.loading import load_settings
 
 if TYPE_CHECKING:
     from copilot_pipeline.runtime import Runtime
@@ -65,9 +65,9 @@ def command(
 def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: bool, yes: bool, as_json: bool) -> None:
     """Says what it costs, asks, orders it and scores. The same command after a death goes on with the order."""
     days = checked_days(first, last)
-    from copilot_pipeline.ledger.rescores import Wanted
+    from copilot_pipeline.load.tables import SCORE_TABLES
     from copilot_pipeline.runtime import open_runtime
-    from copilot_pipeline.tables import SCORE_TABLES
+    from copilot_pipeline.state.rescores import Wanted
 
     with open_runtime(door="run") as runtime:
         rescoring = runtime.rescoring()
@@ -87,7 +87,7 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
     """The command's work; raises `Exit` with code 1 when something is left."""
     with loading():
-        from copilot_pipeline.orchestrate import EVERYTHING, materialize_days
+        from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
         from copilot_pipeline.runtime import open_runtime
     days = checked_days(first, last)
     console = Console(stderr=True)
@@ -141,7 +141,7 @@ def _deliver(runtime: Runtime, bars: Bars) -> None:
 
 def checked_days(first: date, last: date) -> tuple[date, ...]:
     """Both days included; raises `ConfigurationError` for a range that has no partitions."""
-    from copilot_pipeline.orchestrate import days_between
+    from copilot_pipeline.cli.materialize import days_between
 
     settings = load_settings()
     start = settings.environment.copilot_pipeline_first_day
@@ -158,7 +158,7 @@ def checked_days(first: date, last: date) -> tuple[date, ...]:
 
 
 def _counts(runtime: Runtime, days: tuple[date, ...]) -> dict[str, int]:
-    from copilot_pipeline.tables import CALL_TABLES, SEMARIZE_SCORES
+    from copilot_pipeline.load.tables import CALL_TABLES, SEMARIZE_SCORES
 
     with runtime.database.connection() as connection:
         counts = {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from copilot_pipeline.config.conditions import truth_of
+from copilot_pipeline.config.routes import ConditionSettings, kit_and_brick
 from copilot_pipeline.delivery.model import ScoredCall, Value
-from copilot_pipeline.settings.routes import ConditionSettings, kit_and_brick
-from copilot_pipeline.truth import truth_of
 
 
 def applies(condition: ConditionSettings | None, call: ScoredCall) -> bool:

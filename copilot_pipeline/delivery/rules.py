@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from copilot_pipeline.delivery.conditions import applies
-from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, plain
-from copilot_pipeline.delivery.messages import slack_message
-from copilot_pipeline.delivery.model import ScoredCall, Unlinked, Wish
-from copilot_pipeline.delivery.targets import record_id, same_record
-from copilot_pipeline.settings.routes import (
+from copilot_pipeline.config.routes import (
     ANNOUNCING,
     DEFAULT_MAX_AGE,
     RouteSettings,
@@ -21,6 +16,11 @@ from copilot_pipeline.settings.routes import (
     all_sinks,
     kit_and_brick,
 )
+from copilot_pipeline.delivery.conditions import applies
+from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, plain
+from copilot_pipeline.delivery.messages import slack_message
+from copilot_pipeline.delivery.model import ScoredCall, Unlinked, Wish
+from copilot_pipeline.delivery.targets import record_id, same_record
 
 ONCE = "once"  # the version of what is said once a call, however often it is scored
 EVENT_TYPE = "call.scored"

@@ -26,15 +26,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from copilot_pipeline.errors import TemporaryFailure
-from copilot_pipeline.ledger.inbox import Delivery, Outcome
-from copilot_pipeline.receiver.doors import Door
-from copilot_pipeline.receiver.flood import TokenBucket
-from copilot_pipeline.receiver.intake import RETRY_AFTER_SECONDS, Intake
+from copilot_pipeline.receiver.auth import Proof, Secrets, prove
+from copilot_pipeline.receiver.counters import Tally
+from copilot_pipeline.receiver.endpoints import Door
+from copilot_pipeline.receiver.ids import subjects_in
 from copilot_pipeline.receiver.payload import decode
-from copilot_pipeline.receiver.proof import Proof, Secrets, prove
 from copilot_pipeline.receiver.refusals import Refused, not_authentic
-from copilot_pipeline.receiver.subjects import subjects_in
-from copilot_pipeline.receiver.tally import Tally
+from copilot_pipeline.receiver.throttle import TokenBucket
+from copilot_pipeline.receiver.writer import RETRY_AFTER_SECONDS, Intake
+from copilot_pipeline.state.inbox import Delivery, Outcome
 
 HEALTH_IS_KNOWN_SECONDS = 1.0
 # A sender that is cut off while it still sends sees a broken connection instead of the answer: let it finish.

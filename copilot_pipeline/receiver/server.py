@@ -13,7 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.receiver.guard import protocol_with
+from copilot_pipeline.receiver.header_timeout import protocol_with
 
 STOP_WITHIN_SECONDS = 10
 BACKLOG = 2048

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from copilot_pipeline.analysis.intervals import percent
-from copilot_pipeline.report.contents import Coverage, Report
-from copilot_pipeline.report.words import plain, shortened, skill_name, some, spoken
+from copilot_pipeline.marts.intervals import percent
+from copilot_pipeline.report.formatting import plain, shortened, skill_name, some, spoken
+from copilot_pipeline.report.model import Coverage, Report
 
 # A share over fewer calls than these moves by chance alone.
 FEWEST_CALLS = 10

@@ -9,14 +9,14 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from copilot_pipeline.addresses import is_web_address
-from copilot_pipeline.analysis.intervals import percent
-from copilot_pipeline.report import pictures
-from copilot_pipeline.report.contents import Driver, Report
-from copilot_pipeline.report.glance import glance
+from copilot_pipeline.config.urls import is_web_address
+from copilot_pipeline.marts.intervals import percent
+from copilot_pipeline.report import charts
+from copilot_pipeline.report.charts.style import FONTS
+from copilot_pipeline.report.formatting import in_order, plain, score, shortened, skill_name, spoken
 from copilot_pipeline.report.headlines import headlines
-from copilot_pipeline.report.pictures.drawing import FONTS
-from copilot_pipeline.report.words import in_order, plain, score, shortened, skill_name, spoken
+from copilot_pipeline.report.kpis import glance
+from copilot_pipeline.report.model import Driver, Report
 
 # So much stands open on the page; the rest is one click away.
 SHOWN_COURSES = 8
@@ -35,7 +35,7 @@ def render(report: Report) -> str:
             report=report,
             headlines=headlines(report),
             tiles=glance(report),
-            pictures=pictures,
+            pictures=charts,
             fonts=FONTS,
             shown_courses=max(SHOWN_COURSES, sum(course.is_sliding for course in report.courses)),
             shown_claims=SHOWN_CLAIMS,
@@ -86,8 +86,8 @@ def _address(url: str | None) -> str | None:
     return url if url is not None and is_web_address(url) else None
 
 
-def _image(draw: pictures.Draw) -> str:
-    return f"data:image/svg+xml;base64,{b64encode(pictures.as_svg(draw)).decode()}"
+def _image(draw: charts.Draw) -> str:
+    return f"data:image/svg+xml;base64,{b64encode(charts.as_svg(draw)).decode()}"
 
 
 def _prose(text: str) -> str:

@@ -21,9 +21,9 @@ import psycopg
 from rich.console import Console
 from rich.table import Table
 
-from copilot_pipeline.database import database_url
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.postgres import database_url
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
-from copilot_pipeline.settings.environment import Environment
 
 DAYS = 14
 _BARE = """

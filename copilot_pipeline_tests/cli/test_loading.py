@@ -9,7 +9,7 @@ _LOADED = """
 import gc, sys
 from copilot_pipeline.cli.loading import loading
 with loading():
-    import copilot_pipeline.orchestrate
+    import copilot_pipeline.cli.materialize
     assert not gc.isenabled()
 import pyarrow as pa
 made = pa.array(["a", None]), pa.table({"n": [1.5, float("nan")]})

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from copilot_pipeline.database import Database
+from copilot_pipeline.config.routes import RouteSettings, SinkSettings
+from copilot_pipeline.delivery.dispatcher import Delivering
 from copilot_pipeline.delivery.model import BrickAnswer, KitRun, ScoredCall
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink
-from copilot_pipeline.settings.routes import RouteSettings, SinkSettings
-from copilot_pipeline.steps.delivering import Delivering
+from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)

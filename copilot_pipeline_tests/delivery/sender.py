@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from copilot_pipeline.database import Database
+from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import HOOK, OPPORTUNITY, RISK, Clock, delivering, rules
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from copilot_pipeline.automation.checks import ALL_CHECKS
-from copilot_pipeline.database import Database
+from copilot_pipeline.defs.checks import ALL_CHECKS
+from copilot_pipeline.postgres import Database
 from copilot_pipeline.runtime import open_runtime
 from copilot_pipeline_tests.cli.conftest import Command, command
 from copilot_pipeline_tests.delivery.examples import OPPORTUNITY, Clock, Crm, add_call, delivering, rules

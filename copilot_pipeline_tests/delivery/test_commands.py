@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from copilot_pipeline.database import Database
+from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.cli.conftest import Command, command
 from copilot_pipeline_tests.delivery.examples import Crm, add_call
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving

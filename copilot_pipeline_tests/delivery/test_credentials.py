@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from copilot_pipeline.database import Database
 from copilot_pipeline.errors import CredentialsRefused
+from copilot_pipeline.postgres import Database
 from copilot_pipeline.runtime import open_runtime
 from copilot_pipeline_tests.cli.conftest import Command, command
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving

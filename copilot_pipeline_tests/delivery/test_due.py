@@ -6,10 +6,10 @@ import threading
 import time
 from typing import Any
 
-from copilot_pipeline.database import Database
+from copilot_pipeline.delivery.outbox_leases import Sending
 from copilot_pipeline.delivery.sinks import SlackSink, WebhookSink
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.ledger.sending import Sending
+from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import DAY, HOOK, RISK, Clock, add_call, delivering, rules
 from copilot_pipeline_tests.http_servers import Asked, Reply, serving
 

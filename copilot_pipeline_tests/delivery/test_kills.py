@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from copilot_pipeline.database import Database
+from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import (
     DAY,
     HOOK,

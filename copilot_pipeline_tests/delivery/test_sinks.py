@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.config.routes import SinkSettings
 from copilot_pipeline.delivery.model import Delivery, Outcome, Trouble, Verdict
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink, build_sink
-from copilot_pipeline.delivery.sinks.halving import fields_of, send_divided
+from copilot_pipeline.delivery.sinks.bisect import fields_of, send_divided
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.settings.environment import Environment
-from copilot_pipeline.settings.routes import SinkSettings
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
 
 

@@ -18,9 +18,9 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
+from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox import Sandbox
-from copilot_pipeline.settings.loading import load_settings
 
 KITS = "kits:\n  deal_signals: {code: DEA15164}\n  coaching: {code: C0AC4123}\n"
 _PATIENCE_SECONDS = 120

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from copilot_pipeline.database import Database, open_database
-from copilot_pipeline.settings.environment import Environment
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.postgres import Database, open_database
 from copilot_pipeline_tests.receiver.process import Receiver, running
 
 

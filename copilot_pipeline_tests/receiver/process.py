@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx
 
-from copilot_pipeline.database import Database
+from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.receiver.signing import SECRET, SEMARIZE_SECRET
 
 _SERVE = """
 import json, sys
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Limits, receiver_app, serve
-from copilot_pipeline.receiver.proof import Secrets
+from copilot_pipeline.receiver.auth import Secrets
 url, ours, theirs, head_seconds, limits = sys.argv[1:]
 doors = {CLARI_COPILOT: Secrets.parse(ours), SEMARIZE: Secrets.parse(theirs)}
 app = receiver_app(doors, url, Limits(**json.loads(limits)))

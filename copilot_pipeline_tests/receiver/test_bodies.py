@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copilot_pipeline.receiver.ids import MOST_SUBJECTS, subjects_in
 from copilot_pipeline.receiver.payload import decode
 from copilot_pipeline.receiver.refusals import Refused
-from copilot_pipeline.receiver.subjects import MOST_SUBJECTS, subjects_in
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

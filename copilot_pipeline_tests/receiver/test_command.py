@@ -13,10 +13,10 @@ import pytest
 
 from copilot_pipeline.cli.exits import WRONG_SETTING
 from copilot_pipeline.cli.receive import doors_of
-from copilot_pipeline.database import Database
+from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.postgres import Database
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE
-from copilot_pipeline.settings.environment import Environment
 from copilot_pipeline_tests.receiver.process import inbox
 from copilot_pipeline_tests.receiver.signing import SECRET, SEMARIZE_SECRET
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from copilot_pipeline.database import Database
+from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.receiver.process import inbox, running
 from copilot_pipeline_tests.receiver.signing import SECRET, signed
 

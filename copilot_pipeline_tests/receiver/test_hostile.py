@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from copilot_pipeline.database import Database
+from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.receiver.process import Receiver, inbox, running
 from copilot_pipeline_tests.receiver.signing import SECRET, signed
 

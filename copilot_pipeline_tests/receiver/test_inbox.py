@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 
-from copilot_pipeline.database import Database
-from copilot_pipeline.ledger import Delivery, Inbox, Outcome
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.state import Delivery, Inbox, Outcome
 from copilot_pipeline_tests.receiver.process import inbox as rows
 
 
@@ -103,8 +103,8 @@ def test_given_back_it_can_be_taken_at_once(database: Database) -> None:
 
 _WORKER = """
 import os, sys
-from copilot_pipeline.database import Database
-from copilot_pipeline.ledger import Inbox
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.state import Inbox
 database = Database(sys.argv[1])
 inbox = Inbox(database, lease_seconds=0)
 dies_at = int(sys.argv[2])

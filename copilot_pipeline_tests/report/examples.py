@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from copilot_pipeline.report.contents import (
+from copilot_pipeline.report.model import (
     Accuracy,
     Adoption,
     Coverage,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from copilot_pipeline.report.contents import Coverage, Volume
-from copilot_pipeline.report.glance import glance
 from copilot_pipeline.report.headlines import headlines
+from copilot_pipeline.report.kpis import glance
+from copilot_pipeline.report.model import Coverage, Volume
 from copilot_pipeline_tests.report.examples import EMPTY, WEEK, full, slide
 
 

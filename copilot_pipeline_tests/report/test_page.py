@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from copilot_pipeline.report import pictures, render
-from copilot_pipeline.report.contents import Coverage, Report
+from copilot_pipeline.report import charts, render
+from copilot_pipeline.report.model import Coverage, Report
 from copilot_pipeline_tests.report.examples import (
     EMPTY,
     WEEK,
@@ -179,22 +179,22 @@ def texts(svg: bytes) -> list[str]:
 def test_a_heat_map_can_be_read_without_colour() -> None:
     """Every cell says its share and its n."""
     coverage = [Coverage(WEEK.isoformat(), "champion", 50, 17), Coverage(WEEK.isoformat(), "metrics", 50, 0)]
-    found = texts(pictures.as_svg(pictures.coverage_map(coverage, are_weeks=True)))
+    found = texts(charts.as_svg(charts.coverage_map(coverage, are_weeks=True)))
     assert {"34 %", "0 %", "n 50", "champion", "metrics", "16 Nov"} <= set(found)
 
 
 def test_a_cell_has_its_own_n_where_they_differ() -> None:
     """A rep whose elements were asked on different calls."""
     coverage = [Coverage("Ana Ruiz", "champion", 50, 17), Coverage("Ana Ruiz", "metrics", 49, 0)]
-    found = texts(pictures.as_svg(pictures.coverage_map(coverage, are_weeks=False)))
+    found = texts(charts.as_svg(charts.coverage_map(coverage, are_weeks=False)))
     assert {"n 50", "n 49", "Ana Ruiz"} <= set(found)
 
 
 @pytest.mark.parametrize("share", [step / 20 for step in range(21)])
 def test_every_cell_can_be_read(share: float) -> None:
     """Dark words on pale cells and white ones on dark cells, with more contrast than large text needs."""
-    svg = pictures.as_svg(
-        pictures.coverage_map([Coverage("Ana Ruiz", "champion", 20, round(share * 20))], are_weeks=False)
+    svg = charts.as_svg(
+        charts.coverage_map([Coverage("Ana Ruiz", "champion", 20, round(share * 20))], are_weeks=False)
     )
     cell = re.search(rb'id="patch_3">.*?fill: #([0-9a-f]{6})', svg, re.DOTALL)
     words = re.search(rb"fill: (#[0-9a-f]{6}|white)[^>]*>%d %%<" % round(share * 100), svg)
@@ -216,15 +216,15 @@ def _light(colour: str) -> float:
 
 def test_drivers_say_how_many_deals() -> None:
     """Each driver with its won and all deals; what is within chance differs in shape."""
-    certain = pictures.as_svg(pictures.driver_forest([driver("budget")]))
-    doubtful = pictures.as_svg(pictures.driver_forest([driver("budget", is_significant=False)]))
+    certain = charts.as_svg(charts.driver_forest([driver("budget")]))
+    doubtful = charts.as_svg(charts.driver_forest([driver("budget", is_significant=False)]))
     assert "37 of 52 won" in texts(certain)
     assert certain != doubtful
 
 
 def test_a_condition_stands_on_lines_of_its_own() -> None:
     """Parts of a conjunction are not torn apart, nor a value from what it is compared with."""
-    found = texts(pictures.as_svg(pictures.driver_forest([driver("champion_identified and discovery_depth <= 65")])))
+    found = texts(charts.as_svg(charts.driver_forest([driver("champion_identified and discovery_depth <= 65")])))
     assert {"champion identified", "and discovery depth\u00a0≤\u00a065", "37 of 52 won"} <= set(found)
 
 
@@ -234,20 +234,20 @@ def test_few_drivers_within_chance_are_shown() -> None:
     assert sum(f"brick_{n}:" in render(full(drivers=many)) for n in range(15)) == 8
 
 
-@pytest.mark.parametrize("draw", [pictures.skill_course(course(slides=True)), pictures.skill_courses([course()] * 5)])
+@pytest.mark.parametrize("draw", [charts.skill_course(course(slides=True)), charts.skill_courses([course()] * 5)])
 def test_the_same_data_make_the_same_picture(draw: Any) -> None:
     """Byte by byte: a report that did not change is the same file."""
-    assert pictures.as_svg(draw) == pictures.as_svg(draw)
-    assert pictures.as_png(draw).startswith(b"\x89PNG")
+    assert charts.as_svg(draw) == charts.as_svg(draw)
+    assert charts.as_png(draw).startswith(b"\x89PNG")
 
 
 def test_the_dagster_ui_shows_a_picture_whole() -> None:
     """Its dialog cuts what is wider than itself."""
     for draw in (
-        pictures.skill_courses([course()] * 12),
-        pictures.coverage_map(full().coverage_by_week, are_weeks=True),
+        charts.skill_courses([course()] * 12),
+        charts.coverage_map(full().coverage_by_week, are_weeks=True),
     ):
-        png = pictures.as_png(draw)
+        png = charts.as_png(draw)
         assert int.from_bytes(png[16:20], "big") <= 1000
 
 
@@ -255,4 +255,4 @@ def test_a_single_point_is_a_picture_too() -> None:
     """One call, at its threshold, is drawn."""
     one = course()
     alone = type(one)(one.rep, one.skill, 0.7, False, one.points[:1])
-    assert pictures.as_svg(pictures.skill_course(alone))
+    assert charts.as_svg(charts.skill_course(alone))

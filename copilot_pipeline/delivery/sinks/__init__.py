@@ -1,6 +1,6 @@
 """Sinks: where results go. Each tries once and says what became of it; `building` makes them from settings."""
 
-from copilot_pipeline.delivery.sinks.building import build_sink, sink_problem
+from copilot_pipeline.delivery.sinks.factory import build_sink, sink_problem
 from copilot_pipeline.delivery.sinks.hubspot import HubspotSink
 from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
 from copilot_pipeline.delivery.sinks.slack import SlackSink

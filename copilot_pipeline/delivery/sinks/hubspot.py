@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome, Verdict
-from copilot_pipeline.delivery.sinks.exchange import (
+from copilot_pipeline.delivery.sinks.bisect import send_divided
+from copilot_pipeline.delivery.sinks.http_client import (
     Line,
     NoAnswer,
     NotSent,
@@ -20,7 +21,6 @@ from copilot_pipeline.delivery.sinks.exchange import (
     unanswered,
     unreached,
 )
-from copilot_pipeline.delivery.sinks.halving import send_divided
 
 MOST_RECORDS = 100  # of one batch, the vendor's limit
 PATH = "/crm/v3/objects/deals/batch/update"

@@ -14,7 +14,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome, Trouble, Verdict
-from copilot_pipeline.delivery.sinks.exchange import (
+from copilot_pipeline.delivery.sinks.bisect import send_divided
+from copilot_pipeline.delivery.sinks.http_client import (
     Line,
     NoAnswer,
     NotSent,
@@ -23,7 +24,6 @@ from copilot_pipeline.delivery.sinks.exchange import (
     unanswered,
     unreached,
 )
-from copilot_pipeline.delivery.sinks.halving import send_divided
 
 API_VERSION = "v62.0"
 MOST_RECORDS = 200  # of one collection request, the vendor's limit

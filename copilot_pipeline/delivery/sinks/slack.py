@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 
 from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome
-from copilot_pipeline.delivery.sinks.exchange import Line, NoAnswer, NotSent, refused_or_later, unanswered, unreached
+from copilot_pipeline.delivery.sinks.http_client import Line, NoAnswer, NotSent, refused_or_later, unanswered, unreached
 
 # "invalid_blocks", "channel_is_archived" and their like (https://docs.slack.dev, errors of incoming webhooks).
 _MACHINE_CODE = re.compile(r"^[a-z_]{3,60}$")

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome
-from copilot_pipeline.delivery.sinks.exchange import Line, NoAnswer, NotSent, refused_or_later, unanswered, unreached
+from copilot_pipeline.delivery.sinks.http_client import Line, NoAnswer, NotSent, refused_or_later, unanswered, unreached
 from copilot_pipeline.errors import ConfigurationError
 
 

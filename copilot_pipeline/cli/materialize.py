@@ -1,0 +1,157 @@
+"""Materializing days in this process, as Dagster runs that the UI shows: what `run` and `demo` do.
+
+The raw layer first, then what is made from it, each in a run of its own: days that could not be fetched whole do not
+keep the others from being tabulated and scored, nor one deal the table of all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+
+import dagster as dg
+
+from copilot_pipeline.definitions import defs
+from copilot_pipeline.defs.instance import open_instance
+from copilot_pipeline.errors import ConfigurationError, PipelineError
+from copilot_pipeline.load.tables import (
+    ACCOUNTS,
+    CALL_TABLES,
+    DEALS,
+    MART_TABLES,
+    RAW_CALL_DETAILS,
+    SCORE_TABLES,
+    SCORECARDS,
+    TOPICS,
+    USERS,
+)
+from copilot_pipeline.runtime import Runtime
+
+RAW_DEALS, RAW_ACCOUNTS = "raw_deals", "raw_accounts"
+_FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
+_THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
+_MIRRORED = (RAW_DEALS, RAW_ACCOUNTS)
+_LAST = (DEALS.name, ACCOUNTS.name)
+# A record costs a request, so they are read when that is asked for and every night, not with every range of days.
+EVERYTHING = (*_FIRST, *_THEN, *_LAST)
+KNOWN_ASSETS = (*_FIRST, *_THEN, *_MIRRORED, *_LAST)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a range of days ended."""
+
+    days: tuple[date, ...]
+    problems: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """All of it is done."""
+        return not self.problems
+
+
+def days_between(first: date, last: date) -> tuple[date, ...]:
+    """Both days included."""
+    return tuple(first + timedelta(days=offset) for offset in range((last - first).days + 1))
+
+
+def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[str] = EVERYTHING) -> Finished:
+    """Materializes assets for days. Raises what concerns all days (credentials, budget); reports the rest.
+
+    Killed or raised from and given again within a day, it goes on with what it had listed.
+    """
+    unknown = sorted(set(assets) - set(KNOWN_ASSETS))
+    if unknown:
+        raise ConfigurationError(f"no such asset: {', '.join(unknown)}. There are: {', '.join(KNOWN_ASSETS)}")
+    runtime.require(
+        clari=any(name in (*_FIRST, *_MIRRORED) for name in assets),
+        semarize=any(table.name in assets for table in SCORE_TABLES),
+    )
+    runtime.lake.probe()
+    instance = open_instance(runtime.settings.environment)
+    order = f"{min(days)} {max(days)} {' '.join(assets)}"
+    runtime.ordered_at = runtime.listings.ordered_at(order)
+    for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
+        chosen = [name for name in stage if name in assets]
+        if chosen:
+            _materialize(instance, runtime, chosen, days)
+    runtime.listings.order_ends(order)
+    if RAW_CALL_DETAILS.name in assets:
+        runtime.problems.extend(_resting(runtime, days))
+    return Finished(tuple(days), tuple(runtime.problems))
+
+
+def _resting(runtime: Runtime, days: Sequence[date]) -> list[str]:
+    """Calls that were not asked for again because they rest: without them, not all of it is done."""
+    named = "\n".join(runtime.problems)
+    lines = []
+    for call in runtime.calls.resting(days):
+        if f"call {call.call_id}:" not in named:
+            again = f"tried again after {call.next_look_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            lines.append(f"{call.call_date}: call {call.call_id}: {call.problem}; {again}")
+    return lines
+
+
+def cancel_queued(runtime: Runtime, tags: Mapping[str, str]) -> tuple[int, int]:
+    """Cancels the runs with these tags that wait in the queue. Returns how many, and how many are under way."""
+    instance = open_instance(runtime.settings.environment)
+    waiting = instance.get_runs(dg.RunsFilter(tags=dict(tags), statuses=[dg.DagsterRunStatus.QUEUED]))
+    cancelled = sum(instance.run_coordinator.cancel_run(run.run_id) for run in waiting)
+    under_way = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    return cancelled, instance.get_runs_count(dg.RunsFilter(tags=dict(tags), statuses=under_way))
+
+
+def materialize_answers(runtime: Runtime) -> dict[str, int]:
+    """Makes the marts anew. Returns their rows; raises what kept any of them from being made."""
+    names = [table.name for table in MART_TABLES]
+    result = _materialize(open_instance(runtime.settings.environment), runtime, names)
+    if runtime.problems:
+        raise PipelineError("the answers were not made: " + "; ".join(runtime.problems))
+    return {
+        event.asset_key.to_user_string(): int(str(event.materialization.metadata["dagster/row_count"].value))
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+
+
+def _materialize(
+    instance: dg.DagsterInstance, runtime: Runtime, assets: Sequence[str], days: Sequence[date] = ()
+) -> dg.ExecuteInProcessResult:
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    job = defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
+        instance=instance,
+        asset_selection=[dg.AssetKey(name) for name in assets],
+        tags={
+            "dagster/asset_partition_range_start": min(days).isoformat(),
+            "dagster/asset_partition_range_end": max(days).isoformat(),
+        }
+        if days
+        else None,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        raise_on_error=False,
+    )
+    if result.success:
+        return result
+    if any(event.is_step_failure and _is_interruption(event) for event in result.all_events):
+        raise KeyboardInterrupt
+    if runtime.fatal is not None:
+        raise runtime.fatal
+    if not runtime.problems:
+        failures = [event for event in result.all_events if event.is_step_failure]
+        runtime.problems.extend(f"{event.step_key}: {_reason(event)}" for event in failures)
+    return result
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    """Somebody pressed Ctrl-C: Dagster notes it as a failure of the step."""
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    cause = error.cause if error and error.cause else error
+    return cause.message.strip() if cause else "failed"

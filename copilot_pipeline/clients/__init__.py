@@ -1,0 +1,1 @@
+"""HTTP clients: Clari Copilot and Semarize, the shared rate limiter, retries."""

@@ -1,0 +1,141 @@
+"""The people of a call: three lists of the API made one, each person once.
+
+Internal users come with an address under `userEmail` and without a name, invited externals with whatever is known,
+and those who joined often with nothing but a name (contract 1.6 and traps 7 to 11).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from copilot_pipeline.clients.clari.decoding import flag, identifier, mappings, text
+from copilot_pipeline.clients.clari.models import Person, Side
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A person while the lists are still being read; `number` is the vendor's personId."""
+
+    number: str | None
+    name: str | None
+    email: str | None
+    phone: str | None
+    side: Side
+    user_id: str | None = None
+    is_organizer: bool | None = None
+    joined: bool | None = None
+
+    @property
+    def person_id(self) -> str | None:
+        """The personId, or a stand-in that stays the same from one reading to the next."""
+        if self.number is not None:
+            return self.number
+        return self.email or (f"name:{self.name}" if self.name else None)
+
+    def learn(self, other: _Draft) -> None:
+        """Fills gaps from another entry about the same person; what is known stays."""
+        self.number = self.number if self.number is not None else other.number
+        self.name = self.name or other.name
+        self.email = self.email or other.email
+        self.phone = self.phone or other.phone
+        self.user_id = self.user_id or other.user_id
+        self.side = other.side if self.side is Side.UNKNOWN else self.side
+        self.is_organizer = other.is_organizer if self.is_organizer is None else self.is_organizer
+        self.joined = self.joined or other.joined
+
+
+def _draft(entry: dict[str, Any], side: Side) -> _Draft:
+    return _Draft(
+        number=identifier(entry.get("personId")),
+        name=text(entry.get("name")),
+        email=text(entry.get("userEmail")) or text(entry.get("email")),
+        phone=text(entry.get("phone")),
+        side=side,
+        user_id=text(entry.get("userId")),
+        is_organizer=flag(entry.get("isOrganizer")),
+    )
+
+
+def _folded(value: str | None) -> str | None:
+    return value.casefold() if value else None
+
+
+class _Gathering:
+    """The people found so far, in the order of the lists."""
+
+    def __init__(self) -> None:
+        self.drafts: list[_Draft] = []
+
+    def add(self, draft: _Draft) -> None:
+        """Adds somebody, or what is new about somebody already there (same personId, or same stand-in)."""
+        if draft.person_id is None:
+            return
+        for known in self.drafts:
+            if known.person_id == draft.person_id:
+                known.learn(draft)
+                return
+        self.drafts.append(draft)
+
+    def join(self, draft: _Draft) -> None:
+        """Marks somebody as having joined.
+
+        Matched by personId, address, then name. One matched by address or name under another personId stays a person
+        of their own with the side of the match: turns of the transcript may point at either number.
+        """
+        draft.joined = True
+        match = self._match(draft)
+        if match is None:
+            self.add(draft)
+            return
+        match.joined = True
+        if match.number is None or draft.number is None or match.number == draft.number:
+            match.learn(draft)
+            return
+        draft.side = match.side
+        draft.user_id = match.user_id
+        self.add(draft)
+
+    def _match(self, draft: _Draft) -> _Draft | None:
+        if draft.number is not None:
+            for known in self.drafts:
+                if known.number == draft.number:
+                    return known
+        for own, attribute in ((_folded(draft.email), "email"), (_folded(draft.name), "name")):
+            if own is not None:
+                for known in self.drafts:
+                    if _folded(getattr(known, attribute)) == own:
+                        return known
+        return None
+
+    def people(self, *, joining_is_known: bool) -> tuple[Person, ...]:
+        """The persons, each id once."""
+        found: dict[str, Person] = {}
+        for draft in self.drafts:
+            person_id = draft.person_id
+            if person_id is None or person_id in found:
+                continue
+            found[person_id] = Person(
+                person_id=person_id,
+                name=draft.name,
+                email=draft.email,
+                phone=draft.phone,
+                side=draft.side,
+                user_id=draft.user_id,
+                is_organizer=draft.is_organizer,
+                joined=bool(draft.joined) if joining_is_known else None,
+            )
+        return tuple(found.values())
+
+
+def gather_people(call: dict[str, Any]) -> tuple[Person, ...]:
+    """Everybody on the call. `joined` is only said when the call has a list of those who joined."""
+    gathering = _Gathering()
+    for entry in mappings(call.get("users")):
+        gathering.add(_draft(entry, Side.REP))
+    for entry in mappings(call.get("externalParticipants")):
+        gathering.add(_draft(entry, Side.PROSPECT))
+    joined = mappings(call.get("joinedParticipants"))
+    for entry in joined:
+        gathering.join(_draft(entry, Side.UNKNOWN))
+    return gathering.people(joining_is_known=bool(joined))

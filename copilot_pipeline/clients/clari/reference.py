@@ -1,0 +1,158 @@
+"""What surrounds the calls: users, topics, human scorecards, deals. A bad entry is passed over, a bad body is not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from copilot_pipeline.clients.clari.decoding import (
+    count,
+    decode,
+    expect_mapping,
+    flag,
+    json_text,
+    mapping,
+    mappings,
+    moment,
+    number,
+    text,
+    texts,
+)
+from copilot_pipeline.clients.clari.models import Account, Deal, Scorecard, ScorecardAnswer, Topic, User
+from copilot_pipeline.errors import UnreadableBody
+
+# "$48,000.00", "USD 48,000", "-€ 500": commas must group by three, else the text could mean something else.
+_SIGN = r"[^\d+\-.,()]{0,5}"
+_AMOUNT = re.compile(
+    rf"^{_SIGN}([+-]?){_SIGN}(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    rf"(?!\s*(?:k|m{{1,2}}|mn|mio|bn?|t|tsd)(?![a-z])){_SIGN}$",  # "1.2M" is not 1.2
+    re.IGNORECASE,
+)
+
+
+def _entries(body: bytes, key: str) -> list[dict[str, Any]]:
+    return _entries_of(expect_mapping(decode(body), "$"), key)
+
+
+def _entries_of(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    found = value.get(key)
+    if not isinstance(found, list):
+        raise UnreadableBody(f"$.{key}: expected an array")
+    return mappings(found)
+
+
+def parse_users(body: bytes) -> list[User]:
+    """The answer of /users."""
+    return [
+        User(
+            user_id=user_id,
+            email=text(entry.get("email")),
+            name=text(entry.get("name")),
+            role=text(entry.get("role")),
+            is_recording=flag(entry.get("is_recording")),
+            manager_id=text(entry.get("manager_id")),
+        )
+        for entry in _entries(body, "users")
+        if (user_id := text(entry.get("id"))) is not None
+    ]
+
+
+def parse_topics(body: bytes) -> list[Topic]:
+    """The answer of /v2/topics; /topics has the same key with plain texts under it (contract trap 22)."""
+    return [
+        Topic(
+            topic_id=topic_id,
+            name=text(entry.get("topic_name")),
+            kind=text(entry.get("type")),
+            team_ids=texts(entry.get("team_ids")),
+            description=text(mapping(entry.get("custom_topic")).get("description")),
+            trackers=texts(mapping(entry.get("keyword_topic")).get("trackers")),
+        )
+        for entry in _entries(body, "topics")
+        if (topic_id := text(entry.get("topic_id"))) is not None
+    ]
+
+
+def parse_scorecards(body: bytes) -> tuple[list[Scorecard], int, bool | None, int | None]:
+    """One page of /scorecard: cards, entries received, and what `pagination` says of more and of the next skip."""
+    page = expect_mapping(decode(body), "$")
+    entries = _entries_of(page, "scorecards")
+    cards = [
+        Scorecard(
+            scorecard_id=scorecard_id,
+            call_id=text(entry.get("call_id")),
+            kind=text(entry.get("type")),
+            rep_id=text(entry.get("rep")),
+            scorer_id=text(entry.get("scorer")),
+            template_id=text(entry.get("template_id")),
+            total_score=number(entry.get("total_score")),
+            remark=text(entry.get("remark")),
+            answers=_answers(entry.get("questions_score")),
+        )
+        for entry in entries
+        if (scorecard_id := text(entry.get("id"))) is not None
+    ]
+    pagination = mapping(page.get("pagination"))
+    return cards, len(page["scorecards"]), flag(pagination.get("hasMore")), count(pagination.get("nextPageSkip"))
+
+
+def _answers(value: Any) -> tuple[ScorecardAnswer, ...]:
+    return tuple(
+        ScorecardAnswer(
+            skill=text(entry.get("skill")),
+            label=text(entry.get("label")),
+            order=text(entry.get("order")),
+            score=number(entry.get("score")),
+        )
+        for entry in mappings(value)
+    )
+
+
+def parse_account(body: bytes, account_id: str) -> Account:
+    """The answer of /get-account, a bare object; `account_id` is the CRM's id it was asked for."""
+    account = expect_mapping(decode(body), "$")
+    return Account(
+        account_id=text(account.get("crm_id")) or account_id,
+        copilot_id=text(account.get("id")),
+        name=text(account.get("name")),
+        website=text(account.get("website")),
+        description=text(account.get("description")),
+        address=text(account.get("address")),
+        city=text(account.get("city")),
+        state=text(account.get("state")),
+        country=text(account.get("country")),
+        postal_code=text(account.get("zip")),
+        phones=texts(account.get("phones")),
+        custom_fields_json=json_text(account.get("custom_fields")),
+    )
+
+
+def parse_deal(body: bytes, deal_id: str) -> Deal:
+    """The answer of /get-deal, a bare object; `deal_id` is the CRM's id it was asked for."""
+    deal = expect_mapping(decode(body), "$")
+    return Deal(
+        deal_id=text(deal.get("crm_id")) or deal_id,
+        copilot_id=text(deal.get("id")),
+        name=text(deal.get("deal_name")),
+        amount_raw=text(deal.get("amount")),
+        amount=parse_amount(deal.get("amount")),
+        stage=text(deal.get("stage")),
+        probability=parse_amount(deal.get("probability")),
+        forecast_category=text(deal.get("forecast_category")),
+        close_date=moment(deal.get("close_date")),
+        created_at=moment(deal.get("created_date")),
+        owner_crm_id=text(deal.get("owner_crm_id")),
+        account_crm_id=text(deal.get("account_crm_id")),
+        reason=text(deal.get("deal_reason")),
+        stage_history_json=json_text(deal.get("stage_change_history")),
+        close_date_history_json=json_text(deal.get("close_date_change_history")),
+    )
+
+
+def parse_amount(value: Any) -> float | None:
+    """A sum of money out of text (contract trap 14); None where it could mean two things."""
+    plain = number(value)  # text as well: "48000", "1.0E7"
+    if plain is not None or not isinstance(value, str):
+        return plain
+    match = _AMOUNT.match(value.strip())
+    return number(match[1] + match[2].replace(",", "")) if match else None

@@ -1,0 +1,21 @@
+"""Semarize over HTTP: runs that are paid once, and answers that become typed scores."""
+
+from copilot_pipeline.clients.semarize.client import IdempotencyConflict, SemarizeClient, make_caller, next_poll_seconds
+from copilot_pipeline.clients.semarize.models import Kit, RunRequest, RunState, RunStatus, run_request, same_request
+from copilot_pipeline.clients.semarize.scores import ParsedRun, Score, parse_scores
+
+__all__ = [
+    "IdempotencyConflict",
+    "Kit",
+    "ParsedRun",
+    "RunRequest",
+    "RunState",
+    "RunStatus",
+    "Score",
+    "SemarizeClient",
+    "make_caller",
+    "next_poll_seconds",
+    "parse_scores",
+    "run_request",
+    "same_request",
+]

@@ -1,6 +1,0 @@
-"""PostgreSQL: the one that was named, or one of our own; its schema; its connections."""
-
-from copilot_pipeline.database.connections import Database, open_database, reaching
-from copilot_pipeline.database.embedded import EMBEDDED_FOLDER, database_url
-
-__all__ = ["EMBEDDED_FOLDER", "Database", "database_url", "open_database", "reaching"]

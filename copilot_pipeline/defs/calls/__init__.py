@@ -1,0 +1,1 @@
+"""Raw call details and the call tables."""

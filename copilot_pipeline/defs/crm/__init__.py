@@ -1,0 +1,1 @@
+"""Users, topics, scorecards, deals and accounts."""

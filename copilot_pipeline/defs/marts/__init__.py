@@ -1,0 +1,1 @@
+"""Marts and the weekly report."""

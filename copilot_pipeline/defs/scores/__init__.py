@@ -1,0 +1,1 @@
+"""Semarize runs and score tables."""

@@ -1,0 +1,71 @@
+"""A sink from its settings and the environment, or what is missing for it."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.config.routes import SinkSettings
+from copilot_pipeline.config.sources import named_variable
+from copilot_pipeline.delivery.model import Sink
+from copilot_pipeline.delivery.sinks.hubspot import HubspotSink
+from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
+from copilot_pipeline.delivery.sinks.slack import SlackSink
+from copilot_pipeline.delivery.sinks.webhook import WebhookSink
+from copilot_pipeline.errors import ConfigurationError
+
+_URLS = {
+    "slack": "SLACK_WEBHOOK_URL",
+    "salesforce": "SALESFORCE_BASE_URL",
+    "hubspot": "HUBSPOT_BASE_URL",
+    "webhook": "WEBHOOK_URL",
+}
+_KEYS = {"salesforce": "SALESFORCE_CLIENT_SECRET", "hubspot": "HUBSPOT_ACCESS_TOKEN", "webhook": "WEBHOOK_SECRET"}
+
+
+def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
+    """The sink, ready to send. Raises `ConfigurationError` that names the variable that is missing or wrong."""
+    url = _address(name, sink.url_env or _URLS[sink.kind], environment)
+    if sink.kind == "slack":
+        return SlackSink(url, may_repeat=sink.when_unsure == "resend")
+    key_variable = sink.key_env or _KEYS[sink.kind]
+    if sink.kind == "webhook":
+        # Without a secret a hook is sent unsigned: Zapier and Make cannot check a signature without code.
+        return WebhookSink(url, _value(key_variable, environment))
+    key = _required(name, key_variable, environment)
+    url = url.rstrip("/")
+    if sink.kind == "hubspot":
+        return HubspotSink(url, key)
+    client_id = _required(name, sink.client_id_env or "SALESFORCE_CLIENT_ID", environment)
+    return SalesforceSink(url, client_id, key)
+
+
+def sink_problem(name: str, sink: SinkSettings, environment: Environment) -> str | None:
+    """Why this sink cannot be used; None where it can."""
+    try:
+        build_sink(name, sink, environment).close()
+    except ConfigurationError as error:
+        return str(error)
+    return None
+
+
+def _address(name: str, variable: str, environment: Environment) -> str:
+    url = _required(name, variable, environment)
+    if not url.startswith(("https://", "http://")):
+        raise ConfigurationError(f"sink {name}: {variable} must begin with https://")
+    return url
+
+
+def _required(name: str, variable: str, environment: Environment) -> str:
+    value = _value(variable, environment)
+    if value is None:
+        raise ConfigurationError(f"sink {name}: {variable} is not set")
+    return value
+
+
+def _value(variable: str, environment: Environment) -> str | None:
+    """Of a variable the settings know, their value; of one that only pipeline.yaml names, the environment's."""
+    if variable.lower() not in type(environment).model_fields:
+        return named_variable(variable)
+    value = getattr(environment, variable.lower())
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -1,0 +1,1 @@
+"""Load: column lists, the Parquet lake and the PostgreSQL warehouse."""

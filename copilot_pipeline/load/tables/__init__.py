@@ -1,0 +1,67 @@
+"""The one column list: Arrow schemas, Postgres tables and what the Dagster UI shows are all made from it.
+
+A column is named once, with its kind and the sentence an analyst reads about it. Parquet, Postgres (table and column
+comments) and Dagster's `TableSchema` follow; a test holds the migrated database against this list.
+"""
+
+from copilot_pipeline.load.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
+from copilot_pipeline.load.tables.marts import (
+    CLAIM_ACCURACY,
+    CLAIMS,
+    COACHING_SCORES,
+    COACHING_SLIDES,
+    DEAL_INSPECTION,
+    DEAL_SIGNALS,
+    MART_TABLES,
+    MEDDICC_COVERAGE,
+    MEDDICC_OUTCOMES,
+    MEDDICC_SUMMARY,
+    MESSAGE_ADOPTION,
+    WIN_LOSS_CONCLUSION,
+    WIN_LOSS_DRIVERS,
+)
+from copilot_pipeline.load.tables.model import CALL_DATE, Column, Kind, Table
+from copilot_pipeline.load.tables.reference import ACCOUNTS, DEALS, SCORECARDS, TOPICS, USERS
+from copilot_pipeline.load.tables.scores import EVIDENCE, SEMARIZE_RUNS, SEMARIZE_SCORES
+
+CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
+SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES, EVIDENCE)
+REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, DEALS, ACCOUNTS)
+WAREHOUSE_TABLES: tuple[Table, ...] = (*CALL_TABLES, *SCORE_TABLES, *REFERENCE_TABLES, *MART_TABLES)
+
+__all__ = [
+    "ACCOUNTS",
+    "CALLS",
+    "CALL_DATE",
+    "CALL_TABLES",
+    "CLAIMS",
+    "CLAIM_ACCURACY",
+    "COACHING_SCORES",
+    "COACHING_SLIDES",
+    "DEALS",
+    "DEAL_INSPECTION",
+    "DEAL_SIGNALS",
+    "EVIDENCE",
+    "MART_TABLES",
+    "MEDDICC_COVERAGE",
+    "MEDDICC_OUTCOMES",
+    "MEDDICC_SUMMARY",
+    "MESSAGE_ADOPTION",
+    "PARTICIPANTS",
+    "RAW_CALL_DETAILS",
+    "REFERENCE_TABLES",
+    "SCORECARDS",
+    "SCORE_TABLES",
+    "SEMARIZE_RUNS",
+    "SEMARIZE_SCORES",
+    "TOPICS",
+    "TRANSCRIPTS",
+    "USERS",
+    "UTTERANCES",
+    "WAREHOUSE_TABLES",
+    "WIN_LOSS_CONCLUSION",
+    "WIN_LOSS_DRIVERS",
+    "Column",
+    "Kind",
+    "Table",
+]

@@ -1,0 +1,1 @@
+"""Win/loss: conditions on scores that go with won or lost deals."""

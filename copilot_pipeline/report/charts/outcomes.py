@@ -1,0 +1,117 @@
+"""What goes with winning and losing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+from copilot_pipeline.report.charts.style import (
+    BLUE,
+    GREY,
+    NARROW,
+    ORANGE,
+    SIGN,
+    WIDE,
+    Draw,
+    label_rows,
+    single,
+    wrapped,
+)
+from copilot_pipeline.report.formatting import plain, spoken
+from copilot_pipeline.report.model import Driver, Ending
+
+_LINE, _AIR, _AXIS = 0.155, 0.18, 0.6  # inches
+_WON, _LOST = ("won", "^", BLUE), ("lost", "v", ORANGE)
+
+
+def element_endings(endings: Sequence[Ending], *, width: float = WIDE) -> Draw:
+    """For each element the lost deals that never covered it, and the won ones, with their intervals."""
+
+    def draw() -> Figure:
+        elements = list(dict.fromkeys(one.element for one in endings))
+        labels = [_counted(element, [one for one in endings if one.element == element], width) for element in elements]
+        figure, axes, places = _rows(labels, width, above=0.3)
+        for (outcome, marker, colour), shift in ((_LOST, -0.07), (_WON, 0.07)):
+            for one in endings:
+                if one.outcome == outcome:
+                    place = places[elements.index(one.element)] + shift
+                    _measured(axes, place, one.low, one.share, one.high, marker, colour)
+        axes.set_xlabel("deals that never covered it, with the 95 % interval" if width == WIDE else "never covered it")
+        figure.legend(
+            handles=[
+                Line2D([], [], color=colour, marker=marker, markersize=7, label=f"{outcome} deals")
+                for outcome, marker, colour in (_LOST, _WON)
+            ],
+            loc="outside upper left", ncols=2, frameon=False,
+        )  # fmt: skip
+        return figure
+
+    return draw
+
+
+def driver_forest(drivers: Sequence[Driver], *, width: float = WIDE) -> Draw:
+    """Win rates under each condition, with their intervals, beside the base rate. Never a rate without its n.
+
+    Triangles point to what it goes with: up to winning, down to losing. What is within chance is hollow.
+    """
+
+    def draw() -> Figure:
+        labels = [f"{_condition(driver, width)}\n{driver.won:,} of {driver.support:,} won" for driver in drivers]
+        figure, axes, places = _rows(labels, width)
+        for place, driver in zip(places, drivers, strict=True):
+            _, marker, colour = _WON if driver.direction == "wins" else _LOST
+            axes.plot([driver.base_rate] * 2, [place - 0.18, place + 0.18], color=GREY, linestyle="--", linewidth=1.2)
+            face = colour if driver.is_significant else "white"
+            _measured(axes, place, driver.low, driver.win_rate, driver.high, marker, colour, face)
+        axes.set_xlabel("deals won, with the 95 % interval; dashed: of all deals" if width == WIDE else "deals won")
+        return figure
+
+    return draw
+
+
+def _measured(
+    axes: Axes, place: float, low: float, share: float, high: float, marker: str, colour: str, face: str | None = None
+) -> None:
+    """A share and its interval."""
+    axes.plot([low, high], [place, place], color=colour, linewidth=1.4)
+    axes.plot(
+        [share], [place],
+        marker=marker, markersize=8, markeredgecolor=colour, markerfacecolor=face or colour, clip_on=False,
+    )  # fmt: skip
+
+
+def _condition(driver: Driver, width: float) -> str:
+    """A condition a line; a value stays with what it is compared with."""
+    words = spoken(driver.condition)
+    for sign, shown in ((" <= ", "\u00a0≤\u00a0"), (" > ", "\u00a0>\u00a0")):
+        words = words.replace(sign, shown)
+    first, *others = words.split(" and ")
+    longest = 44 if width == WIDE else 22
+    return "\n".join(wrapped(part, longest) for part in (first, *(f"and {other}" for other in others)))
+
+
+def _counted(element: str, endings: Sequence[Ending], width: float) -> str:
+    counts = [f"{one.uncovered:,} of {one.n:,} {one.outcome}" for one in endings]
+    return "\n".join([plain(spoken(element)), ", ".join(counts) if width == WIDE else "\n".join(counts)])
+
+
+def _rows(labels: Sequence[str], width: float, *, above: float = 0.0) -> tuple[Figure, Axes, list[float]]:
+    """Axes with shares from 0 to 1 in labelled rows, the first one on top, each as high as its label; and where the
+    rows are. Heights are inches, and so are places: `above` is left for a legend."""
+    heights = [_AIR + _LINE * (label.count("\n") + 1) for label in labels]
+    ends = list(accumulate(heights))
+    places = [end - height / 2 for end, height in zip(ends, heights, strict=True)]
+    figure, axes = single(width, ends[-1] + _AXIS + above)
+    label_rows(axes, labels, 8.5 if width == WIDE else 7.5, places)
+    axes.set_ylim(ends[-1], 0)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xticks([0, 0.5, 1] if width == NARROW else [0, 0.2, 0.4, 0.6, 0.8, 1])
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=SIGN))
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", linewidth=0.8)
+    return figure, axes, places

@@ -1,0 +1,1 @@
+"""Transform call records into the rows of the call tables. Pure functions."""

@@ -1,0 +1,262 @@
+"""What both dialects promise alike: nothing above the client can tell which one is in use."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from copilot_pipeline.clients.clari import ListWindow
+from copilot_pipeline.clients.clari.models import Readiness, Side
+from copilot_pipeline.errors import (
+    ConfigurationError,
+    CredentialsRefused,
+    NotFound,
+    PipelineError,
+    TemporaryFailure,
+    UnreadableBody,
+)
+from copilot_pipeline_tests.clients.clari.servers import (
+    DAY,
+    WINDOW,
+    all_calls,
+    all_pages,
+    body_of,
+    client_of,
+    server_of,
+)
+
+pytestmark = pytest.mark.parametrize("dialect", ["rest", "guide"])
+
+
+@pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 101, 230])
+def test_every_call_of_a_window_is_listed_once(dialect: str, count: int) -> None:
+    """Whatever the number, a window's pages hold each of its calls exactly once, in the order of the server."""
+    server = server_of(dialect)
+    for index in range(count):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+    listed = [call.call_id for call in all_calls(client_of(dialect, server))]
+    assert listed == [f"c-{index}" for index in range(count)]
+
+
+def test_calls_outside_the_window_are_not_listed(dialect: str) -> None:
+    """A window of six hours yields the calls of these hours, also where only whole days can be asked for."""
+    server = server_of(dialect)
+    for hour in range(24):
+        server.add(f"c-{hour}", DAY + timedelta(hours=hour, minutes=30))
+    window = ListWindow("started", DAY + timedelta(hours=6), DAY + timedelta(hours=12))
+    assert [call.call_id for call in all_calls(client_of(dialect, server), window)] == [f"c-{n}" for n in range(6, 12)]
+
+
+def test_the_last_day_of_a_window_is_included(dialect: str) -> None:
+    """A call just before the end of the window is found even when the window ends within a day."""
+    server = server_of(dialect)
+    server.add("late", DAY + timedelta(hours=23, minutes=59))
+    assert [call.call_id for call in all_calls(client_of(dialect, server))] == ["late"]
+
+
+def test_a_page_too_large_for_the_gateway_is_asked_for_in_halves(dialect: str) -> None:
+    """502 halves the page until it passes; the size that passed is kept and told, and no call is lost."""
+    server = server_of(dialect, largest_page=13)
+    for index in range(40):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+    told: list[int] = []
+    client = client_of(dialect, server, page_size=50, on_page_size=told.append)
+    assert len(all_calls(client)) == 40
+    assert told == [12]
+    assert client.page_size == 12
+    assert len(all_calls(client)) == 40
+    assert told == [12]
+
+
+def test_an_outage_does_not_shrink_the_pages(dialect: str) -> None:
+    """Where even one call gets 502 the size is not the reason: it fails as temporary and the size stays."""
+    server = server_of(dialect, largest_page=0)
+    told: list[int] = []
+    client = client_of(dialect, server, page_size=8, on_page_size=told.append)
+    with pytest.raises(TemporaryFailure):
+        client.list_page(WINDOW)
+    assert (client.page_size, told) == (8, [])
+    assert [request.url.params["limit"] for request in server.requests] == ["8", "4", "2", "1", "1", "1"]
+
+
+def test_a_bad_item_is_set_aside_and_the_others_go_on(dialect: str) -> None:
+    """Items without an id or a time, or that are no object, are quarantined with place, kind, id and body."""
+    server = server_of(dialect)
+    for index in range(3):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+    time_field = "time" if dialect == "rest" else "started_at"
+    good, bad = server.calls[0], {**server.calls[1], time_field: "tomorrow, maybe"}
+    answer = httpx.Response(200, content=body_of({"calls": [good, bad, 7, {time_field: "2026-03-01T00:00:00Z"}]}))
+    page = client_of(dialect, lambda request: answer).list_page(WINDOW)
+    assert [call.call_id for call in page.calls] == ["c-0"]
+    assert [item.call_id for item in page.quarantined] == ["c-1", None, None]
+    id_field = "id" if dialect == "rest" else "call_id"
+    assert [item.reason for item in page.quarantined] == [
+        f"$.{time_field}: expected a date-time",
+        "$: expected an object",
+        f"$.{id_field}: expected an id",
+    ]
+    assert b"tomorrow, maybe" in page.quarantined[0].body
+
+
+def test_an_id_that_no_index_takes_is_set_aside(dialect: str) -> None:
+    """An id of 1,000 bytes is one, an id of pages is not: it would keep its whole page out of the ledger."""
+    server = server_of(dialect)
+    for call_id in ("c-" + "x" * 998, "c-" + "x" * 5000):
+        server.add(call_id, DAY)
+    page = client_of(dialect, server).list_page(WINDOW)
+    assert [call.call_id for call in page.calls] == ["c-" + "x" * 998]
+    assert [item.reason.partition(": ")[2] for item in page.quarantined] == ["longer than 1,024 bytes"]
+
+
+def test_a_broken_string_spoils_neither_page_nor_item(dialect: str) -> None:
+    """Half a surrogate pair, NUL and NaN in an item are read; the body keeps the escapes as they were sent."""
+    server = server_of(dialect)
+    server.add("c-1", DAY)
+    item = body_of(server.calls[0]).replace(b"Northwind x Acme", rb"a\ud800b\u0000c").replace(b"1842", b"NaN")
+    server_answer = httpx.Response(200, content=b'{"calls":[' + item + b"]}")
+    client = client_of(dialect, lambda request: server_answer)
+    (call,) = client.list_page(WINDOW).calls
+    assert rb"\ud800" in call.body
+    assert rb"\u0000" in call.body
+    record = client.parse_call(call.body, None)
+    assert record.title == "a\ufffdb\ufffdc"
+    assert record.duration_s is None
+
+
+@pytest.mark.parametrize("body", [b"", b"null", b"{}", b"<html>", b'{"calls": null}', b'{"calls": {}}', b"[" * 100_000])
+def test_a_page_without_calls_is_an_error(dialect: str, body: bytes) -> None:
+    """What holds no list of calls is not taken for an empty page, which would end a listing without a trace."""
+    client = client_of(dialect, lambda request: httpx.Response(200, content=body))
+    with pytest.raises(UnreadableBody, match="the page of the list at skip 0"):
+        client.list_page(WINDOW)
+
+
+def test_a_server_that_repeats_a_page_is_noticed(dialect: str) -> None:
+    """The same page again is an error, not an endless listing."""
+    server = server_of(dialect)
+    for index in range(10):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+    answer = body_of({"calls": server.calls})
+    client = client_of(dialect, lambda request: httpx.Response(200, content=answer), page_size=10)
+    with pytest.raises(PipelineError, match="repeats"):
+        all_pages(client)
+
+
+def test_version_moves_when_details_must_be_fetched_again(dialect: str) -> None:
+    """A call that becomes ready has another version; a signed media address changes neither version nor hash."""
+    server = server_of(dialect)
+    server.add("c-1", DAY, transcript=False)
+    client = client_of(dialect, server)
+    (pending,) = all_calls(client)
+    assert pending.readiness is Readiness.PENDING
+    server.calls[0]["audio_url"] = "https://media.example/signed"
+    (signed,) = all_calls(client)
+    assert (signed.version, signed.content_hash) == (pending.version, pending.content_hash)
+    server.calls.clear()
+    server.add("c-1", DAY)
+    (ready,) = all_calls(client)
+    assert ready.readiness is Readiness.READY
+    assert ready.version != pending.version
+    assert ready.content_hash != pending.content_hash
+    server.calls[0]["title"] = "Renamed"
+    (renamed,) = all_calls(client)
+    assert renamed.content_hash != ready.content_hash
+
+
+def test_details_become_the_same_record(dialect: str) -> None:
+    """Fetched by id and parsed, a call is one and the same in everything both dialects tell."""
+    server = server_of(dialect)
+    server.add("c-1", DAY)
+    client = client_of(dialect, server)
+    (listed,) = all_calls(client)
+    record = client.parse_call(listed.body, client.get_details("c-1"))
+    assert (record.call_id, record.started_at, record.readiness) == ("c-1", DAY, Readiness.READY)
+    assert (record.title, record.duration_s) == ("Northwind x Acme", 1842.0)
+    assert [(turn.text, turn.start_s) for turn in record.segments] == [
+        ("Thanks for making time.", 2.35),
+        ("What does it cost?", 5.0),
+    ]
+    by_id = {person.person_id: person for person in record.people}
+    assert [by_id[turn.person_id or ""].side for turn in record.segments] == [Side.REP, Side.PROSPECT]
+    assert [by_id[turn.person_id or ""].email for turn in record.segments] == [
+        "dana@acme.example",
+        "lee@northwind.example",
+    ]
+    assert (record.crm.deal_id, record.crm.account_id) == ("006EXAMPLE", "001EXAMPLE")
+    assert (record.analytics.rep_talk_share, record.analytics.topics) == (0.42, ("pricing",))
+    assert listed.has_details is client.capabilities.list_has_transcript
+    assert bool(client.parse_call(listed.body, None).segments) is listed.has_details
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_an_unknown_id_is_not_found(dialect: str, status: int) -> None:
+    """Clients have seen both 400 and 404 for an id that is not there."""
+    client = client_of(dialect, lambda request: httpx.Response(status, json={}))
+    with pytest.raises(NotFound) as caught:
+        client.get_details("gone")
+    assert caught.value.status == status
+
+
+def test_details_come_untouched(dialect: str) -> None:
+    """The stored body is the received one, byte for byte, even where it is not JSON."""
+    client = client_of(dialect, lambda request: httpx.Response(200, content=b' {"call" : \xff\n'))
+    assert client.get_details("c-1") == b' {"call" : \xff\n'
+
+
+def test_details_of_another_call_are_refused(dialect: str) -> None:
+    """A body that belongs to another id never becomes this call's record."""
+    server = server_of(dialect)
+    server.add("c-1", DAY)
+    server.add("c-2", DAY)
+    client = client_of(dialect, server)
+    details, listed = client.get_details("c-1"), all_calls(client)[1].body
+    with pytest.raises(UnreadableBody):
+        client.parse_call(None, details, call_id="c-2")
+    with pytest.raises(UnreadableBody):
+        client.parse_call(listed, details)
+    with pytest.raises(UnreadableBody):
+        client.parse_call(listed, None, call_id="c-1")
+    with pytest.raises(UnreadableBody):
+        client.parse_call(None, None)
+
+
+def test_a_wrong_key_is_told_apart(dialect: str) -> None:
+    """The probe passes with the right key, and says that the key is wrong otherwise."""
+    server = server_of(dialect)
+    client_of(dialect, server).probe()
+    assert len(server.requests) == 1
+    server.authorised = lambda request: False  # type: ignore[method-assign]
+    with pytest.raises(CredentialsRefused):
+        client_of(dialect, server).probe()
+
+
+def test_a_missing_key_is_a_matter_of_configuration(dialect: str) -> None:
+    """Without a key nothing is sent."""
+    with pytest.raises(ConfigurationError):
+        client_of(dialect, server_of(dialect))._dialect.auth_headers("  ", "password")
+
+
+def test_times_are_aware_utc(dialect: str) -> None:
+    """Whatever its offset, a time is an instant in UTC; without an offset it counts as UTC."""
+    server = server_of(dialect)
+    server.add("c-1", DAY)
+    client = client_of(dialect, server)
+    field = "time" if dialect == "rest" else "started_at"
+    for written in ("2026-03-01T15:00:00+0000", "2026-03-01T17:00:00+02:00", "2026-03-01T15:00:00", 1772377200000):
+        item = body_of({**server.calls[0], field: written})
+        assert client.parse_call(item, None).started_at == datetime(2026, 3, 1, 15, tzinfo=UTC)
+
+
+def test_a_server_may_hand_out_smaller_pages_than_asked_for(dialect: str) -> None:
+    """A short page is not taken for the last: the total says where the list ends, or an empty page."""
+    server = server_of(dialect)
+    for index in range(40):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+
+    def capped(request: httpx.Request) -> httpx.Response:
+        return server(httpx.Request("GET", request.url.copy_set_param("limit", "7"), headers=request.headers))
+
+    assert len(all_calls(client_of(dialect, capped, page_size=50))) == 40

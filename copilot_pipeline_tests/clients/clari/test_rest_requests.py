@@ -1,0 +1,194 @@
+"""How the vendor's API is asked: parameters, depth, totals, and what surrounds the calls."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import httpx
+import pytest
+
+from copilot_pipeline.clients.clari import ListPosition, ListWindow, TooDeep, dialect_named
+from copilot_pipeline.errors import ConfigurationError, NotFound, PipelineError, RequestRefused, UnreadableBody
+from copilot_pipeline_tests.clients.clari.servers import DAY, WINDOW, RestServer, all_pages, client_of, server_of
+
+
+def test_the_first_page_and_the_last_ask_for_the_total() -> None:
+    """The total makes an answer slow, so the pages between do without; where it differs, calls came or went."""
+    server = server_of("rest")
+    for index in range(250):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+    pages = all_pages(client_of("rest", server))
+    assert [page.matched for page in pages] == [250, None, 250]
+    assert [r.url.params["includePagination"] for r in server.requests] == ["true", "false", "true"]
+    assert [r.url.params["skip"] for r in server.requests] == ["0", "100", "200"]
+
+
+@pytest.mark.parametrize(
+    ("basis", "expected"),
+    [
+        ("started", {"filterTimeGt", "filterTimeLt", "sortTime"}),
+        ("modified", {"filterModifiedGt", "filterModifiedLt", "sortProcessed"}),
+    ],
+)
+def test_parameters_are_those_of_the_contract(basis: Any, expected: set[str]) -> None:
+    """Wrong names fail quietly (trap 24): the names are exactly the documented ones, instants end in Z."""
+    server = server_of("rest")
+    east = timezone(timedelta(hours=2))
+    window = ListWindow(basis, datetime(2026, 3, 1, 2, tzinfo=east), datetime(2026, 3, 2, 2, 0, 0, 1, tzinfo=east))
+    client_of("rest", server, include_private=True).list_page(window)
+    params = dict(server.requests[0].url.params)
+    assert set(params) == expected | {"skip", "limit", "includePrivate", "includePagination"}
+    assert params["includePrivate"] == "true"
+    assert [params[name] for name in sorted(expected)[:2]] == ["2026-03-01T00:00:00Z", "2026-03-02T00:00:00.001Z"]
+    assert params[sorted(expected)[2]] == "asc"
+
+
+def test_private_calls_are_left_out_by_default() -> None:
+    """Asking for them has privacy weight (trap 20)."""
+    server = server_of("rest")
+    client_of("rest", server).list_page(WINDOW)
+    assert server.requests[0].url.params["includePrivate"] == "false"
+
+
+def test_a_window_beyond_reach_is_told_with_its_size() -> None:
+    """More than 10000 matches raise at the first page, so that the window can be cut before work is done."""
+    answer = {"calls": [], "pagination": {"matched": 10_001, "hasMore": True, "nextPageSkip": 100}}
+    client = client_of("rest", lambda request: httpx.Response(200, json=answer))
+    with pytest.raises(TooDeep) as caught:
+        client.list_page(WINDOW)
+    assert caught.value.matched == 10_001
+    assert isinstance(caught.value, RequestRefused)
+
+
+def test_a_position_beyond_reach_is_never_asked_for() -> None:
+    """A window that grew while it was listed ends in the same signal, without a request that must be refused."""
+    server = server_of("rest")
+    with pytest.raises(TooDeep):
+        client_of("rest", server).list_page(WINDOW, ListPosition(10_001))
+    assert server.requests == []
+
+
+def test_exactly_ten_thousand_calls_are_listed() -> None:
+    """The deepest permitted window is read to its end."""
+    server = server_of("rest")
+    server.calls = [{"id": str(n), "time": "2026-03-01T10:00:00Z"} for n in range(10_000)]
+    pages = all_pages(client_of("rest", server))
+    assert len({call.call_id for page in pages for call in page.calls}) == 10_000
+
+
+@pytest.mark.parametrize("next_skip", [0, -5])
+def test_a_page_that_does_not_move_on_is_an_error(next_skip: int) -> None:
+    """More promised without a way forward is not followed in circles."""
+    answer = {
+        "calls": [{"id": "a", "time": "2026-03-01T10:00:00Z"}],
+        "pagination": {"matched": 9, "hasMore": True, "nextPageSkip": next_skip},
+    }
+    with pytest.raises(PipelineError, match="does not move on"):
+        client_of("rest", lambda request: httpx.Response(200, json=answer)).list_page(WINDOW)
+
+
+def test_a_server_that_hands_out_smaller_pages_is_read_to_the_end() -> None:
+    """A short page ends the listing only when the total does not say that calls are left."""
+
+    class Capped(RestServer):
+        def list_calls(self, params: httpx.QueryParams) -> httpx.Response:
+            return super().list_calls(params.set("limit", "25"))
+
+    server = Capped()
+    for index in range(90):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+    assert sum(len(page.calls) for page in all_pages(client_of("rest", server))) == 90
+
+
+def test_the_basis_modified_is_refused_where_it_does_not_exist() -> None:
+    """The guide dialect knows no time of change."""
+    client = client_of("guide", server_of("guide"))
+    assert client.capabilities.has_modified_filter is False
+    with pytest.raises(ConfigurationError):
+        client.list_page(ListWindow("modified", DAY, DAY + timedelta(days=1)))
+
+
+def test_the_password_is_required_and_blanks_are_cut() -> None:
+    """A stray blank is the common mistake with these keys; a missing password is a missing setting."""
+    assert dialect_named("rest").auth_headers(" key\n", " password ") == {
+        "X-Api-Key": "key",
+        "X-Api-Password": "password",
+    }
+    with pytest.raises(ConfigurationError):
+        dialect_named("rest").auth_headers("key")
+    with pytest.raises(ConfigurationError):
+        dialect_named("soap")
+
+
+def test_users_and_topics_are_read_and_bad_entries_passed_over() -> None:
+    """A missing manager is null, an entry without an id is passed over, a body without the list is an error."""
+    server = server_of("rest")
+    user = {"id": "u-1", "email": "dana@acme.example", "name": "Dana Ortiz", "role": "REP", "is_recording": True}
+    topic = {"topic_id": "t-1", "topic_name": "Pricing", "type": "keyword", "keyword_topic": {"trackers": ["cost"]}}
+    server.answers = {"/users": {"users": [user, {"name": "nobody"}, 3]}, "/v2/topics": {"topics": [topic, "Pricing"]}}
+    client = client_of("rest", server)
+    users, body = client.list_users()
+    assert [(u.user_id, u.name, u.is_recording, u.manager_id) for u in users] == [("u-1", "Dana Ortiz", True, None)]
+    assert b"Dana Ortiz" in body
+    topics, _ = client.list_topics()
+    assert [(t.topic_id, t.name, t.trackers) for t in topics] == [("t-1", "Pricing", ("cost",))]
+    server.answers["/users"] = {"message": "odd"}
+    with pytest.raises(UnreadableBody):
+        client.list_users()
+
+
+def test_scorecards_are_paged_to_the_end() -> None:
+    """All pages are read, also when the last one carries no next skip."""
+    cards = [{"id": f"s-{n}", "call_id": "c-1", "questions_score": [{"score": 4, "order": "1"}]} for n in range(230)]
+
+    def server(request: httpx.Request) -> httpx.Response:
+        skip = int(request.url.params["skip"])
+        page = cards[skip : skip + int(request.url.params["limit"])]
+        pagination: dict[str, Any] = {"matched": 230, "hasMore": skip + 100 < 230}
+        if pagination["hasMore"]:
+            pagination["nextPageSkip"] = skip + 100
+        return httpx.Response(200, json={"scorecards": page, "pagination": pagination})
+
+    found, bodies = client_of("rest", server).list_scorecards(datetime(2026, 3, 1, tzinfo=UTC))
+    assert (len(found), len(bodies), found[0].answers[0].score) == (230, 3, 4.0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"),
+    [
+        ("48000", 48000.0),
+        ("$48,000.50", 48000.5),
+        ("-$500", -500.0),
+        ("1.0E7", 1e7),
+        ("99 MXN", 99.0),
+        ("48,00", None),
+        ("1.234,00", None),
+        ("$1.2M", None),
+        ("48 k€", None),
+        ("(500)", None),
+        ("n/a", None),
+        (12, 12.0),
+    ],
+)
+def test_a_deal_is_read_with_its_amount_where_it_is_clear(amount: Any, expected: float | None) -> None:
+    """Amounts come as text; one that could mean two numbers stays text only."""
+    server = server_of("rest")
+    server.answers = {"/get-deal": {"id": "d-1", "crm_id": "006EXAMPLE", "amount": amount, "stage": "Discovery"}}
+    deal, _ = client_of("rest", server).get_deal("006EXAMPLE")
+    assert (deal.deal_id, deal.copilot_id, deal.amount, deal.amount_raw) == (
+        "006EXAMPLE",
+        "d-1",
+        expected,
+        str(amount),
+    )
+
+
+def test_the_guide_dialect_has_nothing_around_the_calls() -> None:
+    """Without such endpoints the lists are empty and nothing is asked for."""
+    server = server_of("guide")
+    client = client_of("guide", server)
+    assert (client.list_users(), client.list_topics(), client.list_scorecards()) == (([], b""), ([], b""), ([], []))
+    with pytest.raises(NotFound):
+        client.get_deal("006EXAMPLE")
+    assert server.requests == []

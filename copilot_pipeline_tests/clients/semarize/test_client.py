@@ -1,0 +1,241 @@
+"""The client on a real server: the request that is paid once, its answers, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copilot_pipeline.clients.http import RetryPolicy
+from copilot_pipeline.clients.semarize import (
+    IdempotencyConflict,
+    Kit,
+    RunStatus,
+    SemarizeClient,
+    make_caller,
+    next_poll_seconds,
+    run_request,
+    same_request,
+)
+from copilot_pipeline.errors import CredentialsRefused, NotFound, RequestRefused, TemporaryFailure, UnreadableBody
+from copilot_pipeline_tests.http_servers import Asked, Reply, Service, in_turn, reply, serving
+
+KEY = "smz_test_0123456789"
+KIT = Kit("deal", code="A1B2C3D4")
+TEXT = "Dana: Thanks for making time.\nLee: Price is a concern, naïve “quotes” 😀"
+QUICK = RetryPolicy(attempts=3, first_wait_seconds=0.001, longest_wait_seconds=0.01)
+
+
+@contextmanager
+def client_of(*replies: Reply) -> Iterator[tuple[SemarizeClient, Service]]:
+    """A client of a server that gives these answers in turn."""
+    with serving(in_turn(*replies)) as service:
+        caller = make_caller(service.url, KEY, policy=QUICK)
+        try:
+            yield SemarizeClient(caller), service
+        finally:
+            caller.close()
+
+
+def test_a_run_is_created_as_documented() -> None:
+    """Key, type, path and body are those of the contract; the transcript arrives character by character."""
+    request = run_request("c-1", TEXT, KIT)
+    with client_of(reply({"run_id": "run_1", "status": "queued"}, 202)) as (client, service):
+        client.create(request)
+    (asked,) = service.asked
+    assert (asked.method, asked.path) == ("POST", "/v1/runs")
+    assert asked.headers["authorization"] == f"Bearer {KEY}"
+    assert asked.headers["idempotency-key"] == request.idempotency_key
+    assert asked.headers["content-type"] == "application/json"
+    assert json.loads(asked.body) == {
+        "kit_code": "A1B2C3D4",
+        "input": {"transcript": TEXT},
+        "mode": "async",
+        "type": "api",
+    }
+
+
+def test_a_request_that_is_sent_again_is_the_same_request() -> None:
+    """After a failure on the way, the same key and the same bytes are sent: one run is paid, not two."""
+    runs: dict[str, str] = {}
+    answers = {"left_to_lose": 2}
+
+    def service_answer(asked: Asked) -> Reply:
+        run_id = runs.setdefault(asked.headers["idempotency-key"], f"run_{len(runs)}")
+        if answers["left_to_lose"]:
+            answers["left_to_lose"] -= 1
+            return Reply(500, is_cut=True)
+        return reply({"run_id": run_id, "status": "queued"}, 202)
+
+    with serving(service_answer) as service:
+        caller = make_caller(service.url, KEY, policy=QUICK)
+        state = SemarizeClient(caller).create(run_request("c-1", TEXT, KIT))
+        caller.close()
+    assert state.run_id == "run_0"
+    assert len(runs) == 1
+    assert len({asked.body for asked in service.asked}) == 1
+
+
+FINISHED: dict[str, Any] = {
+    "run_id": "run_1",
+    "status": "succeeded",
+    "kit_version_id": "6f0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a11",
+    "duration_ms": 4180,
+    "output": {"kit_code": "A1B2C3D4", "bricks": {"risk_flag": {"value": True}}},
+}
+
+
+@pytest.mark.parametrize("status", [200, 202])
+def test_either_status_may_carry_either_state(status: int) -> None:
+    """200 and 202 say nothing about the state: the body does (contract, trap 1)."""
+    with client_of(reply(FINISHED, status)) as (client, _):
+        state = client.create(run_request("c-1", TEXT, KIT, mode="sync"))
+        assert state.status is RunStatus.SUCCEEDED
+        assert (state.duration_ms, state.kit_code) == (4180, "A1B2C3D4")
+        assert state.kit_version_id == FINISHED["kit_version_id"]
+    with client_of(reply({"run_id": "run_1", "status": "running"}, status)) as (client, _):
+        assert not client.create(run_request("c-1", TEXT, KIT, mode="sync")).status.is_terminal
+
+
+def test_the_body_is_kept_as_it_came() -> None:
+    """The state holds the answer's own bytes: scores can be made again from them."""
+    raw = json.dumps(FINISHED, indent=3).encode()
+    with client_of(Reply(200, raw)) as (client, _):
+        assert client.read("run_1").body == raw
+
+
+def test_a_failed_run_says_why() -> None:
+    """Code and message of a failed run are handed on, storable."""
+    failed = {"run_id": "run_1", "status": "failed", "error_code": "boom", "error_message": "a\x00b"}
+    with client_of(reply(failed)) as (client, _):
+        state = client.read("run_1")
+    assert state.status.is_terminal
+    assert (state.error_code, state.error_message) == ("boom", "a\ufffdb")
+
+
+@pytest.mark.parametrize("raw", ["paused", "", None, 3])
+def test_an_unknown_status_is_asked_for_again(raw: Any) -> None:
+    """A status of tomorrow is not an end."""
+    with client_of(reply({"run_id": "run_1", "status": raw})) as (client, _):
+        state = client.read("run_1")
+    assert state.status is RunStatus.UNKNOWN
+    assert not state.status.is_terminal
+
+
+@pytest.mark.parametrize("duration", [None, "4180", True, 1e300, 10**400])
+def test_a_duration_no_column_holds_is_none(duration: Any) -> None:
+    """A duration is a whole number the database can hold, or none."""
+    with client_of(reply({"run_id": "run_1", "status": "succeeded", "duration_ms": duration})) as (client, _):
+        assert client.read("run_1").duration_ms is None
+
+
+def test_the_body_outranks_the_header() -> None:
+    """Where both say when to poll, the body's value is used (contract, trap 10)."""
+    both = reply({"run_id": "r", "status": "queued", "retry_after_seconds": 2}, 202, Retry_After="9")
+    with client_of(both) as (client, _):
+        assert client.read("r").poll_after_seconds == 2.0
+    with client_of(reply({"run_id": "r", "status": "queued"}, 202, Retry_After="9")) as (client, _):
+        assert client.read("r").poll_after_seconds == 9.0
+
+
+def test_one_odd_character_does_not_lose_a_paid_run() -> None:
+    """Half a surrogate pair in a quote is no reason to leave a finished run uncollected."""
+    raw = json.dumps(FINISHED).replace("true", '"\\ud83d"').encode()
+    with client_of(Reply(200, raw)) as (client, _):
+        assert client.read("run_1").status is RunStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b"{}", b'{"run_id": ""}', b"[" * 100_000])
+def test_an_answer_that_names_no_run_is_unreadable(raw: bytes) -> None:
+    """An answer to a new run that cannot be read, or has no id, is an error that says so."""
+    with client_of(Reply(200, raw)) as (client, _), pytest.raises(UnreadableBody, match="Semarize"):
+        client.create(run_request("c-1", TEXT, KIT))
+
+
+def test_an_id_is_no_path() -> None:
+    """A run id is one part of the path, whatever is in it."""
+    with client_of(reply({"run_id": "r", "status": "queued"})) as (client, service):
+        client.read("../kits?x=/y")
+    assert service.asked[0].path == "/v1/runs/..%2Fkits%3Fx%3D%2Fy"
+
+
+def test_a_conflict_is_never_answered_with_a_new_key() -> None:
+    """409 ends it: one request, and an error of its own kind that carries the code."""
+    conflict = reply({"error": "idempotency_key_conflict"}, 409)
+    with client_of(conflict) as (client, service), pytest.raises(IdempotencyConflict, match="not asked") as caught:
+        client.create(run_request("c-1", TEXT, KIT))
+    assert len(service.asked) == 1
+    assert (caught.value.status, caught.value.code) == (409, "idempotency_key_conflict")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "input_must_be_object", RequestRefused),
+        (401, "invalid_api_key", CredentialsRefused),
+        (404, "kit_not_found", NotFound),
+        (422, "invalid_run_mode", RequestRefused),
+        (409, "request_in_progress", TemporaryFailure),
+        (429, "rate_limited", TemporaryFailure),
+        (500, "run_request_failed", TemporaryFailure),
+    ],
+)
+def test_each_refusal_is_of_its_kind(status: int, code: str, kind: type[Exception]) -> None:
+    """Documented codes come as the error that says what to do, the code in its text, the transcript nowhere."""
+    refusal = reply({"error": code, "detail": TEXT, "retry_after_seconds": 0}, status)
+    with client_of(refusal) as (client, _), pytest.raises(kind, match=code) as caught:
+        client.create(run_request("c-1", TEXT, KIT))
+    assert "Price" not in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+def test_a_pinned_version_wins() -> None:
+    """A kit with both is asked for by its version, and so is its schema."""
+    kit = Kit("deal", code="A1B2C3D4", version_id="6f0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a11")
+    assert json.loads(run_request("c-1", TEXT, kit).body)["kit_version_id"] == kit.version_id
+    assert b"kit_code" not in run_request("c-1", TEXT, kit).body
+    with client_of(Reply(200, b"{}")) as (client, service):
+        client.kit_schema(kit)
+    assert service.asked[0].params == {"kit_version_id": kit.version_id}
+
+
+REQUESTS = st.tuples(
+    st.text(min_size=1, max_size=300),
+    st.text(),
+    st.sampled_from([KIT, Kit("deal", code="B1"), Kit("deal", version_id="6f0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a11")]),
+    st.sampled_from(["async", "sync"]),
+)
+
+
+@given(REQUESTS, REQUESTS)
+def test_the_key_covers_the_body(one: tuple[str, str, Kit, str], other: tuple[str, str, Kit, str]) -> None:
+    """Equal arguments give equal bytes and key; different bodies never share a key; a key fits in a header."""
+    first, second = (run_request(call, text, kit, mode=mode) for call, text, kit, mode in (one, other))
+    again = run_request(one[0], one[1], one[2], mode=one[3])
+    assert (first.body, first.idempotency_key) == (again.body, again.idempotency_key)
+    if first.body != second.body or one[0] != other[0]:
+        assert first.idempotency_key != second.idempotency_key
+    assert len(first.idempotency_key) <= 254
+    assert first.idempotency_key.isascii()
+    assert first.idempotency_key.isprintable()
+
+
+@given(st.integers(0, 10_000), st.none() | st.floats(allow_nan=False))
+def test_polls_are_neither_wild_nor_lost(attempt: int, advised: float | None) -> None:
+    """No poll comes within a second; none later than ten, or than five minutes where the server wishes it."""
+    assert 1.0 <= next_poll_seconds(attempt, advised) <= (10.0 if advised is None else 300.0)
+
+
+@pytest.mark.parametrize("kit", [KIT, Kit("deal", version_id="6f0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a11")])
+def test_what_was_sent_is_sent_again(kit: Kit) -> None:
+    """With mode and type set to something else since, the request of a known key is still the one it was made for."""
+    sent = run_request("c-1", TEXT, kit, mode="sync", run_type="sandbox")
+    assert same_request("c-1", TEXT, kit, sent.idempotency_key) == sent
+    again = same_request("c-1", TEXT, kit, f"{sent.idempotency_key}:again12")
+    assert (again.body, again.idempotency_key) == (sent.body, f"{sent.idempotency_key}:again12")
+    assert same_request("c-1", TEXT, kit, "of another release").idempotency_key == "of another release"

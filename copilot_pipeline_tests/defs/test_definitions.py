@@ -1,0 +1,198 @@
+"""What the Dagster UI shows: assets, partitions, pools, checks and schedules, loaded as Dagster loads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from copilot_pipeline.config.pipeline_file import PollingSettings
+from copilot_pipeline.definitions import defs
+from copilot_pipeline.load.tables import MART_TABLES, RAW_CALL_DETAILS, WAREHOUSE_TABLES, Table
+
+TABLES = {table.name: table for table in (*WAREHOUSE_TABLES, RAW_CALL_DETAILS)}
+SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+ASSETS = sorted(SPECS)
+EVERY_DAY = {table.name for table in TABLES.values() if table.partitioned}
+
+
+def definition_of(name: str) -> dg.AssetsDefinition:
+    """The definition that makes an asset."""
+    found: dg.AssetsDefinition = defs.resolve_assets_def(dg.AssetKey(name))
+    return found
+
+
+def test_the_definitions_can_be_loaded() -> None:
+    """Everything that is named exists: Dagster's own validation passes."""
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_table_is_an_asset() -> None:
+    """Each table of the warehouse, and the raw layer, is an asset under its own name."""
+    assert set(TABLES) <= set(ASSETS)
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_an_asset_says_what_it_is(name: str) -> None:
+    """Each asset has a description that ends as a sentence, a group, owners and kinds."""
+    spec = SPECS[name]
+    assert spec.description
+    assert spec.description.rstrip().endswith(".")
+    assert spec.group_name not in (None, "default")
+    assert spec.owners
+    assert spec.kinds
+
+
+def test_the_groups_stand_in_one_order() -> None:
+    """Seen as groups, the graph has no circle: what comes first stands first."""
+    groups = TopologicalSorter(
+        {
+            group: {SPECS[dep.asset_key.to_user_string()].group_name for name in members for dep in SPECS[name].deps}
+            - {group}
+            for group, members in _groups().items()
+        }
+    )
+    assert list(groups.static_order())[-1] == "answers"
+
+
+def _groups() -> dict[str | None, list[str]]:
+    groups: dict[str | None, list[str]] = {}
+    for name, spec in SPECS.items():
+        groups.setdefault(spec.group_name, []).append(name)
+    return groups
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
+def test_an_asset_shows_its_columns(table: Table) -> None:
+    """The column schema in the UI is the column list: names, types, sentences, what is never null."""
+    schema = SPECS[table.name].metadata["dagster/column_schema"]
+    assert isinstance(schema, dg.TableSchema)
+    assert [(column.name, column.type, column.description) for column in schema.columns] == [
+        (column.name, column.kind.postgres, column.description) for column in table.columns
+    ]
+    for shown, column in zip(schema.columns, table.columns, strict=True):
+        assert shown.constraints.nullable is not column.required
+    if table.in_warehouse:
+        assert SPECS[table.name].metadata["dagster/table_name"] == f"copilot.{table.name}"
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_days_are_partitions(name: str) -> None:
+    """What lies by day is partitioned by the day of the zone, today included; snapshots are not partitioned."""
+    partitions = SPECS[name].partitions_def
+    if name not in EVERY_DAY:
+        assert partitions is None
+        return
+    assert isinstance(partitions, dg.DailyPartitionsDefinition)
+    assert partitions.get_last_partition_key() == datetime.now(UTC).date().isoformat()
+
+
+def pools_of(name: str) -> set[str]:
+    """The pools that a run of an asset waits for."""
+    return set(definition_of(name).op.pools)
+
+
+def test_what_costs_requests_is_in_the_pool_of_its_api() -> None:
+    """Assets that ask Clari Copilot share one pool, scoring has its own, and what is only computed has none."""
+    pools = {name: pools_of(name) for name in ASSETS}
+    asking = {"raw_call_details", "users", "topics", "scorecards", "raw_deals", "raw_accounts"}
+    assert {name for name, held in pools.items() if held == {"clari_copilot"}} == asking
+    assert {name for name, held in pools.items() if held == {"semarize"}} == {
+        "semarize_runs",
+        "semarize_scores",
+        "evidence",
+    }
+    assert all(
+        pools[name] == set() for name in ("calls", "participants", "transcripts", "utterances", "deals", "claims")
+    )
+
+
+def test_what_somebody_waits_for_has_pools_of_its_own() -> None:
+    """Neither a poll nor what follows a webhook waits for a backfill, which holds the pool of its assets for long."""
+    pools = {name: set(defs.resolve_job_def(name).nodes[0].definition.pools) for name in ("poll", "arrivals")}
+    assert pools == {"poll": {"polling"}, "arrivals": {"arrivals"}}
+
+
+def test_every_pool_is_limited() -> None:
+    """dagster.yaml gives a pool that is not named a limit of one run: a new asset cannot outrun the API."""
+    config = yaml.safe_load((Path(__file__).parents[2] / "dagster.yaml").read_text())
+    assert config["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
+
+
+def test_the_graph_leads_from_the_raw_layer_to_the_scores() -> None:
+    """Tables come from the raw layer, scores from transcripts, deals from calls."""
+    upstream = {name: {dep.asset_key.to_user_string() for dep in SPECS[name].deps} for name in ASSETS}
+    for name in ("calls", "participants", "transcripts", "utterances"):
+        assert upstream[name] == {"raw_call_details", "users"}
+    assert upstream["semarize_runs"] == upstream["semarize_scores"] == {"transcripts"}
+    assert upstream["deals"] == {"calls", "raw_deals"}
+    assert upstream["accounts"] == {"calls", "raw_accounts"}
+    assert all(upstream[name] <= set(ASSETS) for name in ASSETS)
+
+
+@pytest.mark.parametrize("name", sorted(EVERY_DAY))
+def test_a_backfill_is_few_runs(name: str) -> None:
+    """A year is not 365 runs: each takes several days, and those that cost requests leave room for the daily run."""
+    policy = definition_of(name).backfill_policy
+    assert policy is not None
+    assert policy.max_partitions_per_run != 1
+
+
+def test_each_check_belongs_to_an_asset_and_says_what_it_promises() -> None:
+    """Every check has a description that is a sentence, and its asset exists."""
+    specs = [spec for check in defs.asset_checks or [] for spec in check.check_specs]
+    assert len(specs) >= 5
+    for spec in specs:
+        assert spec.asset_key.to_user_string() in ASSETS
+        assert spec.description
+        assert spec.description.endswith(".")
+    assert len({spec.name for spec in specs}) == len(specs)
+
+
+def test_schedules_run_by_themselves() -> None:
+    """Each schedule is on from the start, names its zone, and starts a job that exists."""
+    schedules = list(defs.schedules or [])
+    assert schedules
+    for schedule in schedules:
+        assert isinstance(schedule, dg.ScheduleDefinition)
+        assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+        assert schedule.execution_timezone == "UTC"
+        assert defs.resolve_job_def(schedule.job_name)
+
+
+def test_the_daily_schedule_looks_back() -> None:
+    """Each morning the closed days of the last days are asked for, newest first, each at most once a morning."""
+    schedule = next(one for one in defs.schedules or [] if one.name == "daily_calls_schedule")
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    morning = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
+    yesterday = morning.date() - timedelta(days=1)
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=morning, repository_def=defs.get_repository_def()
+        )
+        requests = schedule.evaluate_tick(context).run_requests
+    days = [request.partition_key for request in requests or []]
+    assert days == [(yesterday - timedelta(days=back)).isoformat() for back in range(PollingSettings().reread_days)]
+    assert len({request.run_key for request in requests or []}) == len(days)
+
+
+def test_the_daily_run_goes_the_whole_way() -> None:
+    """The job of the schedule makes every table that lies by day."""
+    job = defs.resolve_job_def("daily_calls")
+    assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == EVERY_DAY
+
+
+def test_a_deal_that_cannot_be_read_keeps_no_answer_back() -> None:
+    """The deals' table is made with the answers, not with the requests for deals: of whatever could be read."""
+
+    def made_by(job: str) -> set[str]:
+        selected = defs.resolve_job_def(job).asset_layer.selected_asset_keys
+        return {key.to_user_string() for key in selected}
+
+    assert "raw_deals" in made_by("reference_data")
+    assert "deals" not in made_by("reference_data")
+    assert made_by("answers") == {"accounts", "deals", *(table.name for table in MART_TABLES)}

@@ -1,0 +1,476 @@
+"""Delivered once: through outages, repeats, late scores and several processes at a time."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from standardwebhooks import Webhook
+
+from copilot_pipeline.delivery.outbox import Outbox
+from copilot_pipeline.postgres import Database
+from copilot_pipeline_tests.delivery.examples import (
+    DAY,
+    DEAL,
+    HOOK,
+    NOW,
+    OPPORTUNITY,
+    RISK,
+    Clock,
+    Crm,
+    add_call,
+    delivering,
+    rules,
+)
+from copilot_pipeline_tests.http_servers import Asked, Reply, in_turn, reply, serving
+
+OTHER_DEAL = "006000000000002AAA"
+OK = Reply(200, b"ok")
+
+
+def states(database: Database) -> Counter[str]:
+    """Rows of the outbox by state."""
+    return Counter(row.state for row in Outbox(database).listed(limit=10_000))
+
+
+class TestAlerts:
+    """Messages to people: one a call and rule."""
+
+    def test_a_message_goes_out_once_however_often_the_steps_are_repeated(self, database: Database) -> None:
+        """Running again, and scoring the call anew, says nothing twice."""
+        clock = Clock()
+        add_call(database, "call-1", {"risk_flag": True})
+        add_call(database, "call-2", {"risk_flag": False})
+        add_call(database, "call-3", {"risk_flag": None})
+        with serving(lambda _: OK) as slack:
+            steps = delivering(database, slack.url, rules(RISK), clock)
+            for version in ("1", "2"):
+                add_call(database, "call-1", {"risk_flag": True}, version=version)
+                steps.enqueue([DAY])
+                steps.send()
+        assert len(slack.asked) == 1
+        assert "call-1" in slack.asked[0].body.decode()
+
+    def test_a_call_that_becomes_risky_when_scored_anew_is_told_of(self, database: Database) -> None:
+        """What was not sent because it was not true is sent when it is."""
+        with serving(lambda _: OK) as slack:
+            steps = delivering(database, slack.url, rules(RISK), Clock())
+            for version, is_risky in (("1", False), ("2", True)):
+                add_call(database, "call-1", {"risk_flag": is_risky}, version=version)
+                steps.enqueue([DAY])
+                steps.send()
+        assert len(slack.asked) == 1
+
+    def test_a_rule_waits_until_its_kit_has_answered(self, database: Database) -> None:
+        """A run under way is waited for; one that failed says nothing."""
+        for status in ("queued", "running", "failed"):
+            add_call(database, f"call-{status}", {"risk_flag": True}, status=status)
+        assert delivering(database, "http://unused", rules(RISK), Clock()).enqueue([DAY]).added == 0
+
+    def test_slack_is_obeyed_when_it_asks_for_a_moment(self, database: Database) -> None:
+        """After 429 nothing is sent before the time Slack named, and then everything, once."""
+        clock = Clock()
+        sent_at = []
+
+        def answer(_: Asked) -> Reply:
+            sent_at.append(clock.now)
+            return reply({}, 429, Retry_After="7") if len(sent_at) == 2 else OK
+
+        for number in range(4):
+            add_call(database, f"call-{number}", {"risk_flag": True})
+        with serving(answer) as slack:
+            steps = delivering(database, slack.url, rules(RISK), clock)
+            steps.enqueue([DAY])
+            steps.send()
+        assert len(sent_at) == 5
+        assert sent_at[2] - sent_at[1] >= timedelta(seconds=7)
+        assert states(database) == {"delivered": 4}
+
+    def test_a_message_that_may_have_arrived_is_not_repeated_but_shown(self, database: Database) -> None:
+        """An answer cut off leaves it open: the message is uncertain until a person says."""
+        add_call(database, "call-1", {"risk_flag": True})
+        clock = Clock()
+        with serving(in_turn(Reply(200, b"ok", is_cut=True), OK)) as slack:
+            steps = delivering(database, slack.url, rules(RISK), clock)
+            steps.enqueue([DAY])
+            steps.send()
+            clock.move(hours=2)
+            steps.send()
+            assert states(database) == {"uncertain": 1}
+            assert len(slack.asked) == 1
+            (row,) = steps.outbox.listed()
+            assert steps.outbox.send_again(ids=[row.id]) == 1
+            steps.send()
+        assert states(database) == {"delivered": 1}
+
+    def test_where_a_repeat_is_preferred_to_a_gap_it_is_sent_again(self, database: Database) -> None:
+        """`when_unsure: resend`: at least once, said so in pipeline.yaml."""
+        from copilot_pipeline.delivery.sinks import SlackSink
+
+        add_call(database, "call-1", {"risk_flag": True})
+        clock = Clock()
+        with serving(in_turn(Reply(200, b"ok", is_cut=True), OK)) as slack:
+            steps = delivering(
+                database, slack.url, rules(RISK), clock, build=lambda _: SlackSink(slack.url, may_repeat=True),
+                may_repeat=frozenset({"slack"}),
+            )  # fmt: skip
+            steps.enqueue([DAY])
+            steps.send()
+        assert len(slack.asked) == 2
+        assert states(database) == {"delivered": 1}
+
+    def test_a_backfill_and_a_first_run_are_silent(self, database: Database) -> None:
+        """Old calls, and calls scored before the rule was there, are kept silent for good, unless asked for."""
+        clock = Clock()
+        quiet = {**RISK, "first_run": "silent"}
+        add_call(database, "before", {"risk_flag": True}, scored_at=NOW - timedelta(minutes=1))
+        with serving(lambda _: OK) as slack:
+            steps = delivering(database, slack.url, rules(quiet), clock)
+            assert steps.enqueue([DAY]).silenced == 1
+            clock.move(hours=1)
+            add_call(database, "old", {"risk_flag": True}, started_at=NOW - timedelta(days=4), scored_at=clock.now)
+            add_call(database, "new", {"risk_flag": True}, scored_at=clock.now)
+            old_day = DAY - timedelta(days=4)
+            assert steps.enqueue([DAY, old_day]).silenced == 2
+            steps.send()
+            assert len(slack.asked) == 1
+            steps.enqueue([DAY], is_loud=True)
+            steps.send()
+        assert ["new" in one.body.decode() for one in slack.asked] == [True, False]
+        assert states(database) == {"delivered": 2, "silenced": 1}
+
+    def test_a_wrong_address_keeps_the_messages(self, database: Database) -> None:
+        """A hook that is gone is a matter for a person; the messages wait and then go out."""
+        add_call(database, "call-1", {"risk_flag": True})
+        with serving(in_turn(Reply(404, b"no_service"), OK)) as slack:
+            steps = delivering(database, slack.url, rules(RISK), Clock())
+            steps.enqueue([DAY])
+            steps.send()
+            (sink,) = steps.outbox.sink_states()
+            assert (sink.trouble, sink.waiting) == ("credentials", 1)
+            assert "no_service" in (sink.last_problem or "")
+            assert "secret" not in (sink.last_problem or "")
+            steps.send(ignore_delay=True)
+        assert states(database) == {"delivered": 1}
+
+
+class TestOpportunities:
+    """Records of a CRM: the latest score, never an older one."""
+
+    def test_each_opportunity_gets_the_score_of_its_newest_call(self, database: Database) -> None:
+        """Of several calls that wait one write is made, with the newest call's answers."""
+        crm = Crm()
+        for number, score in enumerate((10.0, 20.0, 30.0)):
+            started = NOW + timedelta(minutes=number)
+            add_call(database, f"call-{2 - number}", {"deal_confidence": score}, started_at=started)
+        add_call(database, "call-x", {"deal_confidence": 5}, deal_id=OTHER_DEAL)
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            steps.enqueue([DAY])
+            steps.send()
+        assert crm.records == {DEAL: {"Confidence__c": 30}, OTHER_DEAL: {"Confidence__c": 5}}
+        assert len(crm.writes) == 2
+
+    def test_an_older_call_scored_late_does_not_overwrite_a_newer_one(self, database: Database) -> None:
+        """It only fills what the newer call left open."""
+        crm = Crm()
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            add_call(database, "new", {"deal_confidence": 80.0, "risk_flag": None})
+            steps.enqueue([DAY])
+            steps.send()
+            earlier = NOW - timedelta(hours=3)
+            add_call(database, "older", {"deal_confidence": 20.0, "risk_flag": True}, started_at=earlier)
+            add_call(database, "oldest", {"risk_flag": False}, started_at=earlier - timedelta(hours=1))
+            steps.enqueue([DAY])
+            steps.send()
+        assert crm.records == {DEAL: {"Confidence__c": 80, "Risk__c": True}}
+        assert crm.writes == [{"id": DEAL, "Confidence__c": 80}, {"id": DEAL, "Risk__c": True}]
+
+    def test_a_call_scored_anew_is_written_anew(self, database: Database) -> None:
+        """A new version of the scores is a new delivery."""
+        crm = Crm()
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            for version, score in (("1", 40), ("2", 50)):
+                scored_at = NOW + timedelta(minutes=int(version))
+                add_call(database, "call-1", {"deal_confidence": score}, version=version, scored_at=scored_at)
+                steps.enqueue([DAY])
+                steps.send()
+        assert [write["Confidence__c"] for write in crm.writes] == [40, 50]
+
+    def test_one_record_under_both_forms_of_its_id_is_one_record(self, database: Database) -> None:
+        """15 and 18 characters name the same opportunity: the newest call wins over both."""
+        crm = Crm()
+        add_call(database, "short", {"deal_confidence": 1}, deal_id=DEAL[:15])
+        add_call(database, "long", {"deal_confidence": 2}, deal_id=DEAL, started_at=NOW + timedelta(hours=1))
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            steps.enqueue([DAY])
+            steps.send()
+        assert crm.writes == [{"id": DEAL, "Confidence__c": 2}]
+
+    def test_a_field_that_may_not_be_written_is_an_error_of_that_record(self, database: Database) -> None:
+        """The others are written; the reason names the field and what to do, and not the value."""
+        crm = Crm()
+        crm.read_only = {"Risk__c"}
+        add_call(database, "bad", {"deal_confidence": 1, "risk_flag": True})
+        add_call(database, "good", {"deal_confidence": 2}, deal_id=OTHER_DEAL)
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            steps.enqueue([DAY])
+            steps.send()
+        assert crm.records == {OTHER_DEAL: {"Confidence__c": 2}}
+        (refused,) = steps.outbox.listed(states=["refused"])
+        assert refused.reason is not None
+        assert refused.reason.startswith("INVALID_FIELD_FOR_INSERT_UPDATE (Risk__c): let the integration user write it")
+
+    def test_a_field_that_does_not_exist_fails_only_the_records_that_have_it(self, database: Database) -> None:
+        """The vendor refuses the whole request; the records without the field are written all the same."""
+        crm = Crm()
+        crm.unknown = {"Risk__c"}
+        for number in range(40):
+            bricks = {"deal_confidence": number} | ({"risk_flag": True} if number % 2 else {})
+            add_call(database, f"call-{number}", bricks, deal_id=f"0060000000{number:05d}AAA")
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            steps.enqueue([DAY])
+            steps.send()
+        assert states(database) == {"delivered": 20, "refused": 20}
+        assert len(server.asked) == 4, "a token, all, the half with the field and the half without"
+        crm.unknown = set()
+        assert steps.outbox.send_again(route="Opportunity") == 20
+        with serving(crm) as server:
+            delivering(database, server.url, rules(OPPORTUNITY), Clock()).send()
+        assert states(database) == {"delivered": 40}
+
+    def test_when_the_newest_score_is_refused_the_one_before_it_goes_out(self, database: Database) -> None:
+        """A record that refuses one value still gets the newest one that it takes."""
+        crm = Crm()
+        crm.read_only = {"Risk__c"}
+        add_call(database, "older", {"deal_confidence": 10})
+        add_call(database, "newer", {"deal_confidence": 20, "risk_flag": True}, started_at=NOW + timedelta(hours=1))
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            steps.enqueue([DAY])
+            steps.send()
+        assert crm.records == {DEAL: {"Confidence__c": 10}}
+
+    def test_more_than_two_hundred_records_go_in_several_requests(self, database: Database) -> None:
+        """The vendor takes 200 at a time."""
+        crm = Crm()
+        for number in range(201):
+            add_call(database, f"call-{number}", {"deal_confidence": number}, deal_id=f"0060000000{number:05d}AAA")
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            steps.enqueue([DAY])
+            steps.send()
+        sizes = [len(json.loads(one.body)["records"]) for one in server.asked if one.method == "PATCH"]
+        assert sizes == [200, 1]
+        assert len(crm.records) == 201
+
+    def test_an_expired_token_is_renewed(self, database: Database) -> None:
+        """The session ends in the middle; the write goes out once all the same."""
+        crm = Crm()
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            add_call(database, "call-1", {"deal_confidence": 1})
+            steps.enqueue([DAY])
+
+            def expire_after_sign_in(asked: Asked) -> Reply:
+                answer = crm(asked)
+                crm.is_expired = crm.tokens == 1
+                return answer
+
+            with serving(expire_after_sign_in) as flaky:
+                delivering(database, flaky.url, rules(OPPORTUNITY), Clock()).send()
+        assert crm.tokens == 2
+        assert len(crm.writes) == 1
+
+    def test_calls_without_a_record_are_listed_and_written_when_the_link_appears(self, database: Database) -> None:
+        """No deal, no account, another CRM: each with its reason, until it is linked; of whatever day it is."""
+        crm = Crm()
+        add_call(database, "no-deal", {"deal_confidence": 1}, deal_id=None)
+        add_call(database, "no-account", {"deal_confidence": 2}, deal_id=None, account_id=None, system=None)
+        add_call(database, "elsewhere", {"deal_confidence": 3}, deal_id="123", system="HUBSPOT")
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            report = steps.enqueue([DAY])
+            assert report.unlinked == {"no deal": 1, "no account": 1, "unknown system": 1}
+            reasons = {call_id: reason for _, call_id, _, reason in steps.outbox.unlinked((DAY, DAY))}
+            assert reasons == {"no-deal": "no deal", "no-account": "no account", "elsewhere": "unknown system"}
+            add_call(database, "no-deal", {"deal_confidence": 1}, deal_id=DEAL)
+            steps.enqueue([])
+            steps.send()
+        assert crm.records == {DEAL: {"Confidence__c": 1}}
+        assert {row[1] for row in steps.outbox.unlinked()} == {"no-account", "elsewhere"}
+
+    def test_a_call_that_moves_to_another_deal_is_not_written_to_the_old_one(self, database: Database) -> None:
+        """What still waited for the first record is cancelled."""
+        crm = Crm()
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            add_call(database, "call-1", {"deal_confidence": 1})
+            steps.enqueue([DAY])
+            add_call(database, "call-1", {"deal_confidence": 1}, deal_id=OTHER_DEAL)
+            steps.enqueue([DAY])
+            steps.send()
+        assert crm.records == {OTHER_DEAL: {"Confidence__c": 1}}
+
+    def test_a_call_that_leaves_a_deal_takes_its_answers_with_it(self, database: Database) -> None:
+        """The newest call that is left speaks for the deal again; when the call comes back, it does."""
+        crm = Crm()
+        older = NOW - timedelta(hours=3)
+        with serving(crm) as server:
+            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+
+            def linked_to(deal_id: str | None) -> dict[str, Any]:
+                add_call(database, "newer", {"deal_confidence": 80, "risk_flag": True}, deal_id=deal_id)
+                for _ in range(2):  # asking twice writes once
+                    steps.enqueue([DAY])
+                    steps.send()
+                return {record: dict(fields) for record, fields in crm.records.items()}
+
+            add_call(database, "oldest", {"risk_flag": False}, started_at=older - timedelta(hours=1))
+            add_call(database, "older", {"deal_confidence": 20}, started_at=older)
+            own, newest = {"Confidence__c": 20, "Risk__c": False}, {"Confidence__c": 80, "Risk__c": True}
+            assert linked_to(DEAL) == {DEAL: newest}
+            assert linked_to(OTHER_DEAL) == {DEAL: own, OTHER_DEAL: newest}
+            assert linked_to(DEAL) == {DEAL: newest, OTHER_DEAL: newest}  # nobody is left to speak for the other one
+            assert linked_to(None) == {DEAL: own, OTHER_DEAL: newest}
+            assert len(crm.writes) == 5
+            add_call(database, "older", {"deal_confidence": 30}, started_at=older, version="2")
+            steps.enqueue([DAY])
+            steps.send()
+        assert crm.records[DEAL] == {"Confidence__c": 30, "Risk__c": False}
+
+
+class TestHooks:
+    """Events for Zapier, n8n and Make: signed, and recognisable when they come again."""
+
+    def test_an_event_is_signed_and_carries_every_brick(self, database: Database) -> None:
+        """A receiver of the convention accepts it; the value stands where the guide's router looks."""
+        from datetime import UTC, datetime
+
+        add_call(database, "call-1", {"risk_flag": True, "topics": ["a", "b"]})
+        with serving(lambda _: OK) as hook:
+            steps = delivering(database, hook.url, rules(HOOK), Clock(datetime.now(UTC)))
+            steps.enqueue([DAY], is_loud=True)
+            steps.send()
+        (asked,) = hook.asked
+        event = Webhook("whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=").verify(asked.body, dict(asked.headers))
+        assert event["type"] == "call.scored"
+        assert event["data"]["bricks"]["deal_signals"]["risk_flag"]["value"] is True
+        assert event["data"]["bricks"]["deal_signals"]["topics"]["value"] == ["a", "b"]
+
+    def test_a_repeat_carries_the_same_id_and_the_same_body(self, database: Database) -> None:
+        """Without an answer the event is sent again, and the receiver can drop it; a new score is a new event."""
+        add_call(database, "call-1", {"risk_flag": True})
+        with serving(in_turn(Reply(200, b"ok", is_cut=True), Reply(503), OK)) as hook:
+            steps = delivering(database, hook.url, rules(HOOK), Clock())
+            steps.enqueue([DAY])
+            steps.send(patience_seconds=100)
+            add_call(database, "call-1", {"risk_flag": False}, version="2")
+            steps.enqueue([DAY])
+            steps.send()
+        ids = [asked.headers["webhook-id"] for asked in hook.asked]
+        assert len(set(ids[:3])) == 1
+        assert len({asked.body for asked in hook.asked[:3]}) == 1
+        assert len(ids) == 4
+        assert ids[3] != ids[0]
+
+
+class TestOutage:
+    """A sink that is down delays its own deliveries only."""
+
+    def test_an_hour_down_and_back(self, database: Database) -> None:
+        """Slack goes on; Salesforce is asked less and less; then everything arrives, and each message once."""
+        clock, crm = Clock(), Crm()
+        crm.is_down = True
+        messages: list[Any] = []
+
+        def answer(asked: Asked) -> Reply:
+            if asked.path.startswith("/services/T"):
+                messages.append(json.loads(asked.body))
+                return OK
+            return crm(asked)
+
+        with serving(answer) as server:
+            steps = delivering(database, server.url, rules(RISK, OPPORTUNITY), clock)
+            for minute in range(60):
+                if minute % 10 == 0:
+                    started = NOW + timedelta(minutes=minute)
+                    bricks = {"risk_flag": True, "deal_confidence": minute}
+                    add_call(database, f"call-{minute}", bricks, started_at=started)
+                steps.enqueue([DAY])
+                steps.send(patience_seconds=0)
+                clock.move(minutes=1)
+            assert len(messages) == 6
+            tries = len(server.asked) - len(messages)
+            assert 6 <= tries <= 20, "delays grow"
+            crm.is_down = False
+            clock.move(minutes=10)
+            steps.send()
+        assert crm.records == {DEAL: {"Confidence__c": 50, "Risk__c": True}}
+        assert len(messages) == 6
+        assert states(database)["waiting"] == 0
+
+    def test_two_senders_never_send_the_same_row(self, database: Database) -> None:
+        """Several processes at once: each message once."""
+        for number in range(30):
+            add_call(database, f"call-{number}", {"risk_flag": True})
+        with serving(lambda _: OK) as slack:
+            delivering(database, slack.url, rules(RISK), Clock()).enqueue([DAY])
+            senders = [delivering(database, slack.url, rules(RISK), Clock()) for _ in range(4)]
+            threads = [threading.Thread(target=sender.send) for sender in senders]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        bodies = Counter(asked.body for asked in slack.asked)
+        assert len(bodies) == 30
+        assert set(bodies.values()) == {1}
+
+    @pytest.mark.parametrize("status", [500, 502, 503, 408])
+    def test_whatever_a_server_says_while_it_is_down_nothing_is_dropped(self, database: Database, status: int) -> None:
+        """The row waits, and the reason is shown."""
+        add_call(database, "call-1", {"risk_flag": True})
+        with serving(lambda _: Reply(status, b"<html>secret words</html>")) as slack:
+            steps = delivering(database, slack.url, rules(RISK), Clock())
+            steps.enqueue([DAY])
+            steps.send(patience_seconds=0)
+        (row,) = steps.outbox.listed()
+        assert (row.state, row.reason) == ("waiting", f"answered {status}")
+
+    def test_a_server_that_is_not_there_is_no_uncertainty(self, database: Database) -> None:
+        """Nothing can have arrived: the message waits."""
+        add_call(database, "call-1", {"risk_flag": True})
+        with serving(lambda _: OK) as slack:
+            url = slack.url
+        steps = delivering(database, url, rules(RISK), Clock())
+        steps.enqueue([DAY])
+        steps.send(patience_seconds=0)
+        (row,) = steps.outbox.listed()
+        assert (row.state, row.reason) == ("waiting", "cannot be reached (ConnectError)")
+
+
+def test_a_dry_run_changes_nothing(database: Database) -> None:
+    """It shows what would be sent, and neither sends nor remembers."""
+    add_call(database, "call-1", {"risk_flag": True})
+    add_call(database, "call-2", {"risk_flag": True}, deal_id=None)
+    steps = delivering(database, "http://unused", rules(RISK, OPPORTUNITY), Clock())
+    found = steps.preview([DAY])
+    assert sorted((one.route, one.call_id) for one in found) == [
+        ("Opportunity", "call-1"),
+        ("Opportunity", "call-2"),
+        ("Risk", "call-1"),
+        ("Risk", "call-2"),
+    ]
+    assert states(database) == {}
+    assert steps.outbox.unlinked() == []
+    with database.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM copilot_ops.routes").fetchone() == (0,)

@@ -1,0 +1,212 @@
+"""From scores to answers: the marts, the report and what analysts do with them, on a world with planted trouble."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.load.tables import MART_TABLES
+from copilot_pipeline.load.warehouse.readers import grant_reader
+from copilot_pipeline.postgres import Database
+from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+
+EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "queries"
+QUERIES = sorted(path.stem for path in (EXAMPLES / "postgres").glob("*.sql"))
+CONFIG = """
+kits:
+  deal_signals: {code: DEA15164}
+  meddicc: {code: A1B2C3D4}
+  coaching: {code: C0AC4123}
+  claims: {code: C1A10ACC}
+answers:
+  coaching: {alert: slack}
+  claims: {documents: [Product Facts 2026, Roadmap Policy, Battlecard Globex]}
+  win_loss: {fewest_deals: 5, fewest_support: 2}
+"""
+
+
+def command(pipeline: Pipeline, *arguments: str, expect: int = 0) -> str:
+    """Runs a command; returns its standard output."""
+    done = subprocess.run(
+        pipeline.command(*arguments),
+        env=pipeline.environment(),
+        cwd=pipeline.home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture
+def answered(make_pipeline: MakePipeline) -> Pipeline:
+    """Scored calls, and the answers made of them."""
+    pipeline = make_pipeline(calls_per_day=30)
+    pipeline.home.mkdir(parents=True, exist_ok=True)
+    (pipeline.home / "pipeline.yaml").write_text(CONFIG)
+    pipeline.run()
+    pipeline.run("--assets", "raw_deals,deals")
+    pipeline.counts = json.loads(command(pipeline, "answers", "--json"))
+    return pipeline
+
+
+def in_lake(pipeline: Pipeline, table: str) -> list[dict[str, Any]]:
+    """A mart's rows in the lake."""
+    rows: list[dict[str, Any]] = pq.read_table(pipeline.home / "lake" / table / "part.parquet").to_pylist()
+    return rows
+
+
+def test_answers_from_scores_to_the_report(answered: Pipeline, database: Database) -> None:
+    """One world, because it takes a while to make: each part of the answers is held against the scores."""
+    _every_mart_stands_in_both_places(answered)
+    _coverage_is_what_the_kit_answered(answered)
+    _the_planted_slide_is_found_and_told_once(answered)
+    _every_flagged_claim_is_there_with_its_quote(answered)
+    _deals_without_calls_and_calls_without_deals(answered)
+    _the_same_scores_make_the_same_answers(answered)
+    for name in QUERIES:
+        _postgres_and_duckdb_agree(answered, name)
+    _a_reader_reads_and_nothing_else(answered, database)
+    _the_report_is_one_file(answered)
+
+
+def _every_mart_stands_in_both_places(pipeline: Pipeline) -> None:
+    assert pipeline.counts.keys() == {table.name for table in MART_TABLES}
+    for table in MART_TABLES:
+        columns = ", ".join(f"{name}::text" for name in table.key)
+        in_warehouse = pipeline.query(f"SELECT {columns} FROM copilot.{table.name}")
+        assert len(in_warehouse) == pipeline.counts[table.name]
+        assert {tuple(row.values()) for row in in_warehouse} == {
+            tuple(str(row[name]) for name in table.key) for row in in_lake(pipeline, table.name)
+        }
+    # There is something to see everywhere but where a setting asks for messages.
+    assert {name for name, count in pipeline.counts.items() if not count} <= {"message_adoption", "win_loss_drivers"}
+
+
+def _coverage_is_what_the_kit_answered(pipeline: Pipeline) -> None:
+    answered = {
+        (row["call_id"], row["brick"]): row["value_num"]
+        for row in pipeline.query("SELECT call_id, brick, value_num FROM copilot.semarize_scores WHERE kit = 'meddicc'")
+    }
+    rows = pipeline.query("SELECT * FROM copilot.meddicc_coverage")
+    assert {(row["call_id"], row["brick"]) for row in rows} == answered.keys()
+    for row in rows:
+        value = answered[row["call_id"], row["brick"]]
+        assert row["is_answered"] is (value is not None)
+        assert row["is_covered"] is (value is not None and value >= 50)
+        assert row["level"] == (None if value is None else pytest.approx(value / 100))
+
+
+def _the_planted_slide_is_found_and_told_once(pipeline: Pipeline) -> None:
+    slides = pipeline.query("SELECT * FROM copilot.coaching_slides")
+    assert {row["skill"] for row in slides} == {"objection_handling_score"}
+    assert len({row["rep_id"] for row in slides}) == 1  # one rep's objection handling is planted to get worse
+    asked = "SELECT payload::text, state, reason FROM copilot_ops.outbox WHERE route LIKE 'coaching%'"
+    told = pipeline.query(asked)
+    assert len(told) == len(slides)
+    # The calls are of long ago: a regression of then is no news.
+    assert {row["state"] for row in told} == {"silenced"}
+    command(pipeline, "answers")
+    assert len(pipeline.query(asked)) == len(slides)
+
+
+def _every_flagged_claim_is_there_with_its_quote(pipeline: Pipeline) -> None:
+    expected = {
+        (row["call_id"], row["brick"], quote)
+        for row in pipeline.query(
+            """SELECT call_id, brick, evidence FROM copilot.semarize_scores
+            WHERE kit = 'claims' AND brick LIKE '%_present' AND value_bool"""
+        )
+        for quote in row["evidence"]
+    }
+    rows = pipeline.query("SELECT * FROM copilot.claims")
+    assert {(row["call_id"], row["brick"], row["quote"]) for row in rows} == expected
+    assert all(row["is_found"] and row["seq"] is not None and row["speaker_side"] == "rep" for row in rows)
+    documents = {"inaccurate": "Product Facts 2026", "roadmap_leak": "Roadmap Policy"}
+    for row in rows:
+        assert row["document"] == documents.get(row["kind"], "Battlecard Globex")
+
+
+def _deals_without_calls_and_calls_without_deals(pipeline: Pipeline) -> None:
+    deals = {row["deal_id"] for row in pipeline.query("SELECT deal_id FROM copilot.deals")}
+    inspected = {row["deal_id"]: row for row in pipeline.query("SELECT * FROM copilot.deal_inspection")}
+    assert inspected.keys() <= deals
+    calls = {
+        row["deal_id"]: row["calls"]
+        for row in pipeline.query(
+            # A call that is gone, or that nobody came to, is no conversation.
+            """SELECT deal_id, count(*) AS calls FROM copilot.calls
+            WHERE gone_at IS NULL AND status IN ('ready', 'pending') GROUP BY 1"""
+        )
+    }
+    assert {deal: row["calls"] for deal, row in inspected.items()} == {deal: calls.get(deal, 0) for deal in inspected}
+    assert None in calls  # there are calls without a deal; they are in no deal's row
+
+
+def _the_same_scores_make_the_same_answers(pipeline: Pipeline) -> None:
+    # Days since a call go on by themselves; everything else is decided by the scores.
+    tables = [table for table in MART_TABLES if table.name != "deal_inspection"]
+    before = {table.name: in_lake(pipeline, table.name) for table in tables}
+    command(pipeline, "answers")
+    assert {table.name: in_lake(pipeline, table.name) for table in tables} == before
+
+
+def _postgres_and_duckdb_agree(pipeline: Pipeline, name: str) -> None:
+    """The same question of both: as many rows, the same first column."""
+    postgres = (EXAMPLES / "postgres" / f"{name}.sql").read_text()
+    with psycopg.connect(pipeline.database_url) as connection:
+        expected = connection.execute(postgres.encode()).fetchall()
+    over_files = (EXAMPLES / "duckdb" / f"{name}.sql").read_text().format(lake=pipeline.home / "lake")
+    with closing(duckdb.connect()) as connection_:
+        found = connection_.execute(over_files).fetchall()
+    assert expected, name
+    assert [str(row[0]) for row in found] == [str(row[0]) for row in expected], name
+
+
+def _a_reader_reads_and_nothing_else(pipeline: Pipeline, database: Database) -> None:
+    password = grant_reader(database, "reader_of_this_test")
+    try:
+        assert password is not None
+        assert grant_reader(database, "reader_of_this_test") is None  # again: the role keeps its password
+        url = psycopg.conninfo.make_conninfo(pipeline.database_url, user="reader_of_this_test", password=password)
+        with psycopg.connect(url, autocommit=True) as connection:
+            rows = connection.execute("SELECT count(*) FROM copilot.win_loss_conclusion").fetchone()
+            assert rows == (1,)
+            assert connection.execute("SELECT count(*) FROM copilot.scores_meddicc").fetchone() != (0,)
+            for forbidden in (
+                "DELETE FROM copilot.calls",
+                "SET default_transaction_read_only = off; DELETE FROM copilot.calls",
+                "SELECT * FROM copilot_ops.outbox",
+                "CREATE TABLE copilot.mine (a int)",
+            ):
+                with pytest.raises(psycopg.Error):
+                    connection.execute(forbidden.encode())
+        with pytest.raises(ConfigurationError, match="no name for a role"):
+            grant_reader(database, "Robert'); DROP TABLE calls;--")
+    finally:
+        with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
+            connection.execute("DROP OWNED BY reader_of_this_test")
+            connection.execute("DROP ROLE reader_of_this_test")
+
+
+def _the_report_is_one_file(pipeline: Pipeline) -> None:
+    out = pipeline.home / "new folder" / "report.html"
+    command(pipeline, "report", "--as-is", "--out", str(out), "--as-of", "2026-03-16")
+    page = out.read_text(encoding="utf-8")
+    assert "Week of 9 to 15 March 2026" in page
+    slide = pipeline.query("SELECT rep_name FROM copilot.coaching_slides")[0]
+    assert slide["rep_name"] in page
+    (pipeline.home / "a file").write_text("")
+    command(pipeline, "report", "--as-is", "--out", str(pipeline.home / "a file" / "report.html"), expect=3)

@@ -1,0 +1,165 @@
+"""Polling, hints and concurrent runs, on the sandbox and a real database, without the daemon."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, date, datetime, timedelta
+
+import httpx
+import pyarrow.parquet as pq
+import pytest
+
+from copilot_pipeline.extract.polling import DOOR
+from copilot_pipeline.extract.webhook_calls import WEBHOOK
+from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.sandbox.calls import PENDING
+from copilot_pipeline.state.inbox import Delivery
+from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.pipeline import runtime_of
+from copilot_pipeline_tests.end_to_end.truth import is_transcribed
+
+
+def _poll(runtime: Runtime) -> int:
+    with runtime.clari(DOOR) as client:
+        return runtime.polling(client).poll().calls
+
+
+def _fetch_what_waits(runtime: Runtime) -> set[date]:
+    days = runtime.calls.days_in_work([DOOR, WEBHOOK, "look"])
+    with runtime.extraction(DOOR) as extraction:
+        for report in extraction.run(days, known=runtime.calls.wanted(days)):
+            assert not report.problems
+    return set(days)
+
+
+def test_a_poll_finds_what_ripened_and_asks_for_nothing_twice(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that started long before the last poll and finished processing after it is found and fetched; a poll
+    without news brings nothing to fetch."""
+    pipeline = make_pipeline(days=2, calls_per_day=20)
+    late = next(call["call_id"] for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING)
+    with runtime_of(pipeline, monkeypatch) as runtime:
+        assert _poll(runtime) == 0  # the world's calls changed in March
+        pipeline.sandbox.edit(late, status="POST_PROCESSING_DONE")
+        assert _poll(runtime) == 1
+        assert len(_fetch_what_waits(runtime)) == 1
+        _poll(runtime)  # the overlap shows it again
+        assert _fetch_what_waits(runtime) == set()
+    assert pipeline.sandbox.stats()["details_by_call"] == {late: 1}
+
+
+def test_a_poll_that_died_goes_on_in_its_own_window(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark does not move before the ledger has everything; the next poll finishes the window of the one that
+    failed, and then what came after it is found as well."""
+    pipeline = make_pipeline(days=1, calls_per_day=20)
+    first, second = [call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)][:2]
+    with runtime_of(pipeline, monkeypatch) as runtime:
+        pipeline.sandbox.edit(first, status="PROCESSED")
+        pipeline.sandbox.set_faults(refuse_credentials=True)
+        with pytest.raises(Exception, match="403"):
+            _poll(runtime)
+        pipeline.sandbox.set_faults()
+        pipeline.sandbox.edit(second, status="PROCESSED")
+        _poll(runtime)
+        _poll(runtime)
+        known = pipeline.query("SELECT call_id FROM copilot_ops.calls WHERE door = 'polling'")
+    assert {row["call_id"] for row in known} == {first, second}
+
+
+def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call id from a webhook costs one request and ends in the ledger, body and all, in the transaction that ends
+    the hint; an id that nobody knows ends as well."""
+    pipeline = make_pipeline(days=1, calls_per_day=20)
+    wanted = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
+    forget = datetime.now(UTC) + timedelta(hours=1)
+    with runtime_of(pipeline, monkeypatch) as runtime:
+        runtime.inbox.put([Delivery("call", (wanted, "nobody-knows-it"), "test", forget)])
+        with runtime.hints() as hints:
+            followed = hints.follow()
+            assert (set(followed.calls), followed.unknown, followed.problems) == ({wanted}, 1, [])
+            assert hints.follow().calls == {}
+        assert runtime.inbox.waiting().count == 0
+        _fetch_what_waits(runtime)
+    assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "nobody-knows-it": 1}
+    held = pipeline.query(
+        "SELECT held_version = version AS held, stored_date IS NOT NULL AS stored FROM copilot_ops.calls"
+    )
+    assert held == [{"held": True, "stored": True}]
+
+
+def test_a_call_that_never_ripens_is_given_up_loudly(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at a limited number of times, each time later, and the last look says so."""
+    pipeline = make_pipeline(days=1, calls_per_day=20)
+    (pipeline.home).mkdir(parents=True, exist_ok=True)
+    (pipeline.home / "pipeline.yaml").write_text("clari: {processing_looks: 2}\n")
+    pipeline.run("--assets", "raw_call_details")
+    with runtime_of(pipeline, monkeypatch) as runtime, runtime.hints() as hints:
+        problems: list[str] = []
+        for _ in range(3):
+            pipeline.query(
+                "UPDATE copilot_ops.calls SET next_look_at = now() WHERE next_look_at IS NOT NULL RETURNING 1"
+            )
+            problems += hints.follow().problems
+    pending = [call for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING]
+    assert len(problems) == len(pending) > 0
+    assert all("given up" in problem for problem in problems)
+    assert all(pipeline.sandbox.stats()["details_by_call"][call["call_id"]] == 2 for call in pending)
+
+
+def test_two_runs_at_once_share_the_work(make_pipeline: MakePipeline) -> None:
+    """Two processes on the same days at the same moment both end well, and no details are fetched twice."""
+    pipeline = make_pipeline(days=2, calls_per_day=20)
+    first, last = pipeline.days()
+    command = pipeline.command("run", "--from", first, "--to", last)
+    both = [
+        subprocess.Popen(command, env=pipeline.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for process in both:
+        _, words = process.communicate(timeout=120)
+        assert process.returncode == 0, words.decode()
+    counted = pipeline.sandbox.stats()
+    assert counted["details_most_for_one_call"] == 1
+    assert counted["runs_most_for_one_input"] == 1
+    ready = {call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)}
+    assert {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")} == ready
+
+
+def test_somebody_else_on_the_key_is_noticed(make_pipeline: MakePipeline) -> None:
+    """Where the server says the week is spent though our own count is low, the command says so and ends with 75."""
+    pipeline = make_pipeline(days=1, requests_per_week=1000)
+    pipeline.sandbox.set_faults(foreign_requests=995)
+    pipeline.run(expect=75)
+    assert "somebody else uses the same key" in pipeline.last_words
+    assert httpx.get(f"{pipeline.sandbox.url}/_sandbox/stats").json()["refused_for_the_week"] <= 8
+
+
+def test_a_call_that_moves_away_leaves_nothing_behind(make_pipeline: MakePipeline) -> None:
+    """A call is moved to another day, and the two days are run one after the other: its rows and its scores are in one
+    partition only, in both stores, and nothing is paid for again."""
+    pipeline = make_pipeline(days=2, calls_per_day=5)
+    first, last = pipeline.days()
+    pipeline.run()
+    moved = next(
+        call["call_id"]
+        for call in pipeline.sandbox.truth()
+        if call["day"] == first and is_transcribed(call) and call["details"]["transcript"]
+    )
+    pipeline.sandbox.edit(moved, time=f"{last}T12:00:00.000Z")
+    for day in (first, last):
+        command = pipeline.command("run", "--from", day, "--to", day)
+        subprocess.run(command, env=pipeline.environment(), cwd=pipeline.home, check=True, capture_output=True)
+    for table in ("calls", "utterances", "semarize_runs", "semarize_scores"):
+        files = (pipeline.home / "lake" / table).glob("*/*.parquet")
+        days = {file.parent.name for file in files if moved in pq.read_table(file)["call_id"].to_pylist()}
+        assert days == {f"call_date={last}"}, table
+        rows = pipeline.query(f"SELECT DISTINCT call_date::text FROM copilot.{table} WHERE call_id = %s", moved)
+        assert rows == [{"call_date": last}], table
+    assert pipeline.sandbox.stats()["runs_most_for_one_input"] == 1

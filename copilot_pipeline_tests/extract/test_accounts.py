@@ -1,0 +1,112 @@
+"""Accounts over HTTP: several requests at once, each once, and what a spent budget leaves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from copilot_pipeline.clients.clari import ClariClient, dialect_named
+from copilot_pipeline.clients.http import Gate, HttpCaller
+from copilot_pipeline.errors import BudgetSpent
+from copilot_pipeline.extract.accounts import Accounts
+from copilot_pipeline.extract.crm_mirror import MirrorRead
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.tables import ACCOUNTS, CALLS
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.progress import Silence
+from copilot_pipeline_tests.http_servers import Asked, Reply, Service, reply, serving
+from copilot_pipeline_tests.load.warehouse.rows import call, load
+
+IN_FLIGHT = 3
+MOMENT = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+class Budget:
+    """A gate with so many requests left."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self._lock = threading.Lock()
+
+    def enter(self, units: int) -> None:
+        with self._lock:
+            if self._left < units:
+                raise BudgetSpent("spent", resets_at=MOMENT)
+            self._left -= units
+
+    def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
+        raise AssertionError("nothing is refused here")
+
+
+def mirror(asked: Asked) -> Reply:
+    """Every account but one."""
+    account_id = asked.params["id"]
+    if account_id == "gone":
+        return reply({}, 404)
+    return reply({"id": "x", "crm_id": account_id, "name": f"Company {account_id}", "city": "Oslo", "phones": ["1"]})
+
+
+@contextmanager
+def client_of(answer: object = mirror, gate: Gate | None = None) -> Iterator[tuple[ClariClient, Service]]:
+    """A client, and what its server was asked."""
+    rest = dialect_named("rest")
+    with serving(answer) as service:  # type: ignore[arg-type]
+        caller = HttpCaller("clari", service.url, rest.auth_headers("key", "password"), gate=gate)
+        yield ClariClient(rest, caller), service
+        caller.close()
+
+
+@pytest.fixture
+def accounts(database: Database, home: Path) -> Accounts:
+    """Calls with six accounts, one of which the mirror does not have; two calls with the first of them."""
+    names = ["a", "b", "c", "d", "e", "gone", "a"]
+    calls = [call(f"c-{place}", account_id=name, account_name="As calls say") for place, name in enumerate(names)]
+    load(database, {CALLS: calls})
+    return Accounts(Lake(str(home)), database, requests_in_flight=IN_FLIGHT, progress=Silence())
+
+
+def test_accounts_are_read_once_and_stand_beside_what_calls_say(accounts: Accounts, database: Database) -> None:
+    """Each linked account is asked for once; the table has the record, or what calls say where there is none."""
+    with client_of() as (client, service):
+        assert accounts.read(client) == MirrorRead(read=5, missing=1)
+        assert accounts.read(client) == MirrorRead()
+        assert sorted(asked.params["id"] for asked in service.asked) == ["a", "b", "c", "d", "e", "gone"]
+    assert accounts.tabulate() == 6
+    with database.connection() as connection:
+        rows = connection.execute(
+            "SELECT account_id, name, city, phones, calls, read_at IS NOT NULL FROM copilot.accounts ORDER BY 1"
+        ).fetchall()
+    assert rows[0] == ("a", "Company a", "Oslo", ["1"], 2, True)
+    assert rows[-1] == ("gone", "As calls say", None, None, 1, False)
+
+
+def test_several_accounts_are_asked_for_at_once(accounts: Accounts) -> None:
+    """As many requests are under way as the settings allow: slow answers do not leave the pace unused."""
+    together = threading.Barrier(IN_FLIGHT)
+
+    def slow(asked: Asked) -> Reply:
+        together.wait(30)  # breaks, and with it the answer, where fewer are under way
+        return mirror(asked)
+
+    with client_of(slow) as (client, _):
+        assert accounts.read(client) == MirrorRead(read=5, missing=1)
+
+
+def test_a_spent_budget_keeps_what_arrived(accounts: Accounts, home: Path) -> None:
+    """What was read is kept, the rest is asked for in the next week, and nothing is asked for twice."""
+    with client_of(gate=Budget(4)) as (client, service):
+        with pytest.raises(BudgetSpent):
+            accounts.read(client)
+        first = [asked.params["id"] for asked in service.asked]
+    with client_of() as (client, service):
+        accounts.read(client)
+        second = [asked.params["id"] for asked in service.asked]
+    assert len(first) == 4
+    assert sorted(first + second) == ["a", "b", "c", "d", "e", "gone"]
+    accounts.tabulate()
+    assert Lake(str(home)).row_count(ACCOUNTS) == 6

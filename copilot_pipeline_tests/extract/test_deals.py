@@ -1,0 +1,121 @@
+"""Deals over HTTP: one request for each open deal, and the outcome by the stages of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from copilot_pipeline.clients.clari import ClariClient, dialect_named
+from copilot_pipeline.clients.http import HttpCaller, RetryPolicy
+from copilot_pipeline.config.marts import OutcomeSettings
+from copilot_pipeline.extract.crm_mirror import MirrorRead
+from copilot_pipeline.extract.deals import Deals
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.tables import CALLS
+from copilot_pipeline.postgres import Database
+from copilot_pipeline_tests.http_servers import Asked, Reply, Service, reply, serving
+from copilot_pipeline_tests.load.warehouse.rows import call, column, load
+
+OUTCOMES = OutcomeSettings(won=("Closed Won", "Gewonnen"), lost=("Closed Lost",))
+
+
+class Crm:
+    """Deals as /get-deal answers, by id; what is no deal is a body that cannot be read."""
+
+    def __init__(self, *, is_down_from: str = "~", **stages: str | None) -> None:
+        self.stages = stages
+        self._is_down_from = is_down_from
+
+    def __call__(self, asked: Asked) -> Reply:
+        deal_id = asked.params["id"]
+        if deal_id >= self._is_down_from:
+            return reply({}, 503)
+        if deal_id not in self.stages:
+            return reply({}, 404)
+        stage = self.stages[deal_id]
+        if stage is None:
+            return Reply(200, b"[]")
+        return reply({"crm_id": deal_id, "stage": stage, "amount": "48000"})
+
+    @contextmanager
+    def client(self) -> Iterator[tuple[ClariClient, Service]]:
+        """A client of these deals."""
+        rest = dialect_named("rest")
+        with serving(self) as service:
+            caller = HttpCaller(
+                "clari", service.url, rest.auth_headers("key", "password"), policy=RetryPolicy(attempts=1)
+            )
+            yield ClariClient(rest, caller), service
+            caller.close()
+
+
+class Reader:
+    """What a night does."""
+
+    def __init__(self, database: Database, home: Path) -> None:
+        self._database = database
+        self._deals = Deals(Lake(str(home)), database, OUTCOMES)
+
+    def night(self, crm: Crm) -> tuple[MirrorRead, list[str]]:
+        """Reads deals; what was read, and the ids that were asked for."""
+        with self._database.connection() as connection:
+            connection.execute("UPDATE copilot_ops.deals SET read_at = read_at - interval '1 day'")
+        with crm.client() as (client, service):
+            report = self._deals.read(client)
+            return report, [asked.params["id"] for asked in service.asked]
+
+    def outcomes(self) -> dict[str, str]:
+        """The table's outcomes by deal."""
+        self._deals.tabulate()
+        with self._database.connection() as connection:
+            return dict(connection.execute("SELECT deal_id, outcome FROM copilot.deals").fetchall())
+
+
+@pytest.fixture
+def reader(database: Database, home: Path) -> Reader:
+    """Four deals that calls speak of, none of them read."""
+    load(database, {CALLS: [call(f"c-{deal}", deal_id=deal) for deal in "abcd"]})
+    return Reader(database, home)
+
+
+def test_a_closed_deal_is_read_once_and_an_open_one_every_night(reader: Reader) -> None:
+    """Closed is what the settings call won or lost, however it is written; the rest is open."""
+    crm = Crm(a="Gewonnen", b="closedlost", c="Closed for the summer", d="Negotiation")
+    assert reader.night(crm)[1] == ["a", "b", "c", "d"]
+    assert reader.outcomes() == {"a": "won", "b": "lost", "c": "open", "d": "open"}
+    crm.stages["d"] = "Closed Won"
+    assert reader.night(crm)[1] == ["c", "d"]
+    assert reader.outcomes()["d"] == "won"
+    assert reader.night(crm)[1] == ["c"]
+
+
+def test_a_deal_that_cannot_be_read_does_not_keep_the_others_back(reader: Reader) -> None:
+    """It is named, asked for again, and open until somebody knows better; so is one that the CRM does not know."""
+    report, _ = reader.night(Crm(a="Gewonnen", b=None, d="Closed Lost"))
+    assert (report.read, report.missing) == (2, 1)
+    assert [problem.split(":")[0] for problem in report.problems] == ["deal b"]
+    assert reader.outcomes() == {"a": "won", "b": "open", "c": "open", "d": "lost"}
+    assert reader.night(Crm(b="Closed Won", c="Won"))[1] == ["b", "c"]
+    assert reader.outcomes()["b"] == "won"
+
+
+def test_an_outage_is_not_waited_for_once_a_deal(database: Database, home: Path) -> None:
+    """After a few failures in a row the rest is left for the next night; what was there before stays."""
+    load(database, {CALLS: [call(f"c-{deal}", deal_id=deal) for deal in "abcdefgh"]})
+    reader = Reader(database, home)
+    report, asked = reader.night(Crm(a="Closed Won", is_down_from="b"))
+    assert asked == list("abcdef")
+    assert report.problems[-1] == "2 more deals were not asked for"
+    assert reader.outcomes()["a"] == "won"
+    assert reader.night(Crm(**dict.fromkeys("bcdefgh", "Closed Lost")))[1] == list("bcdefgh")
+
+
+def test_without_calls_there_are_no_deals(database: Database, home: Path) -> None:
+    """An empty table, and no request."""
+    reader = Reader(database, home)
+    assert reader.night(Crm(a="Closed Won")) == (MirrorRead(), [])
+    assert reader.outcomes() == {}
+    assert column(database, "SELECT deal_id FROM copilot.deals") == []

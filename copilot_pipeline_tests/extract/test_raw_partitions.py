@@ -1,0 +1,157 @@
+"""Raw days on a real ledger and a real lake: whatever moves and changes meanwhile, a call is in its own day only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from copilot_pipeline.extract.raw_partitions import Storing
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.tables import RAW_CALL_DETAILS
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.state import CallLedger, Days, ReceivedDetails
+from copilot_pipeline.state.bodies import pack
+from copilot_pipeline_tests.state.examples import DAY, NOON, listed, record
+
+DAYS = [DAY + timedelta(days=offset) for offset in range(2)]
+CALLS = ["a", "b"]
+
+
+class Died(BaseException):
+    """The process ends here."""
+
+
+class _MortalDays(Days):
+    """Days whose process dies before it can say that one is stored, once for each time it is told to."""
+
+    dies = False
+
+    def mark_stored(self, *arguments: object) -> None:
+        if self.dies:
+            self.dies = False
+            raise Died
+        super().mark_stored(*arguments)  # type: ignore[arg-type]
+
+
+@dataclass
+class World:
+    """Two days, and what is true of each call."""
+
+    ledger: CallLedger
+    stored: _MortalDays
+    lake: Lake
+    storing: Storing = field(init=False)
+    days: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    fetched: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.storing = Storing(self.lake, self.ledger, "rest")
+
+    def list_call(self, call_id: str, day: int, version: int) -> None:
+        """The list shows a call on a day, in a version."""
+        self.days[call_id], self.versions[call_id] = day, version
+        at = NOON + timedelta(days=day)
+        record(
+            self.ledger, listed(call_id, version=f"v{version}", content=f"{call_id} {day} {version}", started_at=at)
+        )
+
+    def fetch(self, call_id: str) -> None:
+        """Its details arrive, if the ledger wants them."""
+        for call in self.ledger.wanted(DAYS, among=[call_id]):
+            self.fetched[call_id] = self.versions[call_id]
+            body = f"details of {call_id} in {call.version}".encode()
+            self.ledger.keep_details([ReceivedDetails(call, pack(body))])
+
+    def store(self, day: int, *, and_die: bool = False) -> None:
+        """A day is stored; or its process dies just before it can say so."""
+        self.stored.dies = and_die
+        with suppress(Died):
+            self.storing.store(DAYS[day])
+        self.stored.dies = False
+
+    def files(self) -> dict[str, list[tuple[int, bytes | None, bytes | None]]]:
+        """The rows of all raw files by call: day, list item, details."""
+        found: dict[str, list[tuple[int, bytes | None, bytes | None]]] = {}
+        for place, day in enumerate(DAYS):
+            for batch in self.lake.batches(RAW_CALL_DETAILS, day, columns=["call_id", "listed", "details"]):
+                for row in batch.to_pylist():
+                    found.setdefault(row["call_id"], []).append((place, row["listed"], row["details"]))
+        return found
+
+    def expected(self) -> dict[str, list[tuple[int, bytes | None, bytes | None]]]:
+        """What the files must hold: each call once, in its day, with the newest bodies that arrived."""
+        return {
+            call_id: [
+                (
+                    day,
+                    f"{call_id} {day} {self.versions[call_id]}".encode(),
+                    f"details of {call_id} in v{self.fetched[call_id]}".encode() if call_id in self.fetched else None,
+                )
+            ]
+            for call_id, day in self.days.items()
+        }
+
+
+def world_of(database: Database, folder: str) -> World:
+    """An empty one."""
+    with database.connection() as connection:
+        connection.execute("TRUNCATE copilot_ops.calls, copilot_ops.bodies, copilot_ops.days, copilot_ops.listings")
+    ledger = CallLedger(database, ZoneInfo("UTC"))
+    ledger.days = stored = _MortalDays(database)
+    return World(ledger, stored, Lake(folder))
+
+
+_STEP = st.one_of(
+    st.tuples(st.just("list"), st.sampled_from(CALLS), st.integers(0, 1), st.integers(1, 3)),
+    st.tuples(st.just("fetch"), st.sampled_from(CALLS)),
+    st.tuples(st.just("store"), st.integers(0, 1), st.booleans()),
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(_STEP, min_size=8, max_size=30))
+def test_each_call_is_in_its_own_day_with_its_newest_bodies(
+    database: Database, steps: Sequence[tuple[object, ...]]
+) -> None:
+    """However lists, moves, changes, details, storing and deaths follow each other: stored at last, every call is in
+    the file of its day and in no other, with the newest body of each kind that ever arrived."""
+    with TemporaryDirectory() as folder:
+        world = world_of(database, folder)
+        for step in steps:
+            match step:
+                case ("list", str(call_id), int(day), int(version)):
+                    world.list_call(call_id, day, version)
+                case ("fetch", str(call_id)):
+                    world.fetch(call_id)
+                case ("store", int(day), bool(and_die)):
+                    world.store(day, and_die=and_die)
+        for day in (1, 0):
+            world.store(day)
+        assert world.files() == world.expected()
+        assert not any(world.ledger.days.needs_storing(day) for day in DAYS)
+
+
+def test_calls_that_cross_keep_their_newest_details(database: Database, home: Path) -> None:
+    """One call moves to the day before and is edited, another moves the other way: neither falls back to what the file
+    of its old day held."""
+    world = world_of(database, str(home))
+    for call_id, day in (("early", 0), ("late", 1)):
+        world.list_call(call_id, day, 1)
+        world.fetch(call_id)
+    world.store(1)
+    world.store(0)
+    world.list_call("early", 1, 1)
+    world.list_call("late", 0, 2)
+    world.fetch("late")
+    world.store(1)
+    world.store(0)
+    assert world.files() == world.expected()

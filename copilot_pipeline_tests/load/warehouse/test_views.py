@@ -1,0 +1,168 @@
+"""One wide view a kit: a row a call, a typed column a brick, whatever the bricks are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.load.warehouse import refresh_kit_views
+from copilot_pipeline.postgres import Database
+from copilot_pipeline_tests.load.warehouse.rows import column, load_scores, score
+
+
+def view(database: Database, kit: str = "deal") -> list[dict[str, Any]]:
+    """The view's rows, without the day and the version."""
+    refresh_kit_views(database, [kit])
+    with database.connection() as connection:
+        cursor = connection.execute(f"SELECT * FROM copilot.scores_{kit} ORDER BY call_id".encode())
+        names = [one.name for one in cursor.description or ()]
+        return [
+            {k: v for k, v in zip(names, row, strict=True) if k not in ("call_date", "kit_version_id")}
+            for row in cursor
+        ]
+
+
+def types(database: Database, kit: str = "deal") -> dict[str, str]:
+    """The view's columns and their types."""
+    with database.connection() as connection:
+        return dict(
+            connection.execute(
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute"
+                " WHERE attrelid = %s::regclass AND attnum > 3",
+                (f"copilot.scores_{kit}",),
+            ).fetchall()
+        )
+
+
+def test_a_row_a_call_a_column_a_brick(database: Database) -> None:
+    """Each brick is a column of its answers' type; what a call has no answer for is null, and null is not false."""
+    load_scores(
+        database,
+        score("risk", True),
+        score("risk", False, call_id="c-2"),
+        score("depth", 0),
+        score("depth", None, call_id="c-2"),
+        score("topic", "price"),
+        score("names", b'["Globex"]'),
+        score("risk", True, kit="another"),
+    )
+    assert view(database) == [
+        {"call_id": "c-1", "depth": 0.0, "names": ["Globex"], "risk": True, "topic": "price"},
+        {"call_id": "c-2", "depth": None, "names": None, "risk": False, "topic": None},
+    ]
+    assert types(database) == {"depth": "double precision", "names": "jsonb", "risk": "boolean", "topic": "text"}
+
+
+def test_a_brick_of_several_kinds_is_json(database: Database) -> None:
+    """Answers of different kinds stand side by side as JSON: none is cast, none is lost, null stays null."""
+    values = [True, 0, "yes", b"[1]", None]
+    load_scores(database, *(score("mixed", value, call_id=f"c-{index}") for index, value in enumerate(values)))
+    assert [row["mixed"] for row in view(database)] == [True, 0, "yes", [1], None]
+    assert types(database) == {"mixed": "jsonb"}
+
+
+def test_a_brick_without_an_answer_is_a_column(database: Database) -> None:
+    """A brick that only ever said null is there, as null."""
+    load_scores(database, score("shy", None))
+    assert view(database) == [{"call_id": "c-1", "shy": None}]
+
+
+@pytest.mark.parametrize(
+    "brick",
+    [
+        'quo"te',
+        "apo'strophe",
+        "per%cent %s",
+        "{brace} {view}",
+        "back\\slash",
+        "semi;colon -- DROP",
+        "with blank",
+        "UPPER",
+        "naïve 😀",
+        "$1",
+        "line\nend",
+        "select",
+    ],
+)
+def test_any_name_is_a_column(database: Database, brick: str) -> None:
+    """A brick's name is the column's, whatever stands in it; nothing of it is run as SQL."""
+    load_scores(database, score(brick, 1), score(brick + " ", True))
+    assert view(database) == [{"call_id": "c-1", brick: 1.0, brick + " ": True}]
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "😀"])
+def test_long_names_that_begin_alike_stay_two(database: Database, letter: str) -> None:
+    """PostgreSQL cuts names at 63 bytes: bricks that differ only behind that are two columns, each with its value."""
+    load_scores(database, score(letter * 70 + "x", 1), score(letter * 70 + "y", 2), score(letter * 15, 3))
+    (row,) = view(database)
+    assert sorted(value for name, value in row.items() if name != "call_id") == [1, 2, 3]
+    assert row[letter * 15] == 3
+    assert all(len(name.encode()) <= 63 for name in row)
+
+
+def test_a_brick_named_like_our_own_columns(database: Database) -> None:
+    """A brick called call_id does not hide the call's id."""
+    load_scores(database, score("call_id", 1), score("call_date", 2), score("kit", 3))
+    (row,) = view(database)
+    assert row["call_id"] == "c-1"
+    assert sorted(value for name, value in row.items() if name != "call_id") == [1, 2, 3]
+
+
+def test_a_view_follows_its_bricks(database: Database) -> None:
+    """New bricks appear, kinds change, bricks that are gone go; refreshed without need, nothing is made anew."""
+    load_scores(database, score("b", True))
+    assert view(database) == [{"call_id": "c-1", "b": True}]
+    before = column(database, "SELECT 'copilot.scores_deal'::regclass::oid")
+    view(database)
+    assert column(database, "SELECT 'copilot.scores_deal'::regclass::oid") == before
+    load_scores(database, score("a", 1), score("b", "now text"))
+    assert view(database) == [{"call_id": "c-1", "a": 1.0, "b": "now text"}]
+
+
+def test_a_kit_without_scores_has_an_empty_view(database: Database) -> None:
+    """A query on a kit that has scored nothing yet finds a view without rows."""
+    assert view(database, "fresh") == []
+
+
+def test_columns_say_what_they_hold(database: Database) -> None:
+    """The view and each brick's column carry a comment."""
+    load_scores(database, score("b", True), score("c", None))
+    view(database)
+    comments = column(
+        database,
+        "SELECT col_description('copilot.scores_deal'::regclass, attnum) FROM pg_attribute"
+        " WHERE attrelid = 'copilot.scores_deal'::regclass AND attnum > 3 ORDER BY attnum",
+    )
+    assert comments == ["Brick b: bool.", "Brick c: no answer yet, only null."]
+    assert column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')")[0].startswith(
+        "Scores of kit deal"
+    )
+
+
+def test_who_may_read_still_may(database: Database) -> None:
+    """A view that is made anew for a new brick keeps its grants."""
+    load_scores(database, score("a", True))
+    view(database)
+    with database.connection() as connection:
+        connection.execute("GRANT SELECT ON copilot.scores_deal TO PUBLIC, pg_monitor")
+    load_scores(database, score("a", True), score("b", True))
+    view(database)
+    assert column(database, "SELECT has_table_privilege('pg_monitor', 'copilot.scores_deal', 'SELECT')") == [True]
+    assert column(
+        database, "SELECT count(*) FROM pg_class, aclexplode(relacl) AS acl"
+        " WHERE oid = 'copilot.scores_deal'::regclass AND acl.grantee = 0"
+    ) == [1]  # fmt: skip
+
+
+def test_a_view_that_others_build_on_is_not_torn_down(database: Database) -> None:
+    """Where an analyst's view stands on ours, both stay as they are and the error says what to do."""
+    load_scores(database, score("a", True))
+    view(database)
+    with database.connection() as connection:
+        connection.execute("CREATE VIEW copilot.mine AS SELECT a FROM copilot.scores_deal")
+    load_scores(database, score("a", True), score("b", True))
+    with pytest.raises(PipelineError, match=r"DROP VIEW copilot\.scores_deal CASCADE"):
+        refresh_kit_views(database, ["deal"])
+    assert column(database, "SELECT a FROM copilot.mine") == [True]

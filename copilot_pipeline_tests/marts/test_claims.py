@@ -1,0 +1,161 @@
+"""Claims: each flag with its kind, its quote and its document; accuracy with its n."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from copilot_pipeline.config.marts import ClaimSettings
+from copilot_pipeline.marts.claims import NO_QUOTE, Claim, claim_accuracy, claim_kinds, claims
+from copilot_pipeline.marts.model import Answer, Conversation, Quote, Rep
+from copilot_pipeline_tests.marts.examples import KIT, REP, call, quoted
+
+
+def nowhere(_call_id: str, words: str) -> Quote:
+    """A transcript in which nothing is found."""
+    return Quote(words, "not found")
+
+
+def flagged(*calls: Conversation, **settings: Any) -> list[Claim]:
+    """The claims of some calls."""
+    said = ClaimSettings(**{"kinds": {"inaccurate": f"{KIT}.wrong"}, **settings})
+    return list(claims(calls, claim_kinds(said, []), said, nowhere))
+
+
+def test_a_yes_is_a_claim_for_each_quote() -> None:
+    """Every quote is a claim of its own, with where it was said; no and null are none."""
+    found = flagged(
+        call("c-1", {"wrong": quoted(True, "Ships in March.", "Never fails.")}),
+        call("c-2", {"wrong": False}),
+        call("c-3", {"wrong": None}),
+    )
+    assert [(one.claim_id, one.quote, one.seq, one.start_s, one.speaker) for one in found] == [
+        ("c-1:inaccurate:kit.wrong:0", "Ships in March.", 3, 61.0, "Ana"),
+        ("c-1:inaccurate:kit.wrong:1", "Never fails.", 3, 61.0, "Ana"),
+    ]
+    assert all(one.is_found for one in found)
+
+
+def test_a_quote_that_nobody_said_is_said_plainly() -> None:
+    """It is `not found`, and still a flagged claim; without any quote it says so."""
+    found = flagged(call("c-1", {"wrong": quoted(True, "Invented.", match="not found")}), call("c-2", {"wrong": True}))
+    assert [(one.match, one.is_found, one.seq) for one in found] == [
+        ("not found", False, None),
+        (NO_QUOTE, False, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (["a", "b"], ["a", "b"]),
+        ([], []),
+        ([{"quote": "a", "document": "Facts"}], ["a"]),
+        ("none", []),
+        ("Accurate", []),
+        ("he said it never fails", [None]),
+    ],
+)
+def test_lists_and_categories_flag_too(value: Any, expected: list[str | None]) -> None:
+    """Each item of a list is a claim; a text is one unless it says that there is nothing."""
+    assert [one.quote for one in flagged(call("c-1", {"wrong": value}))] == expected
+
+
+def test_only_the_values_of_the_settings_flag() -> None:
+    """`flagged_when` takes values; yes is not 1."""
+    kinds = {"bad": {"brick": f"{KIT}.verdict", "flagged_when": ["wrong", 1]}}
+    calls = [call(f"c-{n}", {"verdict": value}) for n, value in enumerate(["wrong", "fine", 1.0, True])]
+    assert [one.call_id for one in flagged(*calls, kinds=kinds)] == ["c-0", "c-2"]
+
+
+def test_two_kinds_of_one_brick_are_two_claims() -> None:
+    """A list that names the kinds is asked for each: every claim has an id of its own."""
+    kinds = {
+        "inaccurate": {"brick": f"{KIT}.flags", "flagged_when": ["wrong"]},
+        "outdated_competitive": {"brick": f"{KIT}.flags", "flagged_when": ["old"]},
+    }
+    found = flagged(call("c", {"flags": ["wrong", "old"]}), kinds=kinds)
+    assert [one.kind for one in found] == ["inaccurate", "outdated_competitive"]
+    assert len({one.claim_id for one in found}) == 2
+
+
+def test_a_text_that_somebody_said_is_its_own_quote() -> None:
+    """A brick may answer with the claim itself; a category that nobody said stays without a quote."""
+    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
+
+    def locate(_call_id: str, words: str) -> Quote:
+        return Quote(words, "exact", 1.0, 4) if words == "No outage, ever." else Quote(words, "not found", 0.0)
+
+    calls = [
+        call("c-1", {"wrong": "No outage, ever."}),
+        call("c-2", {"wrong": "pricing"}),
+        call("c-3", {"wrong": "No."}),
+    ]
+    found = list(claims(calls, claim_kinds(said, []), said, locate))
+    assert [(one.call_id, one.quote, one.match) for one in found] == [
+        ("c-1", "No outage, ever.", "exact"),
+        ("c-2", None, NO_QUOTE),
+    ]
+
+
+def test_a_claim_is_of_who_said_it() -> None:
+    """On a call of two of our people the accuracy of each is that of their own words."""
+    engineer = Rep("u-2", "Bo Li")
+    held = call(
+        "c-1",
+        {"wrong": Answer(True, quotes=(Quote("Never fails.", "exact", 1.0, 3, 6.0, "Bo Li", "rep"),))},
+        team={"Ana Ruiz": REP, "Bo Li": engineer},
+    )
+    alone = call("c-2", {"wrong": False}, team={"Ana Ruiz": REP})
+    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
+    kinds = claim_kinds(said, [])
+    found = list(claims([held, alone], kinds, said, nowhere))
+    assert [one.rep_id for one in found] == ["u-2"]
+    rows = claim_accuracy([held, alone], found, kinds, said)
+    assert {row.grain_id: (row.n, row.accurate) for row in rows if row.grain == "rep"} == {"u-1": (2, 2), "u-2": (1, 0)}
+
+
+def test_the_document_is_the_one_that_is_named() -> None:
+    """By the item itself, a brick, the reason, or the only document that the kind is held against."""
+    documents = ("Facts", "Facts 2026", "Policy")
+    by_item = flagged(call("c", {"wrong": [{"quote": "a", "document": "Sheet"}]}), documents=documents)
+    by_brick = flagged(call("c", {"wrong": True, "source": "Wiki"}), document=f"{KIT}.source", documents=documents)
+    by_reason = flagged(call("c", {"wrong": Answer(True, reason="see facts 2026, p. 3")}), documents=documents)
+    by_kind = flagged(
+        call("c", {"wrong": True}), kinds={"inaccurate": {"brick": f"{KIT}.wrong", "documents": "Price list"}}
+    )
+    assert [found[0].document for found in (by_item, by_brick, by_reason, by_kind)] == [
+        "Sheet", "Wiki", "Facts 2026", "Price list",
+    ]  # fmt: skip
+    assert flagged(call("c", {"wrong": True}))[0].document is None
+
+
+def test_kinds_are_recognised_by_their_bricks() -> None:
+    """Without settings, each of one kind; a score about claims is not a flag."""
+    known = [(KIT, "roadmap_is_outdated"), (KIT, "inaccurate_claim_present"), (KIT, "roadmap_clarity_score")]
+    assert [(name, kind.brick[1]) for name, kind in claim_kinds(ClaimSettings(), known)] == [
+        ("inaccurate", "inaccurate_claim_present"),
+        ("roadmap_leak", "roadmap_is_outdated"),
+    ]
+
+
+def test_accuracy_counts_checked_calls_only() -> None:
+    """A call counts where a flagging brick answered: null is no check and no call without a flag."""
+    calls = [
+        call("c-1", {"wrong": quoted(True, "x", "y"), "product": "Alpha"}),
+        call("c-2", {"wrong": False, "product": "Alpha"}, day=7),
+        call("c-3", {"wrong": False}),
+        call("c-4", {"wrong": None}),
+        call("c-5", None),
+    ]
+    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"}, product=f"{KIT}.product")  # type: ignore[dict-item]
+    kinds = claim_kinds(said, [])
+    rows = claim_accuracy(calls, list(claims(calls, kinds, said, nowhere)), kinds, said)
+    assert {(row.grain, row.grain_id): (row.n, row.accurate, row.claims, row.inaccurate) for row in rows} == {
+        ("all", "all"): (3, 2, 2, 2),
+        ("week", "2026-11-02"): (2, 1, 2, 2),
+        ("week", "2026-11-09"): (1, 1, 0, 0),
+        ("rep", "u-1"): (3, 2, 2, 2),
+        ("product", "Alpha"): (2, 1, 2, 2),
+    }

@@ -1,0 +1,141 @@
+"""MEDDICC: what counts as covered, on which calls, and against which outcome."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from copilot_pipeline.config.marts import MeddiccSettings
+from copilot_pipeline.marts.brick_roles import Element, elements
+from copilot_pipeline.marts.meddicc import CoverageRow, meddicc_coverage, meddicc_outcomes, meddicc_summary
+from copilot_pipeline.marts.model import Conversation
+from copilot_pipeline_tests.marts.examples import KIT, call, lost, quoted, still_open, won
+
+CHAMPION = {"champion": Element((KIT, "champion"))}
+
+
+def coverage(*calls: Conversation, parts: dict[str, Element] | None = None) -> list[CoverageRow]:
+    """The coverage of some calls."""
+    return meddicc_coverage(calls, parts or CHAMPION, MeddiccSettings())
+
+
+@pytest.mark.parametrize(
+    ("value", "is_covered", "level"),
+    [
+        (True, True, 1.0),
+        (False, False, 0.0),
+        (None, False, None),
+        (80.0, True, 0.8),
+        (40.0, False, 0.4),
+        ("strong", True, None),
+        ("not identified", False, None),
+        ("None", False, None),
+        ("No champion named on this call.", False, None),
+        ("Yes", True, None),
+        ("notable", True, None),
+        (["Globex"], True, None),
+        ([], False, None),
+    ],
+)
+def test_what_covers_an_element(value: Any, is_covered: bool, level: float | None) -> None:
+    """Yes, half of the scale, a category that is none of nothing, a list with something in it. Null has no level."""
+    row = coverage(call("c-1", {"champion": value}), call("c-2", {"champion": 100.0}))[0]
+    assert (row.is_covered, row.is_answered, row.level) == (is_covered, value is not None, level)
+
+
+def test_only_scored_calls_count() -> None:
+    """A call that the kit scored and said nothing on is not covered; a call that it never saw is not in the table."""
+    rows = coverage(call("c-1", {}), call("c-2", None))
+    assert [(row.call_id, row.is_covered, row.is_answered) for row in rows] == [("c-1", False, False)]
+
+
+def test_the_settings_say_when() -> None:
+    """A threshold in the brick's own unit, an item, or some values."""
+    parts = {
+        "a": Element((KIT, "score"), covered_from=3),
+        "b": Element((KIT, "names"), contains="globex"),
+        "c": Element((KIT, "grade"), one_of=("A", "B")),
+    }
+    answers = {"score": 3.0, "names": ["Globex"], "grade": "C"}
+    assert [row.is_covered for row in coverage(call("c-1", answers), parts=parts)] == [True, True, False]
+
+
+def test_bricks_are_recognised_by_their_names() -> None:
+    """Without settings each element is the brick that is named after it, of a methodology's kit first."""
+    known = [("deal", "champion_identified"), ("meddicc", "champion"), ("meddicc", "pain"), ("deal", "risk_flag")]
+    found = elements(MeddiccSettings(), known)
+    assert {name: element.brick for name, element in found.items()} == {
+        "champion": ("meddicc", "champion"),
+        "identify_pain": ("meddicc", "pain"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("brick", "element"),
+    [
+        ("economic_buyer_identified", "economic_buyer"),
+        ("m_economic_buyer_score", "economic_buyer"),
+        ("EconomicBuyer", "economic_buyer"),
+        ("Decision process", "decision_process"),
+        ("decision-criteria", "decision_criteria"),
+        ("is_pain_specific", "identify_pain"),
+        ("painting", None),
+        ("championship", None),
+    ],
+)
+def test_a_brick_may_be_named_in_many_ways(brick: str, element: str | None) -> None:
+    """Whole words, anywhere in the name, however they are joined."""
+    assert list(elements(MeddiccSettings(), [("qualification", brick)])) == ([element] if element else [])
+
+
+def test_sums_have_their_n_and_interval() -> None:
+    """By all, week, deal, rep and team: calls, covered calls, share and interval."""
+    rows = coverage(*(call(f"c-{n}", {"champion": n < 3}, day=7 * (n % 2), deal_id=f"d-{n % 2}") for n in range(10)))
+    found = {(row.grain, row.grain_id): row for row in meddicc_summary(rows, {"d-0": "Acme", "u-9": "Max Boss"})}
+    assert found.keys() == {
+        ("all", "all"), ("week", "2026-11-02"), ("week", "2026-11-09"), ("deal", "d-0"), ("deal", "d-1"),
+        ("rep", "u-1"), ("team", "u-9"),
+    }  # fmt: skip
+    everything = found["all", "all"]
+    assert (everything.n, everything.covered, everything.share) == (10, 3, 0.3)
+    # Wilson's interval of 3 in 10, from a table.
+    assert (everything.share_low, everything.share_high) == pytest.approx((0.1078, 0.6032), abs=1e-4)
+    assert found["deal", "d-0"].grain_name == "Acme"
+    assert found["team", "u-9"].grain_name == "Max Boss"
+
+
+def test_a_deal_counts_once_however_many_calls_it_has() -> None:
+    """Of the lost deals so many had no coverage on any call: in numbers, in words, and with a test against the won."""
+    calls = [
+        call(f"c-{n}-{again}", {"champion": n % 4 == 0 and again == 1}, deal_id=f"lost-{n}")
+        for n in range(20)
+        for again in range(3)
+    ] + [call(f"w-{n}", {"champion": True}, deal_id=f"won-{n}") for n in range(10)]
+    deals = [lost(f"lost-{n}") for n in range(20)] + [won(f"won-{n}") for n in range(10)] + [lost("without a call")]
+    rows = {row.outcome: row for row in meddicc_outcomes(coverage(*calls), deals)}
+    assert (rows["lost"].n, rows["lost"].uncovered) == (20, 15)
+    assert (rows["won"].n, rows["won"].uncovered) == (10, 0)
+    assert rows["lost"].sentence.startswith("Of 20 lost deals 75 % (15, 95 % interval ")
+    assert rows["lost"].sentence.endswith(" had no coverage of champion.")
+    # choose(20, 15) / choose(30, 15), and once more for the opposite table, which is as unlikely.
+    assert rows["lost"].p_value == pytest.approx(2 * 15504 / 155117520, rel=1e-6)
+
+
+def test_a_call_after_the_end_covers_nothing() -> None:
+    """What was asked when the deal had ended did not keep it from being lost; a deal with nothing else is left out."""
+    calls = [
+        call("c-1", {"champion": False}, day=1, deal_id="d-1"),
+        call("c-2", {"champion": True}, day=3, deal_id="d-1"),
+        call("c-3", {"champion": True}, day=3, deal_id="d-2"),
+    ]
+    ended = datetime(2026, 11, 4, tzinfo=UTC)
+    row = meddicc_outcomes(coverage(*calls), [lost("d-1", closed_at=ended), lost("d-2", closed_at=ended)])[0]
+    assert (row.outcome, row.n, row.uncovered) == ("lost", 1, 1)
+
+
+def test_open_deals_stand_beside_without_a_test() -> None:
+    """An open deal has ended in nothing yet."""
+    row = meddicc_outcomes(coverage(call("c", {"champion": quoted(True, "yes")}, deal_id="d")), [still_open("d")])[0]
+    assert (row.outcome, row.n, row.uncovered, row.p_value) == ("open", 1, 0, None)

@@ -1,0 +1,249 @@
+"""Win/loss: planted drivers are found with their counts, noise is not taken for one, and little is not much."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import fisher_exact
+
+from copilot_pipeline.config.marts import WinLossSettings
+from copilot_pipeline.marts.model import Conversation, Deal
+from copilot_pipeline.marts.win_loss.deal_observations import observations
+from copilot_pipeline.marts.win_loss.drivers import LOSSES, WINS, WinLoss, win_loss_drivers
+from copilot_pipeline.marts.win_loss.fisher import fisher_two_sided
+from copilot_pipeline_tests.marts.examples import KIT, call, lost, still_open, won
+
+Answers = dict[str, Any]
+World = tuple[list[Conversation], list[Deal]]
+
+
+def world(seed: int, deals: int, chance: Callable[[Answers], float], noise: int = 20) -> World:
+    """Deals with one call each, won with a chance that only the planted bricks decide."""
+    rng = random.Random(seed)
+    calls, ended = [], []
+    for number in range(deals):
+        answers: Answers = {
+            "budget_confirmed": rng.random() < 0.5,
+            "decision_maker_present": rng.random() < 0.5,
+            "discovery_depth": float(rng.randint(0, 100)),
+        }
+        is_won = rng.random() < chance(answers)
+        for brick in range(noise):
+            answers[f"noise_{brick}"] = rng.random() < 0.4 if brick % 2 else float(rng.randint(0, 100))
+        calls.append(call(f"c-{number}", answers, deal_id=f"d-{number}"))
+        ended.append((won if is_won else lost)(f"d-{number}"))
+    return calls, ended
+
+
+def found(at: World, **fields: Any) -> WinLoss:
+    """The drivers under some settings."""
+    return win_loss_drivers(*at, WinLossSettings(**fields))
+
+
+def planted(answers: Answers) -> float:
+    """Won where three things come together."""
+    together = answers["budget_confirmed"] and answers["decision_maker_present"] and answers["discovery_depth"] > 65
+    return 0.75 if together else 0.08
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_planted_conjunction_comes_first_in_words_with_its_counts(seed: int) -> None:
+    """Three conditions together among twenty that are noise: found, on top, counted as they are, said in one line."""
+    at = world(seed, 500, planted)
+    result = found(at)
+    best = result.drivers[0]
+    assert best.condition == "budget_confirmed and decision_maker_present and discovery_depth > 65"
+    assert best.is_significant
+    assert best.direction == WINS
+    ended = {deal.deal_id: deal.outcome.value == "won" for deal in at[1]}
+    holds = [
+        ended[one.deal_id or ""]
+        for one in at[0]
+        if planted({brick: answer.value for (_, brick), answer in one.answers.items()}) > 0.5
+    ]
+    assert (best.support, best.won, best.n) == (len(holds), sum(holds), 500)
+    lift = (sum(holds) / len(holds)) / (sum(ended.values()) / 500)
+    assert best.sentence == f"{best.condition}: {lift:.1f} times the base rate, {sum(holds)} of {len(holds)} won"
+    assert best.lift == pytest.approx(lift)
+    assert best.win_rate_low < best.win_rate < best.win_rate_high
+    assert result.conclusion.startswith(best.sentence)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_conjunction_stands_out_of_much_noise(seed: int) -> None:
+    """Of 400 deals and forty bricks of noise: first, significant, and next to nothing of the noise is."""
+    drivers = found(world(seed, 400, planted, noise=40)).drivers
+    three = {"kit.budget_confirmed", "kit.decision_maker_present", "kit.discovery_depth"}
+    assert set(drivers[0].bricks) == three
+    assert drivers[0].is_significant
+    assert sum(driver.is_significant and not set(driver.bricks) <= three for driver in drivers) <= 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_beside_a_driver_is_within_chance(seed: int) -> None:
+    """What was not planted is not called significant, alone or stuck to what was."""
+    result = found(world(seed, 500, planted))
+    certain = [driver for driver in result.drivers if driver.is_significant]
+    noisy = [driver for driver in certain if any("noise" in brick for brick in driver.bricks)]
+    assert len(certain) >= 3
+    # The rate of false discoveries is a twentieth: a single one among many is what was asked for.
+    assert len(noisy) <= max(1, len(certain) // 10), [driver.sentence for driver in noisy]
+
+
+def test_pure_noise_leads_to_nothing() -> None:
+    """Of two dozen worlds in which nothing decides, nearly all end with nothing beyond chance."""
+    certain = [
+        any(driver.is_significant for driver in found(world(seed, 120, lambda _: 0.4, noise=12)).drivers)
+        for seed in range(24)
+    ]
+    # One in twenty is the rate: four or more of 24 would be one chance in thirty.
+    assert sum(certain) <= 3
+
+
+def test_a_driver_of_losing_says_so() -> None:
+    """What goes with losing has its own direction, and its complement goes with winning."""
+    result = found(world(1, 300, lambda answers: 0.05 if answers["budget_confirmed"] else 0.6, noise=5))
+    directions = {driver.condition: driver.direction for driver in result.drivers if driver.size == 1}
+    assert directions["budget_confirmed"] == LOSSES
+    assert directions["not budget_confirmed"] == WINS
+
+
+def test_too_few_deals_are_no_conclusion() -> None:
+    """Fewer closed deals with scored calls than the setting: no driver, and a sentence that says how many there are."""
+    result = found(world(1, 29, planted))
+    assert result.drivers == []
+    assert result.conclusion == (
+        "Too few deals for a conclusion: 29 closed with scored calls, 30 needed (answers.win_loss.fewest_deals)."
+    )
+    assert found(world(1, 29, planted), fewest_deals=29).tested > 0
+
+
+def test_only_won_deals_differ_in_nothing() -> None:
+    """Without a lost deal there is nothing to compare."""
+    result = found(world(1, 60, lambda _: 1.0))
+    assert result.drivers == []
+    assert result.conclusion == "All 60 closed deals with scored calls were won: there is no difference."
+
+
+def test_a_missing_answer_is_unknown_and_never_a_no() -> None:
+    """Deals without an answer count neither for nor against: n is the deals of which it is known."""
+    calls = [call(f"c-{n}", {"seen": n % 2 == 0 if n < 60 else None}, deal_id=f"d-{n}") for n in range(100)]
+    deals = [(won if n % 2 == 0 or n >= 60 else lost)(f"d-{n}") for n in range(100)]
+    driver = next(one for one in found((calls, deals)).drivers if one.condition == "seen")
+    assert (driver.n, driver.support, driver.won) == (60, 30, 30)
+
+
+def test_deals_without_calls_and_calls_without_deals_do_not_count() -> None:
+    """Only closed deals with a scored call are observations."""
+    calls = [
+        call("c-1", {"seen": True}, deal_id="d-1"),
+        call("c-2", {"seen": True}),
+        call("c-3", None, deal_id="d-2"),
+        call("c-4", {"seen": True}, deal_id="d-3"),
+        call("c-5", {"seen": True}, deal_id="nobody knows"),
+    ]
+    deals = [won("d-1"), lost("d-2"), still_open("d-3"), lost("d-4")]
+    assert [one.deal_id for one in observations(calls, deals, WinLossSettings())] == ["d-1"]
+
+
+def at_noon(day: int) -> datetime:
+    """Noon, so many days after the Monday."""
+    return datetime(2026, 11, 2, 12, tzinfo=UTC) + timedelta(days=day)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"closed_at": at_noon(2)}, 2.0),
+        ({"close_date": at_noon(2)}, 2.0),
+        ({"close_date": at_noon(-30)}, 3.0),
+        ({}, 3.0),
+    ],
+    ids=["history", "close date", "a close date before all calls is a guess", "nothing known"],
+)
+def test_what_was_said_after_the_close_does_not_count(fields: Mapping[str, Any], expected: float) -> None:
+    """A call after the deal closed cannot have decided it."""
+    calls = [call(f"c-{day}", {"depth": float(day)}, day=day, deal_id="d") for day in (1, 2, 3)]
+    assert observations(calls, [won("d", **fields)], WinLossSettings())[0].answers == {(KIT, "depth"): expected}
+
+
+@pytest.mark.parametrize(
+    ("across_calls", "expected"),
+    [
+        ("ever", {"yes": True, "depth": 90.0, "topic": frozenset({"price", "timing"})}),
+        ("latest", {"yes": False, "depth": 40.0, "topic": frozenset({"price"})}),
+        ("average", {"yes": False, "depth": 60.0, "topic": frozenset({"price"})}),
+    ],
+)
+def test_the_calls_of_a_deal_are_taken_together(across_calls: Any, expected: Answers) -> None:
+    """Any yes and the highest score; the newest; or the mean, with the majority of yes and no. Nulls are skipped."""
+    calls = [
+        call("c-1", {"yes": False, "depth": 50.0, "topic": "timing"}, day=1, deal_id="d"),
+        call("c-2", {"yes": True, "depth": 90.0, "topic": None}, day=2, deal_id="d"),
+        call("c-3", {"yes": False, "depth": 40.0, "topic": "price"}, day=3, deal_id="d"),
+    ]
+    observed = observations(calls, [won("d")], WinLossSettings(across_calls=across_calls))[0]
+    assert observed.answers == {(KIT, brick): value for brick, value in expected.items()}
+
+
+def test_thresholds_of_the_settings_are_the_only_cuts() -> None:
+    """Who names a threshold is asked nothing else of that score."""
+    result = found(world(1, 300, planted, noise=0), thresholds={f"{KIT}.discovery_depth": (72.5,)})
+    cuts = {driver.condition for driver in result.drivers if driver.bricks == [f"{KIT}.discovery_depth"]}
+    assert cuts == {"discovery_depth > 72.5", "discovery_depth <= 72.5"}
+
+
+def test_categories_and_lists_are_conditions_too() -> None:
+    """A category is one thing, a list contains several."""
+    rng = random.Random(3)
+    calls, deals = [], []
+    for number in range(200):
+        size = rng.choice(["small", "large"])
+        named = rng.sample(["Globex", "Initech", "Umbrella"], k=rng.randint(0, 2))
+        calls.append(call(f"c-{number}", {"size": size, "rivals": named}, deal_id=f"d-{number}"))
+        chance = (0.5 if size == "large" else 0.1) + (0.4 if "Globex" in named else 0)
+        deals.append((won if rng.random() < chance else lost)(f"d-{number}"))
+    certain = {driver.condition for driver in found((calls, deals)).drivers if driver.is_significant}
+    assert {"size is large", "rivals contains Globex"} <= certain
+
+
+def test_spellings_of_one_answer_are_one_condition() -> None:
+    """`Yes` is `yes`; two long texts that begin alike are two conditions with words of their own."""
+    long = "a text that goes on and on until there is no room left for what comes "
+    calls = [
+        call(f"c-{n}", {"buyer": ("yes", "Yes", "no")[n % 3], "why": long + "abc"[n // 30]}, deal_id=f"d-{n}")
+        for n in range(90)
+    ]
+    deals = [(won if n % 2 else lost)(f"d-{n}") for n in range(90)]
+    rows = [one for one in found((calls, deals), most_conditions=1).drivers if one.bricks == [f"{KIT}.buyer"]]
+    assert {row.condition: row.support for row in rows} == {"buyer is Yes": 60, "buyer is no": 30}
+    words = {one.condition for one in found((calls, deals), most_conditions=1).drivers if "why" in one.condition}
+    assert len(words) == 3
+
+
+def test_a_kit_can_be_left_out() -> None:
+    """`leave_out` takes a kit or a brick."""
+    at = world(1, 200, planted, noise=0)
+    assert found(at, leave_out=(KIT,)).tested == 0
+    bricks = {brick for one in found(at, leave_out=(f"{KIT}.budget_confirmed",)).drivers for brick in one.bricks}
+    assert bricks == {f"{KIT}.decision_maker_present", f"{KIT}.discovery_depth"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_the_exact_test_is_scipys(data: st.DataObject) -> None:
+    """Every p-value equals `scipy.stats.fisher_exact`, which takes one table at a time."""
+    n = data.draw(st.integers(2, 400))
+    of_all = data.draw(st.integers(0, n))
+    support = data.draw(st.integers(0, n))
+    both = data.draw(st.integers(max(0, of_all + support - n), min(of_all, support)))
+    table = [[both, support - both], [of_all - both, n - support - of_all + both]]
+    counts = [np.array([number], dtype=np.int64) for number in (n, of_all, support, both)]
+    assert fisher_two_sided(*counts)[0] == pytest.approx(fisher_exact(table).pvalue, rel=1e-9, abs=1e-300)

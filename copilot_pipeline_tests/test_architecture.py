@@ -1,0 +1,96 @@
+"""Rules of the code base that are read from its source: purity, import cost, docstrings.
+
+The layers themselves are contracts of import-linter in `pyproject.toml`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "copilot_pipeline"
+
+PURE = ("transform", "load/tables", "marts", "errors.py", "config/conditions.py", "config/kit_filters.py")
+NOT_PURE = ("marts/reader.py", "marts/scored_calls.py", "marts/build.py")
+WITH_INPUT_AND_OUTPUT = {
+    "asyncio", "copilot_pipeline.clients.http", "copilot_pipeline.load.lake", "copilot_pipeline.postgres", "ftplib",
+    "http", "httpx", "io", "multiprocessing", "os", "pathlib", "psycopg", "random", "requests", "shutil", "smtplib",
+    "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request",
+}  # fmt: skip
+WITH_SIDE_EFFECTS = {"open", "print", "input", "exec", "eval"}
+
+
+def modules() -> list[Path]:
+    """Every module; migrations belong to Alembic."""
+    return sorted(path for path in ROOT.rglob("*.py") if "migrations" not in path.parts)
+
+
+def imported(path: Path) -> Iterator[tuple[str, int]]:
+    """The modules a file imports, wherever in it, with the line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((name.name, node.lineno) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: a relative import hides where it leads"
+            yield node.module or "", node.lineno
+            yield from ((f"{node.module}.{name.name}", node.lineno) for name in node.names)
+
+
+def is_within(name: str, package: str) -> bool:
+    """Whether a dotted name is a package or something in it."""
+    return name == package or name.startswith(package + ".")
+
+
+def offences(path: Path, forbidden: set[str]) -> list[str]:
+    """Imports of what is forbidden."""
+    return [
+        f"{path.relative_to(ROOT)}:{line} imports {name}"
+        for name, line in imported(path)
+        if any(is_within(name, package) for package in forbidden)
+    ]
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_are_absolute(path: Path) -> None:
+    """A relative import hides where it leads, and import-linter's layers are read from absolute names."""
+    list(imported(path))
+
+
+@pytest.mark.parametrize("package", PURE)
+def test_pure_packages_do_no_input_or_output(package: str) -> None:
+    """The same arguments give the same result: no file, no socket, no clock, no randomness."""
+    left_out = {ROOT / name for name in NOT_PURE}
+    paths = [path for path in modules() if path.is_relative_to(ROOT / package) and path not in left_out]
+    assert [offence for path in paths for offence in offences(path, WITH_INPUT_AND_OUTPUT)] == []
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in WITH_SIDE_EFFECTS, f"{path}:{node.lineno}"
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert node.func.attr not in {"now", "today", "utcnow"}, f"{path}:{node.lineno} reads the clock"
+
+
+def test_importing_the_command_costs_little() -> None:
+    """`--help` and a wrong option do not wait for Dagster, Arrow and the database driver to be imported."""
+    heavy = {"dagster", "pyarrow", "psycopg", "pandas"}
+    at_top = [
+        name
+        for path in (ROOT / "cli" / "__init__.py", ROOT / "cli" / "exits.py", ROOT / "errors.py", ROOT / "__init__.py")
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
+    ]
+    assert [name for name in at_top if name.split(".")[0] in heavy] == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    """A module has a docstring, and so has everything public in it."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree), path
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{path}:{node.lineno} {node.name}"

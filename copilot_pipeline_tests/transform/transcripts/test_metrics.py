@@ -1,0 +1,164 @@
+"""Numbers of a call and of each person on it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from copilot_pipeline.clients.clari.models import CallRecord, Person, Segment
+from copilot_pipeline.transform.transcripts import (
+    Participant,
+    SpokenMetrics,
+    UserDirectory,
+    assemble,
+    participants,
+    resolve_people,
+)
+from copilot_pipeline_tests.transform.transcripts.examples import (
+    ANY_TIME,
+    PEOPLE,
+    SEGMENTS,
+    USERS,
+    call,
+    external,
+    rep,
+    said,
+)
+
+DIRECTORY = UserDirectory(USERS)
+
+
+def _metrics(*segments: Segment, duration_s: float | None = None) -> SpokenMetrics:
+    record = call(segments, [rep(), external()], duration_s)
+    return assemble(record, resolve_people(record, DIRECTORY)).metrics
+
+
+def _rows(record: CallRecord) -> list[Participant]:
+    people = resolve_people(record, DIRECTORY)
+    return participants(record, people, assemble(record, people))
+
+
+def test_talk_share_and_duration() -> None:
+    """The reps' share is their seconds by everybody's, unknown speakers included."""
+    metrics = _metrics(said("a", "0", 0, 3), said("b", "1", 3, 4), said("c", "7", 4, 10))
+    assert (metrics.rep_talk_share, metrics.speak_duration_s) == (0.3, 10)
+
+
+@pytest.mark.parametrize(
+    ("segments", "duration_s", "expected"),
+    [
+        ([said("a", "0", 0), said("b", "1", 4)], 10, (0.4, 10)),
+        ([said("a", "0", 0), said("b", "1", 4)], None, (1, 4)),
+        ([said("a", "0", 0), said("b", "1"), said("c", "1", 4)], 5, (0.8, 5)),
+        ([said("a", "0", 6)], 5, (None, 0)),
+        ([said("a", "0", 3, 1)], None, (None, 0)),
+        ([said("a", "0"), said("b", "1")], 10, (None, None)),
+        ([said("a", "0", math.nan, math.inf)], math.nan, (None, None)),
+        ([said("a", "0", 0, 1e308), said("b", "1", 0, 1e308)], 2, (0, 2)),
+    ],
+)
+def test_missing_and_impossible_times(
+    segments: list[Segment], duration_s: float | None, expected: tuple[float | None, float | None]
+) -> None:
+    """A missing end is the next start or the call's end; an end before its start lasts 0 seconds."""
+    metrics = _metrics(*segments, duration_s=duration_s)
+    assert (metrics.rep_talk_share, metrics.speak_duration_s) == expected
+
+
+@pytest.mark.parametrize(
+    ("segments", "expected"),
+    [
+        ([said("a", "0", 0, 2), said("b", "0", 3, 5), said("c", "1", 5, 9)], (5, 0, "0")),
+        ([said("a", "0", 0, 2), said("b", "1", 2, 9)], (7, 2, "1")),
+        ([said("a", "0", 0, 9), said("b", "0", 1, 2), said("c", "1", 9, 10)], (9, 0, "0")),
+        ([said("a", "0", 0, 2), said("b", "1", 2, 4)], (2, 0, "0")),
+        ([said("a", "0"), said("b", "1", 2, 4)], (2, 2, "1")),
+        ([said("a", "0", 5, 4), said("b", "1", 6, 5)], (0, 5, "0")),
+        ([said("a", "0")], (None, None, None)),
+        ([], (None, None, None)),
+    ],
+)
+def test_longest_monologue(segments: list[Segment], expected: tuple[float | None, float | None, str | None]) -> None:
+    """A monologue runs from one speaker's first start to the latest end before somebody else speaks."""
+    metrics = _metrics(*segments)
+    found = (metrics.longest_monologue_s, metrics.longest_monologue_start_s, metrics.longest_monologue_person_id)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "questions"),
+    [
+        ("", 0),
+        ("No.", 0),
+        ("Why?", 1),
+        ("Why?? Really?", 2),
+        ("为什么\uff1f", 1),
+        ("لماذا\u061f", 1),
+        ("a? b? c", 2),
+        ("é?", 1),
+    ],
+)
+def test_questions(text: str, questions: int) -> None:
+    """A run of question marks, of any script, is one question; the reps' are counted by themselves."""
+    metrics = _metrics(said(text, "0"), said(text, "1"))
+    assert (metrics.questions, metrics.questions_by_reps) == (2 * questions, questions)
+
+
+@pytest.mark.parametrize(("speakers", "turns"), [("", 0), ("0", 1), ("000", 1), ("0101", 4), ("0011", 2)])
+def test_turns(speakers: str, turns: int) -> None:
+    """A turn ends where somebody else speaks."""
+    metrics = _metrics(*(said("a", speaker) for speaker in speakers))
+    assert (metrics.turns, metrics.speaker_switches) == (turns, max(turns - 1, 0))
+
+
+def test_participants() -> None:
+    """Everybody listed has a row, silent or not, and so has an id that spoke without being listed."""
+    rows = _rows(call([said("one two", "0", 0, 3), said("three", "7", 3, 4), said("x", None)], [rep(), external()]))
+    assert [(row.person_id, row.name, row.side) for row in rows] == [
+        ("0", "Dana Ortiz", "rep"),
+        ("1", "Lee Park", "prospect"),
+        ("7", "Unknown Speaker 7", "unknown"),
+    ]
+    assert [row[10:] for row in rows] == [(3, 0.75, 1, 2), (0, 0, 0, 0), (1, 0.25, 1, 1)]
+
+
+def test_shares_are_unknown_where_nobody_spoke() -> None:
+    """No known speech gives no shares rather than zeros."""
+    assert [row.talk_share for row in _rows(call([said("a", "0")], [rep(), external()]))] == [None, None]
+
+
+@given(segments=SEGMENTS, people=PEOPLE, duration_s=ANY_TIME)
+def test_numbers_hold_together(segments: list[Segment], people: list[Person], duration_s: float | None) -> None:
+    """Shares sum to 1, counts to the whole, no number is NaN or negative and no person has two rows."""
+    identified = [segment for segment in segments if segment.person_id]
+    record = call(identified, people, duration_s)
+    rows = _rows(record)
+    shares = [row.talk_share for row in rows if row.talk_share is not None]
+    assert not shares or math.isclose(sum(shares), 1)
+    assert sum(row.utterances for row in rows) == len(identified)
+    assert len({row.person_id for row in rows}) == len(rows)
+    metrics = assemble(record, resolve_people(record, DIRECTORY)).metrics
+    assert metrics.rep_talk_share is None or 0 <= metrics.rep_talk_share <= 1
+    for seconds in (metrics.speak_duration_s, metrics.longest_monologue_s, *(row.talk_seconds for row in rows)):
+        assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
+    assert sum(row.words for row in rows) == sum(len(segment.text.split()) for segment in identified)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("01"), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=10),
+)
+def test_longest_monologue_is_what_a_plain_count_finds(turns: list[tuple[str, int, int]]) -> None:
+    """The fast way for calls in good order and the general one agree with counting stretch by stretch."""
+    ordered = sorted(turns, key=lambda turn: turn[1])
+    best = 0
+    position = 0
+    while position < len(ordered):
+        after = position
+        while after < len(ordered) and ordered[after][0] == ordered[position][0]:
+            after += 1
+        best = max(best, max(end for _, _, end in ordered[position:after]) - ordered[position][1])
+        position = after
+    assert _metrics(*(said("a", speaker, start, end) for speaker, start, end in turns)).longest_monologue_s == best
