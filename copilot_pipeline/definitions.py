@@ -1,4 +1,4 @@
-"""The Dagster front door: what there is, wired together."""
+"""The Dagster front source: what there is, wired together."""
 
 import gc
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ from copilot_pipeline.defs.automation.schedules import ALL_JOBS, ALL_SCHEDULES
 from copilot_pipeline.defs.automation.sensors import ALL_SENSORS
 from copilot_pipeline.defs.checks import ALL_CHECKS
 from copilot_pipeline.runtime import Runtime, current_runtime
-from copilot_pipeline.state.locks import RUNS, Claims
+from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
 
 @dg.resource(description="The pipeline's parts, made from the environment and pipeline.yaml.")
 def runtime_resource(context: dg.InitResourceContext) -> Iterator[Runtime]:
     """A runtime for one run, with a claim on the run for as long as its process lives (see `PipelineRunLauncher`)."""
-    with current_runtime(door="ui") as runtime, Claims(runtime.database.url, RUNS) as claims:
+    with current_runtime(source="ui") as runtime, AdvisoryLocks(runtime.database.url, RUNS) as claims:
         claims.take([context.run_id] if context.run_id else [])
         yield runtime
 

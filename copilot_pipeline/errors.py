@@ -6,7 +6,7 @@ PipelineError
 ├── RequestRefused         fix the request; the server will never accept it as it is (400, 409, 422)
 ├── NotFound               the thing asked for is not there (404)
 ├── TemporaryFailure       wait and retry: transport errors, 429, 5xx
-├── BudgetSpent            the week's requests are used up; go on after `resets_at`
+├── QuotaExhausted            the week's requests are used up; go on after `resets_at`
 ├── NotReady               the call is still being processed; look again later
 ├── UnreadableBody         these bytes cannot be understood; set them aside, go on with the rest
 └── WorkRemains            a step did all it could and some items are left; run it again
@@ -53,7 +53,7 @@ class TemporaryFailure(PipelineError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class BudgetSpent(PipelineError):
+class QuotaExhausted(PipelineError):
     """The weekly request budget is used up until `resets_at` (aware UTC)."""
 
     def __init__(self, message: str, *, resets_at: datetime) -> None:

@@ -18,7 +18,7 @@ class Progress(Protocol):
         """Something a person should read. Never a secret or a spoken word."""
 
 
-class Silence:
+class NoProgress:
     """Nobody waits."""
 
     def expect(self, step: str, items: int) -> None:

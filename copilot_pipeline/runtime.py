@@ -13,42 +13,50 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from copilot_pipeline.clients.clari import ClariClient, dialect_named
-from copilot_pipeline.clients.http import HttpCaller, RetryPolicy
-from copilot_pipeline.clients.rate_limiter import SharedGate
-from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_caller
+from copilot_pipeline.clients.http import HttpClient, RetryPolicy
+from copilot_pipeline.clients.rate_limiter import RateLimiter
+from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.config.loading import Settings, load_settings
 from copilot_pipeline.delivery.incidents import Problem
-from copilot_pipeline.delivery.service import Outgoing
+from copilot_pipeline.delivery.service import DeliveryService
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError
 from copilot_pipeline.extract.accounts import Accounts
 from copilot_pipeline.extract.deals import Deals
-from copilot_pipeline.extract.details import Extraction
-from copilot_pipeline.extract.polling import Polling, PollingRules
-from copilot_pipeline.extract.raw_partitions import Storing
+from copilot_pipeline.extract.details import DetailExtraction
+from copilot_pipeline.extract.polling import Poller, PollSettings
+from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
 from copilot_pipeline.extract.reference import Reference
-from copilot_pipeline.extract.webhook_calls import WEBHOOK, Hints
-from copilot_pipeline.load.call_tables import Tabulating
+from copilot_pipeline.extract.webhook_calls import WEBHOOK, WebhookProcessor
+from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database, open_database
-from copilot_pipeline.progress import Progress, Silence
-from copilot_pipeline.score.rescore import Rescoring
-from copilot_pipeline.score.run_requests import ScoringRules
-from copilot_pipeline.score.runs import Scoring
+from copilot_pipeline.progress import NoProgress, Progress
+from copilot_pipeline.score.rescore import RescoreService
+from copilot_pipeline.score.run_requests import SemarizeRunSettings
+from copilot_pipeline.score.runs import SemarizeRunner
 from copilot_pipeline.score.score_tables import ScoreTables
-from copilot_pipeline.state import Arrivals, Backfills, CallLedger, Claims, Inbox, Listings, RunLedger
+from copilot_pipeline.state import (
+    AdvisoryLocks,
+    Backfills,
+    CallStore,
+    Inbox,
+    ListCursors,
+    PendingCalls,
+    SemarizeRunStore,
+)
 from copilot_pipeline.state.locks import SCORING
 from copilot_pipeline.state.page_size import PageSize
 from copilot_pipeline.state.rescores import Rescores
 
 if TYPE_CHECKING:
-    from copilot_pipeline.marts.build import Answering
-    from copilot_pipeline.report import Reading
+    from copilot_pipeline.marts.build import MartBuilder
+    from copilot_pipeline.report import ReportQueries
 
 Report = TypeVar("Report")
-BACKFILL = "backfill"  # the one door that may not touch the reserve
+BACKFILL = "backfill"  # the one source that may not touch the reserve
 BACKFILL_TAG = "copilot_pipeline/backfill"  # on Dagster's runs: the number of the registered backfill
 FIRST_PAGE_SIZE = 100
-_ASKED_BY_A_PERSON = ("doctor", "routes", "deliveries")  # doors whose answer is read by whoever asked
+_ASKED_BY_A_PERSON = ("doctor", "routes", "deliveries")  # sources whose answer is read by whoever asked
 
 
 # The runtime of a command that materializes in its own process: its assets use it instead of opening another.
@@ -58,10 +66,10 @@ _current: ContextVar[Runtime | None] = ContextVar("current_runtime", default=Non
 class Runtime:
     """The pipeline's parts, opened when first used and closed together."""
 
-    def __init__(self, settings: Settings, *, door: str = "run", progress: Progress | None = None) -> None:
+    def __init__(self, settings: Settings, *, source: str = "run", progress: Progress | None = None) -> None:
         self.settings = settings
-        self.door = door
-        self.progress = progress or Silence()
+        self.source = source
+        self.progress = progress or NoProgress()
         self.problems: list[str] = []
         self.ordered_at: datetime | None = None  # when the command was given; None where it is no command
         self.fatal: PipelineError | None = None
@@ -77,35 +85,35 @@ class Runtime:
         return Lake(self.settings.environment.lake_url)
 
     @cached_property
-    def calls(self) -> CallLedger:
+    def calls(self) -> CallStore:
         """The ledger of calls."""
-        return CallLedger(self.database, self.settings.zone)
+        return CallStore(self.database, self.settings.zone)
 
     @cached_property
-    def listings(self) -> Listings:
+    def listings(self) -> ListCursors:
         """The ledger of listings."""
-        return Listings(self.calls)
+        return ListCursors(self.calls)
 
     @cached_property
-    def runs(self) -> RunLedger:
+    def runs(self) -> SemarizeRunStore:
         """The ledger of Semarize runs."""
-        return RunLedger(self.database)
+        return SemarizeRunStore(self.database)
 
     @cached_property
     def page_size(self) -> PageSize:
         """The page size that works."""
         return PageSize(self.database)
 
-    def gate(self, door: str | None = None) -> SharedGate:
-        """The shared pace and weekly budget, as seen through a door."""
+    def gate(self, source: str | None = None) -> RateLimiter:
+        """The shared pace and weekly budget, as seen through a source."""
         environment = self.settings.environment
-        used_door = door or self.door
-        share = 1 - self.settings.pipeline.budget.backfill_reserve_share if used_door == BACKFILL else 1.0
-        return SharedGate(
+        used_source = source or self.source
+        share = 1 - self.settings.pipeline.budget.backfill_reserve_share if used_source == BACKFILL else 1.0
+        return RateLimiter(
             self.database,
             requests_per_second=environment.copilot_pipeline_requests_per_second,
             requests_per_week=int(environment.copilot_pipeline_requests_per_week * share),
-            door=used_door,
+            source=used_source,
         )
 
     @property
@@ -116,15 +124,15 @@ class Runtime:
         return max(1, int(environment.copilot_pipeline_requests_per_second)) if counts_records else 1
 
     @contextmanager
-    def clari(self, door: str | None = None, *, attempts: int | None = None) -> Iterator[ClariClient]:
+    def clari(self, source: str | None = None, *, attempts: int | None = None) -> Iterator[ClariClient]:
         """A Clari Copilot client whose every request passes the gate."""
         environment = self.settings.environment
         dialect = dialect_named(environment.clari_copilot_dialect)
-        caller = HttpCaller(
+        caller = HttpClient(
             "Clari Copilot",
             environment.clari_base_url,
             dialect.auth_headers(*self._clari_secrets()),
-            gate=self.gate(door),
+            gate=self.gate(source),
             policy=RetryPolicy(attempts=attempts) if attempts else None,
         )
         try:
@@ -141,14 +149,14 @@ class Runtime:
             caller.close()
 
     @contextmanager
-    def _noticing_refusal(self, caller: HttpCaller, variables: str) -> Iterator[None]:
+    def _noticing_refusal(self, caller: HttpClient, variables: str) -> Iterator[None]:
         """A key that is refused is told of once, whichever runs meet it, and once more when it is accepted again."""
         name, is_refused = f"credentials of {caller.service}", False
         try:
             yield
         except CredentialsRefused as error:
             is_refused = True
-            if self.door not in _ASKED_BY_A_PERSON:
+            if self.source not in _ASKED_BY_A_PERSON:
                 todo = f"Renew {variables}, restart, and see with: copilot-pipeline doctor"
                 self.outgoing.watching().tell(Problem(name, f"{error}. What needs it waits.", todo))
             raise
@@ -185,7 +193,7 @@ class Runtime:
     @contextmanager
     def semarize(self, policy: RetryPolicy | None = None) -> Iterator[SemarizeClient]:
         """A Semarize client."""
-        caller = make_caller(self.settings.environment.semarize_base_url, self._semarize_secret(), policy=policy)
+        caller = make_client(self.settings.environment.semarize_base_url, self._semarize_secret(), policy=policy)
         try:
             with self._noticing_refusal(caller, "SEMARIZE_API_KEY"):
                 yield SemarizeClient(caller)
@@ -209,18 +217,18 @@ class Runtime:
         ]
 
     @contextmanager
-    def extraction(self, door: str | None = None) -> Iterator[Extraction]:
+    def extraction(self, source: str | None = None) -> Iterator[DetailExtraction]:
         """List, fetch, store."""
         environment = self.settings.environment
-        storing = Storing(self.lake, self.calls, environment.clari_copilot_dialect)
-        with self.clari(door) as client, Claims(self.database.url) as claims:
-            yield Extraction(
+        storing = RawPartitionWriter(self.lake, self.calls, environment.clari_copilot_dialect)
+        with self.clari(source) as client, AdvisoryLocks(self.database.url) as claims:
+            yield DetailExtraction(
                 client,
                 self.calls,
                 self.listings,
                 storing,
                 claims,
-                door=door or self.door,
+                source=source or self.source,
                 requests_in_flight=self.settings.pipeline.clari.requests_in_flight,
                 requests_per_second=environment.copilot_pipeline_requests_per_second,
                 progress=self.progress,
@@ -236,34 +244,34 @@ class Runtime:
         """The backfills that were registered."""
         return Backfills(self.database)
 
-    def polling(self, client: ClariClient) -> Polling:
+    def polling(self, client: ClariClient) -> Poller:
         """A poll for changes."""
         rules = self.settings.pipeline.polling
-        return Polling(
+        return Poller(
             client,
             self.calls,
             self.listings,
             self.database,
-            PollingRules(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_hours)),
+            PollSettings(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_hours)),
         )
 
     @cached_property
-    def arrivals(self) -> Arrivals:
-        """Calls on their way from a door to their scores."""
-        return Arrivals(self.database)
+    def arrivals(self) -> PendingCalls:
+        """Calls on their way from a source to their scores."""
+        return PendingCalls(self.database)
 
     @contextmanager
-    def hints(self, *, is_in_reach: Callable[[date], bool] = lambda _: True) -> Iterator[Hints]:
+    def hints(self, *, is_in_reach: Callable[[date], bool] = lambda _: True) -> Iterator[WebhookProcessor]:
         """Calls that are looked at by their id; what is in reach is taken along to its scores."""
-        with self.clari(WEBHOOK) as client, Claims(self.database.url) as claims:
-            yield Hints(
+        with self.clari(WEBHOOK) as client, AdvisoryLocks(self.database.url) as claims:
+            yield WebhookProcessor(
                 client,
                 self.calls,
                 self.inbox,
                 self.arrivals,
                 claims,
                 self.database,
-                most_looks=self.settings.pipeline.clari.processing_looks,
+                max_attempts=self.settings.pipeline.clari.processing_attempts,
                 kits=len(self.kits),
                 is_in_reach=is_in_reach,
             )
@@ -294,22 +302,22 @@ class Runtime:
             progress=self.progress,
         )
 
-    def tabulating(self) -> Tabulating:
+    def tabulating(self) -> CallTables:
         """The call tables."""
-        return Tabulating(self.lake, self.database, self.calls, self.runs, self.reference.user_directory())
+        return CallTables(self.lake, self.database, self.calls, self.runs, self.reference.user_directory())
 
     @contextmanager
-    def scoring(self) -> Iterator[Scoring]:
+    def scoring(self) -> Iterator[SemarizeRunner]:
         """Semarize runs."""
         rules = self.settings.pipeline.semarize
         # One attempt: what fails for a moment is put back there, among all that wait.
-        with self.semarize(RetryPolicy(attempts=1)) as client, Claims(self.database.url, SCORING) as claims:
-            yield Scoring(
+        with self.semarize(RetryPolicy(attempts=1)) as client, AdvisoryLocks(self.database.url, SCORING) as claims:
+            yield SemarizeRunner(
                 client,
                 self.runs,
                 self.lake,
                 self.kits,
-                ScoringRules(
+                SemarizeRunSettings(
                     mode=rules.mode,
                     run_type=rules.run_type,
                     requests_in_flight=rules.requests_in_flight,
@@ -320,9 +328,9 @@ class Runtime:
                 progress=self.progress,
             )
 
-    def rescoring(self) -> Rescoring:
+    def rescoring(self) -> RescoreService:
         """Scoring again on purpose."""
-        return Rescoring(Rescores(self.database), self.kits)
+        return RescoreService(Rescores(self.database), self.kits)
 
     def score_tables(self) -> ScoreTables:
         """The score tables."""
@@ -334,9 +342,9 @@ class Runtime:
         return _current.get() is self
 
     @cached_property
-    def outgoing(self) -> Outgoing:
+    def outgoing(self) -> DeliveryService:
         """What goes out: to sinks, by the rules, and to people when something fails."""
-        return Outgoing(
+        return DeliveryService(
             self.settings,
             self.kits,
             database=lambda: self.database,
@@ -346,17 +354,17 @@ class Runtime:
             progress=self.progress,
         )
 
-    def answering(self) -> Answering:
+    def answering(self) -> MartBuilder:
         """The marts. Only these need scipy, whose import takes longer than a day's run: imported when asked for."""
-        from copilot_pipeline.marts.build import Answering
+        from copilot_pipeline.marts.build import MartBuilder
 
-        return Answering(self.lake, self.database, self.settings.pipeline.answers)
+        return MartBuilder(self.lake, self.database, self.settings.pipeline.answers)
 
-    def reading(self) -> Reading:
+    def reading(self) -> ReportQueries:
         """What the report and its pictures are made from."""
-        from copilot_pipeline.report import Reading
+        from copilot_pipeline.report import ReportQueries
 
-        return Reading(self.database, self.settings.pipeline.answers.report)
+        return ReportQueries(self.database, self.settings.pipeline.answers.report)
 
     @property
     def today(self) -> date:
@@ -378,9 +386,9 @@ class Runtime:
 
 
 @contextmanager
-def open_runtime(*, door: str = "run", progress: Progress | None = None) -> Iterator[Runtime]:
+def open_runtime(*, source: str = "run", progress: Progress | None = None) -> Iterator[Runtime]:
     """A runtime from the environment and `pipeline.yaml`; within the block, also the one that assets use."""
-    runtime = Runtime(load_settings(), door=door, progress=progress)
+    runtime = Runtime(load_settings(), source=source, progress=progress)
     token = _current.set(runtime)
     try:
         yield runtime
@@ -390,13 +398,13 @@ def open_runtime(*, door: str = "run", progress: Progress | None = None) -> Iter
 
 
 @contextmanager
-def current_runtime(*, door: str) -> Iterator[Runtime]:
+def current_runtime(*, source: str) -> Iterator[Runtime]:
     """The runtime of the command that is running, or one of its own."""
     runtime = _current.get()
     if runtime is not None:
         yield runtime
         return
-    own = Runtime(load_settings(), door=door)
+    own = Runtime(load_settings(), source=source)
     try:
         yield own
     finally:

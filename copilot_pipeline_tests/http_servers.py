@@ -25,12 +25,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `is_cut` closes the connection in the middle of the body."""
+    """One answer. `is_split` closes the connection in the middle of the body."""
 
     status: int = 200
     body: bytes = b"{}"
     headers: Mapping[str, str] = field(default_factory=dict)
-    is_cut: bool = False
+    is_split: bool = False
 
 
 def reply(value: Any, status: int = 200, **headers: str) -> Reply:
@@ -64,10 +64,10 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Service]:
             self.send_response(found.status)
             for name, value in found.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(found.body) + (10 if found.is_cut else 0)))
+            self.send_header("Content-Length", str(len(found.body) + (10 if found.is_split else 0)))
             self.end_headers()
             self.wfile.write(found.body)
-            self.close_connection = found.is_cut
+            self.close_connection = found.is_split
 
         do_GET = do_POST = do_PUT = do_PATCH = _answer
 

@@ -22,7 +22,7 @@ def command(as_json: bool) -> None:
     """
     from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(door="run") as runtime:
+    with open_runtime(source="run") as runtime:
         rows = refresh(runtime, Console(stderr=True))
     if as_json:
         click.echo(json.dumps(rows))

@@ -17,7 +17,7 @@ from copilot_pipeline.cli.days import with_days
 from copilot_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from copilot_pipeline.clients.rate_limiter import Week
+    from copilot_pipeline.clients.rate_limiter import WeeklyQuota
     from copilot_pipeline.extract.backfill_plan import BackfillPlan
     from copilot_pipeline.runtime import Runtime
     from copilot_pipeline.state import Backfill
@@ -47,7 +47,7 @@ def plan(first: datetime, last: datetime, as_json: bool) -> None:
     """Say what a range will cost. Takes a request for each of its runs, and no more than nine."""
     from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(door="plan") as runtime:
+    with open_runtime(source="plan") as runtime:
         made = _plan(runtime, first.date(), last.date())
     if as_json:
         click.echo(json.dumps({**asdict(made), "days": made.days}, default=str))
@@ -63,7 +63,7 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)
-    with open_runtime(door="plan") as runtime:
+    with open_runtime(source="plan") as runtime:
         made = _plan(runtime, first.date(), last.date())
         registered = runtime.backfills.register(made.first_day, made.last_day, calls=made.ready, requests=made.requests)
     if as_json:
@@ -85,7 +85,7 @@ def status(watch: bool, as_json: bool) -> None:
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)
-    with open_runtime(door="plan") as runtime:
+    with open_runtime(source="plan") as runtime:
         states = [_state(runtime, one) for one in runtime.backfills.all()]
         if as_json:
             click.echo(json.dumps(states, default=str))
@@ -107,7 +107,7 @@ def cancel(identity: int) -> None:
     from copilot_pipeline.cli.materialize import cancel_queued
     from copilot_pipeline.runtime import BACKFILL_TAG, open_runtime
 
-    with open_runtime(door="plan") as runtime:
+    with open_runtime(source="plan") as runtime:
         if not runtime.backfills.cancel(identity):
             raise ConfigurationError(f"there is no active backfill {identity}: copilot-pipeline backfill status")
         cancelled, going = cancel_queued(runtime, {BACKFILL_TAG: str(identity)})
@@ -197,7 +197,7 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
     }
 
 
-def _waits_for(week: Week) -> str | None:
+def _waits_for(week: WeeklyQuota) -> str | None:
     if week.used >= week.limit:
         return f"the week's requests; on again {week.resets_at:%Y-%m-%d %H:%M} UTC"
     if week.closed_until is None:

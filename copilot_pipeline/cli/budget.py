@@ -16,8 +16,8 @@ from copilot_pipeline.runtime import BACKFILL, Runtime, open_runtime
 @click.command("budget")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def command(as_json: bool) -> None:
-    """This week's requests by door, what is reserved, the pace, and when it resets. Costs no request."""
-    with open_runtime(door="budget") as runtime:
+    """This week's requests by source, what is reserved, the pace, and when it resets. Costs no request."""
+    with open_runtime(source="budget") as runtime:
         facts = _facts(runtime)
     if as_json:
         click.echo(json.dumps(facts))
@@ -25,9 +25,9 @@ def command(as_json: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"Week since {facts['week_starts']} (UTC): {facts['used']:,} of {facts['limit']:,} requests used")
     table = Table("asked by", "requests", box=None, header_style="dim")
-    for door, requests in sorted(facts["by_door"].items(), key=lambda pair: -pair[1]):
-        table.add_row(door, f"{requests:,}")
-    if facts["by_door"]:
+    for source, requests in sorted(facts["by_source"].items(), key=lambda pair: -pair[1]):
+        table.add_row(source, f"{requests:,}")
+    if facts["by_source"]:
         console.print(table)
     console.print(f"left for backfills   {facts['left_for_backfills']:,}")
     console.print(f"reserved from them   {facts['reserved']:,}  (polling and webhooks)")
@@ -51,7 +51,7 @@ def _facts(runtime: Runtime) -> dict[str, Any]:
         "left": max(0, everybody.limit - everybody.used),
         "reserved": everybody.limit - backfills.limit,
         "left_for_backfills": max(0, backfills.limit - backfills.used),
-        "by_door": everybody.by_door,
+        "by_source": everybody.by_source,
         "requests_per_second": runtime.settings.environment.copilot_pipeline_requests_per_second,
         "closed_until": everybody.closed_until.isoformat() if everybody.closed_until else None,
         "closed_because": everybody.closed_because,

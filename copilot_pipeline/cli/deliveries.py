@@ -38,7 +38,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
     unknown = set(states) - set(STATES)
     if unknown:
         raise click.UsageError(f"there is no state {min(unknown)}; there are {', '.join(STATES)}")
-    with open_runtime(door="deliveries") as runtime:
+    with open_runtime(source="deliveries") as runtime:
         outbox = Outbox(runtime.database)
         rows, sinks, counts = (
             outbox.listed(states=states, route=route, limit=limit),
@@ -104,7 +104,7 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
     """Put into the outbox what the rules ask for, of these days. Safe to repeat: nothing goes out twice."""
     from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(door="deliveries") as runtime:
+    with open_runtime(source="deliveries") as runtime:
         for text in runtime.outgoing.check_routes():
             click.echo(f"not checked: {text}", err=True)
         report = runtime.outgoing.delivering().enqueue(days_of(first, last), is_loud=loud)
@@ -123,7 +123,7 @@ def send(ignore_delay: bool, wait: float) -> None:
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with Bars(console) as bars, open_runtime(door="deliveries", progress=bars) as runtime:
+    with Bars(console) as bars, open_runtime(source="deliveries", progress=bars) as runtime:
         sent = runtime.outgoing.deliver(ignore_delay=ignore_delay, patience_seconds=wait)
         sinks = Outbox(runtime.database).sink_states()
     for (name, state), count in sorted(sent.counts.items()):
@@ -150,7 +150,7 @@ def retry(ids: tuple[int, ...], route: str | None) -> None:
 
     if not ids and route is None:
         raise click.UsageError("name ids, or a rule with --route")
-    with open_runtime(door="deliveries") as runtime:
+    with open_runtime(source="deliveries") as runtime:
         click.echo(f"{Outbox(runtime.database).send_again(ids=ids, route=route)} wait again")
 
 
@@ -161,7 +161,7 @@ def confirm(ids: tuple[int, ...]) -> None:
     from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(door="deliveries") as runtime:
+    with open_runtime(source="deliveries") as runtime:
         click.echo(f"{Outbox(runtime.database).confirm(ids)} confirmed")
 
 
@@ -172,7 +172,7 @@ def unlinked(as_json: bool) -> None:
     from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(door="deliveries") as runtime:
+    with open_runtime(source="deliveries") as runtime:
         rows = Outbox(runtime.database).unlinked()
     names = ("rule", "call_id", "call_date", "reason")
     if as_json:
@@ -193,7 +193,7 @@ def export(first: datetime, last: datetime, path: Path | None) -> None:
     from copilot_pipeline.runtime import open_runtime
 
     days = days_of(first, last)
-    with open_runtime(door="deliveries") as runtime:
+    with open_runtime(source="deliveries") as runtime:
         bricks = bricks_between(runtime.database, days[0], days[-1])
         calls = scored_calls(runtime.database, days)
         if path is None:

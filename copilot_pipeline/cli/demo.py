@@ -51,7 +51,7 @@ def command(calls_per_day: int, home: Path | None) -> None:
         from copilot_pipeline.runtime import open_runtime
 
         run_days(first, last, None, as_json=False)
-        with open_runtime(door="demo") as runtime:
+        with open_runtime(source="demo") as runtime:
             _show(console, runtime)
             refresh(runtime, console)
             write(runtime, console, folder / REPORT)

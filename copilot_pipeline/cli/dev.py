@@ -56,9 +56,9 @@ def command(sandbox: bool, port: int, webhook_port: int, log_level: str) -> None
 
             emulated, _ = stack.enter_context(sandbox_environment())
             console.print(f"sandbox   {emulated.url}")
-        runtime = stack.enter_context(open_runtime(door="ui"))
+        runtime = stack.enter_context(open_runtime(source="ui"))
         console.print(f"database  {without_secrets(runtime.database.url)}", markup=False)
-        console.print(f"lake      {runtime.lake.shown_url}", markup=False)
+        console.print(f"lake      {runtime.lake.display_url}", markup=False)
         if runtime.settings.environment.copilot_pipeline_webhook_secret is None:
             console.print("webhooks  are not received: COPILOT_PIPELINE_WEBHOOK_SECRET is not set")
         else:

@@ -43,7 +43,7 @@ def command(as_json: bool) -> None:
     """
     console = Console()
     findings = []
-    with open_runtime(door="doctor") as runtime:
+    with open_runtime(source="doctor") as runtime:
         for finding in _findings(runtime):
             findings.append(finding)
             if not as_json:
@@ -107,7 +107,7 @@ def _database(runtime: Runtime) -> str:
 
 def _lake(runtime: Runtime) -> str:
     runtime.lake.probe()
-    return f"{runtime.lake.shown_url} can be written"
+    return f"{runtime.lake.display_url} can be written"
 
 
 def _clari(runtime: Runtime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from copilot_pipeline.errors import BudgetSpent, ConfigurationError, CredentialsRefused, PipelineError
+from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
 
 NOT_DONE = 1
 WRONG_SETTING = 3
@@ -18,7 +18,7 @@ def status_of(error: PipelineError) -> int:
     """The exit code for an error."""
     if isinstance(error, ConfigurationError | CredentialsRefused):
         return WRONG_SETTING
-    return BUDGET_IS_SPENT if isinstance(error, BudgetSpent) else NOT_DONE
+    return BUDGET_IS_SPENT if isinstance(error, QuotaExhausted) else NOT_DONE
 
 
 def explain(error: PipelineError) -> None:

@@ -87,9 +87,9 @@ def _resting(runtime: Runtime, days: Sequence[date]) -> list[str]:
     """Calls that were not asked for again because they rest: without them, not all of it is done."""
     named = "\n".join(runtime.problems)
     lines = []
-    for call in runtime.calls.resting(days):
+    for call in runtime.calls.deferred(days):
         if f"call {call.call_id}:" not in named:
-            again = f"tried again after {call.next_look_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            again = f"tried again after {call.next_attempt_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
             lines.append(f"{call.call_date}: call {call.call_id}: {call.problem}; {again}")
     return lines
 

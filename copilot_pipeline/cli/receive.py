@@ -12,7 +12,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import open_database
-from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Door, Limits, receiver_app, serve
+from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Endpoint, Limits, receiver_app, serve
 from copilot_pipeline.receiver.auth import Secrets
 
 DEFAULT_PORT = 8800
@@ -31,7 +31,7 @@ def command(host: str, port: int) -> None:
     COPILOT_PIPELINE_WEBHOOK_SECRET, and a proxy that speaks TLS in front of it where it is reached from elsewhere.
     """
     environment = load_settings().environment
-    doors = doors_of(environment)
+    endpoints = endpoints_of(environment)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("copilot_pipeline").setLevel(logging.INFO)
     database = open_database(environment)
@@ -39,8 +39,8 @@ def command(host: str, port: int) -> None:
     limits = Limits(requests_per_second=environment.copilot_pipeline_webhook_requests_per_second)
 
     def announce(address: str) -> None:
-        for door in doors:
-            click.echo(f"{door.name:14} POST {address}{door.path}")
+        for endpoint in endpoints:
+            click.echo(f"{endpoint.name:14} POST {address}{endpoint.path}")
         if not _is_loopback(host):
             click.echo(
                 f"warning: {host} is reached from other machines, and this port does not speak TLS: secrets and ids "
@@ -48,11 +48,11 @@ def command(host: str, port: int) -> None:
                 err=True,
             )
 
-    serve(receiver_app(doors, database.url, limits), host, port, on_listening=announce)
+    serve(receiver_app(endpoints, database.url, limits), host, port, on_listening=announce)
 
 
-def doors_of(environment: Environment) -> dict[Door, Secrets]:
-    """The doors and their secrets. Raises `ConfigurationError` without a secret, or with one that can be guessed."""
+def endpoints_of(environment: Environment) -> dict[Endpoint, Secrets]:
+    """The endpoints and their secrets. Raises `ConfigurationError` if a secret is missing or too weak."""
     ours = environment.copilot_pipeline_webhook_secret
     theirs = environment.semarize_webhook_secret or ours
     if ours is None:

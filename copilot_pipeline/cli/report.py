@@ -37,7 +37,7 @@ def command(out: Path, as_of: datetime | None, as_is: bool) -> None:
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True)
-    with open_runtime(door="run") as runtime:
+    with open_runtime(source="run") as runtime:
         if not as_is:
             refresh(runtime, console)
         write(runtime, console, out, as_of)

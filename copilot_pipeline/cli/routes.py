@@ -30,7 +30,7 @@ def check() -> None:
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)
-    with open_runtime(door="routes") as runtime:
+    with open_runtime(source="routes") as runtime:
         for text in runtime.outgoing.check_routes():
             console.print(f"not checked: {text}", markup=False)
         rules = runtime.outgoing.rules
@@ -55,10 +55,10 @@ def check() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print what would be sent, whole, as JSON. Quotes what was said.")
 def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
     """A dry run: what the rules would send for these days. Nothing is sent and nothing is written down."""
-    from copilot_pipeline.delivery.model import Unlinked, Wish
+    from copilot_pipeline.delivery.model import DeliveryRequest, Unlinked
     from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(door="routes") as runtime:
+    with open_runtime(source="routes") as runtime:
         found = runtime.outgoing.delivering().preview(days_of(first, last), is_loud=loud)
     if as_json:
         click.echo(json.dumps([_whole(one) for one in found], ensure_ascii=False, default=str))
@@ -73,7 +73,7 @@ def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
     console = Console(highlight=False)
     if rows:
         print_table(console, ("rule", "call", "to", "what", "why or which fields"), rows)
-    silent = sum(isinstance(one, Wish) and one.silent_because is not None for one in found)
+    silent = sum(isinstance(one, DeliveryRequest) and one.silent_because is not None for one in found)
     unlinked = sum(isinstance(one, Unlinked) for one in found)
     console.print(f"{len(found) - silent - unlinked} would be sent, {silent} kept silent, {unlinked} have no record.")
 

@@ -69,7 +69,7 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
     from copilot_pipeline.runtime import open_runtime
     from copilot_pipeline.state.rescores import Wanted
 
-    with open_runtime(door="run") as runtime:
+    with open_runtime(source="run") as runtime:
         rescoring = runtime.rescoring()
         wanted = Wanted(days[0], days[-1], rescoring.chosen(kits), only_failed)
         cost = rescoring.cost(wanted)
@@ -80,7 +80,7 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
             click.confirm("Pay for them?", abort=True, err=True)
         order = rescoring.begin(wanted)
     run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
-    with open_runtime(door="run") as runtime:
+    with open_runtime(source="run") as runtime:
         runtime.rescoring().finish(order)
 
 
@@ -92,7 +92,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
     days = checked_days(first, last)
     console = Console(stderr=True)
     began = time.monotonic()
-    with Bars(console) as bars, open_runtime(door="run", progress=bars) as runtime:
+    with Bars(console) as bars, open_runtime(source="run", progress=bars) as runtime:
         chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
         try:
             finished = materialize_days(runtime, days, chosen)

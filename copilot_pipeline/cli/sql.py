@@ -33,7 +33,7 @@ def command(query: str | None, form: str | None, url: bool) -> None:
         raise click.UsageError("give a query, or --url")
     from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(door="sql") as runtime:
+    with open_runtime(source="sql") as runtime:
         address = runtime.database.url
         if query:
             names, rows = _read(address, query)

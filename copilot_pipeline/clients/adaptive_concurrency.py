@@ -19,7 +19,7 @@ _TOO_MANY = 429
 
 
 @dataclass(slots=True)
-class Patience:
+class AdaptiveConcurrency:
     """What the answers of a server allow. `most` requests at once at best; moments are those of a monotonic clock."""
 
     most: int

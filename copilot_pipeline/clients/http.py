@@ -1,6 +1,6 @@
 """One way to speak HTTP: time limits, attempts, a total deadline, full jitter, and errors sorted by what to do.
 
-Both clients (Clari Copilot, Semarize) and the sinks go through `HttpCaller`. It never puts a query string, a header or
+Both clients (Clari Copilot, Semarize) and the sinks go through `HttpClient`. It never puts a query string, a header or
 a body into an error: those hold secrets, people's addresses and spoken words. It names the method, the path and the
 status, and at most a short machine code the server sent.
 """
@@ -69,10 +69,10 @@ class Gate(Protocol):
     """What a request passes before it is sent: the shared pace and the weekly budget."""
 
     def enter(self, units: int) -> None:
-        """Returns when the request may be sent; raises `BudgetSpent` when the week is used up."""
+        """Returns when the request may be sent; raises `QuotaExhausted` when the week is used up."""
 
     def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
-        """Hears of a 429, so that every process slows down; raises `BudgetSpent` if it means the week."""
+        """Hears of a 429, so that every process slows down; raises `QuotaExhausted` if it means the week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class Answer:
     body: bytes
 
 
-class HttpCaller:
+class HttpClient:
     """Sends requests to one service, each through the gate, retrying what is worth it.
 
     Thread-safe: one instance serves all workers, each over its own connection.
@@ -162,7 +162,7 @@ class HttpCaller:
         `units` is what it costs at the gate; `surrender_on` names statuses that are temporary in general but that
         the caller handles better itself (502 on a page that is too large).
         Raises from the error tree: `CredentialsRefused`, `NotFound`, `RequestRefused`, `TemporaryFailure` (after the
-        last attempt), `BudgetSpent` (from the gate).
+        last attempt), `QuotaExhausted` (from the gate).
         """
 
         def once() -> Answer:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from copilot_pipeline.errors import BudgetSpent, TemporaryFailure
+from copilot_pipeline.errors import QuotaExhausted, TemporaryFailure
 from copilot_pipeline.postgres import Database
 
 # Slots are a little further apart than the rate asks for: requests reach the server with some jitter, and without room
@@ -54,14 +54,14 @@ _WHY_CLOSED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Week:
+class WeeklyQuota:
     """The budget of the running week."""
 
     starts_on: date
     resets_at: datetime
     used: int
     limit: int
-    by_door: dict[str, int]
+    by_source: dict[str, int]
     closed_until: datetime | None = None  # nobody sends anything before that
     # "server": it says the week is spent; "foreign": it refuses what is not ours; "asked": it wants to be left alone.
     closed_because: str | None = None
@@ -101,8 +101,8 @@ class _CountedAhead:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class SharedGate:
-    """The pace and the budget of one API, as seen through one door. Thread-safe."""
+class RateLimiter:
+    """The pace and the budget of one API, as seen through one source. Thread-safe."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class SharedGate:
         *,
         requests_per_second: float,
         requests_per_week: int,
-        door: str,
+        source: str,
         name: str = "clari",
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
@@ -118,14 +118,14 @@ class SharedGate:
         self._database = database
         self._interval = SPACING / requests_per_second if requests_per_second > 0 else 0.0
         self._limit = requests_per_week
-        self._door = door
+        self._source = source
         self._name = name
         self._sleep = sleep
         self._monotonic = monotonic
         self._ahead = _CountedAhead()
 
     def enter(self, units: int) -> None:
-        """Waits for the next free slot. Raises `BudgetSpent` when the week has none left."""
+        """Waits for the next free slot. Raises `QuotaExhausted` when the week has none left."""
         if not self._interval:
             self._count(units)
             return
@@ -158,8 +158,8 @@ class SharedGate:
             with self._database.connection() as connection:
                 row = connection.execute(
                     "SELECT wait_seconds, is_granted, week, used, opens_at, because"
-                    " FROM copilot_ops.take_slot(%s, %s, %s, %s, %s, %s, %s)",
-                    (self._name, self._door, units, counted, self._interval, self._limit, QUIET_AT_THE_TURN),
+                    " FROM copilot_ops.acquire_slot(%s, %s, %s, %s, %s, %s, %s)",
+                    (self._name, self._source, units, counted, self._interval, self._limit, QUIET_AT_THE_TURN),
                 ).fetchone()
             if row is None:
                 raise TemporaryFailure("the pace could not be read from the database")
@@ -174,11 +174,11 @@ class SharedGate:
                 raise self._closed(because, opens_at, used)
             self._sleep(float(wait))
 
-    def _closed(self, because: str, opens_at: datetime, used: int) -> BudgetSpent:
+    def _closed(self, because: str, opens_at: datetime, used: int) -> QuotaExhausted:
         if because in _WHY_CLOSED:
             _, resets_at = week_of(opens_at - timedelta(seconds=1))  # it may open at the turn itself
-            return BudgetSpent(_WHY_CLOSED[because].format(opens=opens_at, resets=resets_at), resets_at=opens_at)
-        return BudgetSpent(
+            return QuotaExhausted(_WHY_CLOSED[because].format(opens=opens_at, resets=resets_at), resets_at=opens_at)
+        return QuotaExhausted(
             f"the week's budget of {self._limit:,} requests is spent ({used:,} used): "
             f"it resets at {opens_at:%Y-%m-%d %H:%M} UTC; run the same command again then",
             resets_at=opens_at,
@@ -193,16 +193,18 @@ class SharedGate:
         """
         with self._database.transaction() as connection:
             self._ahead.requests = 0  # the next request asks the database again, and hears of the pause there
-            connection.execute("INSERT INTO copilot_ops.pace (name) VALUES (%s) ON CONFLICT DO NOTHING", (self._name,))
+            connection.execute(
+                "INSERT INTO copilot_ops.rate_limits (name) VALUES (%s) ON CONFLICT DO NOTHING", (self._name,)
+            )
             row = connection.execute(
-                """UPDATE copilot_ops.pace SET
+                """UPDATE copilot_ops.rate_limits SET
                   refusals = CASE WHEN follows THEN refusals + 1 ELSE 1 END,
                   refused_since = CASE WHEN follows THEN refused_since ELSE now_at END
                 FROM (SELECT clock_timestamp() AS now_at, closed_because AS was_closed,
                         clock_timestamp() < closed_until + make_interval(secs => %s) AS follows,
                         closed_until < clock_timestamp()
                           AND week_requests BETWEEN requests_when_closed AND requests_when_closed + %s AS is_trying
-                      FROM copilot_ops.pace WHERE name = %s FOR UPDATE) AS before
+                      FROM copilot_ops.rate_limits WHERE name = %s FOR UPDATE) AS before
                 WHERE name = %s
                 RETURNING refusals, extract(epoch FROM now_at - refused_since), now_at, was_closed, is_trying""",
                 (CLOSE_TOGETHER_SECONDS, SENT_WHEN_TRYING, self._name, self._name),
@@ -225,7 +227,7 @@ class SharedGate:
             if because == "server":
                 until = min(until, resets_at)
             connection.execute(
-                """UPDATE copilot_ops.pace SET
+                """UPDATE copilot_ops.rate_limits SET
                   closed_because = CASE WHEN closed_until < %(until)s THEN %(because)s ELSE closed_because END,
                   requests_when_closed = CASE WHEN %(because)s = 'pause' THEN requests_when_closed
                                               ELSE week_requests END,
@@ -240,27 +242,27 @@ class SharedGate:
         """A request was answered after the gate had been closed: it is open without a doubt."""
         with self._database.connection() as connection:
             connection.execute(
-                """UPDATE copilot_ops.pace SET closed_because = NULL
+                """UPDATE copilot_ops.rate_limits SET closed_because = NULL
                 WHERE name = %s AND closed_until <= clock_timestamp()""",
                 (self._name,),
             )
 
-    def week(self) -> Week:
-        """How much of the running week is used, by door. The week is that of the database, whose clock all share."""
+    def week(self) -> WeeklyQuota:
+        """How much of the running week is used, by source. The week is that of the database, whose clock all share."""
         with self._database.connection() as connection:
             rows = connection.execute(
-                """SELECT now_at, door, requests FROM (SELECT clock_timestamp() AS now_at) AS clock
+                """SELECT now_at, source, requests FROM (SELECT clock_timestamp() AS now_at) AS clock
                 LEFT JOIN copilot_ops.request_counts
-                  ON name = %s AND week_start = copilot_ops.week_of(now_at) ORDER BY door""",
+                  ON name = %s AND week_start = copilot_ops.week_of(now_at) ORDER BY source""",
                 (self._name,),
             ).fetchall()
             closed = connection.execute(
                 """SELECT CASE WHEN closed_until > clock_timestamp() THEN closed_until END, closed_because
-                FROM copilot_ops.pace WHERE name = %s AND closed_because <> 'pause'
+                FROM copilot_ops.rate_limits WHERE name = %s AND closed_because <> 'pause'
                   AND (closed_until > clock_timestamp()
                     OR week_requests BETWEEN requests_when_closed AND requests_when_closed + %s)""",
                 (self._name, SENT_WHEN_TRYING),
             ).fetchone()
         start, resets_at = week_of(rows[0][0])
-        by_door = {str(door): int(requests) for _, door, requests in rows if door is not None}
-        return Week(start, resets_at, sum(by_door.values()), self._limit, by_door, *(closed or (None, None)))
+        by_source = {str(source): int(requests) for _, source, requests in rows if source is not None}
+        return WeeklyQuota(start, resets_at, sum(by_source.values()), self._limit, by_source, *(closed or (None, None)))

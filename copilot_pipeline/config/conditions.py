@@ -14,17 +14,17 @@ from copilot_pipeline.config.routes import OPERATORS, ConditionSettings
 Truth = bool | None
 
 
-def truth_of(condition: ConditionSettings, value_of: Callable[[str], Any]) -> Truth:
+def evaluate(condition: ConditionSettings, value_of: Callable[[str], Any]) -> Truth:
     """True, false, or None where a missing answer leaves it open (Kleene's logic).
 
     `value_of` gives the value of `kit.brick`, None where there is none.
     """
     if condition.all_ is not None:
-        return _all(truth_of(inner, value_of) for inner in condition.all_)
+        return _all(evaluate(inner, value_of) for inner in condition.all_)
     if condition.any_ is not None:
-        return _negated(_all(_negated(truth_of(inner, value_of)) for inner in condition.any_))
+        return _negated(_all(_negated(evaluate(inner, value_of)) for inner in condition.any_))
     if condition.not_ is not None:
-        return _negated(truth_of(condition.not_, value_of))
+        return _negated(evaluate(condition.not_, value_of))
     operator = next(name for name in OPERATORS if condition.operand(name) is not None)
     return compare(operator, value_of(condition.brick or ""), condition.operand(operator))
 

@@ -16,7 +16,7 @@ class CallFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class KitFilter:
     """The calls that a kit is for; by default all on which somebody said something."""
 
     min_seconds: float = 0.0
@@ -29,7 +29,7 @@ class Selection:
         """More has to be known of a call than its words."""
         return bool(self.min_seconds or self.sides or self.statuses)
 
-    def objection(self, facts: CallFacts) -> str | None:
+    def skip_reason(self, facts: CallFacts) -> str | None:
         """Why the call is not scored with the kit; None where it is. A length that is not known is no objection."""
         if not facts.words:
             return "nobody said anything"

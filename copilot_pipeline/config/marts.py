@@ -152,12 +152,12 @@ class OutcomeSettings(Strict):
 class WinLossSettings(Strict):
     """What goes with winning."""
 
-    fewest_deals: int = Field(default=30, ge=1, description="No conclusion from fewer closed deals than these.")
-    fewest_support: int = Field(default=10, ge=1, description="No condition that holds for fewer deals than these.")
+    min_deals: int = Field(default=30, ge=1, description="No conclusion from fewer closed deals than these.")
+    min_support: int = Field(default=10, ge=1, description="No condition that holds for fewer deals than these.")
     false_discovery_rate: float = Field(
         default=0.05, gt=0, lt=1, description="So much of what is called significant may be chance."
     )
-    most_conditions: int = Field(default=3, ge=1, le=3, description="Conditions put together at most.")
+    max_conditions: int = Field(default=3, ge=1, le=3, description="Conditions put together at most.")
     across_calls: Literal["ever", "latest", "average"] = Field(
         default="ever",
         description="Of a deal's calls: any yes and the highest score, the newest, or the mean.",
@@ -165,7 +165,7 @@ class WinLossSettings(Strict):
     thresholds: dict[str, tuple[float, ...]] = Field(
         default_factory=dict, description="`kit.brick`: values to cut a score at. Default: taken from the answers."
     )
-    leave_out: tuple[str, ...] = Field(default=(), description="`kit` or `kit.brick` that are not looked at.")
+    exclude: tuple[str, ...] = Field(default=(), description="`kit` or `kit.brick` that are not looked at.")
 
 
 class RiskSettings(Strict):
@@ -189,7 +189,7 @@ class DealSettings(Strict):
 class ReportSettings(Strict):
     """The weekly report."""
 
-    title: str = Field(default="Conversations", description="Its title.")
+    title: str = Field(default="ConversationReader", description="Its title.")
     weeks: int = Field(default=12, ge=2, le=53, description="Weeks it shows.")
 
 

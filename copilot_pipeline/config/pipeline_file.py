@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 
-from copilot_pipeline.config.kit_filters import Selection
+from copilot_pipeline.config.kit_filters import KitFilter
 from copilot_pipeline.config.marts import AnswerSettings
 from copilot_pipeline.config.routes import IncidentSettings, RouteSettings, SinkSettings
 from copilot_pipeline.config.types import Strict
@@ -26,9 +26,9 @@ class KitCallSettings(Strict):
     statuses: tuple[str, ...] = Field(default=(), description="The vendor's statuses that are scored. Default: all.")
 
     @property
-    def selection(self) -> Selection:
+    def selection(self) -> KitFilter:
         """The same for the step."""
-        return Selection(self.min_seconds, self.min_words, self.sides, self.statuses)
+        return KitFilter(self.min_seconds, self.min_words, self.sides, self.statuses)
 
 
 class KitSettings(Strict):
@@ -44,7 +44,7 @@ class ClariSettings(Strict):
 
     include_private: bool = Field(default=False, description="Ask for private calls too.")
     requests_in_flight: int = Field(default=8, ge=1, le=32, description="Requests under way at once in one process.")
-    processing_looks: int = Field(
+    processing_attempts: int = Field(
         default=12, ge=1, description="How often a call that is not ready is looked at again before giving up loudly."
     )
 

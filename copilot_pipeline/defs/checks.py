@@ -136,7 +136,8 @@ def no_missing_day(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
     expected = {date.fromisoformat(key) for key in DAYS.get_partition_keys()[-DAYS_LOOKED_AT - 1 : -1]}
     with runtime.database.connection() as connection:
         rows = connection.execute(
-            "SELECT call_date FROM copilot_ops.days WHERE stored_at IS NOT NULL AND call_date >= %s", (_first_day(),)
+            "SELECT call_date FROM copilot_ops.partitions WHERE stored_at IS NOT NULL AND call_date >= %s",
+            (_first_day(),),
         ).fetchall()
     missing = sorted(expected - {row[0] for row in rows})
     return dg.AssetCheckResult(
@@ -161,7 +162,7 @@ def week_has_requests_left(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckR
         metadata={
             "used": week.used,
             "limit": week.limit,
-            "by_door": dg.MetadataValue.json(week.by_door),
+            "by_source": dg.MetadataValue.json(week.by_source),
             "closed_because": week.closed_because or "open",
         },
     )

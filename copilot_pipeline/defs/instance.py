@@ -24,7 +24,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import database_url, reaching
-from copilot_pipeline.state.locks import RUNS, Claims
+from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
 CONFIG_FILE = "dagster.yaml"
 STATEMENT_TIMEOUT_MS = 120_000
@@ -95,7 +95,7 @@ class PipelineRunLauncher(dg.DefaultRunLauncher):
         record = self._instance.get_run_record_by_id(run.run_id)
         if record is None or record.start_time is None or time.time() - record.start_time < SECONDS_TO_CLAIM:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        with Claims(database_url(load_settings().environment), RUNS) as claims:
+        with AdvisoryLocks(database_url(load_settings().environment), RUNS) as claims:
             if claims.take([run.run_id]):
                 return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
         return CheckRunHealthResult(WorkerStatus.RUNNING)

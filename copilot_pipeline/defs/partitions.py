@@ -39,7 +39,7 @@ def days_of(context: dg.AssetExecutionContext) -> list[date]:
     return sorted(date.fromisoformat(key) for key in context.partition_keys)
 
 
-class LandedDays:
+class PartitionReporter:
     """Reports days as they land, so that a run which dies has not lost the days it finished.
 
     An event costs some milliseconds, and at a run's good end Dagster writes one for each of its days by itself. So days
@@ -52,7 +52,7 @@ class LandedDays:
         self._waiting: list[dg.AssetMaterialization] = []
         self._written_at = time.monotonic()
 
-    def __enter__(self) -> "LandedDays":
+    def __enter__(self) -> "PartitionReporter":
         return self
 
     def __exit__(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from copilot_pipeline.config.conditions import truth_of
+from copilot_pipeline.config.conditions import evaluate
 from copilot_pipeline.config.routes import ConditionSettings, kit_and_brick
 from copilot_pipeline.delivery.model import ScoredCall, Value
 
 
 def applies(condition: ConditionSettings | None, call: ScoredCall) -> bool:
     """Whether the condition is known to be true of the call. No condition is true of every call."""
-    return condition is None or truth_of(condition, lambda reference: answer_to(reference, call)) is True
+    return condition is None or evaluate(condition, lambda reference: answer_to(reference, call)) is True
 
 
 def answer_to(reference: str, call: ScoredCall) -> Value:

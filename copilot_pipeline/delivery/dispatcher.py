@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from copilot_pipeline.config.routes import ANNOUNCING
-from copilot_pipeline.delivery.model import Delivery, Outcome, Sink, Unlinked, Verdict, Wish
+from copilot_pipeline.delivery.model import Delivery, DeliveryRequest, Outcome, Sink, Unlinked, Verdict
 from copilot_pipeline.delivery.outbox import Clock, NewDelivery, Outbox, UnlinkedCall, utc_now
 from copilot_pipeline.delivery.outbox_leases import Sending, Settlement, State, Taken, due_sinks
 from copilot_pipeline.delivery.rules import Rule
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.marts.scored_calls import scored_calls
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.progress import Progress, Silence
+from copilot_pipeline.progress import NoProgress, Progress
 
 STEP = "deliveries"
 PATIENCE_SECONDS = 30.0  # how long one run waits for a sink that asks for a moment; longer waits are the next run's
@@ -60,7 +60,7 @@ class Sent:
         return sum(count for (_, ended), count in self.counts.items() if ended == state)
 
 
-class Delivering:
+class Dispatcher:
     """Rules, sinks and the outbox, put together."""
 
     def __init__(
@@ -81,14 +81,14 @@ class Delivering:
         self._sinks = sinks
         self._build_sink = build_sink
         self._may_repeat = may_repeat
-        self._progress = progress or Silence()
+        self._progress = progress or NoProgress()
         self._now = now
         self._sleep = sleep
         self.outbox = Outbox(database, now=now)
 
     # --- what should go out ------------------------------------------------------------------------------------
 
-    def preview(self, days: Sequence[date], *, is_loud: bool = False) -> list[Wish | Unlinked]:
+    def preview(self, days: Sequence[date], *, is_loud: bool = False) -> list[DeliveryRequest | Unlinked]:
         """What would be asked for, of these days: nothing is written and nothing is sent."""
         first_seen = self.outbox.first_seen([rule.name for rule in self._rules], remember=False)
         found = []
@@ -106,7 +106,7 @@ class Delivering:
         """
         report = Enqueued()
         since: dict[str, datetime] = {}
-        wishes: list[Wish] = []
+        wishes: list[DeliveryRequest] = []
         unlinked: list[Unlinked] = []
         settled: list[tuple[str, str]] = []
         for call in scored_calls(self._database, days, self.outbox.relinked_calls()):
@@ -115,7 +115,7 @@ class Delivering:
             report.calls += 1
             for rule in self._rules:
                 wish = rule.consider(call, now=self._now(), since=since[rule.name], is_loud=is_loud)
-                if isinstance(wish, Wish):
+                if isinstance(wish, DeliveryRequest):
                     wishes.append(wish)
                 elif wish is not None:
                     unlinked.append(wish)
@@ -127,7 +127,7 @@ class Delivering:
         self.outbox.withdraw(settled)
         return report
 
-    def _put(self, wishes: list[Wish], unlinked: list[Unlinked], report: Enqueued, is_loud: bool) -> None:
+    def _put(self, wishes: list[DeliveryRequest], unlinked: list[Unlinked], report: Enqueued, is_loud: bool) -> None:
         report.added += self.outbox.put(
             [_row(wish) for wish in wishes],
             [UnlinkedCall(one.route, one.call_id, one.reason, one.crm_system, one.deal_id) for one in unlinked],
@@ -219,7 +219,7 @@ class Delivering:
         return None if due is None else max(SHORTEST_WAIT_SECONDS, (due - self._now()).total_seconds())
 
 
-def _row(wish: Wish) -> NewDelivery:
+def _row(wish: DeliveryRequest) -> NewDelivery:
     return NewDelivery(
         wish.route, wish.sink, wish.kind, wish.call_id, wish.version, wish.target, wish.call_started_at,
         wish.scored_at, wish.payload, wish.silent_because,

@@ -1,6 +1,6 @@
 """Watching: which failures a person is told of, once when they begin, once a day while they last, once when they end.
 
-Run failures are told by whoever sees them: `Watching.tell` and `Watching.over`.
+Run failures are told by whoever sees them: `IncidentMonitor.tell` and `IncidentMonitor.over`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from copilot_pipeline.clients.rate_limiter import Week
-from copilot_pipeline.delivery.incident_store import IncidentLedger, OpenIncident, Stage
+from copilot_pipeline.clients.rate_limiter import WeeklyQuota
+from copilot_pipeline.delivery.incident_store import IncidentStore, OpenIncident, Stage
 from copilot_pipeline.delivery.incidents import DOWN_FOR, GROWING_LOOKS, Problem, incident_payload, is_growing
 from copilot_pipeline.delivery.outbox import Clock, Outbox, SinkState, utc_now
 from copilot_pipeline.postgres import Database
@@ -28,11 +28,11 @@ _WHY_CLOSED = {
 }
 _CALLS_WANTED = """
 SELECT count(*) FROM copilot_ops.calls
-WHERE readiness = 'ready' AND gone_at IS NULL AND version IS DISTINCT FROM held_version
+WHERE readiness = 'ready' AND removed_at IS NULL AND version IS DISTINCT FROM fetched_version
 """
 
 
-class Watching:
+class IncidentMonitor:
     """Looks at the state in Postgres, and tells a person through the outbox."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Watching:
         """`sinks`: (name, kind) of those that are told."""
         self._database = database
         self._outbox = Outbox(database, now=now)
-        self._ledger = IncidentLedger(database, sinks, _worded, now=now)
+        self._ledger = IncidentStore(database, sinks, _worded, now=now)
         self._repeat_after = repeat_after
         self._now = now
 
@@ -63,7 +63,7 @@ class Watching:
         return self._ledger.open_incidents()
 
     def look(
-        self, *, week: Callable[[], Week] | None = None, unusable: Mapping[str, str] | None = None
+        self, *, week: Callable[[], WeeklyQuota] | None = None, unusable: Mapping[str, str] | None = None
     ) -> list[Problem]:
         """Looks at sinks, backlogs and the weekly budget, tells what is new, and closes what is over.
 
@@ -79,7 +79,7 @@ class Watching:
                     self.over(incident.name)
         return found
 
-    def _problems(self, week: Callable[[], Week] | None, unusable: Mapping[str, str]) -> Iterator[Problem]:
+    def _problems(self, week: Callable[[], WeeklyQuota] | None, unusable: Mapping[str, str]) -> Iterator[Problem]:
         states = self._outbox.sink_states()
         for name, why in unusable.items():
             yield Problem(
@@ -101,7 +101,7 @@ class Watching:
                 )
 
     def _of_backlog(self, name: str, waiting: int) -> Iterator[Problem]:
-        counts = self._ledger.note_backlog(name, waiting, looks=GROWING_LOOKS)
+        counts = self._ledger.note_backlog(name, waiting, attempts=GROWING_LOOKS)
         is_known = any(incident.name == BACKLOG + name for incident in self._ledger.open_incidents(BACKLOG))
         if is_growing(counts, is_known=is_known):
             yield Problem(

@@ -30,7 +30,7 @@ Stage = Literal["open", "again", "over"]
 Wording = Callable[[str, OpenIncident, Stage], dict[str, object]]
 
 
-class IncidentLedger:
+class IncidentStore:
     """All incidents. The message goes into the outbox in the transaction that notes it: said once, never lost."""
 
     def __init__(
@@ -92,7 +92,7 @@ class IncidentLedger:
             ).fetchall()
         return [OpenIncident(*row) for row in rows]
 
-    def note_backlog(self, name: str, waiting: int, *, looks: int) -> list[int]:
+    def note_backlog(self, name: str, waiting: int, *, attempts: int) -> list[int]:
         """Notes how much waits, once an hour; returns the latest counts, oldest first."""
         now = self._now()
         with self._database.transaction() as connection:
@@ -106,7 +106,8 @@ class IncidentLedger:
                 "DELETE FROM copilot_ops.backlogs WHERE name = %s AND seen_at < %s", (name, now - timedelta(days=7))
             )
             rows = connection.execute(
-                "SELECT waiting FROM copilot_ops.backlogs WHERE name = %s ORDER BY seen_at DESC LIMIT %s", (name, looks)
+                "SELECT waiting FROM copilot_ops.backlogs WHERE name = %s ORDER BY seen_at DESC LIMIT %s",
+                (name, attempts),
             ).fetchall()
         return [int(row[0]) for row in reversed(rows)]
 

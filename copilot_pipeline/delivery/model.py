@@ -103,7 +103,7 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class DeliveryRequest:
     """A delivery that a rule asks for. The outbox keeps it once for (rule, call, version, target)."""
 
     route: str

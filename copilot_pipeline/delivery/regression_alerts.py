@@ -7,19 +7,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from copilot_pipeline.delivery.outbox import Clock, NewDelivery, Outbox, utc_now
-from copilot_pipeline.delivery.regression_messages import slide_payload
+from copilot_pipeline.delivery.regression_messages import regression_payload
 from copilot_pipeline.postgres import Database
 
 if TYPE_CHECKING:
-    from copilot_pipeline.marts.coaching import SlideRow
+    from copilot_pipeline.marts.coaching import RegressionRow
 
 ROUTE = "coaching: skill regression"
 # A regression of last month is no news: loading a year of old calls must not send a year of alerts.
 NEWS_FOR = timedelta(days=7)
 
 
-def alert_of_slides(
-    database: Database, slides: Sequence[SlideRow], sink: str, kind: str, *, now: Clock = utc_now
+def send_regression_alerts(
+    database: Database, slides: Sequence[RegressionRow], sink: str, kind: str, *, now: Clock = utc_now
 ) -> int:
     """Puts an alert a slide into the outbox. Returns how many are new and will be sent.
 
@@ -35,7 +35,7 @@ def alert_of_slides(
     return sum(one.silenced_because is None for one in wanted)
 
 
-def _was_told(database: Database, slide: SlideRow) -> bool:
+def _was_told(database: Database, slide: RegressionRow) -> bool:
     with database.connection() as connection:
         row = connection.execute(
             """SELECT 1 FROM copilot_ops.outbox WHERE route = %s AND version = %s
@@ -45,7 +45,7 @@ def _was_told(database: Database, slide: SlideRow) -> bool:
     return row is not None
 
 
-def _delivery(slide: SlideRow, sink: str, kind: str, *, is_news: bool) -> NewDelivery:
+def _delivery(slide: RegressionRow, sink: str, kind: str, *, is_news: bool) -> NewDelivery:
     return NewDelivery(
         route=ROUTE,
         sink=sink,
@@ -55,10 +55,10 @@ def _delivery(slide: SlideRow, sink: str, kind: str, *, is_news: bool) -> NewDel
         target="",
         call_started_at=slide.detected_at,
         scored_at=slide.detected_at,
-        payload=slide_payload(kind, slide),
+        payload=regression_payload(kind, slide),
         silenced_because=None if is_news else "detected more than a week ago",
     )
 
 
-def _version(slide: SlideRow) -> str:
+def _version(slide: RegressionRow) -> str:
     return f"{slide.rep_id}:{slide.skill}"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from copilot_pipeline.delivery.messages import plain_message
 
 if TYPE_CHECKING:
-    from copilot_pipeline.marts.coaching import SlideRow
+    from copilot_pipeline.marts.coaching import RegressionRow
 
 EVENT_TYPE = "coaching.regression"
 
 
-def slide_payload(kind: str, slide: SlideRow) -> dict[str, Any]:
+def regression_payload(kind: str, slide: RegressionRow) -> dict[str, Any]:
     """The message for a sink of this kind: what slid, since when, and whose it is to talk about."""
     if kind == "webhook":
         data = {

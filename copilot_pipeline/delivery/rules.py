@@ -19,7 +19,7 @@ from copilot_pipeline.config.routes import (
 from copilot_pipeline.delivery.conditions import applies
 from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, plain
 from copilot_pipeline.delivery.messages import slack_message
-from copilot_pipeline.delivery.model import ScoredCall, Unlinked, Wish
+from copilot_pipeline.delivery.model import DeliveryRequest, ScoredCall, Unlinked
 from copilot_pipeline.delivery.targets import record_id, same_record
 
 ONCE = "once"  # the version of what is said once a call, however often it is scored
@@ -59,7 +59,7 @@ class Rule:
 
     def consider(
         self, call: ScoredCall, *, now: datetime, since: datetime, is_loud: bool = False
-    ) -> Wish | Unlinked | None:
+    ) -> DeliveryRequest | Unlinked | None:
         """What this rule wants of the call: a delivery, a record that is not there, or nothing (yet).
 
         `since` is when the rule was first seen. `is_loud` sends what is old or was there before the rule.
@@ -83,7 +83,7 @@ class Rule:
         payload = self._payload(call, scored_at, record, fields)
         silent = None if is_loud else self._silent_because(call, scored_at, now, since)
         version = ONCE if self.sink.kind == "slack" else _digest(*(run.version for run in runs))
-        return Wish(
+        return DeliveryRequest(
             self.name, self.sink_name, self.sink.kind, call.call_id, call.started_at, scored_at, version, target,
             payload, silent,
         )  # fmt: skip

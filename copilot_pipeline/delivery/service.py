@@ -9,15 +9,15 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from copilot_pipeline.clients.http import RetryPolicy
-from copilot_pipeline.clients.rate_limiter import Week
-from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_caller
+from copilot_pipeline.clients.rate_limiter import WeeklyQuota
+from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.config.loading import Settings, explain_in_file
 from copilot_pipeline.config.routes import all_sinks
-from copilot_pipeline.delivery.dispatcher import PATIENCE_SECONDS, Delivering, Sent
-from copilot_pipeline.delivery.incident_monitor import Watching
+from copilot_pipeline.delivery.dispatcher import PATIENCE_SECONDS, Dispatcher, Sent
+from copilot_pipeline.delivery.incident_monitor import IncidentMonitor
 from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.delivery.observed_bricks import mistakes_now, rules_with
-from copilot_pipeline.delivery.regression_alerts import alert_of_slides
+from copilot_pipeline.delivery.regression_alerts import send_regression_alerts
 from copilot_pipeline.delivery.rule_checks import Schema, mistakes_against, parse_kit_schema
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import build_sink
@@ -26,13 +26,13 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
 
 if TYPE_CHECKING:
-    from copilot_pipeline.marts.coaching import SlideRow
+    from copilot_pipeline.marts.coaching import RegressionRow
 
 SCHEMA_LASTS_SECONDS = 300.0
 _MISTAKEN = "rules of pipeline.yaml"
 
 
-class Outgoing:
+class DeliveryService:
     """Rules, the outbox, and who is told of what. The database is opened when it is first needed."""
 
     def __init__(
@@ -42,7 +42,7 @@ class Outgoing:
         *,
         database: Callable[[], Database],
         semarize: Callable[[], AbstractContextManager[SemarizeClient]],
-        week: Callable[[], Week],
+        week: Callable[[], WeeklyQuota],
         problems: list[str],
         progress: Progress,
     ) -> None:
@@ -69,13 +69,13 @@ class Outgoing:
         pipeline = self._settings.pipeline
         return bool(pipeline.routes or pipeline.incidents.send or pipeline.answers.coaching.alert)
 
-    def delivering(self, *, without: Collection[str] = ()) -> Delivering:
+    def delivering(self, *, without: Collection[str] = ()) -> Dispatcher:
         """What rules ask for (but for some, by name), and what waits in the outbox."""
         known = all_sinks(self._settings.pipeline.sinks)
         alerts = self._settings.pipeline.answers.coaching.alert
         named = (*(rule.sink_name for rule in self.rules), *self._settings.pipeline.incidents.send)
         used = dict.fromkeys((*named, *((alerts,) if alerts else ())))
-        return Delivering(
+        return Dispatcher(
             self._database(),
             [rule for rule in self.rules if rule.name not in without],
             {name: known[name].kind for name in used},
@@ -84,12 +84,14 @@ class Outgoing:
             progress=self._progress,
         )
 
-    def alert_of_slides(self, slides: Sequence[SlideRow]) -> int:
+    def send_regression_alerts(self, slides: Sequence[RegressionRow]) -> int:
         """Asks for an alert of each regression that is news, where pipeline.yaml names a sink for them."""
         name = self._settings.pipeline.answers.coaching.alert
         if name is None or not slides:
             return 0
-        return alert_of_slides(self._database(), slides, name, all_sinks(self._settings.pipeline.sinks)[name].kind)
+        return send_regression_alerts(
+            self._database(), slides, name, all_sinks(self._settings.pipeline.sinks)[name].kind
+        )
 
     def enqueue_deliveries(self, days: Sequence[date]) -> None:
         """Puts into the outbox what the rules ask for of these days.
@@ -123,7 +125,7 @@ class Outgoing:
         if kit is None or key is None:
             return None
         address = self._settings.environment.semarize_base_url
-        caller = make_caller(address, key.get_secret_value(), policy=RetryPolicy(attempts=1))
+        caller = make_client(address, key.get_secret_value(), policy=RetryPolicy(attempts=1))
         try:
             return parse_kit_schema(SemarizeClient(caller).kit_schema(kit))
         except PipelineError:
@@ -139,11 +141,11 @@ class Outgoing:
         sent.counts.update(delivering.send(patience_seconds=0).counts)
         return sent
 
-    def watching(self) -> Watching:
+    def watching(self) -> IncidentMonitor:
         """Failures, and who is told of them."""
         known = all_sinks(self._settings.pipeline.sinks)
         incidents = self._settings.pipeline.incidents
-        return Watching(
+        return IncidentMonitor(
             self._database(), [(name, known[name].kind) for name in incidents.send], repeat_after=incidents.repeat_after
         )
 

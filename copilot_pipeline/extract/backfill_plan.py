@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from copilot_pipeline.clients.rate_limiter import Week
+from copilot_pipeline.clients.rate_limiter import WeeklyQuota
 
 DEEPEST_WINDOW = 10_000  # more calls than these are listed in halves
 
@@ -45,7 +45,7 @@ def plan_backfill(
     held: int,
     page_size: int,
     requests_per_second: float,
-    week: Week,
+    week: WeeklyQuota,
     now: datetime,
 ) -> BackfillPlan:
     """`calls` are those of each run; `week` is the running week as a backfill may use it: without the reserve."""
@@ -64,7 +64,7 @@ def pages_of(calls: float, page_size: int) -> float:
     return max(1.0, math.ceil(calls / page_size) if calls == int(calls) else calls / page_size + 0.5)
 
 
-def end_of(requests: int, requests_per_second: float, week: Week, now: datetime) -> tuple[int, datetime]:
+def end_of(requests: int, requests_per_second: float, week: WeeklyQuota, now: datetime) -> tuple[int, datetime]:
     """How many calendar weeks so many requests touch, and when the last one is sent."""
 
     def lasting(count: int) -> timedelta:

@@ -10,10 +10,10 @@ from datetime import datetime
 from typing import TypeVar
 
 from copilot_pipeline.errors import (
-    BudgetSpent,
     CredentialsRefused,
     NotFound,
     PipelineError,
+    QuotaExhausted,
     TemporaryFailure,
     UnreadableBody,
 )
@@ -84,7 +84,7 @@ class CrmMirror:
                     self._progress.advance(self._kind.table)
                     try:
                         has_failed = self._has_failed(under_way.pop(future), future, report)
-                    except (CredentialsRefused, BudgetSpent) as error:
+                    except (CredentialsRefused, QuotaExhausted) as error:
                         stop = stop or error
                         waiting.clear()
                         continue
@@ -104,7 +104,7 @@ class CrmMirror:
         except NotFound:
             self._keep(identity, None)
             report.missing += 1
-        except (CredentialsRefused, BudgetSpent):
+        except (CredentialsRefused, QuotaExhausted):
             raise
         except PipelineError as error:
             report.problems.append(f"{self._kind.key.removesuffix('_id')} {identity}: {error}")

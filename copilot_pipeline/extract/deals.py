@@ -16,7 +16,7 @@ from copilot_pipeline.load.tables import DEALS
 from copilot_pipeline.marts.model import Outcome
 from copilot_pipeline.marts.outcomes import outcome_of
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.progress import Progress, Silence
+from copilot_pipeline.progress import NoProgress, Progress
 
 # A closed deal does not change any more; an open one is read again a day later.
 _KIND = MirroredKind("deals", "deal_id", read_again="20 hours")
@@ -50,7 +50,9 @@ class Deals:
         self._lake = lake
         self._database = database
         self._outcomes = outcomes
-        self._mirror = CrmMirror(database, _KIND, requests_in_flight=requests_in_flight, progress=progress or Silence())
+        self._mirror = CrmMirror(
+            database, _KIND, requests_in_flight=requests_in_flight, progress=progress or NoProgress()
+        )
 
     def read(self, client: ClariClient) -> MirrorRead:
         """One request for each linked deal that is new, or was open when it was last read."""

@@ -21,17 +21,17 @@ import pyarrow as pa
 
 from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.errors import (
-    BudgetSpent,
     CredentialsRefused,
     NotFound,
     PipelineError,
+    QuotaExhausted,
     UnreadableBody,
 )
 from copilot_pipeline.extract.listing import Lister, Stretch, stretches
-from copilot_pipeline.extract.raw_partitions import StoredDay, Storing
+from copilot_pipeline.extract.raw_partitions import RawPartition, RawPartitionWriter
 from copilot_pipeline.load.partition_loader import kind_of
-from copilot_pipeline.progress import Progress, Silence
-from copilot_pipeline.state import CallLedger, Claims, Listings, ReceivedDetails, WantedCall
+from copilot_pipeline.progress import NoProgress, Progress
+from copilot_pipeline.state import AdvisoryLocks, CallStore, ListCursors, ReceivedDetails, WantedCall
 from copilot_pipeline.state.bodies import pack
 
 CLAIMED_AT_ONCE = 32
@@ -59,7 +59,7 @@ class DayReport:
     """What became of one day."""
 
     day: date
-    stored: StoredDay | None = None
+    stored: RawPartition | None = None
     fetched: int = 0
     quarantined: int = 0
     problems: list[str] = field(default_factory=list)
@@ -85,18 +85,18 @@ class _Page:
     error: BaseException | None = None
 
 
-class Extraction:
+class DetailExtraction:
     """Brings the raw layer of some days up to date."""
 
     def __init__(
         self,
         client: ClariClient,
-        ledger: CallLedger,
-        listings: Listings,
-        storing: Storing,
-        claims: Claims,
+        ledger: CallStore,
+        listings: ListCursors,
+        storing: RawPartitionWriter,
+        claims: AdvisoryLocks,
         *,
-        door: str,
+        source: str,
         requests_in_flight: int,
         requests_per_second: float = 0.0,
         progress: Progress | None = None,
@@ -106,10 +106,10 @@ class Extraction:
         self._storing = storing
         self._claims = claims
         self._listings = listings
-        self._lister = Lister(client, ledger, listings, door)
+        self._lister = Lister(client, ledger, listings, source)
         self._most_workers = requests_in_flight
         self._pace = requests_per_second or UNPACED_REQUESTS_PER_SECOND
-        self._progress = progress or Silence()
+        self._progress = progress or NoProgress()
         self._done: queue.SimpleQueue[_Fetched | _Page] = queue.SimpleQueue()
         self._waiting: deque[WantedCall] = deque()
         self._orders: queue.SimpleQueue[WantedCall | None] = queue.SimpleQueue()
@@ -201,7 +201,7 @@ class Extraction:
         """Makes what was received durable, in one transaction for all that arrived together."""
         received = [event.received for event in events if isinstance(event, _Fetched) and event.received is not None]
         if received:
-            self._ledger.keep_details(received)
+            self._ledger.store_details(received)
         return events
 
     # --- listing -----------------------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ class Extraction:
             self._done.put(_Page(stretch, None, error))
 
     def _listing_failed(self, error: BaseException, stretch: Stretch) -> None:
-        if not isinstance(error, PipelineError) or isinstance(error, CredentialsRefused | BudgetSpent):
+        if not isinstance(error, PipelineError) or isinstance(error, CredentialsRefused | QuotaExhausted):
             self._stop_all(error)
         for day in stretch.days:
             self._reports[day].problems.append(f"listing: {error}")
@@ -321,7 +321,7 @@ class Extraction:
             self._fetch_failed(event.call, event.error, report)
 
     def _fetch_failed(self, call: WantedCall, error: BaseException, report: DayReport) -> None:
-        if isinstance(error, CredentialsRefused | BudgetSpent) or not isinstance(error, PipelineError):
+        if isinstance(error, CredentialsRefused | QuotaExhausted) or not isinstance(error, PipelineError):
             self._stop_all(error)
         else:
             self._ledger.note_problem(call.call_id, str(error), look_again=False)

@@ -9,7 +9,7 @@ from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from copilot_pipeline.clients.clari import ClariClient, ListPage, ListPosition, ListWindow, TooDeep
-from copilot_pipeline.state import CallLedger, Listing, Listings, Place
+from copilot_pipeline.state import CallStore, Cursor, ListCursors, Listing
 from copilot_pipeline.state.backfills import chunks
 
 # Whether the filters include their bounds is not documented. A second to spare on the lower side makes both readings
@@ -42,13 +42,13 @@ def stretches(days: Sequence[date]) -> list[Stretch]:
 
 
 class Lister:
-    """Lists windows through one door."""
+    """Lists windows through one source."""
 
-    def __init__(self, client: ClariClient, calls: CallLedger, listings: Listings, door: str) -> None:
+    def __init__(self, client: ClariClient, calls: CallStore, listings: ListCursors, source: str) -> None:
         self._client = client
         self._calls = calls
         self._listings = listings
-        self._door = door
+        self._source = source
 
     def pages(self, window: ListWindow, *, since: datetime, days: Sequence[date] = ()) -> Iterator[list[str]]:
         """Lists a window into the ledger; yields the call ids of each page once the ledger has them.
@@ -65,7 +65,7 @@ class Lister:
         place = self._listings.place(self._listing(window), since)
         if place.is_complete:
             return
-        if not place.is_cut:
+        if not place.is_split:
             try:
                 yield from self._pages(window, place)
                 return
@@ -77,7 +77,7 @@ class Lister:
         yield from self._walk(ListWindow(window.basis, middle - OVERLAP, window.before), since)
         yield from self._walk(ListWindow(window.basis, window.after, middle), since)
 
-    def _pages(self, window: ListWindow, place: Place) -> Iterator[list[str]]:
+    def _pages(self, window: ListWindow, place: Cursor) -> Iterator[list[str]]:
         position = ListPosition(place.skip, place.matched) if place.skip else None
         times_left, has_shifted = TIMES_LISTED, False
         while True:
@@ -103,7 +103,7 @@ class Lister:
             position = following if following.skip else None
 
     def _listing(self, window: ListWindow) -> Listing:
-        return Listing(self._door, window.basis, window.after, window.before)
+        return Listing(self._source, window.basis, window.after, window.before)
 
 
 def _has_shifted(position: ListPosition | None, page: ListPage) -> bool:

@@ -1,4 +1,4 @@
-"""Polling: what changed since the last time, into the ledger. The second door.
+"""Polling: what changed since the last time, into the ledger. The second source.
 
 The mark moves only when the ledger has everything up to it, and a poll that dies goes on with its own window at the
 page where it was. The overlap finds calls whose change the server showed late; what is known already costs nothing.
@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from copilot_pipeline.clients.clari import ClariClient, ListWindow
 from copilot_pipeline.extract.listing import Lister
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import CallLedger, Listings
+from copilot_pipeline.state import CallStore, ListCursors
 
-DOOR = "polling"
+SOURCE = "polling"
 # An older window has lost calls that changed again meanwhile, so its pages have shifted: it begins with its first one.
 POSITION_LASTS = timedelta(hours=1)
 _MARK = "polled until"
@@ -22,7 +22,7 @@ _WINDOW = "poll under way"
 
 
 @dataclass(frozen=True, slots=True)
-class Polled:
+class PollResult:
     """What a poll saw."""
 
     after: datetime
@@ -31,18 +31,18 @@ class Polled:
 
 
 @dataclass(frozen=True, slots=True)
-class PollingRules:
+class PollSettings:
     """How far a poll reaches back."""
 
     overlap: timedelta = timedelta(minutes=120)
     first_look_back: timedelta = timedelta(hours=24)
 
 
-class Polling:
+class Poller:
     """One poll at a time."""
 
     def __init__(
-        self, client: ClariClient, ledger: CallLedger, listings: Listings, database: Database, rules: PollingRules
+        self, client: ClariClient, ledger: CallStore, listings: ListCursors, database: Database, rules: PollSettings
     ) -> None:
         self._client = client
         self._ledger = ledger
@@ -50,12 +50,12 @@ class Polling:
         self._database = database
         self._rules = rules
 
-    def poll(self) -> Polled:
+    def poll(self) -> PollResult:
         """Lists what changed since the mark, then moves the mark."""
         after, before = self._window()
         can_ask_for_changes = self._client.capabilities.has_modified_filter
         window = ListWindow("modified" if can_ask_for_changes else "started", after, before)
-        lister = Lister(self._client, self._ledger, self._listings, DOOR)
+        lister = Lister(self._client, self._ledger, self._listings, SOURCE)
         since = self._ledger.now() - POSITION_LASTS
         calls = sum(len(page) for page in lister.pages(window, since=since))
         with self._database.transaction() as connection:
@@ -65,7 +65,7 @@ class Polling:
                 (_MARK, before.isoformat()),
             )
             connection.execute("DELETE FROM copilot_ops.notes WHERE name = %s", (_WINDOW,))
-        return Polled(after, before, calls)
+        return PollResult(after, before, calls)
 
     def _window(self) -> tuple[datetime, datetime]:
         """The window of the poll that was interrupted, else one from the mark to now."""

@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS
-from copilot_pipeline.state import CallLedger, HeldBody, HeldId, LedgerCall
+from copilot_pipeline.state import CallStore, PartitionCall, UnstoredBody, UnstoredKey
 
 # Rows held in memory at once. At 30 KB a call this is some megabytes, whatever the size of the day.
 CALLS_PER_BATCH = 50
 
 
 @dataclass(frozen=True, slots=True)
-class StoredDay:
+class RawPartition:
     """The raw file of a day."""
 
     day: date
@@ -32,16 +32,16 @@ class _Bodies:
     details: bytes | None = None
 
 
-class Storing:
+class RawPartitionWriter:
     """Writes raw days. A day is rewritten only when the ledger says that something changed."""
 
-    def __init__(self, lake: Lake, ledger: CallLedger, dialect: str) -> None:
+    def __init__(self, lake: Lake, ledger: CallStore, dialect: str) -> None:
         self._lake = lake
         self._ledger = ledger
         self._days = ledger.days
         self._dialect = dialect
 
-    def store(self, day: date) -> StoredDay:
+    def store(self, day: date) -> RawPartition:
         """Stores a day, and anew the days that its calls have moved away from."""
         for other in self._days_left_behind(day) - {day}:
             with self._days.alone_with(other):
@@ -49,7 +49,7 @@ class Storing:
         with self._days.alone_with(day):
             if self._days.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
                 return self._write(day)
-        return StoredDay(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
+        return RawPartition(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
 
     def _days_left_behind(self, day: date) -> set[date]:
         """Takes back the bodies of all calls that moved to this day or away from it; returns the days they lay in.
@@ -70,7 +70,7 @@ class Storing:
         leaving = set(call_ids)
         now = self._ledger.now()
         bodies = [
-            HeldBody(row["call_id"], part, now, row[part])
+            UnstoredBody(row["call_id"], part, now, row[part])
             for row in _stored_rows(self._lake, old_day)
             if row["call_id"] in leaving
             for part in ("listed", "details")
@@ -78,7 +78,7 @@ class Storing:
         ]
         self._days.take_back(old_day, bodies, call_ids)
 
-    def _write(self, day: date) -> StoredDay:
+    def _write(self, day: date) -> RawPartition:
         as_of = self._ledger.now()
         # A call that has moved here just now, and whose bodies lie in another day's file, comes with the next time.
         calls = [call for call in self._days.calls_of(day) if call.stored_date in (None, day)]
@@ -86,7 +86,7 @@ class Storing:
         if leaving := self._days.left_out(day, [call.call_id for call in calls]):
             self._take_back(day, leaving)
         earlier = _EarlierBodies(_stored_rows(self._lake, day))
-        stored: list[HeldId] = []
+        stored: list[UnstoredKey] = []
         with self._lake.writer(RAW_CALL_DETAILS, day) as writer:
             for start in range(0, len(calls), CALLS_PER_BATCH):
                 batch = calls[start : start + CALLS_PER_BATCH]
@@ -97,7 +97,7 @@ class Storing:
                 writer.append(_rows(day, self._dialect, batch, bodies))
             self._days.begin_storing(day)
         self._days.mark_stored(day, calls, stored, as_of)
-        return StoredDay(day, len(calls), was_rewritten=True)
+        return RawPartition(day, len(calls), was_rewritten=True)
 
 
 class _EarlierBodies:
@@ -125,8 +125,8 @@ def _stored_rows(lake: Lake, day: date) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _rows(day: date, dialect: str, calls: Sequence[LedgerCall], bodies: dict[str, _Bodies]) -> pa.Table:
-    def newer(call: LedgerCall) -> bool:
+def _rows(day: date, dialect: str, calls: Sequence[PartitionCall], bodies: dict[str, _Bodies]) -> pa.Table:
+    def newer(call: PartitionCall) -> bool:
         return call.fetched_at is None or call.listed_at > call.fetched_at
 
     columns: dict[str, list[object]] = {
@@ -138,7 +138,7 @@ def _rows(day: date, dialect: str, calls: Sequence[LedgerCall], bodies: dict[str
         "details": [bodies[call.call_id].details for call in calls],
         "listed_is_newer": [newer(call) for call in calls],
         "fetched_at": [call.fetched_at for call in calls],
-        "gone_at": [call.gone_at for call in calls],
+        "removed_at": [call.removed_at for call in calls],
         "quarantine_reason": [call.quarantine_reason for call in calls],
     }
     return pa.table(columns, schema=RAW_CALL_DETAILS.arrow_schema)

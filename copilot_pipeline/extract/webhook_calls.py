@@ -18,9 +18,9 @@ from typing import TypeVar
 from copilot_pipeline.clients.clari import ClariClient, ListWindow
 from copilot_pipeline.clients.clari.models import ListedCall, Readiness
 from copilot_pipeline.errors import (
-    BudgetSpent,
     CredentialsRefused,
     PipelineError,
+    QuotaExhausted,
     RequestRefused,
     UnreadableBody,
 )
@@ -28,13 +28,13 @@ from copilot_pipeline.extract.listing import OVERLAP, Lister
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state import (
-    Arrivals,
-    CallLedger,
-    Claims,
+    AdvisoryLocks,
+    CallStore,
     Inbox,
     InboxItem,
     KnownCall,
-    Listings,
+    ListCursors,
+    PendingCalls,
     ReceivedDetails,
     WantedCall,
 )
@@ -53,7 +53,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
-class Followed:
+class BatchResult:
     """What following hints came to."""
 
     calls: dict[str, date] = field(default_factory=dict)  # to be brought through to their scores
@@ -65,19 +65,19 @@ class Followed:
     stop: BaseException | None = None  # what concerns all hints: refused credentials, a spent budget
 
 
-class Hints:
+class WebhookProcessor:
     """Follows hints into the ledger."""
 
     def __init__(
         self,
         client: ClariClient,
-        ledger: CallLedger,
+        ledger: CallStore,
         inbox: Inbox,
-        arrivals: Arrivals,
-        claims: Claims,
+        arrivals: PendingCalls,
+        claims: AdvisoryLocks,
         database: Database,
         *,
-        most_looks: int,
+        max_attempts: int,
         kits: int,
         is_in_reach: Callable[[date], bool] = lambda _: True,
     ) -> None:
@@ -87,21 +87,21 @@ class Hints:
         self._arrivals = arrivals
         self._claims = claims
         self._database = database
-        self._most_looks = most_looks
+        self._most_looks = max_attempts
         self._kits = kits
         self._is_in_reach = is_in_reach
 
-    def follow(self) -> Followed:
+    def follow(self) -> BatchResult:
         """The oldest hints of the inbox, and the calls that are due for another look; some of each.
 
         What concerns all of them stops the rest, which is given back, and is in the report.
         """
-        followed = Followed()
+        followed = BatchResult()
         taken = self._inbox.take(HINTS_AT_ONCE)
         items = list({(item.kind, item.subject): item for item in taken}.values())
         self._inbox.give_back([item for item in taken if item not in items])  # announced anew: one after the other
         self._each(items, lambda item: self._follow(item, followed), followed, self._inbox.give_back)
-        due = self._ledger.due_for_a_look(self._most_looks, LOOKS_AT_ONCE) if followed.stop is None else []
+        due = self._ledger.due_for_attempt(self._most_looks, LOOKS_AT_ONCE) if followed.stop is None else []
         self._each(due, lambda one: self._look_again(*one, followed), followed)
         followed.hints = len(taken) + len(due)
         return followed
@@ -110,7 +110,7 @@ class Hints:
         self,
         items: Sequence[Item],
         work: Callable[[Item], None],
-        followed: Followed,
+        followed: BatchResult,
         give_back: Callable[[Sequence[Item]], None] = lambda _: None,
     ) -> None:
         """Several at a time."""
@@ -120,7 +120,7 @@ class Hints:
                 try:
                     work(item)
                     return
-                except (CredentialsRefused, BudgetSpent) as error:
+                except (CredentialsRefused, QuotaExhausted) as error:
                     followed.stop = error
             give_back([item])
 
@@ -128,19 +128,19 @@ class Hints:
             with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="hints") as pool:
                 list(pool.map(one, items))
 
-    def _follow(self, item: InboxItem, followed: Followed) -> None:
+    def _follow(self, item: InboxItem, followed: BatchResult) -> None:
         try:
             if item.kind == "call":
                 self._follow_call(item, followed)
             else:
                 self._follow_run(item, followed)
-        except (CredentialsRefused, BudgetSpent):
+        except (CredentialsRefused, QuotaExhausted):
             raise
         except PipelineError as error:
             # It stays taken until its lease runs out, and is then tried again.
             followed.problems.append(f"{item.kind} {item.subject}: {error}")
 
-    def _follow_call(self, item: InboxItem, followed: Followed) -> None:
+    def _follow_call(self, item: InboxItem, followed: BatchResult) -> None:
         with self._claimed(item.subject) as is_ours:
             if not is_ours:  # somebody is fetching it right now: what came of it is seen in a moment
                 self._inbox.give_back([item])
@@ -170,11 +170,11 @@ class Hints:
         if not self._client.capabilities.has_modified_filter:
             return False
         window = ListWindow("started", known.started_at - OVERLAP, known.started_at + OVERLAP)
-        lister = Lister(self._client, self._ledger, Listings(self._ledger), WEBHOOK)
+        lister = Lister(self._client, self._ledger, ListCursors(self._ledger), WEBHOOK)
         pages = list(lister.pages(window, since=self._ledger.now()))
         return any(known.call_id in page for page in pages)
 
-    def _follow_known(self, item: InboxItem, followed: Followed) -> None:
+    def _follow_known(self, item: InboxItem, followed: BatchResult) -> None:
         """Nothing is to be fetched for the hint. Where the call is not through yet, it is taken along."""
         known = self._ledger.known(item.subject)
         with self._database.transaction() as connection:
@@ -183,7 +183,7 @@ class Hints:
             if known.is_held and not (known.is_tabulated and known.runs_ended >= self._kits):
                 self._arrived(known.call_id, known.call_date, followed, connection)
 
-    def _follow_run(self, item: InboxItem, followed: Followed) -> None:
+    def _follow_run(self, item: InboxItem, followed: BatchResult) -> None:
         """Semarize says that a run has ended: it is read at once, and the scores of its call are made anew."""
         with self._database.transaction() as connection:
             if not self._inbox.done([item], connection=connection):
@@ -198,7 +198,7 @@ class Hints:
                 self._arrivals.begin({row[1]: row[0]}, connection=connection)
                 followed.runs[item.subject] = row[0], row[1]
 
-    def _look_again(self, call_id: str, looks: int, followed: Followed) -> None:
+    def _look_again(self, call_id: str, attempts: int, followed: BatchResult) -> None:
         with self._claimed(call_id) as is_ours:
             known = self._ledger.known(call_id) if is_ours else None
             if known is None or known.readiness not in _UNREADY:
@@ -206,7 +206,7 @@ class Hints:
             try:
                 body = self._client.get_details(call_id)
                 listed = self._client.item_of_details(body, call_id)
-            except (CredentialsRefused, BudgetSpent):
+            except (CredentialsRefused, QuotaExhausted):
                 raise
             except PipelineError as error:
                 found = str(error)
@@ -215,26 +215,28 @@ class Hints:
                     self._write(listed, body, LOOK, None, followed)
                     return
                 found = "not ready"
-        is_last = looks + 1 >= self._most_looks
-        words = f"{found} after {looks + 1} looks" + (": given up" if is_last else "")
+        is_last = attempts + 1 >= self._most_looks
+        words = f"{found} after {attempts + 1} looks" + (": given up" if is_last else "")
         self._ledger.note_problem(call_id, words, look_again=True)
         if is_last:
             followed.given_up += 1
             followed.problems.append(f"call {call_id}: {words}; a change of its status brings it back")
 
-    def _write(self, listed: ListedCall, body: bytes, door: str, item: InboxItem | None, followed: Followed) -> None:
+    def _write(
+        self, listed: ListedCall, body: bytes, source: str, item: InboxItem | None, followed: BatchResult
+    ) -> None:
         """The call, its body, the end of the hint, and that the call is on its way: as one."""
         day = self._ledger.day_of(listed.started_at)
         with self._database.transaction() as connection:
             if item is not None and not self._inbox.done([item], connection=connection):
                 return
-            self._ledger.record(connection, [listed], door)
+            self._ledger.record(connection, [listed], source)
             if listed.readiness is Readiness.READY and not listed.has_details:
                 call = WantedCall(listed.call_id, day, listed.version)
                 self._ledger.keep_on(connection, [ReceivedDetails(call, pack(body))])
             self._arrived(listed.call_id, day, followed, connection)
 
-    def _arrived(self, call_id: str, day: date, followed: Followed, connection: Connection) -> None:
+    def _arrived(self, call_id: str, day: date, followed: BatchResult, connection: Connection) -> None:
         if self._is_in_reach(day):
             self._arrivals.begin({call_id: day}, connection=connection)
             followed.calls[call_id] = day

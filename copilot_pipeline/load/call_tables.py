@@ -17,17 +17,17 @@ from copilot_pipeline.clients.clari import Dialect, dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.partition_loader import Landing, Rows
+from copilot_pipeline.load.partition_loader import PartitionLoader, Rows
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.state import CallLedger, RunLedger
+from copilot_pipeline.state import CallStore, SemarizeRunStore
 from copilot_pipeline.transform.call_rows import CallRows, has_transcript
 from copilot_pipeline.transform.transcripts import UserDirectory, assemble, participants, resolve_people
 
 
 @dataclass(frozen=True, slots=True)
-class TabulatedDay:
+class LoadedCallTables:
     """Rows written, by table."""
 
     day: date
@@ -36,11 +36,11 @@ class TabulatedDay:
     problem: str | None = None
 
 
-class Tabulating:
+class CallTables:
     """Makes calls, participants, transcripts and utterances of a day."""
 
     def __init__(
-        self, lake: Lake, database: Database, ledger: CallLedger, runs: RunLedger, directory: UserDirectory
+        self, lake: Lake, database: Database, ledger: CallStore, runs: SemarizeRunStore, directory: UserDirectory
     ) -> None:
         self._lake = lake
         self._database = database
@@ -52,7 +52,7 @@ class Tabulating:
         """The days asked for, and those whose tables still show a call that moved away. Newest first."""
         return sorted({*days, *self._ledger.days.that_lost_a_call()}, reverse=True)
 
-    def tabulate(self, days: Sequence[date]) -> Iterator[TabulatedDay]:
+    def tabulate(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
         """Replaces days in all four tables."""
         quarantined = dict.fromkeys(days, 0)
 
@@ -62,9 +62,9 @@ class Tabulating:
                 quarantined[day] += unreadable
                 yield Rows(rows.call_ids, rows.tables())
 
-        landing = Landing(self._lake, self._database, self._ledger, CALL_TABLES)
+        landing = PartitionLoader(self._lake, self._database, self._ledger, CALL_TABLES)
         for landed in landing.land(days, rows_of, self._before_commit):
-            yield TabulatedDay(landed.day, landed.rows, quarantined[landed.day], landed.problem)
+            yield LoadedCallTables(landed.day, landed.rows, quarantined[landed.day], landed.problem)
 
     def _before_commit(self, connection: Connection, day: date) -> None:
         self._runs.keep_scored_texts(connection, day)
@@ -87,7 +87,7 @@ class Tabulating:
                 transcript if is_transcribed and not problem else None,
                 participants(record, people, transcript),
                 fetched_at=raw["fetched_at"],
-                gone_at=raw["gone_at"],
+                removed_at=raw["removed_at"],
             )
         return rows, unreadable
 

@@ -16,17 +16,17 @@ import pyarrow as pa
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table
-from copilot_pipeline.load.warehouse import DayLoader
+from copilot_pipeline.load.warehouse import WarehousePartitionLoader
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.state import CallLedger
+from copilot_pipeline.state import CallStore
 
 # What can go wrong with one day and need not concern its neighbours.
 DAY_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
 
 
 @dataclass(frozen=True, slots=True)
-class LandedDay:
+class LoadedPartition:
     """One day, in both stores. With a `problem` the warehouse holds what it held before."""
 
     day: date
@@ -42,7 +42,7 @@ class Rows:
     tables: Sequence[tuple[Table, pa.Table]]
 
 
-class Landing:
+class PartitionLoader:
     """Replaces days of some tables, Postgres in one transaction and Parquet file by file just before it.
 
     A death in between leaves a day whose two stores differ for as long as it takes to run the same day again.
@@ -50,7 +50,7 @@ class Landing:
     same tables, the one that ends last has seen all that the other has.
     """
 
-    def __init__(self, lake: Lake, database: Database, ledger: CallLedger, tables: Sequence[Table]) -> None:
+    def __init__(self, lake: Lake, database: Database, ledger: CallStore, tables: Sequence[Table]) -> None:
         self._lake = lake
         self._database = database
         self._days = ledger.days
@@ -61,10 +61,10 @@ class Landing:
         days: Iterable[date],
         rows_of: Callable[[date], Iterator[Rows]],
         before_commit: Callable[[Connection, date], None] | None = None,
-    ) -> Iterator[LandedDay]:
+    ) -> Iterator[LoadedPartition]:
         """Replaces days, each by what `rows_of` yields of it; one day's trouble is in its own report."""
         under_way: deque[tuple[date, Future[dict[str, int]] | BaseException]] = deque()
-        with DayLoader(self._database) as loader:
+        with WarehousePartitionLoader(self._database) as loader:
             for day in days:
                 lock = self._alone_with(day, [outcome for _, outcome in under_way if isinstance(outcome, Future)])
                 under_way.append((day, self._begin(loader, day, rows_of, before_commit, lock)))
@@ -84,7 +84,7 @@ class Landing:
 
     def _begin(
         self,
-        loader: DayLoader,
+        loader: WarehousePartitionLoader,
         day: date,
         rows_of: Callable[[date], Iterator[Rows]],
         before_commit: Callable[[Connection, date], None] | None,
@@ -113,13 +113,13 @@ def kind_of(error: BaseException) -> str:
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
 
-def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> LandedDay:
+def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> LoadedPartition:
     try:
         if isinstance(outcome, BaseException):
             raise outcome
-        return LandedDay(day, outcome.result())
+        return LoadedPartition(day, outcome.result())
     except PipelineError as error:
-        return LandedDay(day, {}, str(error))
+        return LoadedPartition(day, {}, str(error))
     except DAY_ERRORS as error:
         # Their texts may quote rows: only their kind is passed on.
-        return LandedDay(day, {}, f"the tables could not be written: {kind_of(error)}")
+        return LoadedPartition(day, {}, f"the tables could not be written: {kind_of(error)}")

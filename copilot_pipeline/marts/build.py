@@ -12,8 +12,8 @@ from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import (
     CLAIM_ACCURACY,
     CLAIMS,
+    COACHING_REGRESSIONS,
     COACHING_SCORES,
-    COACHING_SLIDES,
     DEAL_INSPECTION,
     DEAL_SIGNALS,
     MEDDICC_COVERAGE,
@@ -27,11 +27,11 @@ from copilot_pipeline.load.tables import (
 from copilot_pipeline.marts.adoption import Use, message_adoption, use_of
 from copilot_pipeline.marts.brick_roles import elements, skills
 from copilot_pipeline.marts.claims import claim_accuracy, claim_kinds, claims
-from copilot_pipeline.marts.coaching import SlideRow, coaching_scores, coaching_slides
+from copilot_pipeline.marts.coaching import RegressionRow, coaching_regressions, coaching_scores
 from copilot_pipeline.marts.deals import by_deal, deal_signals, inspect_deals
 from copilot_pipeline.marts.meddicc import meddicc_coverage, meddicc_outcomes, meddicc_summary
 from copilot_pipeline.marts.model import BrickKey, Conversation, Outcome, Rep
-from copilot_pipeline.marts.reader import Conversations
+from copilot_pipeline.marts.reader import ConversationReader
 from copilot_pipeline.marts.win_loss.drivers import WinLoss, win_loss_drivers
 from copilot_pipeline.postgres import Database
 
@@ -43,7 +43,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Answering:
+class MartBuilder:
     """Makes the marts. Every method replaces its tables whole and returns the rows by table."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Answering:
         self._database = database
         self._settings = settings
         self._now = now
-        self._conversations = Conversations(database)
+        self._conversations = ConversationReader(database)
 
     def meddicc(self) -> Rows:
         """Coverage by call, its sums, and coverage against outcome."""
@@ -69,14 +69,14 @@ class Answering:
             **self._replace(MEDDICC_OUTCOMES, meddicc_outcomes(coverage, deals)),
         }
 
-    def coaching(self) -> tuple[Rows, list[SlideRow]]:
+    def coaching(self) -> tuple[Rows, list[RegressionRow]]:
         """Skills by call, and slides; returns the slides too."""
         settings = self._settings.coaching
         parts = skills(settings, {known.key: known.kinds for known in self._conversations.known_bricks()})
         bricks = {skill.brick for skill in parts.values()}
         scores = coaching_scores(self._conversations.read(bricks), parts, settings)
-        slides = coaching_slides(scores, self._reps())
-        return {**self._replace(COACHING_SCORES, scores), **self._replace(COACHING_SLIDES, slides)}, slides
+        slides = coaching_regressions(scores, self._reps())
+        return {**self._replace(COACHING_SCORES, scores), **self._replace(COACHING_REGRESSIONS, slides)}, slides
 
     def claims(self) -> Rows:
         """Flagged claims, accuracy, and the use of new messages."""

@@ -35,7 +35,7 @@ class CoachingRow(NamedTuple):
     is_below: bool
     calls_below: int
     regression_detected: bool
-    slide_first_call_id: str | None
+    regression_first_call_id: str | None
     rolling_mean: float
     trend: float | None
     calls_since_training: int | None
@@ -44,8 +44,8 @@ class CoachingRow(NamedTuple):
     review_url: str | None
 
 
-class SlideRow(NamedTuple):
-    """A row of `coaching_slides`."""
+class RegressionRow(NamedTuple):
+    """A row of `coaching_regressions`."""
 
     rep_id: str
     skill: str
@@ -174,7 +174,7 @@ def _is_for(training: TrainingSettings, rep: Rep) -> bool:
     return not training.reps or any(named.strip().casefold() in known for named in training.reps)
 
 
-def coaching_slides(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -> list[SlideRow]:
+def coaching_regressions(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -> list[RegressionRow]:
     """One row a slide that was detected; `reps` by id, for the managers' names."""
     series: defaultdict[tuple[str, str], list[CoachingRow]] = defaultdict(list)
     for row in rows:
@@ -193,13 +193,13 @@ def coaching_slides(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -> lis
     return found
 
 
-def _slide(slide: Sequence[CoachingRow], recovery: CoachingRow | None, reps: Mapping[str, Rep]) -> list[SlideRow]:
+def _slide(slide: Sequence[CoachingRow], recovery: CoachingRow | None, reps: Mapping[str, Rep]) -> list[RegressionRow]:
     detected = next((row for row in slide if row.regression_detected), None)
     if detected is None:
         return []
     first, rep = slide[0], reps.get(slide[0].rep_id)
     return [
-        SlideRow(
+        RegressionRow(
             first.rep_id,
             first.skill,
             first.call_id,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from copilot_pipeline.config.conditions import truth_of
+from copilot_pipeline.config.conditions import evaluate
 from copilot_pipeline.config.marts import DealSettings
 from copilot_pipeline.config.routes import ConditionSettings, kit_and_brick
 from copilot_pipeline.marts.model import Answer, BrickKey, Conversation, Deal, Outcome, Value
@@ -216,7 +216,7 @@ def _expected(deal: Deal, settings: DealSettings) -> dict[str, ConditionSettings
 
 
 def _holds(condition: ConditionSettings, call: Conversation) -> bool:
-    return truth_of(condition, lambda reference: _value(call.answers, reference)) is True
+    return evaluate(condition, lambda reference: _value(call.answers, reference)) is True
 
 
 def _value(answers: Mapping[BrickKey, Answer], reference: str) -> Value:
@@ -251,4 +251,4 @@ def _risks(
 
 
 def _is_known(condition: ConditionSettings, newest: Mapping[BrickKey, Answer]) -> bool:
-    return truth_of(condition, lambda reference: _value(newest, reference)) is True
+    return evaluate(condition, lambda reference: _value(newest, reference)) is True

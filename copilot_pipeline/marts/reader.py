@@ -19,7 +19,7 @@ DAYS_AT_ONCE = 31
 # Calls that are gone from the vendor's list are no longer spoken of; calls to come have not been had.
 _CALLS = """
 SELECT call_id, call_date, started_at, rep_user_id, rep_email, rep_name, deal_id, review_url FROM copilot.calls
-WHERE call_date BETWEEN %s AND %s AND gone_at IS NULL AND status IN ('ready', 'pending') AND started_at <= now()
+WHERE call_date BETWEEN %s AND %s AND removed_at IS NULL AND status IN ('ready', 'pending') AND started_at <= now()
 ORDER BY started_at, call_id
 """
 _RUNS = """
@@ -61,7 +61,7 @@ class KnownBrick(NamedTuple):
         return self.kit, self.brick
 
 
-class Conversations:
+class ConversationReader:
     """All conversations, read anew at each iteration."""
 
     def __init__(self, database: Database) -> None:

@@ -15,7 +15,7 @@ from copilot_pipeline.postgres import Database
 _FIELDS = sorted(CALL_FIELDS)
 _CALLS = f"""
 SELECT {", ".join(_FIELDS)} FROM copilot.calls
-WHERE (call_date = ANY(%(days)s) OR call_id = ANY(%(ids)s)) AND gone_at IS NULL
+WHERE (call_date = ANY(%(days)s) OR call_id = ANY(%(ids)s)) AND removed_at IS NULL
   AND EXISTS (SELECT 1 FROM copilot.semarize_runs AS runs WHERE runs.call_id = calls.call_id)
 ORDER BY call_id
 """

@@ -12,7 +12,7 @@ A request passes, in this order, what each module is for:
 """
 
 from copilot_pipeline.receiver.app import Limits, receiver_app
-from copilot_pipeline.receiver.endpoints import CLARI_COPILOT, SEMARIZE, Door
+from copilot_pipeline.receiver.endpoints import CLARI_COPILOT, SEMARIZE, Endpoint
 from copilot_pipeline.receiver.server import serve
 
-__all__ = ["CLARI_COPILOT", "SEMARIZE", "Door", "Limits", "receiver_app", "serve"]
+__all__ = ["CLARI_COPILOT", "SEMARIZE", "Endpoint", "Limits", "receiver_app", "serve"]

@@ -1,4 +1,4 @@
-"""The ASGI application: two doors and a health check. Every answer is JSON, and none comes before it is true.
+"""The ASGI application: two endpoints and a health check. Every answer is JSON, and none comes before it is true.
 
     POST /webhooks/clari-copilot     a call id, in any shape `subjects` reads
     POST /webhooks/semarize          a run id, likewise
@@ -26,14 +26,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from copilot_pipeline.errors import TemporaryFailure
-from copilot_pipeline.receiver.auth import Proof, Secrets, prove
-from copilot_pipeline.receiver.counters import Tally
-from copilot_pipeline.receiver.endpoints import Door
+from copilot_pipeline.receiver.auth import Authentication, Secrets, prove
+from copilot_pipeline.receiver.counters import RequestCounters
+from copilot_pipeline.receiver.endpoints import Endpoint
 from copilot_pipeline.receiver.ids import subjects_in
 from copilot_pipeline.receiver.payload import decode
 from copilot_pipeline.receiver.refusals import Refused, not_authentic
 from copilot_pipeline.receiver.throttle import TokenBucket
-from copilot_pipeline.receiver.writer import RETRY_AFTER_SECONDS, Intake
+from copilot_pipeline.receiver.writer import RETRY_AFTER_SECONDS, InboxWriter
 from copilot_pipeline.state.inbox import Delivery, Outcome
 
 HEALTH_IS_KNOWN_SECONDS = 1.0
@@ -51,9 +51,9 @@ class Limits:
     bodies_at_once: int = 1000
 
 
-def receiver_app(doors: Mapping[Door, Secrets], database_url: str, limits: Limits) -> Starlette:
+def receiver_app(endpoints: Mapping[Endpoint, Secrets], database_url: str, limits: Limits) -> Starlette:
     """The application. It connects to the database when it is first needed."""
-    receiver = _Receiver(Intake(database_url), limits)
+    receiver = _Receiver(InboxWriter(database_url), limits)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -62,8 +62,8 @@ def receiver_app(doors: Mapping[Door, Secrets], database_url: str, limits: Limit
         receiver.tally.report()
 
     routes = [
-        Route(door.path, receiver.endpoint(door, secrets), methods=["POST"], name=door.name)
-        for door, secrets in doors.items()
+        Route(endpoint.path, receiver.endpoint(endpoint, secrets), methods=["POST"], name=endpoint.name)
+        for endpoint, secrets in endpoints.items()
     ]
     return Starlette(
         routes=[*routes, Route("/healthz", receiver.health, methods=["GET"])],
@@ -73,46 +73,46 @@ def receiver_app(doors: Mapping[Door, Secrets], database_url: str, limits: Limit
 
 
 class _Receiver:
-    def __init__(self, intake: Intake, limits: Limits) -> None:
+    def __init__(self, intake: InboxWriter, limits: Limits) -> None:
         self.intake = intake
         self._limits = limits
         # Apart, so that strangers who flood the receiver never use up the share of those who know the secret.
         self._known = TokenBucket(limits.requests_per_second)
         self._strangers = TokenBucket(limits.requests_per_second)
         self._reading: dict[asyncio.Timeout, None] = {}  # whose bodies are being read, the longest first
-        self.tally = Tally()
+        self.tally = RequestCounters()
         self._well_until = 0.0
 
-    def endpoint(self, door: Door, secrets: Secrets) -> Callable[[Request], Awaitable[Response]]:
-        """The endpoint of a door."""
+    def endpoint(self, endpoint: Endpoint, secrets: Secrets) -> Callable[[Request], Awaitable[Response]]:
+        """The endpoint of a endpoint."""
 
         async def receive(request: Request) -> Response:
             try:
-                outcome, ids = await self._accept(door, secrets, request)
-                self.tally.note(door.name, str(outcome))
+                outcome, ids = await self._accept(endpoint, secrets, request)
+                self.tally.note(endpoint.name, str(outcome))
                 return _answer(outcome, ids)
             except Refused as refusal:
-                self.tally.note(door.name, f"{refusal.status} {refusal.code}")
+                self.tally.note(endpoint.name, f"{refusal.status} {refusal.code}")
                 return _refusal(refusal)
             except TemporaryFailure as failure:
-                self.tally.note(door.name, "503 unavailable")
+                self.tally.note(endpoint.name, "503 unavailable")
                 return _unavailable(failure)
             except ClientDisconnect:
                 return Response(status_code=400)  # nobody is there to read it
 
         return receive
 
-    async def _accept(self, door: Door, secrets: Secrets, request: Request) -> tuple[Outcome, int]:
+    async def _accept(self, endpoint: Endpoint, secrets: Secrets, request: Request) -> tuple[Outcome, int]:
         body = await self._read(request)
-        proof = self._prove(door, secrets, request, body)
+        proof = self._prove(endpoint, secrets, request, body)
         self._pass(self._known)
         if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise Refused(415, "compressed", "send the body as it is, without compression")
-        subjects = subjects_in(door.kind, decode(request.headers.get("content-type"), body))
+        subjects = subjects_in(endpoint.kind, decode(request.headers.get("content-type"), body))
         delivery = Delivery(
-            kind=door.kind,
+            kind=endpoint.kind,
             subjects=subjects,
-            source=door.name,
+            source=endpoint.name,
             forget_after=proof.forget_after,
             signature=proof.signature,
             delivery=proof.delivery,
@@ -123,9 +123,9 @@ class _Receiver:
             raise not_authentic("replayed", "this signature was used before: sign each request anew")
         return outcome, len(subjects)
 
-    def _prove(self, door: Door, secrets: Secrets, request: Request, body: bytes) -> Proof:
+    def _prove(self, endpoint: Endpoint, secrets: Secrets, request: Request, body: bytes) -> Authentication:
         try:
-            return prove(door, secrets, request.headers, body, datetime.now(UTC))
+            return prove(endpoint, secrets, request.headers, body, datetime.now(UTC))
         except Refused:
             self._pass(self._strangers)
             raise

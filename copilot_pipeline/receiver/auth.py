@@ -5,9 +5,9 @@ Three ways, in this order; a request that uses one of them is judged by it alone
 1. Standard Webhooks (standardwebhooks.com): headers `webhook-id`, `webhook-timestamp` and `webhook-signature`
    (`v1,<base64>`, several parted by blanks); signed is `id.timestamp.body`. A secret that begins with `whsec_` is the
    Base64 of the key, as the convention has it.
-2. A signature in the door's own header: HMAC-SHA256 in hex or Base64, plain, after `sha256=` or `v1=`, or as
-   `t=<timestamp>,v1=<digest>`; signed is `timestamp.body`, the timestamp being that of `t=` or of the door's timestamp
-   header. Where the door allows it and none is sent, signed is the body alone.
+2. A signature in the endpoint's own header: HMAC-SHA256 in hex or Base64, plain, after `sha256=` or `v1=`, or as
+   `t=<timestamp>,v1=<digest>`; signed is `timestamp.body`, the timestamp being that of `t=` or of the endpoint's
+   timestamp header. Where the endpoint allows it and none is sent, signed is the body alone.
 3. The shared secret itself, in `X-Webhook-Secret` or as `Authorization: Bearer …`.
 
 Signed timestamps (Unix time in seconds, or in milliseconds) may be five minutes away from this machine's clock. A
@@ -32,7 +32,7 @@ from datetime import UTC, datetime, timedelta
 
 from starlette.datastructures import Headers
 
-from copilot_pipeline.receiver.endpoints import Door
+from copilot_pipeline.receiver.endpoints import Endpoint
 from copilot_pipeline.receiver.refusals import not_authentic
 
 TOLERANCE_SECONDS = 300
@@ -47,7 +47,7 @@ _MILLISECONDS_FROM = 100_000_000_000  # in seconds that would be the year 5138
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class Authentication:
     """An accepted proof: fingerprints by which a repetition is known, and how long to remember them."""
 
     signature: bytes | None
@@ -58,7 +58,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The secrets of a door; more than one while a secret is being replaced. Never shown."""
+    """The secrets of a endpoint; more than one while a secret is being replaced. Never shown."""
 
     shared: tuple[bytes, ...]
     keys: tuple[bytes, ...]
@@ -82,16 +82,16 @@ def _keys(secret: str) -> Iterator[bytes]:
             yield base64.b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True)
 
 
-def prove(door: Door, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Proof:
+def prove(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
     """Raises `Refused` (401) with the reason; `now` is aware."""
     if "webhook-signature" in headers:
         return _standard(secrets, headers, body, now)
-    if door.signature_header in headers:
-        return _signed(door, secrets, headers, body, now)
-    return _shared(door, secrets, headers, now)
+    if endpoint.signature_header in headers:
+        return _signed(endpoint, secrets, headers, body, now)
+    return _shared(endpoint, secrets, headers, now)
 
 
-def _standard(secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Proof:
+def _standard(secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
     identity = _only(headers, "webhook-id")
     timestamp = _only(headers, "webhook-timestamp")
     offered = _only(headers, "webhook-signature") or ""
@@ -100,41 +100,42 @@ def _standard(secrets: Secrets, headers: Headers, body: bytes, now: datetime) ->
     candidates = [part.partition(",")[2] for part in offered.split(" ") if part.startswith("v1,")]
     digest = _matching(secrets, candidates, f"{identity}.{timestamp}.".encode("latin-1") + body)
     moment = _fresh(timestamp, now)
-    return Proof(
+    return Authentication(
         signature=_fingerprint(b"signature", digest),
         delivery=_fingerprint(b"delivery", identity.encode("latin-1"), body),
         forget_after=_forget_after(moment),
     )
 
 
-def _signed(door: Door, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Proof:
-    timestamp, candidates = _parts(_only(headers, door.signature_header) or "")
-    timestamp = timestamp or _only(headers, door.timestamp_header)
-    if timestamp is None and door.needs_timestamp:
+def _signed(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
+    timestamp, candidates = _parts(_only(headers, endpoint.signature_header) or "")
+    timestamp = timestamp or _only(headers, endpoint.timestamp_header)
+    if timestamp is None and endpoint.needs_timestamp:
         raise not_authentic(
             "no_timestamp",
-            f"the signature needs a timestamp: send Unix seconds in {door.timestamp_header}, and sign them",
+            f"the signature needs a timestamp: send Unix seconds in {endpoint.timestamp_header}, and sign them",
         )
     signed = body if timestamp is None else timestamp.encode("latin-1") + b"." + body
     digest = _matching(secrets, candidates, signed)
     forget_after = now + REMEMBERED_WITHOUT_TIMESTAMP if timestamp is None else _forget_after(_fresh(timestamp, now))
-    identity = _only(headers, door.delivery_header) if door.delivery_header else None
-    return Proof(
+    identity = _only(headers, endpoint.delivery_header) if endpoint.delivery_header else None
+    return Authentication(
         signature=_fingerprint(b"signature", digest),
         delivery=_fingerprint(b"delivery", identity[:LONGEST_DELIVERY_ID].encode("latin-1"), body)
         if identity
         else None,
         forget_after=forget_after,
-        may_repeat=door.may_repeat,
+        may_repeat=endpoint.may_repeat,
     )
 
 
-def _shared(door: Door, secrets: Secrets, headers: Headers, now: datetime) -> Proof:
+def _shared(endpoint: Endpoint, secrets: Secrets, headers: Headers, now: datetime) -> Authentication:
     offered = [value for value in (_only(headers, "x-webhook-secret"), _bearer(headers)) if value]
     if not offered:
         raise not_authentic(
             "no_proof",
-            f"send a signature in {door.signature_header}, or the secret in X-Webhook-Secret or Authorization: Bearer",
+            f"send a signature in {endpoint.signature_header}, or the secret in X-Webhook-Secret or Authorization: "
+            "Bearer",
         )
     is_known = False
     for value in offered:
@@ -143,7 +144,7 @@ def _shared(door: Door, secrets: Secrets, headers: Headers, now: datetime) -> Pr
             is_known |= hmac.compare_digest(hashed, hashlib.sha256(secret).digest())
     if not is_known:
         raise not_authentic("wrong_secret", "the secret is not the one that the receiver knows")
-    return Proof(signature=None, delivery=None, forget_after=now)
+    return Authentication(signature=None, delivery=None, forget_after=now)
 
 
 def _bearer(headers: Headers) -> str | None:

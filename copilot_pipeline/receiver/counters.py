@@ -10,16 +10,16 @@ REPORT_EVERY_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
 
 
-class Tally:
-    """Counts answers by door and kind. Nothing of a request is kept, neither its body nor its headers."""
+class RequestCounters:
+    """Counts answers by endpoint and kind. Nothing of a request is kept, neither its body nor its headers."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._is_due = False
 
-    def note(self, door: str, what: str) -> None:
+    def note(self, endpoint: str, what: str) -> None:
         """One more answer."""
-        self._counts[f"{door} {what}"] += 1
+        self._counts[f"{endpoint} {what}"] += 1
         if not self._is_due:
             self._is_due = True
             asyncio.get_running_loop().call_later(REPORT_EVERY_SECONDS, self.report)

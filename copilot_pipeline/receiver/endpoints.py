@@ -1,4 +1,4 @@
-"""The two doors: where a sender posts, and how it words its proof and its ids."""
+"""The two endpoints: where a sender posts, and how it words its proof and its ids."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from copilot_pipeline.state.inbox import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Endpoint:
     """An address of the receiver and what is particular about its senders."""
 
     name: str
@@ -25,8 +25,8 @@ class Door:
         return f"/webhooks/{self.name}"
 
 
-# Clari Copilot publishes no webhook format, so the proof is ours to define; Zapier, n8n and Make use the same door.
-CLARI_COPILOT = Door(
+# Clari Copilot publishes no webhook format, so the proof is ours to define; Zapier, n8n and Make use the same endpoint.
+CLARI_COPILOT = Endpoint(
     name="clari-copilot",
     kind="call",
     signature_header="x-webhook-signature",
@@ -38,7 +38,7 @@ CLARI_COPILOT = Door(
 
 # Semarize signs with HMAC in `Semarize-Signature` and delivers at least once, named by `Semarize-Delivery-Id`. Whether
 # it signs a timestamp is not published: one is checked where it is sent, and without one every signature counts once.
-SEMARIZE = Door(
+SEMARIZE = Endpoint(
     name="semarize",
     kind="run",
     signature_header="semarize-signature",

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 MOST_HEAD_BYTES = 32 * 1024
 
 
-class GuardedProtocol(HttpToolsProtocol):
+class HeaderTimeoutProtocol(HttpToolsProtocol):
     """HTTP/1.1, with a limit on each request's head: `head_seconds` and `MOST_HEAD_BYTES`."""
 
     head_seconds = 10.0
@@ -84,6 +84,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def protocol_with(head_seconds: float) -> type[GuardedProtocol]:
+def protocol_with(head_seconds: float) -> type[HeaderTimeoutProtocol]:
     """The protocol with another limit of time; the server makes its instances itself, a connection each."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"head_seconds": head_seconds})
+    return type("HeaderTimeoutProtocol", (HeaderTimeoutProtocol,), {"head_seconds": head_seconds})

@@ -30,7 +30,7 @@ Arguments = TypeVarTuple("Arguments")
 _logger = logging.getLogger(__name__)
 
 
-class Intake:
+class InboxWriter:
     """Writes deliveries to the inbox from an event loop. Open it for the time of the loop."""
 
     def __init__(self, database_url: str) -> None:
@@ -42,7 +42,7 @@ class Intake:
         self._is_away = False
         self._writer: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Intake:
+    async def __aenter__(self) -> InboxWriter:
         self._writer = asyncio.create_task(self._write())
         return self
 

@@ -3,6 +3,6 @@
 from copilot_pipeline.report.headlines import headlines
 from copilot_pipeline.report.page import render
 from copilot_pipeline.report.previews import preview
-from copilot_pipeline.report.queries import Reading
+from copilot_pipeline.report.queries import ReportQueries
 
-__all__ = ["Reading", "headlines", "preview", "render"]
+__all__ = ["ReportQueries", "headlines", "preview", "render"]

@@ -21,7 +21,7 @@ class Tile:
     details: tuple[str, ...]
 
 
-def glance(report: Report) -> list[Tile]:
+def kpis(report: Report) -> list[Tile]:
     """What there is to say of the week; nothing of what was never looked at."""
     return [*_calls(report), *_coverage(report), *_coaching(report), *_claims(report), *_deals(report)]
 

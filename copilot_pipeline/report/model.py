@@ -106,7 +106,7 @@ class SkillCourse:
 
 
 @dataclass(frozen=True, slots=True)
-class Slide:
+class Regression:
     """A skill below its threshold on consecutive calls."""
 
     rep: str
@@ -222,7 +222,7 @@ class Report:
     thin_calls: tuple[ThinCall, ...]
     endings: tuple[Ending, ...]
     courses: tuple[SkillCourse, ...]
-    slides: tuple[Slide, ...]
+    slides: tuple[Regression, ...]
     claims: tuple[FlaggedClaim, ...]
     accuracy: tuple[Accuracy, ...]
     adoption: tuple[Adoption, ...]

@@ -15,7 +15,7 @@ from copilot_pipeline.report import charts
 from copilot_pipeline.report.charts.style import FONTS
 from copilot_pipeline.report.formatting import in_order, plain, score, shortened, skill_name, spoken
 from copilot_pipeline.report.headlines import headlines
-from copilot_pipeline.report.kpis import glance
+from copilot_pipeline.report.kpis import kpis
 from copilot_pipeline.report.model import Driver, Report
 
 # So much stands open on the page; the rest is one click away.
@@ -34,7 +34,7 @@ def render(report: Report) -> str:
         .render(
             report=report,
             headlines=headlines(report),
-            tiles=glance(report),
+            tiles=kpis(report),
             pictures=charts,
             fonts=FONTS,
             shown_courses=max(SHOWN_COURSES, sum(course.is_sliding for course in report.courses)),

@@ -13,12 +13,12 @@ from copilot_pipeline.load.tables import (
     WIN_LOSS_DRIVERS,
 )
 from copilot_pipeline.report import charts
-from copilot_pipeline.report.queries import Reading
+from copilot_pipeline.report.queries import ReportQueries
 
 _MOST_COURSES = 12
 
 
-def preview(reading: Reading, table: str, today: date) -> str | None:
+def preview(reading: ReportQueries, table: str, today: date) -> str | None:
     """The picture of a mart; None where it has none, or nothing to show."""
     draw = _picture(reading, table, today)
     if draw is None:
@@ -26,7 +26,7 @@ def preview(reading: Reading, table: str, today: date) -> str | None:
     return f"![{table}](data:image/png;base64,{b64encode(charts.as_png(draw)).decode()})"
 
 
-def _picture(reading: Reading, table: str, today: date) -> charts.Draw | None:
+def _picture(reading: ReportQueries, table: str, today: date) -> charts.Draw | None:
     if table == MEDDICC_SUMMARY.name:
         coverage = reading.coverage_by_week(today)
         return charts.coverage_map(coverage, are_weeks=True) if coverage else None

@@ -20,11 +20,11 @@ from copilot_pipeline.report.model import (
     Ending,
     FlaggedClaim,
     OpenDeals,
+    Regression,
     Report,
     RiskyDeal,
     SkillCourse,
     SkillPoint,
-    Slide,
     ThinCall,
     Unscored,
     UnscoredCall,
@@ -59,7 +59,7 @@ ORDER BY is_sliding DESC, calls DESC, rep_id, skill, call_number
 """
 
 
-class Reading:
+class ReportQueries:
     """The answers as they stand in the tables."""
 
     def __init__(self, database: Database, settings: ReportSettings) -> None:
@@ -188,14 +188,14 @@ class Reading:
             rows = connection.execute(_COURSES, (MOST_COURSES, MOST_POINTS)).fetchall()
         return tuple(_course(list(points)) for _, points in groupby(rows, key=lambda row: row[:4]))
 
-    def slides(self, week: date) -> tuple[Slide, ...]:
+    def slides(self, week: date) -> tuple[Regression, ...]:
         """Slides that are not over, and those that ended in the week or after it."""
         return self._rows(
-            Slide,
+            Regression,
             """SELECT coalesce(slides.rep_name, rep_id) AS rep, skill, coalesce(manager_name, manager_id) AS manager,
               slides.calls::int, latest, lowest, threshold, first_call_at, detected_at, recovered_at,
               calls_since_training::int, first.review_url
-            FROM copilot.coaching_slides AS slides
+            FROM copilot.coaching_regressions AS slides
               LEFT JOIN copilot.calls AS first ON first.call_id = slides.first_call_id
             WHERE NOT is_over OR recovered_at >= %s ORDER BY is_over, detected_at DESC, rep_id, skill""",
             (week,),

@@ -11,7 +11,7 @@ from copilot_pipeline.state.rescores import Rescores, Wanted
 
 
 @dataclass(frozen=True, slots=True)
-class RescoreCost:
+class RescorePrice:
     """Runs that would be paid for again, by kit."""
 
     by_kit: dict[str, int]
@@ -31,7 +31,7 @@ class RescoreCost:
         return f"{self.runs:,} Semarize run{'s are' if self.runs > 1 else ' is'} paid for again{rest}: {kits}"
 
 
-class Rescoring:
+class RescoreService:
     """Orders to score again."""
 
     def __init__(self, orders: Rescores, kits: Sequence[Kit]) -> None:
@@ -46,10 +46,10 @@ class Rescoring:
             raise ConfigurationError(f"there is no kit {', '.join(unknown) or 'at all'} in pipeline.yaml: {known}")
         return [(kit.name, kit.reference) for kit in self._kits if kit.name in names or not names]
 
-    def cost(self, wanted: Wanted, name: str | None = None) -> RescoreCost:
+    def cost(self, wanted: Wanted, name: str | None = None) -> RescorePrice:
         """What an order would cost, or what is left of one that was cut off."""
         order = self._orders.unfinished(name or wanted.name)
-        return RescoreCost(self._orders.cost(wanted, order), order is not None)
+        return RescorePrice(self._orders.cost(wanted, order), order is not None)
 
     def begin(self, wanted: Wanted, name: str | None = None) -> int:
         """Orders it: the next scoring of these days pays for the runs. Begun again after a death, it goes on."""

@@ -8,13 +8,13 @@ from datetime import UTC, date, datetime
 
 from copilot_pipeline.clients.semarize import Kit, RunRequest, run_request, same_request
 from copilot_pipeline.score.candidates import Candidate
-from copilot_pipeline.state import PaidRun, RunLedger, RunWish
+from copilot_pipeline.state import RunRequestRow, SemarizeRun, SemarizeRunStore
 
 OLD_RUN_PATIENCE_SECONDS = 60.0  # for a run that was waited for before, by another process
 
 
 @dataclass(frozen=True, slots=True)
-class ScoringRules:
+class SemarizeRunSettings:
     """How runs are made and waited for."""
 
     mode: str = "async"
@@ -28,7 +28,7 @@ class ScoringRules:
 class Task:
     """A run under way. `request` is kept until the run exists: the same body must be sent again after a death."""
 
-    run: PaidRun
+    run: SemarizeRun
     request: RunRequest
     give_up_at: float | None = None  # from the first request on, and anew from the run's creation
     polls: int = 0
@@ -37,11 +37,11 @@ class Task:
 
 
 def intend(
-    ledger: RunLedger,
+    ledger: SemarizeRunStore,
     batch: Sequence[Candidate],
     day: date,
     kits: Sequence[Kit],
-    rules: ScoringRules,
+    rules: SemarizeRunSettings,
     under_way: Container[tuple[str, str]] = (),
 ) -> list[Task]:
     """Writes the intents of some transcripts in one go; returns those whose runs are not at their end.
@@ -53,10 +53,10 @@ def intend(
     wishes = []
     for candidate in batch:
         for kit in kits:
-            if (candidate.call_id, kit.name) not in under_way and kit.calls.objection(candidate.facts) is None:
+            if (candidate.call_id, kit.name) not in under_way and kit.calls.skip_reason(candidate.facts) is None:
                 request = run_request(candidate.call_id, candidate.text, kit, mode=rules.mode, run_type=rules.run_type)
                 wishes.append(
-                    RunWish(
+                    RunRequestRow(
                         candidate.call_id,
                         kit.name,
                         kit.reference,
@@ -79,7 +79,7 @@ def intend(
     return tasks
 
 
-def seconds_for(run: PaidRun, rules: ScoringRules) -> float:
+def seconds_for(run: SemarizeRun, rules: SemarizeRunSettings) -> float:
     """How long a run is waited for: one that was waited for in vain before does not hold up the others again."""
     seconds = rules.give_up_after_seconds
     is_old = run.run_id is not None and (datetime.now(UTC) - run.requested_at).total_seconds() > seconds

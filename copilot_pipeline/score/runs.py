@@ -17,14 +17,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from types import TracebackType
 
-from copilot_pipeline.clients.adaptive_concurrency import Patience
+from copilot_pipeline.clients.adaptive_concurrency import AdaptiveConcurrency
 from copilot_pipeline.clients.semarize import Kit, RunState, SemarizeClient, next_poll_seconds
 from copilot_pipeline.errors import CredentialsRefused, NotFound, PipelineError, RequestRefused, TemporaryFailure
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.progress import Progress, Silence
+from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.score.candidates import candidates
-from copilot_pipeline.score.run_requests import ScoringRules, Task, intend, seconds_for
-from copilot_pipeline.state import Claims, RunLedger
+from copilot_pipeline.score.run_requests import SemarizeRunSettings, Task, intend, seconds_for
+from copilot_pipeline.state import AdvisoryLocks, SemarizeRunStore
 
 STEP = "Semarize runs"
 CLAIMED_SECONDS = 0.5  # until it is looked at again whether the process that is about to create a run has
@@ -32,7 +32,7 @@ LISTEN_SECONDS = 1.0  # between two looks at what webhooks announced
 
 
 @dataclass(slots=True)
-class ScoredDay:
+class ScoredPartition:
     """What became of the runs of a day."""
 
     day: date
@@ -45,7 +45,7 @@ class ScoredDay:
         return not self.problems
 
 
-class Scoring:
+class SemarizeRunner:
     """Brings the runs of some days to their end: all of them with `run`, or turn by turn while more days come in.
 
     Use it as a context for turns; leaving it ends its workers, and what is open then is collected by a later one.
@@ -54,11 +54,11 @@ class Scoring:
     def __init__(
         self,
         client: SemarizeClient,
-        ledger: RunLedger,
+        ledger: SemarizeRunStore,
         lake: Lake,
         kits: Sequence[Kit],
-        rules: ScoringRules,
-        claims: Claims,
+        rules: SemarizeRunSettings,
+        claims: AdvisoryLocks,
         *,
         progress: Progress | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -69,9 +69,9 @@ class Scoring:
         self._kits = kits
         self._rules = rules
         self._claims = claims
-        self._progress = progress or Silence()
+        self._progress = progress or NoProgress()
         self._monotonic = monotonic
-        self._reports: dict[date, ScoredDay] = {}
+        self._reports: dict[date, ScoredPartition] = {}
         self._sources: deque[Iterator[Task]] = deque()
         self._open: defaultdict[date, int] = defaultdict(int)
         self._under_way: dict[tuple[str, str], date] = {}  # call and kit, and the day
@@ -81,10 +81,10 @@ class Scoring:
         self._requests: dict[Future[float | None], Task] = {}
         self._order = 0
         self._stop: BaseException | None = None
-        self._patience = Patience(rules.requests_in_flight, rules.give_up_after_seconds)
+        self._patience = AdaptiveConcurrency(rules.requests_in_flight, rules.give_up_after_seconds)
         self._listened_at = 0.0
 
-    def __enter__(self) -> Scoring:
+    def __enter__(self) -> SemarizeRunner:
         return self
 
     def __exit__(
@@ -93,7 +93,7 @@ class Scoring:
         self._workers.shutdown(wait=True)
         self._settle_answers()
 
-    def run(self, days: Sequence[date]) -> Iterator[ScoredDay]:
+    def run(self, days: Sequence[date]) -> Iterator[ScoredPartition]:
         """Yields each day once its runs are at their end, or given up on for now.
 
         Refused credentials and a server that is down concern all days: what is under way is recorded, and then they
@@ -118,7 +118,7 @@ class Scoring:
         self._open[day] += 1  # the day itself, until it is read to its end
         self._sources.append(self._tasks(day, among))
 
-    def turn(self, at_most_seconds: float) -> list[ScoredDay]:
+    def turn(self, at_most_seconds: float) -> list[ScoredPartition]:
         """Asks what is due and takes the answers that are there, or come within the time.
 
         Returns the days of which a run has come to its end or has been given up on, with their problems. Raises what
@@ -145,9 +145,9 @@ class Scoring:
         """The calls of a day with a run that is not at its end."""
         return {call_id for (call_id, _), of in self._under_way.items() if of == day}
 
-    def _take_report(self, day: date) -> ScoredDay:
+    def _take_report(self, day: date) -> ScoredPartition:
         self._news.discard(day)
-        return self._reports.pop(day, None) or ScoredDay(day)
+        return self._reports.pop(day, None) or ScoredPartition(day)
 
     # --- tasks -------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class Scoring:
 
     def _tasks(self, day: date, among: Collection[str] | None) -> Iterator[Task]:
         """The open runs of a day that are not under way yet."""
-        report = self._reports.setdefault(day, ScoredDay(day))
+        report = self._reports.setdefault(day, ScoredPartition(day))
         for batch in candidates(self._lake, day, self._kits, with_text=True):
             chosen = [candidate for candidate in batch if among is None or candidate.call_id in among]
             report.transcripts += len(chosen)
@@ -334,10 +334,10 @@ class Scoring:
 
     def _problem(self, task: Task, problem: str) -> None:
         day = self._under_way[task.run.call_id, task.run.kit]
-        report = self._reports.setdefault(day, ScoredDay(day))
+        report = self._reports.setdefault(day, ScoredPartition(day))
         report.problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")
 
-    def _finished_days(self) -> Iterator[ScoredDay]:
+    def _finished_days(self) -> Iterator[ScoredPartition]:
         for day in sorted((day for day, left in self._open.items() if left == 0), reverse=True):
             del self._open[day]
             yield self._take_report(day)

@@ -12,13 +12,13 @@ import pyarrow as pa
 from copilot_pipeline.clients.semarize import Kit, parse_scores
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.partition_loader import Landing, Rows
+from copilot_pipeline.load.partition_loader import PartitionLoader, Rows
 from copilot_pipeline.load.tables import EVIDENCE, SCORE_TABLES, SEMARIZE_RUNS, SEMARIZE_SCORES, Table
 from copilot_pipeline.load.warehouse import refresh_kit_views
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.score.candidates import Candidate, candidates
 from copilot_pipeline.score.evidence import EvidenceFinder, QuoteKey
-from copilot_pipeline.state import CallLedger, PaidRun, RunLedger
+from copilot_pipeline.state import CallStore, SemarizeRun, SemarizeRunStore
 
 Row = tuple[object, ...]
 _EVIDENCE_PLACE = SEMARIZE_SCORES.column_names.index("evidence")
@@ -27,7 +27,7 @@ _BRICKS_PLACE = SEMARIZE_RUNS.column_names.index("bricks")
 
 
 @dataclass(frozen=True, slots=True)
-class ScoreDay:
+class LoadedScores:
     """Rows written, and how many calls have no score."""
 
     day: date
@@ -39,14 +39,16 @@ class ScoreDay:
 class ScoreTables:
     """Makes semarize_runs, semarize_scores and evidence of a day, and the wide view of each kit."""
 
-    def __init__(self, lake: Lake, database: Database, runs: RunLedger, calls: CallLedger, kits: Sequence[Kit]) -> None:
+    def __init__(
+        self, lake: Lake, database: Database, runs: SemarizeRunStore, calls: CallStore, kits: Sequence[Kit]
+    ) -> None:
         self._lake = lake
         self._database = database
         self._runs = runs
         self._calls = calls
         self._kits = kits
 
-    def tabulate(self, days: Iterable[date]) -> Iterator[ScoreDay]:
+    def tabulate(self, days: Iterable[date]) -> Iterator[LoadedScores]:
         """Replaces days in all three tables."""
         unscored: Counter[date] = Counter()
 
@@ -64,9 +66,9 @@ class ScoreTables:
                 ]
                 yield Rows(call_ids, tables)
 
-        landing = Landing(self._lake, self._database, self._calls, SCORE_TABLES)
+        landing = PartitionLoader(self._lake, self._database, self._calls, SCORE_TABLES)
         for landed in landing.land(days, rows_of, self._calls.days.mark_scored):
-            yield ScoreDay(landed.day, landed.rows, unscored[landed.day], landed.problem)
+            yield LoadedScores(landed.day, landed.rows, unscored[landed.day], landed.problem)
 
     def refresh_views(self) -> None:
         """One wide view a kit."""
@@ -88,7 +90,7 @@ class ScoreTables:
                 run_rows.append(_run_row(run, day, len(scores), problem))
         return run_rows, score_rows
 
-    def _scores(self, run: PaidRun, day: date) -> tuple[list[Row], str | None]:
+    def _scores(self, run: SemarizeRun, day: date) -> tuple[list[Row], str | None]:
         if run.status != "succeeded" or run.answer is None:
             return [], None
         try:
@@ -127,7 +129,7 @@ def _is_unscored(run_row: Row) -> bool:
     return status != "skipped" and (status != "succeeded" or not bricks)
 
 
-def _run_row(run: PaidRun, day: date, bricks: int, problem: str | None) -> Row:
+def _run_row(run: SemarizeRun, day: date, bricks: int, problem: str | None) -> Row:
     return (
         run.call_id,
         run.kit,
@@ -147,8 +149,8 @@ def _run_row(run: PaidRun, day: date, bricks: int, problem: str | None) -> Row:
 
 
 def _without_run(candidate: Candidate, kit: Kit, day: date) -> Row:
-    objection = kit.calls.objection(candidate.facts)
-    status, why = ("skipped", objection) if objection else ("wanted", "not asked for yet")
+    skip_reason = kit.calls.skip_reason(candidate.facts)
+    status, why = ("skipped", skip_reason) if skip_reason else ("wanted", "not asked for yet")
     call_id, transcript_hash = candidate.call_id, candidate.transcript_hash
     return (call_id, kit.name, day, None, status, kit.reference, None, transcript_hash, 0, None, None, None, None, why)
 

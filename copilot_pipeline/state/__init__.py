@@ -1,37 +1,37 @@
 """What is known, held, stored and scored: in PostgreSQL, changed in one transaction with the fact it records."""
 
 from copilot_pipeline.state.backfills import Backfill, Backfills
-from copilot_pipeline.state.calls import CallLedger, KnownCall, ReceivedDetails, RestingCall, WantedCall
+from copilot_pipeline.state.calls import CallStore, DeferredCall, KnownCall, ReceivedDetails, WantedCall
 from copilot_pipeline.state.inbox import Delivery, Inbox, InboxItem, Outcome, Waiting
-from copilot_pipeline.state.list_cursors import Listing, Listings, Place
-from copilot_pipeline.state.locks import Claims
-from copilot_pipeline.state.partitions import Days, HeldBody, HeldId, LedgerCall
-from copilot_pipeline.state.pending_calls import Arrivals
-from copilot_pipeline.state.semarize_runs import PaidRun, RunLedger, RunWish
+from copilot_pipeline.state.list_cursors import Cursor, ListCursors, Listing
+from copilot_pipeline.state.locks import AdvisoryLocks
+from copilot_pipeline.state.partitions import PartitionCall, PartitionStore, UnstoredBody, UnstoredKey
+from copilot_pipeline.state.pending_calls import PendingCalls
+from copilot_pipeline.state.semarize_runs import RunRequestRow, SemarizeRun, SemarizeRunStore
 
 __all__ = [
-    "Arrivals",
+    "AdvisoryLocks",
     "Backfill",
     "Backfills",
-    "CallLedger",
-    "Claims",
-    "Days",
+    "CallStore",
+    "Cursor",
+    "DeferredCall",
     "Delivery",
-    "HeldBody",
-    "HeldId",
     "Inbox",
     "InboxItem",
     "KnownCall",
-    "LedgerCall",
+    "ListCursors",
     "Listing",
-    "Listings",
     "Outcome",
-    "PaidRun",
-    "Place",
+    "PartitionCall",
+    "PartitionStore",
+    "PendingCalls",
     "ReceivedDetails",
-    "RestingCall",
-    "RunLedger",
-    "RunWish",
+    "RunRequestRow",
+    "SemarizeRun",
+    "SemarizeRunStore",
+    "UnstoredBody",
+    "UnstoredKey",
     "Waiting",
     "WantedCall",
 ]

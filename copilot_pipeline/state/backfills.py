@@ -101,12 +101,12 @@ class Backfills:
         """
         with self._database.connection() as connection:
             rows = connection.execute(
-                """SELECT call_date FROM copilot_ops.days AS days
-                WHERE call_date BETWEEN %s AND %s AND listed_at >= %s AND tabulated_at >= stored_at
-                  AND (NOT %s OR scored_at >= tabulated_at)
+                """SELECT call_date FROM copilot_ops.partitions AS days
+                WHERE call_date BETWEEN %s AND %s AND listed_at >= %s AND loaded_at >= stored_at
+                  AND (NOT %s OR scored_at >= loaded_at)
                   AND NOT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE calls.call_date = days.call_date AND (is_dirty
-                    OR (gone_at IS NULL AND readiness = 'ready' AND held_version IS DISTINCT FROM version
-                      AND (next_look_at IS NULL OR next_look_at <= now()))))""",
+                    OR (removed_at IS NULL AND readiness = 'ready' AND fetched_version IS DISTINCT FROM version
+                      AND (next_attempt_at IS NULL OR next_attempt_at <= now()))))""",
                 (backfill.first_day, backfill.last_day, backfill.registered_at, are_scored),
             ).fetchall()
         done = {row[0] for row in rows}
@@ -116,8 +116,8 @@ class Backfills:
         """(calls known that can be fetched, those of them whose details are held) of a range."""
         with self._database.connection() as connection:
             row = connection.execute(
-                """SELECT count(*), count(*) FILTER (WHERE held_version = version) FROM copilot_ops.calls
-                WHERE call_date BETWEEN %s AND %s AND gone_at IS NULL AND readiness = 'ready'""",
+                """SELECT count(*), count(*) FILTER (WHERE fetched_version = version) FROM copilot_ops.calls
+                WHERE call_date BETWEEN %s AND %s AND removed_at IS NULL AND readiness = 'ready'""",
                 (first, last),
             ).fetchone()
         return (int(row[0]), int(row[1])) if row else (0, 0)

@@ -12,7 +12,7 @@ from copilot_pipeline.clients.clari.models import ListedCall, Readiness
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state.bodies import pack, unpack
-from copilot_pipeline.state.partitions import Days, lock_calls
+from copilot_pipeline.state.partitions import PartitionStore, lock_calls
 
 # A call that was set aside or could not be had is looked at again after this many hours, each time later.
 LOOK_AGAIN_HOURS = (1, 6, 24, 72, 168)
@@ -20,13 +20,13 @@ TRIES_AT_ONCE = 3  # of a call that the server does not give out though it knows
 
 
 @dataclass(frozen=True, slots=True)
-class RestingCall:
+class DeferredCall:
     """A call that could not be had: what the server said, and when it is asked for again."""
 
     call_id: str
     call_date: date
     problem: str | None
-    next_look_at: datetime
+    next_attempt_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +61,16 @@ class KnownCall:
 
 
 # A call whose listed version is not held. Those set aside wait for their time.
-_IS_WANTED = """readiness = 'ready' AND held_version IS DISTINCT FROM version AND gone_at IS NULL
-  AND (next_look_at IS NULL OR next_look_at <= now())"""
+_IS_WANTED = """readiness = 'ready' AND fetched_version IS DISTINCT FROM version AND removed_at IS NULL
+  AND (next_attempt_at IS NULL OR next_attempt_at <= now())"""
 
 
-class CallLedger:
+class CallStore:
     """All that is known of calls. Every method is one transaction."""
 
     def __init__(self, database: Database, zone: ZoneInfo) -> None:
         self.database = database
-        self.days = Days(database)
+        self.days = PartitionStore(database)
         self.zone = zone
 
     def day_of(self, moment: datetime) -> date:
@@ -87,7 +87,7 @@ class CallLedger:
         moment: datetime = row[0]
         return moment
 
-    def record(self, connection: Connection, calls: Sequence[ListedCall], door: str) -> None:
+    def record(self, connection: Connection, calls: Sequence[ListedCall], source: str) -> None:
         """What a page shows or a call's own answer, each call once, as part of a transaction.
 
         An item is kept only where it is new or differs from the one before.
@@ -103,7 +103,7 @@ class CallLedger:
             ), recorded AS (
               INSERT INTO copilot_ops.calls AS known
                 (call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
-                 listed_at, seen_at, held_version, fetched_at, next_look_at, door)
+                 listed_at, seen_at, fetched_version, fetched_at, next_attempt_at, source)
               SELECT call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash,
                 statement_timestamp(), statement_timestamp(),
                 CASE WHEN has_details THEN version END, CASE WHEN has_details THEN statement_timestamp() END,
@@ -112,20 +112,20 @@ class CallLedger:
               ON CONFLICT (call_id) DO UPDATE SET
                 call_date = excluded.call_date, started_at = excluded.started_at, modified_at = excluded.modified_at,
                 status_raw = excluded.status_raw, readiness = excluded.readiness,
-                looks = CASE WHEN known.version = excluded.version THEN known.looks ELSE 0 END,
-                next_look_at = CASE WHEN known.version = excluded.version THEN known.next_look_at
-                                    ELSE excluded.next_look_at END,
-                door = CASE WHEN known.version = excluded.version AND known.content_hash = excluded.content_hash
-                            THEN known.door ELSE excluded.door END,
+                attempts = CASE WHEN known.version = excluded.version THEN known.attempts ELSE 0 END,
+                next_attempt_at = CASE WHEN known.version = excluded.version THEN known.next_attempt_at
+                                    ELSE excluded.next_attempt_at END,
+                source = CASE WHEN known.version = excluded.version AND known.content_hash = excluded.content_hash
+                            THEN known.source ELSE excluded.source END,
                 listed_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.listed_at
                                  ELSE excluded.listed_at END,
                 is_dirty = known.is_dirty OR known.content_hash <> excluded.content_hash
-                           OR known.gone_at IS NOT NULL OR known.call_date <> excluded.call_date,
+                           OR known.removed_at IS NOT NULL OR known.call_date <> excluded.call_date,
                 version = excluded.version, content_hash = excluded.content_hash,
-                held_version = coalesce(excluded.held_version, known.held_version),
+                fetched_version = coalesce(excluded.fetched_version, known.fetched_version),
                 fetched_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.fetched_at
                                   ELSE coalesce(excluded.fetched_at, known.fetched_at) END,
-                seen_at = excluded.seen_at, gone_at = NULL
+                seen_at = excluded.seen_at, removed_at = NULL
               RETURNING call_id, listed_at = seen_at AS is_changed
             )
             INSERT INTO copilot_ops.bodies AS kept (call_id, part, received_at, body)
@@ -144,7 +144,7 @@ class CallLedger:
                 [pack(call.body) for call in calls],
                 [call.has_details and call.readiness is Readiness.READY for call in calls],
                 LOOK_AGAIN_HOURS[0],
-                door,
+                source,
             ),
         )
 
@@ -162,19 +162,19 @@ class CallLedger:
             ).fetchall()
         return [WantedCall(*row) for row in rows]
 
-    def resting(self, days: Sequence[date]) -> list[RestingCall]:
+    def deferred(self, days: Sequence[date]) -> list[DeferredCall]:
         """Ready calls of these days that could not be had and are looked at again later; but for those set aside."""
         with self.database.connection() as connection:
             rows = connection.execute(
-                """SELECT call_id, call_date, last_problem, next_look_at FROM copilot_ops.calls
-                WHERE call_date = ANY(%s) AND readiness = 'ready' AND held_version IS DISTINCT FROM version
-                  AND gone_at IS NULL AND next_look_at > now() AND quarantine_reason IS NULL
+                """SELECT call_id, call_date, last_problem, next_attempt_at FROM copilot_ops.calls
+                WHERE call_date = ANY(%s) AND readiness = 'ready' AND fetched_version IS DISTINCT FROM version
+                  AND removed_at IS NULL AND next_attempt_at > now() AND quarantine_reason IS NULL
                 ORDER BY call_date DESC, call_id""",
                 (list(days),),
             ).fetchall()
-        return [RestingCall(*row) for row in rows]
+        return [DeferredCall(*row) for row in rows]
 
-    def keep_details(self, received: Sequence[ReceivedDetails]) -> None:
+    def store_details(self, received: Sequence[ReceivedDetails]) -> None:
         """Keeps bodies and marks their versions as held, as one. Those that cannot be read are set aside first.
 
         What is set aside may be the gateway's doing, so that call is asked for again, later and later.
@@ -188,21 +188,21 @@ class CallLedger:
         with self.database.transaction() as connection:
             if unreadable:
                 lock_calls(connection, [details.call.call_id for details in received])
-            looks = connection.execute(
-                "SELECT call_id, looks FROM copilot_ops.calls WHERE call_id = ANY(%s)", (unreadable,)
+            attempts = connection.execute(
+                "SELECT call_id, attempts FROM copilot_ops.calls WHERE call_id = ANY(%s)", (unreadable,)
             ).fetchall()
             self.keep_on(connection, received)
-            for call_id, times in looks:
+            for call_id, times in attempts:
                 connection.execute(
-                    """UPDATE copilot_ops.calls SET held_version = NULL, looks = %s,
-                      next_look_at = now() + make_interval(hours => %s) WHERE call_id = %s""",
+                    """UPDATE copilot_ops.calls SET fetched_version = NULL, attempts = %s,
+                      next_attempt_at = now() + make_interval(hours => %s) WHERE call_id = %s""",
                     (times + 1, LOOK_AGAIN_HOURS[min(times, len(LOOK_AGAIN_HOURS) - 1)], call_id),
                 )
 
     def keep_on(self, connection: Connection, received: Sequence[ReceivedDetails]) -> None:
         """Bodies that can be read, as part of a transaction."""
         connection.execute(
-            "SELECT copilot_ops.keep_details(%s::text[], %s::text[], %b::bytea[], %s::text[])",
+            "SELECT copilot_ops.store_details(%s::text[], %s::text[], %b::bytea[], %s::text[])",
             (
                 [details.call.call_id for details in received],
                 [details.call.version for details in received],
@@ -234,9 +234,9 @@ class CallLedger:
         tries = 0 if look_again else TRIES_AT_ONCE
         with self.database.connection() as connection:
             connection.execute(
-                """UPDATE copilot_ops.calls SET last_problem = %(problem)s, looks = looks + 1,
-                  next_look_at = CASE WHEN looks + 1 > %(tries)s THEN now() + make_interval(
-                    hours => (%(hours)s::integer[])[least(looks + 1 - %(tries)s, %(most)s)]) END
+                """UPDATE copilot_ops.calls SET last_problem = %(problem)s, attempts = attempts + 1,
+                  next_attempt_at = CASE WHEN attempts + 1 > %(tries)s THEN now() + make_interval(
+                    hours => (%(hours)s::integer[])[least(attempts + 1 - %(tries)s, %(most)s)]) END
                 WHERE call_id = %(call_id)s""",
                 {
                     "problem": problem,
@@ -247,33 +247,32 @@ class CallLedger:
                 },
             )
 
-
     # --- what is left to do ------------------------------------------------------------------------------------
 
-    def wanted_by(self, doors: Sequence[str], most: int) -> list[WantedCall]:
-        """Ready calls that these doors brought and whose version is not held; newest day first, at most `most`."""
+    def wanted_by(self, sources: Sequence[str], most: int) -> list[WantedCall]:
+        """Ready calls that these sources brought and whose version is not held; newest day first, at most `most`."""
         with self.database.connection() as connection:
             rows = connection.execute(
                 f"""SELECT call_id, call_date, version FROM copilot_ops.calls
-                WHERE door = ANY(%s) AND {_IS_WANTED} ORDER BY call_date DESC, call_id LIMIT %s""",
-                (list(doors), most),
+                WHERE source = ANY(%s) AND {_IS_WANTED} ORDER BY call_date DESC, call_id LIMIT %s""",
+                (list(sources), most),
             ).fetchall()
         return [WantedCall(*row) for row in rows]
 
-    def days_in_work(self, doors: Sequence[str]) -> list[date]:
-        """Days with calls that these doors brought and that are not fetched or not stored yet; newest first."""
-        return self._days_where(f"is_dirty OR ({_IS_WANTED})", doors)
+    def days_in_work(self, sources: Sequence[str]) -> list[date]:
+        """Days with calls that these sources brought and that are not fetched or not stored yet; newest first."""
+        return self._days_where(f"is_dirty OR ({_IS_WANTED})", sources)
 
-    def days_to_store(self, doors: Sequence[str]) -> list[date]:
-        """Days whose raw file does not show what these doors brought; newest first."""
-        return self._days_where("is_dirty", doors)
+    def days_to_store(self, sources: Sequence[str]) -> list[date]:
+        """Days whose raw file does not show what these sources brought; newest first."""
+        return self._days_where("is_dirty", sources)
 
-    def _days_where(self, condition: str, doors: Sequence[str]) -> list[date]:
+    def _days_where(self, condition: str, sources: Sequence[str]) -> list[date]:
         with self.database.connection() as connection:
             rows = connection.execute(
-                f"""SELECT DISTINCT call_date FROM copilot_ops.calls WHERE door = ANY(%s) AND ({condition})
+                f"""SELECT DISTINCT call_date FROM copilot_ops.calls WHERE source = ANY(%s) AND ({condition})
                 ORDER BY call_date DESC""",
-                (list(doors),),
+                (list(sources),),
             ).fetchall()
         return [row[0] for row in rows]
 
@@ -282,11 +281,11 @@ class CallLedger:
         with self.database.connection() as connection:
             row = connection.execute(
                 """SELECT call_id, calls.call_date, started_at, readiness,
-                  held_version IS NOT DISTINCT FROM version AND gone_at IS NULL,
-                  NOT is_dirty AND coalesce(tabulated_at >= stored_at, false),
+                  fetched_version IS NOT DISTINCT FROM version AND removed_at IS NULL,
+                  NOT is_dirty AND coalesce(loaded_at >= stored_at, false),
                   (SELECT count(*) FROM copilot_ops.semarize_runs AS runs WHERE runs.call_id = calls.call_id
                     AND runs.finished_at IS NOT NULL)
-                FROM copilot_ops.calls LEFT JOIN copilot_ops.days USING (call_date) WHERE call_id = %s""",
+                FROM copilot_ops.calls LEFT JOIN copilot_ops.partitions USING (call_date) WHERE call_id = %s""",
                 (call_id,),
             ).fetchone()
         if row is None:
@@ -294,13 +293,13 @@ class CallLedger:
         name, day, started_at, readiness, *facts = row
         return KnownCall(name, day, started_at, Readiness(readiness), *facts)
 
-    def due_for_a_look(self, most_looks: int, limit: int) -> list[tuple[str, int]]:
-        """Calls that were not ready and may be by now: (id, looks so far), the longest waiting first."""
+    def due_for_attempt(self, max_attempts: int, limit: int) -> list[tuple[str, int]]:
+        """Calls that were not ready and may be by now: (id, attempts so far), the longest waiting first."""
         with self.database.connection() as connection:
             rows = connection.execute(
-                """SELECT call_id, looks FROM copilot_ops.calls
-                WHERE readiness IN ('pending', 'unknown') AND gone_at IS NULL AND next_look_at <= now()
-                  AND started_at <= now() AND looks < %s ORDER BY next_look_at LIMIT %s""",
-                (most_looks, limit),
+                """SELECT call_id, attempts FROM copilot_ops.calls
+                WHERE readiness IN ('pending', 'unknown') AND removed_at IS NULL AND next_attempt_at <= now()
+                  AND started_at <= now() AND attempts < %s ORDER BY next_attempt_at LIMIT %s""",
+                (max_attempts, limit),
             ).fetchall()
         return [(str(row[0]), int(row[1])) for row in rows]

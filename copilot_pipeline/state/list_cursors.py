@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from copilot_pipeline.clients.clari.models import ListedCall
-from copilot_pipeline.state.calls import CallLedger
+from copilot_pipeline.state.calls import CallStore
 
 # A command that was killed goes on with its own listing for so long; later, the same command is a new order.
 ORDER_LASTS = timedelta(days=1)
@@ -19,55 +19,55 @@ ORDER_LASTS = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A window that is listed through a door."""
+    """A window that is listed through a source."""
 
-    door: str
+    source: str
     basis: str
     after: datetime
     before: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Cursor:
     """How far a listing has come."""
 
     began_at: datetime
     skip: int
     matched: int | None
-    is_cut: bool
+    is_split: bool
     is_complete: bool
 
 
-_KEY = "door = %(door)s AND basis = %(basis)s AND after = %(after)s AND before = %(before)s"
+_KEY = "source = %(source)s AND basis = %(basis)s AND after = %(after)s AND before = %(before)s"
 
 
-class Listings:
+class ListCursors:
     """Listings under way, and days that were listed. Every method is one transaction."""
 
-    def __init__(self, calls: CallLedger) -> None:
+    def __init__(self, calls: CallStore) -> None:
         self._database = calls.database
         self._calls = calls
 
-    def place(self, listing: Listing, since: datetime) -> Place:
+    def place(self, listing: Listing, since: datetime) -> Cursor:
         """Where a listing that began since then goes on. An older one begins anew, as one that never began does."""
         with self._database.transaction() as connection:
             connection.execute(
-                f"DELETE FROM copilot_ops.listings WHERE {_KEY} AND began_at < %(since)s",
+                f"DELETE FROM copilot_ops.list_cursors WHERE {_KEY} AND began_at < %(since)s",
                 {**_values(listing), "since": since},
             )
             connection.execute(
-                """INSERT INTO copilot_ops.listings (door, basis, after, before, skip, began_at)
-                VALUES (%(door)s, %(basis)s, %(after)s, %(before)s, 0, clock_timestamp())
-                ON CONFLICT (door, basis, after, before) DO NOTHING""",
+                """INSERT INTO copilot_ops.list_cursors (source, basis, after, before, skip, began_at)
+                VALUES (%(source)s, %(basis)s, %(after)s, %(before)s, 0, clock_timestamp())
+                ON CONFLICT (source, basis, after, before) DO NOTHING""",
                 _values(listing),
             )
             row = connection.execute(
-                f"SELECT began_at, skip, matched, is_cut, is_complete FROM copilot_ops.listings WHERE {_KEY}",
+                f"SELECT began_at, skip, matched, is_split, is_complete FROM copilot_ops.list_cursors WHERE {_KEY}",
                 _values(listing),
             ).fetchone()
         if row is None:
             raise RuntimeError("a row that was just written is not there")
-        return Place(*row)
+        return Cursor(*row)
 
     def record_page(
         self,
@@ -83,13 +83,14 @@ class Listings:
         `unreadable` calls were shown as well, so they are not gone.
         """
         with self._database.transaction() as connection:
-            self._calls.record(connection, list({call.call_id: call for call in calls}.values()), listing.door)
+            self._calls.record(connection, list({call.call_id: call for call in calls}.values()), listing.source)
             connection.execute(
                 "UPDATE copilot_ops.calls SET seen_at = statement_timestamp() WHERE call_id = ANY(%s)",
                 (sorted(unreadable),),
             )
             connection.execute(
-                f"""UPDATE copilot_ops.listings SET skip = %(skip)s, matched = %(matched)s, is_complete = %(complete)s
+                f"""UPDATE copilot_ops.list_cursors
+                SET skip = %(skip)s, matched = %(matched)s, is_complete = %(complete)s
                 WHERE {_KEY}""",
                 {**_values(listing), "skip": next_skip or 0, "matched": matched, "complete": next_skip is None},
             )
@@ -97,7 +98,7 @@ class Listings:
     def cut(self, listing: Listing) -> None:
         """The window is too large: from here on it is listed in halves."""
         with self._database.connection() as connection:
-            connection.execute(f"UPDATE copilot_ops.listings SET is_cut = true WHERE {_KEY}", _values(listing))
+            connection.execute(f"UPDATE copilot_ops.list_cursors SET is_split = true WHERE {_KEY}", _values(listing))
 
     def finish(self, listing: Listing, days: Sequence[date], began_at: datetime) -> int:
         """All of the window has been shown: calls of these days that were not are gone. Returns how many are new.
@@ -106,29 +107,29 @@ class Listings:
         """
         with self._database.transaction() as connection:
             gone = connection.execute(
-                """UPDATE copilot_ops.calls SET gone_at = clock_timestamp(), is_dirty = true
+                """UPDATE copilot_ops.calls SET removed_at = clock_timestamp(), is_dirty = true
                 WHERE call_id IN (
                   SELECT call_id FROM copilot_ops.calls
-                  WHERE call_date = ANY(%s) AND seen_at < %s AND gone_at IS NULL ORDER BY call_id FOR UPDATE)""",
+                  WHERE call_date = ANY(%s) AND seen_at < %s AND removed_at IS NULL ORDER BY call_id FOR UPDATE)""",
                 (list(days), began_at),
             ).rowcount
             connection.execute(
-                """INSERT INTO copilot_ops.days (call_date, listed_at) SELECT unnest(%s::date[]), %s ORDER BY 1
-                ON CONFLICT (call_date) DO UPDATE SET listed_at = greatest(days.listed_at, excluded.listed_at)""",
+                """INSERT INTO copilot_ops.partitions (call_date, listed_at) SELECT unnest(%s::date[]), %s ORDER BY 1
+                ON CONFLICT (call_date) DO UPDATE SET listed_at = greatest(partitions.listed_at, excluded.listed_at)""",
                 (list(days), began_at),
             )
             connection.execute(
-                """DELETE FROM copilot_ops.listings
-                WHERE door = %(door)s AND basis = %(basis)s AND after >= %(after)s AND before <= %(before)s""",
+                """DELETE FROM copilot_ops.list_cursors
+                WHERE source = %(source)s AND basis = %(basis)s AND after >= %(after)s AND before <= %(before)s""",
                 _values(listing),
             )
         return gone
 
     def days_listed(self, days: Sequence[date], since: datetime) -> set[date]:
-        """Those of the days whose last complete listing, through whichever door, began since then."""
+        """Those of the days whose last complete listing, through whichever source, began since then."""
         with self._database.connection() as connection:
             rows = connection.execute(
-                "SELECT call_date FROM copilot_ops.days WHERE call_date = ANY(%s) AND listed_at >= %s",
+                "SELECT call_date FROM copilot_ops.partitions WHERE call_date = ANY(%s) AND listed_at >= %s",
                 (list(days), since),
             ).fetchall()
         return {row[0] for row in rows}
@@ -155,4 +156,4 @@ class Listings:
 
 
 def _values(listing: Listing) -> dict[str, object]:
-    return {"door": listing.door, "basis": listing.basis, "after": listing.after, "before": listing.before}
+    return {"source": listing.source, "basis": listing.basis, "after": listing.after, "before": listing.before}

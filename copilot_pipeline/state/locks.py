@@ -17,7 +17,7 @@ SCORING = 720_317
 RUNS = 720_318  # a run of Dagster's that somebody is working on
 
 
-class Claims:
+class AdvisoryLocks:
     """A connection that holds claims on calls. Leave the block, or die, and they are gone. Thread-safe."""
 
     def __init__(self, url: str, space: int = DETAILS) -> None:
@@ -25,7 +25,7 @@ class Claims:
         self._space = space
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
-    def __enter__(self) -> Claims:
+    def __enter__(self) -> AdvisoryLocks:
         self._connection = psycopg.connect(self._url, autocommit=True, application_name="copilot-pipeline claims")
         return self
 

@@ -14,7 +14,7 @@ from copilot_pipeline.state.bodies import pack, unpack
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerCall:
+class PartitionCall:
     """What storing a day needs to know of a call."""
 
     call_id: str
@@ -22,13 +22,13 @@ class LedgerCall:
     readiness: Readiness
     listed_at: datetime
     fetched_at: datetime | None
-    gone_at: datetime | None
+    removed_at: datetime | None
     stored_date: date | None
     quarantine_reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBody:
+class UnstoredBody:
     """A body in the ledger, not yet stored in the raw layer."""
 
     call_id: str
@@ -37,12 +37,12 @@ class HeldBody:
     body: bytes
 
 
-HeldId = tuple[str, str, datetime]  # call id, part, received at
+UnstoredKey = tuple[str, str, datetime]  # call id, part, received at
 # The first key of the two-part lock on a day's files: this pipeline's, and nobody else's locks.
 _DAY_SPACE = 720_312
 
 
-class Days:
+class PartitionStore:
     """Raw days and their tables. Every method is one transaction, unless it is given the connection of another one."""
 
     def __init__(self, database: Database) -> None:
@@ -56,7 +56,7 @@ class Days:
                     OR EXISTS (SELECT 1 FROM copilot_ops.calls
                       WHERE stored_date = %(day)s AND stored_date IS DISTINCT FROM call_date)
                     OR NOT EXISTS (
-                      SELECT 1 FROM copilot_ops.days WHERE call_date = %(day)s AND stored_at IS NOT NULL)""",
+                      SELECT 1 FROM copilot_ops.partitions WHERE call_date = %(day)s AND stored_at IS NOT NULL)""",
                 {"day": day},
             ).fetchone()
         return bool(row and row[0])
@@ -83,7 +83,7 @@ class Days:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def take_back(self, day: date, bodies: Sequence[HeldBody], call_ids: Sequence[str]) -> None:
+    def take_back(self, day: date, bodies: Sequence[UnstoredBody], call_ids: Sequence[str]) -> None:
         """Bodies of calls that moved away from a stored day return to the ledger, and that day becomes stale, as one.
 
         From here on the new day and the old one can be stored in any order, and a death between them loses nothing. A
@@ -106,22 +106,23 @@ class Days:
                     )
             if leaving:
                 connection.execute(
-                    """INSERT INTO copilot_ops.days (call_date, stored_at, lost_a_call) VALUES (%s, NULL, true)
-                    ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, lost_a_call = true""",
+                    """INSERT INTO copilot_ops.partitions (call_date, stored_at, is_stale) VALUES (%s, NULL, true)
+                    ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, is_stale = true""",
                     (day,),
                 )
 
-    def calls_of(self, day: date) -> list[LedgerCall]:
+    def calls_of(self, day: date) -> list[PartitionCall]:
         """The calls of a day, by id."""
         with self.database.connection() as connection:
             rows = connection.execute(
-                """SELECT call_id, status_raw, readiness, listed_at, fetched_at, gone_at, stored_date, quarantine_reason
+                """SELECT call_id, status_raw, readiness, listed_at, fetched_at, removed_at, stored_date,
+                  quarantine_reason
                 FROM copilot_ops.calls WHERE call_date = %s ORDER BY call_id COLLATE "C" """,
                 (day,),
             ).fetchall()
-        return [LedgerCall(row[0], row[1], Readiness(row[2]), *row[3:]) for row in rows]
+        return [PartitionCall(row[0], row[1], Readiness(row[2]), *row[3:]) for row in rows]
 
-    def held_bodies(self, call_ids: Sequence[str]) -> Iterator[HeldBody]:
+    def held_bodies(self, call_ids: Sequence[str]) -> Iterator[UnstoredBody]:
         """Bodies received and not yet stored."""
         with self.database.connection() as connection:
             rows = connection.execute(
@@ -129,7 +130,7 @@ class Days:
                 (list(call_ids),),
             ).fetchall()
         for call_id, part, received_at, body in rows:
-            yield HeldBody(call_id, part, received_at, unpack(body))
+            yield UnstoredBody(call_id, part, received_at, unpack(body))
 
     def begin_storing(self, day: date) -> None:
         """The raw file of the day is about to be replaced: until `mark_stored`, nobody knows what it holds.
@@ -137,9 +138,11 @@ class Days:
         A death in between leaves a day that is written again, even if all its calls move away before that.
         """
         with self.database.connection() as connection:
-            connection.execute("UPDATE copilot_ops.days SET stored_at = NULL WHERE call_date = %s", (day,))
+            connection.execute("UPDATE copilot_ops.partitions SET stored_at = NULL WHERE call_date = %s", (day,))
 
-    def mark_stored(self, day: date, calls: Sequence[LedgerCall], held: Sequence[HeldId], as_of: datetime) -> None:
+    def mark_stored(
+        self, day: date, calls: Sequence[PartitionCall], held: Sequence[UnstoredKey], as_of: datetime
+    ) -> None:
         """The raw file of the day holds these calls and these bodies: exactly those bodies may leave the ledger.
 
         A call that changed while the file was written stays dirty, and the body that arrived meanwhile stays. One that
@@ -160,22 +163,22 @@ class Days:
             )
             connection.execute(
                 """UPDATE copilot_ops.calls AS known SET stored_date = %s, is_dirty =
-                    (known.listed_at, known.fetched_at, known.gone_at)
-                      IS DISTINCT FROM (stored.listed_at, stored.fetched_at, stored.gone_at)
+                    (known.listed_at, known.fetched_at, known.removed_at)
+                      IS DISTINCT FROM (stored.listed_at, stored.fetched_at, stored.removed_at)
                 FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
-                  AS stored (call_id, listed_at, fetched_at, gone_at)
+                  AS stored (call_id, listed_at, fetched_at, removed_at)
                 WHERE known.call_id = stored.call_id AND known.call_date = %s""",
                 (
                     day,
                     [call.call_id for call in calls],
                     [call.listed_at for call in calls],
                     [call.fetched_at for call in calls],
-                    [call.gone_at for call in calls],
+                    [call.removed_at for call in calls],
                     day,
                 ),
             )
             connection.execute(
-                """INSERT INTO copilot_ops.days (call_date, stored_at, calls) VALUES (%s, %s, %s)
+                """INSERT INTO copilot_ops.partitions (call_date, stored_at, calls) VALUES (%s, %s, %s)
                 ON CONFLICT (call_date) DO UPDATE SET stored_at = excluded.stored_at, calls = excluded.calls""",
                 (day, None if moved else as_of, len(calls)),
             )
@@ -198,7 +201,7 @@ class Days:
         """Days whose tables still show a call that moved away."""
         with self.database.connection() as connection:
             rows = connection.execute(
-                "SELECT call_date FROM copilot_ops.days WHERE lost_a_call ORDER BY call_date DESC"
+                "SELECT call_date FROM copilot_ops.partitions WHERE is_stale ORDER BY call_date DESC"
             ).fetchall()
         return [row[0] for row in rows]
 
@@ -206,21 +209,21 @@ class Days:
         """Days whose call tables were made anew after their score tables; newest first."""
         with self.database.connection() as connection:
             rows = connection.execute(
-                "SELECT call_date FROM copilot_ops.days WHERE scored_at < tabulated_at ORDER BY call_date DESC"
+                "SELECT call_date FROM copilot_ops.partitions WHERE scored_at < loaded_at ORDER BY call_date DESC"
             ).fetchall()
         return [row[0] for row in rows]
 
     def mark_tabulated(self, connection: Connection, day: date) -> None:
         """The tables of the day are made anew; part of the transaction that loads them."""
         connection.execute(
-            "UPDATE copilot_ops.days SET lost_a_call = false, tabulated_at = clock_timestamp() WHERE call_date = %s",
+            "UPDATE copilot_ops.partitions SET is_stale = false, loaded_at = clock_timestamp() WHERE call_date = %s",
             (day,),
         )
 
     def mark_scored(self, connection: Connection, day: date) -> None:
         """The score tables of the day are made anew; part of the transaction that loads them."""
         connection.execute(
-            """INSERT INTO copilot_ops.days (call_date, scored_at) VALUES (%s, clock_timestamp())
+            """INSERT INTO copilot_ops.partitions (call_date, scored_at) VALUES (%s, clock_timestamp())
             ON CONFLICT (call_date) DO UPDATE SET scored_at = excluded.scored_at""",
             (day,),
         )

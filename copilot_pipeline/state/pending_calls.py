@@ -1,4 +1,4 @@
-"""Arrivals: calls on their way from a door to their scores.
+"""Arrivals: calls on their way from a source to their scores.
 
 A row stands from the transaction that brings a call in until its scores are in the tables. A run that is killed
 anywhere in between leaves its rows to the next one, which takes them up where they are.
@@ -20,7 +20,7 @@ DAYS_OF_PATIENCE = 1  # a run that Semarize has not ended by then is collected w
 TABLES_ONLY = ""  # in place of a call's id
 
 
-class Arrivals:
+class PendingCalls:
     """All calls on their way. Every method is one transaction, unless it is given the connection of another one."""
 
     def __init__(self, database: Database) -> None:
@@ -28,7 +28,7 @@ class Arrivals:
 
     def begin(self, calls: Mapping[str, date], *, connection: Connection | None = None) -> None:
         """These calls are on their way; those that were already stay as they are."""
-        statement = """INSERT INTO copilot_ops.arrivals (call_date, call_id)
+        statement = """INSERT INTO copilot_ops.pending_calls (call_date, call_id)
         SELECT * FROM unnest(%s::date[], %s::text[]) AS new (call_date, call_id) ORDER BY 1, 2 ON CONFLICT DO NOTHING"""
         values = (list(calls.values()), list(calls))
         if connection is not None:
@@ -46,7 +46,7 @@ class Arrivals:
         """Everything on its way, by day."""
         with self._database.connection() as connection:
             rows = connection.execute(
-                "UPDATE copilot_ops.arrivals SET tried_at = clock_timestamp() RETURNING call_date, call_id"
+                "UPDATE copilot_ops.pending_calls SET claimed_at = clock_timestamp() RETURNING call_date, call_id"
             ).fetchall()
         return _by_day(rows)
 
@@ -54,8 +54,8 @@ class Arrivals:
         """Days of what a run that died, or failed, did not bring to its end; newest first."""
         with self._database.connection() as connection:
             rows = connection.execute(
-                """SELECT DISTINCT call_date FROM copilot_ops.arrivals
-                WHERE tried_at < now() - make_interval(mins => %s) ORDER BY 1 DESC""",
+                """SELECT DISTINCT call_date FROM copilot_ops.pending_calls
+                WHERE claimed_at < now() - make_interval(mins => %s) ORDER BY 1 DESC""",
                 (TRY_AGAIN_MINUTES,),
             ).fetchall()
         return [row[0] for row in rows]
@@ -64,7 +64,7 @@ class Arrivals:
         """These calls are through, and so are the tables of their day."""
         with self._database.connection() as connection:
             connection.execute(
-                "DELETE FROM copilot_ops.arrivals WHERE call_date = %s AND call_id = ANY(%s)",
+                "DELETE FROM copilot_ops.pending_calls WHERE call_date = %s AND call_id = ANY(%s)",
                 (day, [TABLES_ONLY, *call_ids]),
             )
 
@@ -80,7 +80,7 @@ class Arrivals:
                 JOIN unnest(%s::text[], %s::text[]) AS kits (kit, kit_reference) USING (kit, kit_reference)
                 JOIN copilot.transcripts USING (call_id, transcript_hash)
                 WHERE status IN ('wanted', 'queued', 'running', 'unknown')
-                  AND coalesce(next_look_at, requested_at + make_interval(mins => %s)) < now()
+                  AND coalesce(next_attempt_at, requested_at + make_interval(mins => %s)) < now()
                   AND requested_at > now() - make_interval(days => %s)""",
                 (list(kits), list(kits.values()), MINUTES_OF_PATIENCE, DAYS_OF_PATIENCE),
             ).fetchall()

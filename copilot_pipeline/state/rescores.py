@@ -88,7 +88,7 @@ class Rescores:
             )
             connection.execute(
                 f"""UPDATE copilot_ops.semarize_runs AS old SET rescore_id = %(order)s, status = 'wanted',
-                  idempotency_key = '', next_look_at = NULL, run_id = NULL, kit_version_id = NULL,
+                  idempotency_key = '', next_attempt_at = NULL, run_id = NULL, kit_version_id = NULL,
                   requested_at = now(), created_at = NULL, finished_at = NULL,
                   duration_ms = NULL, error_code = NULL, error_message = NULL, answer = NULL
                 FROM (SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash {_CURRENT}) AS again

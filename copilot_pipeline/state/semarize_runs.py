@@ -20,7 +20,7 @@ OPEN_STATUSES = ("wanted", "queued", "running", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class RunWish:
+class RunRequestRow:
     """A run that should exist."""
 
     call_id: str
@@ -32,7 +32,7 @@ class RunWish:
 
 
 @dataclass(frozen=True, slots=True)
-class PaidRun:
+class SemarizeRun:
     """A run as the ledger knows it."""
 
     call_id: str
@@ -74,20 +74,20 @@ WHERE known.call_date <> excluded.call_date OR known.idempotency_key = ''
 """
 
 
-class RunLedger:
+class SemarizeRunStore:
     """All runs. Every method is one transaction, and these commits wait for the disk: a run costs money."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def intend(self, wishes: Sequence[RunWish]) -> list[PaidRun]:
+    def intend(self, wishes: Sequence[RunRequestRow]) -> list[SemarizeRun]:
         """Writes the intents that are new, and returns the runs that are not at their end, in the order of the wishes.
 
         The first key of a run stays: it may have been sent. Scoring again takes the key of today, with its order.
         """
         if not wishes:
             return []
-        names = [field.name for field in fields(RunWish)]
+        names = [field.name for field in fields(RunRequestRow)]
         values = {name: [getattr(wish, name) for wish in wishes] for name in names}
         with self._database.transaction() as connection:
             # Sorted, so that two processes never wait for each other. Nothing is written where nothing changes.
@@ -103,11 +103,11 @@ class RunLedger:
             ).fetchall()
         return [_run(row) for row in rows]
 
-    def put_off(self, run: PaidRun) -> None:
+    def put_off(self, run: SemarizeRun) -> None:
         """It is not at its end yet: looked at again by itself, later and later."""
         self._update(
             run,
-            """next_look_at = now()
+            """next_attempt_at = now()
               + least(interval '6 hours', greatest(interval '5 minutes', (now() - requested_at) / 2))""",
             (),
         )
@@ -120,7 +120,7 @@ class RunLedger:
             ).fetchall()
         return {str(row[0]) for row in rows}
 
-    def look(self, run: PaidRun) -> PaidRun:
+    def look(self, run: SemarizeRun) -> SemarizeRun:
         """The run as it stands now: another process may have asked for it since."""
         with self._database.connection() as connection:
             row = connection.execute(
@@ -130,13 +130,13 @@ class RunLedger:
             ).fetchone()
         return _run(row) if row is not None else run
 
-    def created(self, run: PaidRun, run_id: str, status: str) -> None:
+    def created(self, run: SemarizeRun, run_id: str, status: str) -> None:
         """Semarize answered with a run."""
         self._update(run, "run_id = %s, status = %s, created_at = coalesce(created_at, now())", (run_id, status))
 
     def ended(
         self,
-        run: PaidRun,
+        run: SemarizeRun,
         *,
         run_id: str,
         status: str,
@@ -154,13 +154,13 @@ class RunLedger:
             (run_id, status, kit_version_id, duration_ms, error_code, error_message, pack(answer)),
         )
 
-    def refused(self, run: PaidRun, code: str | None, message: str) -> None:
+    def refused(self, run: SemarizeRun, code: str | None, message: str) -> None:
         """Semarize refuses the request for good; it is not sent again."""
         self._update(
             run, "status = 'refused', error_code = %s, error_message = %s, finished_at = now()", (code, message)
         )
 
-    def _update(self, run: PaidRun, assignments: str, values: tuple[object, ...]) -> None:
+    def _update(self, run: SemarizeRun, assignments: str, values: tuple[object, ...]) -> None:
         """Changes the run, unless it was ordered anew since: the answer to a former run is no answer to the new one."""
         with self._database.connection() as connection:
             connection.execute(
@@ -194,7 +194,7 @@ class RunLedger:
                 ([row[0] for row in lost],),
             )
 
-    def runs_for(self, kit: str, kit_reference: str, transcripts: Sequence[tuple[str, str]]) -> list[PaidRun]:
+    def runs_for(self, kit: str, kit_reference: str, transcripts: Sequence[tuple[str, str]]) -> list[SemarizeRun]:
         """The runs that answer these (call_id, transcript_hash) pairs for a kit, by call id."""
         with self._database.connection() as connection:
             rows = connection.execute(
@@ -206,6 +206,6 @@ class RunLedger:
         return [_run(row) for row in rows]
 
 
-def _run(row: tuple[Any, ...]) -> PaidRun:
+def _run(row: tuple[Any, ...]) -> SemarizeRun:
     values = (*row[:14], unpack(row[14]) if row[14] is not None else None, row[15])
-    return PaidRun(*values)
+    return SemarizeRun(*values)

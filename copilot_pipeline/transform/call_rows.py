@@ -33,11 +33,11 @@ class CallRows:
         people: Sequence[Participant],
         *,
         fetched_at: datetime | None,
-        gone_at: datetime | None,
+        removed_at: datetime | None,
     ) -> None:
         """Adds one call. `transcript` is None where the call has none (not ready, no content, set aside)."""
         self.call_ids.append(record.call_id)
-        self._calls.append(self._call(record, transcript, people, fetched_at, gone_at))
+        self._calls.append(self._call(record, transcript, people, fetched_at, removed_at))
         # A participant's fields are the table's columns, but for the partition in third place.
         self._participants.extend((*person[:2], self._day, *person[2:]) for person in people)
         if transcript is None:
@@ -81,7 +81,7 @@ class CallRows:
         transcript: Transcript | None,
         people: Sequence[Participant],
         fetched_at: datetime | None,
-        gone_at: datetime | None,
+        removed_at: datetime | None,
     ) -> Row:
         ours = transcript.metrics if transcript is not None else None
         vendor, crm, summary = record.analytics, record.crm, record.summary
@@ -136,7 +136,7 @@ class CallRows:
             list(crm.contact_ids),
             transcript is not None,
             fetched_at,
-            gone_at,
+            removed_at,
         )
 
 

@@ -86,7 +86,7 @@ def test_no_rows_are_no_rows(command: Command, form: str) -> None:
         "INSERT INTO copilot_ops.notes VALUES ('a', 'b') RETURNING name",
         "WITH gone AS (DELETE FROM copilot_ops.notes RETURNING 1) SELECT * FROM gone",
         "DO $$ BEGIN DELETE FROM copilot_ops.notes; END $$",
-        "SELECT copilot_ops.take_slot('clari', 'x', 1, 1, 0, 1)",
+        "SELECT copilot_ops.acquire_slot('clari', 'x', 1, 1, 0, 1)",
         "VACUUM copilot.calls",
         "COMMIT; DELETE FROM copilot_ops.notes",
         "ROLLBACK; BEGIN; DELETE FROM copilot_ops.notes; COMMIT",

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot_pipeline.clients.http import HttpCaller, RetryPolicy, machine_code, retry_after
+from copilot_pipeline.clients.http import HttpClient, RetryPolicy, machine_code, retry_after
 from copilot_pipeline.errors import (
-    BudgetSpent,
     CredentialsRefused,
     NotFound,
     PipelineError,
+    QuotaExhausted,
     RequestRefused,
     TemporaryFailure,
 )
@@ -39,7 +39,7 @@ class Gatekeeper:
 
     def enter(self, units: int) -> None:
         if self.spent_at is not None and len(self.entered) >= self.spent_at:
-            raise BudgetSpent("spent", resets_at=datetime(2026, 11, 22, tzinfo=UTC))
+            raise QuotaExhausted("spent", resets_at=datetime(2026, 11, 22, tzinfo=UTC))
         self.entered.append(units)
 
     def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
@@ -50,7 +50,7 @@ class Gatekeeper:
 class Talk:
     """A caller, its server, and the waits between its attempts."""
 
-    caller: HttpCaller
+    caller: HttpClient
     service: Service
     waits: list[float]
 
@@ -60,7 +60,7 @@ def talking(*replies: Reply, policy: RetryPolicy | None = None, gate: Gatekeeper
     """A caller of a server that gives these answers in turn. Waits are noted, not waited."""
     waits: list[float] = []
     with serving(in_turn(*replies)) as service:
-        caller = HttpCaller(
+        caller = HttpClient(
             "Service",
             service.url,
             {"Authorization": f"Bearer {SECRET}"},
@@ -159,7 +159,7 @@ def test_how_often_a_429_is_too_often_is_for_the_gate_to_say() -> None:
     """With a gate, refusals are no attempts: a single worker insists until the gate closes."""
     gate = Gatekeeper(spent_at=9)
     with talking(Reply(429), gate=gate, policy=RetryPolicy(attempts=3)) as talk:
-        with pytest.raises(BudgetSpent):
+        with pytest.raises(QuotaExhausted):
             talk.caller.call("GET", "/things")
         assert len(gate.throttles) == 9
 
@@ -168,7 +168,7 @@ def test_every_attempt_passes_the_gate() -> None:
     """An attempt is a request like any other; where the week ends between two, the second is not sent."""
     gate = Gatekeeper(spent_at=2)
     with talking(Reply(500), gate=gate) as talk:
-        with pytest.raises(BudgetSpent):
+        with pytest.raises(QuotaExhausted):
             talk.caller.call("GET", "/things")
         assert len(talk.service.asked) == 2
 
@@ -185,7 +185,7 @@ def test_a_status_may_be_left_to_the_caller() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        Reply(200, b'{"half": ', is_cut=True),
+        Reply(200, b'{"half": ', is_split=True),
         Reply(200, b"this is not gzip at all", {"Content-Encoding": "gzip"}),
     ],
     ids=["cut", "no gzip"],
@@ -202,7 +202,7 @@ def test_a_server_that_is_not_there_is_a_temporary_failure() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     waits: list[float] = []
-    caller = HttpCaller("Service", f"http://127.0.0.1:{port}", {}, policy=RetryPolicy(attempts=2), sleep=waits.append)
+    caller = HttpClient("Service", f"http://127.0.0.1:{port}", {}, policy=RetryPolicy(attempts=2), sleep=waits.append)
     with pytest.raises(TemporaryFailure, match=r"Service: GET /things: nothing listens at this address"):
         caller.call("GET", "/things")
     assert len(waits) == 1
@@ -231,7 +231,7 @@ def test_no_error_tells_a_secret(status: int, body: bytes) -> None:
 
 def test_a_host_that_dns_does_not_know_is_named_as_such() -> None:
     """A wrong address is told from a server that is down."""
-    caller = HttpCaller("Service", "http://no-such-host.invalid", {}, policy=RetryPolicy(attempts=1))
+    caller = HttpClient("Service", "http://no-such-host.invalid", {}, policy=RetryPolicy(attempts=1))
     with pytest.raises(TemporaryFailure, match="the name of the host is not known"):
         caller.call("GET", "/things")
     caller.close()
@@ -239,7 +239,7 @@ def test_a_host_that_dns_does_not_know_is_named_as_such() -> None:
 
 def test_a_transport_error_tells_no_address() -> None:
     """The library's own text may quote the address with its query: it is not chained to ours."""
-    caller = HttpCaller("Service", "http://127.0.0.1:1", {}, policy=RetryPolicy(attempts=1))
+    caller = HttpClient("Service", "http://127.0.0.1:1", {}, policy=RetryPolicy(attempts=1))
     with pytest.raises(TemporaryFailure) as caught:
         caller.call("GET", "/things", params=(("email", SPOKEN),))
     assert caught.value.__cause__ is None

@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from copilot_pipeline.clients.rate_limiter import SharedGate, week_of
-from copilot_pipeline.errors import BudgetSpent
+from copilot_pipeline.clients.rate_limiter import RateLimiter, week_of
+from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.postgres import Database
 
 pytestmark = pytest.mark.alone
@@ -22,9 +22,9 @@ _WORKER = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.clients.rate_limiter import SharedGate
+from copilot_pipeline.clients.rate_limiter import RateLimiter
 url, rate, until = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
-gate = SharedGate(Database(url), requests_per_second=rate, requests_per_week=100_000, door="test")
+gate = RateLimiter(Database(url), requests_per_second=rate, requests_per_week=100_000, source="test")
 def work(_):
     sent = []
     while time.time() < until:
@@ -38,9 +38,9 @@ with ThreadPoolExecutor(3) as pool:
 """
 
 
-def gate(database: Database, *, rate: float = 0, week: int = 100_000, door: str = "test") -> SharedGate:
+def gate(database: Database, *, rate: float = 0, week: int = 100_000, source: str = "test") -> RateLimiter:
     """A gate."""
-    return SharedGate(database, requests_per_second=rate, requests_per_week=week, door=door)
+    return RateLimiter(database, requests_per_second=rate, requests_per_week=week, source=source)
 
 
 def test_four_processes_share_one_pace(database: Database) -> None:
@@ -63,12 +63,12 @@ def test_four_processes_share_one_pace(database: Database) -> None:
 
 
 def test_each_request_is_counted_by_its_door(database: Database) -> None:
-    """The week knows how many requests went through which door."""
+    """The week knows how many requests went through which source."""
     for _ in range(3):
-        gate(database, door="run").enter(1)
-    gate(database, door="schedule").enter(2)
+        gate(database, source="run").enter(1)
+    gate(database, source="schedule").enter(2)
     week = gate(database).week()
-    assert week.by_door == {"run": 3, "schedule": 2}
+    assert week.by_source == {"run": 3, "schedule": 2}
     assert week.used == 5
 
 
@@ -77,7 +77,7 @@ def test_the_budget_is_never_exceeded(database: Database) -> None:
     tight = gate(database, week=3)
     for _ in range(3):
         tight.enter(1)
-    with pytest.raises(BudgetSpent) as caught:
+    with pytest.raises(QuotaExhausted) as caught:
         tight.enter(1)
     assert caught.value.resets_at == week_of(datetime.now(UTC))[1]
     assert tight.week().used == 3
@@ -85,10 +85,10 @@ def test_the_budget_is_never_exceeded(database: Database) -> None:
 
 def test_the_servers_word_closes_the_week_for_all(database: Database) -> None:
     """After one answer that the week is spent no process sends another request."""
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(QuotaExhausted):
         gate(database).throttled(None, "Limit Exceeded")
-    with pytest.raises(BudgetSpent):
-        gate(database, door="other").enter(1)
+    with pytest.raises(QuotaExhausted):
+        gate(database, source="other").enter(1)
 
 
 class Clock:
@@ -144,11 +144,11 @@ def test_nobody_sends_at_the_turn_of_the_week(clock: Clock, seconds: int, waits:
     """Ten seconds on either side a request waits, and is counted in the week in which it is sent."""
     there = clock.set(TURN + timedelta(seconds=seconds))
     slept: list[float] = []
-    shared = SharedGate(
+    shared = RateLimiter(
         there,
         requests_per_second=9,
         requests_per_week=5,
-        door="test",
+        source="test",
         sleep=slept.append,
         monotonic=lambda: 0.0,
     )
@@ -163,7 +163,7 @@ def test_a_new_week_is_a_new_budget(clock: Clock) -> None:
     """What was spent on Saturday is there again on Sunday, by the clock of the database."""
     saturday = gate(clock.set(TURN - timedelta(hours=1)), week=1)
     saturday.enter(1)
-    with pytest.raises(BudgetSpent) as caught:
+    with pytest.raises(QuotaExhausted) as caught:
         saturday.enter(1)
     assert caught.value.resets_at == TURN
     sunday = gate(clock.set(TURN + timedelta(minutes=1)), week=1)
@@ -192,14 +192,14 @@ def test_one_refusal_does_not_stop_it_for_a_week(clock: Clock) -> None:
     """An hour after the server said that the week is spent, one request tries again: refused, the gate closes for
     another hour, whatever the words; answered, it is open."""
     now = TURN + timedelta(days=3)
-    with pytest.raises(BudgetSpent, match="uses the same key"):
+    with pytest.raises(QuotaExhausted, match="uses the same key"):
         gate(clock.set(now)).throttled(None, "Limit Exceeded")
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(QuotaExhausted):
         gate(clock.set(now + timedelta(minutes=59))).enter(1)
     later = gate(clock.set(now + timedelta(minutes=61)))
     assert later.week().is_in_doubt
     later.enter(1)
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(QuotaExhausted):
         later.throttled(None, "Too Many Requests")
     much_later = gate(clock.set(now + timedelta(minutes=130)))
     much_later.enter(1)
@@ -212,7 +212,7 @@ def test_one_refusal_does_not_stop_it_for_a_week(clock: Clock) -> None:
 def test_the_server_is_never_believed_beyond_the_turn(clock: Clock) -> None:
     """A server whose clock is behind says on Sunday what was so on Saturday: nobody waits for a week, nor longer than
     until the turn."""
-    with pytest.raises(BudgetSpent) as caught:
+    with pytest.raises(QuotaExhausted) as caught:
         gate(clock.set(TURN - timedelta(minutes=5))).throttled(None, "Limit Exceeded")
     assert caught.value.resets_at == TURN
 
@@ -222,24 +222,24 @@ def test_refusals_that_do_not_end_are_somebody_elses(database: Database) -> None
     alone = gate(database)
     for _ in range(11):
         alone.throttled(0.01, "Too Many Requests")
-    with pytest.raises(BudgetSpent, match="somebody else uses the same key"):
+    with pytest.raises(QuotaExhausted, match="somebody else uses the same key"):
         alone.throttled(0.01, "Too Many Requests")
     assert alone.week().closed_because == "foreign"
 
 
 def test_a_long_wait_is_not_slept_through(database: Database) -> None:
     """A server that asks for an hour gets it, with everybody in the queue and none asleep in a run."""
-    with pytest.raises(BudgetSpent, match="asks not to be asked"):
+    with pytest.raises(QuotaExhausted, match="asks not to be asked"):
         gate(database).throttled(3600, None)
-    with pytest.raises(BudgetSpent):
-        gate(database, door="other").enter(1)
+    with pytest.raises(QuotaExhausted):
+        gate(database, source="other").enter(1)
 
 
 def test_a_429_makes_everybody_pause(database: Database) -> None:
     """After a 429 with a wait, the next request of any process leaves no earlier than that."""
     gate(database).throttled(0.4, None)
     began = time.monotonic()
-    gate(database, door="other").enter(1)
+    gate(database, source="other").enter(1)
     assert time.monotonic() - began >= 0.35
 
 

@@ -35,7 +35,7 @@ def runtime(database: Database, home: Path, refusing: str) -> Iterator[Runtime]:
         clari_copilot_api_password="password",
         clari_copilot_base_url=refusing,
     )
-    opened = Runtime(settings, door="test")
+    opened = Runtime(settings, source="test")
     yield opened
     opened.close()
 

@@ -28,7 +28,7 @@ def scored(database: Database, home: Path) -> Iterator[Runtime]:
     settings = load_settings(
         copilot_pipeline_database_url=database.url, copilot_pipeline_home=home, copilot_pipeline_config=str(config)
     )
-    runtime = Runtime(settings, door="test")
+    runtime = Runtime(settings, source="test")
     yield runtime
     runtime.close()
 

@@ -13,12 +13,12 @@ from dagster._core.launcher.base import WorkerStatus
 
 from copilot_pipeline.defs.instance import SECONDS_TO_CLAIM, PipelineRunLauncher
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state.locks import RUNS, Claims
+from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
 
 def health(database: Database, *, started_ago: float, claimed: bool) -> WorkerStatus:
     """What the launcher says of a run."""
-    with dg.DagsterInstance.ephemeral() as instance, Claims(database.url, RUNS) as claims:
+    with dg.DagsterInstance.ephemeral() as instance, AdvisoryLocks(database.url, RUNS) as claims:
         run = instance.add_run(dg.DagsterRun("daily_calls", run_id="a-run"))
         instance.report_dagster_event(
             DagsterEvent(DagsterEventType.RUN_START.value, "daily_calls"),

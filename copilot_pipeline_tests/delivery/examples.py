@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from copilot_pipeline.config.routes import RouteSettings, SinkSettings
-from copilot_pipeline.delivery.dispatcher import Delivering
+from copilot_pipeline.delivery.dispatcher import Dispatcher
 from copilot_pipeline.delivery.model import BrickAnswer, KitRun, ScoredCall
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink
@@ -156,7 +156,7 @@ def delivering(
     *,
     build: Callable[[str], Any] | None = None,
     **options: Any,
-) -> Delivering:
+) -> Dispatcher:
     """Delivering to sinks that all live at one address."""
     makers: dict[str, Callable[[], Any]] = {
         "slack": lambda: SlackSink(f"{url}/services/T/B/secret"),
@@ -165,6 +165,6 @@ def delivering(
         "hubspot": lambda: HubspotSink(url, "token"),
     }
     kinds = {rule.sink_name: rule.sink.kind for rule in routes}
-    return Delivering(
+    return Dispatcher(
         database, routes, kinds, build or (lambda name: makers[kinds[name]]()), now=clock, sleep=clock.sleep, **options
     )

@@ -20,7 +20,7 @@ NOW = datetime.now(UTC)
 def offenders(name: str) -> tuple[bool, int]:
     """Whether the check passes, and how many rows it counts."""
     (check,) = [one for one in ALL_CHECKS if one.check_key.name == name]
-    with open_runtime(door="ui") as runtime:
+    with open_runtime(source="ui") as runtime:
         result = check(runtime=runtime)
     return result.passed, result.metadata["offending_rows"].value
 

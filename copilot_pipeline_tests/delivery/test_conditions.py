@@ -16,9 +16,9 @@ from copilot_pipeline.delivery.model import ScoredCall
 from copilot_pipeline_tests.delivery.examples import KIT, scored
 
 
-def truth_of(condition: ConditionSettings, call: ScoredCall) -> Truth:
+def evaluate(condition: ConditionSettings, call: ScoredCall) -> Truth:
     """The condition's truth for a call."""
-    return truth.truth_of(condition, lambda reference: answer_to(reference, call))
+    return truth.evaluate(condition, lambda reference: answer_to(reference, call))
 
 
 def condition(content: dict[str, Any]) -> ConditionSettings:
@@ -90,16 +90,16 @@ CONDITIONS = st.recursive(
 @given(CONDITIONS)
 def test_of_a_call_without_answers_nothing_is_ever_true(content: dict[str, Any]) -> None:
     """However conditions are put together, ignorance never fires a rule."""
-    assert truth_of(condition(content), scored({"a": None})) is None
+    assert evaluate(condition(content), scored({"a": None})) is None
 
 
 @given(CONDITIONS, st.dictionaries(NAMES, VALUES))
 def test_not_turns_truth_around_and_leaves_ignorance(content: dict[str, Any], bricks: dict[str, Any]) -> None:
     """`not` of true is false, of false is true, of unknown is unknown; twice is nothing."""
     call = scored(bricks)
-    truth = truth_of(condition(content), call)
-    assert truth_of(condition({"not": content}), call) is (None if truth is None else not truth)
-    assert truth_of(condition({"not": {"not": content}}), call) is truth
+    truth = evaluate(condition(content), call)
+    assert evaluate(condition({"not": content}), call) is (None if truth is None else not truth)
+    assert evaluate(condition({"not": {"not": content}}), call) is truth
 
 
 @given(CONDITIONS, st.dictionaries(NAMES, VALUES), NAMES, VALUES)
@@ -107,8 +107,8 @@ def test_learning_more_never_takes_a_truth_back(
     content: dict[str, Any], bricks: dict[str, Any], name: str, value: Any
 ) -> None:
     """An answer where there was none turns unknown into known, and changes nothing that was known."""
-    before = truth_of(condition(content), scored({**bricks, name: None}))
-    after = truth_of(condition(content), scored({**bricks, name: value}))
+    before = evaluate(condition(content), scored({**bricks, name: None}))
+    after = evaluate(condition(content), scored({**bricks, name: value}))
     assert before is None or before is after
 
 

@@ -21,9 +21,9 @@ SET = {
 }  # fmt: skip
 
 
-def look(door: str) -> list[str]:
-    """What a run through a door does with both services. Returns the failures that last."""
-    with open_runtime(door=door) as runtime:
+def look(source: str) -> list[str]:
+    """What a run through a source does with both services. Returns the failures that last."""
+    with open_runtime(source=source) as runtime:
         for opened in (runtime.clari, runtime.semarize):
             try:
                 with opened() as client:
@@ -49,7 +49,7 @@ def test_a_refused_key_is_told_of_once_and_when_it_is_accepted_again(
             monkeypatch.setenv(name, value)
         assert look("doctor") == []
         both = ["credentials of Clari Copilot", "credentials of Semarize"]
-        assert [look(door) for door in ("polling", "run", "webhook")] == [both, both, both]
+        assert [look(source) for source in ("polling", "run", "webhook")] == [both, both, both]
         refused.remove("clari")
         assert look("run") == ["credentials of Semarize"]
         refused.clear()

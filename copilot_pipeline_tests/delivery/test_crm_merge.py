@@ -118,7 +118,7 @@ def test_a_write_without_an_answer_is_not_taken_for_what_stands_there(database: 
 
     def swallow(asked: Asked) -> Reply:
         answered = crm(asked)
-        return answered if asked.path.endswith("/token") else Reply(200, answered.body, is_cut=True)
+        return answered if asked.path.endswith("/token") else Reply(200, answered.body, is_split=True)
 
     with serving(swallow) as server:
         add_call(database, "newer", {"deal_confidence": 9})

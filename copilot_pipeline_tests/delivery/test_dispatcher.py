@@ -94,7 +94,7 @@ class TestAlerts:
         """An answer cut off leaves it open: the message is uncertain until a person says."""
         add_call(database, "call-1", {"risk_flag": True})
         clock = Clock()
-        with serving(in_turn(Reply(200, b"ok", is_cut=True), OK)) as slack:
+        with serving(in_turn(Reply(200, b"ok", is_split=True), OK)) as slack:
             steps = delivering(database, slack.url, rules(RISK), clock)
             steps.enqueue([DAY])
             steps.send()
@@ -113,7 +113,7 @@ class TestAlerts:
 
         add_call(database, "call-1", {"risk_flag": True})
         clock = Clock()
-        with serving(in_turn(Reply(200, b"ok", is_cut=True), OK)) as slack:
+        with serving(in_turn(Reply(200, b"ok", is_split=True), OK)) as slack:
             steps = delivering(
                 database, slack.url, rules(RISK), clock, build=lambda _: SlackSink(slack.url, may_repeat=True),
                 may_repeat=frozenset({"slack"}),
@@ -370,7 +370,7 @@ class TestHooks:
     def test_a_repeat_carries_the_same_id_and_the_same_body(self, database: Database) -> None:
         """Without an answer the event is sent again, and the receiver can drop it; a new score is a new event."""
         add_call(database, "call-1", {"risk_flag": True})
-        with serving(in_turn(Reply(200, b"ok", is_cut=True), Reply(503), OK)) as hook:
+        with serving(in_turn(Reply(200, b"ok", is_split=True), Reply(503), OK)) as hook:
             steps = delivering(database, hook.url, rules(HOOK), Clock())
             steps.enqueue([DAY])
             steps.send(patience_seconds=100)

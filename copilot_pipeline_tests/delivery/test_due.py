@@ -79,7 +79,7 @@ def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
 
     def answer(asked: Asked) -> Reply:
         if is_down:
-            return Reply(200, b"", is_cut=True)
+            return Reply(200, b"", is_split=True)
         if asked.method == "POST":
             arrived.append(asked.body)
         return OK if asked.method == "POST" else Reply(405)

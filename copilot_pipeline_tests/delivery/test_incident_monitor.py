@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from copilot_pipeline.clients.rate_limiter import Week
-from copilot_pipeline.delivery.incident_monitor import Watching
+from copilot_pipeline.clients.rate_limiter import WeeklyQuota
+from copilot_pipeline.delivery.incident_monitor import IncidentMonitor
 from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import (
@@ -38,7 +38,7 @@ def test_a_sink_down_for_an_hour_is_told_once_a_day_and_when_it_is_back(database
     add_call(database, "call-1", {"deal_confidence": 1})
     with serving(lambda asked: OK if asked.path.startswith("/services/T") else crm(asked)) as server:
         steps = delivering(database, server.url, rules(OPPORTUNITY, RISK), clock)
-        watching = Watching(database, [("slack", "slack")], now=clock)
+        watching = IncidentMonitor(database, [("slack", "slack")], now=clock)
         steps.enqueue([DAY])
         told = []
         for _ in range(27 * 2):
@@ -68,7 +68,7 @@ def test_a_message_says_what_happened_and_what_to_do(database: Database) -> None
     clock = Clock()
     with serving(lambda _: OK) as server:
         steps = delivering(database, server.url, rules(RISK), clock)
-        watching = Watching(database, [("slack", "slack")], now=clock)
+        watching = IncidentMonitor(database, [("slack", "slack")], now=clock)
         assert watching.tell(Problem("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
         assert not watching.tell(Problem("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
         assert not watching.tell(Problem("daily run", "It failed again.", "Open it in the Dagster UI."))
@@ -85,10 +85,10 @@ def test_a_message_says_what_happened_and_what_to_do(database: Database) -> None
 
 def test_the_same_failure_after_its_end_is_a_new_one(database: Database) -> None:
     """Told again at once: it is another one."""
-    watching = Watching(database, [], now=Clock())
+    watching = IncidentMonitor(database, [], now=Clock())
     problem = Problem("daily run", "failed", "look")
     assert [watching.tell(problem), watching.over("daily run")] == [True, True]
-    moved = Watching(database, [], now=Clock(NOW + timedelta(minutes=1)))
+    moved = IncidentMonitor(database, [], now=Clock(NOW + timedelta(minutes=1)))
     assert moved.tell(problem)
 
 
@@ -99,14 +99,14 @@ def test_refused_credentials_and_uncertain_messages_are_failures(database: Datab
 
     def answer(asked: Asked) -> Reply:
         if asked.path.startswith("/services/T"):
-            return Reply(200, b"ok", is_cut=True)
+            return Reply(200, b"ok", is_split=True)
         return Reply(400, b'{"error": "invalid_client"}')
 
     with serving(answer) as server:
         steps = delivering(database, server.url, rules(RISK, OPPORTUNITY), clock)
         steps.enqueue([DAY])
         steps.send(patience_seconds=0)
-    found = {problem.name: problem for problem in Watching(database, [], now=clock).look()}
+    found = {problem.name: problem for problem in IncidentMonitor(database, [], now=clock).look()}
     assert set(found) == {"sink salesforce refuses the credentials", "sink slack has uncertain messages"}
     assert "invalid_client" in found["sink salesforce refuses the credentials"].what
 
@@ -115,7 +115,7 @@ def test_a_backlog_that_grows_is_told_and_one_that_shrinks_is_not(database: Data
     """Three hours in a row with more waiting; a smaller count ends it."""
     clock = Clock()
     steps = delivering(database, "http://unused", rules(RISK), clock)
-    watching = Watching(database, [], now=clock)
+    watching = IncidentMonitor(database, [], now=clock)
     seen = []
     for hour in range(4):
         for number in range(30):
@@ -134,7 +134,7 @@ def test_a_backlog_that_was_told_of_is_over_when_it_shrinks(database: Database) 
     """That it grows no further is no end of it, and no reason to be told anew when it does."""
     clock = Clock()
     steps = delivering(database, "http://unused", rules(RISK), clock)
-    watching = Watching(database, [], now=clock)
+    watching = IncidentMonitor(database, [], now=clock)
     seen = []
     for hour, more in enumerate([60, 10, 10, 0, 10, 0]):
         for number in range(more):
@@ -156,7 +156,7 @@ def test_a_sink_that_nothing_waits_for_is_no_failure(database: Database) -> None
     steps.enqueue([DAY])
     steps.send(patience_seconds=0)
     clock.move(hours=2)
-    watching = Watching(database, [], now=clock)
+    watching = IncidentMonitor(database, [], now=clock)
     assert [problem.name for problem in watching.look()] == ["sink slack is down"]
     with database.connection() as connection:
         connection.execute("UPDATE copilot_ops.outbox SET state = 'cancelled'")
@@ -166,10 +166,10 @@ def test_a_sink_that_nothing_waits_for_is_no_failure(database: Database) -> None
 def test_a_spent_budget_is_told_with_the_time_it_opens_again(database: Database) -> None:
     """Nothing to do but wait, and until when."""
     resets_at = datetime(2026, 3, 15, tzinfo=UTC)
-    spent = Week(DAY, resets_at, used=100, limit=100, by_door={})
-    watching = Watching(database, [], now=Clock())
+    spent = WeeklyQuota(DAY, resets_at, used=100, limit=100, by_source={})
+    watching = IncidentMonitor(database, [], now=Clock())
     (problem,) = watching.look(week=lambda: spent)
     assert problem.name == "weekly budget"
     assert "2026-03-15 00:00 UTC" in problem.what_to_do
-    assert watching.look(week=lambda: Week(DAY, resets_at, used=1, limit=100, by_door={})) == []
+    assert watching.look(week=lambda: WeeklyQuota(DAY, resets_at, used=1, limit=100, by_source={})) == []
     assert watching.open_incidents() == []

@@ -42,7 +42,7 @@ def semarize(command: Command, monkeypatch: pytest.MonkeyPatch) -> pytest.Monkey
 
 def enqueue() -> tuple[list[str], list[str], list[str]]:
     """What a run does at its end. Returns its problems, the rules that were followed, and what a person is told of."""
-    with open_runtime(door="run") as runtime:
+    with open_runtime(source="run") as runtime:
         for _ in range(3):  # round by round, as arrivals are followed
             runtime.outgoing.enqueue_deliveries([DAY])
         followed = {row.route for row in Outbox(runtime.database).listed()}

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from copilot_pipeline.delivery.dispatcher import Delivering
-from copilot_pipeline.delivery.regression_alerts import alert_of_slides
+from copilot_pipeline.delivery.dispatcher import Dispatcher
+from copilot_pipeline.delivery.regression_alerts import send_regression_alerts
 from copilot_pipeline.delivery.sinks import SlackSink
-from copilot_pipeline.marts.coaching import SlideRow
+from copilot_pipeline.marts.coaching import RegressionRow
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import NOW, Clock
 from copilot_pipeline_tests.http_servers import Reply, serving
 
 
-def slide(**fields: Any) -> SlideRow:
+def slide(**fields: Any) -> RegressionRow:
     """Three weak calls in a row, an hour apart, the third of them now."""
-    row = SlideRow(
+    row = RegressionRow(
         rep_id="u-1",
         skill="objections",
         first_call_id="c-1",
@@ -50,12 +50,12 @@ class Manager:
         self._database = database
         self.clock = Clock()
 
-    def hears(self, *slides: SlideRow) -> list[str]:
+    def hears(self, *slides: RegressionRow) -> list[str]:
         """What a day's answers lead to, made twice because anything may be run again."""
         with serving(lambda _: Reply(200, b"ok")) as slack:
             for _ in range(2):
-                alert_of_slides(self._database, slides, "slack", "slack", now=self.clock)
-                Delivering(
+                send_regression_alerts(self._database, slides, "slack", "slack", now=self.clock)
+                Dispatcher(
                     self._database,
                     [],
                     {"slack": "slack"},

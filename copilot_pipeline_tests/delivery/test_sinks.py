@@ -14,7 +14,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.routes import SinkSettings
 from copilot_pipeline.delivery.model import Delivery, Outcome, Trouble, Verdict
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink, build_sink
-from copilot_pipeline.delivery.sinks.bisect import fields_of, send_divided
+from copilot_pipeline.delivery.sinks.bisect import bisect_batch, fields_of
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
 
@@ -203,7 +203,7 @@ def test_a_batch_is_divided_until_only_the_culprits_are_refused(kinds: list[str]
 
     contents: dict[str, dict[str, Any]] = {"good": {"x": 1}, "bad value": {"x": "bad"}, "bad field": {"nope": 1}}
     batch = [deal(number, **contents[kind]) for number, kind in enumerate(kinds)]
-    found = send_divided(batch, attempt, lambda outcome: outcome.reason == "no such field")
+    found = bisect_batch(batch, attempt, lambda outcome: outcome.reason == "no such field")
     assert [one.verdict is Verdict.DELIVERED for one in found] == [kind == "good" for kind in kinds]
     assert sorted(written) == sorted(str(number) for number, kind in enumerate(kinds) if kind == "good")
 

@@ -137,7 +137,7 @@ def runtime_of(pipeline: Pipeline, patch: pytest.MonkeyPatch) -> Iterator[Runtim
     for name, value in pipeline.environment().items():
         patch.setenv(name, value)
     patch.chdir(pipeline.home)
-    runtime = Runtime(load_settings(), door="test")
+    runtime = Runtime(load_settings(), source="test")
     try:
         yield runtime
     finally:

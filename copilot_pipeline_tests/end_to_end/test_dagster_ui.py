@@ -32,7 +32,7 @@ def _sunday_comes(pipeline: Pipeline) -> None:
     pipeline.sandbox.reset_stats()
     with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
         connection.execute("DELETE FROM copilot_ops.request_counts")
-        connection.execute("UPDATE copilot_ops.pace SET week_requests = 0, closed_until = '-infinity'")
+        connection.execute("UPDATE copilot_ops.rate_limits SET week_requests = 0, closed_until = '-infinity'")
 
 
 def _command(pipeline: Pipeline, *arguments: str) -> Any:
@@ -68,7 +68,7 @@ def test_a_spent_week_is_a_queue_and_not_a_failure(make_pipeline: MakePipeline) 
             _sunday_comes(pipeline)
             backfill = interface.wait_for_backfill(identity, seconds=45)
         assert backfill["status"] == "COMPLETED_SUCCESS"
-    held = pipeline.query("SELECT count(*) FILTER (WHERE held_version = version) AS held FROM copilot_ops.calls")
+    held = pipeline.query("SELECT count(*) FILTER (WHERE fetched_version = version) AS held FROM copilot_ops.calls")
     assert held[0]["held"] == sum(map(is_transcribed, pipeline.sandbox.truth()))
     assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
 
@@ -107,6 +107,6 @@ def test_all_doors_lead_to_the_same_tables(make_pipeline: MakePipeline) -> None:
     assert transcribed == {call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)}
     assert pipeline.sandbox.stats()["details_most_for_one_call"] == 1
     budget = _command(pipeline, "budget", "--json")
-    assert {"webhook", "backfill", "plan"} <= set(budget["by_door"])
+    assert {"webhook", "backfill", "plan"} <= set(budget["by_source"])
     with pytest.raises(httpx.TransportError):
         httpx.get(interface.url)

@@ -8,12 +8,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from copilot_pipeline.defs.automation.incremental_run import Following
+from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
 from copilot_pipeline.defs.calls.call_tables import call_tables
 from copilot_pipeline.defs.calls.raw import raw_call_details
-from copilot_pipeline.extract.polling import DOOR as POLLING
+from copilot_pipeline.extract.polling import SOURCE as POLLING
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.state import Claims
+from copilot_pipeline.state import AdvisoryLocks
 from copilot_pipeline.state.inbox import Delivery
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline, runtime_of
@@ -21,18 +21,18 @@ from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 KITS = 2
 SCORED = "SELECT DISTINCT call_id FROM copilot.semarize_scores"
-ON_THEIR_WAY = "SELECT call_id FROM copilot_ops.arrivals"
+ON_THEIR_WAY = "SELECT call_id FROM copilot_ops.pending_calls"
 
 
 def _announce(runtime: Runtime, *subjects: str, kind: Any = "call") -> None:
     runtime.inbox.put([Delivery(kind, subjects, "test", datetime.now(UTC) + timedelta(hours=1))])
 
 
-def _following(runtime: Runtime, *, lingers_seconds: float = 0) -> Following:
-    return Following(runtime, lambda _: True, lingers_seconds=lingers_seconds)
+def _following(runtime: Runtime, *, lingers_seconds: float = 0) -> IncrementalRun:
+    return IncrementalRun(runtime, lambda _: True, lingers_seconds=lingers_seconds)
 
 
-def _follow(runtime: Runtime) -> Following:
+def _follow(runtime: Runtime) -> IncrementalRun:
     following = _following(runtime)
     list(following.run())
     return following
@@ -79,7 +79,7 @@ def test_details_that_somebody_is_fetching_are_not_asked_for(
     wanted = _spoken(pipeline)[0]
     with runtime_of(pipeline, monkeypatch) as runtime:
         _announce(runtime, wanted)
-        with Claims(runtime.database.url) as backfill, runtime.hints() as hints:
+        with AdvisoryLocks(runtime.database.url) as backfill, runtime.hints() as hints:
             assert backfill.take([wanted]) == {wanted}
             assert hints.follow().calls == {}
         assert runtime.inbox.waiting().count == 1
@@ -220,7 +220,7 @@ def test_complete_days_of_a_run_that_met_the_end_of_the_week_go_on(
         _follow(runtime)
     complete = pipeline.query(
         """SELECT call_date FROM copilot_ops.calls GROUP BY 1
-        HAVING bool_and(readiness <> 'ready' OR held_version IS NOT DISTINCT FROM version)"""
+        HAVING bool_and(readiness <> 'ready' OR fetched_version IS NOT DISTINCT FROM version)"""
     )
     made = pipeline.query("SELECT DISTINCT call_date FROM copilot.calls JOIN copilot.semarize_runs USING (call_date)")
     assert 0 < len(complete) < 3

@@ -110,7 +110,7 @@ def _coverage_is_what_the_kit_answered(pipeline: Pipeline) -> None:
 
 
 def _the_planted_slide_is_found_and_told_once(pipeline: Pipeline) -> None:
-    slides = pipeline.query("SELECT * FROM copilot.coaching_slides")
+    slides = pipeline.query("SELECT * FROM copilot.coaching_regressions")
     assert {row["skill"] for row in slides} == {"objection_handling_score"}
     assert len({row["rep_id"] for row in slides}) == 1  # one rep's objection handling is planted to get worse
     asked = "SELECT payload::text, state, reason FROM copilot_ops.outbox WHERE route LIKE 'coaching%'"
@@ -148,7 +148,7 @@ def _deals_without_calls_and_calls_without_deals(pipeline: Pipeline) -> None:
         for row in pipeline.query(
             # A call that is gone, or that nobody came to, is no conversation.
             """SELECT deal_id, count(*) AS calls FROM copilot.calls
-            WHERE gone_at IS NULL AND status IN ('ready', 'pending') GROUP BY 1"""
+            WHERE removed_at IS NULL AND status IN ('ready', 'pending') GROUP BY 1"""
         )
     }
     assert {deal: row["calls"] for deal, row in inspected.items()} == {deal: calls.get(deal, 0) for deal in inspected}
@@ -206,7 +206,7 @@ def _the_report_is_one_file(pipeline: Pipeline) -> None:
     command(pipeline, "report", "--as-is", "--out", str(out), "--as-of", "2026-03-16")
     page = out.read_text(encoding="utf-8")
     assert "Week of 9 to 15 March 2026" in page
-    slide = pipeline.query("SELECT rep_name FROM copilot.coaching_slides")[0]
+    slide = pipeline.query("SELECT rep_name FROM copilot.coaching_regressions")[0]
     assert slide["rep_name"] in page
     (pipeline.home / "a file").write_text("")
     command(pipeline, "report", "--as-is", "--out", str(pipeline.home / "a file" / "report.html"), expect=3)

@@ -9,7 +9,7 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from copilot_pipeline.extract.polling import DOOR
+from copilot_pipeline.extract.polling import SOURCE
 from copilot_pipeline.extract.webhook_calls import WEBHOOK
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox.calls import PENDING
@@ -20,13 +20,13 @@ from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 
 def _poll(runtime: Runtime) -> int:
-    with runtime.clari(DOOR) as client:
+    with runtime.clari(SOURCE) as client:
         return runtime.polling(client).poll().calls
 
 
 def _fetch_what_waits(runtime: Runtime) -> set[date]:
-    days = runtime.calls.days_in_work([DOOR, WEBHOOK, "look"])
-    with runtime.extraction(DOOR) as extraction:
+    days = runtime.calls.days_in_work([SOURCE, WEBHOOK, "look"])
+    with runtime.extraction(SOURCE) as extraction:
         for report in extraction.run(days, known=runtime.calls.wanted(days)):
             assert not report.problems
     return set(days)
@@ -65,7 +65,7 @@ def test_a_poll_that_died_goes_on_in_its_own_window(
         pipeline.sandbox.edit(second, status="PROCESSED")
         _poll(runtime)
         _poll(runtime)
-        known = pipeline.query("SELECT call_id FROM copilot_ops.calls WHERE door = 'polling'")
+        known = pipeline.query("SELECT call_id FROM copilot_ops.calls WHERE source = 'polling'")
     assert {row["call_id"] for row in known} == {first, second}
 
 
@@ -87,7 +87,7 @@ def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
         _fetch_what_waits(runtime)
     assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "nobody-knows-it": 1}
     held = pipeline.query(
-        "SELECT held_version = version AS held, stored_date IS NOT NULL AS stored FROM copilot_ops.calls"
+        "SELECT fetched_version = version AS held, stored_date IS NOT NULL AS stored FROM copilot_ops.calls"
     )
     assert held == [{"held": True, "stored": True}]
 
@@ -104,7 +104,7 @@ def test_a_call_that_never_ripens_is_given_up_loudly(
         problems: list[str] = []
         for _ in range(3):
             pipeline.query(
-                "UPDATE copilot_ops.calls SET next_look_at = now() WHERE next_look_at IS NOT NULL RETURNING 1"
+                "UPDATE copilot_ops.calls SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL RETURNING 1"
             )
             problems += hints.follow().problems
     pending = [call for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING]

@@ -156,7 +156,7 @@ def test_one_bad_call_does_not_cost_its_neighbours(make_pipeline: MakePipeline) 
     assert [problem for problem in again["problems"] if victim in problem and "tried again after" in problem]
     assert pipeline.sandbox.stats()["details_total"] == asked
     pipeline.sandbox.set_faults()
-    pipeline.query("UPDATE copilot_ops.calls SET next_look_at = now() RETURNING call_id")
+    pipeline.query("UPDATE copilot_ops.calls SET next_attempt_at = now() RETURNING call_id")
     assert pipeline.run()["complete"] is True
     _check_utterances(pipeline, truth)
 
@@ -170,7 +170,7 @@ def test_a_day_that_cannot_be_written_does_not_cost_its_neighbours(make_pipeline
     obstacle.write_text("a file where the folder should be")
     outcome = pipeline.run(expect=1)
     assert [problem for problem in outcome["problems"] if first in problem and "could not be written" in problem]
-    stored = pipeline.query("SELECT call_date::text AS day FROM copilot_ops.days WHERE stored_at IS NOT NULL")
+    stored = pipeline.query("SELECT call_date::text AS day FROM copilot_ops.partitions WHERE stored_at IS NOT NULL")
     assert stored == [{"day": last}]
     fetched = pipeline.sandbox.stats()["details_total"]
     obstacle.unlink()
@@ -213,7 +213,7 @@ def test_a_call_that_moves_is_in_one_day_only(make_pipeline: MakePipeline) -> No
         assert pipeline.query(query, moved["call_id"]) == [{"day": new_day}], table
         days = {row["call_date"] for row in pipeline.parquet(table) if row["call_id"] == moved["call_id"]}
         assert days == {new_day}, table
-    marked = pipeline.query("SELECT call_id FROM copilot.calls WHERE gone_at IS NOT NULL")
+    marked = pipeline.query("SELECT call_id FROM copilot.calls WHERE removed_at IS NOT NULL")
     assert marked == [{"call_id": gone["call_id"]}]
     assert pipeline.query("SELECT 1 FROM copilot.transcripts WHERE call_id = %s", gone["call_id"])
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from copilot_pipeline.clients.clari import ClariClient, dialect_named
-from copilot_pipeline.clients.http import Gate, HttpCaller
-from copilot_pipeline.errors import BudgetSpent
+from copilot_pipeline.clients.http import Gate, HttpClient
+from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.extract.accounts import Accounts
 from copilot_pipeline.extract.crm_mirror import MirrorRead
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import ACCOUNTS, CALLS
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.progress import Silence
+from copilot_pipeline.progress import NoProgress
 from copilot_pipeline_tests.http_servers import Asked, Reply, Service, reply, serving
 from copilot_pipeline_tests.load.warehouse.rows import call, load
 
@@ -36,7 +36,7 @@ class Budget:
     def enter(self, units: int) -> None:
         with self._lock:
             if self._left < units:
-                raise BudgetSpent("spent", resets_at=MOMENT)
+                raise QuotaExhausted("spent", resets_at=MOMENT)
             self._left -= units
 
     def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
@@ -56,7 +56,7 @@ def client_of(answer: object = mirror, gate: Gate | None = None) -> Iterator[tup
     """A client, and what its server was asked."""
     rest = dialect_named("rest")
     with serving(answer) as service:  # type: ignore[arg-type]
-        caller = HttpCaller("clari", service.url, rest.auth_headers("key", "password"), gate=gate)
+        caller = HttpClient("clari", service.url, rest.auth_headers("key", "password"), gate=gate)
         yield ClariClient(rest, caller), service
         caller.close()
 
@@ -67,7 +67,7 @@ def accounts(database: Database, home: Path) -> Accounts:
     names = ["a", "b", "c", "d", "e", "gone", "a"]
     calls = [call(f"c-{place}", account_id=name, account_name="As calls say") for place, name in enumerate(names)]
     load(database, {CALLS: calls})
-    return Accounts(Lake(str(home)), database, requests_in_flight=IN_FLIGHT, progress=Silence())
+    return Accounts(Lake(str(home)), database, requests_in_flight=IN_FLIGHT, progress=NoProgress())
 
 
 def test_accounts_are_read_once_and_stand_beside_what_calls_say(accounts: Accounts, database: Database) -> None:
@@ -100,7 +100,7 @@ def test_several_accounts_are_asked_for_at_once(accounts: Accounts) -> None:
 def test_a_spent_budget_keeps_what_arrived(accounts: Accounts, home: Path) -> None:
     """What was read is kept, the rest is asked for in the next week, and nothing is asked for twice."""
     with client_of(gate=Budget(4)) as (client, service):
-        with pytest.raises(BudgetSpent):
+        with pytest.raises(QuotaExhausted):
             accounts.read(client)
         first = [asked.params["id"] for asked in service.asked]
     with client_of() as (client, service):

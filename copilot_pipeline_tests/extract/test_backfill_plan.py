@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from copilot_pipeline.clients.rate_limiter import Week
+from copilot_pipeline.clients.rate_limiter import WeeklyQuota
 from copilot_pipeline.extract.backfill_plan import BackfillPlan, pages_of, plan_backfill
 
 NOW = datetime(2026, 3, 5, tzinfo=UTC)  # a Thursday
@@ -16,7 +16,7 @@ def plan(
     calls: list[float], *, ready: int, held: int = 0, used: int = 0, closed_until: datetime | None = None
 ) -> BackfillPlan:
     """A plan of two runs at 9 requests a second, of 1,000 requests a week."""
-    week = Week(date(2026, 3, 1), datetime(2026, 3, 8, tzinfo=UTC), used, 1000, {}, closed_until)
+    week = WeeklyQuota(date(2026, 3, 1), datetime(2026, 3, 8, tzinfo=UTC), used, 1000, {}, closed_until)
     return plan_backfill(
         date(2026, 1, 1),
         date(2026, 1, 14),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from copilot_pipeline.clients.clari import ClariClient, dialect_named
-from copilot_pipeline.clients.http import HttpCaller, RetryPolicy
+from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 from copilot_pipeline.config.marts import OutcomeSettings
 from copilot_pipeline.extract.crm_mirror import MirrorRead
 from copilot_pipeline.extract.deals import Deals
@@ -45,7 +45,7 @@ class Crm:
         """A client of these deals."""
         rest = dialect_named("rest")
         with serving(self) as service:
-            caller = HttpCaller(
+            caller = HttpClient(
                 "clari", service.url, rest.auth_headers("key", "password"), policy=RetryPolicy(attempts=1)
             )
             yield ClariClient(rest, caller), service

@@ -11,7 +11,7 @@ import pytest
 from copilot_pipeline.clients.clari import ListWindow
 from copilot_pipeline.extract.listing import Lister, Stretch
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import CallLedger, Listings
+from copilot_pipeline.state import CallStore, ListCursors
 from copilot_pipeline_tests.clients.clari.servers import RestServer, client_of
 
 DAY = date(2026, 3, 2)
@@ -30,8 +30,8 @@ class World:
         self.server = RestServer()
         for number in range(calls):
             self.server.add(f"call-{number:05}", NOON + timedelta(seconds=number))
-        self.calls = CallLedger(database, ZoneInfo("UTC"))
-        self.listings = Listings(self.calls)
+        self.calls = CallStore(database, ZoneInfo("UTC"))
+        self.listings = ListCursors(self.calls)
         self.ordered_at = self.calls.now()
 
     def list(self, window: ListWindow = WINDOW, *, pages: int | None = None) -> list[str]:
@@ -50,7 +50,7 @@ class World:
 
     def gone(self) -> list[str]:
         """The calls marked as gone."""
-        return [call.call_id for call in self.calls.days.calls_of(DAY) if call.gone_at is not None]
+        return [call.call_id for call in self.calls.days.calls_of(DAY) if call.removed_at is not None]
 
 
 def test_killed_at_page_3_it_goes_on_at_page_4(database: Database) -> None:

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from copilot_pipeline.extract.raw_partitions import Storing
+from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import CallLedger, Days, ReceivedDetails
+from copilot_pipeline.state import CallStore, PartitionStore, ReceivedDetails
 from copilot_pipeline.state.bodies import pack
 from copilot_pipeline_tests.state.examples import DAY, NOON, listed, record
 
@@ -29,7 +29,7 @@ class Died(BaseException):
     """The process ends here."""
 
 
-class _MortalDays(Days):
+class _MortalDays(PartitionStore):
     """Days whose process dies before it can say that one is stored, once for each time it is told to."""
 
     dies = False
@@ -45,31 +45,29 @@ class _MortalDays(Days):
 class World:
     """Two days, and what is true of each call."""
 
-    ledger: CallLedger
+    ledger: CallStore
     stored: _MortalDays
     lake: Lake
-    storing: Storing = field(init=False)
+    storing: RawPartitionWriter = field(init=False)
     days: dict[str, int] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     fetched: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.storing = Storing(self.lake, self.ledger, "rest")
+        self.storing = RawPartitionWriter(self.lake, self.ledger, "rest")
 
     def list_call(self, call_id: str, day: int, version: int) -> None:
         """The list shows a call on a day, in a version."""
         self.days[call_id], self.versions[call_id] = day, version
         at = NOON + timedelta(days=day)
-        record(
-            self.ledger, listed(call_id, version=f"v{version}", content=f"{call_id} {day} {version}", started_at=at)
-        )
+        record(self.ledger, listed(call_id, version=f"v{version}", content=f"{call_id} {day} {version}", started_at=at))
 
     def fetch(self, call_id: str) -> None:
         """Its details arrive, if the ledger wants them."""
         for call in self.ledger.wanted(DAYS, among=[call_id]):
             self.fetched[call_id] = self.versions[call_id]
             body = f"details of {call_id} in {call.version}".encode()
-            self.ledger.keep_details([ReceivedDetails(call, pack(body))])
+            self.ledger.store_details([ReceivedDetails(call, pack(body))])
 
     def store(self, day: int, *, and_die: bool = False) -> None:
         """A day is stored; or its process dies just before it can say so."""
@@ -104,8 +102,10 @@ class World:
 def world_of(database: Database, folder: str) -> World:
     """An empty one."""
     with database.connection() as connection:
-        connection.execute("TRUNCATE copilot_ops.calls, copilot_ops.bodies, copilot_ops.days, copilot_ops.listings")
-    ledger = CallLedger(database, ZoneInfo("UTC"))
+        connection.execute(
+            "TRUNCATE copilot_ops.calls, copilot_ops.bodies, copilot_ops.partitions, copilot_ops.list_cursors"
+        )
+    ledger = CallStore(database, ZoneInfo("UTC"))
     ledger.days = stored = _MortalDays(database)
     return World(ledger, stored, Lake(folder))
 

@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.partition_loader import LandedDay, Landing, Rows
+from copilot_pipeline.load.partition_loader import LoadedPartition, PartitionLoader, Rows
 from copilot_pipeline.load.tables import CALLS
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import CallLedger
+from copilot_pipeline.state import CallStore
 from copilot_pipeline_tests.load.warehouse.rows import DAY, arrow, call, column
 
 CALL_IDS = "SELECT call_id FROM copilot.calls ORDER BY call_id"
@@ -43,11 +43,13 @@ class World:
 
 
 @pytest.fixture
-def landing(database: Database, tmp_path: Path) -> Landing:
-    return Landing(Lake(str(tmp_path)), database, CallLedger(database, ZoneInfo("UTC")), [CALLS])
+def landing(database: Database, tmp_path: Path) -> PartitionLoader:
+    return PartitionLoader(Lake(str(tmp_path)), database, CallStore(database, ZoneInfo("UTC")), [CALLS])
 
 
-def test_the_run_that_ends_last_has_seen_everything(landing: Landing, database: Database, tmp_path: Path) -> None:
+def test_the_run_that_ends_last_has_seen_everything(
+    landing: PartitionLoader, database: Database, tmp_path: Path
+) -> None:
     """A run that began before a call arrived and ends after another run has made the same day does not take the call
     away again, neither from Postgres nor from Parquet."""
     world = World()
@@ -64,10 +66,10 @@ def test_the_run_that_ends_last_has_seen_everything(landing: Landing, database: 
     assert Lake(str(tmp_path)).row_count(CALLS, DAY) == 2
 
 
-def test_runs_over_the_same_days_in_any_order_never_wait_for_each_other(landing: Landing) -> None:
+def test_runs_over_the_same_days_in_any_order_never_wait_for_each_other(landing: PartitionLoader) -> None:
     """Each holds a day while it makes the next; two that go in opposite directions both end, with no day refused."""
 
-    def over(days: list[date]) -> list[LandedDay]:
+    def over(days: list[date]) -> list[LoadedPartition]:
         return list(landing.land(days, lambda day: iter([Rows([], [(CALLS, arrow(CALLS, []))])])))
 
     days = [DAY + timedelta(days=offset) for offset in range(15)]

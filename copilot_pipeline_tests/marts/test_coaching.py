@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.config.marts import CoachingSettings, TrainingSettings
 from copilot_pipeline.marts.brick_roles import Skill, skills
-from copilot_pipeline.marts.coaching import CoachingRow, SlideRow, coaching_scores, coaching_slides
+from copilot_pipeline.marts.coaching import CoachingRow, RegressionRow, coaching_regressions, coaching_scores
 from copilot_pipeline.marts.model import Conversation, Rep
 from copilot_pipeline_tests.marts.examples import KIT, MONDAY, REP, call
 
@@ -29,9 +29,9 @@ def scored(scores: Sequence[Any], **settings: Any) -> list[CoachingRow]:
     return coaching_scores(calls_with(scores), SKILLS, CoachingSettings(**settings))
 
 
-def slides(scores: Sequence[Any], **settings: Any) -> list[SlideRow]:
+def slides(scores: Sequence[Any], **settings: Any) -> list[RegressionRow]:
     """The slides of such calls."""
-    return coaching_slides(scored(scores, **settings), {REP.rep_id: REP})
+    return coaching_regressions(scored(scores, **settings), {REP.rep_id: REP})
 
 
 def test_three_calls_below_in_a_row_are_a_regression() -> None:

@@ -20,8 +20,8 @@ import json, sys
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Limits, receiver_app, serve
 from copilot_pipeline.receiver.auth import Secrets
 url, ours, theirs, head_seconds, limits = sys.argv[1:]
-doors = {CLARI_COPILOT: Secrets.parse(ours), SEMARIZE: Secrets.parse(theirs)}
-app = receiver_app(doors, url, Limits(**json.loads(limits)))
+endpoints = {CLARI_COPILOT: Secrets.parse(ours), SEMARIZE: Secrets.parse(theirs)}
+app = receiver_app(endpoints, url, Limits(**json.loads(limits)))
 serve(app, "127.0.0.1", 0, head_seconds=float(head_seconds), on_listening=lambda at: print(at, flush=True))
 """
 
@@ -39,10 +39,10 @@ class Receiver:
         """Its port."""
         return int(self.address.rsplit(":", 1)[1])
 
-    def post(self, body: bytes | str, headers: dict[str, str] | None = None, *, door: str = "clari-copilot") -> Any:
-        """Posts to a door, as JSON unless the headers say otherwise."""
+    def post(self, body: bytes | str, headers: dict[str, str] | None = None, *, endpoint: str = "clari-copilot") -> Any:
+        """Posts to a endpoint, as JSON unless the headers say otherwise."""
         given = {"content-type": "application/json", **(headers or {})}
-        return self.client.post(f"{self.address}/webhooks/{door}", content=body, headers=given)
+        return self.client.post(f"{self.address}/webhooks/{endpoint}", content=body, headers=given)
 
 
 @contextmanager

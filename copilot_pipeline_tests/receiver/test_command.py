@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from copilot_pipeline.cli.exits import WRONG_SETTING
-from copilot_pipeline.cli.receive import doors_of
+from copilot_pipeline.cli.receive import endpoints_of
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database
@@ -99,9 +99,9 @@ def environment(**variables: str) -> Environment:
 
 
 def test_semarize_has_its_own_secret_or_shares_ours() -> None:
-    """Without one of its own, Semarize's door opens with the receiver's secret; no repr shows either."""
-    shared = doors_of(environment(copilot_pipeline_webhook_secret=SECRET))
-    apart = doors_of(environment(copilot_pipeline_webhook_secret=SECRET, semarize_webhook_secret=SEMARIZE_SECRET))
+    """Without one of its own, Semarize's endpoint opens with the receiver's secret; no repr shows either."""
+    shared = endpoints_of(environment(copilot_pipeline_webhook_secret=SECRET))
+    apart = endpoints_of(environment(copilot_pipeline_webhook_secret=SECRET, semarize_webhook_secret=SEMARIZE_SECRET))
     assert shared[SEMARIZE] == shared[CLARI_COPILOT]
     assert apart[SEMARIZE] != apart[CLARI_COPILOT]
     assert SECRET not in repr(shared)
@@ -111,4 +111,4 @@ def test_semarize_has_its_own_secret_or_shares_ours() -> None:
 def test_semarizes_secret_alone_is_not_enough() -> None:
     """The receiver's own secret is asked for by name."""
     with pytest.raises(ConfigurationError, match="COPILOT_PIPELINE_WEBHOOK_SECRET"):
-        doors_of(environment(semarize_webhook_secret=SEMARIZE_SECRET))
+        endpoints_of(environment(semarize_webhook_secret=SEMARIZE_SECRET))

@@ -89,7 +89,7 @@ def test_a_replay_is_refused(
 
 
 def test_a_replay_in_another_spelling_is_refused(receiver: Receiver) -> None:
-    """The same digest in upper case, in the combined form or at the other door is the same signature."""
+    """The same digest in upper case, in the combined form or at the other endpoint is the same signature."""
     headers = signed(BODY)
     moment, mark = headers["x-webhook-timestamp"], headers["x-webhook-signature"]
     assert receiver.post(BODY, headers).status_code == 202
@@ -120,17 +120,17 @@ def test_semarize_enters_by_its_own_door(receiver: Receiver, module_database: Da
     body = b'{"event": "run.succeeded", "data": {"run_id": "run_8f3a0c11", "status": "succeeded"}}'
     headers = semarize(body, plain=plain)
     answers = [
-        receiver.post(body, headers, door="semarize"),
-        receiver.post(body, headers, door="semarize"),
-        receiver.post(body, {**headers, "semarize-delivery-id": "other"}, door="semarize"),
+        receiver.post(body, headers, endpoint="semarize"),
+        receiver.post(body, headers, endpoint="semarize"),
+        receiver.post(body, {**headers, "semarize-delivery-id": "other"}, endpoint="semarize"),
     ]
     assert [answer.status_code for answer in answers] == [202, 200, 401]
     assert inbox(module_database) == [("run", "run_8f3a0c11", 1)]
 
 
 def test_the_secret_of_one_door_does_not_open_the_other(receiver: Receiver) -> None:
-    """Each door has its own secret where two are set."""
-    assert receiver.post(b'{"run_id": "r1"}', SHARED, door="semarize").status_code == 401
+    """Each endpoint has its own secret where two are set."""
+    assert receiver.post(b'{"run_id": "r1"}', SHARED, endpoint="semarize").status_code == 401
     assert receiver.post(BODY, semarize(BODY)).status_code == 401
 
 

@@ -210,15 +210,15 @@ def test_senders_that_trickle_do_not_keep_others_out(module_database: Database) 
     body=st.binary(max_size=300) | st.text(max_size=100).map(str.encode),
     media_type=st.sampled_from(["application/json", "application/x-www-form-urlencoded", "text/plain", "\x7f", ""]),
     is_signed=st.booleans(),
-    door=st.sampled_from(["clari-copilot", "semarize"]),
+    endpoint=st.sampled_from(["clari-copilot", "semarize"]),
 )
 def test_no_bytes_at_all_make_an_error_of_ours(
-    strict: Receiver, body: bytes, media_type: str, is_signed: bool, door: str
+    strict: Receiver, body: bytes, media_type: str, is_signed: bool, endpoint: str
 ) -> None:
     """Any body, signed or not, is answered with 2xx or 4xx."""
     headers = signed(body) if is_signed else SHARED
     head = [f"{name}: {value}" for name, value in {**headers, "content-length": len(body)}.items()]
-    request = f"POST /webhooks/{door} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {media_type}\r\n"
+    request = f"POST /webhooks/{endpoint} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: {media_type}\r\n"
     received = exchange(strict.port, request.encode() + "\r\n".join(head).encode() + b"\r\n\r\n" + body)
     assert statuses(received)
     assert all(200 <= status < 500 for status in statuses(received))

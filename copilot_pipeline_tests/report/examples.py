@@ -14,11 +14,11 @@ from copilot_pipeline.report.model import (
     Ending,
     FlaggedClaim,
     OpenDeals,
+    Regression,
     Report,
     RiskyDeal,
     SkillCourse,
     SkillPoint,
-    Slide,
     ThinCall,
     Unscored,
     UnscoredCall,
@@ -31,7 +31,7 @@ LINK = "https://copilot.example.com/call/c-1"
 ELEMENTS = ("metrics", "economic_buyer", "decision_criteria", "decision_process", "identify_pain", "champion")
 
 EMPTY = Report(
-    title="Conversations",
+    title="ConversationReader",
     week=WEEK,
     made_at=MOMENT,
     volume=(),
@@ -65,9 +65,9 @@ def course(rep: str = "Ana Ruiz", *, slides: bool = False) -> SkillCourse:
     return SkillCourse(rep, "objection_handling_score", 0.6, slides, points)
 
 
-def slide(rep: str = "Ana Ruiz", **fields: Any) -> Slide:
+def slide(rep: str = "Ana Ruiz", **fields: Any) -> Regression:
     """A slide that lasts, detected in the week."""
-    found = Slide(rep, "objection_handling_score", "Max Boss", 5, 0.3, 0.2, 0.6, MOMENT, MOMENT, None, 4, LINK)
+    found = Regression(rep, "objection_handling_score", "Max Boss", 5, 0.3, 0.2, 0.6, MOMENT, MOMENT, None, 4, LINK)
     return replace(found, **fields)
 
 

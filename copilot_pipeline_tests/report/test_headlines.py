@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from copilot_pipeline.report.headlines import headlines
-from copilot_pipeline.report.kpis import glance
+from copilot_pipeline.report.kpis import kpis
 from copilot_pipeline.report.model import Coverage, Volume
 from copilot_pipeline_tests.report.examples import EMPTY, WEEK, full, slide
 
@@ -25,7 +25,7 @@ def test_each_part_has_its_sentence_and_each_share_its_n() -> None:
 
 def test_the_numbers_at_a_glance_say_what_they_are_of() -> None:
     """A number, of how many, and what it was the week before."""
-    assert [(tile.label, tile.number, *tile.details) for tile in glance(full(slides=(slide(),)))] == [
+    assert [(tile.label, tile.number, *tile.details) for tile in kpis(full(slides=(slide(),)))] == [
         ("Calls", "131", "130 the week before"),
         ("Scored", "76 %", "100 of 131 calls"),
         ("MEDDICC coverage", "73 %", "438 of 600 elements", "70 % of 600 the week before"),
@@ -38,7 +38,7 @@ def test_the_numbers_at_a_glance_say_what_they_are_of() -> None:
 def test_without_data_nothing_is_said() -> None:
     """No zeros that look like findings."""
     assert headlines(EMPTY) == []
-    assert glance(EMPTY) == []
+    assert kpis(EMPTY) == []
 
 
 def test_a_share_of_few_calls_is_no_headline() -> None:

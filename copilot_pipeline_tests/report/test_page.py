@@ -193,9 +193,7 @@ def test_a_cell_has_its_own_n_where_they_differ() -> None:
 @pytest.mark.parametrize("share", [step / 20 for step in range(21)])
 def test_every_cell_can_be_read(share: float) -> None:
     """Dark words on pale cells and white ones on dark cells, with more contrast than large text needs."""
-    svg = charts.as_svg(
-        charts.coverage_map([Coverage("Ana Ruiz", "champion", 20, round(share * 20))], are_weeks=False)
-    )
+    svg = charts.as_svg(charts.coverage_map([Coverage("Ana Ruiz", "champion", 20, round(share * 20))], are_weeks=False))
     cell = re.search(rb'id="patch_3">.*?fill: #([0-9a-f]{6})', svg, re.DOTALL)
     words = re.search(rb"fill: (#[0-9a-f]{6}|white)[^>]*>%d %%<" % round(share * 100), svg)
     assert cell is not None

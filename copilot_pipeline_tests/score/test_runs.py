@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from copilot_pipeline.clients.http import RetryPolicy
-from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_caller
+from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import TRANSCRIPTS
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.score.run_requests import ScoringRules
-from copilot_pipeline.score.runs import ScoredDay, Scoring
-from copilot_pipeline.state import Claims, RunLedger
+from copilot_pipeline.score.run_requests import SemarizeRunSettings
+from copilot_pipeline.score.runs import ScoredPartition, SemarizeRunner
+from copilot_pipeline.state import AdvisoryLocks, SemarizeRunStore
 from copilot_pipeline.state.locks import SCORING
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
 from copilot_pipeline_tests.load.warehouse.rows import arrow
@@ -44,7 +44,7 @@ class Server:
     def __call__(self, asked: Asked) -> Reply:
         with self.lock:
             found = self.first(asked)
-            if asked.method == "POST" and (found is None or found.is_cut):
+            if asked.method == "POST" and (found is None or found.is_split):
                 body = self.created.setdefault(asked.headers["idempotency-key"], asked.body)
                 assert body == asked.body
             return found or self._answer(asked)
@@ -84,15 +84,19 @@ def lake(tmp_path: Path) -> Lake:
 
 
 @contextmanager
-def scoring(url: str, database: Database, lake: Lake, rules: ScoringRules | None = None) -> Iterator[Scoring]:
+def scoring(
+    url: str, database: Database, lake: Lake, rules: SemarizeRunSettings | None = None
+) -> Iterator[SemarizeRunner]:
     """The step, as the runtime makes it."""
-    caller = make_caller(url, "smz_test_0123456789", policy=RetryPolicy(attempts=1))
-    with Claims(database.url, SCORING) as claims:
-        yield Scoring(SemarizeClient(caller), RunLedger(database), lake, KITS, rules or ScoringRules(), claims)
+    caller = make_client(url, "smz_test_0123456789", policy=RetryPolicy(attempts=1))
+    with AdvisoryLocks(database.url, SCORING) as claims:
+        yield SemarizeRunner(
+            SemarizeClient(caller), SemarizeRunStore(database), lake, KITS, rules or SemarizeRunSettings(), claims
+        )
     caller.close()
 
 
-def score(server: Server, database: Database, lake: Lake, rules: ScoringRules | None = None) -> ScoredDay:
+def score(server: Server, database: Database, lake: Lake, rules: SemarizeRunSettings | None = None) -> ScoredPartition:
     """The day, scored."""
     with serving(server) as service, scoring(service.url, database, lake, rules) as step:
         (day,) = step.run([DAY])
@@ -111,11 +115,11 @@ def test_what_fails_for_a_moment_is_asked_again_in_the_same_run(database: Databa
     """Answers that are lost, 500s, a key that is in use, and two 429s: the day is whole at the end, each run was paid
     for once, and nobody asked before the moment the server wished."""
     troubles = [
-        Reply(500, is_cut=True),
+        Reply(500, is_split=True),
         reply({"error": "run_request_failed"}, 500),
         reply({"error": "request_in_progress"}, 409),
         reply({"error": "rate_limited", "retry_after_seconds": 1.5}, 429, Retry_After="9"),
-        Reply(202, is_cut=True),
+        Reply(202, is_split=True),
     ]
     refused_at: list[float] = []
     early: list[float] = []
@@ -160,7 +164,7 @@ def test_a_webhook_ends_the_polling(database: Database, lake: Lake) -> None:
 def test_a_run_that_stays_queued_is_collected_later(database: Database, lake: Lake) -> None:
     """Given up on, it is a problem of the day and nothing more; later it is read, and not created again."""
     server = Server(stuck=True)
-    day = score(server, database, lake, ScoringRules(give_up_after_seconds=1.5))
+    day = score(server, database, lake, SemarizeRunSettings(give_up_after_seconds=1.5))
     assert len(day.problems) == len(KITS) * 4
     assert "not paid twice" in day.problems[0]
     server.stuck, created = False, dict(server.created)
@@ -170,9 +174,9 @@ def test_a_run_that_stays_queued_is_collected_later(database: Database, lake: La
 
 def test_another_mode_sends_what_was_sent(database: Database, lake: Lake) -> None:
     """A run whose answer was lost is asked for again as it was first, though the mode was changed in between."""
-    lost = Server(first=lambda asked: Reply(202, is_cut=True))
-    assert not score(lost, database, lake, ScoringRules(give_up_after_seconds=0.2)).is_complete
+    lost = Server(first=lambda asked: Reply(202, is_split=True))
+    assert not score(lost, database, lake, SemarizeRunSettings(give_up_after_seconds=0.2)).is_complete
     server = Server(created=dict(lost.created))
-    assert score(server, database, lake, ScoringRules(mode="sync", run_type="sandbox")).is_complete
+    assert score(server, database, lake, SemarizeRunSettings(mode="sync", run_type="sandbox")).is_complete
     assert server.created == lost.created
     assert {json.loads(body)["mode"] for body in server.created.values()} == {"async"}

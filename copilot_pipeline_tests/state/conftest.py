@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import CallLedger
+from copilot_pipeline.state import CallStore
 
 
 @pytest.fixture
-def ledger(database: Database) -> CallLedger:
+def ledger(database: Database) -> CallStore:
     """The ledger, with days of UTC."""
-    return CallLedger(database, ZoneInfo("UTC"))
+    return CallStore(database, ZoneInfo("UTC"))

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from copilot_pipeline.clients.clari.models import ListedCall, Readiness
-from copilot_pipeline.state import CallLedger, HeldBody, LedgerCall, Listing, Listings, ReceivedDetails, WantedCall
+from copilot_pipeline.state import (
+    CallStore,
+    ListCursors,
+    Listing,
+    PartitionCall,
+    ReceivedDetails,
+    UnstoredBody,
+    WantedCall,
+)
 from copilot_pipeline.state.bodies import pack
 
 DAY = date(2026, 11, 3)
@@ -33,39 +41,39 @@ def listed(
 WINDOW = Listing("run", "started", AFTER, BEFORE)
 
 
-def listings_of(ledger: CallLedger) -> Listings:
+def listings_of(ledger: CallStore) -> ListCursors:
     """The ledger of listings beside a ledger of calls."""
-    return Listings(ledger)
+    return ListCursors(ledger)
 
 
-def record(ledger: CallLedger, *calls: ListedCall) -> datetime:
+def record(ledger: CallStore, *calls: ListedCall) -> datetime:
     """Records what a page shows, and returns when its listing began."""
     began_at = ledger.now()
     listings_of(ledger).record_page(WINDOW, calls, next_skip=None)
     return began_at
 
 
-def mark_gone(ledger: CallLedger, began_at: datetime, *days: date) -> int:
+def mark_gone(ledger: CallStore, began_at: datetime, *days: date) -> int:
     """A listing of these days that began then ends."""
     return listings_of(ledger).finish(WINDOW, days or [DAY], began_at)
 
 
-def wanted_ids(ledger: CallLedger, *days: date) -> list[str]:
+def wanted_ids(ledger: CallStore, *days: date) -> list[str]:
     """The calls whose details are wanted."""
     return [call.call_id for call in ledger.wanted(days or (DAY, NEXT_DAY))]
 
 
-def keep(ledger: CallLedger, call_id: str = "c-1", *, version: str = "v1", body: bytes = b"{}") -> None:
+def keep(ledger: CallStore, call_id: str = "c-1", *, version: str = "v1", body: bytes = b"{}") -> None:
     """Details arrive."""
-    ledger.keep_details([ReceivedDetails(WantedCall(call_id, DAY, version), pack(body))])
+    ledger.store_details([ReceivedDetails(WantedCall(call_id, DAY, version), pack(body))])
 
 
-def bodies_of(ledger: CallLedger, *call_ids: str) -> dict[tuple[str, str], bytes]:
+def bodies_of(ledger: CallStore, *call_ids: str) -> dict[tuple[str, str], bytes]:
     """The bodies the ledger holds, by call and part."""
     return {(held.call_id, held.part): held.body for held in ledger.days.held_bodies(call_ids or ("c-1",))}
 
 
-def store(ledger: CallLedger, day: date = DAY) -> tuple[list[LedgerCall], list[HeldBody]]:
+def store(ledger: CallStore, day: date = DAY) -> tuple[list[PartitionCall], list[UnstoredBody]]:
     """A day is stored, as the ledger knows it now."""
     calls = ledger.days.calls_of(day)
     bodies = list(ledger.days.held_bodies([call.call_id for call in calls]))
@@ -73,7 +81,9 @@ def store(ledger: CallLedger, day: date = DAY) -> tuple[list[LedgerCall], list[H
     return calls, bodies
 
 
-def mark_stored(ledger: CallLedger, calls: Sequence[LedgerCall], bodies: Sequence[HeldBody], day: date = DAY) -> None:
+def mark_stored(
+    ledger: CallStore, calls: Sequence[PartitionCall], bodies: Sequence[UnstoredBody], day: date = DAY
+) -> None:
     """The raw file of the day holds these."""
     held = [(body.call_id, body.part, body.received_at) for body in bodies]
     ledger.days.mark_stored(day, calls, held, ledger.now())

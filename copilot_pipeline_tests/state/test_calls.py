@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.clients.clari.models import Readiness
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import CallLedger, HeldBody, ReceivedDetails, WantedCall
+from copilot_pipeline.state import CallStore, ReceivedDetails, UnstoredBody, WantedCall
 from copilot_pipeline.state.bodies import pack, unpack
 from copilot_pipeline_tests.state.examples import (
     DAY,
@@ -32,7 +32,7 @@ from copilot_pipeline_tests.state.examples import (
 # --- listing -----------------------------------------------------------------------------------------------------
 
 
-def test_a_ready_call_is_wanted_until_it_is_held(ledger: CallLedger) -> None:
+def test_a_ready_call_is_wanted_until_it_is_held(ledger: CallStore) -> None:
     """A listed call is wanted once: after its details came, no listing of the same version asks for it again."""
     record(ledger, listed())
     assert ledger.wanted([DAY]) == [WantedCall("c-1", DAY, "v1")]
@@ -42,7 +42,7 @@ def test_a_ready_call_is_wanted_until_it_is_held(ledger: CallLedger) -> None:
     assert wanted_ids(ledger) == []
 
 
-def test_a_new_version_is_wanted_again(ledger: CallLedger) -> None:
+def test_a_new_version_is_wanted_again(ledger: CallStore) -> None:
     """When the version moves, the details are wanted again."""
     record(ledger, listed())
     keep(ledger)
@@ -50,7 +50,7 @@ def test_a_new_version_is_wanted_again(ledger: CallLedger) -> None:
     assert ledger.wanted([DAY]) == [WantedCall("c-1", DAY, "v2")]
 
 
-def test_details_of_an_old_version_do_not_answer_a_new_one(ledger: CallLedger) -> None:
+def test_details_of_an_old_version_do_not_answer_a_new_one(ledger: CallStore) -> None:
     """Details fetched for a version that moved meanwhile leave the new one wanted."""
     record(ledger, listed())
     record(ledger, listed(version="v2", content="as changed"))
@@ -59,7 +59,7 @@ def test_details_of_an_old_version_do_not_answer_a_new_one(ledger: CallLedger) -
 
 
 @pytest.mark.parametrize("readiness", [one for one in Readiness if one is not Readiness.READY])
-def test_a_call_that_is_not_ready_costs_nothing(ledger: CallLedger, readiness: Readiness) -> None:
+def test_a_call_that_is_not_ready_costs_nothing(ledger: CallStore, readiness: Readiness) -> None:
     """Only ready calls are asked for; the others are known, with their list item."""
     record(ledger, listed(readiness=readiness))
     assert wanted_ids(ledger) == []
@@ -67,7 +67,7 @@ def test_a_call_that_is_not_ready_costs_nothing(ledger: CallLedger, readiness: R
     assert bodies_of(ledger) == {("c-1", "listed"): b"as first listed"}
 
 
-def test_a_listing_that_carries_the_details_wants_nothing(ledger: CallLedger) -> None:
+def test_a_listing_that_carries_the_details_wants_nothing(ledger: CallStore) -> None:
     """Where the list has the transcript (dialect `guide`), the version is held as soon as it is listed."""
     record(ledger, listed(has_details=True))
     assert wanted_ids(ledger) == []
@@ -76,7 +76,7 @@ def test_a_listing_that_carries_the_details_wants_nothing(ledger: CallLedger) ->
     assert wanted_ids(ledger) == ["c-2"]
 
 
-def test_the_newest_day_comes_first(ledger: CallLedger) -> None:
+def test_the_newest_day_comes_first(ledger: CallStore) -> None:
     """Wanted calls come newest day first, then by id; other days are left out, and `among` narrows it."""
     later = NOON + timedelta(days=1)
     record(ledger, listed("b"), listed("a"), listed("z", started_at=later))
@@ -86,14 +86,14 @@ def test_the_newest_day_comes_first(ledger: CallLedger) -> None:
     assert ledger.wanted([]) == []
 
 
-def test_one_page_may_show_a_call_twice(ledger: CallLedger) -> None:
+def test_one_page_may_show_a_call_twice(ledger: CallStore) -> None:
     """Calls shift between pages while a listing runs: shown twice, the later item counts and nothing fails."""
     record(ledger, listed(content="first"), listed(content="second"), listed("c-2"))
     assert bodies_of(ledger) == {("c-1", "listed"): b"second"}
     assert len(ledger.days.calls_of(DAY)) == 2
 
 
-def test_the_item_is_kept_only_when_it_changed(ledger: CallLedger) -> None:
+def test_the_item_is_kept_only_when_it_changed(ledger: CallStore) -> None:
     """After a day is stored, listing it unchanged puts nothing back; a change of any field does."""
     record(ledger, listed())
     store(ledger)
@@ -107,7 +107,7 @@ def test_the_item_is_kept_only_when_it_changed(ledger: CallLedger) -> None:
 
 def test_the_day_is_that_of_the_zone(database: Database) -> None:
     """A call just before midnight UTC is of the next day where the zone is ahead."""
-    east = CallLedger(database, ZoneInfo("Asia/Tokyo"))
+    east = CallStore(database, ZoneInfo("Asia/Tokyo"))
     record(east, listed(started_at=datetime(2026, 11, 3, 15, 0, tzinfo=UTC)))
     record(east, listed("c-2", started_at=datetime(2026, 11, 3, 14, 59, tzinfo=UTC)))
     assert wanted_ids(east, date(2026, 11, 4)) == ["c-1"]
@@ -117,26 +117,29 @@ def test_the_day_is_that_of_the_zone(database: Database) -> None:
 # --- gone --------------------------------------------------------------------------------------------------------
 
 
-def test_a_call_the_list_no_longer_shows_is_gone(ledger: CallLedger) -> None:
+def test_a_call_the_list_no_longer_shows_is_gone(ledger: CallStore) -> None:
     """A complete listing that does not show a call marks it; it is not fetched, and its day is stored anew."""
     record(ledger, listed(), listed("c-2"))
     store(ledger)
     began_at = record(ledger, listed())
     assert mark_gone(ledger, began_at) == 1
-    assert {call.call_id: call.gone_at is not None for call in ledger.days.calls_of(DAY)} == {"c-1": False, "c-2": True}
+    assert {call.call_id: call.removed_at is not None for call in ledger.days.calls_of(DAY)} == {
+        "c-1": False,
+        "c-2": True,
+    }
     assert wanted_ids(ledger) == ["c-1"]
     assert ledger.days.needs_storing(DAY)
     assert mark_gone(ledger, began_at) == 0
 
 
-def test_only_the_listed_days_are_judged(ledger: CallLedger) -> None:
+def test_only_the_listed_days_are_judged(ledger: CallStore) -> None:
     """A call of a day that was not listed is not gone."""
     record(ledger, listed(), listed("c-2", started_at=NOON + timedelta(days=1)))
     assert mark_gone(ledger, ledger.now()) == 1
     assert wanted_ids(ledger) == ["c-2"]
 
 
-def test_a_call_that_comes_back_is_there_again(ledger: CallLedger) -> None:
+def test_a_call_that_comes_back_is_there_again(ledger: CallStore) -> None:
     """Shown again, unchanged, it is wanted again and its day is stored anew."""
     record(ledger, listed())
     store(ledger)
@@ -150,12 +153,12 @@ def test_a_call_that_comes_back_is_there_again(ledger: CallLedger) -> None:
 # --- fetching ----------------------------------------------------------------------------------------------------
 
 
-def test_an_unreadable_body_is_kept_and_set_aside(ledger: CallLedger, database: Database) -> None:
+def test_an_unreadable_body_is_kept_and_set_aside(ledger: CallStore, database: Database) -> None:
     """The bytes stand in the quarantine with the reason, once, and the call rests before it is asked for again."""
     record(ledger, listed())
     received = ReceivedDetails(WantedCall("c-1", DAY, "v1"), pack(b"\xff broken"), "$: not JSON")
-    ledger.keep_details([received])
-    ledger.keep_details([received])
+    ledger.store_details([received])
+    ledger.store_details([received])
     assert wanted_ids(ledger) == []
     assert [call.quarantine_reason for call in ledger.days.calls_of(DAY)] == ["$: not JSON"]
     assert bodies_of(ledger)["c-1", "details"] == b"\xff broken"
@@ -164,10 +167,10 @@ def test_an_unreadable_body_is_kept_and_set_aside(ledger: CallLedger, database: 
     assert rows == [("c-1", DAY, "$: not JSON", b"\xff broken")]
 
 
-def test_calls_with_the_same_unreadable_bytes_are_each_set_aside(ledger: CallLedger, database: Database) -> None:
+def test_calls_with_the_same_unreadable_bytes_are_each_set_aside(ledger: CallStore, database: Database) -> None:
     """An empty answer to two calls is two rows of the quarantine, each with its call."""
     record(ledger, listed(), listed("c-2"))
-    ledger.keep_details(
+    ledger.store_details(
         [ReceivedDetails(WantedCall(call_id, DAY, "v1"), pack(b""), "$: empty") for call_id in ("c-1", "c-2")]
     )
     with database.connection() as connection:
@@ -175,43 +178,43 @@ def test_calls_with_the_same_unreadable_bytes_are_each_set_aside(ledger: CallLed
     assert rows == [("c-1", b""), ("c-2", b"")]
 
 
-def test_what_was_set_aside_is_asked_for_again_later_and_later(ledger: CallLedger, database: Database) -> None:
+def test_what_was_set_aside_is_asked_for_again_later_and_later(ledger: CallStore, database: Database) -> None:
     """An unreadable answer may have been the gateway's: when its rest is over, the call is wanted again."""
     record(ledger, listed())
     rests = []
     for body in (b"<html>", b"<html> again"):
-        ledger.keep_details([ReceivedDetails(WantedCall("c-1", DAY, "v1"), pack(body), "$: not JSON")])
+        ledger.store_details([ReceivedDetails(WantedCall("c-1", DAY, "v1"), pack(body), "$: not JSON")])
         assert wanted_ids(ledger) == []
         with database.connection() as connection:
-            rest = "extract(epoch FROM next_look_at - now()) / 3600"
+            rest = "extract(epoch FROM next_attempt_at - now()) / 3600"
             rests += connection.execute(f"SELECT round({rest})::integer FROM copilot_ops.calls").fetchall()
-            connection.execute("UPDATE copilot_ops.calls SET next_look_at = now()")
+            connection.execute("UPDATE copilot_ops.calls SET next_attempt_at = now()")
         assert wanted_ids(ledger) == ["c-1"]
     assert rests == [(1,), (6,)]
     keep(ledger)
     assert wanted_ids(ledger) == []
 
 
-def test_readable_details_lift_the_quarantine(ledger: CallLedger) -> None:
+def test_readable_details_lift_the_quarantine(ledger: CallStore) -> None:
     """A later version that can be read is no longer marked."""
     record(ledger, listed())
-    ledger.keep_details([ReceivedDetails(WantedCall("c-1", DAY, "v1"), pack(b"x"), "$: not JSON")])
+    ledger.store_details([ReceivedDetails(WantedCall("c-1", DAY, "v1"), pack(b"x"), "$: not JSON")])
     keep(ledger, version="v2")
     assert [call.quarantine_reason for call in ledger.days.calls_of(DAY)] == [None]
 
 
-def test_several_details_are_kept_at_once(ledger: CallLedger) -> None:
+def test_several_details_are_kept_at_once(ledger: CallStore) -> None:
     """A group of bodies is held as one; each keeps its own bytes."""
     record(ledger, *(listed(f"c-{index}") for index in range(5)))
-    ledger.keep_details(
+    ledger.store_details(
         [ReceivedDetails(WantedCall(f"c-{index}", DAY, "v1"), pack(bytes([index]))) for index in range(5)]
     )
     assert wanted_ids(ledger) == []
     assert bodies_of(ledger, "c-3")["c-3", "details"] == b"\x03"
-    ledger.keep_details([])
+    ledger.store_details([])
 
 
-def test_a_call_that_cannot_be_had_rests_longer_each_time(ledger: CallLedger, database: Database) -> None:
+def test_a_call_that_cannot_be_had_rests_longer_each_time(ledger: CallStore, database: Database) -> None:
     """With `look_again` a call is left alone for hours, then days, never for ever; a new version is wanted at once."""
     record(ledger, listed())
     rests = []
@@ -220,7 +223,7 @@ def test_a_call_that_cannot_be_had_rests_longer_each_time(ledger: CallLedger, da
         assert wanted_ids(ledger) == []
         with database.connection() as connection:
             row = connection.execute(
-                "SELECT extract(epoch FROM next_look_at - now()) / 3600 FROM copilot_ops.calls"
+                "SELECT extract(epoch FROM next_attempt_at - now()) / 3600 FROM copilot_ops.calls"
             ).fetchone()
         assert row is not None
         rests.append(round(float(row[0])))
@@ -231,7 +234,7 @@ def test_a_call_that_cannot_be_had_rests_longer_each_time(ledger: CallLedger, da
     assert wanted_ids(ledger) == ["c-1"]
 
 
-def test_a_passing_problem_does_not_hold_a_call_back(ledger: CallLedger) -> None:
+def test_a_passing_problem_does_not_hold_a_call_back(ledger: CallStore) -> None:
     """Without `look_again` the next run tries at once."""
     record(ledger, listed())
     ledger.note_problem("c-1", "502", look_again=False)
@@ -241,14 +244,14 @@ def test_a_passing_problem_does_not_hold_a_call_back(ledger: CallLedger) -> None
 # --- storing -----------------------------------------------------------------------------------------------------
 
 
-def test_a_day_never_stored_needs_it(ledger: CallLedger) -> None:
+def test_a_day_never_stored_needs_it(ledger: CallStore) -> None:
     """A day without calls is stored once as well: an empty day is told from a day never looked at."""
     assert ledger.days.needs_storing(DAY)
     store(ledger)
     assert not ledger.days.needs_storing(DAY)
 
 
-def test_a_stored_body_leaves_the_ledger(ledger: CallLedger) -> None:
+def test_a_stored_body_leaves_the_ledger(ledger: CallStore) -> None:
     """What the raw file holds is held once."""
     record(ledger, listed(), listed("c-2"))
     keep(ledger)
@@ -258,7 +261,7 @@ def test_a_stored_body_leaves_the_ledger(ledger: CallLedger) -> None:
     assert [call.stored_date for call in ledger.days.calls_of(DAY)] == [DAY, DAY]
 
 
-def test_what_arrives_while_a_day_is_stored_stays(ledger: CallLedger) -> None:
+def test_what_arrives_while_a_day_is_stored_stays(ledger: CallStore) -> None:
     """A body or a change that came after the file was read out is still there, and the day is stored again."""
     record(ledger, listed(), listed("c-2"))
     calls = ledger.days.calls_of(DAY)
@@ -272,7 +275,7 @@ def test_what_arrives_while_a_day_is_stored_stays(ledger: CallLedger) -> None:
     assert not ledger.days.needs_storing(DAY)
 
 
-def test_a_call_that_goes_while_a_day_is_stored_stays_due(ledger: CallLedger) -> None:
+def test_a_call_that_goes_while_a_day_is_stored_stays_due(ledger: CallStore) -> None:
     """Marked gone after the file was read out, the call is stored again as gone."""
     record(ledger, listed())
     calls, bodies = ledger.days.calls_of(DAY), list(ledger.days.held_bodies(["c-1"]))
@@ -281,13 +284,13 @@ def test_a_call_that_goes_while_a_day_is_stored_stays_due(ledger: CallLedger) ->
     assert ledger.days.needs_storing(DAY)
 
 
-def test_calls_come_in_the_order_of_their_bytes(ledger: CallLedger) -> None:
+def test_calls_come_in_the_order_of_their_bytes(ledger: CallStore) -> None:
     """The order of a day does not hang on the database's locale."""
     record(ledger, *(listed(call_id) for call_id in ("b", "A", "a", "B", "_", "é")))
     assert [call.call_id for call in ledger.days.calls_of(DAY)] == ["A", "B", "_", "a", "b", "é"]
 
 
-def test_one_process_at_a_time_stores_a_day(ledger: CallLedger) -> None:
+def test_one_process_at_a_time_stores_a_day(ledger: CallStore) -> None:
     """While one stores a day the next one waits for it; another day is free."""
     order = []
     is_in, may_leave = threading.Event(), threading.Event()
@@ -317,7 +320,7 @@ def test_one_process_at_a_time_stores_a_day(ledger: CallLedger) -> None:
 # --- moving ------------------------------------------------------------------------------------------------------
 
 
-def moved(ledger: CallLedger) -> None:
+def moved(ledger: CallStore) -> None:
     """A call that was stored on its day and is now listed on the next."""
     record(ledger, listed(), listed("c-2"))
     keep(ledger, body=b"details")
@@ -325,7 +328,7 @@ def moved(ledger: CallLedger) -> None:
     record(ledger, listed(started_at=NOON + timedelta(days=1)))
 
 
-def test_a_call_that_moved_is_known_to_both_days(ledger: CallLedger) -> None:
+def test_a_call_that_moved_is_known_to_both_days(ledger: CallStore) -> None:
     """Both days say in whose raw file the body still lies; a third knows nothing of it."""
     moved(ledger)
     assert ledger.days.moved_calls(DAY) == {DAY: ["c-1"]}
@@ -334,10 +337,10 @@ def test_a_call_that_moved_is_known_to_both_days(ledger: CallLedger) -> None:
     assert wanted_ids(ledger) == ["c-2"]
 
 
-def test_a_moved_call_is_stored_on_its_new_day_only(ledger: CallLedger) -> None:
+def test_a_moved_call_is_stored_on_its_new_day_only(ledger: CallStore) -> None:
     """Taken back, its body waits for the new day, and the old day is stale until it is stored without it."""
     moved(ledger)
-    ledger.days.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"details")], ["c-1"])
+    ledger.days.take_back(DAY, [UnstoredBody("c-1", "details", ledger.now(), b"details")], ["c-1"])
     assert ledger.days.moved_calls(DAY) == {}
     assert ledger.days.needs_storing(DAY)
     assert ledger.days.needs_storing(NEXT_DAY)
@@ -350,26 +353,26 @@ def test_a_moved_call_is_stored_on_its_new_day_only(ledger: CallLedger) -> None:
     assert bodies_of(ledger) == {}
 
 
-def test_taking_back_never_overwrites_what_is_newer(ledger: CallLedger) -> None:
+def test_taking_back_never_overwrites_what_is_newer(ledger: CallStore) -> None:
     """A body that arrived since is newer than the one in the old raw file."""
     moved(ledger)
     keep(ledger, version="v2", body=b"newer")
-    ledger.days.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
+    ledger.days.take_back(DAY, [UnstoredBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
     assert bodies_of(ledger)["c-1", "details"] == b"newer"
 
 
-def test_a_call_that_is_stored_elsewhere_by_now_is_not_taken_back(ledger: CallLedger) -> None:
+def test_a_call_that_is_stored_elsewhere_by_now_is_not_taken_back(ledger: CallStore) -> None:
     """Who read of the move before another stored the new day brings nothing old into it."""
     moved(ledger)
     keep(ledger, version="v2", body=b"newer")
     ledger.days.take_back(DAY, [], ["c-1"])
     store(ledger, NEXT_DAY)
-    ledger.days.take_back(DAY, [HeldBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
+    ledger.days.take_back(DAY, [UnstoredBody("c-1", "details", ledger.now(), b"older")], ["c-1"])
     assert bodies_of(ledger) == {}
     assert not ledger.days.needs_storing(NEXT_DAY)
 
 
-def test_a_call_that_moves_while_its_day_is_written_keeps_its_bodies(ledger: CallLedger) -> None:
+def test_a_call_that_moves_while_its_day_is_written_keeps_its_bodies(ledger: CallStore) -> None:
     """The file of the day it left shows it still: that day is stored again, and the new day has all it needs."""
     record(ledger, listed())
     keep(ledger, body=b"details")
@@ -381,7 +384,7 @@ def test_a_call_that_moves_while_its_day_is_written_keeps_its_bodies(ledger: Cal
     assert ledger.days.needs_storing(NEXT_DAY)
 
 
-def test_the_tables_of_a_day_that_lost_a_call_are_stale_until_made(ledger: CallLedger, database: Database) -> None:
+def test_the_tables_of_a_day_that_lost_a_call_are_stale_until_made(ledger: CallStore, database: Database) -> None:
     """The mark goes with the transaction that loads the tables: rolled back, it stays."""
     moved(ledger)
     ledger.days.take_back(DAY, [], ["c-1"])

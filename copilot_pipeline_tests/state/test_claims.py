@@ -9,12 +9,12 @@ import time
 import pytest
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import Claims
+from copilot_pipeline.state import AdvisoryLocks
 
 _HOLDER = """
 import sys
-from copilot_pipeline.state import Claims
-with Claims(sys.argv[1]) as claims:
+from copilot_pipeline.state import AdvisoryLocks
+with AdvisoryLocks(sys.argv[1]) as claims:
     print(*sorted(claims.take(sys.argv[2:])), flush=True)
     sys.stdin.readline()
 """
@@ -32,20 +32,20 @@ def holder(url: str, *call_ids: str) -> subprocess.Popen[str]:
 
 def test_a_claim_is_held_once(database: Database) -> None:
     """What one holds another is not given; released, it is free again. Leaving the block releases everything."""
-    with Claims(database.url) as ours, Claims(database.url) as theirs:
+    with AdvisoryLocks(database.url) as ours, AdvisoryLocks(database.url) as theirs:
         assert ours.take(["a", "b"]) == {"a", "b"}
         assert theirs.take(["b", "c"]) == {"c"}
         ours.release(["b"])
         assert theirs.take(["b"]) == {"b"}
         assert ours.take([]) == set()
-    with Claims(database.url) as others:
+    with AdvisoryLocks(database.url) as others:
         assert others.take(["a", "b", "c"]) == {"a", "b", "c"}
 
 
 def test_the_claims_of_a_killed_process_are_free(database: Database) -> None:
     """kill -9 frees what a process held, without lease or clean-up."""
     process = holder(database.url, "a", "b")
-    with Claims(database.url) as ours:
+    with AdvisoryLocks(database.url) as ours:
         assert ours.take(["a", "b", "c"]) == {"c"}
         process.kill()
         process.communicate()
@@ -60,4 +60,4 @@ def test_the_claims_of_a_killed_process_are_free(database: Database) -> None:
 def test_claims_live_in_their_block() -> None:
     """Outside of the block nothing can be claimed."""
     with pytest.raises(RuntimeError, match="outside of their block"):
-        Claims("postgresql://nowhere").take(["a"])
+        AdvisoryLocks("postgresql://nowhere").take(["a"])

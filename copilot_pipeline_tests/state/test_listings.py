@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import CallLedger, Listing, Listings
+from copilot_pipeline.state import CallStore, ListCursors, Listing
 from copilot_pipeline_tests.state.examples import (
     AFTER,
     BEFORE,
@@ -21,13 +21,13 @@ from copilot_pipeline_tests.state.examples import (
 
 
 @pytest.fixture
-def listings(ledger: CallLedger) -> Listings:
+def listings(ledger: CallStore) -> ListCursors:
     """The ledger of listings."""
     return listings_of(ledger)
 
 
-def test_a_listing_goes_on_where_it_stopped(ledger: CallLedger, listings: Listings) -> None:
-    """Killed at page 3, it goes on at page 4 with the moment it began; other doors and windows have their own."""
+def test_a_listing_goes_on_where_it_stopped(ledger: CallStore, listings: ListCursors) -> None:
+    """Killed at page 3, it goes on at page 4 with the moment it began; other sources and windows have their own."""
     ordered_at = ledger.now()
     began_at = listings.place(WINDOW, ordered_at).began_at
     listings.record_page(WINDOW, [listed()], next_skip=300, matched=1234)
@@ -41,7 +41,7 @@ def test_a_listing_goes_on_where_it_stopped(ledger: CallLedger, listings: Listin
         assert listings.place(other, ordered_at).skip == 0
 
 
-def test_a_position_is_as_old_as_its_order(ledger: CallLedger, listings: Listings) -> None:
+def test_a_position_is_as_old_as_its_order(ledger: CallStore, listings: ListCursors) -> None:
     """However long ago the listing began, it goes on for the same order; a later order begins anew."""
     ordered_at = ledger.now()
     listings.place(WINDOW, ordered_at)
@@ -50,7 +50,7 @@ def test_a_position_is_as_old_as_its_order(ledger: CallLedger, listings: Listing
     assert listings.place(WINDOW, ledger.now()).skip == 0
 
 
-def test_a_page_and_its_position_are_one(ledger: CallLedger, listings: Listings) -> None:
+def test_a_page_and_its_position_are_one(ledger: CallStore, listings: ListCursors) -> None:
     """Where the calls of a page cannot be written, the position does not move over them."""
     ordered_at = ledger.now()
     listings.place(WINDOW, ordered_at)
@@ -61,8 +61,8 @@ def test_a_page_and_its_position_are_one(ledger: CallLedger, listings: Listings)
     assert [call.call_id for call in ledger.days.calls_of(DAY)] == ["c-1"]
 
 
-def test_a_day_is_listed_once_for_an_order(ledger: CallLedger, listings: Listings) -> None:
-    """A day whose complete listing began since the order is listed for it, through whichever door; a half is not."""
+def test_a_day_is_listed_once_for_an_order(ledger: CallStore, listings: ListCursors) -> None:
+    """A day whose complete listing began since the order is listed for it, through whichever source; a half is not."""
     ordered_at = ledger.now()
     place = listings.place(WINDOW, ordered_at)
     listings.record_page(WINDOW, [listed()], next_skip=100)
@@ -73,7 +73,7 @@ def test_a_day_is_listed_once_for_an_order(ledger: CallLedger, listings: Listing
     assert not listings.place(WINDOW, ordered_at).is_complete
 
 
-def test_halves_of_a_window_end_with_it(database: Database, ledger: CallLedger, listings: Listings) -> None:
+def test_halves_of_a_window_end_with_it(database: Database, ledger: CallStore, listings: ListCursors) -> None:
     """A window that was cut stays cut, and a half that is done stays done, until the whole is done."""
     ordered_at = ledger.now()
     half = Listing("run", "started", AFTER, AFTER + timedelta(hours=1))
@@ -81,14 +81,14 @@ def test_halves_of_a_window_end_with_it(database: Database, ledger: CallLedger, 
     listings.cut(WINDOW)
     listings.place(half, ordered_at)
     listings.record_page(half, [], next_skip=None)
-    assert listings.place(WINDOW, ordered_at).is_cut
+    assert listings.place(WINDOW, ordered_at).is_split
     assert listings.place(half, ordered_at).is_complete
     listings.finish(WINDOW, [DAY], place.began_at)
     with database.connection() as connection:
-        assert connection.execute("SELECT count(*) FROM copilot_ops.listings").fetchone() == (0,)
+        assert connection.execute("SELECT count(*) FROM copilot_ops.list_cursors").fetchone() == (0,)
 
 
-def test_pages_read_before_a_death_count_at_the_end(ledger: CallLedger, listings: Listings) -> None:
+def test_pages_read_before_a_death_count_at_the_end(ledger: CallStore, listings: ListCursors) -> None:
     """A listing that went on after a death knows what it had shown before: those calls are not gone."""
     ordered_at = ledger.now()
     listings.place(WINDOW, ordered_at)
@@ -99,7 +99,7 @@ def test_pages_read_before_a_death_count_at_the_end(ledger: CallLedger, listings
     assert wanted_ids(ledger) == ["c-1", "c-2"]
 
 
-def test_a_call_whose_item_cannot_be_read_is_not_gone(ledger: CallLedger, listings: Listings) -> None:
+def test_a_call_whose_item_cannot_be_read_is_not_gone(ledger: CallStore, listings: ListCursors) -> None:
     """The list showed it, whatever stood there."""
     listings.record_page(WINDOW, [listed()], next_skip=None)
     place = listings.place(WINDOW, ledger.now())
@@ -108,7 +108,7 @@ def test_a_call_whose_item_cannot_be_read_is_not_gone(ledger: CallLedger, listin
 
 
 def test_a_command_given_again_is_the_same_order_until_it_ends(
-    database: Database, ledger: CallLedger, listings: Listings
+    database: Database, ledger: CallStore, listings: ListCursors
 ) -> None:
     """Killed and given again, it was ordered when it was first given; once it has ended, or a day later, it is new."""
     first = listings.ordered_at("2026-11-01 2026-11-02")

@@ -26,7 +26,7 @@ from copilot_pipeline.clients.clari.reference import (
     parse_users,
 )
 from copilot_pipeline.clients.clari.rest import instant
-from copilot_pipeline.clients.http import HttpCaller
+from copilot_pipeline.clients.http import HttpClient
 from copilot_pipeline.errors import NotFound, PipelineError, RequestRefused, TemporaryFailure, UnreadableBody
 
 _BAD_GATEWAY = 502  # what the gateway answers when a page would be larger than about 6 MB (contract 0.4)
@@ -40,7 +40,7 @@ class ClariClient:
     def __init__(
         self,
         dialect: Dialect,
-        caller: HttpCaller,
+        caller: HttpClient,
         *,
         include_private: bool = False,
         page_size: int = 100,

@@ -1,6 +1,6 @@
 """Semarize over HTTP: runs that are paid once, and answers that become typed scores."""
 
-from copilot_pipeline.clients.semarize.client import IdempotencyConflict, SemarizeClient, make_caller, next_poll_seconds
+from copilot_pipeline.clients.semarize.client import IdempotencyConflict, SemarizeClient, make_client, next_poll_seconds
 from copilot_pipeline.clients.semarize.models import Kit, RunRequest, RunState, RunStatus, run_request, same_request
 from copilot_pipeline.clients.semarize.scores import ParsedRun, Score, parse_scores
 
@@ -13,7 +13,7 @@ __all__ = [
     "RunStatus",
     "Score",
     "SemarizeClient",
-    "make_caller",
+    "make_client",
     "next_poll_seconds",
     "parse_scores",
     "run_request",

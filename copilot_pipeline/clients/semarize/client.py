@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
-from copilot_pipeline.clients.http import Answer, Gate, HttpCaller, RetryPolicy, machine_code, retry_after
+from copilot_pipeline.clients.http import Answer, Gate, HttpClient, RetryPolicy, machine_code, retry_after
 from copilot_pipeline.clients.semarize.decoding import count, decode_object, text
 from copilot_pipeline.clients.semarize.models import Kit, RunRequest, RunState, RunStatus
 from copilot_pipeline.errors import RequestRefused, TemporaryFailure, UnreadableBody
@@ -21,16 +21,16 @@ class IdempotencyConflict(RequestRefused):
     """The key was used before with another body (409). Never answered with a new key: that would pay twice."""
 
 
-def make_caller(
+def make_client(
     base_url: str,
     api_key: str,
     *,
     gate: Gate | None = None,
     transport: httpx.BaseTransport | None = None,
     policy: RetryPolicy | None = None,
-) -> HttpCaller:
+) -> HttpClient:
     """A caller for Semarize; `base_url` without `/v1`."""
-    return HttpCaller(
+    return HttpClient(
         "Semarize", base_url, {"Authorization": f"Bearer {api_key}"}, gate=gate, transport=transport, policy=policy
     )
 
@@ -48,7 +48,7 @@ def next_poll_seconds(attempt: int, advised: float | None) -> float:
 class SemarizeClient:
     """Talks to Semarize. Thread-safe, as its caller is."""
 
-    def __init__(self, caller: HttpCaller) -> None:
+    def __init__(self, caller: HttpClient) -> None:
         self._caller = caller
 
     def create(self, request: RunRequest) -> RunState:

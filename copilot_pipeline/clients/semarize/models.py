@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from copilot_pipeline.config.kit_filters import Selection
+from copilot_pipeline.config.kit_filters import KitFilter
 
 MODES = ("async", "sync")
 RUN_TYPES = ("api", "sandbox")
@@ -25,7 +25,7 @@ class Kit:
     name: str
     code: str | None = None
     version_id: str | None = None
-    calls: Selection = field(default_factory=Selection)
+    calls: KitFilter = field(default_factory=KitFilter)
 
     @property
     def reference(self) -> str:

@@ -7,7 +7,7 @@ import dagster as dg
 
 from copilot_pipeline.defs.automation.jobs import UNDER_WAY
 from copilot_pipeline.defs.automation.schedules import daily_calls
-from copilot_pipeline.defs.automation.sensor_runtime import watcher, why_closed
+from copilot_pipeline.defs.automation.sensor_runtime import sensor_runtime, why_closed
 from copilot_pipeline.defs.calls.raw import DAYS_PER_RUN
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 from copilot_pipeline.state.backfills import Backfill, chunks
@@ -29,7 +29,7 @@ _UNDER_WAY = [*UNDER_WAY, dg.DagsterRunStatus.CANCELING]  # its days are not fre
 )
 def backfill_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Two runs ahead for each backfill."""
-    runtime = watcher()
+    runtime = sensor_runtime()
     active = runtime.backfills.all(only_active=True)
     if not active:
         return dg.SkipReason("no backfill is registered")

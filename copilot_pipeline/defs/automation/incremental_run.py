@@ -15,15 +15,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 
-from copilot_pipeline.errors import BudgetSpent
-from copilot_pipeline.extract.polling import DOOR as POLLING
-from copilot_pipeline.extract.webhook_calls import LOOK, WEBHOOK, Hints
+from copilot_pipeline.errors import QuotaExhausted
+from copilot_pipeline.extract.polling import SOURCE as POLLING
+from copilot_pipeline.extract.webhook_calls import LOOK, WEBHOOK, WebhookProcessor
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, SCORE_TABLES, Table
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.score.runs import Scoring
+from copilot_pipeline.score.runs import SemarizeRunner
 from copilot_pipeline.state import WantedCall
 
-DOORS = (POLLING, WEBHOOK, LOOK)
+SOURCES = (POLLING, WEBHOOK, LOOK)
 CALLS_A_ROUND = 40  # at the pace of nine a second some five seconds' worth
 CALLS_BESIDE_HINTS = 10  # while webhooks come in, what a poll found goes on more slowly
 ROUND_SECONDS = 1.0
@@ -40,7 +40,7 @@ class Landed:
     tables: Sequence[Table]
 
 
-class Following:
+class IncrementalRun:
     """One run over everything that arrives. Several at once do no harm: they share the work."""
 
     def __init__(
@@ -57,14 +57,14 @@ class Following:
         self._ends_at = time.monotonic() + lives_seconds
         self._last_news = time.monotonic()
         self._views_at = -VIEWS_EVERY_SECONDS
-        self._scoring: Scoring | None = None
+        self._scoring: SemarizeRunner | None = None
         self._calls: defaultdict[date, set[str]] = defaultdict(set)  # on their way, by day
         self._tried: set[WantedCall] = set()
         self._to_store: set[date] = set()
         self._to_tabulate: set[date] = set()
         self._in_a_hurry: set[date] = set()  # a webhook named a call of it
         self.problems: list[str] = []
-        self.spent: BudgetSpent | None = None
+        self.spent: QuotaExhausted | None = None
 
     def run(self) -> Iterator[Landed]:
         """Yields what is there as it lands, until nothing is left to do.
@@ -98,7 +98,7 @@ class Following:
 
     # --- bringing in -------------------------------------------------------------------------------------------
 
-    def _bring_in(self, hints: Hints) -> Iterator[Landed]:
+    def _bring_in(self, hints: WebhookProcessor) -> Iterator[Landed]:
         most = CALLS_A_ROUND
         if self.spent is None:
             followed = hints.follow()
@@ -110,23 +110,23 @@ class Following:
             self._arrived(followed.calls)
             self._in_a_hurry.update(followed.calls.values())
             self._to_store.update(followed.calls.values())
-            if isinstance(followed.stop, BudgetSpent):
+            if isinstance(followed.stop, QuotaExhausted):
                 self.spent = followed.stop
             elif followed.stop is not None:
                 raise followed.stop
         try:
             yield from self._fetch(self._wanted(most) if self.spent is None else [])
-        except BudgetSpent as spent:
+        except QuotaExhausted as spent:
             self.spent = spent
 
     def _wanted(self, most: int) -> list[WantedCall]:
         """What polling found and is not fetched yet. What could not be had is the next run's."""
-        found = self._runtime.calls.wanted_by(DOORS, most + len(self._tried))
+        found = self._runtime.calls.wanted_by(SOURCES, most + len(self._tried))
         return [call for call in found if call not in self._tried and self._is_in_reach(call.call_date)][:most]
 
     def _fetch(self, wanted: list[WantedCall]) -> Iterator[Landed]:
         """Fetches, and makes the raw files of all days that something is new of."""
-        stale = [day for day in self._runtime.calls.days_to_store(DOORS) if self._is_in_reach(day)]
+        stale = [day for day in self._runtime.calls.days_to_store(SOURCES) if self._is_in_reach(day)]
         days = {*(call.call_date for call in wanted), *stale, *self._to_store}
         if not days:
             return

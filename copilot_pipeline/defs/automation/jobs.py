@@ -4,10 +4,10 @@ from datetime import date
 
 import dagster as dg
 
-from copilot_pipeline.defs.automation.incremental_run import Following
+from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
 from copilot_pipeline.defs.partitions import DAYS
-from copilot_pipeline.errors import BudgetSpent
-from copilot_pipeline.extract.polling import DOOR as POLLING
+from copilot_pipeline.errors import QuotaExhausted
+from copilot_pipeline.extract.polling import SOURCE as POLLING
 from copilot_pipeline.runtime import Runtime
 
 # Higher goes first: what somebody waits for, then the daily run, then any backfill.
@@ -26,11 +26,11 @@ UNDER_WAY = [
 
 @dg.op(pool=POLLING_POOL, description="Lists what changed since the last poll into the ledger. No details.")
 def poll_changes(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Runtime]) -> None:
-    """The second door."""
+    """The second source."""
     try:
         with runtime.clari(POLLING) as client:
             polled = runtime.polling(client).poll()
-    except BudgetSpent as spent:
+    except QuotaExhausted as spent:
         context.log.warning(f"{spent} The next poll goes on where this one ended.")
         return
     context.log.info(
@@ -50,7 +50,7 @@ def poll() -> None:
 )
 def follow_arrivals(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Runtime]) -> None:
     """Goes on for as long as something arrives or is being scored."""
-    following = Following(runtime, is_in_reach)
+    following = IncrementalRun(runtime, is_in_reach)
     for landed in following.run():
         for table in landed.tables:
             context.log_event(dg.AssetMaterialization(table.name, partition=landed.day.isoformat()))

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import dagster as dg
 
-from copilot_pipeline.errors import BudgetSpent
+from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.load.tables import CALLS
 from copilot_pipeline.runtime import BACKFILL_TAG, Runtime
 
@@ -17,7 +17,9 @@ _ON_FAILURE = "dagster/retry_on_asset_or_op_failure"
 _AGAIN = {"dagster/max_retries": "1000", _ON_FAILURE: "true"}
 
 
-def giving_back(context: dg.AssetExecutionContext, runtime: Runtime, reports: Iterator[Report]) -> Iterator[Report]:
+def requeue_when_quota_spent(
+    context: dg.AssetExecutionContext, runtime: Runtime, reports: Iterator[Report]
+) -> Iterator[Report]:
     """Passes reports on. Where the budget ends, the run is marked to be started again after the reset.
 
     That run inherits the mark and takes it off: a failure of another kind is a failure, and is not repeated for ever.
@@ -26,7 +28,7 @@ def giving_back(context: dg.AssetExecutionContext, runtime: Runtime, reports: It
         context.instance.add_run_tags(context.run.run_id, {_ON_FAILURE: "false"})
     try:
         yield from runtime.noticing_fatal(reports)
-    except BudgetSpent as spent:
+    except QuotaExhausted as spent:
         if runtime.is_of_a_command:
             raise
         if _is_cancelled(context, runtime):

@@ -6,7 +6,7 @@ from contextlib import suppress
 import dagster as dg
 
 from copilot_pipeline.defs.automation.backfills import backfill_sensor
-from copilot_pipeline.defs.automation.incremental_run import DOORS, open_runs
+from copilot_pipeline.defs.automation.incremental_run import SOURCES, open_runs
 from copilot_pipeline.defs.automation.jobs import (
     ARRIVALS_POOL,
     ARRIVALS_PRIORITY,
@@ -17,11 +17,11 @@ from copilot_pipeline.defs.automation.jobs import (
     is_in_reach,
 )
 from copilot_pipeline.defs.automation.quota import CLARI_POOL
-from copilot_pipeline.defs.automation.sensor_runtime import watcher, why_closed
+from copilot_pipeline.defs.automation.sensor_runtime import sensor_runtime, why_closed
 from copilot_pipeline.defs.calls.raw import DAGSTER_BACKFILL_TAG
 from copilot_pipeline.delivery.incidents import Problem
-from copilot_pipeline.errors import BudgetSpent, CredentialsRefused, PipelineError
-from copilot_pipeline.extract.polling import DOOR as POLLING
+from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted
+from copilot_pipeline.extract.polling import SOURCE as POLLING
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 
 
@@ -33,7 +33,7 @@ from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 )
 def arrivals_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """One run at a time; what arrives meanwhile is taken up by it."""
-    runtime = watcher()
+    runtime = sensor_runtime()
     reasons = list(_reasons(runtime))
     if not reasons:
         return dg.SkipReason("nothing waits")
@@ -49,10 +49,10 @@ def _reasons(runtime: Runtime) -> Iterator[str]:
     waiting = runtime.inbox.waiting().count
     if waiting:
         yield f"{waiting} webhook(s) wait"
-    days = list(filter(is_in_reach, runtime.calls.days_in_work(DOORS)))
+    days = list(filter(is_in_reach, runtime.calls.days_in_work(SOURCES)))
     if days:
         yield f"calls of {len(days)} day(s) wait"
-    due = len(runtime.calls.due_for_a_look(runtime.settings.pipeline.clari.processing_looks, 100))
+    due = len(runtime.calls.due_for_attempt(runtime.settings.pipeline.clari.processing_attempts, 100))
     if due:
         yield f"{due} call(s) are due for a look"
     left = list(filter(is_in_reach, {*runtime.arrivals.left_behind(), *open_runs(runtime)}))
@@ -65,18 +65,18 @@ def _reasons(runtime: Runtime) -> Iterator[str]:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Shuts the pool of Clari Copilot while the week's requests are spent, and opens it after the reset.",
 )
-def budget_valve(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def quota_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Runs that need the API wait in the queue, visibly, and go on by themselves."""
-    runtime = watcher()
+    runtime = sensor_runtime()
     if runtime.gate().week().is_in_doubt:
         _try(runtime)
     everybody = why_closed(runtime, POLLING)
     backfills = everybody or why_closed(runtime, BACKFILL)
     if everybody is None and backfills is not None and _next_in_queue_may_pass(context.instance):
         backfills = None
-    set_valve(context.instance, CLARI_POOL, is_open=backfills is None)
+    set_pool_limit(context.instance, CLARI_POOL, is_open=backfills is None)
     for pool in (POLLING_POOL, ARRIVALS_POOL):  # the reserve is theirs: shut only by what shuts out everybody
-        set_valve(context.instance, pool, is_open=everybody is None)
+        set_pool_limit(context.instance, pool, is_open=everybody is None)
     return dg.SkipReason(f"shut: {backfills}" if backfills else "open")
 
 
@@ -87,7 +87,7 @@ def _try(runtime: Runtime) -> None:
         runtime.gate().trust()
 
 
-def set_valve(instance: dg.DagsterInstance, pool: str, *, is_open: bool) -> None:
+def set_pool_limit(instance: dg.DagsterInstance, pool: str, *, is_open: bool) -> None:
     """Sets a pool's limit where it is another one."""
     known = {one.name: one.limit for one in instance.event_log_storage.get_pool_limits()}
     if known.get(pool) != int(is_open):
@@ -124,7 +124,7 @@ def _waits_for(run: dg.DagsterRun, pool: str) -> bool:
 )
 def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """One run at a time."""
-    due = watcher().outgoing.delivering().due()
+    due = sensor_runtime().outgoing.delivering().due()
     if not due:
         return dg.SkipReason("nothing is due")
     if context.instance.get_runs_count(dg.RunsFilter(job_name=deliver.name, statuses=UNDER_WAY)):
@@ -144,7 +144,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
         return
     what = f"Run {run.run_id[:8]} of {run.job_name} failed."
     todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
-    watcher().outgoing.watching().tell(Problem(f"run {run.job_name}", what, todo))
+    sensor_runtime().outgoing.watching().tell(Problem(f"run {run.job_name}", what, todo))
 
 
 def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
@@ -152,7 +152,7 @@ def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
     for event in context.get_step_failure_events():
         error = event.step_failure_data.error
         while error is not None:
-            if error.cls_name in (CredentialsRefused.__name__, BudgetSpent.__name__):
+            if error.cls_name in (CredentialsRefused.__name__, QuotaExhausted.__name__):
                 return True
             error = error.cause
     return False
@@ -166,7 +166,7 @@ def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
 )
 def mended_runs(context: dg.RunStatusSensorContext) -> None:
     """Says so once."""
-    watcher().outgoing.watching().over(f"run {context.dagster_run.job_name}")
+    sensor_runtime().outgoing.watching().over(f"run {context.dagster_run.job_name}")
 
 
-ALL_SENSORS = [arrivals_sensor, backfill_sensor, budget_valve, deliveries_sensor, failed_runs, mended_runs]
+ALL_SENSORS = [arrivals_sensor, backfill_sensor, quota_sensor, deliveries_sensor, failed_runs, mended_runs]

@@ -5,7 +5,7 @@ from datetime import date
 
 import dagster as dg
 
-from copilot_pipeline.defs.partitions import LandedDays, days_of, fail_if, spec
+from copilot_pipeline.defs.partitions import PartitionReporter, days_of, fail_if, spec
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS
 from copilot_pipeline.runtime import Runtime
 
@@ -28,7 +28,7 @@ def call_tables(
     wanted = tabulating.days_to_tabulate(days)
     runtime.progress.expect("days tabulated", len(wanted))
     problems: dict[date, list[str]] = {}
-    with LandedDays(context, days) as landed:
+    with PartitionReporter(context, days) as landed:
         for done in tabulating.tabulate(wanted):
             runtime.progress.advance("days tabulated")
             if done.problem is not None:

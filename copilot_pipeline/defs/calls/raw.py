@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from copilot_pipeline.defs.automation.quota import CLARI_POOL, giving_back, pass_on
-from copilot_pipeline.defs.partitions import DAYS, OWNERS, LandedDays, column_schema, days_of, fail_if
+from copilot_pipeline.defs.automation.quota import CLARI_POOL, pass_on, requeue_when_quota_spent
+from copilot_pipeline.defs.partitions import DAYS, OWNERS, PartitionReporter, column_schema, days_of, fail_if
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
 
@@ -38,10 +38,12 @@ def raw_call_details(
     complete: list[date] = []
     with (
         _passing_on(context, runtime, complete),
-        LandedDays(context, days) as landed,
-        runtime.extraction(door_of(context, runtime)) as extraction,
+        PartitionReporter(context, days) as landed,
+        runtime.extraction(source_of(context, runtime)) as extraction,
     ):
-        for report in giving_back(context, runtime, extraction.run(days, since=ordered_at(context, runtime))):
+        for report in requeue_when_quota_spent(
+            context, runtime, extraction.run(days, since=ordered_at(context, runtime))
+        ):
             if report.problems:
                 problems[report.day] = report.problems
                 continue
@@ -73,12 +75,12 @@ def _passing_on(context: dg.AssetExecutionContext, runtime: Runtime, complete: S
         raise
 
 
-def door_of(context: dg.AssetExecutionContext, runtime: Runtime) -> str:
-    """Through which door this run came: it is what its requests are counted under."""
+def source_of(context: dg.AssetExecutionContext, runtime: Runtime) -> str:
+    """Through which source this run came: it is what its requests are counted under."""
     tags = context.run.tags
     if DAGSTER_BACKFILL_TAG in tags or BACKFILL_TAG in tags:
         return BACKFILL
-    return "schedule" if "dagster/schedule_name" in tags else runtime.door
+    return "schedule" if "dagster/schedule_name" in tags else runtime.source
 
 
 def ordered_at(context: dg.AssetExecutionContext, runtime: Runtime) -> datetime | None:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from copilot_pipeline.clients.clari import ClariClient
-from copilot_pipeline.defs.automation.quota import CLARI_POOL, giving_back
+from copilot_pipeline.defs.automation.quota import CLARI_POOL, requeue_when_quota_spent
 from copilot_pipeline.defs.partitions import OWNERS, spec
 from copilot_pipeline.extract.crm_mirror import MirrorRead
 from copilot_pipeline.load.tables import ACCOUNTS, CALLS, DEALS, SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.runtime import Runtime
 
-DOOR = "reference"
+SOURCE = "reference"
 
 
 def _snapshot(table: Table, refresh: Callable[[Runtime, ClariClient], int]) -> dg.AssetsDefinition:
@@ -24,7 +24,7 @@ def _snapshot(table: Table, refresh: Callable[[Runtime, ClariClient], int]) -> d
         pool=CLARI_POOL,
     )
     def snapshot(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
-        with runtime.clari(DOOR) as client:
+        with runtime.clari(SOURCE) as client:
             rows = refresh(runtime, client)
         return dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": rows})
 
@@ -50,10 +50,10 @@ def _mirrored(what: str, description: str, read: Callable[[Runtime, ClariClient]
     )
     def mirrored(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
         def reading() -> Iterator[MirrorRead]:
-            with runtime.clari(DOOR) as client:
+            with runtime.clari(SOURCE) as client:
                 yield read(runtime, client)
 
-        (report,) = giving_back(context, runtime, reading())
+        (report,) = requeue_when_quota_spent(context, runtime, reading())
         if report.problems:
             runtime.problems.extend(report.problems)
             shown = "\n".join(report.problems[:20])

@@ -9,8 +9,8 @@ from copilot_pipeline.defs.partitions import spec
 from copilot_pipeline.load.tables import (
     CLAIM_ACCURACY,
     CLAIMS,
+    COACHING_REGRESSIONS,
     COACHING_SCORES,
-    COACHING_SLIDES,
     DEAL_INSPECTION,
     DEAL_SIGNALS,
     DEALS,
@@ -29,7 +29,7 @@ from copilot_pipeline.load.tables import (
 from copilot_pipeline.runtime import Runtime
 
 if TYPE_CHECKING:
-    from copilot_pipeline.marts.build import Answering
+    from copilot_pipeline.marts.build import MartBuilder
 
 _SCORES = (SEMARIZE_SCORES.name, EVIDENCE.name)
 
@@ -39,7 +39,7 @@ Made = tuple[dict[str, int], dict[str, Facts]]  # rows by table, and what else t
 
 
 def _answers(
-    name: str, tables: Sequence[Table], deps: Sequence[str], make: "Callable[[Runtime, Answering], Made]"
+    name: str, tables: Sequence[Table], deps: Sequence[str], make: "Callable[[Runtime, MartBuilder], Made]"
 ) -> dg.AssetsDefinition:
     specs = [
         spec(table, group="answers", kinds=["parquet", "postgres"], deps=deps, partitioned=False) for table in tables
@@ -60,33 +60,35 @@ def _answers(
     return answers
 
 
-def _meddicc(runtime: Runtime, answering: "Answering") -> Made:
+def _meddicc(runtime: Runtime, answering: "MartBuilder") -> Made:
     return answering.meddicc(), {}
 
 
-def _coaching(runtime: Runtime, answering: "Answering") -> Made:
+def _coaching(runtime: Runtime, answering: "MartBuilder") -> Made:
     rows, slides = answering.coaching()
-    told = runtime.outgoing.alert_of_slides(slides)
-    return rows, {COACHING_SLIDES.name: {"slides_not_over": sum(not slide.is_over for slide in slides), "told": told}}
+    told = runtime.outgoing.send_regression_alerts(slides)
+    return rows, {
+        COACHING_REGRESSIONS.name: {"slides_not_over": sum(not slide.is_over for slide in slides), "told": told}
+    }
 
 
-def _claims(runtime: Runtime, answering: "Answering") -> Made:
+def _claims(runtime: Runtime, answering: "MartBuilder") -> Made:
     return answering.claims(), {}
 
 
-def _win_loss(runtime: Runtime, answering: "Answering") -> Made:
+def _win_loss(runtime: Runtime, answering: "MartBuilder") -> Made:
     rows, found = answering.win_loss()
     return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": found.conclusion}}
 
 
-def _open_deals(runtime: Runtime, answering: "Answering") -> Made:
+def _open_deals(runtime: Runtime, answering: "MartBuilder") -> Made:
     return answering.open_deals(), {}
 
 
 meddicc = _answers(
     "meddicc", (MEDDICC_COVERAGE, MEDDICC_SUMMARY, MEDDICC_OUTCOMES), (*_SCORES, DEALS.name, USERS.name), _meddicc
 )
-coaching = _answers("coaching", (COACHING_SCORES, COACHING_SLIDES), (*_SCORES, USERS.name), _coaching)
+coaching = _answers("coaching", (COACHING_SCORES, COACHING_REGRESSIONS), (*_SCORES, USERS.name), _coaching)
 claim_verification = _answers(
     "claim_verification", (CLAIMS, CLAIM_ACCURACY, MESSAGE_ADOPTION), (*_SCORES, UTTERANCES.name), _claims
 )

@@ -8,7 +8,7 @@ from itertools import chain
 import dagster as dg
 from pydantic import Field
 
-from copilot_pipeline.defs.partitions import LandedDays, days_of, fail_if, spec
+from copilot_pipeline.defs.partitions import PartitionReporter, days_of, fail_if, spec
 from copilot_pipeline.load.tables import SCORE_TABLES, TRANSCRIPTS
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.state.rescores import Wanted
@@ -74,7 +74,7 @@ def _ordered(
 def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date], chosen: set[str]) -> None:
     problems: dict[date, list[str]] = {}
     tables = runtime.score_tables()
-    with LandedDays(context, days) as landed:
+    with PartitionReporter(context, days) as landed:
         for done in tables.tabulate(chain(_scored(runtime, days, problems), _left_over(runtime, days))):
             if done.problem is not None:
                 problems.setdefault(done.day, []).append(done.problem)

@@ -9,7 +9,7 @@ from copilot_pipeline.delivery.model import Delivery, Outcome, Verdict
 Attempt = Callable[[Sequence[Delivery]], list[Outcome] | Outcome]
 
 
-def send_divided(
+def bisect_batch(
     batch: Sequence[Delivery], attempt: Attempt, is_about_fields: Callable[[Outcome], bool]
 ) -> list[Outcome]:
     """Outcomes, in order. `attempt` returns one a delivery, or a single one for the request as a whole.
@@ -32,8 +32,8 @@ def send_divided(
         is_left = [place < len(batch) // 2 for place in range(len(batch))]
     left = [one for one, belongs in zip(batch, is_left, strict=True) if belongs]
     right = [one for one, belongs in zip(batch, is_left, strict=True) if not belongs]
-    of_left = iter(send_divided(left, attempt, is_about_fields))
-    of_right = iter(send_divided(right, attempt, is_about_fields))
+    of_left = iter(bisect_batch(left, attempt, is_about_fields))
+    of_right = iter(bisect_batch(right, attempt, is_about_fields))
     return [next(of_left if belongs else of_right) for belongs in is_left]
 
 

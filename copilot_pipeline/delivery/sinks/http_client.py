@@ -1,6 +1,6 @@
 """One request to a sink, tried once. Trying again is the business of the outbox, which outlives every process.
 
-The pipeline's `HttpCaller` is not used here for three reasons: it waits and tries again by itself, it names paths in
+The pipeline's `HttpClient` is not used here for three reasons: it waits and tries again by itself, it names paths in
 errors (a Slack address is a secret, path and all), and it does not tell "never sent" from "sent, and no answer came",
 which decides whether a message may be sent again.
 """
@@ -47,15 +47,15 @@ class Reply:
             return None
 
 
-class NotSent(Exception):
+class ConnectFailed(Exception):
     """The server was not reached: nothing can have arrived."""
 
 
-class NoAnswer(Exception):
+class ResponseLost(Exception):
     """The request went out and no whole answer came back: it may have arrived."""
 
 
-class Line:
+class SinkHttpClient:
     """Requests to one server."""
 
     def __init__(self, *, timeout: httpx.Timeout = TIMEOUT) -> None:
@@ -64,20 +64,20 @@ class Line:
         )
 
     def send(self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str]) -> Reply:
-        """One request. Raises `NotSent` or `NoAnswer`, whose text names the kind of failure and never the address."""
+        """Send one request. Raises `ConnectFailed` or `ResponseLost`, whose text never contains the address."""
         token = _is_secret.set(True)
         try:
             response = self._client.request(method, url, content=content, headers=headers)
         except UnicodeEncodeError:  # no header holds such a letter; the error itself would quote the key
-            raise NotSent("the key or the address holds a character that cannot be sent") from None
+            raise ConnectFailed("the key or the address holds a character that cannot be sent") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
-            raise NotSent(f"cannot be reached ({type(error).__name__})") from None
+            raise ConnectFailed(f"cannot be reached ({type(error).__name__})") from None
         except (httpx.WriteError, httpx.WriteTimeout) as error:  # a part of a request is none
-            raise NotSent(f"the request could not be sent whole ({type(error).__name__})") from None
+            raise ConnectFailed(f"the request could not be sent whole ({type(error).__name__})") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise NotSent(f"the address cannot be used ({type(error).__name__})") from None
+            raise ConnectFailed(f"the address cannot be used ({type(error).__name__})") from None
         except httpx.RequestError as error:  # bodies that cannot be unpacked are among them
-            raise NoAnswer(f"no answer ({type(error).__name__})") from None
+            raise ResponseLost(f"no answer ({type(error).__name__})") from None
         finally:
             _is_secret.reset(token)
         return Reply(response.status_code, response.headers, response.content)
@@ -87,12 +87,12 @@ class Line:
         self._client.close()
 
 
-def unreached(error: NotSent) -> Outcome:
+def unreached(error: ConnectFailed) -> Outcome:
     """The server was not there: later, and the same holds for everything else that waits for it."""
     return Outcome(Verdict.LATER, str(error), trouble=Trouble.DOWN)
 
 
-def unanswered(error: NoAnswer, *, may_repeat: bool) -> Outcome:
+def unanswered(error: ResponseLost, *, may_repeat: bool) -> Outcome:
     """No answer. Where a repeat does no harm, later; elsewhere nobody can say."""
     verdict = Verdict.LATER if may_repeat else Verdict.UNSURE
     return Outcome(verdict, str(error), trouble=Trouble.DOWN)

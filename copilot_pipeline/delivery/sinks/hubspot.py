@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome, Verdict
-from copilot_pipeline.delivery.sinks.bisect import send_divided
+from copilot_pipeline.delivery.sinks.bisect import bisect_batch
 from copilot_pipeline.delivery.sinks.http_client import (
-    Line,
-    NoAnswer,
-    NotSent,
+    ConnectFailed,
+    ResponseLost,
+    SinkHttpClient,
     refused_or_later,
     unanswered,
     unreached,
@@ -42,23 +42,23 @@ class HubspotSink:
     kind = "hubspot"
     batch_size = MOST_RECORDS
 
-    def __init__(self, base_url: str, token: str, *, line: Line | None = None) -> None:
+    def __init__(self, base_url: str, token: str, *, line: SinkHttpClient | None = None) -> None:
         self._url = base_url + PATH
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self._line = line or Line()
+        self._line = line or SinkHttpClient()
 
     def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """Writes the records. Writing the same again does no harm."""
-        return send_divided(batch, self._attempt, _is_about_fields)
+        return bisect_batch(batch, self._attempt, _is_about_fields)
 
     def _attempt(self, batch: Sequence[Delivery]) -> list[Outcome] | Outcome:
         inputs = [{"id": one.payload["id"], "properties": _properties(one.payload["fields"])} for one in batch]
         try:
             content = json.dumps({"inputs": inputs}).encode()
             reply = self._line.send("POST", self._url, content=content, headers=self._headers)
-        except NotSent as error:
+        except ConnectFailed as error:
             return unreached(error)
-        except NoAnswer as error:
+        except ResponseLost as error:
             return unanswered(error, may_repeat=True)
         answer = reply.json()
         if reply.status in (200, 201, 207) and isinstance(answer, dict):

@@ -14,12 +14,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome, Trouble, Verdict
-from copilot_pipeline.delivery.sinks.bisect import send_divided
+from copilot_pipeline.delivery.sinks.bisect import bisect_batch
 from copilot_pipeline.delivery.sinks.http_client import (
-    Line,
-    NoAnswer,
-    NotSent,
+    ConnectFailed,
     Reply,
+    ResponseLost,
+    SinkHttpClient,
     refused_or_later,
     unanswered,
     unreached,
@@ -56,22 +56,24 @@ class SalesforceSink:
     kind = "salesforce"
     batch_size = MOST_RECORDS
 
-    def __init__(self, base_url: str, client_id: str, client_secret: str, *, line: Line | None = None) -> None:
+    def __init__(
+        self, base_url: str, client_id: str, client_secret: str, *, line: SinkHttpClient | None = None
+    ) -> None:
         self._base_url = base_url
         self._client = (client_id, client_secret)
-        self._line = line or Line()
+        self._line = line or SinkHttpClient()
         self._session: tuple[str, str] | None = None  # (address of the org, access token)
 
     def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
         """Writes the records. Writing the same again does no harm."""
-        return send_divided(batch, self._attempt, _is_about_fields)
+        return bisect_batch(batch, self._attempt, _is_about_fields)
 
     def _attempt(self, batch: Sequence[Delivery]) -> list[Outcome] | Outcome:
         try:
             reply = self._update(batch)
-        except NotSent as error:
+        except ConnectFailed as error:
             return unreached(error)
-        except NoAnswer as error:
+        except ResponseLost as error:
             return unanswered(error, may_repeat=True)
         if isinstance(reply, Outcome):
             return reply

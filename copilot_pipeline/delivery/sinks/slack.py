@@ -14,7 +14,14 @@ import re
 from collections.abc import Sequence
 
 from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome
-from copilot_pipeline.delivery.sinks.http_client import Line, NoAnswer, NotSent, refused_or_later, unanswered, unreached
+from copilot_pipeline.delivery.sinks.http_client import (
+    ConnectFailed,
+    ResponseLost,
+    SinkHttpClient,
+    refused_or_later,
+    unanswered,
+    unreached,
+)
 
 # "invalid_blocks", "channel_is_archived" and their like (https://docs.slack.dev, errors of incoming webhooks).
 _MACHINE_CODE = re.compile(r"^[a-z_]{3,60}$")
@@ -26,10 +33,10 @@ class SlackSink:
     kind = "slack"
     batch_size = 1
 
-    def __init__(self, url: str, *, may_repeat: bool = False, line: Line | None = None) -> None:
+    def __init__(self, url: str, *, may_repeat: bool = False, line: SinkHttpClient | None = None) -> None:
         self._url = url
         self._may_repeat = may_repeat
-        self._line = line or Line()
+        self._line = line or SinkHttpClient()
         self._is_in_doubt = False
 
     def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
@@ -47,9 +54,9 @@ class SlackSink:
         self._is_in_doubt = False
         try:
             reply = self._line.send("POST", self._url, content=content, headers={"Content-Type": "application/json"})
-        except NotSent as error:
+        except ConnectFailed as error:
             return unreached(error)
-        except NoAnswer as error:
+        except ResponseLost as error:
             self.doubt()
             return unanswered(error, may_repeat=self._may_repeat)
         if 200 <= reply.status < 300:
@@ -61,9 +68,9 @@ class SlackSink:
         """A GET posts nothing. Whatever is answered, it is an answer: then None."""
         try:
             self._line.send("GET", self._url, headers={})
-        except NotSent as error:
+        except ConnectFailed as error:
             return unreached(error)
-        except NoAnswer as error:
+        except ResponseLost as error:
             return unanswered(error, may_repeat=True)
         return None
 

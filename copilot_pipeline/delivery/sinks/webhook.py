@@ -15,7 +15,14 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome
-from copilot_pipeline.delivery.sinks.http_client import Line, NoAnswer, NotSent, refused_or_later, unanswered, unreached
+from copilot_pipeline.delivery.sinks.http_client import (
+    ConnectFailed,
+    ResponseLost,
+    SinkHttpClient,
+    refused_or_later,
+    unanswered,
+    unreached,
+)
 from copilot_pipeline.errors import ConfigurationError
 
 
@@ -30,11 +37,11 @@ class WebhookSink:
     batch_size = 1
 
     def __init__(
-        self, url: str, secret: str | None, *, line: Line | None = None, now: Callable[[], datetime] = _now
+        self, url: str, secret: str | None, *, line: SinkHttpClient | None = None, now: Callable[[], datetime] = _now
     ) -> None:
         self._url = url
         self._signer = _signer(secret)
-        self._line = line or Line()
+        self._line = line or SinkHttpClient()
         self._now = now
 
     def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
@@ -53,9 +60,9 @@ class WebhookSink:
             headers["webhook-signature"] = self._signer.sign(delivery.message_id, moment, content)
         try:
             reply = self._line.send("POST", self._url, content=content.encode(), headers=headers)
-        except NotSent as error:
+        except ConnectFailed as error:
             return unreached(error)
-        except NoAnswer as error:
+        except ResponseLost as error:
             return unanswered(error, may_repeat=True)
         return DELIVERED if 200 <= reply.status < 300 else refused_or_later(reply)
 

@@ -123,7 +123,7 @@ class Lake:
             publish(self.filesystem, draft, path)
         finally:
             discard(self.filesystem, draft)
-        return f"{self.shown_url.rstrip('/')}/{name}"
+        return f"{self.display_url.rstrip('/')}/{name}"
 
     def exists(self, table: Table, day: date | None = None) -> bool:
         """Whether there is a file."""
@@ -147,12 +147,12 @@ class Lake:
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise ConfigurationError(
-                f"the lake {self.shown_url} cannot be written ({reason}): check COPILOT_PIPELINE_LAKE_URL, the rights "
-                "on it, and the credentials of an object store"
+                f"the lake {self.display_url} cannot be written ({reason}): check COPILOT_PIPELINE_LAKE_URL, the "
+                "rights on it, and the credentials of an object store"
             ) from None
 
     @property
-    def shown_url(self) -> str:
+    def display_url(self) -> str:
         """The address without what must not be shown."""
         return without_secrets(self.url)
 

@@ -30,7 +30,7 @@ RAW_CALL_DETAILS = Table(
         Column("details", Kind.BYTES, "The answer of /call-details, as received. Null where none was asked for."),
         boolean("listed_is_newer", "The list item is newer than the details.", required=True),
         moment("fetched_at", "When the details were fetched."),
-        moment("gone_at", "When the call was first missing from the list."),
+        moment("removed_at", "When the call was first missing from the list."),
         text("quarantine_reason", "Why the details could not be read; they are in the quarantine too."),
     ),
     in_warehouse=False,
@@ -89,7 +89,7 @@ CALLS = Table(
         texts("contact_ids", "Contacts in the CRM."),
         boolean("has_transcript", "There is a transcript row.", required=True),
         moment("fetched_at", "When the details were fetched."),
-        moment("gone_at", "When the call was first missing from the vendor's list."),
+        moment("removed_at", "When the call was first missing from the vendor's list."),
     ),
 )
 

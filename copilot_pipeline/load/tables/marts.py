@@ -120,7 +120,7 @@ COACHING_SCORES = Table(
         boolean("is_below", "Below the threshold.", required=True),
         integer("calls_below", "Consecutive calls below the threshold, this one included.", required=True),
         boolean("regression_detected", "Below on as many consecutive calls as the setting says.", required=True),
-        text("slide_first_call_id", "While a slide lasts: its first call."),
+        text("regression_first_call_id", "While a slide lasts: its first call."),
         number("rolling_mean", "Mean of the last calls (setting `rolling_calls`), this one included.", required=True),
         number("trend", "Slope of the last calls, score a call; null with fewer than three."),
         integer("calls_since_training", "Calls since the newest training of this rep and skill; null without one."),
@@ -131,8 +131,8 @@ COACHING_SCORES = Table(
     partitioned=False,
 )
 
-COACHING_SLIDES = Table(
-    "coaching_slides",
+COACHING_REGRESSIONS = Table(
+    "coaching_regressions",
     "One row per slide: a skill below its threshold on consecutive calls. One alert each, to the manager.",
     ("rep_id", "skill", "first_call_id"),
     (
@@ -347,7 +347,7 @@ MART_TABLES: tuple[Table, ...] = (
     MEDDICC_SUMMARY,
     MEDDICC_OUTCOMES,
     COACHING_SCORES,
-    COACHING_SLIDES,
+    COACHING_REGRESSIONS,
     CLAIMS,
     CLAIM_ACCURACY,
     MESSAGE_ADOPTION,

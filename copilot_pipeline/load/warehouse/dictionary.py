@@ -32,7 +32,7 @@ _WORDS = {
     "deal, account": "the CRM's opportunity, and the company it is with.",
     "interval": "the range in which the true share lies in 95 of 100 such samples (Wilson's). Of few calls it is wide.",
     "slide": "a skill that stays below its threshold for several calls in a row, until it is back.",
-    "gone": "no longer in the vendor's list. Rows of such a call stay, with `gone_at` set.",
+    "gone": "no longer in the vendor's list. Rows of such a call stay, with `removed_at` set.",
 }
 
 

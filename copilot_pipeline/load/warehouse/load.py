@@ -33,7 +33,7 @@ BATCHES_UNDER_WAY = 2
 _LOADING_SPACE = 720_313
 
 
-class DayLoader:
+class WarehousePartitionLoader:
     """Replaces days, one after the other, each in a transaction of its own.
 
     The copying happens in a thread with a connection of its own, so that the next rows, and the next day's, are made
@@ -45,7 +45,7 @@ class DayLoader:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="copy")
         self._room = threading.Semaphore(BATCHES_UNDER_WAY)
 
-    def __enter__(self) -> DayLoader:
+    def __enter__(self) -> WarehousePartitionLoader:
         return self
 
     def __exit__(
@@ -53,14 +53,14 @@ class DayLoader:
     ) -> None:
         self._thread.shutdown(wait=True)
 
-    def begin(self, tables: Sequence[Table], day: date) -> DayLoad:
+    def begin(self, tables: Sequence[Table], day: date) -> PartitionLoad:
         """Begins to replace a day. End it with `finish` or `abandon`, or the days behind it wait for ever."""
-        load = DayLoad(tables, day, self._room)
+        load = PartitionLoad(tables, day, self._room)
         load.outcome = self._thread.submit(load.run, self._database)
         return load
 
 
-class DayLoad:
+class PartitionLoad:
     """One day on its way. `outcome` ends when its transaction has; it raises what went wrong."""
 
     outcome: Future[dict[str, int]]

@@ -34,7 +34,7 @@ class Condition:
 
 
 def conditions(
-    observed: Sequence[Observation], thresholds: Mapping[str, Sequence[float]], fewest_support: int
+    observed: Sequence[Observation], thresholds: Mapping[str, Sequence[float]], min_support: int
 ) -> list[Condition]:
     """Every condition that holds for enough deals, but not for all of whom it is known; each set of deals once."""
     bricks = sorted({key for observation in observed for key in observation.answers})
@@ -44,10 +44,10 @@ def conditions(
     alike: Counter[str] = Counter()
     for brick in bricks:
         values = [observation.answers.get(brick) for observation in observed]
-        for condition in _of_brick(brick, spoken[brick], values, thresholds.get(".".join(brick), ()), fewest_support):
+        for condition in _of_brick(brick, spoken[brick], values, thresholds.get(".".join(brick), ()), min_support):
             support, known = count(condition.holds), count(condition.known)
             same = (condition.holds.tobytes(), condition.known.tobytes())
-            if fewest_support <= support < known and same not in seen:
+            if min_support <= support < known and same not in seen:
                 seen.add(same)
                 alike[condition.words] += 1
                 # Two long texts may begin alike: each condition is spoken of in words of its own.
@@ -73,7 +73,7 @@ def _spoken(bricks: Collection[BrickKey]) -> dict[BrickKey, str]:
 
 
 def _of_brick(
-    brick: BrickKey, name: str, values: Sequence[Observed | None], wanted: Sequence[float], fewest_support: int
+    brick: BrickKey, name: str, values: Sequence[Observed | None], wanted: Sequence[float], min_support: int
 ) -> Iterator[Condition]:
     known_kinds = Counter(_kind(value) for value in values if value is not None)
     kind = known_kinds.most_common(1)[0][0]
@@ -102,7 +102,7 @@ def _of_brick(
         sets = [frozenset(item.casefold() for item in items) for items in named]
         uses = Counter(item for items in sets for item in items)
         is_category = all(len(items) <= 1 for items in sets)
-        frequent = sorted((item for item in uses if uses[item] >= fewest_support), key=lambda item: (-uses[item], item))
+        frequent = sorted((item for item in uses if uses[item] >= min_support), key=lambda item: (-uses[item], item))
         for item in frequent[:_MOST_NAMES]:
             words = f"{name} {'is' if is_category else 'contains'} {_short(shown[item])}"
             yield condition(f"= {item}", words, (item in items for items in sets))

@@ -38,7 +38,7 @@ def observations(
 ) -> list[Observation]:
     """The closed deals with scored calls, by id. What was said after a deal closed cannot have decided it."""
     closed = {deal.deal_id: deal for deal in deals if deal.outcome is not Outcome.OPEN}
-    left_out = frozenset(settings.leave_out)
+    left_out = frozenset(settings.exclude)
     calls: defaultdict[str, list[_Call]] = defaultdict(list)
     for conversation in conversations:
         if conversation.deal_id in closed and conversation.kit_versions:

@@ -70,7 +70,7 @@ def win_loss_drivers(
     """The drivers among all closed deals that have scored calls."""
     observed = observations(conversations, deals, settings)
     won = sum(observation.is_won for observation in observed)
-    too_little = _too_little(len(observed), won, settings.fewest_deals)
+    too_little = _too_little(len(observed), won, settings.min_deals)
     if too_little:
         return WinLoss([], len(observed), won, 0, too_little)
     search = Search(observed, settings)
@@ -104,10 +104,10 @@ def _drivers(search: Search, settings: WinLossSettings) -> list[Driver]:
     """The best of everything, as rows."""
     rows = []
     rate = settings.false_discovery_rate
-    for size in range(1, settings.most_conditions + 1):
+    for size in range(1, settings.max_conditions + 1):
         questions = search.questions(size)
         corrected = _corrected([question.p_value for question in questions])
-        q_values = [min(1.0, settings.most_conditions * q_value) for q_value in corrected]
+        q_values = [min(1.0, settings.max_conditions * q_value) for q_value in corrected]
         certain = [one.best for one, q_value in zip(questions, q_values, strict=True) if q_value <= rate]
         gains = dict(zip(certain, search.gains(certain), strict=True))
         rows += sorted(

@@ -58,7 +58,7 @@ class Search:
 
     def __init__(self, observed: Sequence[Observation], settings: WinLossSettings) -> None:
         self._settings = settings
-        self._conditions = conditions(observed, settings.thresholds, settings.fewest_support)
+        self._conditions = conditions(observed, settings.thresholds, settings.min_support)
         self._won = bits_of([observation.is_won for observation in observed])
         shape = (len(self._conditions), len(self._won))
         self._holds = np.array([one.holds for one in self._conditions], dtype=np.uint8).reshape(shape)
@@ -74,7 +74,7 @@ class Search:
     def run(self) -> None:
         """Tries what is worth trying."""
         singles = self._measure((place,) for place in range(len(self._conditions)))
-        if self._settings.most_conditions > 1:
+        if self._settings.max_conditions > 1:
             self._conjunctions(singles)
 
     def parts(self, one: Measured) -> list[Condition]:
@@ -121,7 +121,7 @@ class Search:
         chosen = self._representatives(singles)
         pairs = _strongest(self._measure(combinations(chosen, 2)), _MOST_EXTENDED)
         self._refine(pairs)
-        if self._settings.most_conditions > 2:
+        if self._settings.max_conditions > 2:
             triples = self._measure((*pair.members, third) for pair in pairs for third in chosen)
             self._refine(_strongest(triples, _MOST_REFINED))
 
@@ -170,8 +170,8 @@ class Search:
         n, won_of_n = self._counts(known)
         support, won = self._counts(holds)
         enough = (
-            (support >= self._settings.fewest_support)
-            & (n >= self._settings.fewest_deals)
+            (support >= self._settings.min_support)
+            & (n >= self._settings.min_deals)
             & (support < n)
             & (won_of_n > 0)
             & (won_of_n < n)

@@ -10,7 +10,7 @@ import httpx
 
 from copilot_pipeline.clients.clari import ClariClient, Dialect, ListPage, ListPosition, ListWindow, dialect_named
 from copilot_pipeline.clients.clari.models import ListedCall
-from copilot_pipeline.clients.http import HttpCaller, RetryPolicy
+from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 WINDOW = ListWindow("started", DAY, DAY + timedelta(days=1))
@@ -168,7 +168,7 @@ def server_of(dialect: str, **options: Any) -> Server:
 def client_of(dialect: str, server: Any, *, password: str = "password", **options: Any) -> ClariClient:
     """A client of the server, with the right key."""
     spoken: Dialect = dialect_named(dialect)
-    caller = HttpCaller(
+    caller = HttpClient(
         "clari",
         spoken.default_base_url,
         spoken.auth_headers("key", password),

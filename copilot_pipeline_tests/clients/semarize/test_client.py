@@ -17,7 +17,7 @@ from copilot_pipeline.clients.semarize import (
     Kit,
     RunStatus,
     SemarizeClient,
-    make_caller,
+    make_client,
     next_poll_seconds,
     run_request,
     same_request,
@@ -35,7 +35,7 @@ QUICK = RetryPolicy(attempts=3, first_wait_seconds=0.001, longest_wait_seconds=0
 def client_of(*replies: Reply) -> Iterator[tuple[SemarizeClient, Service]]:
     """A client of a server that gives these answers in turn."""
     with serving(in_turn(*replies)) as service:
-        caller = make_caller(service.url, KEY, policy=QUICK)
+        caller = make_client(service.url, KEY, policy=QUICK)
         try:
             yield SemarizeClient(caller), service
         finally:
@@ -69,11 +69,11 @@ def test_a_request_that_is_sent_again_is_the_same_request() -> None:
         run_id = runs.setdefault(asked.headers["idempotency-key"], f"run_{len(runs)}")
         if answers["left_to_lose"]:
             answers["left_to_lose"] -= 1
-            return Reply(500, is_cut=True)
+            return Reply(500, is_split=True)
         return reply({"run_id": run_id, "status": "queued"}, 202)
 
     with serving(service_answer) as service:
-        caller = make_caller(service.url, KEY, policy=QUICK)
+        caller = make_client(service.url, KEY, policy=QUICK)
         state = SemarizeClient(caller).create(run_request("c-1", TEXT, KIT))
         caller.close()
     assert state.run_id == "run_0"

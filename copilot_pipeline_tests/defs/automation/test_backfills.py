@@ -35,7 +35,7 @@ def days_are_done(database: Database, backfill: Backfill, days: Sequence[date]) 
     """Listed since it was registered, stored, tabulated."""
     with database.connection() as connection:
         connection.execute(
-            """INSERT INTO copilot_ops.days (call_date, listed_at, stored_at, tabulated_at, scored_at)
+            """INSERT INTO copilot_ops.partitions (call_date, listed_at, stored_at, loaded_at, scored_at)
             SELECT day, %(at)s, %(at)s, %(at)s, %(at)s FROM unnest(%(days)s::date[]) AS day""",
             {"days": list(days), "at": backfill.registered_at + timedelta(seconds=1)},
         )
@@ -76,7 +76,7 @@ def test_it_ends_though_nothing_was_new(
     """Days that were complete before, and were only listed, are done: the backfill is finished."""
     days_are_done(database, backfill, backfill.days)
     with database.connection() as connection:
-        connection.execute("UPDATE copilot_ops.days SET stored_at = '2026-01-01', tabulated_at = '2026-01-02'")
+        connection.execute("UPDATE copilot_ops.partitions SET stored_at = '2026-01-01', loaded_at = '2026-01-02'")
     assert asked(instance, runtime, backfill) == []
     finished = runtime.backfills.one(backfill.id)
     assert finished is not None

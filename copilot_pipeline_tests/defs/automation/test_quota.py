@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from copilot_pipeline.defs.calls.raw import raw_call_details
-from copilot_pipeline.errors import BudgetSpent
+from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.runtime import BACKFILL_TAG, Runtime
 
 _MARK = "dagster/retry_on_asset_or_op_failure"
@@ -33,7 +33,7 @@ def tags_after(instance: dg.DagsterInstance, runtime: Runtime, tags: Mapping[str
 
 def the_server_says_the_week_is_spent(runtime: Runtime) -> None:
     """The gate is closed."""
-    with pytest.raises(BudgetSpent):
+    with pytest.raises(QuotaExhausted):
         runtime.gate().throttled(None, "Limit Exceeded")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from copilot_pipeline.load.tables import CALLS, SEMARIZE_SCORES, UTTERANCES, Table
-from copilot_pipeline.load.warehouse import DayLoader
+from copilot_pipeline.load.warehouse import WarehousePartitionLoader
 from copilot_pipeline.postgres import Database
 
 DAY = date(2026, 11, 3)
@@ -66,7 +66,7 @@ def arrow(table: Table, rows: Sequence[dict[str, Any]]) -> pa.Table:
 def load(database: Database, *batches: Mapping[Table, Sequence[dict[str, Any]]], day: date = DAY) -> dict[str, int]:
     """Replaces a day of the tables by these batches; returns the rows by table."""
     tables = tuple(batches[0]) if batches else TABLES
-    with DayLoader(database) as loader:
+    with WarehousePartitionLoader(database) as loader:
         loading = loader.begin(tables, day)
         for batch in batches:
             call_ids = sorted({str(row["call_id"]) for rows in batch.values() for row in rows})

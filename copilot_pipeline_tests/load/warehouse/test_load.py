@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from copilot_pipeline.clients.text import clean_text
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.tables import CALLS, SEMARIZE_SCORES, TOPICS, UTTERANCES
-from copilot_pipeline.load.warehouse import DayLoader, load_snapshot
+from copilot_pipeline.load.warehouse import WarehousePartitionLoader, load_snapshot
 from copilot_pipeline.load.warehouse.load import copy_rows
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.load.warehouse.rows import DAY, TABLES, arrow, call, column, load, score, utterance
@@ -53,7 +53,7 @@ def test_several_batches_are_one_transaction(database: Database) -> None:
     """Nobody sees half a day: the rows of the old day stay until all batches of the new one are there."""
     load(database, {CALLS: [call("old")], UTTERANCES: []})
     seen: list[list[Any]] = []
-    with DayLoader(database) as loader:
+    with WarehousePartitionLoader(database) as loader:
         loading = loader.begin(TABLES, DAY)
         for index in range(5):
             loading.append([(CALLS, arrow(CALLS, [call(f"new-{index}")]))], [f"new-{index}"])
@@ -66,7 +66,7 @@ def test_several_batches_are_one_transaction(database: Database) -> None:
 def test_a_day_that_fails_stays_as_it_was(database: Database) -> None:
     """A row that PostgreSQL refuses undoes the day; the next day of the same loader is loaded all the same."""
     load(database, {CALLS: [call("old")], UTTERANCES: []})
-    with DayLoader(database) as loader:
+    with WarehousePartitionLoader(database) as loader:
         broken = loader.begin(TABLES, DAY)
         broken.append([(CALLS, arrow(CALLS, [call("a"), call("a")]))], ["a"])
         failed = broken.finish(lambda connection: None)
@@ -81,7 +81,7 @@ def test_a_day_that_fails_stays_as_it_was(database: Database) -> None:
 def test_an_abandoned_day_stays_as_it_was(database: Database) -> None:
     """Where the rows cannot be made, nothing is replaced."""
     load(database, {CALLS: [call("old")], UTTERANCES: []})
-    with DayLoader(database) as loader:
+    with WarehousePartitionLoader(database) as loader:
         loading = loader.begin(TABLES, DAY)
         loading.append([(CALLS, arrow(CALLS, [call("new")]))], ["new"])
         loading.abandon()
@@ -94,7 +94,7 @@ def test_what_fails_at_the_end_undoes_the_day(database: Database) -> None:
     def fail(_connection: Any) -> None:
         raise PipelineError("no")
 
-    with DayLoader(database) as loader:
+    with WarehousePartitionLoader(database) as loader:
         loading = loader.begin(TABLES, DAY)
         loading.append([(CALLS, arrow(CALLS, [call("new")]))], ["new"])
         outcome = loading.finish(fail)
@@ -128,7 +128,7 @@ def test_a_null_within_a_list_stays_null(database: Database) -> None:
 def test_null_empty_and_false_stay_apart(database: Database) -> None:
     """COPY brings null as null, the empty text as empty, false as false, an empty list as empty."""
     rows = [
-        call("a", title=None, duration_s=None, topics=None, gone_at=None),
+        call("a", title=None, duration_s=None, topics=None, removed_at=None),
         call("b", title="", duration_s=0.0, topics=[], vendor_questions=0),
         call("c", title="NULL", topics=["", "NULL", "null", "\\N"]),
     ]
@@ -183,7 +183,7 @@ FIELDS = st.fixed_dictionaries(
         "vendor_questions": st.none() | st.integers(-(2**63), 2**63 - 1),
         "has_crm_link": st.booleans(),
         "modified_at": st.none() | st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30)),  # noqa: DTZ001
-        "gone_at": st.none() | st.datetimes(timezones=st.just(UTC)),
+        "removed_at": st.none() | st.datetimes(timezones=st.just(UTC)),
     }
 )
 

@@ -122,7 +122,7 @@ def test_too_few_deals_are_no_conclusion() -> None:
     assert result.conclusion == (
         "Too few deals for a conclusion: 29 closed with scored calls, 30 needed (answers.win_loss.fewest_deals)."
     )
-    assert found(world(1, 29, planted), fewest_deals=29).tested > 0
+    assert found(world(1, 29, planted), min_deals=29).tested > 0
 
 
 def test_only_won_deals_differ_in_nothing() -> None:
@@ -222,17 +222,17 @@ def test_spellings_of_one_answer_are_one_condition() -> None:
         for n in range(90)
     ]
     deals = [(won if n % 2 else lost)(f"d-{n}") for n in range(90)]
-    rows = [one for one in found((calls, deals), most_conditions=1).drivers if one.bricks == [f"{KIT}.buyer"]]
+    rows = [one for one in found((calls, deals), max_conditions=1).drivers if one.bricks == [f"{KIT}.buyer"]]
     assert {row.condition: row.support for row in rows} == {"buyer is Yes": 60, "buyer is no": 30}
-    words = {one.condition for one in found((calls, deals), most_conditions=1).drivers if "why" in one.condition}
+    words = {one.condition for one in found((calls, deals), max_conditions=1).drivers if "why" in one.condition}
     assert len(words) == 3
 
 
 def test_a_kit_can_be_left_out() -> None:
-    """`leave_out` takes a kit or a brick."""
+    """`exclude` takes a kit or a brick."""
     at = world(1, 200, planted, noise=0)
-    assert found(at, leave_out=(KIT,)).tested == 0
-    bricks = {brick for one in found(at, leave_out=(f"{KIT}.budget_confirmed",)).drivers for brick in one.bricks}
+    assert found(at, exclude=(KIT,)).tested == 0
+    bricks = {brick for one in found(at, exclude=(f"{KIT}.budget_confirmed",)).drivers for brick in one.bricks}
     assert bricks == {f"{KIT}.decision_maker_present", f"{KIT}.discovery_depth"}
 
 
