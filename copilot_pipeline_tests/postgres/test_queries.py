@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -27,13 +28,13 @@ def sql_files() -> list[Path]:
 )
 def test_a_malformed_file_is_refused(text: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the file and the mistake."""
-    package = tmp_path / "package_with_sql"
+    package = tmp_path / f"package_{uuid.uuid4().hex}"  # Python keeps imported packages by name
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "queries.sql").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=problem):
-        load_queries("package_with_sql", "queries.sql")
+        load_queries(package.name, "queries.sql")
 
 
 @pytest.mark.parametrize("path", sql_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
