@@ -13,7 +13,14 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.marts import answer_mistakes
 from copilot_pipeline.config.pipeline_file import PipelineFile
 from copilot_pipeline.config.routes import ANNOUNCING, ConstantSettings, Mistake, all_sinks, mistakes_in
-from copilot_pipeline.config.sources import YamlMapping, nearest, read_yaml_mapping, refuse_misspelled
+from copilot_pipeline.config.sources import (
+    YamlMapping,
+    existing_pipeline_path,
+    nearest,
+    pipeline_path,
+    read_yaml_mapping,
+    refuse_misspelled,
+)
 from copilot_pipeline.config.types import Strict
 from copilot_pipeline.errors import ConfigurationError
 
@@ -45,10 +52,8 @@ def load_settings(**overrides: Any) -> Settings:
 
 def read_pipeline_file(named: str | None) -> PipelineFile:
     """Reads `pipeline.yaml`. A file that was named must exist; the default one may be absent."""
-    path = _pipeline_path(named)
-    if not path.exists():
-        if named is not None:
-            raise ConfigurationError(f"COPILOT_PIPELINE_CONFIG names {path}, and there is no such file")
+    path = existing_pipeline_path(named)
+    if path is None:
         return PipelineFile()
     file = read_yaml_mapping(path)
     try:
@@ -67,12 +72,8 @@ def read_pipeline_file(named: str | None) -> PipelineFile:
 
 def explain_in_file(mistakes: Sequence[Mistake], named: str | None) -> str:
     """Mistakes found later, with the lines of the file they stand in."""
-    path = _pipeline_path(named)
+    path = pipeline_path(named)
     return explain_mistakes(mistakes, str(path), read_yaml_mapping(path))
-
-
-def _pipeline_path(named: str | None) -> Path:
-    return Path(named or "pipeline.yaml").expanduser()
 
 
 def explain_mistakes(mistakes: Sequence[Mistake], where: str, file: YamlMapping) -> str:

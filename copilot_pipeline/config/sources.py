@@ -50,6 +50,21 @@ def _names_in(env_file: Path) -> set[str]:
         raise ConfigurationError(f"{env_file} cannot be read: {error.strerror}") from None
 
 
+def pipeline_path(named: str | None) -> Path:
+    """Path of `pipeline.yaml`; `named` is the value of COPILOT_PIPELINE_CONFIG."""
+    return Path(named or "pipeline.yaml").expanduser()
+
+
+def existing_pipeline_path(named: str | None) -> Path | None:
+    """Path of `pipeline.yaml`, None if the default file is absent. A file that was named must exist."""
+    path = pipeline_path(named)
+    if path.exists():
+        return path
+    if named is not None:
+        raise ConfigurationError(f"COPILOT_PIPELINE_CONFIG names {path}, but there is no such file")
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class YamlMapping:
     """A YAML file's mapping, and where in the file each part of it stands."""

@@ -237,7 +237,7 @@ def test_a_mistake_in_the_file_is_named_by_its_line(content: str, said: str) -> 
 def test_a_file_that_was_named_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     """The default file may be absent, one that was asked for may not; a folder is no file."""
     monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", "elsewhere.yaml")
-    assert complaint() == "COPILOT_PIPELINE_CONFIG names elsewhere.yaml, and there is no such file"
+    assert complaint() == "COPILOT_PIPELINE_CONFIG names elsewhere.yaml, but there is no such file"
     Path("elsewhere.yaml").mkdir()
     assert "elsewhere.yaml cannot be read" in complaint()
 
