@@ -29,7 +29,7 @@ from copilot_pipeline.errors import (
 )
 from copilot_pipeline.extract.listing import Lister, Stretch, stretches
 from copilot_pipeline.extract.raw_partitions import RawPartition, RawPartitionWriter
-from copilot_pipeline.load.partition_loader import kind_of
+from copilot_pipeline.load.partition_loader import describe_error
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.state import AdvisoryLocks, CallStore, ListCursors, ReceivedDetails, WantedCall
 from copilot_pipeline.state.bodies import pack
@@ -355,5 +355,5 @@ class DetailExtraction:
         try:
             report.stored = self._storing.store(day)
         except (OSError, pa.ArrowException) as error:  # the bodies are in the ledger still
-            report.problems.append(f"the raw file could not be written: {kind_of(error)}")
+            report.problems.append(f"the raw file could not be written: {describe_error(error)}")
         return report

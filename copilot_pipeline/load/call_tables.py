@@ -48,11 +48,11 @@ class CallTables:
         self._runs = runs
         self._directory = directory
 
-    def days_to_tabulate(self, days: Sequence[date]) -> list[date]:
+    def days_to_build(self, days: Sequence[date]) -> list[date]:
         """The days asked for, and those whose tables still show a call that moved away. Newest first."""
         return sorted({*days, *self._ledger.days.that_lost_a_call()}, reverse=True)
 
-    def tabulate(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
+    def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
         """Replaces days in all four tables."""
         quarantined = dict.fromkeys(days, 0)
 
@@ -63,7 +63,7 @@ class CallTables:
                 yield Rows(rows.call_ids, rows.tables())
 
         landing = PartitionLoader(self._lake, self._database, self._ledger, CALL_TABLES)
-        for landed in landing.land(days, rows_of, self._before_commit):
+        for landed in landing.load(days, rows_of, self._before_commit):
             yield LoadedCallTables(landed.day, landed.rows, quarantined[landed.day], landed.problem)
 
     def _before_commit(self, connection: Connection, day: date) -> None:

@@ -22,7 +22,7 @@ from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state import CallStore
 
 # What can go wrong with one day and need not concern its neighbours.
-DAY_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
+PARTITION_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class PartitionLoader:
         self._days = ledger.days
         self._tables = tables
 
-    def land(
+    def load(
         self,
         days: Iterable[date],
         rows_of: Callable[[date], Iterator[Rows]],
@@ -99,7 +99,7 @@ class PartitionLoader:
                     load.append(rows.tables, rows.call_ids)
                     for table, content in rows.tables:
                         writers[table.name].append(content)
-        except DAY_ERRORS as error:
+        except PARTITION_ERRORS as error:
             load.abandon()
             return error
         except BaseException:
@@ -108,7 +108,7 @@ class PartitionLoader:
         return load.finish(lambda connection: before_commit(connection, day) if before_commit else None)
 
 
-def kind_of(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What an error is, without its own text, which may quote rows: the system's words, or the name of its class."""
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
@@ -120,6 +120,6 @@ def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> Loaded
         return LoadedPartition(day, outcome.result())
     except PipelineError as error:
         return LoadedPartition(day, {}, str(error))
-    except DAY_ERRORS as error:
+    except PARTITION_ERRORS as error:
         # Their texts may quote rows: only their kind is passed on.
-        return LoadedPartition(day, {}, f"the tables could not be written: {kind_of(error)}")
+        return LoadedPartition(day, {}, f"the tables could not be written: {describe_error(error)}")

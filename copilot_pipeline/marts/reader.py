@@ -12,7 +12,7 @@ from copilot_pipeline.config.marts import OutcomeSettings
 from copilot_pipeline.marts.model import Answer, BrickKey, Conversation, Deal, Quote, Rep, Value
 from copilot_pipeline.marts.outcomes import closed_at, outcome_of
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.transform.transcripts import Quotes, Spoken
+from copilot_pipeline.transform.transcripts import QuoteFinder, SpokenUtterance
 
 DAYS_AT_ONCE = 31
 
@@ -178,7 +178,7 @@ class ConversationReader:
 
     def locator(self) -> Callable[[str, str], Quote]:
         """Finds words in the transcript of a call, by call id; remembers the call it looked at last."""
-        finder: tuple[str, Quotes] | None = None
+        finder: tuple[str, QuoteFinder] | None = None
 
         def locate(call_id: str, words: str) -> Quote:
             nonlocal finder
@@ -189,7 +189,7 @@ class ConversationReader:
                         " ORDER BY seq",
                         (call_id,),
                     ).fetchall()
-                finder = call_id, Quotes([Spoken(*row) for row in rows])
+                finder = call_id, QuoteFinder([SpokenUtterance(*row) for row in rows])
             found = finder[1].find(words)
             return Quote(
                 words, found.match.value, found.score, found.seq, found.start_s, found.speaker, found.side, found.said

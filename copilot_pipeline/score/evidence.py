@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import UTTERANCES
-from copilot_pipeline.transform.transcripts import Quotes, Spoken
+from copilot_pipeline.transform.transcripts import QuoteFinder, SpokenUtterance
 
 _COLUMNS = ["call_id", "seq", "speaker", "side", "start_s", "text"]
 Row = tuple[object, ...]
@@ -31,7 +31,7 @@ class EvidenceFinder:
         for call_id in call_ids:
             if not quotes.get(call_id):
                 continue
-            finder = Quotes(spoken.get(call_id, []))
+            finder = QuoteFinder(spoken.get(call_id, []))
             for (kit, brick, position), quote in quotes[call_id]:
                 found = finder.find(quote)
                 yield (
@@ -51,9 +51,9 @@ class EvidenceFinder:
                     found.said,
                 )
 
-    def _utterances_of(self, call_ids: list[str]) -> dict[str, list[Spoken]]:
+    def _utterances_of(self, call_ids: list[str]) -> dict[str, list[SpokenUtterance]]:
         """The utterances of some calls. Reads on until all of them were seen; a call is never in two row groups."""
-        found: dict[str, list[Spoken]] = {}
+        found: dict[str, list[SpokenUtterance]] = {}
         missing = set(call_ids)
         while missing:
             if self._read is None:
@@ -62,7 +62,7 @@ class EvidenceFinder:
                     break
             wanted = self._read.filter(pc.is_in(self._read["call_id"], pa.array(sorted(missing), pa.string())))
             for call_id, *rest in zip(*(wanted[name].to_pylist() for name in _COLUMNS), strict=True):
-                found.setdefault(call_id, []).append(Spoken(*rest))
+                found.setdefault(call_id, []).append(SpokenUtterance(*rest))
             missing -= found.keys()
             if missing:
                 self._read = None

@@ -118,7 +118,7 @@ class SemarizeRunner:
         self._open[day] += 1  # the day itself, until it is read to its end
         self._sources.append(self._tasks(day, among))
 
-    def turn(self, at_most_seconds: float) -> list[ScoredPartition]:
+    def poll(self, at_most_seconds: float) -> list[ScoredPartition]:
         """Asks what is due and takes the answers that are there, or come within the time.
 
         Returns the days of which a run has come to its end or has been given up on, with their problems. Raises what
@@ -131,7 +131,7 @@ class SemarizeRunner:
             raise self._stop
         return [self._take_report(day) for day in sorted(self._news, reverse=True)]
 
-    def hurry(self, run_ids: Collection[str]) -> None:
+    def expedite(self, run_ids: Collection[str]) -> None:
         """These runs are at their end, somebody says: they are asked about at once."""
         self._due = [(0.0 if task.run.run_id in run_ids else at, order, task) for at, order, task in self._due]
         heapq.heapify(self._due)
@@ -141,7 +141,7 @@ class SemarizeRunner:
         """Nothing is under way and nothing is to be begun."""
         return not (self._sources or self._due or self._requests)
 
-    def calls_under_way(self, day: date) -> set[str]:
+    def calls_in_progress(self, day: date) -> set[str]:
         """The calls of a day with a run that is not at its end."""
         return {call_id for (call_id, _), of in self._under_way.items() if of == day}
 
@@ -221,7 +221,7 @@ class SemarizeRunner:
         deaf = {task.run.run_id: task for _, _, task in self._due if task.run.run_id and not task.is_announced}
         announced = self._ledger.announced(list(filter(None, deaf))) if deaf else set()
         if announced:
-            self.hurry(announced)
+            self.expedite(announced)
         for run_id in announced:
             deaf[run_id].is_announced = True  # once: should it go on all the same, it is polled as before
 

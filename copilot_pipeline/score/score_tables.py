@@ -48,7 +48,7 @@ class ScoreTables:
         self._calls = calls
         self._kits = kits
 
-    def tabulate(self, days: Iterable[date]) -> Iterator[LoadedScores]:
+    def build(self, days: Iterable[date]) -> Iterator[LoadedScores]:
         """Replaces days in all three tables."""
         unscored: Counter[date] = Counter()
 
@@ -67,7 +67,7 @@ class ScoreTables:
                 yield Rows(call_ids, tables)
 
         landing = PartitionLoader(self._lake, self._database, self._calls, SCORE_TABLES)
-        for landed in landing.land(days, rows_of, self._calls.days.mark_scored):
+        for landed in landing.load(days, rows_of, self._calls.days.mark_scored):
             yield LoadedScores(landed.day, landed.rows, unscored[landed.day], landed.problem)
 
     def refresh_views(self) -> None:

@@ -45,7 +45,7 @@ class Match(StrEnum):
     NOT_FOUND = "not found"
 
 
-class Spoken(NamedTuple):
+class SpokenUtterance(NamedTuple):
     """An utterance, as far as it matters here."""
 
     seq: int
@@ -72,10 +72,10 @@ class Passage:
 NOT_FOUND = Passage(Match.NOT_FOUND, 0.0)
 
 
-class Quotes:
+class QuoteFinder:
     """Looks for quotes in one call. What costs time is made when the first quote needs it."""
 
-    def __init__(self, utterances: Sequence[Spoken]) -> None:
+    def __init__(self, utterances: Sequence[SpokenUtterance]) -> None:
         self._utterances = [utterance for utterance in utterances if utterance.text.strip()]
 
     def find(self, quote: str) -> Passage:
@@ -164,7 +164,7 @@ class Quotes:
     def _speaker_at(self, start: int) -> str:
         return self._between(start + 1, start + 1)[0].speaker.casefold()
 
-    def _between(self, first: int, last: int) -> list[Spoken]:
+    def _between(self, first: int, last: int) -> list[SpokenUtterance]:
         """The utterances that hold the letters from `first` to `last` of `_text`."""
         return self._utterances[bisect_right(self._begins, first) - 1 : bisect_right(self._begins, last)]
 
@@ -248,10 +248,10 @@ def _stands_alone(quote: str, text: str) -> bool:
     return False
 
 
-def _said(spoken: Sequence[Spoken]) -> str:
+def _said(spoken: Sequence[SpokenUtterance]) -> str:
     return " ".join(utterance.text for utterance in spoken)
 
 
-def _passage(match: Match, score: float, spoken: Sequence[Spoken], said: str) -> Passage:
+def _passage(match: Match, score: float, spoken: Sequence[SpokenUtterance], said: str) -> Passage:
     first = spoken[0]
     return Passage(match, score, first.seq, spoken[-1].seq, first.start_s, first.speaker, first.side, said)

@@ -54,10 +54,10 @@ def test_the_run_that_ends_last_has_seen_everything(
     away again, neither from Postgres nor from Parquet."""
     world = World()
     with ThreadPoolExecutor(2) as pool:
-        slow = pool.submit(list, landing.land([DAY], world.slowly))
+        slow = pool.submit(list, landing.load([DAY], world.slowly))
         assert world.has_read.wait(20)
         world.call_ids.append("b")
-        quick = pool.submit(list, landing.land([DAY], world.rows))
+        quick = pool.submit(list, landing.load([DAY], world.rows))
         with pytest.raises(TimeoutError):
             quick.result(timeout=0.5)
         world.may_go_on.set()
@@ -70,7 +70,7 @@ def test_runs_over_the_same_days_in_any_order_never_wait_for_each_other(landing:
     """Each holds a day while it makes the next; two that go in opposite directions both end, with no day refused."""
 
     def over(days: list[date]) -> list[LoadedPartition]:
-        return list(landing.land(days, lambda day: iter([Rows([], [(CALLS, arrow(CALLS, []))])])))
+        return list(landing.load(days, lambda day: iter([Rows([], [(CALLS, arrow(CALLS, []))])])))
 
     days = [DAY + timedelta(days=offset) for offset in range(15)]
     with ThreadPoolExecutor(4) as pool:

@@ -10,15 +10,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from copilot_pipeline.transform.quotes import words_of
-from copilot_pipeline.transform.transcripts import Match, Quotes, Spoken
+from copilot_pipeline.transform.transcripts import Match, QuoteFinder, SpokenUtterance
 
 CALL = [
-    Spoken(0, "Dana Ames", "rep", 0.0, "Hello, I'm Dana from Acme."),
-    Spoken(1, "Bo Li", "prospect", 3.5, "We can\u2019t sign before finance approves the budget."),
-    Spoken(2, "Bo Li", "prospect", 8.0, "And legal needs two weeks, roughly."),
-    Spoken(3, "Dana Ames", "rep", 12.0, "   "),
-    Spoken(4, "Dana Ames", "rep", 13.0, "Our uptime is 99.9% guaranteed, and the new API ships in March."),
-    Spoken(5, "Bo Li", "prospect", 20.0, "Finance approves the budget in May."),
+    SpokenUtterance(0, "Dana Ames", "rep", 0.0, "Hello, I'm Dana from Acme."),
+    SpokenUtterance(1, "Bo Li", "prospect", 3.5, "We can\u2019t sign before finance approves the budget."),
+    SpokenUtterance(2, "Bo Li", "prospect", 8.0, "And legal needs two weeks, roughly."),
+    SpokenUtterance(3, "Dana Ames", "rep", 12.0, "   "),
+    SpokenUtterance(4, "Dana Ames", "rep", 13.0, "Our uptime is 99.9% guaranteed, and the new API ships in March."),
+    SpokenUtterance(5, "Bo Li", "prospect", 20.0, "Finance approves the budget in May."),
 ]
 
 
@@ -39,7 +39,7 @@ CALL = [
 )
 def test_where_a_quote_was_said(quote: str, match: Match, seq: int, last_seq: int) -> None:
     """Letter by letter, word by word or nearly: its utterance, time, speaker and side."""
-    found = Quotes(CALL).find(quote)
+    found = QuoteFinder(CALL).find(quote)
     assert (found.match, found.seq, found.last_seq) == (match, seq, last_seq)
     spoken = CALL[seq]
     assert (found.speaker, found.side, found.start_s) == (spoken.speaker, spoken.side, spoken.start_s)
@@ -59,26 +59,29 @@ def test_where_a_quote_was_said(quote: str, match: Match, seq: int, last_seq: in
 )
 def test_what_nobody_said(quote: str) -> None:
     """It is not found, and has no place."""
-    found = Quotes(CALL).find(quote)
+    found = QuoteFinder(CALL).find(quote)
     assert (found.match, found.score, found.seq, found.said) == (Match.NOT_FOUND, 0.0, None, None)
 
 
 def test_the_named_speaker_is_preferred() -> None:
     """Two people said the same: a quote that names one is found where that one said it."""
-    call = [Spoken(0, "Ann", "rep", 0.0, "Yes, in May."), Spoken(1, "Bob", "prospect", 2.0, "Yes, in May.")]
-    assert Quotes(call).find("Bob: Yes, in May.").seq == 1
-    assert Quotes(call).find("bob: yes in may").seq == 1
-    assert Quotes(call).find("Yes, in May.").seq == 0
+    call = [
+        SpokenUtterance(0, "Ann", "rep", 0.0, "Yes, in May."),
+        SpokenUtterance(1, "Bob", "prospect", 2.0, "Yes, in May."),
+    ]
+    assert QuoteFinder(call).find("Bob: Yes, in May.").seq == 1
+    assert QuoteFinder(call).find("bob: yes in may").seq == 1
+    assert QuoteFinder(call).find("Yes, in May.").seq == 0
 
 
 def test_lines_of_the_transcript_are_a_quote() -> None:
     """What was sent are lines with a speaker each: a quote of several lines is found, names that hold a colon too."""
     call = [
-        Spoken(0, "Dana: Acme", "rep", 0.0, "Shall we say May?"),
-        Spoken(1, "Bob", "prospect", 2.0, "May it is: gladly."),
-        Spoken(2, "Dana: Acme", "rep", 4.0, "Good."),
+        SpokenUtterance(0, "Dana: Acme", "rep", 0.0, "Shall we say May?"),
+        SpokenUtterance(1, "Bob", "prospect", 2.0, "May it is: gladly."),
+        SpokenUtterance(2, "Dana: Acme", "rep", 4.0, "Good."),
     ]
-    found = Quotes(call).find("\u201cDana: Acme: Shall we say May?\nBob: May it is: gladly.\u201d")
+    found = QuoteFinder(call).find("\u201cDana: Acme: Shall we say May?\nBob: May it is: gladly.\u201d")
     assert (found.match, found.seq, found.last_seq, found.speaker) == (Match.NORMALIZED, 0, 1, "Dana: Acme")
 
 
@@ -86,14 +89,16 @@ def test_a_long_quote_takes_no_longer_than_it_may() -> None:
     """Thousands of words given as evidence, changed or never said: found or not within a moment, in a long call and in
     one endless utterance."""
     words = [f"w{number * 7919 % 3001}" for number in range(6000)]
-    call = [Spoken(seq, "Bo", "rep", float(seq), " ".join(words[20 * seq : 20 * seq + 20])) for seq in range(300)]
+    call = [
+        SpokenUtterance(seq, "Bo", "rep", float(seq), " ".join(words[20 * seq : 20 * seq + 20])) for seq in range(300)
+    ]
     changed = ["x" if place % 15 == 0 else word for place, word in enumerate(words)]
     began = time.process_time()
-    found = Quotes(call).find(" ".join(changed[1000:1400]))
+    found = QuoteFinder(call).find(" ".join(changed[1000:1400]))
     assert (found.match, found.seq) == (Match.FUZZY, 50)
-    assert Quotes(call).find(" ".join(f"z{number}" for number in range(6000))).match is Match.NOT_FOUND
-    assert Quotes(call).find(" ".join(words[::-1])).match is Match.NOT_FOUND
-    endless = Quotes([Spoken(0, "Bo", "rep", 0.0, " ".join(words))])
+    assert QuoteFinder(call).find(" ".join(f"z{number}" for number in range(6000))).match is Match.NOT_FOUND
+    assert QuoteFinder(call).find(" ".join(words[::-1])).match is Match.NOT_FOUND
+    endless = QuoteFinder([SpokenUtterance(0, "Bo", "rep", 0.0, " ".join(words))])
     assert endless.find(" ".join(changed[1000:1400])).match is Match.FUZZY
     assert endless.find(" ".join(words[::-1])).match is Match.NOT_FOUND
     assert time.process_time() - began < 20
@@ -101,7 +106,7 @@ def test_a_long_quote_takes_no_longer_than_it_may() -> None:
 
 def test_the_words_of_the_transcript_stand_beside_the_quote() -> None:
     """What was said is given as the transcript has it, not as the quote has it."""
-    found = Quotes(CALL).find("Our uptime is 99.99 percent guaranteed and a new API ships in March")
+    found = QuoteFinder(CALL).find("Our uptime is 99.99 percent guaranteed and a new API ships in March")
     assert found.said == CALL[4].text
 
 
@@ -111,7 +116,7 @@ _SENTENCES = st.lists(st.text(alphabet=string.ascii_letters + " ,.'\u2019é?", m
 @given(_SENTENCES, st.data())
 def test_whatever_is_cut_from_an_utterance_is_found(texts: list[str], data: st.DataObject) -> None:
     """Whole words cut out of any utterance are found, word by word at least, with those very words in it."""
-    call = [Spoken(seq, f"S{seq % 2}", "rep", float(seq), text) for seq, text in enumerate(texts)]
+    call = [SpokenUtterance(seq, f"S{seq % 2}", "rep", float(seq), text) for seq, text in enumerate(texts)]
     place = data.draw(st.integers(0, len(texts) - 1))
     words = texts[place].split()
     assume(words)
@@ -119,7 +124,7 @@ def test_whatever_is_cut_from_an_utterance_is_found(texts: list[str], data: st.D
     last = data.draw(st.integers(first, len(words) - 1))
     quote = " ".join(words[first : last + 1])
     assume(words_of(quote))
-    found = Quotes(call).find(quote)
+    found = QuoteFinder(call).find(quote)
     assert found.match in (Match.EXACT, Match.NORMALIZED)
     assert found.said is not None
     said = f" {' '.join(words_of(found.said))} "
@@ -129,14 +134,14 @@ def test_whatever_is_cut_from_an_utterance_is_found(texts: list[str], data: st.D
 @given(_SENTENCES, st.text(alphabet="0123456789 ", min_size=12, max_size=80))
 def test_other_letters_are_never_found(texts: list[str], quote: str) -> None:
     """A quote of digits is in no call without digits."""
-    call = [Spoken(seq, "S", "rep", float(seq), text) for seq, text in enumerate(texts)]
-    assert Quotes(call).find(quote).match is Match.NOT_FOUND
+    call = [SpokenUtterance(seq, "S", "rep", float(seq), text) for seq, text in enumerate(texts)]
+    assert QuoteFinder(call).find(quote).match is Match.NOT_FOUND
 
 
 @given(st.lists(st.text(max_size=40), max_size=8), st.text(max_size=80))
 def test_any_text_is_taken(texts: list[str], quote: str) -> None:
     """Whatever Unicode is said or quoted, the answer has a place if and only if it was found."""
-    call = [Spoken(seq, "S", "rep", None, text) for seq, text in enumerate(texts)]
-    found = Quotes(call).find(quote)
+    call = [SpokenUtterance(seq, "S", "rep", None, text) for seq, text in enumerate(texts)]
+    found = QuoteFinder(call).find(quote)
     assert (found.match is Match.NOT_FOUND) is (found.seq is None)
     assert 0.0 <= found.score <= 1.0

@@ -161,7 +161,7 @@ class IncrementalRun:
         if not days:
             return
         tabulating = self._runtime.tabulating()
-        for done in tabulating.tabulate(tabulating.days_to_tabulate(sorted(days))):
+        for done in tabulating.build(tabulating.days_to_build(sorted(days))):
             if done.problem is not None:
                 self.problems.append(f"{done.day}: {done.problem}")
                 continue
@@ -180,10 +180,10 @@ class IncrementalRun:
         """Semarize says that these have ended. Those that another run began are looked at as well."""
         if self._scoring is None:
             return
-        self._scoring.hurry(runs)
+        self._scoring.expedite(runs)
         for day, call_id in runs.values():
             self._calls[day].add(call_id)
-            if call_id not in self._scoring.calls_under_way(day):
+            if call_id not in self._scoring.calls_in_progress(day):
                 self._scoring.add(day, {call_id})
 
     def _score(self) -> Iterator[Landed]:
@@ -194,7 +194,7 @@ class IncrementalRun:
         days: set[date] = set()
         round_ends_at = time.monotonic() + ROUND_SECONDS
         while (left := round_ends_at - time.monotonic()) > 0:
-            for report in self._scoring.turn(left):
+            for report in self._scoring.poll(left):
                 self.problems += report.problems
                 days.add(report.day)
             if self._scoring.is_idle:
@@ -204,12 +204,12 @@ class IncrementalRun:
         if not days:
             return
         tables = self._runtime.score_tables()
-        for done in tables.tabulate(sorted(days, reverse=True)):
+        for done in tables.build(sorted(days, reverse=True)):
             if done.problem is not None:
                 self.problems.append(f"{done.day}: {done.problem}")
                 continue
             yield Landed(done.day, SCORE_TABLES)
-            self._through(done.day, self._calls[done.day] - self._scoring.calls_under_way(done.day))
+            self._through(done.day, self._calls[done.day] - self._scoring.calls_in_progress(done.day))
         if time.monotonic() - self._views_at > VIEWS_EVERY_SECONDS:
             tables.refresh_views()
             self._views_at = time.monotonic()

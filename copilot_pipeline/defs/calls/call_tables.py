@@ -25,11 +25,11 @@ def call_tables(
     days = days_of(context)
     chosen = {key.to_user_string() for key in context.selected_asset_keys}
     tabulating = runtime.tabulating()
-    wanted = tabulating.days_to_tabulate(days)
+    wanted = tabulating.days_to_build(days)
     runtime.progress.expect("days tabulated", len(wanted))
     problems: dict[date, list[str]] = {}
     with PartitionReporter(context, days) as landed:
-        for done in tabulating.tabulate(wanted):
+        for done in tabulating.build(wanted):
             runtime.progress.advance("days tabulated")
             if done.problem is not None:
                 problems[done.day] = [done.problem]

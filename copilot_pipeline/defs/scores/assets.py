@@ -75,7 +75,7 @@ def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date]
     problems: dict[date, list[str]] = {}
     tables = runtime.score_tables()
     with PartitionReporter(context, days) as landed:
-        for done in tables.tabulate(chain(_scored(runtime, days, problems), _left_over(runtime, days))):
+        for done in tables.build(chain(_scored(runtime, days, problems), _left_over(runtime, days))):
             if done.problem is not None:
                 problems.setdefault(done.day, []).append(done.problem)
             if done.day in problems:

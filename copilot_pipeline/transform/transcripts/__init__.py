@@ -2,10 +2,10 @@
 
 Pure functions over the call model. A call goes through three steps, each a function of what came before:
 `resolve_people` (who is on the call), `assemble` (utterances, text, metrics) and `participants` (a row a person).
-`Quotes` finds where a piece of evidence was said.
+`QuoteFinder` finds where a piece of evidence was said.
 """
 
-from copilot_pipeline.transform.quotes import Match, Passage, Quotes, Spoken
+from copilot_pipeline.transform.quotes import Match, Passage, QuoteFinder, SpokenUtterance
 from copilot_pipeline.transform.transcripts.assembly import Transcript, Utterance, assemble
 from copilot_pipeline.transform.transcripts.attendance import Participant, participants
 from copilot_pipeline.transform.transcripts.metrics import SpokenMetrics
@@ -15,10 +15,10 @@ __all__ = [
     "Match",
     "Participant",
     "Passage",
-    "Quotes",
+    "QuoteFinder",
     "ResolvedPerson",
-    "Spoken",
     "SpokenMetrics",
+    "SpokenUtterance",
     "Transcript",
     "UserDirectory",
     "Utterance",
