@@ -17,7 +17,7 @@ from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 def runtime_resource(context: dg.InitResourceContext) -> Iterator[Runtime]:
     """A runtime for one run, with a claim on the run for as long as its process lives (see `PipelineRunLauncher`)."""
     with current_runtime(source="ui") as runtime, AdvisoryLocks(runtime.database.url, RUNS) as claims:
-        claims.take([context.run_id] if context.run_id else [])
+        claims.acquire([context.run_id] if context.run_id else [])
         yield runtime
 
 

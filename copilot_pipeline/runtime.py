@@ -142,7 +142,7 @@ class Runtime:
                     caller,
                     include_private=self.settings.pipeline.clari.include_private,
                     page_size=self._first_page_size(),
-                    on_page_size=self.page_size.remember,
+                    on_page_size=self.page_size.save,
                     counts_records=environment.copilot_pipeline_pace_unit == "records",
                 )
         finally:
@@ -184,7 +184,7 @@ class Runtime:
 
     def _first_page_size(self) -> int:
         environment = self.settings.environment
-        size = self.page_size.remembered(FIRST_PAGE_SIZE)
+        size = self.page_size.load(FIRST_PAGE_SIZE)
         if environment.copilot_pipeline_pace_unit == "records" and environment.copilot_pipeline_requests_per_second:
             # Where the pace counts records, a page holds no more than a second's worth.
             size = max(1, min(size, int(environment.copilot_pipeline_requests_per_second)))

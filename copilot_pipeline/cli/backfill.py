@@ -122,11 +122,11 @@ def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
     from copilot_pipeline.extract.backfill_plan import plan_backfill
     from copilot_pipeline.extract.listing import Stretch
     from copilot_pipeline.runtime import BACKFILL
-    from copilot_pipeline.state.backfills import chunks
+    from copilot_pipeline.state.backfills import day_ranges
 
     days = checked_days(first, last)
-    known, held = runtime.backfills.calls_held(first, last)
-    runs = chunks(days, DAYS_PER_RUN)
+    known, held = runtime.backfills.fetch_progress(first, last)
+    runs = day_ranges(days, DAYS_PER_RUN)
     zone = runtime.calls.zone
     with runtime.clari("plan") as client:
         counted: list[float | None]
@@ -170,8 +170,8 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
     from copilot_pipeline.extract.backfill_plan import end_of
     from copilot_pipeline.runtime import BACKFILL
 
-    left = [] if backfill.finished_at else runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits))
-    known, held = runtime.backfills.calls_held(backfill.first_day, backfill.last_day)
+    left = [] if backfill.finished_at else runtime.backfills.remaining_days(backfill, are_scored=bool(runtime.kits))
+    known, held = runtime.backfills.fetch_progress(backfill.first_day, backfill.last_day)
     week = runtime.gate(BACKFILL).week()
     expected = max(backfill.calls or 0, known)
     # Of the requests it was expected to cost, those for lists are spread over its days.

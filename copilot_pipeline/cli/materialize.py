@@ -72,12 +72,12 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
     runtime.lake.probe()
     instance = open_instance(runtime.settings.environment)
     order = f"{min(days)} {max(days)} {' '.join(assets)}"
-    runtime.ordered_at = runtime.listings.ordered_at(order)
+    runtime.ordered_at = runtime.listings.start_command(order)
     for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
             _materialize(instance, runtime, chosen, days)
-    runtime.listings.order_ends(order)
+    runtime.listings.finish_command(order)
     if RAW_CALL_DETAILS.name in assets:
         runtime.problems.extend(_resting(runtime, days))
     return Finished(tuple(days), tuple(runtime.problems))

@@ -67,11 +67,11 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
     days = checked_days(first, last)
     from copilot_pipeline.load.tables import SCORE_TABLES
     from copilot_pipeline.runtime import open_runtime
-    from copilot_pipeline.state.rescores import Wanted
+    from copilot_pipeline.state.rescores import RescoreRequest
 
     with open_runtime(source="run") as runtime:
         rescoring = runtime.rescoring()
-        wanted = Wanted(days[0], days[-1], rescoring.chosen(kits), only_failed)
+        wanted = RescoreRequest(days[0], days[-1], rescoring.chosen(kits), only_failed)
         cost = rescoring.cost(wanted)
         click.echo(cost.in_words(), err=True)
         if cost.runs and not yes:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import ProgrammingError
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.postgres import database_url, reaching
+from copilot_pipeline.postgres import database_url, open_connection
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
 CONFIG_FILE = "dagster.yaml"
@@ -53,7 +53,7 @@ class PipelineStorage(DagsterPostgresStorage):
     ) -> PipelineStorage:
         """Storage on the database in use, started if it is the embedded one."""
         url = database_url(load_settings().environment)
-        with reaching(url):  # Dagster would try again and again, and end in a traceback
+        with open_connection(url):  # Dagster would try again and again, and end in a traceback
             pass
         try:
             storage = PipelineStorage(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
@@ -96,7 +96,7 @@ class PipelineRunLauncher(dg.DefaultRunLauncher):
         if record is None or record.start_time is None or time.time() - record.start_time < SECONDS_TO_CLAIM:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         with AdvisoryLocks(database_url(load_settings().environment), RUNS) as claims:
-            if claims.take([run.run_id]):
+            if claims.acquire([run.run_id]):
                 return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 

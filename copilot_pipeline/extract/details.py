@@ -31,7 +31,7 @@ from copilot_pipeline.extract.listing import Lister, Stretch, stretches
 from copilot_pipeline.extract.raw_partitions import RawPartition, RawPartitionWriter
 from copilot_pipeline.load.partition_loader import describe_error
 from copilot_pipeline.progress import NoProgress, Progress
-from copilot_pipeline.state import AdvisoryLocks, CallStore, ListCursors, ReceivedDetails, WantedCall
+from copilot_pipeline.state import AdvisoryLocks, CallStore, CallToFetch, ListCursors, ReceivedDetails
 from copilot_pipeline.state.bodies import pack
 
 CLAIMED_AT_ONCE = 32
@@ -72,7 +72,7 @@ class DayReport:
 
 @dataclass(slots=True)
 class _Fetched:
-    call: WantedCall
+    call: CallToFetch
     outcome: Outcome
     received: ReceivedDetails | None = None
     error: BaseException | None = None
@@ -111,10 +111,10 @@ class DetailExtraction:
         self._pace = requests_per_second or UNPACED_REQUESTS_PER_SECOND
         self._progress = progress or NoProgress()
         self._done: queue.SimpleQueue[_Fetched | _Page] = queue.SimpleQueue()
-        self._waiting: deque[WantedCall] = deque()
-        self._orders: queue.SimpleQueue[WantedCall | None] = queue.SimpleQueue()
+        self._waiting: deque[CallToFetch] = deque()
+        self._orders: queue.SimpleQueue[CallToFetch | None] = queue.SimpleQueue()
         self._workers = 0
-        self._elsewhere: list[WantedCall] = []
+        self._elsewhere: list[CallToFetch] = []
         self._open: dict[date, int] = {}
         self._known: set[str] = set()
         self._finished_ids: list[str] = []
@@ -123,7 +123,7 @@ class DetailExtraction:
         self._running = 0
 
     def run(
-        self, days: Sequence[date], *, known: Sequence[WantedCall] | None = None, since: datetime | None = None
+        self, days: Sequence[date], *, known: Sequence[CallToFetch] | None = None, since: datetime | None = None
     ) -> Iterator[DayReport]:
         """Yields a report as each day is stored, newest first as far as the answers allow.
 
@@ -152,7 +152,7 @@ class DetailExtraction:
         self,
         pool: ThreadPoolExecutor,
         stretch: Stretch,
-        known: Sequence[WantedCall] | None,
+        known: Sequence[CallToFetch] | None,
         list_since: datetime | None,
     ) -> Iterator[DayReport]:
         """`list_since` None: the stretch is listed."""
@@ -162,7 +162,7 @@ class DetailExtraction:
         if known is not None:
             self._enqueue([call for call in known if call.call_date in self._open])
         elif list_since is None:
-            self._enqueue(self._ledger.wanted(stretch.days))
+            self._enqueue(self._ledger.to_fetch(stretch.days))
         else:
             pool.submit(self._list, stretch, list_since)
         while listing or self._running or self._waiting or self._elsewhere:
@@ -180,9 +180,9 @@ class DetailExtraction:
                     self._listing_failed(event.error, stretch)
                 elif event.call_ids is None:
                     listing, listed_whole = False, True
-                    self._enqueue(self._ledger.wanted(stretch.days))
+                    self._enqueue(self._ledger.to_fetch(stretch.days))
                 else:
-                    self._enqueue(self._ledger.wanted(stretch.days, among=event.call_ids))
+                    self._enqueue(self._ledger.to_fetch(stretch.days, among=event.call_ids))
             if listed_whole and self._stop is None:
                 yield from self._store_finished()
         self._release()
@@ -221,7 +221,7 @@ class DetailExtraction:
         for day in stretch.days:
             self._reports[day].problems.append(f"listing: {error}")
 
-    def _enqueue(self, calls: Sequence[WantedCall]) -> None:
+    def _enqueue(self, calls: Sequence[CallToFetch]) -> None:
         wanted = [call for call in calls if call.call_id not in self._known]
         self._known.update(call.call_id for call in wanted)
         for call in wanted:
@@ -240,9 +240,11 @@ class DetailExtraction:
         while self._waiting and self._running < 2 * self._most_workers:
             self._release()
             batch = [self._waiting.popleft() for _ in range(min(CLAIMED_AT_ONCE, len(self._waiting)))]
-            claimed = self._claims.take([call.call_id for call in batch])
+            claimed = self._claims.acquire([call.call_id for call in batch])
             # Looked at again under the claim: another process may have finished a call just before letting go of it.
-            still = {call.call_id for call in self._ledger.wanted(sorted(self._open), among=[c.call_id for c in batch])}
+            still = {
+                call.call_id for call in self._ledger.to_fetch(sorted(self._open), among=[c.call_id for c in batch])
+            }
             for call in batch:
                 if call.call_id in claimed and call.call_id in still:
                     self._running += 1
@@ -252,7 +254,7 @@ class DetailExtraction:
                 else:
                     self._finished_elsewhere(call, is_claimed=call.call_id in claimed)
 
-    def _finished_elsewhere(self, call: WantedCall, *, is_claimed: bool) -> None:
+    def _finished_elsewhere(self, call: CallToFetch, *, is_claimed: bool) -> None:
         self._open[call.call_date] -= 1
         self._progress.advance(STEP)
         if is_claimed:
@@ -292,11 +294,11 @@ class DetailExtraction:
             except Exception as error:  # noqa: BLE001 - handed over whole to the main thread, which sorts it
                 self._done.put(_Fetched(call, Outcome.FAILED, error=error))
 
-    def _fetch_one(self, call: WantedCall) -> _Fetched:
+    def _fetch_one(self, call: CallToFetch) -> _Fetched:
         try:
             body = self._client.get_details(call.call_id)
         except NotFound as error:
-            self._ledger.note_problem(call.call_id, str(error), look_again=True)
+            self._ledger.record_failure(call.call_id, str(error), defer=True)
             return _Fetched(call, Outcome.MISSING)
         try:
             self._client.check_details(body, call.call_id)
@@ -320,11 +322,11 @@ class DetailExtraction:
         elif event.error is not None:
             self._fetch_failed(event.call, event.error, report)
 
-    def _fetch_failed(self, call: WantedCall, error: BaseException, report: DayReport) -> None:
+    def _fetch_failed(self, call: CallToFetch, error: BaseException, report: DayReport) -> None:
         if isinstance(error, CredentialsRefused | QuotaExhausted) or not isinstance(error, PipelineError):
             self._stop_all(error)
         else:
-            self._ledger.note_problem(call.call_id, str(error), look_again=False)
+            self._ledger.record_failure(call.call_id, str(error), defer=False)
         report.problems.append(f"call {call.call_id}: {error}")
 
     def _stop_all(self, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Listing: which calls there are. Writes the ledger page by page, so that a killed listing goes on where it was."""
+"""CursorKey: which calls there are. Writes the ledger page by page, so that a killed listing goes on where it was."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from copilot_pipeline.clients.clari import ClariClient, ListPage, ListPosition, ListWindow, TooDeep
-from copilot_pipeline.state import CallStore, Cursor, ListCursors, Listing
-from copilot_pipeline.state.backfills import chunks
+from copilot_pipeline.state import CallStore, Cursor, CursorKey, ListCursors
+from copilot_pipeline.state.backfills import day_ranges
 
 # Whether the filters include their bounds is not documented. A second to spare on the lower side makes both readings
 # harmless: what falls outside is recorded under its own day.
@@ -38,7 +38,7 @@ def stretches(days: Sequence[date]) -> list[Stretch]:
 
     One window for several days saves requests: pages are filled across midnight.
     """
-    return [Stretch(group) for group in chunks(days, LONGEST_STRETCH_DAYS)]
+    return [Stretch(group) for group in day_ranges(days, LONGEST_STRETCH_DAYS)]
 
 
 class Lister:
@@ -56,13 +56,13 @@ class Lister:
         Goes on where a listing of the same window stopped that began `since` then. In the end, calls of `days` that
         were not shown are gone.
         """
-        place = self._listings.place(self._listing(window), since)
+        place = self._listings.resume(self._listing(window), since)
         yield from self._walk(window, since)
         self._listings.finish(self._listing(window), days, place.began_at)
 
     def _walk(self, window: ListWindow, since: datetime) -> Iterator[list[str]]:
         """A window with more matches than the API can page through is cut in two, in time."""
-        place = self._listings.place(self._listing(window), since)
+        place = self._listings.resume(self._listing(window), since)
         if place.is_complete:
             return
         if not place.is_split:
@@ -72,7 +72,7 @@ class Lister:
             except TooDeep:
                 if window.before - window.after <= SHORTEST_WINDOW:
                     raise
-                self._listings.cut(self._listing(window))
+                self._listings.mark_split(self._listing(window))
         middle = window.after + (window.before - window.after) / 2
         yield from self._walk(ListWindow(window.basis, middle - OVERLAP, window.before), since)
         yield from self._walk(ListWindow(window.basis, window.after, middle), since)
@@ -102,8 +102,8 @@ class Lister:
                 return
             position = following if following.skip else None
 
-    def _listing(self, window: ListWindow) -> Listing:
-        return Listing(self._source, window.basis, window.after, window.before)
+    def _listing(self, window: ListWindow) -> CursorKey:
+        return CursorKey(self._source, window.basis, window.after, window.before)
 
 
 def _has_shifted(position: ListPosition | None, page: ListPage) -> bool:

@@ -38,15 +38,15 @@ class RawPartitionWriter:
     def __init__(self, lake: Lake, ledger: CallStore, dialect: str) -> None:
         self._lake = lake
         self._ledger = ledger
-        self._days = ledger.days
+        self._days = ledger.partitions
         self._dialect = dialect
 
     def store(self, day: date) -> RawPartition:
         """Stores a day, and anew the days that its calls have moved away from."""
         for other in self._days_left_behind(day) - {day}:
-            with self._days.alone_with(other):
+            with self._days.lock(other):
                 self._write(other)
-        with self._days.alone_with(day):
+        with self._days.lock(day):
             if self._days.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
                 return self._write(day)
         return RawPartition(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
@@ -60,7 +60,7 @@ class RawPartitionWriter:
         to_look_at = [day]
         while to_look_at:
             for old_day, call_ids in self._days.moved_calls(to_look_at.pop()).items():
-                with self._days.alone_with(old_day):
+                with self._days.lock(old_day):
                     self._take_back(old_day, call_ids)
                 left_behind.add(old_day)
                 to_look_at.append(old_day)
@@ -76,7 +76,7 @@ class RawPartitionWriter:
             for part in ("listed", "details")
             if row[part] is not None
         ]
-        self._days.take_back(old_day, bodies, call_ids)
+        self._days.return_bodies(old_day, bodies, call_ids)
 
     def _write(self, day: date) -> RawPartition:
         as_of = self._ledger.now()
@@ -91,7 +91,7 @@ class RawPartitionWriter:
             for start in range(0, len(calls), CALLS_PER_BATCH):
                 batch = calls[start : start + CALLS_PER_BATCH]
                 bodies = {call.call_id: earlier.of(call.call_id) for call in batch}
-                for held in self._days.held_bodies(list(bodies)):
+                for held in self._days.unstored_bodies(list(bodies)):
                     setattr(bodies[held.call_id], held.part, held.body)
                     stored.append((held.call_id, held.part, held.received_at))
                 writer.append(_rows(day, self._dialect, batch, bodies))

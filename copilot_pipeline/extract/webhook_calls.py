@@ -29,14 +29,14 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state import (
     AdvisoryLocks,
+    CallState,
     CallStore,
+    CallToFetch,
     Inbox,
     InboxItem,
-    KnownCall,
     ListCursors,
     PendingCalls,
     ReceivedDetails,
-    WantedCall,
 )
 from copilot_pipeline.state.bodies import pack
 
@@ -97,11 +97,11 @@ class WebhookProcessor:
         What concerns all of them stops the rest, which is given back, and is in the report.
         """
         followed = BatchResult()
-        taken = self._inbox.take(HINTS_AT_ONCE)
-        items = list({(item.kind, item.subject): item for item in taken}.values())
-        self._inbox.give_back([item for item in taken if item not in items])  # announced anew: one after the other
-        self._each(items, lambda item: self._follow(item, followed), followed, self._inbox.give_back)
-        due = self._ledger.due_for_attempt(self._most_looks, LOOKS_AT_ONCE) if followed.stop is None else []
+        taken = self._inbox.lease(HINTS_AT_ONCE)
+        items = list({(item.kind, item.external_id): item for item in taken}.values())
+        self._inbox.release([item for item in taken if item not in items])  # announced anew: one after the other
+        self._each(items, lambda item: self._follow(item, followed), followed, self._inbox.release)
+        due = self._ledger.due_for_retry(self._most_looks, LOOKS_AT_ONCE) if followed.stop is None else []
         self._each(due, lambda one: self._look_again(*one, followed), followed)
         followed.hints = len(taken) + len(due)
         return followed
@@ -111,7 +111,7 @@ class WebhookProcessor:
         items: Sequence[Item],
         work: Callable[[Item], None],
         followed: BatchResult,
-        give_back: Callable[[Sequence[Item]], None] = lambda _: None,
+        release: Callable[[Sequence[Item]], None] = lambda _: None,
     ) -> None:
         """Several at a time."""
 
@@ -122,7 +122,7 @@ class WebhookProcessor:
                     return
                 except (CredentialsRefused, QuotaExhausted) as error:
                     followed.stop = error
-            give_back([item])
+            release([item])
 
         if items:
             with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="hints") as pool:
@@ -138,31 +138,31 @@ class WebhookProcessor:
             raise
         except PipelineError as error:
             # It stays taken until its lease runs out, and is then tried again.
-            followed.problems.append(f"{item.kind} {item.subject}: {error}")
+            followed.problems.append(f"{item.kind} {item.external_id}: {error}")
 
     def _follow_call(self, item: InboxItem, followed: BatchResult) -> None:
-        with self._claimed(item.subject) as is_ours:
+        with self._claimed(item.external_id) as is_ours:
             if not is_ours:  # somebody is fetching it right now: what came of it is seen in a moment
-                self._inbox.give_back([item])
+                self._inbox.release([item])
                 return
-            known = self._ledger.known(item.subject)
-            if known is not None and known.readiness is Readiness.READY and known.is_held and self._is_listed(known):
+            known = self._ledger.find(item.external_id)
+            if known is not None and known.readiness is Readiness.READY and known.is_fetched and self._is_listed(known):
                 self._follow_known(item, followed)
                 return
             try:
-                body = self._client.get_details(item.subject)
-                listed = self._client.item_of_details(body, item.subject)
+                body = self._client.get_details(item.external_id)
+                listed = self._client.item_of_details(body, item.external_id)
             except RequestRefused:  # for an id that it does not know, the API answers 404 or 400
                 followed.unknown += 1
                 self._over(item)
                 return
             except UnreadableBody as error:
-                self._ledger.quarantine(item.subject, None, "webhook", str(error), body)
+                self._ledger.quarantine(item.external_id, None, "webhook", str(error), body)
                 self._over(item)
                 return
             self._write(listed, body, WEBHOOK, item, followed)
 
-    def _is_listed(self, known: KnownCall) -> bool:
+    def _is_listed(self, known: CallState) -> bool:
         """Looks a call up in the list, which tells the ledger whether anything of it has changed.
 
         False where it is not at its time any more, or where a list costs more than the call itself.
@@ -176,31 +176,31 @@ class WebhookProcessor:
 
     def _follow_known(self, item: InboxItem, followed: BatchResult) -> None:
         """Nothing is to be fetched for the hint. Where the call is not through yet, it is taken along."""
-        known = self._ledger.known(item.subject)
+        known = self._ledger.find(item.external_id)
         with self._database.transaction() as connection:
-            if not self._inbox.done([item], connection=connection) or known is None:
+            if not self._inbox.ack([item], connection=connection) or known is None:
                 return
-            if known.is_held and not (known.is_tabulated and known.runs_ended >= self._kits):
+            if known.is_fetched and not (known.is_loaded and known.finished_runs >= self._kits):
                 self._arrived(known.call_id, known.call_date, followed, connection)
 
     def _follow_run(self, item: InboxItem, followed: BatchResult) -> None:
         """Semarize says that a run has ended: it is read at once, and the scores of its call are made anew."""
         with self._database.transaction() as connection:
-            if not self._inbox.done([item], connection=connection):
+            if not self._inbox.ack([item], connection=connection):
                 return
             row = connection.execute(
                 "SELECT call_date, call_id, finished_at FROM copilot_ops.semarize_runs WHERE run_id = %s",
-                (item.subject,),
+                (item.external_id,),
             ).fetchone()
             if row is None:
                 followed.unknown += 1
             elif row[2] is None and self._is_in_reach(row[0]):
-                self._arrivals.begin({row[1]: row[0]}, connection=connection)
-                followed.runs[item.subject] = row[0], row[1]
+                self._arrivals.add({row[1]: row[0]}, connection=connection)
+                followed.runs[item.external_id] = row[0], row[1]
 
     def _look_again(self, call_id: str, attempts: int, followed: BatchResult) -> None:
         with self._claimed(call_id) as is_ours:
-            known = self._ledger.known(call_id) if is_ours else None
+            known = self._ledger.find(call_id) if is_ours else None
             if known is None or known.readiness not in _UNREADY:
                 return
             try:
@@ -217,7 +217,7 @@ class WebhookProcessor:
                 found = "not ready"
         is_last = attempts + 1 >= self._most_looks
         words = f"{found} after {attempts + 1} looks" + (": given up" if is_last else "")
-        self._ledger.note_problem(call_id, words, look_again=True)
+        self._ledger.record_failure(call_id, words, defer=True)
         if is_last:
             followed.given_up += 1
             followed.problems.append(f"call {call_id}: {words}; a change of its status brings it back")
@@ -228,26 +228,26 @@ class WebhookProcessor:
         """The call, its body, the end of the hint, and that the call is on its way: as one."""
         day = self._ledger.day_of(listed.started_at)
         with self._database.transaction() as connection:
-            if item is not None and not self._inbox.done([item], connection=connection):
+            if item is not None and not self._inbox.ack([item], connection=connection):
                 return
             self._ledger.record(connection, [listed], source)
             if listed.readiness is Readiness.READY and not listed.has_details:
-                call = WantedCall(listed.call_id, day, listed.version)
-                self._ledger.keep_on(connection, [ReceivedDetails(call, pack(body))])
+                call = CallToFetch(listed.call_id, day, listed.version)
+                self._ledger.store_details_in(connection, [ReceivedDetails(call, pack(body))])
             self._arrived(listed.call_id, day, followed, connection)
 
     def _arrived(self, call_id: str, day: date, followed: BatchResult, connection: Connection) -> None:
         if self._is_in_reach(day):
-            self._arrivals.begin({call_id: day}, connection=connection)
+            self._arrivals.add({call_id: day}, connection=connection)
             followed.calls[call_id] = day
 
     def _over(self, item: InboxItem) -> None:
         with self._database.transaction() as connection:
-            self._inbox.done([item], connection=connection)
+            self._inbox.ack([item], connection=connection)
 
     @contextmanager
     def _claimed(self, call_id: str) -> Iterator[bool]:
-        is_ours = bool(self._claims.take([call_id]))
+        is_ours = bool(self._claims.acquire([call_id]))
         try:
             yield is_ours
         finally:

@@ -50,7 +50,7 @@ class CallTables:
 
     def days_to_build(self, days: Sequence[date]) -> list[date]:
         """The days asked for, and those whose tables still show a call that moved away. Newest first."""
-        return sorted({*days, *self._ledger.days.that_lost_a_call()}, reverse=True)
+        return sorted({*days, *self._ledger.partitions.stale_days()}, reverse=True)
 
     def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
         """Replaces days in all four tables."""
@@ -67,8 +67,8 @@ class CallTables:
             yield LoadedCallTables(landed.day, landed.rows, quarantined[landed.day], landed.problem)
 
     def _before_commit(self, connection: Connection, day: date) -> None:
-        self._runs.keep_scored_texts(connection, day)
-        self._ledger.days.mark_tabulated(connection, day)
+        self._runs.archive_replaced_transcripts(connection, day)
+        self._ledger.partitions.mark_loaded(connection, day)
 
     def _rows(self, day: date, batch: pa.Table) -> tuple[CallRows, int]:
         rows = CallRows(day)

@@ -53,7 +53,7 @@ class PartitionLoader:
     def __init__(self, lake: Lake, database: Database, ledger: CallStore, tables: Sequence[Table]) -> None:
         self._lake = lake
         self._database = database
-        self._days = ledger.days
+        self._days = ledger.partitions
         self._tables = tables
 
     def load(
@@ -76,10 +76,10 @@ class PartitionLoader:
     def _alone_with(self, day: date, under_way: Sequence[Future[dict[str, int]]]) -> ExitStack:
         """The day, locked. Where another run has it, it is waited for with empty hands: no two wait for each other."""
         lock = ExitStack()
-        if not lock.enter_context(self._days.alone_with(day, wait=False)):
+        if not lock.enter_context(self._days.lock(day, wait=False)):
             lock.close()
             wait(under_way)
-            lock.enter_context(self._days.alone_with(day))
+            lock.enter_context(self._days.lock(day))
         return lock
 
     def _begin(

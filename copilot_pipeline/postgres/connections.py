@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.embedded import database_url
-from copilot_pipeline.postgres.migrate import bring_up_to_date
+from copilot_pipeline.postgres.migrate import upgrade_schema
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_TIMEOUT_SECONDS = 10
@@ -54,13 +54,13 @@ class Database:
 def open_database(environment: Environment) -> Database:
     """The database in use, its schema up to date."""
     url = database_url(environment)
-    with reaching(url) as connection:
-        bring_up_to_date(connection, url)
+    with open_connection(url) as connection:
+        upgrade_schema(connection, url)
     return Database(url)
 
 
 @contextmanager
-def reaching(url: str) -> Iterator[Connection]:
+def open_connection(url: str) -> Iterator[Connection]:
     """A connection for a moment. Raises `ConfigurationError` where this database cannot be used, and says why."""
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True) as connection:

@@ -11,7 +11,7 @@ HEAD = "0012"  # the newest file in migrations/versions; a test compares it
 _LOCK = 7_203_114_002
 
 
-def bring_up_to_date(connection: psycopg.Connection[tuple[Any, ...]], url: str) -> None:
+def upgrade_schema(connection: psycopg.Connection[tuple[Any, ...]], url: str) -> None:
     """Applies what is missing. One cheap query when nothing is.
 
     Raises psycopg's errors as they are, `InsufficientPrivilege` where the user may not create the schema.

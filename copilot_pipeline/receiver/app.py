@@ -34,7 +34,7 @@ from copilot_pipeline.receiver.payload import decode
 from copilot_pipeline.receiver.refusals import Refused, not_authentic
 from copilot_pipeline.receiver.throttle import TokenBucket
 from copilot_pipeline.receiver.writer import RETRY_AFTER_SECONDS, InboxWriter
-from copilot_pipeline.state.inbox import Delivery, Outcome
+from copilot_pipeline.state.inbox import InboundWebhook, PutResult
 
 HEALTH_IS_KNOWN_SECONDS = 1.0
 # A sender that is cut off while it still sends sees a broken connection instead of the answer: let it finish.
@@ -102,26 +102,26 @@ class _Receiver:
 
         return receive
 
-    async def _accept(self, endpoint: Endpoint, secrets: Secrets, request: Request) -> tuple[Outcome, int]:
+    async def _accept(self, endpoint: Endpoint, secrets: Secrets, request: Request) -> tuple[PutResult, int]:
         body = await self._read(request)
         proof = self._prove(endpoint, secrets, request, body)
         self._pass(self._known)
         if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             raise Refused(415, "compressed", "send the body as it is, without compression")
-        subjects = subjects_in(endpoint.kind, decode(request.headers.get("content-type"), body))
-        delivery = Delivery(
+        ids = subjects_in(endpoint.kind, decode(request.headers.get("content-type"), body))
+        delivery = InboundWebhook(
             kind=endpoint.kind,
-            subjects=subjects,
-            source=endpoint.name,
-            forget_after=proof.forget_after,
-            signature=proof.signature,
-            delivery=proof.delivery,
+            ids=ids,
+            endpoint=endpoint.name,
+            expires_at=proof.expires_at,
+            signature_hash=proof.signature,
+            message_hash=proof.delivery,
             may_repeat=proof.may_repeat,
         )
         outcome = await self.intake.put(delivery)
-        if outcome is Outcome.REPLAYED:
+        if outcome is PutResult.REPLAYED:
             raise not_authentic("replayed", "this signature was used before: sign each request anew")
-        return outcome, len(subjects)
+        return outcome, len(ids)
 
     def _prove(self, endpoint: Endpoint, secrets: Secrets, request: Request, body: bytes) -> Authentication:
         try:
@@ -191,8 +191,8 @@ def _too_many(wait_seconds: int) -> Refused:
     return Refused(429, "too_many", "too many requests: send it again later", retry_after_seconds=wait_seconds)
 
 
-def _answer(outcome: Outcome, ids: int) -> Response:
-    return JSONResponse({"status": str(outcome), "ids": ids}, 202 if outcome is Outcome.ACCEPTED else 200)
+def _answer(outcome: PutResult, ids: int) -> Response:
+    return JSONResponse({"status": str(outcome), "ids": ids}, 202 if outcome is PutResult.ACCEPTED else 200)
 
 
 def _refusal(refusal: Refused) -> Response:

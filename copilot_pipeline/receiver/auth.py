@@ -52,7 +52,7 @@ class Authentication:
 
     signature: bytes | None
     delivery: bytes | None
-    forget_after: datetime
+    expires_at: datetime
     may_repeat: bool = False
 
 
@@ -103,7 +103,7 @@ def _standard(secrets: Secrets, headers: Headers, body: bytes, now: datetime) ->
     return Authentication(
         signature=_fingerprint(b"signature", digest),
         delivery=_fingerprint(b"delivery", identity.encode("latin-1"), body),
-        forget_after=_forget_after(moment),
+        expires_at=_forget_after(moment),
     )
 
 
@@ -117,14 +117,14 @@ def _signed(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes,
         )
     signed = body if timestamp is None else timestamp.encode("latin-1") + b"." + body
     digest = _matching(secrets, candidates, signed)
-    forget_after = now + REMEMBERED_WITHOUT_TIMESTAMP if timestamp is None else _forget_after(_fresh(timestamp, now))
+    expires_at = now + REMEMBERED_WITHOUT_TIMESTAMP if timestamp is None else _forget_after(_fresh(timestamp, now))
     identity = _only(headers, endpoint.delivery_header) if endpoint.delivery_header else None
     return Authentication(
         signature=_fingerprint(b"signature", digest),
         delivery=_fingerprint(b"delivery", identity[:LONGEST_DELIVERY_ID].encode("latin-1"), body)
         if identity
         else None,
-        forget_after=forget_after,
+        expires_at=expires_at,
         may_repeat=endpoint.may_repeat,
     )
 
@@ -144,7 +144,7 @@ def _shared(endpoint: Endpoint, secrets: Secrets, headers: Headers, now: datetim
             is_known |= hmac.compare_digest(hashed, hashlib.sha256(secret).digest())
     if not is_known:
         raise not_authentic("wrong_secret", "the secret is not the one that the receiver knows")
-    return Authentication(signature=None, delivery=None, forget_after=now)
+    return Authentication(signature=None, delivery=None, expires_at=now)
 
 
 def _bearer(headers: Headers) -> str | None:

@@ -17,7 +17,7 @@ from typing import TypeVar, TypeVarTuple
 import psycopg
 
 from copilot_pipeline.errors import TemporaryFailure
-from copilot_pipeline.state.inbox import Connection, Delivery, Outcome, forget_what_is_over, put_deliveries
+from copilot_pipeline.state.inbox import Connection, InboundWebhook, PutResult, purge_inbox, put_webhooks
 
 MOST_HINTS_A_BATCH = 2000
 CONNECT_TIMEOUT_SECONDS = 3
@@ -35,7 +35,7 @@ class InboxWriter:
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._waiting: asyncio.Queue[tuple[Delivery, asyncio.Future[Outcome]] | None] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[InboundWebhook, asyncio.Future[PutResult]] | None] = asyncio.Queue()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._connection: Connection | None = None
         self._forgot_at = -FORGET_EVERY_SECONDS
@@ -54,9 +54,9 @@ class InboxWriter:
         await self._in_thread(self._disconnect)
         self._thread.shutdown()
 
-    async def put(self, delivery: Delivery) -> Outcome:
+    async def put(self, delivery: InboundWebhook) -> PutResult:
         """Returns when the delivery is on disk. Raises `TemporaryFailure` where the database does not answer."""
-        done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[PutResult] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((delivery, done))
         return await done
 
@@ -75,10 +75,10 @@ class InboxWriter:
                 return
 
     def _drain(
-        self, first: tuple[Delivery, asyncio.Future[Outcome]]
-    ) -> tuple[list[tuple[Delivery, asyncio.Future[Outcome]]], bool]:
+        self, first: tuple[InboundWebhook, asyncio.Future[PutResult]]
+    ) -> tuple[list[tuple[InboundWebhook, asyncio.Future[PutResult]]], bool]:
         """What waits already, up to a batch, and whether the end was among it."""
-        batch, hints = [first], len(first[0].subjects)
+        batch, hints = [first], len(first[0].ids)
         while hints < MOST_HINTS_A_BATCH:
             try:
                 item = self._waiting.get_nowait()
@@ -87,10 +87,10 @@ class InboxWriter:
             if item is None:
                 return batch, True
             batch.append(item)
-            hints += len(item[0].subjects)
+            hints += len(item[0].ids)
         return batch, False
 
-    async def _settle(self, batch: list[tuple[Delivery, asyncio.Future[Outcome]]]) -> None:
+    async def _settle(self, batch: list[tuple[InboundWebhook, asyncio.Future[PutResult]]]) -> None:
         try:
             outcomes = await self._in_thread(self._put, [delivery for delivery, _ in batch])
         except Exception as error:  # noqa: BLE001  every waiting sender must be answered, whatever went wrong
@@ -107,7 +107,7 @@ class InboxWriter:
 
     # --- in the thread -----------------------------------------------------------------------------------------
 
-    def _put(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+    def _put(self, deliveries: Sequence[InboundWebhook]) -> list[PutResult]:
         try:
             try:
                 return self._write_batch(deliveries)
@@ -127,16 +127,16 @@ class InboxWriter:
                 "the database does not answer; send it again", retry_after_seconds=RETRY_AFTER_SECONDS
             ) from None
 
-    def _write_batch(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+    def _write_batch(self, deliveries: Sequence[InboundWebhook]) -> list[PutResult]:
         if self._connection is None:
             self._connection = self._connect()
-        outcomes = put_deliveries(self._connection, deliveries)
+        outcomes = put_webhooks(self._connection, deliveries)
         if self._is_away:
             self._is_away = False
             _logger.warning("the database takes webhooks again")
         if time.monotonic() - self._forgot_at > FORGET_EVERY_SECONDS:
             self._forgot_at = time.monotonic()
-            forget_what_is_over(self._connection)
+            purge_inbox(self._connection)
         return outcomes
 
     def _connect(self) -> Connection:

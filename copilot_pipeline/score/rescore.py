@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from copilot_pipeline.clients.semarize import Kit
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.state.rescores import Rescores, Wanted
+from copilot_pipeline.state.rescores import RescoreRequest, Rescores
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class RescoreService:
             raise ConfigurationError(f"there is no kit {', '.join(unknown) or 'at all'} in pipeline.yaml: {known}")
         return [(kit.name, kit.reference) for kit in self._kits if kit.name in names or not names]
 
-    def cost(self, wanted: Wanted, name: str | None = None) -> RescorePrice:
+    def cost(self, wanted: RescoreRequest, name: str | None = None) -> RescorePrice:
         """What an order would cost, or what is left of one that was cut off."""
         order = self._orders.unfinished(name or wanted.name)
         return RescorePrice(self._orders.cost(wanted, order), order is not None)
 
-    def begin(self, wanted: Wanted, name: str | None = None) -> int:
+    def begin(self, wanted: RescoreRequest, name: str | None = None) -> int:
         """Orders it: the next scoring of these days pays for the runs. Begun again after a death, it goes on."""
-        return self._orders.begin(wanted, name or wanted.name)
+        return self._orders.start(wanted, name or wanted.name)
 
     def finish(self, order: int) -> None:
         """All of the order is scored: the same wish is a new order from now on."""

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 from copilot_pipeline.clients.semarize import Kit, RunRequest, run_request, same_request
 from copilot_pipeline.score.candidates import Candidate
-from copilot_pipeline.state import RunRequestRow, SemarizeRun, SemarizeRunStore
+from copilot_pipeline.state import RunIntent, SemarizeRun, SemarizeRunStore
 
 OLD_RUN_PATIENCE_SECONDS = 60.0  # for a run that was waited for before, by another process
 
@@ -56,7 +56,7 @@ def intend(
             if (candidate.call_id, kit.name) not in under_way and kit.calls.skip_reason(candidate.facts) is None:
                 request = run_request(candidate.call_id, candidate.text, kit, mode=rules.mode, run_type=rules.run_type)
                 wishes.append(
-                    RunRequestRow(
+                    RunIntent(
                         candidate.call_id,
                         kit.name,
                         kit.reference,
@@ -66,7 +66,7 @@ def intend(
                     )
                 )
     tasks = []
-    for run in ledger.intend(wishes):
+    for run in ledger.register(wishes):
         request = same_request(
             run.call_id,
             texts[run.call_id],

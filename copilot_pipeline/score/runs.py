@@ -219,7 +219,7 @@ class SemarizeRunner:
             return
         self._listened_at = now
         deaf = {task.run.run_id: task for _, _, task in self._due if task.run.run_id and not task.is_announced}
-        announced = self._ledger.announced(list(filter(None, deaf))) if deaf else set()
+        announced = self._ledger.completed_by_webhook(list(filter(None, deaf))) if deaf else set()
         if announced:
             self.expedite(announced)
         for run_id in announced:
@@ -239,10 +239,10 @@ class SemarizeRunner:
     def _create(self, task: Task) -> float | None:
         """Creates the run, unless another process is about to, or has."""
         name = f"{task.run.kit}:{task.run.call_id}"
-        if not self._claims.take([name]):
+        if not self._claims.acquire([name]):
             return CLAIMED_SECONDS
         try:
-            order, task.run = task.run.rescore_id, self._ledger.look(task.run)
+            order, task.run = task.run.rescore_id, self._ledger.refresh(task.run)
             if not task.run.is_open or task.run.rescore_id != order:  # ordered anew: whoever did that asks for it
                 return None
             if task.run.run_id is not None:
@@ -256,13 +256,13 @@ class SemarizeRunner:
             self._record_end(task, state)
             return None
         if is_new:
-            self._ledger.created(task.run, state.run_id, state.status.value)
+            self._ledger.mark_created(task.run, state.run_id, state.status.value)
             task.run = replace(task.run, run_id=state.run_id, status=state.status.value)
             task.give_up_at = self._monotonic() + self._rules.give_up_after_seconds
         return next_poll_seconds(task.polls, state.poll_after_seconds)
 
     def _record_end(self, task: Task, state: RunState) -> None:
-        self._ledger.ended(
+        self._ledger.mark_finished(
             task.run,
             run_id=state.run_id,
             status=state.status.value,
@@ -312,7 +312,7 @@ class SemarizeRunner:
             # Nothing of the transcript's: once the kit is published, the same transcripts are wanted again.
             problem = f"{error}: publish the kit in Semarize, or mend `kits` in pipeline.yaml"
         elif isinstance(error, RequestRefused) and task.run.run_id is None:
-            self._ledger.refused(task.run, error.code, str(error))
+            self._ledger.mark_refused(task.run, error.code, str(error))
             self._progress.note(f"call {task.run.call_id}, kit {task.run.kit}: {error}")
             return
         elif isinstance(error, CredentialsRefused) or not isinstance(error, PipelineError):
@@ -322,7 +322,7 @@ class SemarizeRunner:
     def _put_off(self, task: Task, problem: str) -> None:
         """It is left for another time."""
         if self._stop is None:
-            self._ledger.put_off(task.run)
+            self._ledger.schedule_retry(task.run)
         self._problem(task, problem)
 
     def _end_all(self, error: BaseException) -> None:

@@ -67,7 +67,7 @@ class ScoreTables:
                 yield Rows(call_ids, tables)
 
         landing = PartitionLoader(self._lake, self._database, self._calls, SCORE_TABLES)
-        for landed in landing.load(days, rows_of, self._calls.days.mark_scored):
+        for landed in landing.load(days, rows_of, self._calls.partitions.mark_scored):
             yield LoadedScores(landed.day, landed.rows, unscored[landed.day], landed.problem)
 
     def refresh_views(self) -> None:

@@ -91,11 +91,11 @@ class Backfills:
                 (identity,),
             )
 
-    def one(self, identity: int) -> Backfill | None:
+    def get(self, identity: int) -> Backfill | None:
         """A backfill by its number."""
         return next((backfill for backfill in self.all() if backfill.id == identity), None)
 
-    def days_left(self, backfill: Backfill, *, are_scored: bool) -> list[date]:
+    def remaining_days(self, backfill: Backfill, *, are_scored: bool) -> list[date]:
         """Its days that were not listed since it was registered, or still want details, tables or (with `are_scored`)
         scores; newest first.
         """
@@ -112,7 +112,7 @@ class Backfills:
         done = {row[0] for row in rows}
         return [day for day in backfill.days if day not in done]
 
-    def calls_held(self, first: date, last: date) -> tuple[int, int]:
+    def fetch_progress(self, first: date, last: date) -> tuple[int, int]:
         """(calls known that can be fetched, those of them whose details are held) of a range."""
         with self._database.connection() as connection:
             row = connection.execute(
@@ -123,7 +123,7 @@ class Backfills:
         return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
-def chunks(days: Iterable[date], most: int) -> list[tuple[date, ...]]:
+def day_ranges(days: Iterable[date], most: int) -> list[tuple[date, ...]]:
     """Runs of consecutive days, newest first, none longer than `most`; each ascending."""
     groups: list[list[date]] = []
     for day in sorted(set(days), reverse=True):

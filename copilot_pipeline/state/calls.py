@@ -30,7 +30,7 @@ class DeferredCall:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedCall:
+class CallToFetch:
     """A call whose details are to be fetched, and the version they will be."""
 
     call_id: str
@@ -42,22 +42,22 @@ class WantedCall:
 class ReceivedDetails:
     """A details body as received, packed, and why it cannot be read (None: it can)."""
 
-    call: WantedCall
+    call: CallToFetch
     packed: bytes
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class KnownCall:
+class CallState:
     """A call that somebody names, as the ledger knows it."""
 
     call_id: str
     call_date: date
     started_at: datetime
     readiness: Readiness
-    is_held: bool  # the details of the version that was listed last
-    is_tabulated: bool
-    runs_ended: int
+    is_fetched: bool  # the details of the version that was listed last
+    is_loaded: bool
+    finished_runs: int
 
 
 # A call whose listed version is not held. Those set aside wait for their time.
@@ -70,7 +70,7 @@ class CallStore:
 
     def __init__(self, database: Database, zone: ZoneInfo) -> None:
         self.database = database
-        self.days = PartitionStore(database)
+        self.partitions = PartitionStore(database)
         self.zone = zone
 
     def day_of(self, moment: datetime) -> date:
@@ -150,7 +150,7 @@ class CallStore:
 
     # --- fetching ----------------------------------------------------------------------------------------------
 
-    def wanted(self, days: Sequence[date], *, among: Sequence[str] | None = None) -> list[WantedCall]:
+    def to_fetch(self, days: Sequence[date], *, among: Sequence[str] | None = None) -> list[CallToFetch]:
         """Ready calls whose listed version is not held, newest day first. Those set aside wait for their time."""
         with self.database.connection() as connection:
             rows = connection.execute(
@@ -160,7 +160,7 @@ class CallStore:
                 ORDER BY call_date DESC, call_id""",
                 (list(days), among, among),
             ).fetchall()
-        return [WantedCall(*row) for row in rows]
+        return [CallToFetch(*row) for row in rows]
 
     def deferred(self, days: Sequence[date]) -> list[DeferredCall]:
         """Ready calls of these days that could not be had and are looked at again later; but for those set aside."""
@@ -191,7 +191,7 @@ class CallStore:
             attempts = connection.execute(
                 "SELECT call_id, attempts FROM copilot_ops.calls WHERE call_id = ANY(%s)", (unreadable,)
             ).fetchall()
-            self.keep_on(connection, received)
+            self.store_details_in(connection, received)
             for call_id, times in attempts:
                 connection.execute(
                     """UPDATE copilot_ops.calls SET fetched_version = NULL, attempts = %s,
@@ -199,7 +199,7 @@ class CallStore:
                     (times + 1, LOOK_AGAIN_HOURS[min(times, len(LOOK_AGAIN_HOURS) - 1)], call_id),
                 )
 
-    def keep_on(self, connection: Connection, received: Sequence[ReceivedDetails]) -> None:
+    def store_details_in(self, connection: Connection, received: Sequence[ReceivedDetails]) -> None:
         """Bodies that can be read, as part of a transaction."""
         connection.execute(
             "SELECT copilot_ops.store_details(%s::text[], %s::text[], %b::bytea[], %s::text[])",
@@ -225,13 +225,13 @@ class CallStore:
                 (call_id, day, origin, reason, body, hashlib.sha256(whose).hexdigest()),
             )
 
-    def note_problem(self, call_id: str, problem: str, *, look_again: bool) -> None:
-        """A call that could not be had. With `look_again` it rests, longer each time.
+    def record_failure(self, call_id: str, problem: str, *, defer: bool) -> None:
+        """A call that could not be had. With `defer` it rests, longer each time.
 
         Without, the next run tries at once, a few times: a call that fails for ever rests as well, and keeps neither a
         backfill from its end nor runs going round in circles.
         """
-        tries = 0 if look_again else TRIES_AT_ONCE
+        tries = 0 if defer else TRIES_AT_ONCE
         with self.database.connection() as connection:
             connection.execute(
                 """UPDATE copilot_ops.calls SET last_problem = %(problem)s, attempts = attempts + 1,
@@ -249,7 +249,7 @@ class CallStore:
 
     # --- what is left to do ------------------------------------------------------------------------------------
 
-    def wanted_by(self, sources: Sequence[str], most: int) -> list[WantedCall]:
+    def to_fetch_from(self, sources: Sequence[str], most: int) -> list[CallToFetch]:
         """Ready calls that these sources brought and whose version is not held; newest day first, at most `most`."""
         with self.database.connection() as connection:
             rows = connection.execute(
@@ -257,9 +257,9 @@ class CallStore:
                 WHERE source = ANY(%s) AND {_IS_WANTED} ORDER BY call_date DESC, call_id LIMIT %s""",
                 (list(sources), most),
             ).fetchall()
-        return [WantedCall(*row) for row in rows]
+        return [CallToFetch(*row) for row in rows]
 
-    def days_in_work(self, sources: Sequence[str]) -> list[date]:
+    def unfinished_days(self, sources: Sequence[str]) -> list[date]:
         """Days with calls that these sources brought and that are not fetched or not stored yet; newest first."""
         return self._days_where(f"is_dirty OR ({_IS_WANTED})", sources)
 
@@ -276,7 +276,7 @@ class CallStore:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def known(self, call_id: str) -> KnownCall | None:
+    def find(self, call_id: str) -> CallState | None:
         """What the ledger says of a call that was named; None where it does not know it."""
         with self.database.connection() as connection:
             row = connection.execute(
@@ -291,9 +291,9 @@ class CallStore:
         if row is None:
             return None
         name, day, started_at, readiness, *facts = row
-        return KnownCall(name, day, started_at, Readiness(readiness), *facts)
+        return CallState(name, day, started_at, Readiness(readiness), *facts)
 
-    def due_for_attempt(self, max_attempts: int, limit: int) -> list[tuple[str, int]]:
+    def due_for_retry(self, max_attempts: int, limit: int) -> list[tuple[str, int]]:
         """Calls that were not ready and may be by now: (id, attempts so far), the longest waiting first."""
         with self.database.connection() as connection:
             rows = connection.execute(

@@ -31,7 +31,7 @@ MOST_LEASES = 15  # a hint that led to trouble is tried again after one lease, t
 KEPT_DAYS = 7
 
 
-class Outcome(StrEnum):
+class PutResult(StrEnum):
     """What became of a delivery."""
 
     ACCEPTED = "accepted"  # its hints are in the inbox, on disk
@@ -40,26 +40,26 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class InboundWebhook:
     """One webhook, authenticated and read: the ids that it announces and what it is recognized by.
 
     `signature` and `delivery` are fingerprints (32 bytes, or None where the way it was authenticated has none);
-    `forget_after` (aware) says how long they are to be remembered. With `may_repeat`, the sender repeats a delivery
+    `expires_at` (aware) says how long they are to be remembered. With `may_repeat`, the sender repeats a delivery
     byte for byte when it saw no answer, so that a known delivery is no replay.
     """
 
     kind: Kind
-    subjects: tuple[str, ...]
-    source: str
-    forget_after: datetime
-    signature: bytes | None = None
-    delivery: bytes | None = None
+    ids: tuple[str, ...]
+    endpoint: str
+    expires_at: datetime
+    signature_hash: bytes | None = None
+    message_hash: bytes | None = None
     may_repeat: bool = False
 
     @property
     def fingerprints(self) -> tuple[bytes, ...]:
         """What it is recognized by."""
-        return tuple(mark for mark in (self.signature, self.delivery) if mark is not None)
+        return tuple(mark for mark in (self.signature_hash, self.message_hash) if mark is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,15 @@ class InboxItem:
 
     id: int
     kind: Kind
-    subject: str
-    source: str
+    external_id: str
+    endpoint: str
     received_at: datetime
-    taken_at: datetime
-    takes: int
+    leased_at: datetime
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class InboxBacklog:
     """What could be taken now. `newest_id` serves as a run key: it changes only when something new arrives."""
 
     count: int
@@ -92,7 +92,7 @@ WITH fresh AS (
   ON CONFLICT DO NOTHING RETURNING fingerprint
 ), announced AS (
   SELECT kind, subject, min(source) AS source, count(*) AS deliveries
-  FROM unnest(%(kinds)s::text[], %(subjects)s::text[], %(sources)s::text[], %(signatures)s::bytea[],
+  FROM unnest(%(kinds)s::text[], %(ids)s::text[], %(sources)s::text[], %(signatures)s::bytea[],
     %(deliveries)s::bytea[]) AS hint (kind, subject, source, signature, delivery)
   WHERE (signature IS NULL OR signature IN (SELECT fingerprint FROM fresh))
     AND (delivery IS NULL OR delivery IN (SELECT fingerprint FROM fresh))
@@ -118,21 +118,21 @@ class Inbox:
         self._database = database
         self._lease_seconds = lease_seconds
 
-    def put(self, deliveries: Sequence[Delivery], *, connection: Connection | None = None) -> list[Outcome]:
+    def put(self, deliveries: Sequence[InboundWebhook], *, connection: Connection | None = None) -> list[PutResult]:
         """Writes a batch and returns what became of each, in order. A subject that waits already is not doubled."""
         with self._on(connection) as used:
-            return put_deliveries(used, deliveries)
+            return put_webhooks(used, deliveries)
 
-    def waiting(self, kind: Kind | None = None) -> Waiting:
+    def backlog(self, kind: Kind | None = None) -> InboxBacklog:
         """What could be taken now: one look at a small index."""
         with self._database.connection() as connection:
             row = connection.execute(
                 f"SELECT count(*), max(id), min(received_at) FROM copilot_ops.inbox WHERE {_TAKEABLE}",
                 {"lease": self._lease_seconds, "most": MOST_LEASES, "kind": kind},
             ).fetchone()
-        return Waiting(*row) if row else Waiting(0, None, None)
+        return InboxBacklog(*row) if row else InboxBacklog(0, None, None)
 
-    def take(self, limit: int, kind: Kind | None = None) -> list[InboxItem]:
+    def lease(self, limit: int, kind: Kind | None = None) -> list[InboxItem]:
         """The oldest hints that nobody works on, at most `limit`; nobody else is given them within the lease."""
         with self._database.connection() as connection:
             rows = connection.execute(
@@ -144,7 +144,7 @@ class Inbox:
             ).fetchall()
         return sorted((InboxItem(*row) for row in rows), key=lambda item: item.id)
 
-    def done(self, items: Sequence[InboxItem], *, connection: Connection) -> set[int]:
+    def ack(self, items: Sequence[InboxItem], *, connection: Connection) -> set[int]:
         """Ends hints as part of `connection`'s transaction, and returns the ids that were still the caller's.
 
         Call it first in the transaction and write results only for what it returns: an item whose lease ran out and
@@ -154,11 +154,11 @@ class Inbox:
             """UPDATE copilot_ops.inbox AS item SET done_at = clock_timestamp()
             FROM unnest(%s::bigint[], %s::timestamptz[]) AS held (id, taken_at)
             WHERE item.id = held.id AND item.taken_at = held.taken_at AND item.done_at IS NULL RETURNING item.id""",
-            ([item.id for item in items], [item.taken_at for item in items]),
+            ([item.id for item in items], [item.leased_at for item in items]),
         ).fetchall()
         return {int(row[0]) for row in rows}
 
-    def give_back(self, items: Sequence[InboxItem]) -> None:
+    def release(self, items: Sequence[InboxItem]) -> None:
         """Lets others take these at once, as if nobody had. A newer hint of the same subject may wait beside."""
         if not items:
             return
@@ -167,13 +167,13 @@ class Inbox:
                 """UPDATE copilot_ops.inbox AS item SET taken_at = 'epoch', takes = takes - 1
                 FROM unnest(%s::bigint[], %s::timestamptz[]) AS held (id, taken_at)
                 WHERE item.id = held.id AND item.taken_at = held.taken_at AND item.done_at IS NULL""",
-                ([item.id for item in items], [item.taken_at for item in items]),
+                ([item.id for item in items], [item.leased_at for item in items]),
             )
 
-    def forget(self, *, connection: Connection | None = None) -> None:
+    def purge(self, *, connection: Connection | None = None) -> None:
         """Drops hints that were followed a week ago, and fingerprints whose time is over."""
         with self._on(connection) as used:
-            forget_what_is_over(used)
+            purge_inbox(used)
 
     @contextmanager
     def _on(self, connection: Connection | None) -> Iterator[Connection]:
@@ -184,20 +184,20 @@ class Inbox:
                 yield own
 
 
-def put_deliveries(connection: Connection, deliveries: Sequence[Delivery]) -> list[Outcome]:
+def put_webhooks(connection: Connection, deliveries: Sequence[InboundWebhook]) -> list[PutResult]:
     """`Inbox.put` on a connection of one's own, for the receiver."""
     first_uses, marks = _first_uses(deliveries)
-    hints = [(each, subject) for each in first_uses for subject in dict.fromkeys(each.subjects)]
+    hints = [(each, subject) for each in first_uses for subject in dict.fromkeys(each.ids)]
     rows = connection.execute(
         _PUT,
         {
             "marks": list(marks),
             "forget": list(marks.values()),
             "kinds": [each.kind for each, _ in hints],
-            "subjects": [subject for _, subject in hints],
-            "sources": [each.source for each, _ in hints],
-            "signatures": [each.signature for each, _ in hints],
-            "deliveries": [each.delivery for each, _ in hints],
+            "ids": [subject for _, subject in hints],
+            "sources": [each.endpoint for each, _ in hints],
+            "signatures": [each.signature_hash for each, _ in hints],
+            "deliveries": [each.message_hash for each, _ in hints],
         },
     ).fetchall()
     fresh = {bytes(row[0]) for row in rows}
@@ -208,29 +208,29 @@ def put_deliveries(connection: Connection, deliveries: Sequence[Delivery]) -> li
     return outcomes
 
 
-def _first_uses(deliveries: Sequence[Delivery]) -> tuple[list[Delivery], dict[bytes, datetime]]:
+def _first_uses(deliveries: Sequence[InboundWebhook]) -> tuple[list[InboundWebhook], dict[bytes, datetime]]:
     """The deliveries that share no mark with an earlier one of the batch, and all marks."""
-    firsts: list[Delivery] = []
+    firsts: list[InboundWebhook] = []
     marks: dict[bytes, datetime] = {}
     for each in deliveries:
         if not any(mark in marks for mark in each.fingerprints):
             firsts.append(each)
         for mark in each.fingerprints:
-            marks.setdefault(mark, each.forget_after)
+            marks.setdefault(mark, each.expires_at)
     return firsts, marks
 
 
-def _outcome(delivery: Delivery, fresh: set[bytes]) -> Outcome:
-    is_new_signature = delivery.signature is None or delivery.signature in fresh
-    is_new_delivery = delivery.delivery is None or delivery.delivery in fresh
+def _outcome(delivery: InboundWebhook, fresh: set[bytes]) -> PutResult:
+    is_new_signature = delivery.signature_hash is None or delivery.signature_hash in fresh
+    is_new_delivery = delivery.message_hash is None or delivery.message_hash in fresh
     if is_new_signature and is_new_delivery:
-        return Outcome.ACCEPTED
+        return PutResult.ACCEPTED
     if not is_new_delivery and (is_new_signature or delivery.may_repeat):
-        return Outcome.DUPLICATE
-    return Outcome.REPLAYED
+        return PutResult.DUPLICATE
+    return PutResult.REPLAYED
 
 
-def forget_what_is_over(connection: Connection) -> None:
+def purge_inbox(connection: Connection) -> None:
     """`Inbox.forget` on a connection of one's own."""
     connection.execute("DELETE FROM copilot_ops.seen_deliveries WHERE forget_after < now()")
     connection.execute("DELETE FROM copilot_ops.inbox WHERE done_at < now() - make_interval(days => %s)", (KEPT_DAYS,))

@@ -18,7 +18,7 @@ ORDER_LASTS = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class CursorKey:
     """A window that is listed through a source."""
 
     source: str
@@ -48,7 +48,7 @@ class ListCursors:
         self._database = calls.database
         self._calls = calls
 
-    def place(self, listing: Listing, since: datetime) -> Cursor:
+    def resume(self, listing: CursorKey, since: datetime) -> Cursor:
         """Where a listing that began since then goes on. An older one begins anew, as one that never began does."""
         with self._database.transaction() as connection:
             connection.execute(
@@ -71,7 +71,7 @@ class ListCursors:
 
     def record_page(
         self,
-        listing: Listing,
+        listing: CursorKey,
         calls: Sequence[ListedCall],
         *,
         next_skip: int | None,
@@ -95,12 +95,12 @@ class ListCursors:
                 {**_values(listing), "skip": next_skip or 0, "matched": matched, "complete": next_skip is None},
             )
 
-    def cut(self, listing: Listing) -> None:
+    def mark_split(self, listing: CursorKey) -> None:
         """The window is too large: from here on it is listed in halves."""
         with self._database.connection() as connection:
             connection.execute(f"UPDATE copilot_ops.list_cursors SET is_split = true WHERE {_KEY}", _values(listing))
 
-    def finish(self, listing: Listing, days: Sequence[date], began_at: datetime) -> int:
+    def finish(self, listing: CursorKey, days: Sequence[date], began_at: datetime) -> int:
         """All of the window has been shown: calls of these days that were not are gone. Returns how many are new.
 
         The end of the listing, what it says of the days and what it says of the calls are one.
@@ -134,7 +134,7 @@ class ListCursors:
             ).fetchall()
         return {row[0] for row in rows}
 
-    def ordered_at(self, order: str) -> datetime:
+    def start_command(self, order: str) -> datetime:
         """When a command was first given that has not come to its end since: it may have been killed and repeated."""
         now = self._calls.now()
         with self._database.connection() as connection:
@@ -149,11 +149,11 @@ class ListCursors:
         moment: datetime = row[0]
         return moment
 
-    def order_ends(self, order: str) -> None:
+    def finish_command(self, order: str) -> None:
         """The command has come to its end: given again, it is a new order."""
         with self._database.connection() as connection:
             connection.execute("DELETE FROM copilot_ops.notes WHERE name = %s", (f"order {order}",))
 
 
-def _values(listing: Listing) -> dict[str, object]:
+def _values(listing: CursorKey) -> dict[str, object]:
     return {"source": listing.source, "basis": listing.basis, "after": listing.after, "before": listing.before}

@@ -35,7 +35,7 @@ class AdvisoryLocks:
         if self._connection is not None:
             self._connection.close()
 
-    def take(self, call_ids: Sequence[str]) -> set[str]:
+    def acquire(self, call_ids: Sequence[str]) -> set[str]:
         """Claims what nobody else holds; returns those ids.
 
         The caller must look at the ledger again afterwards: a call may have been finished just before its claim

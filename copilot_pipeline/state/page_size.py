@@ -17,7 +17,7 @@ class PageSize:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def remembered(self, largest: int) -> int:
+    def load(self, largest: int) -> int:
         """The size to begin with, no more than `largest`, which it is where nothing was refused yet."""
         with self._database.connection() as connection:
             row = connection.execute(
@@ -29,7 +29,7 @@ class PageSize:
             ).fetchone()
         return int(row[0]) if row else largest
 
-    def remember(self, size: int) -> None:
+    def save(self, size: int) -> None:
         """From now on pages are of this size."""
         with self._database.connection() as connection:
             connection.execute(

@@ -83,7 +83,7 @@ class PartitionStore:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def take_back(self, day: date, bodies: Sequence[UnstoredBody], call_ids: Sequence[str]) -> None:
+    def return_bodies(self, day: date, bodies: Sequence[UnstoredBody], call_ids: Sequence[str]) -> None:
         """Bodies of calls that moved away from a stored day return to the ledger, and that day becomes stale, as one.
 
         From here on the new day and the old one can be stored in any order, and a death between them loses nothing. A
@@ -122,7 +122,7 @@ class PartitionStore:
             ).fetchall()
         return [PartitionCall(row[0], row[1], Readiness(row[2]), *row[3:]) for row in rows]
 
-    def held_bodies(self, call_ids: Sequence[str]) -> Iterator[UnstoredBody]:
+    def unstored_bodies(self, call_ids: Sequence[str]) -> Iterator[UnstoredBody]:
         """Bodies received and not yet stored."""
         with self.database.connection() as connection:
             rows = connection.execute(
@@ -184,7 +184,7 @@ class PartitionStore:
             )
 
     @contextmanager
-    def alone_with(self, day: date, *, wait: bool = True) -> Iterator[bool]:
+    def lock(self, day: date, *, wait: bool = True) -> Iterator[bool]:
         """Nobody else, in any process, stores this day or makes tables of it meanwhile.
 
         Two that did would each publish what they read, and the older of it might come last. Yields whether it is so:
@@ -197,7 +197,7 @@ class PartitionStore:
 
     # --- tables ------------------------------------------------------------------------------------------------
 
-    def that_lost_a_call(self) -> list[date]:
+    def stale_days(self) -> list[date]:
         """Days whose tables still show a call that moved away."""
         with self.database.connection() as connection:
             rows = connection.execute(
@@ -205,7 +205,7 @@ class PartitionStore:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def with_older_scores(self) -> list[date]:
+    def days_with_outdated_scores(self) -> list[date]:
         """Days whose call tables were made anew after their score tables; newest first."""
         with self.database.connection() as connection:
             rows = connection.execute(
@@ -213,7 +213,7 @@ class PartitionStore:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def mark_tabulated(self, connection: Connection, day: date) -> None:
+    def mark_loaded(self, connection: Connection, day: date) -> None:
         """The tables of the day are made anew; part of the transaction that loads them."""
         connection.execute(
             "UPDATE copilot_ops.partitions SET is_stale = false, loaded_at = clock_timestamp() WHERE call_date = %s",

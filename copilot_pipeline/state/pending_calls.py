@@ -26,7 +26,7 @@ class PendingCalls:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, calls: Mapping[str, date], *, connection: Connection | None = None) -> None:
+    def add(self, calls: Mapping[str, date], *, connection: Connection | None = None) -> None:
         """These calls are on their way; those that were already stay as they are."""
         statement = """INSERT INTO copilot_ops.pending_calls (call_date, call_id)
         SELECT * FROM unnest(%s::date[], %s::text[]) AS new (call_date, call_id) ORDER BY 1, 2 ON CONFLICT DO NOTHING"""
@@ -37,12 +37,12 @@ class PendingCalls:
             with self._database.connection() as own:
                 own.execute(statement, values)
 
-    def begin_days(self, days: Collection[date]) -> None:
+    def add_partitions(self, days: Collection[date]) -> None:
         """The tables of these days are to be made anew, whichever calls they hold."""
         for day in days:
-            self.begin({TABLES_ONLY: day})
+            self.add({TABLES_ONLY: day})
 
-    def take_up(self) -> dict[date, set[str]]:
+    def claim(self) -> dict[date, set[str]]:
         """Everything on its way, by day."""
         with self._database.connection() as connection:
             rows = connection.execute(
@@ -50,7 +50,7 @@ class PendingCalls:
             ).fetchall()
         return _by_day(rows)
 
-    def left_behind(self) -> list[date]:
+    def unfinished_days(self) -> list[date]:
         """Days of what a run that died, or failed, did not bring to its end; newest first."""
         with self._database.connection() as connection:
             rows = connection.execute(
@@ -60,7 +60,7 @@ class PendingCalls:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def end(self, day: date, call_ids: Collection[str]) -> None:
+    def complete(self, day: date, call_ids: Collection[str]) -> None:
         """These calls are through, and so are the tables of their day."""
         with self._database.connection() as connection:
             connection.execute(

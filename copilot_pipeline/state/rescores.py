@@ -25,7 +25,7 @@ WHERE texts.call_date BETWEEN %(first)s AND %(last)s
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RescoreRequest:
     """What is to be scored again: both days included, kits as (our name, reference)."""
 
     first: date
@@ -54,7 +54,7 @@ class Rescores:
             ).fetchone()
         return int(row[0]) if row else None
 
-    def cost(self, wanted: Wanted, order: int | None = None) -> dict[str, int]:
+    def cost(self, wanted: RescoreRequest, order: int | None = None) -> dict[str, int]:
         """Runs that would be paid for again, by kit."""
         with self._database.connection() as connection:
             rows = connection.execute(
@@ -62,7 +62,7 @@ class Rescores:
             ).fetchall()
         return {str(kit): int(count) for kit, count in rows}
 
-    def begin(self, wanted: Wanted, name: str) -> int:
+    def start(self, wanted: RescoreRequest, name: str) -> int:
         """Replaces the runs, in one transaction: the answers so far are kept, the new runs are wanted.
 
         Their key is left open: the request that is made of it next decides.
@@ -104,7 +104,7 @@ class Rescores:
             connection.execute("UPDATE copilot_ops.rescores SET finished_at = now() WHERE id = %s", (order,))
 
 
-def _values(wanted: Wanted, order: int | None) -> dict[str, object]:
+def _values(wanted: RescoreRequest, order: int | None) -> dict[str, object]:
     return {
         "first": wanted.first,
         "last": wanted.last,

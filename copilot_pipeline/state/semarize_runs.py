@@ -20,7 +20,7 @@ OPEN_STATUSES = ("wanted", "queued", "running", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
-class RunRequestRow:
+class RunIntent:
     """A run that should exist."""
 
     call_id: str
@@ -80,14 +80,14 @@ class SemarizeRunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def intend(self, wishes: Sequence[RunRequestRow]) -> list[SemarizeRun]:
+    def register(self, wishes: Sequence[RunIntent]) -> list[SemarizeRun]:
         """Writes the intents that are new, and returns the runs that are not at their end, in the order of the wishes.
 
         The first key of a run stays: it may have been sent. Scoring again takes the key of today, with its order.
         """
         if not wishes:
             return []
-        names = [field.name for field in fields(RunRequestRow)]
+        names = [field.name for field in fields(RunIntent)]
         values = {name: [getattr(wish, name) for wish in wishes] for name in names}
         with self._database.transaction() as connection:
             # Sorted, so that two processes never wait for each other. Nothing is written where nothing changes.
@@ -103,7 +103,7 @@ class SemarizeRunStore:
             ).fetchall()
         return [_run(row) for row in rows]
 
-    def put_off(self, run: SemarizeRun) -> None:
+    def schedule_retry(self, run: SemarizeRun) -> None:
         """It is not at its end yet: looked at again by itself, later and later."""
         self._update(
             run,
@@ -112,7 +112,7 @@ class SemarizeRunStore:
             (),
         )
 
-    def announced(self, run_ids: Sequence[str]) -> set[str]:
+    def completed_by_webhook(self, run_ids: Sequence[str]) -> set[str]:
         """Those of these runs whose end a webhook has announced."""
         with self._database.connection() as connection:
             rows = connection.execute(
@@ -120,7 +120,7 @@ class SemarizeRunStore:
             ).fetchall()
         return {str(row[0]) for row in rows}
 
-    def look(self, run: SemarizeRun) -> SemarizeRun:
+    def refresh(self, run: SemarizeRun) -> SemarizeRun:
         """The run as it stands now: another process may have asked for it since."""
         with self._database.connection() as connection:
             row = connection.execute(
@@ -130,11 +130,11 @@ class SemarizeRunStore:
             ).fetchone()
         return _run(row) if row is not None else run
 
-    def created(self, run: SemarizeRun, run_id: str, status: str) -> None:
+    def mark_created(self, run: SemarizeRun, run_id: str, status: str) -> None:
         """Semarize answered with a run."""
         self._update(run, "run_id = %s, status = %s, created_at = coalesce(created_at, now())", (run_id, status))
 
-    def ended(
+    def mark_finished(
         self,
         run: SemarizeRun,
         *,
@@ -154,7 +154,7 @@ class SemarizeRunStore:
             (run_id, status, kit_version_id, duration_ms, error_code, error_message, pack(answer)),
         )
 
-    def refused(self, run: SemarizeRun, code: str | None, message: str) -> None:
+    def mark_refused(self, run: SemarizeRun, code: str | None, message: str) -> None:
         """Semarize refuses the request for good; it is not sent again."""
         self._update(
             run, "status = 'refused', error_code = %s, error_message = %s, finished_at = now()", (code, message)
@@ -170,7 +170,7 @@ class SemarizeRunStore:
                 (*values, run.call_id, run.kit, run.kit_reference, run.transcript_hash, run.rescore_id),
             )
 
-    def keep_scored_texts(self, replacing: Connection, day: date) -> None:
+    def archive_replaced_transcripts(self, replacing: Connection, day: date) -> None:
         """Keeps the texts that were scored and that this replacement of a day, not committed yet, takes away.
 
         The old texts are read over another connection, which still sees them. Nothing is read where nothing changed.

@@ -27,7 +27,7 @@ def health(database: Database, *, started_ago: float, claimed: bool) -> WorkerSt
         )
         launcher = PipelineRunLauncher()
         launcher.register_instance(instance)
-        claims.take([run.run_id] if claimed else [])
+        claims.acquire([run.run_id] if claimed else [])
         return launcher.check_run_worker_health(run).status
 
 

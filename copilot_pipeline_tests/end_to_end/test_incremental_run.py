@@ -14,7 +14,7 @@ from copilot_pipeline.defs.calls.raw import raw_call_details
 from copilot_pipeline.extract.polling import SOURCE as POLLING
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.state import AdvisoryLocks
-from copilot_pipeline.state.inbox import Delivery
+from copilot_pipeline.state.inbox import InboundWebhook
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline, runtime_of
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
@@ -24,8 +24,8 @@ SCORED = "SELECT DISTINCT call_id FROM copilot.semarize_scores"
 ON_THEIR_WAY = "SELECT call_id FROM copilot_ops.pending_calls"
 
 
-def _announce(runtime: Runtime, *subjects: str, kind: Any = "call") -> None:
-    runtime.inbox.put([Delivery(kind, subjects, "test", datetime.now(UTC) + timedelta(hours=1))])
+def _announce(runtime: Runtime, *ids: str, kind: Any = "call") -> None:
+    runtime.inbox.put([InboundWebhook(kind, ids, "test", datetime.now(UTC) + timedelta(hours=1))])
 
 
 def _following(runtime: Runtime, *, lingers_seconds: float = 0) -> IncrementalRun:
@@ -80,9 +80,9 @@ def test_details_that_somebody_is_fetching_are_not_asked_for(
     with runtime_of(pipeline, monkeypatch) as runtime:
         _announce(runtime, wanted)
         with AdvisoryLocks(runtime.database.url) as backfill, runtime.hints() as hints:
-            assert backfill.take([wanted]) == {wanted}
+            assert backfill.acquire([wanted]) == {wanted}
             assert hints.follow().calls == {}
-        assert runtime.inbox.waiting().count == 1
+        assert runtime.inbox.backlog().count == 1
         assert pipeline.sandbox.stats()["details_by_call"] == {}
         pipeline.run("--assets", "raw_call_details")
         fetched = pipeline.sandbox.stats()["details_by_call"]
@@ -172,7 +172,7 @@ def test_a_spent_week_ends_the_run_well(make_pipeline: MakePipeline, monkeypatch
         following = _follow(runtime)
         assert following.spent is not None
         assert following.problems == []
-        assert runtime.inbox.waiting().count == 2
+        assert runtime.inbox.backlog().count == 2
     assert len(_ids(pipeline, SCORED)) == 1
     assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
 
@@ -188,7 +188,7 @@ def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeyp
         while not _ids(pipeline, "SELECT call_id FROM copilot_ops.semarize_runs WHERE run_id IS NOT NULL"):
             next(interrupted)
         interrupted.close()
-        runtime.arrivals.end(runtime.calls.known(call_id).call_date, [call_id])  # type: ignore[union-attr]
+        runtime.arrivals.complete(runtime.calls.find(call_id).call_date, [call_id])  # type: ignore[union-attr]
         pipeline.sandbox.set_faults()
         for row in pipeline.query("SELECT run_id FROM copilot_ops.semarize_runs WHERE run_id IS NOT NULL"):
             _announce(runtime, row["run_id"], kind="run")

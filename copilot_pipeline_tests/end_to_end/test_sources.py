@@ -13,7 +13,7 @@ from copilot_pipeline.extract.polling import SOURCE
 from copilot_pipeline.extract.webhook_calls import WEBHOOK
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox.calls import PENDING
-from copilot_pipeline.state.inbox import Delivery
+from copilot_pipeline.state.inbox import InboundWebhook
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import runtime_of
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
@@ -25,9 +25,9 @@ def _poll(runtime: Runtime) -> int:
 
 
 def _fetch_what_waits(runtime: Runtime) -> set[date]:
-    days = runtime.calls.days_in_work([SOURCE, WEBHOOK, "look"])
+    days = runtime.calls.unfinished_days([SOURCE, WEBHOOK, "look"])
     with runtime.extraction(SOURCE) as extraction:
-        for report in extraction.run(days, known=runtime.calls.wanted(days)):
+        for report in extraction.run(days, known=runtime.calls.to_fetch(days)):
             assert not report.problems
     return set(days)
 
@@ -78,12 +78,12 @@ def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
     wanted = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
     forget = datetime.now(UTC) + timedelta(hours=1)
     with runtime_of(pipeline, monkeypatch) as runtime:
-        runtime.inbox.put([Delivery("call", (wanted, "nobody-knows-it"), "test", forget)])
+        runtime.inbox.put([InboundWebhook("call", (wanted, "nobody-knows-it"), "test", forget)])
         with runtime.hints() as hints:
             followed = hints.follow()
             assert (set(followed.calls), followed.unknown, followed.problems) == ({wanted}, 1, [])
             assert hints.follow().calls == {}
-        assert runtime.inbox.waiting().count == 0
+        assert runtime.inbox.backlog().count == 0
         _fetch_what_waits(runtime)
     assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "nobody-knows-it": 1}
     held = pipeline.query(

@@ -1,4 +1,4 @@
-"""Listing over a server that pages as the contract says, into a real database."""
+"""CursorKey over a server that pages as the contract says, into a real database."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class World:
 
     def gone(self) -> list[str]:
         """The calls marked as gone."""
-        return [call.call_id for call in self.calls.days.calls_of(DAY) if call.removed_at is not None]
+        return [call.call_id for call in self.calls.partitions.calls_of(DAY) if call.removed_at is not None]
 
 
 def test_killed_at_page_3_it_goes_on_at_page_4(database: Database) -> None:
@@ -59,7 +59,7 @@ def test_killed_at_page_3_it_goes_on_at_page_4(database: Database) -> None:
     world.list(pages=3)
     world.list()
     assert world.skips() == [0, 100, 200, 300, 400]
-    assert len(world.calls.wanted([DAY])) == 450
+    assert len(world.calls.to_fetch([DAY])) == 450
     assert world.gone() == []
     assert world.listings.days_listed([DAY], world.ordered_at) == {DAY}
 
@@ -72,7 +72,7 @@ def test_a_window_beyond_paging_goes_on_in_its_halves(database: Database) -> Non
     world.list(whole)
     asked = [tuple(sorted(request.url.params.items())) for request in world.server.requests]
     assert len(asked) == len(set(asked))
-    assert len(world.calls.wanted([DAY])) == 10_050
+    assert len(world.calls.to_fetch([DAY])) == 10_050
 
 
 @pytest.mark.parametrize("leaves", ["removed", "moved"])
@@ -93,7 +93,7 @@ def test_a_call_that_leaves_while_pages_are_read_hides_no_other(database: Databa
 
     world.server.route = route  # type: ignore[method-assign]
     assert len(set(world.list())) == 250
-    assert len(world.calls.wanted([DAY])) == 250
+    assert len(world.calls.to_fetch([DAY])) == 250
     assert world.gone() == []
     assert world.skips() == [0, 100, 200, 0, 100, 200]
 

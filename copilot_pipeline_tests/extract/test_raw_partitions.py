@@ -64,7 +64,7 @@ class World:
 
     def fetch(self, call_id: str) -> None:
         """Its details arrive, if the ledger wants them."""
-        for call in self.ledger.wanted(DAYS, among=[call_id]):
+        for call in self.ledger.to_fetch(DAYS, among=[call_id]):
             self.fetched[call_id] = self.versions[call_id]
             body = f"details of {call_id} in {call.version}".encode()
             self.ledger.store_details([ReceivedDetails(call, pack(body))])
@@ -106,7 +106,7 @@ def world_of(database: Database, folder: str) -> World:
             "TRUNCATE copilot_ops.calls, copilot_ops.bodies, copilot_ops.partitions, copilot_ops.list_cursors"
         )
     ledger = CallStore(database, ZoneInfo("UTC"))
-    ledger.days = stored = _MortalDays(database)
+    ledger.partitions = stored = _MortalDays(database)
     return World(ledger, stored, Lake(folder))
 
 
@@ -137,7 +137,7 @@ def test_each_call_is_in_its_own_day_with_its_newest_bodies(
         for day in (1, 0):
             world.store(day)
         assert world.files() == world.expected()
-        assert not any(world.ledger.days.needs_storing(day) for day in DAYS)
+        assert not any(world.ledger.partitions.needs_storing(day) for day in DAYS)
 
 
 def test_calls_that_cross_keep_their_newest_details(database: Database, home: Path) -> None:

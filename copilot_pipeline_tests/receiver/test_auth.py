@@ -43,7 +43,7 @@ def test_five_minutes_either_way_are_allowed(seconds: int) -> None:
     sent_at = MOMENT + timedelta(seconds=seconds)
     headers = Headers(signed(BODY, at=str(int(sent_at.timestamp()))))
     proof = prove(CLARI_COPILOT, Secrets.parse(SECRET), headers, BODY, MOMENT)
-    assert proof.forget_after > sent_at + timedelta(seconds=300)
+    assert proof.expires_at > sent_at + timedelta(seconds=300)
 
 
 @pytest.mark.parametrize("seconds", [-301, 301])

@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 from copilot_pipeline.clients.clari.models import ListedCall, Readiness
 from copilot_pipeline.state import (
     CallStore,
+    CallToFetch,
+    CursorKey,
     ListCursors,
-    Listing,
     PartitionCall,
     ReceivedDetails,
     UnstoredBody,
-    WantedCall,
 )
 from copilot_pipeline.state.bodies import pack
 
@@ -38,7 +38,7 @@ def listed(
     )
 
 
-WINDOW = Listing("run", "started", AFTER, BEFORE)
+WINDOW = CursorKey("run", "started", AFTER, BEFORE)
 
 
 def listings_of(ledger: CallStore) -> ListCursors:
@@ -60,23 +60,23 @@ def mark_gone(ledger: CallStore, began_at: datetime, *days: date) -> int:
 
 def wanted_ids(ledger: CallStore, *days: date) -> list[str]:
     """The calls whose details are wanted."""
-    return [call.call_id for call in ledger.wanted(days or (DAY, NEXT_DAY))]
+    return [call.call_id for call in ledger.to_fetch(days or (DAY, NEXT_DAY))]
 
 
 def keep(ledger: CallStore, call_id: str = "c-1", *, version: str = "v1", body: bytes = b"{}") -> None:
     """Details arrive."""
-    ledger.store_details([ReceivedDetails(WantedCall(call_id, DAY, version), pack(body))])
+    ledger.store_details([ReceivedDetails(CallToFetch(call_id, DAY, version), pack(body))])
 
 
 def bodies_of(ledger: CallStore, *call_ids: str) -> dict[tuple[str, str], bytes]:
     """The bodies the ledger holds, by call and part."""
-    return {(held.call_id, held.part): held.body for held in ledger.days.held_bodies(call_ids or ("c-1",))}
+    return {(held.call_id, held.part): held.body for held in ledger.partitions.unstored_bodies(call_ids or ("c-1",))}
 
 
 def store(ledger: CallStore, day: date = DAY) -> tuple[list[PartitionCall], list[UnstoredBody]]:
     """A day is stored, as the ledger knows it now."""
-    calls = ledger.days.calls_of(day)
-    bodies = list(ledger.days.held_bodies([call.call_id for call in calls]))
+    calls = ledger.partitions.calls_of(day)
+    bodies = list(ledger.partitions.unstored_bodies([call.call_id for call in calls]))
     mark_stored(ledger, calls, bodies, day)
     return calls, bodies
 
@@ -86,4 +86,4 @@ def mark_stored(
 ) -> None:
     """The raw file of the day holds these."""
     held = [(body.call_id, body.part, body.received_at) for body in bodies]
-    ledger.days.mark_stored(day, calls, held, ledger.now())
+    ledger.partitions.mark_stored(day, calls, held, ledger.now())

@@ -21,17 +21,17 @@ def age(database: Database, days: float) -> None:
 def test_a_size_that_works_is_remembered(database: Database) -> None:
     """The largest where nothing was refused; else the newest size, never more than the largest."""
     sizes = PageSize(database)
-    assert sizes.remembered(100) == 100
-    sizes.remember(50)
-    sizes.remember(25)
-    assert PageSize(database).remembered(100) == 25
-    assert sizes.remembered(9) == 9
+    assert sizes.load(100) == 100
+    sizes.save(50)
+    sizes.save(25)
+    assert PageSize(database).load(100) == 25
+    assert sizes.load(9) == 9
 
 
 @pytest.mark.parametrize(("days", "size"), [(6.9, 12), (7.1, 24), (14.1, 48), (21.1, 96), (28.1, 100), (9999, 100)])
 def test_a_size_grows_again(database: Database, days: float, size: int) -> None:
     """A hiccup of the gateway does not make every later listing dearer: the size doubles with every week."""
     sizes = PageSize(database)
-    sizes.remember(12)
+    sizes.save(12)
     age(database, days)
-    assert sizes.remembered(100) == size
+    assert sizes.load(100) == size

@@ -10,7 +10,7 @@ from copilot_pipeline.defs.automation.schedules import daily_calls
 from copilot_pipeline.defs.automation.sensor_runtime import sensor_runtime, why_closed
 from copilot_pipeline.defs.calls.raw import DAYS_PER_RUN
 from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
-from copilot_pipeline.state.backfills import Backfill, chunks
+from copilot_pipeline.state.backfills import Backfill, day_ranges
 
 BACKFILL_PRIORITY = {"dagster/priority": "-10"}
 # One run is under way while the next waits in the queue: the pace stays full between them.
@@ -42,7 +42,7 @@ def backfill_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
 
 def next_runs(instance: dg.DagsterInstance, runtime: Runtime, backfill: Backfill) -> Iterator[dg.RunRequest]:
     """The days are cut into runs once and for all: what a run that died had listed, the next one of its days has."""
-    left = set(runtime.backfills.days_left(backfill, are_scored=bool(runtime.kits)))
+    left = set(runtime.backfills.remaining_days(backfill, are_scored=bool(runtime.kits)))
     number = {BACKFILL_TAG: str(backfill.id)}
     under_way = [
         run
@@ -53,7 +53,7 @@ def next_runs(instance: dg.DagsterInstance, runtime: Runtime, backfill: Backfill
         runtime.backfills.finish(backfill.id)
     taken = {run.tags.get(_FIRST) for run in under_way}
     free = RUNS_AHEAD - len(under_way)
-    for days in chunks(backfill.days, DAYS_PER_RUN):
+    for days in day_ranges(backfill.days, DAYS_PER_RUN):
         if free <= 0:
             return
         tags = {_FIRST: days[0].isoformat(), _LAST: days[-1].isoformat(), **number}

@@ -21,7 +21,7 @@ from copilot_pipeline.extract.webhook_calls import LOOK, WEBHOOK, WebhookProcess
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, SCORE_TABLES, Table
 from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.score.runs import SemarizeRunner
-from copilot_pipeline.state import WantedCall
+from copilot_pipeline.state import CallToFetch
 
 SOURCES = (POLLING, WEBHOOK, LOOK)
 CALLS_A_ROUND = 40  # at the pace of nine a second some five seconds' worth
@@ -59,7 +59,7 @@ class IncrementalRun:
         self._views_at = -VIEWS_EVERY_SECONDS
         self._scoring: SemarizeRunner | None = None
         self._calls: defaultdict[date, set[str]] = defaultdict(set)  # on their way, by day
-        self._tried: set[WantedCall] = set()
+        self._tried: set[CallToFetch] = set()
         self._to_store: set[date] = set()
         self._to_tabulate: set[date] = set()
         self._in_a_hurry: set[date] = set()  # a webhook named a call of it
@@ -75,7 +75,7 @@ class IncrementalRun:
             hints = stack.enter_context(self._runtime.hints(is_in_reach=self._is_in_reach))
             if self._runtime.kits:
                 self._scoring = stack.enter_context(stack.enter_context(self._runtime.scoring()))
-            self._take_up(self._runtime.arrivals.take_up())
+            self._take_up(self._runtime.arrivals.claim())
             self._take_up(open_runs(self._runtime), are_tabulated=True)
             while True:
                 if time.monotonic() < self._ends_at:
@@ -84,7 +84,7 @@ class IncrementalRun:
                 yield from self._score()
                 if self._is_over():
                     break
-            self._runtime.inbox.forget()
+            self._runtime.inbox.purge()
 
     def _take_up(self, calls: dict[date, set[str]], *, are_tabulated: bool = False) -> None:
         """What an earlier run left."""
@@ -119,20 +119,20 @@ class IncrementalRun:
         except QuotaExhausted as spent:
             self.spent = spent
 
-    def _wanted(self, most: int) -> list[WantedCall]:
+    def _wanted(self, most: int) -> list[CallToFetch]:
         """What polling found and is not fetched yet. What could not be had is the next run's."""
-        found = self._runtime.calls.wanted_by(SOURCES, most + len(self._tried))
+        found = self._runtime.calls.to_fetch_from(SOURCES, most + len(self._tried))
         return [call for call in found if call not in self._tried and self._is_in_reach(call.call_date)][:most]
 
-    def _fetch(self, wanted: list[WantedCall]) -> Iterator[Landed]:
+    def _fetch(self, wanted: list[CallToFetch]) -> Iterator[Landed]:
         """Fetches, and makes the raw files of all days that something is new of."""
         stale = [day for day in self._runtime.calls.days_to_store(SOURCES) if self._is_in_reach(day)]
         days = {*(call.call_date for call in wanted), *stale, *self._to_store}
         if not days:
             return
         calls = {call.call_id: call.call_date for call in wanted}
-        self._runtime.arrivals.begin(calls)
-        self._runtime.arrivals.begin_days(stale)
+        self._runtime.arrivals.add(calls)
+        self._runtime.arrivals.add_partitions(stale)
         self._arrived(calls)
         self._tried.update(wanted)
         self._to_tabulate |= days
@@ -217,7 +217,7 @@ class IncrementalRun:
     def _through(self, day: date, call_ids: Collection[str]) -> None:
         """These calls have come to the end of their way."""
         self._runtime.outgoing.enqueue_deliveries([day])
-        self._runtime.arrivals.end(day, call_ids)
+        self._runtime.arrivals.complete(day, call_ids)
         self._calls[day] -= set(call_ids)
         self._last_news = time.monotonic()
 

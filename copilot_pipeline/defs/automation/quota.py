@@ -45,11 +45,11 @@ def pass_on(context: dg.AssetExecutionContext, runtime: Runtime, days: Iterable[
     launched it sees to the rest: a backfill of the UI, a command.
     """
     if dg.AssetKey(CALLS.name) in context.job_def.asset_layer.selected_asset_keys:
-        runtime.arrivals.begin({call.call_id: day for day in days for call in runtime.calls.days.calls_of(day)})
+        runtime.arrivals.add({call.call_id: day for day in days for call in runtime.calls.partitions.calls_of(day)})
 
 
 def _is_cancelled(context: dg.AssetExecutionContext, runtime: Runtime) -> bool:
     """Whether the run is of a registered backfill that somebody has cancelled meanwhile."""
     number = context.run.tags.get(BACKFILL_TAG)
-    backfill = runtime.backfills.one(int(number)) if number else None
+    backfill = runtime.backfills.get(int(number)) if number else None
     return backfill is not None and not backfill.is_active

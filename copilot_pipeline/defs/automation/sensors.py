@@ -46,16 +46,16 @@ def arrivals_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
 
 
 def _reasons(runtime: Runtime) -> Iterator[str]:
-    waiting = runtime.inbox.waiting().count
+    waiting = runtime.inbox.backlog().count
     if waiting:
         yield f"{waiting} webhook(s) wait"
-    days = list(filter(is_in_reach, runtime.calls.days_in_work(SOURCES)))
+    days = list(filter(is_in_reach, runtime.calls.unfinished_days(SOURCES)))
     if days:
         yield f"calls of {len(days)} day(s) wait"
-    due = len(runtime.calls.due_for_attempt(runtime.settings.pipeline.clari.processing_attempts, 100))
+    due = len(runtime.calls.due_for_retry(runtime.settings.pipeline.clari.processing_attempts, 100))
     if due:
         yield f"{due} call(s) are due for a look"
-    left = list(filter(is_in_reach, {*runtime.arrivals.left_behind(), *open_runs(runtime)}))
+    left = list(filter(is_in_reach, {*runtime.arrivals.unfinished_days(), *open_runs(runtime)}))
     if left:
         yield f"{len(left)} day(s) are to be finished"
 

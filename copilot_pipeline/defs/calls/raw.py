@@ -87,7 +87,7 @@ def ordered_at(context: dg.AssetExecutionContext, runtime: Runtime) -> datetime 
     """When these days were asked for: a run that is started again goes on, and lists nothing that was listed since."""
     tags = context.run.tags
     if BACKFILL_TAG in tags:
-        registered = runtime.backfills.one(int(tags[BACKFILL_TAG]))
+        registered = runtime.backfills.get(int(tags[BACKFILL_TAG]))
         return registered.registered_at if registered else None
     launched = context.instance.get_backfill(tags[DAGSTER_BACKFILL_TAG]) if DAGSTER_BACKFILL_TAG in tags else None
     if launched is not None:

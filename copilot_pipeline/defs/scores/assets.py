@@ -11,7 +11,7 @@ from pydantic import Field
 from copilot_pipeline.defs.partitions import PartitionReporter, days_of, fail_if, spec
 from copilot_pipeline.load.tables import SCORE_TABLES, TRANSCRIPTS
 from copilot_pipeline.runtime import Runtime
-from copilot_pipeline.state.rescores import Wanted
+from copilot_pipeline.state.rescores import RescoreRequest
 
 
 class ScoringConfig(dg.Config):
@@ -56,7 +56,7 @@ def _ordered(
         yield
         return
     rescoring = runtime.rescoring()
-    wanted = Wanted(days[0], days[-1], rescoring.chosen(config.kits), config.only_failed)
+    wanted = RescoreRequest(days[0], days[-1], rescoring.chosen(config.kits), config.only_failed)
     name = f"dagster {context.run.root_run_id or context.run_id}"
     cost = rescoring.cost(wanted, name)
     if not config.pay:
@@ -94,7 +94,7 @@ def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date]
 
 def _left_over(runtime: Runtime, days: list[date]) -> list[date]:
     """Other days whose call tables are newer than their scores: a call moved away from them, and its scores go too."""
-    return [day for day in runtime.calls.days.with_older_scores() if day not in days]
+    return [day for day in runtime.calls.partitions.days_with_outdated_scores() if day not in days]
 
 
 def _scored(runtime: Runtime, days: list[date], problems: dict[date, list[str]]) -> Iterator[date]:

@@ -78,7 +78,7 @@ def test_it_ends_though_nothing_was_new(
     with database.connection() as connection:
         connection.execute("UPDATE copilot_ops.partitions SET stored_at = '2026-01-01', loaded_at = '2026-01-02'")
     assert asked(instance, runtime, backfill) == []
-    finished = runtime.backfills.one(backfill.id)
+    finished = runtime.backfills.get(backfill.id)
     assert finished is not None
     assert finished.finished_at is not None
 

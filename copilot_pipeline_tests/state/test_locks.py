@@ -15,7 +15,7 @@ _HOLDER = """
 import sys
 from copilot_pipeline.state import AdvisoryLocks
 with AdvisoryLocks(sys.argv[1]) as claims:
-    print(*sorted(claims.take(sys.argv[2:])), flush=True)
+    print(*sorted(claims.acquire(sys.argv[2:])), flush=True)
     sys.stdin.readline()
 """
 
@@ -33,31 +33,31 @@ def holder(url: str, *call_ids: str) -> subprocess.Popen[str]:
 def test_a_claim_is_held_once(database: Database) -> None:
     """What one holds another is not given; released, it is free again. Leaving the block releases everything."""
     with AdvisoryLocks(database.url) as ours, AdvisoryLocks(database.url) as theirs:
-        assert ours.take(["a", "b"]) == {"a", "b"}
-        assert theirs.take(["b", "c"]) == {"c"}
+        assert ours.acquire(["a", "b"]) == {"a", "b"}
+        assert theirs.acquire(["b", "c"]) == {"c"}
         ours.release(["b"])
-        assert theirs.take(["b"]) == {"b"}
-        assert ours.take([]) == set()
+        assert theirs.acquire(["b"]) == {"b"}
+        assert ours.acquire([]) == set()
     with AdvisoryLocks(database.url) as others:
-        assert others.take(["a", "b", "c"]) == {"a", "b", "c"}
+        assert others.acquire(["a", "b", "c"]) == {"a", "b", "c"}
 
 
 def test_the_claims_of_a_killed_process_are_free(database: Database) -> None:
     """kill -9 frees what a process held, without lease or clean-up."""
     process = holder(database.url, "a", "b")
     with AdvisoryLocks(database.url) as ours:
-        assert ours.take(["a", "b", "c"]) == {"c"}
+        assert ours.acquire(["a", "b", "c"]) == {"c"}
         process.kill()
         process.communicate()
         deadline = time.monotonic() + 10
         taken: set[str] = set()
         while not taken and time.monotonic() < deadline:  # the server notices a closed socket a moment later
-            taken = ours.take(["a"])
+            taken = ours.acquire(["a"])
         assert taken == {"a"}
-        assert ours.take(["b"]) == {"b"}
+        assert ours.acquire(["b"]) == {"b"}
 
 
 def test_claims_live_in_their_block() -> None:
     """Outside of the block nothing can be claimed."""
     with pytest.raises(RuntimeError, match="outside of their block"):
-        AdvisoryLocks("postgresql://nowhere").take(["a"])
+        AdvisoryLocks("postgresql://nowhere").acquire(["a"])

@@ -9,9 +9,9 @@ from datetime import date
 import pytest
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import RunRequestRow, SemarizeRun, SemarizeRunStore
+from copilot_pipeline.state import RunIntent, SemarizeRun, SemarizeRunStore
 
-WISH = RunRequestRow("c-1", "deal", "A1B2C3D4", "hash", date(2026, 11, 3), "clari:c-1:A1B2C3D4:0123")
+WISH = RunIntent("c-1", "deal", "A1B2C3D4", "hash", date(2026, 11, 3), "clari:c-1:A1B2C3D4:0123")
 
 
 @pytest.fixture
@@ -25,15 +25,15 @@ def found(runs: SemarizeRunStore, transcript_hash: str = "hash") -> SemarizeRun 
     return next(iter(runs.runs_for("deal", "A1B2C3D4", [("c-1", transcript_hash)])), None)
 
 
-def intend(runs: SemarizeRunStore, wish: RunRequestRow = WISH) -> SemarizeRun:
+def intend(runs: SemarizeRunStore, wish: RunIntent = WISH) -> SemarizeRun:
     """The open run that answers a wish."""
-    (run,) = runs.intend([wish])
+    (run,) = runs.register([wish])
     return run
 
 
 def end(runs: SemarizeRunStore, run: SemarizeRun, *, status: str = "succeeded", answer: bytes = b"{}") -> None:
     """The run ends."""
-    runs.ended(
+    runs.mark_finished(
         run,
         run_id="run_1",
         status=status,
@@ -63,11 +63,11 @@ def test_the_first_key_stays(runs: SemarizeRunStore) -> None:
 
 def test_a_run_is_collected_and_not_made_again(runs: SemarizeRunStore) -> None:
     """Created, it is open under its id; ended, the wish is answered, with the answer byte for byte."""
-    runs.created(intend(runs), "run_1", "queued")
+    runs.mark_created(intend(runs), "run_1", "queued")
     again = intend(runs)
     assert (again.run_id, again.status, again.is_open) == ("run_1", "queued", True)
     end(runs, again, answer=b'{"output": "\xff"}')
-    assert runs.intend([WISH]) == []
+    assert runs.register([WISH]) == []
     ended = found(runs)
     assert ended is not None
     assert (ended.answer, ended.duration_ms, ended.kit_version_id) == (b'{"output": "\xff"}', 4180, "v")
@@ -77,13 +77,13 @@ def test_a_run_is_collected_and_not_made_again(runs: SemarizeRunStore) -> None:
 @pytest.mark.parametrize(("status", "is_open"), [("unknown", True), ("running", True), ("failed", False)])
 def test_a_status_is_open_or_an_end(runs: SemarizeRunStore, status: str, is_open: bool) -> None:
     """A status of tomorrow is asked for again, a failed run is not."""
-    runs.created(intend(runs), "run_1", status)
-    assert bool(runs.intend([WISH])) is is_open
+    runs.mark_created(intend(runs), "run_1", status)
+    assert bool(runs.register([WISH])) is is_open
 
 
 def test_a_refusal_is_final_and_says_why(runs: SemarizeRunStore) -> None:
     """A refused request is not sent again; code and message are kept."""
-    runs.refused(intend(runs), "kit_not_found", "Semarize: POST /v1/runs: 404 kit_not_found")
+    runs.mark_refused(intend(runs), "kit_not_found", "Semarize: POST /v1/runs: 404 kit_not_found")
     run = found(runs)
     assert run is not None
     assert (run.status, run.is_open, run.error_code) == ("refused", False, "kit_not_found")
@@ -98,7 +98,7 @@ def test_a_refusal_is_final_and_says_why(runs: SemarizeRunStore) -> None:
         replace(WISH, transcript_hash="another text"),
     ],
 )
-def test_another_question_is_another_run(runs: SemarizeRunStore, other: RunRequestRow) -> None:
+def test_another_question_is_another_run(runs: SemarizeRunStore, other: RunIntent) -> None:
     """Another call, kit, version or text is a run of its own; the first one's end is not its end."""
     end(runs, intend(runs))
     assert intend(runs, other).is_open
@@ -107,7 +107,7 @@ def test_another_question_is_another_run(runs: SemarizeRunStore, other: RunReque
 def test_a_run_follows_its_call_to_another_day(runs: SemarizeRunStore) -> None:
     """A call that moved is not paid for again: the run is the same, under the new day."""
     end(runs, intend(runs))
-    assert runs.intend([replace(WISH, call_date=date(2026, 11, 4))]) == []
+    assert runs.register([replace(WISH, call_date=date(2026, 11, 4))]) == []
     run = found(runs)
     assert run is not None
     assert (run.status, run.call_date) == ("succeeded", date(2026, 11, 4))
@@ -132,7 +132,7 @@ def test_a_run_that_takes_long_is_looked_at_later_and_later(runs: SemarizeRunSto
             connection.execute(
                 "UPDATE copilot_ops.semarize_runs SET requested_at = now() - make_interval(hours => %s)", (age_hours,)
             )
-            runs.put_off(run)
+            runs.schedule_retry(run)
             row = connection.execute(
                 "SELECT extract(epoch FROM next_attempt_at - now()) / 60 FROM copilot_ops.semarize_runs"
             ).fetchone()
@@ -154,4 +154,4 @@ def test_an_answer_to_a_former_run_is_none_to_the_new_one(runs: SemarizeRunStore
     again = intend(runs)
     assert (again.status, again.idempotency_key) == ("wanted", f"{WISH.idempotency_key}:again7")
     end(runs, again)
-    assert runs.intend([WISH]) == []
+    assert runs.register([WISH]) == []

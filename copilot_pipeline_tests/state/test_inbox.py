@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import Delivery, Inbox, Outcome
+from copilot_pipeline.state import InboundWebhook, Inbox, PutResult
 from copilot_pipeline_tests.receiver.process import inbox as rows
 
 
-def hint(*subjects: str, signature: bytes | None = None, delivery: bytes | None = None, **named: bool) -> Delivery:
+def hint(*ids: str, signature: bytes | None = None, delivery: bytes | None = None, **named: bool) -> InboundWebhook:
     """A delivery of calls."""
     until = datetime.now(UTC) + timedelta(hours=1)
-    return Delivery("call", subjects, "test", until, signature=signature, delivery=delivery, **named)
+    return InboundWebhook("call", ids, "test", until, signature_hash=signature, message_hash=delivery, **named)
 
 
 def note(database: Database, name: str) -> int:
@@ -31,36 +31,36 @@ def test_a_hint_waits_once_and_is_taken_by_one(database: Database) -> None:
     """Twenty takers at once share two hundred hints: each is taken, none twice, the oldest first."""
     inbox = Inbox(database)
     inbox.put([hint(*(f"c{number}" for number in range(200))), hint("c0", "c1")])
-    assert inbox.waiting().count == 200
+    assert inbox.backlog().count == 200
     with ThreadPoolExecutor(20) as pool:
-        taken = [item for items in pool.map(lambda _: inbox.take(10), range(20)) for item in items]
-    assert sorted(item.subject for item in taken) == sorted(f"c{number}" for number in range(200))
-    assert inbox.waiting().count == 0
-    assert inbox.take(10) == []
+        taken = [item for items in pool.map(lambda _: inbox.lease(10), range(20)) for item in items]
+    assert sorted(item.external_id for item in taken) == sorted(f"c{number}" for number in range(200))
+    assert inbox.backlog().count == 0
+    assert inbox.lease(10) == []
 
 
 def test_the_oldest_are_taken_first_and_kinds_apart(database: Database) -> None:
     """A limit takes the oldest; a run that wants calls is given no runs."""
     inbox = Inbox(database)
     inbox.put([hint("c1")])
-    inbox.put([Delivery("run", ("r1",), "semarize", datetime.now(UTC))])
+    inbox.put([InboundWebhook("run", ("r1",), "semarize", datetime.now(UTC))])
     inbox.put([hint("c2")])
-    assert [item.subject for item in inbox.take(1)] == ["c1"]
-    assert [item.subject for item in inbox.take(9, "call")] == ["c2"]
-    assert inbox.waiting("call").count == 0
-    assert inbox.waiting("run").count == 1
-    assert inbox.waiting().oldest_received_at is not None
+    assert [item.external_id for item in inbox.lease(1)] == ["c1"]
+    assert [item.external_id for item in inbox.lease(9, "call")] == ["c2"]
+    assert inbox.backlog("call").count == 0
+    assert inbox.backlog("run").count == 1
+    assert inbox.backlog().oldest_received_at is not None
 
 
 def test_announced_again_while_worked_on_it_waits_anew(database: Database) -> None:
     """A call that changes after it was taken is not forgotten with the older hint."""
     inbox = Inbox(database)
     inbox.put([hint("c1")])
-    first = inbox.take(1)
+    first = inbox.lease(1)
     inbox.put([hint("c1"), hint("c1")])
     with database.transaction() as connection:
-        assert inbox.done(first, connection=connection) == {first[0].id}
-    assert inbox.waiting().count == 1
+        assert inbox.ack(first, connection=connection) == {first[0].id}
+    assert inbox.backlog().count == 1
     assert [row[2] for row in rows(database)] == [1, 2]
 
 
@@ -68,37 +68,37 @@ def test_done_is_part_of_the_callers_transaction(database: Database) -> None:
     """A transaction that fails leaves the hint taken, and with the lease over somebody else finishes it."""
     inbox = Inbox(database, lease_seconds=0)
     inbox.put([hint("c1")])
-    items = inbox.take(1)
+    items = inbox.lease(1)
     with database.transaction() as connection:
-        assert inbox.done(items, connection=connection) == {items[0].id}
+        assert inbox.ack(items, connection=connection) == {items[0].id}
         raise psycopg.Rollback
-    again = inbox.take(1)
-    assert [item.takes for item in again] == [2]
+    again = inbox.lease(1)
+    assert [item.attempts for item in again] == [2]
     with database.transaction() as connection:
-        assert inbox.done(again, connection=connection) == {items[0].id}
-    assert inbox.take(1) == []
+        assert inbox.ack(again, connection=connection) == {items[0].id}
+    assert inbox.lease(1) == []
 
 
 def test_who_lost_the_lease_cannot_finish(database: Database) -> None:
     """A slow run whose hint was taken by another is told that it is no longer its own."""
     inbox = Inbox(database, lease_seconds=0)
     inbox.put([hint("c1")])
-    slow = inbox.take(1)
-    fast = inbox.take(1)
+    slow = inbox.lease(1)
+    fast = inbox.lease(1)
     with database.transaction() as connection:
-        assert inbox.done(slow, connection=connection) == set()
+        assert inbox.ack(slow, connection=connection) == set()
     with database.transaction() as connection:
-        assert inbox.done(fast, connection=connection) == {fast[0].id}
+        assert inbox.ack(fast, connection=connection) == {fast[0].id}
 
 
 def test_given_back_it_can_be_taken_at_once(database: Database) -> None:
     """Within the lease, also while a newer hint for the same call waits."""
     inbox = Inbox(database)
     inbox.put([hint("c1")])
-    items = inbox.take(1)
+    items = inbox.lease(1)
     inbox.put([hint("c1")])
-    inbox.give_back(items)
-    assert len(inbox.take(9)) == 2
+    inbox.release(items)
+    assert len(inbox.lease(9)) == 2
 
 
 _WORKER = """
@@ -109,17 +109,17 @@ database = Database(sys.argv[1])
 inbox = Inbox(database, lease_seconds=0)
 dies_at = int(sys.argv[2])
 for step in range(10):
-    items = inbox.take(1)
+    items = inbox.lease(1)
     if not items:
         break
     if step == dies_at:
         os.kill(os.getpid(), 9)
     with database.transaction() as connection:
         for item in items:
-            if item.id in inbox.done(items, connection=connection):
+            if item.id in inbox.ack(items, connection=connection):
                 connection.execute(
                     "INSERT INTO copilot_ops.notes VALUES (%s, '1') ON CONFLICT (name)"
-                    " DO UPDATE SET value = (copilot_ops.notes.value::int + 1)::text", (item.subject,))
+                    " DO UPDATE SET value = (copilot_ops.notes.value::int + 1)::text", (item.external_id,))
         if step == dies_at - 1:
             os.kill(os.getpid(), 9)
 os._exit(0)
@@ -133,7 +133,7 @@ def test_killed_at_any_moment_each_hint_has_its_effect_once(database: Database) 
     for dies_at in (0, 2, 99):
         subprocess.run([sys.executable, "-c", _WORKER, database.url, str(dies_at)], check=False, timeout=60)
     assert [note(database, name) for name in ("c1", "c2", "c3", "c4")] == [1, 1, 1, 1]
-    assert Inbox(database, lease_seconds=0).waiting().count == 0
+    assert Inbox(database, lease_seconds=0).backlog().count == 0
 
 
 def test_repetitions_are_known_within_a_batch_and_between_batches(database: Database) -> None:
@@ -148,7 +148,7 @@ def test_repetitions_are_known_within_a_batch_and_between_batches(database: Data
         hint("c3"),
         hint("c3"),
     ]
-    accepted, duplicate, replayed = Outcome.ACCEPTED, Outcome.DUPLICATE, Outcome.REPLAYED
+    accepted, duplicate, replayed = PutResult.ACCEPTED, PutResult.DUPLICATE, PutResult.REPLAYED
     assert inbox.put(batch) == [accepted, replayed, accepted, duplicate, duplicate, accepted, accepted]
     assert inbox.put(batch) == [replayed, replayed, replayed, replayed, duplicate, accepted, accepted]
     assert rows(database) == [("call", "c1", 1), ("call", "c2", 1), ("call", "c3", 4)]
@@ -167,9 +167,9 @@ def test_old_things_are_forgotten_and_open_ones_never(database: Database) -> Non
         connection.execute(
             "UPDATE copilot_ops.seen_deliveries SET forget_after = now() - interval '1 s' WHERE fingerprint = 's1'"
         )
-    inbox.forget()
+    inbox.purge()
     assert [row[1] for row in rows(database)] == ["waits"]
     assert inbox.put([hint("old", signature=b"s1"), hint("waits", signature=b"s2")]) == [
-        Outcome.ACCEPTED,
-        Outcome.REPLAYED,
+        PutResult.ACCEPTED,
+        PutResult.REPLAYED,
     ]
