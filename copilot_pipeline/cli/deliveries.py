@@ -189,13 +189,14 @@ def unlinked(as_json: bool) -> None:
 def export(first: datetime, last: datetime, path: Path | None) -> None:
     """Write calls and scores as CSV for Sheets or Excel. A row a call, a column a brick."""
     from copilot_pipeline.delivery.export import write_csv
-    from copilot_pipeline.marts.scored_calls import bricks_between, scored_calls
+    from copilot_pipeline.marts.reader import ScoredCallReader
     from copilot_pipeline.runtime import open_runtime
 
     days = days_of(first, last)
     with open_runtime(source="deliveries") as runtime:
-        bricks = bricks_between(runtime.database, days[0], days[-1])
-        calls = scored_calls(runtime.database, days)
+        reader = ScoredCallReader(runtime.database)
+        bricks = [brick.key for brick in reader.answered_bricks(days[0], days[-1])]
+        calls = reader.read_for_rules(days)
         if path is None:
             write_csv(sys.stdout, calls, bricks)
             return

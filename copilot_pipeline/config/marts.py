@@ -189,7 +189,7 @@ class DealSettings(Strict):
 class ReportSettings(Strict):
     """The weekly report."""
 
-    title: str = Field(default="ConversationReader", description="Its title.")
+    title: str = Field(default="Conversations", description="Its title.")
     weeks: int = Field(default=12, ge=2, le=53, description="Weeks it shows.")
 
 

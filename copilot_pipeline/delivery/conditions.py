@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copilot_pipeline.config.conditions import evaluate
 from copilot_pipeline.config.routes import ConditionSettings, kit_and_brick
-from copilot_pipeline.delivery.model import ScoredCall, Value
+from copilot_pipeline.marts.model import ScoredCall, Value
 
 
 def applies(condition: ConditionSettings | None, call: ScoredCall) -> bool:

@@ -19,7 +19,7 @@ from copilot_pipeline.delivery.outbox import Clock, NewDelivery, Outbox, Unlinke
 from copilot_pipeline.delivery.outbox_leases import Sending, Settlement, State, Taken, due_sinks
 from copilot_pipeline.delivery.rules import Rule
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.marts.scored_calls import scored_calls
+from copilot_pipeline.marts.reader import ScoredCallReader
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import NoProgress, Progress
 
@@ -84,6 +84,7 @@ class Dispatcher:
         self._progress = progress or NoProgress()
         self._now = now
         self._sleep = sleep
+        self._calls = ScoredCallReader(database)
         self.outbox = Outbox(database, now=now)
 
     # --- what should go out ------------------------------------------------------------------------------------
@@ -92,7 +93,7 @@ class Dispatcher:
         """What would be asked for, of these days: nothing is written and nothing is sent."""
         first_seen = self.outbox.first_seen([rule.name for rule in self._rules], remember=False)
         found = []
-        for call in scored_calls(self._database, days):
+        for call in self._calls.read_for_rules(days):
             for rule in self._rules:
                 wish = rule.consider(call, now=self._now(), since=first_seen[rule.name], is_loud=is_loud)
                 if wish is not None:
@@ -109,7 +110,7 @@ class Dispatcher:
         wishes: list[DeliveryRequest] = []
         unlinked: list[Unlinked] = []
         settled: list[tuple[str, str]] = []
-        for call in scored_calls(self._database, days, self.outbox.relinked_calls()):
+        for call in self._calls.read_for_rules(days, self.outbox.relinked_calls()):
             if not report.calls:  # a rule begins with the first scored call it sees, not with an empty pipeline
                 since = self.outbox.first_seen([rule.name for rule in self._rules], remember=True)
             report.calls += 1

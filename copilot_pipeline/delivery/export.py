@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from copilot_pipeline.delivery.mapping import as_text, plain
-from copilot_pipeline.delivery.model import ScoredCall
+from copilot_pipeline.marts.model import ScoredCall
 
 COLUMNS = (
     "call_id", "call_date", "started_at", "title", "rep_name", "account_name", "deal_name", "deal_id",

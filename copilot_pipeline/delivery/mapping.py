@@ -11,7 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from copilot_pipeline.config.routes import ConstantSettings, kit_and_brick
-from copilot_pipeline.delivery.model import BrickAnswer, ScoredCall
+from copilot_pipeline.marts.model import BrickAnswer, ScoredCall
 
 MULTIPLE_VALUES_SEPARATOR = ";"  # what both CRMs put between the values of a multi-select field
 LONGEST_TEXT = 32_000  # characters; a long text area holds 32,768 in Salesforce, 65,536 in HubSpot

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from slack_sdk.models.blocks import Block, ContextBlock, DividerBlock, HeaderBlock, MarkdownTextObject, SectionBlock
 
 from copilot_pipeline.config.routes import RouteSettings, kit_and_brick
-from copilot_pipeline.delivery.model import BrickAnswer, ScoredCall
+from copilot_pipeline.marts.model import BrickAnswer, ScoredCall
 
 LONGEST_TEXT = 3000
 LONGEST_HEADING = 150

@@ -8,43 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-Value = bool | float | str | list[Any] | dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class BrickAnswer:
-    """One brick's answer. `value` is None where Semarize gave none: never false, never 0."""
-
-    value: Value
-    confidence: float | None = None
-    reason: str | None = None
-    evidence: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class KitRun:
-    """The run behind a kit's answers. `version` changes with the run, the kit's version or the transcript."""
-
-    status: str
-    version: str
-    finished_at: datetime | None
-
-    @property
-    def is_open(self) -> bool:
-        """An answer may still come."""
-        return self.status in ("wanted", "queued", "running", "unknown")
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredCall:
-    """A call with everything a rule may look at."""
-
-    call_id: str
-    started_at: datetime  # aware, UTC
-    fields: Mapping[str, Any]  # columns of copilot.calls
-    bricks: Mapping[tuple[str, str], BrickAnswer]  # by kit and brick
-    runs: Mapping[str, KitRun]  # by kit
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:

@@ -19,8 +19,9 @@ from copilot_pipeline.config.routes import (
 from copilot_pipeline.delivery.conditions import applies
 from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, plain
 from copilot_pipeline.delivery.messages import slack_message
-from copilot_pipeline.delivery.model import DeliveryRequest, ScoredCall, Unlinked
+from copilot_pipeline.delivery.model import DeliveryRequest, Unlinked
 from copilot_pipeline.delivery.targets import record_id, same_record
+from copilot_pipeline.marts.model import ScoredCall
 
 ONCE = "once"  # the version of what is said once a call, however often it is scored
 EVENT_TYPE = "call.scored"

@@ -13,10 +13,9 @@ from copilot_pipeline.extract.crm_mirror import CrmMirror, MirroredKind, Mirrore
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import DEALS
-from copilot_pipeline.marts.model import Outcome
-from copilot_pipeline.marts.outcomes import outcome_of
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import NoProgress, Progress
+from copilot_pipeline.transform.deal_outcomes import DealOutcome, outcome_of
 
 # A closed deal does not change any more; an open one is read again a day later.
 _KIND = MirroredKind("deals", "deal_id", read_again="20 hours")
@@ -59,7 +58,7 @@ class Deals:
 
         def fetch(deal_id: str) -> MirroredRecord:
             deal, body = client.get_deal(deal_id)
-            return MirroredRecord(body, is_closed=outcome_of(deal.stage, self._outcomes) is not Outcome.OPEN)
+            return MirroredRecord(body, is_closed=outcome_of(deal.stage, self._outcomes) is not DealOutcome.OPEN)
 
         return self._mirror.read(fetch)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from copilot_pipeline.config.marts import MessageSettings
 from copilot_pipeline.config.routes import kit_and_brick
 from copilot_pipeline.marts.intervals import share_of
-from copilot_pipeline.marts.model import Conversation
+from copilot_pipeline.marts.model import ScoredCall
 from copilot_pipeline.marts.negation import is_affirmed
 from copilot_pipeline.transform.quotes import words_of
 
@@ -51,11 +51,11 @@ class _Tally:
     calls: int = 0
     calls_using: int = 0
     old: int = 0
-    first: Conversation | None = None
-    last_old: Conversation | None = field(default=None)
+    first: ScoredCall | None = None
+    last_old: ScoredCall | None = field(default=None)
 
 
-def use_of(message: MessageSettings, conversation: Conversation, said_by_reps: str | None) -> Use:
+def use_of(message: MessageSettings, conversation: ScoredCall, said_by_reps: str | None) -> Use:
     """Whether a call uses the new and the old words: whole words, whatever their case and punctuation.
 
     `said_by_reps` is None where no rep is known to have said anything: only a brick can tell then.
@@ -67,7 +67,7 @@ def use_of(message: MessageSettings, conversation: Conversation, said_by_reps: s
         return Use(True, old)
     if message.brick is not None:
         parts = kit_and_brick(message.brick)
-        answer = conversation.answers.get((parts[0], parts[1])) if parts else None
+        answer = conversation.bricks.get((parts[0], parts[1])) if parts else None
         if answer is None or answer.value is None:
             return Use(by_words, old)
         return Use(is_affirmed(answer.value), old)
@@ -78,7 +78,7 @@ def _any_of(phrases: Sequence[str], spoken: str) -> bool:
     return any(words and f" {' '.join(words)} " in spoken for words in map(words_of, phrases))
 
 
-def message_adoption(message: MessageSettings, uses: Iterable[tuple[Conversation, Use]]) -> list[Adoption]:
+def message_adoption(message: MessageSettings, uses: Iterable[tuple[ScoredCall, Use]]) -> list[Adoption]:
     """One row for all and one a rep, over the calls since the change that can be told; order does not matter."""
     tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
     tallies[ALL] = _Tally()
@@ -99,7 +99,7 @@ def message_adoption(message: MessageSettings, uses: Iterable[tuple[Conversation
     return [_row(message, rep_id, tally) for rep_id, tally in sorted(tallies.items())]
 
 
-def _when(conversation: Conversation) -> tuple[datetime, str]:
+def _when(conversation: ScoredCall) -> tuple[datetime, str]:
     return conversation.started_at, conversation.call_id
 
 

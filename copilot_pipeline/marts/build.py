@@ -30,10 +30,11 @@ from copilot_pipeline.marts.claims import claim_accuracy, claim_kinds, claims
 from copilot_pipeline.marts.coaching import RegressionRow, coaching_regressions, coaching_scores
 from copilot_pipeline.marts.deals import by_deal, deal_signals, inspect_deals
 from copilot_pipeline.marts.meddicc import meddicc_coverage, meddicc_outcomes, meddicc_summary
-from copilot_pipeline.marts.model import BrickKey, Conversation, Outcome, Rep
-from copilot_pipeline.marts.reader import ConversationReader
+from copilot_pipeline.marts.model import BrickKey, Rep, ScoredCall
+from copilot_pipeline.marts.reader import ScoredCallReader
 from copilot_pipeline.marts.win_loss.drivers import WinLoss, win_loss_drivers
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 Rows = dict[str, int]
 
@@ -53,15 +54,15 @@ class MartBuilder:
         self._database = database
         self._settings = settings
         self._now = now
-        self._conversations = ConversationReader(database)
+        self._calls = ScoredCallReader(database)
 
     def meddicc(self) -> Rows:
         """Coverage by call, its sums, and coverage against outcome."""
         settings = self._settings.meddicc
         parts = elements(settings, self._known())
         bricks = {element.brick for element in parts.values()}
-        coverage = meddicc_coverage(self._conversations.read(bricks, with_quotes=True), parts, settings)
-        deals = self._conversations.deals(self._settings.outcomes)
+        coverage = meddicc_coverage(self._calls.read(bricks, with_quotes=True), parts, settings)
+        deals = self._calls.deals(self._settings.outcomes)
         names = {deal.deal_id: deal.name for deal in deals if deal.name}
         return {
             **self._replace(MEDDICC_COVERAGE, coverage),
@@ -72,9 +73,9 @@ class MartBuilder:
     def coaching(self) -> tuple[Rows, list[RegressionRow]]:
         """Skills by call, and slides; returns the slides too."""
         settings = self._settings.coaching
-        parts = skills(settings, {known.key: known.kinds for known in self._conversations.known_bricks()})
+        parts = skills(settings, {known.key: known.kinds for known in self._calls.answered_bricks()})
         bricks = {skill.brick for skill in parts.values()}
-        scores = coaching_scores(self._conversations.read(bricks), parts, settings)
+        scores = coaching_scores(self._calls.read(bricks), parts, settings)
         slides = coaching_regressions(scores, self._reps())
         return {**self._replace(COACHING_SCORES, scores), **self._replace(COACHING_REGRESSIONS, slides)}, slides
 
@@ -84,7 +85,7 @@ class MartBuilder:
         kinds = claim_kinds(settings, self._known())
         asked = (settings.document, settings.product, *(message.brick for message in settings.messages))
         bricks = {kind.brick for _, kind in kinds} | {_key(reference) for reference in asked if reference}
-        conversations = self._conversations
+        conversations = self._calls
         found = list(claims(conversations.read(bricks, with_quotes=True), kinds, settings, conversations.locator()))
         return {
             **self._replace(CLAIMS, found),
@@ -97,7 +98,7 @@ class MartBuilder:
             return []
         since = min(message.changed_on for message in messages)
         bricks = {_key(message.brick) for message in messages if message.brick}
-        uses: dict[str, list[tuple[Conversation, Use]]] = {message.name: [] for message in messages}
+        uses: dict[str, list[tuple[ScoredCall, Use]]] = {message.name: [] for message in messages}
         for conversation, said in self._with_what_reps_said(bricks, since):
             for message in messages:
                 uses[message.name].append((conversation, use_of(message, conversation, said)))
@@ -105,10 +106,10 @@ class MartBuilder:
 
     def _with_what_reps_said(
         self, bricks: Collection[BrickKey], since: date
-    ) -> Iterator[tuple[Conversation, str | None]]:
+    ) -> Iterator[tuple[ScoredCall, str | None]]:
         """The conversations since a day; None where no rep is known to have said anything."""
-        silent = {call.call_id: call for call in self._conversations.read(bricks, since=since)}
-        for call_id, said in self._conversations.said_by_reps(since):
+        silent = {call.call_id: call for call in self._calls.read(bricks, since=since)}
+        for call_id, said in self._calls.rep_words(since):
             conversation = silent.pop(call_id, None)
             if conversation is not None:
                 yield conversation, said
@@ -117,7 +118,7 @@ class MartBuilder:
     def win_loss(self) -> tuple[Rows, WinLoss]:
         """What goes with winning and losing; returns the counts behind it too."""
         found = win_loss_drivers(
-            self._conversations.read(), self._conversations.deals(self._settings.outcomes), self._settings.win_loss
+            self._calls.read(), self._calls.deals(self._settings.outcomes), self._settings.win_loss
         )
         significant = sum(driver.is_significant for driver in found.drivers)
         conclusion = ("all", found.deals, found.won, found.tested, significant, found.conclusion)
@@ -128,16 +129,10 @@ class MartBuilder:
 
     def open_deals(self) -> Rows:
         """The newest answers and the state of each open deal."""
-        deals = self._conversations.deals(self._settings.outcomes)
-        still_open = {deal.deal_id for deal in deals if deal.outcome is Outcome.OPEN}
-        calls = by_deal(call for call in self._conversations.read(with_quotes=True) if call.deal_id in still_open)
-        with self._database.connection() as connection:
-            covered: dict[str, float] = dict(
-                connection.execute(
-                    """SELECT grain_id, avg(CASE WHEN covered > 0 THEN 1.0 ELSE 0.0 END)::float8
-                    FROM copilot.meddicc_summary WHERE grain = 'deal' GROUP BY grain_id"""
-                ).fetchall()
-            )
+        deals = self._calls.deals(self._settings.outcomes)
+        still_open = {deal.deal_id for deal in deals if deal.outcome is DealOutcome.OPEN}
+        calls = by_deal(call for call in self._calls.read(with_quotes=True) if call.deal_id in still_open)
+        covered = self._calls.covered_shares()
         inspected = inspect_deals(calls, deals, self._settings.deals, covered, self._now())
         return {
             **self._replace(DEAL_SIGNALS, deal_signals(calls, deals)),
@@ -148,10 +143,10 @@ class MartBuilder:
         return {table.name: replace_snapshot(self._lake, self._database, table, rows)}
 
     def _known(self) -> list[BrickKey]:
-        return [known.key for known in self._conversations.known_bricks()]
+        return [known.key for known in self._calls.answered_bricks()]
 
     def _reps(self) -> dict[str, Rep]:
-        return self._conversations.reps()
+        return self._calls.reps()
 
     def _names(self) -> dict[str, str]:
         """Names of reps and managers, by user id."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from copilot_pipeline.config.marts import ClaimSettings
 from copilot_pipeline.config.routes import kit_and_brick
 from copilot_pipeline.marts.intervals import share_of
-from copilot_pipeline.marts.model import Answer, BrickKey, Conversation, Quote, Value
+from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Quote, ScoredCall, Value, items_of
 from copilot_pipeline.marts.negation import NOTHING, folded
 
 INACCURATE, ROADMAP_LEAK, OUTDATED = "inaccurate", "roadmap_leak", "outdated_competitive"
@@ -116,7 +116,7 @@ def _kind_named_in(brick: str) -> str | None:
 
 
 def claims(
-    conversations: Iterable[Conversation],
+    conversations: Iterable[ScoredCall],
     kinds: Sequence[tuple[str, ClaimKind]],
     settings: ClaimSettings,
     locate: Locate,
@@ -124,7 +124,7 @@ def claims(
     """The flagged claims, by call. `locate` finds words that a list brick gives without a quote of its own."""
     for conversation in conversations:
         for name, kind in kinds:
-            answer = conversation.answers.get(kind.brick)
+            answer = conversation.bricks.get(kind.brick)
             if answer is None or answer.value is None:
                 continue
             flags = _flags(conversation.call_id, answer, kind, locate)
@@ -132,10 +132,10 @@ def claims(
                 yield _claim(conversation, name, kind, position, flag, answer, settings, len(flags))
 
 
-def _flags(call_id: str, answer: Answer, kind: ClaimKind, locate: Locate) -> list[_Flag]:
+def _flags(call_id: str, answer: BrickAnswer, kind: ClaimKind, locate: Locate) -> list[_Flag]:
     value = answer.value
-    if isinstance(value, list):
-        items = [item for item in value if _is_flagged(item, kind.flagged_when)]
+    if isinstance(value, list | dict):
+        items = [item for item in items_of(value) if _is_flagged(item, kind.flagged_when)]
         paired = len(answer.quotes) == len(items)
         return [
             _listed(call_id, item, answer.quotes[place] if paired else None, locate) for place, item in enumerate(items)
@@ -179,18 +179,18 @@ def _first(item: Mapping[str, object], names: Sequence[str]) -> str | None:
 
 
 def _claim(
-    conversation: Conversation,
+    conversation: ScoredCall,
     name: str,
     kind: ClaimKind,
     position: int,
     flag: _Flag,
-    answer: Answer,
+    answer: BrickAnswer,
     settings: ClaimSettings,
     flags: int,
 ) -> Claim:
     kit, brick = kind.brick
     quote = flag.quote
-    rep = conversation.rep_who_said(quote) if quote else conversation.rep
+    rep = conversation.speaker_of(quote) if quote else conversation.rep
     document = (
         flag.document
         or _one_of(_value(conversation, settings.document), position, flags)
@@ -210,7 +210,7 @@ def _claim(
         kind=name,
         kit=kit,
         brick=brick,
-        kit_version_id=conversation.kit_versions.get(kit),
+        kit_version_id=conversation.kit_version_id(kit),
         quote=quote.text if quote else None,
         is_found=quote is not None and quote.seq is not None,
         match=quote.match if quote else NO_QUOTE,
@@ -228,15 +228,15 @@ def _claim(
     )
 
 
-def _value(conversation: Conversation, reference: str | None) -> Value:
-    answer = conversation.answers.get(_key(reference)) if reference else None
+def _value(conversation: ScoredCall, reference: str | None) -> Value:
+    answer = conversation.bricks.get(_key(reference)) if reference else None
     return answer.value if answer else None
 
 
 def _one_of(value: Value, position: int, flags: int) -> str | None:
     """The text of a brick for one of several flags: a list as long as the flags goes with them one by one."""
-    if isinstance(value, list):
-        texts = [str(item) for item in value if item not in (None, "")]
+    if isinstance(value, list | dict):
+        texts = [str(item) for item in items_of(value) if item not in (None, "")]
         return texts[position] if len(texts) == flags else ", ".join(texts) or None
     return value.strip() or None if isinstance(value, str) else None
 
@@ -266,7 +266,7 @@ class _Tally:
 
 
 def claim_accuracy(
-    conversations: Iterable[Conversation],
+    conversations: Iterable[ScoredCall],
     found: Iterable[Claim],
     kinds: Sequence[tuple[str, ClaimKind]],
     settings: ClaimSettings,
@@ -277,7 +277,7 @@ def claim_accuracy(
         by_call[claim.call_id].append(claim)
     tallies: defaultdict[tuple[str, str], _Tally] = defaultdict(_Tally)
     for conversation in conversations:
-        answers = [conversation.answers.get(kind.brick) for _, kind in kinds]
+        answers = [conversation.bricks.get(kind.brick) for _, kind in kinds]
         if not any(answer is not None and answer.value is not None for answer in answers):
             continue
         flagged = by_call.get(conversation.call_id, [])
@@ -291,14 +291,14 @@ def claim_accuracy(
 
 
 def _grains(
-    conversation: Conversation, flagged: list[Claim], settings: ClaimSettings
+    conversation: ScoredCall, flagged: list[Claim], settings: ClaimSettings
 ) -> Iterator[tuple[str, str, str | None, list[Claim]]]:
     yield "all", "all", None, flagged
     yield "week", conversation.week.isoformat(), None, flagged
     for rep in conversation.reps():
         yield "rep", rep.rep_id, rep.name, [claim for claim in flagged if claim.rep_id == rep.rep_id]
     value = _value(conversation, settings.product)
-    spoken_of = [str(item) for item in value if item] if isinstance(value, list) else [value] if value else []
+    spoken_of = [str(item) for item in items_of(value) if item]
     products = {str(product) for product in spoken_of} | {claim.product for claim in flagged if claim.product}
     for product in sorted(products):
         yield "product", product, product, [claim for claim in flagged if claim.product in (product, None)]

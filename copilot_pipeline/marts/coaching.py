@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from copilot_pipeline.config.marts import CoachingSettings, TrainingSettings
 from copilot_pipeline.marts.brick_roles import Skill, scale_of
-from copilot_pipeline.marts.model import Conversation, Rep, monday
+from copilot_pipeline.marts.model import Rep, ScoredCall, monday
 from copilot_pipeline.marts.trends import slope
 
 
@@ -72,13 +72,13 @@ class RegressionRow(NamedTuple):
 class _Scored:
     """A call of one rep with a score of one skill."""
 
-    call: Conversation
+    call: ScoredCall
     rep: Rep
     score: float
 
 
 def coaching_scores(
-    conversations: Iterable[Conversation], skills: Mapping[str, Skill], settings: CoachingSettings
+    conversations: Iterable[ScoredCall], skills: Mapping[str, Skill], settings: CoachingSettings
 ) -> list[CoachingRow]:
     """One row per rep, skill and scored call; calls nobody of ours held are left out. Ties in time go by call id."""
     found: defaultdict[tuple[str, str], list[_Scored]] = defaultdict(list)
@@ -87,7 +87,7 @@ def coaching_scores(
         if call.rep is None:
             continue
         for name, skill in skills.items():
-            answer = call.answers.get(skill.brick)
+            answer = call.bricks.get(skill.brick)
             value = answer.value if answer else None
             if not isinstance(value, int | float) or isinstance(value, bool):
                 continue
@@ -141,7 +141,7 @@ def _rows(
                 slope(latest),
                 since,
                 training,
-                one.call.kit_versions.get(skill.brick[0]),
+                one.call.kit_version_id(skill.brick[0]),
                 one.call.review_url,
             )
         )

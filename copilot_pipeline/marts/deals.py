@@ -11,9 +11,10 @@ from typing import NamedTuple
 from copilot_pipeline.config.conditions import evaluate
 from copilot_pipeline.config.marts import DealSettings
 from copilot_pipeline.config.routes import ConditionSettings, kit_and_brick
-from copilot_pipeline.marts.model import Answer, BrickKey, Conversation, Deal, Outcome, Value
+from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, ScoredCall, Value
 from copilot_pipeline.marts.numbers import plain
 from copilot_pipeline.marts.trends import slope
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 SECONDS_A_DAY = 86_400.0
 
@@ -67,9 +68,9 @@ class InspectedDeal(NamedTuple):
     meddicc_covered: float | None
 
 
-def by_deal(conversations: Iterable[Conversation]) -> dict[str, list[Conversation]]:
+def by_deal(conversations: Iterable[ScoredCall]) -> dict[str, list[ScoredCall]]:
     """The conversations of each deal, oldest first; calls without a deal are left out."""
-    found: defaultdict[str, list[Conversation]] = defaultdict(list)
+    found: defaultdict[str, list[ScoredCall]] = defaultdict(list)
     for conversation in conversations:
         if conversation.deal_id is not None:
             found[conversation.deal_id].append(conversation)
@@ -81,26 +82,26 @@ def by_deal(conversations: Iterable[Conversation]) -> dict[str, list[Conversatio
 # --- signals -----------------------------------------------------------------------------------------------------
 
 
-def deal_signals(calls: Mapping[str, Sequence[Conversation]], deals: Iterable[Deal]) -> list[DealSignal]:
+def deal_signals(calls: Mapping[str, Sequence[ScoredCall]], deals: Iterable[Deal]) -> list[DealSignal]:
     """One row per open deal and brick that was ever answered. Nulls are skipped: they neither rise nor fall."""
     return [
         _signal(deal.deal_id, key, answers)
         for deal in sorted(deals, key=lambda deal: deal.deal_id)
-        if deal.outcome is Outcome.OPEN
+        if deal.outcome is DealOutcome.OPEN
         for key, answers in sorted(_answered(calls.get(deal.deal_id, ())).items())
     ]
 
 
-def _answered(calls: Sequence[Conversation]) -> dict[BrickKey, list[tuple[Conversation, Answer]]]:
-    found: defaultdict[BrickKey, list[tuple[Conversation, Answer]]] = defaultdict(list)
+def _answered(calls: Sequence[ScoredCall]) -> dict[BrickKey, list[tuple[ScoredCall, BrickAnswer]]]:
+    found: defaultdict[BrickKey, list[tuple[ScoredCall, BrickAnswer]]] = defaultdict(list)
     for call in calls:
-        for key, answer in call.answers.items():
+        for key, answer in call.bricks.items():
             if answer.value is not None:
                 found[key].append((call, answer))
     return found
 
 
-def _signal(deal_id: str, key: BrickKey, answers: list[tuple[Conversation, Answer]]) -> DealSignal:
+def _signal(deal_id: str, key: BrickKey, answers: list[tuple[ScoredCall, BrickAnswer]]) -> DealSignal:
     call, latest = answers[-1]
     previous = answers[-2][1].value if len(answers) > 1 else None
     numbers = [number for _, answer in answers if (number := as_number(answer.value)) is not None]
@@ -122,7 +123,7 @@ def _signal(deal_id: str, key: BrickKey, answers: list[tuple[Conversation, Answe
         call.started_at,
         latest.reason,
         latest.quotes[0].text if latest.quotes else None,
-        call.kit_versions.get(key[0]),
+        call.kit_version_id(key[0]),
         call.review_url,
     )
 
@@ -161,7 +162,7 @@ def _kind(value: Value) -> str:
 
 
 def inspect_deals(
-    calls: Mapping[str, Sequence[Conversation]],
+    calls: Mapping[str, Sequence[ScoredCall]],
     deals: Iterable[Deal],
     settings: DealSettings,
     meddicc: Mapping[str, float],
@@ -171,12 +172,12 @@ def inspect_deals(
     return [
         _inspected(deal, calls.get(deal.deal_id, ()), settings, meddicc.get(deal.deal_id), now)
         for deal in sorted(deals, key=lambda deal: deal.deal_id)
-        if deal.outcome is Outcome.OPEN
+        if deal.outcome is DealOutcome.OPEN
     ]
 
 
 def _inspected(
-    deal: Deal, calls: Sequence[Conversation], settings: DealSettings, covered: float | None, now: datetime
+    deal: Deal, calls: Sequence[ScoredCall], settings: DealSettings, covered: float | None, now: datetime
 ) -> InspectedDeal:
     last = calls[-1] if calls else None
     silent_days = max(0.0, (now - last.started_at).total_seconds() / SECONDS_A_DAY) if last else None
@@ -194,7 +195,7 @@ def _inspected(
         deal.close_date,
         last.rep.name if last and last.rep else None,
         len(calls),
-        sum(bool(call.kit_versions) for call in calls),
+        sum(call.is_scored for call in calls),
         last.started_at if last else None,
         last.call_id if last else None,
         round(silent_days, 1) if silent_days is not None else None,
@@ -215,11 +216,11 @@ def _expected(deal: Deal, settings: DealSettings) -> dict[str, ConditionSettings
     return next((expected for name, expected in settings.stages.items() if name.strip().casefold() == stage), {})
 
 
-def _holds(condition: ConditionSettings, call: Conversation) -> bool:
-    return evaluate(condition, lambda reference: _value(call.answers, reference)) is True
+def _holds(condition: ConditionSettings, call: ScoredCall) -> bool:
+    return evaluate(condition, lambda reference: _value(call.bricks, reference)) is True
 
 
-def _value(answers: Mapping[BrickKey, Answer], reference: str) -> Value:
+def _value(answers: Mapping[BrickKey, BrickAnswer], reference: str) -> Value:
     parts = kit_and_brick(reference)
     answer = answers.get((parts[0], parts[1])) if parts else None
     return answer.value if answer else None
@@ -227,7 +228,7 @@ def _value(answers: Mapping[BrickKey, Answer], reference: str) -> Value:
 
 def _risks(
     deal: Deal,
-    calls: Sequence[Conversation],
+    calls: Sequence[ScoredCall],
     settings: DealSettings,
     silent_days: float | None,
     prospects: int,
@@ -250,5 +251,5 @@ def _risks(
     return found + held
 
 
-def _is_known(condition: ConditionSettings, newest: Mapping[BrickKey, Answer]) -> bool:
+def _is_known(condition: ConditionSettings, newest: Mapping[BrickKey, BrickAnswer]) -> bool:
     return evaluate(condition, lambda reference: _value(newest, reference)) is True

@@ -14,9 +14,10 @@ from scipy.stats import fisher_exact
 from copilot_pipeline.config.marts import MeddiccSettings
 from copilot_pipeline.marts.brick_roles import Element, Scale, level, scale_of
 from copilot_pipeline.marts.intervals import percent, share_of
-from copilot_pipeline.marts.model import Answer, Conversation, Deal, Outcome, Value
+from copilot_pipeline.marts.model import BrickAnswer, Deal, ScoredCall, Value, items_of
 from copilot_pipeline.marts.negation import is_affirmed
 from copilot_pipeline.marts.outcomes import before_close
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 
 class CoverageRow(NamedTuple):
@@ -73,14 +74,14 @@ class OutcomeRow(NamedTuple):
 
 
 def meddicc_coverage(
-    conversations: Iterable[Conversation], elements: Mapping[str, Element], settings: MeddiccSettings
+    conversations: Iterable[ScoredCall], elements: Mapping[str, Element], settings: MeddiccSettings
 ) -> list[CoverageRow]:
     """One row for each call that the element's kit scored. No answer is no coverage, and has no level: it is not 0."""
     scored = [
-        (conversation, name, element, conversation.answers.get(element.brick))
+        (conversation, name, element, conversation.bricks.get(element.brick))
         for conversation in conversations
         for name, element in elements.items()
-        if element.brick[0] in conversation.kit_versions
+        if conversation.is_scored_by(element.brick[0])
     ]
     scales = _scales(elements, ((name, answer) for _, name, _, answer in scored))
     return [
@@ -89,7 +90,7 @@ def meddicc_coverage(
     ]
 
 
-def _scales(elements: Mapping[str, Element], answers: Iterable[tuple[str, Answer | None]]) -> dict[str, Scale]:
+def _scales(elements: Mapping[str, Element], answers: Iterable[tuple[str, BrickAnswer | None]]) -> dict[str, Scale]:
     highest: dict[str, float] = {}
     for name, answer in answers:
         number = _number(answer.value) if answer else None
@@ -99,7 +100,7 @@ def _scales(elements: Mapping[str, Element], answers: Iterable[tuple[str, Answer
 
 
 def _row(
-    call: Conversation, name: str, element: Element, answer: Answer | None, scale: Scale, covered_from: float
+    call: ScoredCall, name: str, element: Element, answer: BrickAnswer | None, scale: Scale, covered_from: float
 ) -> CoverageRow:
     value = answer.value if answer else None
     kit, brick = element.brick
@@ -116,7 +117,7 @@ def _row(
         rep.manager_id if rep else None,
         kit,
         brick,
-        call.kit_versions.get(kit),
+        call.kit_version_id(kit),
         is_covered=_is_covered(value, element, scale, covered_from),
         is_answered=value is not None,
         level=_level(value, scale),
@@ -137,8 +138,8 @@ def _is_covered(value: Value, element: Element, scale: Scale, covered_from: floa
         if element.covered_from is not None:
             return value >= element.covered_from
         return level(value, scale) >= covered_from
-    if isinstance(value, list):
-        names = [str(item).strip().casefold() for item in value]
+    if isinstance(value, list | dict):
+        names = [str(item).strip().casefold() for item in items_of(value)]
         return element.contains.strip().casefold() in names if element.contains else bool(names)
     if element.contains is not None:
         return element.contains.strip().casefold() in value.casefold()
@@ -212,7 +213,7 @@ def meddicc_outcomes(coverage: Iterable[CoverageRow], deals: Iterable[Deal]) -> 
     for row in coverage:
         if row.deal_id in ended:
             of_deal[row.element, row.deal_id].append(row)
-    counts: defaultdict[str, dict[Outcome, tuple[int, int]]] = defaultdict(dict)
+    counts: defaultdict[str, dict[DealOutcome, tuple[int, int]]] = defaultdict(dict)
     for (element, deal_id), rows in of_deal.items():
         before = before_close(ended[deal_id], rows)
         if before:
@@ -222,9 +223,9 @@ def meddicc_outcomes(coverage: Iterable[CoverageRow], deals: Iterable[Deal]) -> 
     return [row for element in sorted(counts) for row in _outcomes(element, counts[element])]
 
 
-def _outcomes(element: str, counts: Mapping[Outcome, tuple[int, int]]) -> Iterator[OutcomeRow]:
-    p_value = _p_value(counts.get(Outcome.WON, (0, 0)), counts.get(Outcome.LOST, (0, 0)))
-    for outcome in Outcome:
+def _outcomes(element: str, counts: Mapping[DealOutcome, tuple[int, int]]) -> Iterator[OutcomeRow]:
+    p_value = _p_value(counts.get(DealOutcome.WON, (0, 0)), counts.get(DealOutcome.LOST, (0, 0)))
+    for outcome in DealOutcome:
         if outcome not in counts:
             continue
         n, uncovered = counts[outcome]
@@ -235,7 +236,7 @@ def _outcomes(element: str, counts: Mapping[Outcome, tuple[int, int]]) -> Iterat
             n,
             uncovered,
             *share,
-            p_value if outcome is not Outcome.OPEN else None,
+            p_value if outcome is not DealOutcome.OPEN else None,
             f"Of {n:,} {outcome.value} deal{'s' if n != 1 else ''} {percent(uncovered / n)} ({uncovered:,}, 95 % "
             f"interval {percent(share.low or 0)} to {percent(share.high or 0)}) had no coverage of "
             f"{element.replace('_', ' ')}.",

@@ -1,14 +1,18 @@
-"""What the analyses look at: conversations with their answers, reps and deals. Plain values, no I/O."""
+"""Scored calls with their answers, reps and deals: the input of marts and deliveries. Plain values, no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from enum import StrEnum
+from typing import Any
 
-Value = bool | float | str | list[object] | None
-BrickKey = tuple[str, str]  # our name of the kit, the brick's key
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
+
+Value = bool | float | str | list[Any] | dict[str, Any] | None
+BrickKey = tuple[str, str]  # the kit's name in pipeline.yaml, the brick's key
+
+OPEN_RUN_STATUSES = frozenset({"wanted", "queued", "running", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +30,42 @@ class Quote:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A brick's answer on one call. `value` is None where the kit said null: never 0, never false."""
+class BrickAnswer:
+    """A brick's answer on one call. `value` is None where the kit returned null: never false, never 0.
+
+    `evidence` holds the quotations as the kit returned them, `quotes` the same quotations as located in the transcript.
+    """
 
     value: Value
     confidence: float | None = None
     reason: str | None = None
+    evidence: tuple[str, ...] = ()
     quotes: tuple[Quote, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
+class KitRun:
+    """The run behind a kit's answers. `version` changes with the run, the kit's version or the transcript."""
+
+    status: str
+    version: str
+    finished_at: datetime | None = None
+    kit_version_id: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run may still return answers."""
+        return self.status in OPEN_RUN_STATUSES
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the run has returned its answers."""
+        return self.status == "succeeded"
+
+
+@dataclass(frozen=True, slots=True)
 class Rep:
-    """Who held the call for us: by user id, else e-mail, else name."""
+    """The salesperson of a call: identified by user id, else e-mail address, else name."""
 
     rep_id: str
     name: str | None = None
@@ -47,50 +75,67 @@ class Rep:
     email: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A call with the answers of its current scores. `answers` has the bricks that were answered, null included."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredCall:
+    """A call with the runs and answers of its kits.
+
+    `bricks` has an entry for every brick with a score, null values included. `fields` (columns of `copilot.calls` by
+    name) is read for deliveries only; `rep`, `prospects` and `team` are read for marts only.
+    """
 
     call_id: str
     call_date: date  # the day in the partition zone
-    started_at: datetime
-    rep: Rep | None = None
+    started_at: datetime  # aware, UTC
     deal_id: str | None = None
     review_url: str | None = None
-    prospects: tuple[str, ...] = ()  # names (else e-mails) of the prospects on the call
-    team: Mapping[str, Rep] = field(default_factory=dict)  # our people who spoke, by their names in the transcript
-    answers: Mapping[BrickKey, Answer] = field(default_factory=dict)
-    kit_versions: Mapping[str, str | None] = field(default_factory=dict)  # kit -> version; a key for each scored kit
+    bricks: Mapping[BrickKey, BrickAnswer] = field(default_factory=dict)
+    runs: Mapping[str, KitRun] = field(default_factory=dict)  # by kit
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    rep: Rep | None = None
+    prospects: tuple[str, ...] = ()  # names, else e-mail addresses, of the prospects on the call
+    team: Mapping[str, Rep] = field(default_factory=dict)  # own people who spoke, by their name in the transcript
 
     @property
     def week(self) -> date:
         """Monday of the call's week."""
         return monday(self.call_date)
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether any kit has returned its answers."""
+        return any(run.has_succeeded for run in self.runs.values())
+
+    def is_scored_by(self, kit: str) -> bool:
+        """Whether this kit has returned its answers."""
+        run = self.runs.get(kit)
+        return run is not None and run.has_succeeded
+
+    def kit_version_id(self, kit: str) -> str | None:
+        """Return the version of the kit that the answers come from."""
+        run = self.runs.get(kit)
+        return run.kit_version_id if run is not None and run.has_succeeded else None
+
+    def value_of(self, key: BrickKey | None) -> Value:
+        """Return a brick's value; None if it has none or there is no brick."""
+        answer = self.bricks.get(key) if key is not None else None
+        return answer.value if answer is not None else None
+
     def reps(self) -> list[Rep]:
-        """Who held the call, and our other people who spoke on it, each once."""
+        """Return the call's rep and the other own people who spoke on it, each once."""
         held = (self.rep,) if self.rep else ()
         return list({rep.rep_id: rep for rep in (*self.team.values(), *held)}.values())
 
-    def rep_who_said(self, quote: Quote) -> Rep | None:
-        """Which of our people said it; who held the call where that is not known."""
+    def speaker_of(self, quote: Quote) -> Rep | None:
+        """Return the own person who said it, or the call's rep if the speaker is unknown."""
         return self.team.get(quote.speaker, self.rep) if quote.speaker else self.rep
-
-
-class Outcome(StrEnum):
-    """How a deal ended."""
-
-    WON = "won"
-    LOST = "lost"
-    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A deal. `closed_at` is when its stage became a closed one, where the CRM's history says so."""
+    """A deal. `closed_at` is when it entered its closed stage, if the CRM's stage history records it."""
 
     deal_id: str
-    outcome: Outcome
+    outcome: DealOutcome
     name: str | None = None
     account_name: str | None = None
     amount: float | None = None
@@ -100,6 +145,11 @@ class Deal:
     closed_at: datetime | None = None
 
 
+def items_of(value: Value) -> list[Any]:
+    """Return the items of a list; any other value, an object included, is a list of one."""
+    return value if isinstance(value, list) else [value]
+
+
 def monday(day: date) -> date:
-    """The Monday of a day's week (ISO 8601)."""
+    """Return the Monday of a day's week (ISO 8601)."""
     return day - timedelta(days=day.weekday())

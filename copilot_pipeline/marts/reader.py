@@ -1,225 +1,287 @@
-"""Reading what the analyses look at: conversations with their answers, deals, reps; a month in memory at a time."""
+"""Read scored calls, deals and reps for marts and deliveries, a month or 500 calls in memory at a time."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator
-from datetime import date, timedelta
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
+
+from psycopg.rows import class_row, dict_row
 
 from copilot_pipeline.config.marts import OutcomeSettings
-from copilot_pipeline.marts.model import Answer, BrickKey, Conversation, Deal, Quote, Rep, Value
-from copilot_pipeline.marts.outcomes import closed_at, outcome_of
+from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, KitRun, Quote, Rep, ScoredCall, Value
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.transform.deal_outcomes import closed_at, outcome_of
 from copilot_pipeline.transform.transcripts import QuoteFinder, SpokenUtterance
 
-DAYS_AT_ONCE = 31
+DAYS_PER_READ = 31
+CALLS_PER_READ = 500
 
-# Calls that are gone from the vendor's list are no longer spoken of; calls to come have not been had.
-_CALLS = """
-SELECT call_id, call_date, started_at, rep_user_id, rep_email, rep_name, deal_id, review_url FROM copilot.calls
-WHERE call_date BETWEEN %s AND %s AND removed_at IS NULL AND status IN ('ready', 'pending') AND started_at <= now()
-ORDER BY started_at, call_id
-"""
-_RUNS = """
-SELECT call_id, kit, kit_version_id FROM copilot.semarize_runs
-WHERE call_date BETWEEN %s AND %s AND status = 'succeeded'
-"""
-_SCORES = """
-SELECT call_id, kit, brick, value_kind, value_bool, value_num, value_text, value_json::text, confidence, reason
-FROM copilot.semarize_scores WHERE call_date BETWEEN %s AND %s
-  AND (%s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%s::text[], %s::text[])))
-"""
-_QUOTES = """
-SELECT call_id, kit, brick, quote, match, match_score, seq, start_s, speaker, side, said FROM copilot.evidence
-WHERE call_date BETWEEN %s AND %s
-  AND (%s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%s::text[], %s::text[])))
-ORDER BY call_id, kit, brick, position
-"""
-_PROSPECTS = """
-SELECT call_id, array_agg(DISTINCT coalesce(name, email) ORDER BY coalesce(name, email)) FROM copilot.participants
-WHERE call_date BETWEEN %s AND %s AND side = 'prospect' AND coalesce(name, email) IS NOT NULL
-  AND joined IS NOT FALSE GROUP BY call_id
-"""
-_TEAM = """
-SELECT call_id, name, user_id, email FROM copilot.participants
-WHERE call_date BETWEEN %s AND %s AND side = 'rep' AND name IS NOT NULL AND utterances > 0
-"""
+_SQL = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")
+_Row = TypeVar("_Row")
 
 
-class KnownBrick(NamedTuple):
-    """A brick that was answered, and the kinds of its answers."""
+class AnsweredBrick(NamedTuple):
+    """A brick with scores, and the kinds of its values."""
 
     kit: str
     brick: str
-    kinds: frozenset[str]  # bool, num, text, json; empty where it only ever said null
+    kinds: frozenset[str]  # bool, num, text, json; empty if every value is null
 
     @property
     def key(self) -> BrickKey:
-        """Its kit and key."""
+        """Kit and key of the brick."""
         return self.kit, self.brick
 
 
-class ConversationReader:
-    """All conversations, read anew at each iteration."""
+class _RunRow(NamedTuple):
+    call_id: str
+    kit: str
+    status: str
+    kit_version_id: str | None
+    finished_at: datetime | None
+    version: str
+
+
+class _ScoreRow(NamedTuple):
+    call_id: str
+    kit: str
+    brick: str
+    value_kind: str
+    value_bool: bool | None
+    value_num: float | None
+    value_text: str | None
+    value_json: Any
+    confidence: float | None
+    reason: str | None
+    evidence: list[str] | None
+
+    @property
+    def value(self) -> Value:
+        """The value of the column that the kind names; None for the kind `null`."""
+        values: dict[str, Value] = {
+            "bool": self.value_bool, "num": self.value_num, "text": self.value_text, "json": self.value_json,
+        }  # fmt: skip
+        return values.get(self.value_kind)
+
+
+class _QuoteRow(NamedTuple):
+    call_id: str
+    kit: str
+    brick: str
+    quote: str
+    match: str
+    match_score: float | None
+    seq: int | None
+    start_s: float | None
+    speaker: str | None
+    side: str | None
+    said: str | None
+
+
+class _Answers(NamedTuple):
+    """Runs and answers of some calls, by call id."""
+
+    runs: Mapping[str, Mapping[str, KitRun]]
+    bricks: Mapping[str, Mapping[BrickKey, BrickAnswer]]
+
+
+class ScoredCallReader:
+    """Reads the tables that analysts read. Every iteration reads the present state."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known_bricks(self) -> list[KnownBrick]:
-        """Every brick that was ever answered, by kit and key."""
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT kit, brick, coalesce(array_agg(DISTINCT value_kind)
-                    FILTER (WHERE value_kind <> 'null'), '{}')
-                FROM copilot.semarize_scores GROUP BY kit, brick ORDER BY kit COLLATE "C", brick COLLATE "C" """
-            ).fetchall()
-        return [KnownBrick(kit, brick, frozenset(kinds)) for kit, brick, kinds in rows]
+    # --- calls -------------------------------------------------------------------------------------------------------
 
     def read(
         self, bricks: Collection[BrickKey] | None = None, *, with_quotes: bool = False, since: date | None = None
-    ) -> Iterator[Conversation]:
-        """The conversations, oldest first, with the answers of these bricks (None: of all)."""
+    ) -> Iterator[ScoredCall]:
+        """Yield the calls that were held, oldest first, with the answers of these bricks (None: of all).
+
+        Calls without scores are included. `fields` is empty.
+        """
         reps = self.reps()
         for first, last in self._months(since):
-            yield from self._read(first, last, bricks, with_quotes, reps)
+            with self._database.connection() as connection:
+                rows = _fetch(connection, "calls_between", dict_row, first=first, last=last)
+            for chunk in _chunks(rows):
+                yield from self._with_people(chunk, reps, bricks, with_quotes=with_quotes)
+
+    def read_for_rules(self, days: Sequence[date], call_ids: Sequence[str] = ()) -> Iterator[ScoredCall]:
+        """Yield the calls of some days, and some calls by id, that have runs, by call id, with `fields`."""
+        with self._database.connection() as connection:
+            rows = _fetch(connection, "calls_with_runs", dict_row, days=list(days), call_ids=list(call_ids))
+        for chunk in _chunks(rows):
+            with self._database.connection() as connection:
+                answers = _answers(connection, _ids(chunk), None, with_evidence=True)
+            for row in chunk:
+                call_id = row["call_id"]
+                yield ScoredCall(
+                    call_id=call_id,
+                    call_date=row["call_date"],
+                    started_at=row["started_at"],
+                    deal_id=row["deal_id"],
+                    review_url=row["review_url"],
+                    bricks=answers.bricks.get(call_id, {}),
+                    runs=answers.runs.get(call_id, {}),
+                    fields=row,
+                )
 
     def _months(self, since: date | None) -> Iterator[tuple[date, date]]:
         with self._database.connection() as connection:
-            row = connection.execute(
-                "SELECT min(call_date), max(call_date) FROM copilot.calls WHERE %s::date IS NULL OR call_date >= %s",
-                (since, since),
-            ).fetchone()
-        if row is None or row[0] is None:
-            return
-        first, newest = row
-        while first <= newest:
-            last = min(newest, first + timedelta(days=DAYS_AT_ONCE - 1))
+            (dates,) = _fetch(connection, "call_dates", dict_row, since=since)
+        first, newest = dates["first"], dates["last"]
+        while first is not None and first <= newest:
+            last = min(newest, first + timedelta(days=DAYS_PER_READ - 1))
             yield first, last
             first = last + timedelta(days=1)
 
-    def _read(
+    def _with_people(
         self,
-        first: date,
-        last: date,
+        rows: Sequence[Mapping[str, Any]],
+        reps: Mapping[str, Rep],
         bricks: Collection[BrickKey] | None,
+        *,
         with_quotes: bool,
-        reps: dict[str, Rep],
-    ) -> Iterator[Conversation]:
-        kits = None if bricks is None else [kit for kit, _ in bricks]
-        keys = None if bricks is None else [brick for _, brick in bricks]
+    ) -> Iterator[ScoredCall]:
+        call_ids = _ids(rows)
         with self._database.connection() as connection:
-            calls = connection.execute(_CALLS, (first, last)).fetchall()
-            runs = connection.execute(_RUNS, (first, last)).fetchall()
-            scores = connection.execute(_SCORES, (first, last, kits, kits, keys)).fetchall()
-            quotes = connection.execute(_QUOTES, (first, last, kits, kits, keys)).fetchall() if with_quotes else []
-            prospects = dict(connection.execute(_PROSPECTS, (first, last)).fetchall())
-            spoke = connection.execute(_TEAM, (first, last)).fetchall()
-        versions: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
-        for call_id, kit, version in runs:
-            versions[call_id][kit] = version
-        teams: defaultdict[str, dict[str, Rep]] = defaultdict(dict)
-        for call_id, name, user_id, email in spoke:
-            if (rep := _rep(reps, user_id, email, name)) is not None:
-                teams[call_id][name] = rep
-        quoted: defaultdict[tuple[str, str, str], list[Quote]] = defaultdict(list)
-        for call_id, kit, brick, *rest in quotes:
-            quoted[call_id, kit, brick].append(Quote(*rest))
-        answers: defaultdict[str, dict[BrickKey, Answer]] = defaultdict(dict)
-        for row in scores:
-            call_id, kit, brick = row[:3]
-            found = tuple(quoted.get((call_id, kit, brick), ()))
-            answers[call_id][kit, brick] = Answer(_value(row), row[8], row[9], found)
-        for call_id, call_date, started_at, user_id, email, name, deal_id, review_url in calls:
-            yield Conversation(
-                call_id,
-                call_date,
-                started_at,
-                _rep(reps, user_id, email, name),
-                deal_id,
-                review_url,
-                tuple(prospects.get(call_id, ())),
-                teams.get(call_id, {}),
-                answers.get(call_id, {}),
-                versions.get(call_id, {}),
+            answers = _answers(connection, call_ids, bricks, with_quotes=with_quotes)
+            prospects = {
+                row["call_id"]: tuple(row["names"])
+                for row in _fetch(connection, "prospects", dict_row, call_ids=call_ids)
+            }
+            teams: defaultdict[str, dict[str, Rep]] = defaultdict(dict)
+            for row in _fetch(connection, "team", dict_row, call_ids=call_ids):
+                if (rep := _rep(reps, row["user_id"], row["email"], row["name"])) is not None:
+                    teams[row["call_id"]][row["name"]] = rep
+        for row in rows:
+            call_id = row["call_id"]
+            yield ScoredCall(
+                call_id=call_id,
+                call_date=row["call_date"],
+                started_at=row["started_at"],
+                deal_id=row["deal_id"],
+                review_url=row["review_url"],
+                bricks=answers.bricks.get(call_id, {}),
+                runs=answers.runs.get(call_id, {}),
+                rep=_rep(reps, row["rep_user_id"], row["rep_email"], row["rep_name"]),
+                prospects=prospects.get(call_id, ()),
+                team=teams.get(call_id, {}),
             )
+
+    # --- what is around them -----------------------------------------------------------------------------------------
+
+    def answered_bricks(self, first: date | None = None, last: date | None = None) -> list[AnsweredBrick]:
+        """Return every brick with a score, between two days if they are given, by kit and key."""
+        with self._database.connection() as connection:
+            rows = _fetch(connection, "answered_bricks", dict_row, first=first, last=last)
+        return [AnsweredBrick(row["kit"], row["brick"], frozenset(row["kinds"])) for row in rows]
 
     def reps(self) -> dict[str, Rep]:
-        """The workspace's users as reps, by user id."""
+        """Return the workspace's users as reps, by user id."""
         with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT users.user_id, users.name, users.manager_id, managers.name, managers.email, users.email
-                FROM copilot.users LEFT JOIN copilot.users AS managers ON managers.user_id = users.manager_id"""
-            ).fetchall()
-        return {row[0]: Rep(*row) for row in rows}
+            return {rep.rep_id: rep for rep in _fetch(connection, "reps", class_row(Rep))}
 
     def deals(self, outcomes: OutcomeSettings) -> list[Deal]:
-        """Every deal, with how it ended."""
+        """Return every deal with its outcome, by id."""
         with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT deal_id, name, account_name, amount, stage, forecast_category, close_date, stage_history::text
-                FROM copilot.deals ORDER BY deal_id COLLATE "C" """
-            ).fetchall()
-        return [
-            Deal(
-                deal_id,
-                outcome_of(stage, outcomes),
-                name,
-                account,
-                amount,
-                stage,
-                category,
-                close_date,
-                closed_at(history, outcomes),
-            )
-            for deal_id, name, account, amount, stage, category, close_date, history in rows
-        ]
+            rows = _fetch(connection, "deals", dict_row)
+        found = []
+        for row in rows:
+            closed = closed_at(row.pop("stage_history"), outcomes)
+            found.append(Deal(outcome=outcome_of(row["stage"], outcomes), closed_at=closed, **row))
+        return found
+
+    def covered_shares(self) -> dict[str, float]:
+        """Return the share of MEDDICC elements that each deal covers on any call, by deal id."""
+        with self._database.connection() as connection:
+            return {row["deal_id"]: row["share"] for row in _fetch(connection, "covered_shares", dict_row)}
 
     def locator(self) -> Callable[[str, str], Quote]:
-        """Finds words in the transcript of a call, by call id; remembers the call it looked at last."""
-        finder: tuple[str, QuoteFinder] | None = None
+        """Return a function that finds words in the transcript of a call; it caches the last transcript."""
+        cached: tuple[str, QuoteFinder] | None = None
 
         def locate(call_id: str, words: str) -> Quote:
-            nonlocal finder
-            if finder is None or finder[0] != call_id:
+            nonlocal cached
+            if cached is None or cached[0] != call_id:
                 with self._database.connection() as connection:
-                    rows = connection.execute(
-                        "SELECT seq, speaker, side, start_s, text FROM copilot.utterances WHERE call_id = %s"
-                        " ORDER BY seq",
-                        (call_id,),
-                    ).fetchall()
-                finder = call_id, QuoteFinder([SpokenUtterance(*row) for row in rows])
-            found = finder[1].find(words)
+                    spoken = _fetch(connection, "utterances", class_row(SpokenUtterance), call_id=call_id)
+                cached = call_id, QuoteFinder(spoken)
+            passage = cached[1].find(words)
             return Quote(
-                words, found.match.value, found.score, found.seq, found.start_s, found.speaker, found.side, found.said
+                text=words,
+                match=passage.match.value,
+                score=passage.score,
+                seq=passage.seq,
+                start_s=passage.start_s,
+                speaker=passage.speaker,
+                side=passage.side,
+                said=passage.said,
             )
 
         return locate
 
-    def said_by_reps(self, since: date) -> Iterator[tuple[str, str]]:
-        """(call id, everything its reps said), of calls since a day."""
+    def rep_words(self, since: date) -> Iterator[tuple[str, str]]:
+        """Yield (call id, everything its reps said), a day at a time, for the calls since a day."""
         for first, last in self._months(since):
             for day in (first + timedelta(days=offset) for offset in range((last - first).days + 1)):
                 with self._database.connection() as connection:
-                    yield from connection.execute(
-                        """SELECT call_id, string_agg(text, E'\\n' ORDER BY seq) FROM copilot.utterances
-                        WHERE call_date = %s AND side = 'rep' GROUP BY call_id""",
-                        (day,),
-                    ).fetchall()
+                    rows = _fetch(connection, "rep_words", dict_row, day=day)
+                yield from ((row["call_id"], row["words"]) for row in rows)
 
 
-def _rep(reps: dict[str, Rep], user_id: str | None, email: str | None, name: str | None) -> Rep | None:
+def _fetch(connection: Connection, query: str, row_factory: Any, **parameters: Any) -> list[Any]:
+    return connection.cursor(row_factory=row_factory).execute(_SQL[query], parameters).fetchall()
+
+
+def _chunks(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:
+    return (rows[start : start + CALLS_PER_READ] for start in range(0, len(rows), CALLS_PER_READ))
+
+
+def _ids(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [row["call_id"] for row in rows]
+
+
+def _answers(
+    connection: Connection,
+    call_ids: Sequence[str],
+    bricks: Collection[BrickKey] | None,
+    *,
+    with_quotes: bool = False,
+    with_evidence: bool = False,
+) -> _Answers:
+    chosen = {
+        "call_ids": call_ids,
+        "kits": None if bricks is None else [kit for kit, _ in bricks],
+        "bricks": None if bricks is None else [brick for _, brick in bricks],
+    }
+    runs: defaultdict[str, dict[str, KitRun]] = defaultdict(dict)
+    for run in _fetch(connection, "runs", class_row(_RunRow), call_ids=call_ids):
+        runs[run.call_id][run.kit] = KitRun(run.status, run.version, run.finished_at, run.kit_version_id)
+    quotes: defaultdict[tuple[str, str, str], list[Quote]] = defaultdict(list)
+    for row in _fetch(connection, "quotes", class_row(_QuoteRow), **chosen) if with_quotes else ():
+        quotes[row.call_id, row.kit, row.brick].append(
+            Quote(row.quote, row.match, row.match_score, row.seq, row.start_s, row.speaker, row.side, row.said)
+        )
+    answers: defaultdict[str, dict[BrickKey, BrickAnswer]] = defaultdict(dict)
+    for score in _fetch(connection, "scores", class_row(_ScoreRow), **chosen, with_evidence=with_evidence):
+        answers[score.call_id][score.kit, score.brick] = BrickAnswer(
+            score.value,
+            score.confidence,
+            score.reason,
+            tuple(score.evidence or ()),
+            tuple(quotes.get((score.call_id, score.kit, score.brick), ())),
+        )
+    return _Answers(runs, answers)
+
+
+def _rep(reps: Mapping[str, Rep], user_id: str | None, email: str | None, name: str | None) -> Rep | None:
     if user_id is not None and user_id in reps:
         return reps[user_id]
     rep_id = user_id or email or name
     return Rep(rep_id, name, email=email) if rep_id else None
-
-
-def _value(row: tuple[Any, ...]) -> Value:
-    kind = row[3]
-    if kind == "json":
-        value = json.loads(row[7])
-        return value if isinstance(value, list) else [value]
-    values: dict[str, Value] = {"bool": row[4], "num": row[5], "text": row[6]}
-    return values.get(kind)

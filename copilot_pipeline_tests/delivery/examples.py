@@ -9,9 +9,9 @@ from typing import Any
 
 from copilot_pipeline.config.routes import RouteSettings, SinkSettings
 from copilot_pipeline.delivery.dispatcher import Dispatcher
-from copilot_pipeline.delivery.model import BrickAnswer, KitRun, ScoredCall
 from copilot_pipeline.delivery.rules import Rule, rules_of
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink
+from copilot_pipeline.marts.model import BrickAnswer, KitRun, ScoredCall
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply
 
@@ -49,7 +49,10 @@ def scored(bricks: Mapping[str, Any] | None = None, *, call_id: str = "call-1", 
     """A call whose kit has answered."""
     answers = {(KIT, name): BrickAnswer(value) for name, value in (bricks or {}).items()}
     known = {"call_id": call_id, "title": "Northwind x Acme", "started_at": NOW, "crm_system": "SALESFORCE"}
-    return ScoredCall(call_id, NOW, {**known, **fields}, answers, {KIT: KitRun("succeeded", "v1", NOW)})
+    runs = {KIT: KitRun("succeeded", "v1", NOW)}
+    return ScoredCall(
+        call_id=call_id, call_date=DAY, started_at=NOW, fields={**known, **fields}, bricks=answers, runs=runs
+    )
 
 
 def rules(*routes: Mapping[str, Any], sinks: Mapping[str, Any] | None = None, **options: Any) -> list[Rule]:

@@ -12,7 +12,7 @@ from copilot_pipeline.config import conditions as truth
 from copilot_pipeline.config.conditions import Truth, compare
 from copilot_pipeline.config.routes import ConditionSettings
 from copilot_pipeline.delivery.conditions import answer_to, applies
-from copilot_pipeline.delivery.model import ScoredCall
+from copilot_pipeline.marts.model import ScoredCall
 from copilot_pipeline_tests.delivery.examples import KIT, scored
 
 

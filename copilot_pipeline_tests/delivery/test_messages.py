@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copilot_pipeline.delivery.messages import LONGEST_TEXT, MOST_BLOCKS, escaped, link, shown, slack_message
-from copilot_pipeline.delivery.model import BrickAnswer
+from copilot_pipeline.marts.model import BrickAnswer
 from copilot_pipeline_tests.delivery.examples import KIT, RISK, rules, scored
 
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5000)

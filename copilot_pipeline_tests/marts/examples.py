@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from copilot_pipeline.marts.model import Answer, Conversation, Deal, Outcome, Quote, Rep
+from copilot_pipeline.marts.model import BrickAnswer, Deal, KitRun, Quote, Rep, ScoredCall
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 KIT = "kit"
 MONDAY = date(2026, 11, 2)
 REP = Rep("u-1", "Ana Ruiz", "u-9", "Max Boss", "max@example.com", "ana@example.com")
 
 
-def call(call_id: str, answers: Mapping[str, Any] | None = None, *, day: int = 0, **fields: Any) -> Conversation:
+def call(call_id: str, answers: Mapping[str, Any] | None = None, *, day: int = 0, **fields: Any) -> ScoredCall:
     """A call so many days after the Monday. Answers by brick: values, or whole answers; None for answers: unscored."""
     when = MONDAY + timedelta(days=day)
     given: dict[str, Any] = {
@@ -21,19 +22,19 @@ def call(call_id: str, answers: Mapping[str, Any] | None = None, *, day: int = 0
         "call_date": when,
         "started_at": datetime(when.year, when.month, when.day, 12, tzinfo=UTC),
         "rep": REP,
-        "answers": {
-            (KIT, brick): value if isinstance(value, Answer) else Answer(value)
+        "bricks": {
+            (KIT, brick): value if isinstance(value, BrickAnswer) else BrickAnswer(value)
             for brick, value in (answers or {}).items()
         },
-        "kit_versions": {} if answers is None else {KIT: "v1"},
+        "runs": {} if answers is None else {KIT: KitRun("succeeded", "run-1", kit_version_id="v1")},
     }
-    return Conversation(**{**given, **fields})
+    return ScoredCall(**{**given, **fields})
 
 
-def quoted(value: Any, *texts: str, match: str = "exact") -> Answer:
+def quoted(value: Any, *texts: str, match: str = "exact") -> BrickAnswer:
     """An answer with quotes, found where `match` is not `not found`."""
     found = match != "not found"
-    return Answer(
+    return BrickAnswer(
         value,
         quotes=tuple(
             Quote(
@@ -46,14 +47,14 @@ def quoted(value: Any, *texts: str, match: str = "exact") -> Answer:
 
 def won(deal_id: str, **fields: Any) -> Deal:
     """A won deal."""
-    return Deal(deal_id, Outcome.WON, **fields)
+    return Deal(deal_id, DealOutcome.WON, **fields)
 
 
 def lost(deal_id: str, **fields: Any) -> Deal:
     """A lost deal."""
-    return Deal(deal_id, Outcome.LOST, **fields)
+    return Deal(deal_id, DealOutcome.LOST, **fields)
 
 
 def still_open(deal_id: str, **fields: Any) -> Deal:
     """An open deal."""
-    return Deal(deal_id, Outcome.OPEN, **fields)
+    return Deal(deal_id, DealOutcome.OPEN, **fields)

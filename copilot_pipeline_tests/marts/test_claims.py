@@ -8,7 +8,7 @@ import pytest
 
 from copilot_pipeline.config.marts import ClaimSettings
 from copilot_pipeline.marts.claims import NO_QUOTE, Claim, claim_accuracy, claim_kinds, claims
-from copilot_pipeline.marts.model import Answer, Conversation, Quote, Rep
+from copilot_pipeline.marts.model import BrickAnswer, Quote, Rep, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, REP, call, quoted
 
 
@@ -17,7 +17,7 @@ def nowhere(_call_id: str, words: str) -> Quote:
     return Quote(words, "not found")
 
 
-def flagged(*calls: Conversation, **settings: Any) -> list[Claim]:
+def flagged(*calls: ScoredCall, **settings: Any) -> list[Claim]:
     """The claims of some calls."""
     said = ClaimSettings(**{"kinds": {"inaccurate": f"{KIT}.wrong"}, **settings})
     return list(claims(calls, claim_kinds(said, []), said, nowhere))
@@ -104,7 +104,7 @@ def test_a_claim_is_of_who_said_it() -> None:
     engineer = Rep("u-2", "Bo Li")
     held = call(
         "c-1",
-        {"wrong": Answer(True, quotes=(Quote("Never fails.", "exact", 1.0, 3, 6.0, "Bo Li", "rep"),))},
+        {"wrong": BrickAnswer(True, quotes=(Quote("Never fails.", "exact", 1.0, 3, 6.0, "Bo Li", "rep"),))},
         team={"Ana Ruiz": REP, "Bo Li": engineer},
     )
     alone = call("c-2", {"wrong": False}, team={"Ana Ruiz": REP})
@@ -121,7 +121,7 @@ def test_the_document_is_the_one_that_is_named() -> None:
     documents = ("Facts", "Facts 2026", "Policy")
     by_item = flagged(call("c", {"wrong": [{"quote": "a", "document": "Sheet"}]}), documents=documents)
     by_brick = flagged(call("c", {"wrong": True, "source": "Wiki"}), document=f"{KIT}.source", documents=documents)
-    by_reason = flagged(call("c", {"wrong": Answer(True, reason="see facts 2026, p. 3")}), documents=documents)
+    by_reason = flagged(call("c", {"wrong": BrickAnswer(True, reason="see facts 2026, p. 3")}), documents=documents)
     by_kind = flagged(
         call("c", {"wrong": True}), kinds={"inaccurate": {"brick": f"{KIT}.wrong", "documents": "Price list"}}
     )

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from copilot_pipeline.config.marts import CoachingSettings, TrainingSettings
 from copilot_pipeline.marts.brick_roles import Skill, skills
 from copilot_pipeline.marts.coaching import CoachingRow, RegressionRow, coaching_regressions, coaching_scores
-from copilot_pipeline.marts.model import Conversation, Rep
+from copilot_pipeline.marts.model import Rep, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, MONDAY, REP, call
 
 SKILLS = {"objections": Skill((KIT, "objections"))}
 
 
-def calls_with(scores: Sequence[Any]) -> list[Conversation]:
+def calls_with(scores: Sequence[Any]) -> list[ScoredCall]:
     """A call a day with these scores; None is a null answer."""
     return [call(f"c-{n}", {"objections": score}, day=n) for n, score in enumerate(scores)]
 

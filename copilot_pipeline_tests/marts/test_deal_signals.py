@@ -9,13 +9,13 @@ import pytest
 
 from copilot_pipeline.config.marts import DealSettings
 from copilot_pipeline.marts.deals import DealSignal, by_deal, deal_signals, inspect_deals
-from copilot_pipeline.marts.model import Conversation, Deal
+from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, call, quoted, still_open, won
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
-def signals(*calls: Conversation) -> dict[str, DealSignal]:
+def signals(*calls: ScoredCall) -> dict[str, DealSignal]:
     """The signals of one open deal, by brick."""
     return {row.brick: row for row in deal_signals(by_deal(calls), [still_open("d")])}
 
@@ -50,7 +50,7 @@ def test_only_open_deals_have_signals() -> None:
     assert inspect_deals(calls, [won("w")], DealSettings(), {}, NOW) == []
 
 
-def inspected(deal: Deal, *calls: Conversation, **settings: Any) -> Any:
+def inspected(deal: Deal, *calls: ScoredCall, **settings: Any) -> Any:
     """The one inspected deal."""
     return inspect_deals(by_deal(calls), [deal], DealSettings(**settings), {deal.deal_id: 0.5}, NOW)[0]
 

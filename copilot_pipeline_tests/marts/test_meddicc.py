@@ -10,13 +10,13 @@ import pytest
 from copilot_pipeline.config.marts import MeddiccSettings
 from copilot_pipeline.marts.brick_roles import Element, elements
 from copilot_pipeline.marts.meddicc import CoverageRow, meddicc_coverage, meddicc_outcomes, meddicc_summary
-from copilot_pipeline.marts.model import Conversation
+from copilot_pipeline.marts.model import ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, call, lost, quoted, still_open, won
 
 CHAMPION = {"champion": Element((KIT, "champion"))}
 
 
-def coverage(*calls: Conversation, parts: dict[str, Element] | None = None) -> list[CoverageRow]:
+def coverage(*calls: ScoredCall, parts: dict[str, Element] | None = None) -> list[CoverageRow]:
     """The coverage of some calls."""
     return meddicc_coverage(calls, parts or CHAMPION, MeddiccSettings())
 

@@ -31,7 +31,7 @@ LINK = "https://copilot.example.com/call/c-1"
 ELEMENTS = ("metrics", "economic_buyer", "decision_criteria", "decision_process", "identify_pain", "champion")
 
 EMPTY = Report(
-    title="ConversationReader",
+    title="Conversations",
     week=WEEK,
     made_at=MOMENT,
     volume=(),

@@ -10,8 +10,9 @@ from statistics import fmean
 from typing import NamedTuple
 
 from copilot_pipeline.config.marts import WinLossSettings
-from copilot_pipeline.marts.model import BrickKey, Conversation, Deal, Outcome, Value
+from copilot_pipeline.marts.model import BrickKey, Deal, ScoredCall, Value, items_of
 from copilot_pipeline.marts.outcomes import before_close
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 Observed = bool | float | frozenset[str]  # yes/no, a score, or every category and item that was named
 
@@ -34,14 +35,14 @@ class _Call(NamedTuple):
 
 
 def observations(
-    conversations: Iterable[Conversation], deals: Iterable[Deal], settings: WinLossSettings
+    conversations: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings
 ) -> list[Observation]:
     """The closed deals with scored calls, by id. What was said after a deal closed cannot have decided it."""
-    closed = {deal.deal_id: deal for deal in deals if deal.outcome is not Outcome.OPEN}
+    closed = {deal.deal_id: deal for deal in deals if deal.outcome is not DealOutcome.OPEN}
     left_out = frozenset(settings.exclude)
     calls: defaultdict[str, list[_Call]] = defaultdict(list)
     for conversation in conversations:
-        if conversation.deal_id in closed and conversation.kit_versions:
+        if conversation.deal_id in closed and conversation.is_scored:
             # Values only: of thousands of deals, reasons and quotes would fill the memory.
             calls[conversation.deal_id].append(
                 _Call(conversation.started_at, conversation.call_id, _values(conversation, left_out))
@@ -55,14 +56,14 @@ def observations(
             if (observed := _together(values, settings.across_calls)) is not None
         }
         if before:
-            found.append(Observation(deal_id, closed[deal_id].outcome is Outcome.WON, answers))
+            found.append(Observation(deal_id, closed[deal_id].outcome is DealOutcome.WON, answers))
     return found
 
 
-def _values(conversation: Conversation, left_out: frozenset[str]) -> dict[BrickKey, Value]:
+def _values(conversation: ScoredCall, left_out: frozenset[str]) -> dict[BrickKey, Value]:
     return {
         key: answer.value
-        for key, answer in conversation.answers.items()
+        for key, answer in conversation.bricks.items()
         if answer.value is not None and key[0] not in left_out and ".".join(key) not in left_out
     }
 
@@ -103,5 +104,4 @@ def _kind(value: Value) -> str:
 
 def _names(value: Value) -> list[str]:
     """A category, or the items of a list that are plain names."""
-    items = value if isinstance(value, list) else [value]
-    return [" ".join(item.split()) for item in items if isinstance(item, str) and item.strip()]
+    return [" ".join(item.split()) for item in items_of(value) if isinstance(item, str) and item.strip()]

@@ -22,7 +22,7 @@ from scipy.stats import false_discovery_control
 
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.intervals import share_of
-from copilot_pipeline.marts.model import Conversation, Deal
+from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.deal_observations import observations
 from copilot_pipeline.marts.win_loss.search import Measured, Search
 
@@ -64,9 +64,7 @@ class WinLoss:
     conclusion: str
 
 
-def win_loss_drivers(
-    conversations: Iterable[Conversation], deals: Iterable[Deal], settings: WinLossSettings
-) -> WinLoss:
+def win_loss_drivers(conversations: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings) -> WinLoss:
     """The drivers among all closed deals that have scored calls."""
     observed = observations(conversations, deals, settings)
     won = sum(observation.is_won for observation in observed)

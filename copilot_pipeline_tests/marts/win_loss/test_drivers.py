@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
 from copilot_pipeline.config.marts import WinLossSettings
-from copilot_pipeline.marts.model import Conversation, Deal
+from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.deal_observations import observations
 from copilot_pipeline.marts.win_loss.drivers import LOSSES, WINS, WinLoss, win_loss_drivers
 from copilot_pipeline.marts.win_loss.fisher import fisher_two_sided
 from copilot_pipeline_tests.marts.examples import KIT, call, lost, still_open, won
 
 Answers = dict[str, Any]
-World = tuple[list[Conversation], list[Deal]]
+World = tuple[list[ScoredCall], list[Deal]]
 
 
 def world(seed: int, deals: int, chance: Callable[[Answers], float], noise: int = 20) -> World:
@@ -66,7 +66,7 @@ def test_a_planted_conjunction_comes_first_in_words_with_its_counts(seed: int) -
     holds = [
         ended[one.deal_id or ""]
         for one in at[0]
-        if planted({brick: answer.value for (_, brick), answer in one.answers.items()}) > 0.5
+        if planted({brick: answer.value for (_, brick), answer in one.bricks.items()}) > 0.5
     ]
     assert (best.support, best.won, best.n) == (len(holds), sum(holds), 500)
     lift = (sum(holds) / len(holds)) / (sum(ended.values()) / 500)

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from copilot_pipeline.config.marts import OutcomeSettings
-from copilot_pipeline.marts.model import Outcome
-from copilot_pipeline.marts.outcomes import closed_at, outcome_of
+from copilot_pipeline.transform.deal_outcomes import DealOutcome, closed_at, outcome_of
 
 LAST_MOMENT = datetime(2026, 3, 9, 23, 59, 59, 999999, tzinfo=UTC)
 
@@ -17,20 +16,20 @@ LAST_MOMENT = datetime(2026, 3, 9, 23, 59, 59, 999999, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("stage", "expected"),
     [
-        ("Closed Won", Outcome.WON),
-        (" closed won ", Outcome.WON),
-        ("closedwon", Outcome.WON),
-        ("closed-won", Outcome.WON),
-        ("Won", Outcome.WON),
-        ("CLOSED_LOST", Outcome.LOST),
-        ("Closed / Lost", Outcome.LOST),
-        ("Closing", Outcome.OPEN),
-        ("Won over", Outcome.OPEN),
-        ("", Outcome.OPEN),
-        (None, Outcome.OPEN),
+        ("Closed Won", DealOutcome.WON),
+        (" closed won ", DealOutcome.WON),
+        ("closedwon", DealOutcome.WON),
+        ("closed-won", DealOutcome.WON),
+        ("Won", DealOutcome.WON),
+        ("CLOSED_LOST", DealOutcome.LOST),
+        ("Closed / Lost", DealOutcome.LOST),
+        ("Closing", DealOutcome.OPEN),
+        ("Won over", DealOutcome.OPEN),
+        ("", DealOutcome.OPEN),
+        (None, DealOutcome.OPEN),
     ],
 )
-def test_only_letters_and_digits_of_a_stage_count(stage: str | None, expected: Outcome) -> None:
+def test_only_letters_and_digits_of_a_stage_count(stage: str | None, expected: DealOutcome) -> None:
     """Salesforce, HubSpot and people write the same stage in their own ways; another stage is open."""
     assert outcome_of(stage, OutcomeSettings()) is expected
 
@@ -39,7 +38,12 @@ def test_stages_of_the_settings_take_the_place_of_the_usual_ones() -> None:
     """A workspace names its own."""
     own = OutcomeSettings(won=("Gewonnen", "签约"), lost=("Verloren",))
     stages = ("gewonnen", "签约", "Verloren", "Closed Won")
-    assert [outcome_of(stage, own) for stage in stages] == [Outcome.WON, Outcome.WON, Outcome.LOST, Outcome.OPEN]
+    assert [outcome_of(stage, own) for stage in stages] == [
+        DealOutcome.WON,
+        DealOutcome.WON,
+        DealOutcome.LOST,
+        DealOutcome.OPEN,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,103 @@
+-- name: call_dates
+-- First and last day with calls, from a day on if one is given.
+SELECT min(call_date) AS first, max(call_date) AS last FROM copilot.calls
+WHERE %(since)s::date IS NULL OR call_date >= %(since)s;
+
+-- name: calls_between
+-- Calls of some days that were held and are still in the vendor's list, oldest first.
+SELECT call_id, call_date, started_at, rep_user_id, rep_email, rep_name, deal_id, review_url
+FROM copilot.calls
+WHERE call_date BETWEEN %(first)s AND %(last)s AND removed_at IS NULL
+  AND status IN ('ready', 'pending') AND started_at <= now()
+ORDER BY started_at, call_id;
+
+-- name: calls_with_runs
+-- Calls of some days, and some calls by id, that have runs: the columns that rules may refer to.
+SELECT account_id, account_name, call_date, call_id, call_type, crm_system, deal_id, deal_name, deal_stage_before_call,
+  deal_stage_live, deal_value, disposition, duration_s, organizer_email, rep_email, rep_name, rep_talk_share,
+  review_url, started_at, status, summary, title
+FROM copilot.calls
+WHERE (call_date = ANY(%(days)s) OR call_id = ANY(%(call_ids)s)) AND removed_at IS NULL
+  AND EXISTS (SELECT 1 FROM copilot.semarize_runs AS runs WHERE runs.call_id = calls.call_id)
+ORDER BY call_id;
+
+-- name: runs
+-- The runs of some calls, by call and kit.
+SELECT call_id, kit, status, kit_version_id, finished_at,
+  concat_ws(':', kit_version_id, run_id, transcript_hash) AS version
+FROM copilot.semarize_runs
+WHERE call_id = ANY(%(call_ids)s)
+ORDER BY call_id, kit;
+
+-- name: scores
+-- The answers of some bricks (NULL: of all) on some calls, with the quotations on request.
+SELECT call_id, kit, brick, value_kind, value_bool, value_num, value_text, value_json, confidence, reason,
+  CASE WHEN %(with_evidence)s THEN evidence END AS evidence
+FROM copilot.semarize_scores
+WHERE call_id = ANY(%(call_ids)s)
+  AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
+ORDER BY call_id, kit, brick;
+
+-- name: quotes
+-- The quotes of some bricks (NULL: of all) on some calls, with the passage of the transcript that each was found in.
+SELECT call_id, kit, brick, quote, match, match_score, seq, start_s, speaker, side, said
+FROM copilot.evidence
+WHERE call_id = ANY(%(call_ids)s)
+  AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
+ORDER BY call_id, kit, brick, position;
+
+-- name: prospects
+-- The prospects on some calls by name, else e-mail address, without invitees who did not join.
+SELECT call_id, array_agg(DISTINCT coalesce(name, email) ORDER BY coalesce(name, email)) AS names
+FROM copilot.participants
+WHERE call_id = ANY(%(call_ids)s) AND side = 'prospect' AND coalesce(name, email) IS NOT NULL
+  AND joined IS NOT FALSE
+GROUP BY call_id;
+
+-- name: team
+-- The workspace's own people who spoke on some calls.
+SELECT call_id, name, user_id, email
+FROM copilot.participants
+WHERE call_id = ANY(%(call_ids)s) AND side = 'rep' AND name IS NOT NULL AND utterances > 0;
+
+-- name: answered_bricks
+-- Every brick with a score, with the kinds of its values, between two days if they are given.
+SELECT kit, brick,
+  coalesce(array_agg(DISTINCT value_kind) FILTER (WHERE value_kind <> 'null'), '{}') AS kinds
+FROM copilot.semarize_scores
+WHERE %(first)s::date IS NULL OR call_date BETWEEN %(first)s AND %(last)s
+GROUP BY kit, brick
+ORDER BY kit COLLATE "C", brick COLLATE "C";
+
+-- name: reps
+-- The workspace's users with their managers.
+SELECT users.user_id AS rep_id, users.name, users.manager_id, managers.name AS manager_name,
+  managers.email AS manager_email, users.email
+FROM copilot.users LEFT JOIN copilot.users AS managers ON managers.user_id = users.manager_id;
+
+-- name: deals
+-- Every deal with the history of its stages.
+SELECT deal_id, name, account_name, amount, stage, forecast_category, close_date, stage_history::text
+FROM copilot.deals
+ORDER BY deal_id COLLATE "C";
+
+-- name: utterances
+-- The utterances of a call, in order.
+SELECT seq, speaker, side, start_s, text
+FROM copilot.utterances
+WHERE call_id = %(call_id)s
+ORDER BY seq;
+
+-- name: rep_words
+-- What the reps said on the calls of a day, one text per call.
+SELECT call_id, string_agg(text, E'\n' ORDER BY seq) AS words
+FROM copilot.utterances
+WHERE call_date = %(day)s AND side = 'rep'
+GROUP BY call_id;
+
+-- name: covered_shares
+-- The share of MEDDICC elements that each deal covers on any call.
+SELECT grain_id AS deal_id, avg(CASE WHEN covered > 0 THEN 1.0 ELSE 0.0 END)::float8 AS share
+FROM copilot.meddicc_summary
+WHERE grain = 'deal'
+GROUP BY grain_id;

@@ -1,0 +1,66 @@
+"""The reader of scored calls, on a database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from copilot_pipeline.config.routes import CALL_FIELDS
+from copilot_pipeline.marts import reader
+from copilot_pipeline.marts.reader import ScoredCallReader
+from copilot_pipeline.postgres import Database
+from copilot_pipeline_tests.delivery.examples import DAY, KIT, NOW, add_call
+
+
+def test_reads_the_columns_that_rules_may_refer_to(database: Database) -> None:
+    """The statement names them one by one; the settings validate against `CALL_FIELDS`."""
+    add_call(database, "c-1", {"risk_flag": True})
+    (call,) = ScoredCallReader(database).read_for_rules([DAY])
+    assert set(call.fields) == CALL_FIELDS
+
+
+def test_both_ways_of_reading_return_the_same_answers(database: Database) -> None:
+    """Marts and rules see one value for each kind of answer, null included."""
+    add_call(database, "c-1", {"risk": True, "depth": 65.5, "topic": "price", "rivals": ["Globex"], "fit": None})
+    (for_marts,) = ScoredCallReader(database).read()
+    (for_rules,) = ScoredCallReader(database).read_for_rules([DAY])
+    expected = {"risk": True, "depth": 65.5, "topic": "price", "rivals": ["Globex"], "fit": None}
+    for call in (for_marts, for_rules):
+        assert {brick: answer.value for (_, brick), answer in call.bricks.items()} == expected
+        assert call.is_scored_by(KIT)
+        assert call.kit_version_id(KIT) == "1"
+    assert for_rules.bricks[KIT, "risk"].evidence == ("They said so.",)
+
+
+def test_reads_only_the_bricks_that_are_named(database: Database) -> None:
+    """A mart needs a few bricks of many."""
+    add_call(database, "c-1", {"risk": True, "depth": 65.5})
+    (call,) = ScoredCallReader(database).read({(KIT, "depth")})
+    assert set(call.bricks) == {(KIT, "depth")}
+
+
+def test_reads_months_and_chunks_in_order(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call once, oldest first, whatever the size of a chunk."""
+    monkeypatch.setattr(reader, "CALLS_PER_READ", 2)
+    for number in range(7):
+        add_call(database, f"c-{number}", {"depth": float(number)}, started_at=NOW - timedelta(days=20 * number))
+    calls = list(ScoredCallReader(database).read())
+    assert [call.call_id for call in calls] == [f"c-{number}" for number in reversed(range(7))]
+    assert [call.value_of((KIT, "depth")) for call in calls] == [float(number) for number in reversed(range(7))]
+
+
+def test_a_failed_run_has_no_kit_version(database: Database) -> None:
+    """Its call does not count as scored by the kit."""
+    add_call(database, "c-1", {}, status="failed")
+    (call,) = ScoredCallReader(database).read()
+    assert not call.is_scored
+    assert call.kit_version_id(KIT) is None
+
+
+def test_lists_answered_bricks_with_their_kinds(database: Database) -> None:
+    """A brick whose value is always null has no kind."""
+    add_call(database, "c-1", {"risk": True, "fit": None})
+    bricks = ScoredCallReader(database).answered_bricks()
+    assert {brick.key: brick.kinds for brick in bricks} == {(KIT, "fit"): frozenset(), (KIT, "risk"): {"bool"}}
+    assert ScoredCallReader(database).answered_bricks(DAY + timedelta(days=1), DAY + timedelta(days=2)) == []
