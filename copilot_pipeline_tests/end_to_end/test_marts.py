@@ -31,7 +31,7 @@ kits:
 answers:
   coaching: {alert: slack}
   claims: {documents: [Product Facts 2026, Roadmap Policy, Battlecard Globex]}
-  win_loss: {fewest_deals: 5, fewest_support: 2}
+  win_loss: {min_deals: 5, min_support: 2}
 """
 
 

@@ -120,7 +120,7 @@ def test_too_few_deals_are_no_conclusion() -> None:
     result = found(world(1, 29, planted))
     assert result.drivers == []
     assert result.conclusion == (
-        "Too few deals for a conclusion: 29 closed with scored calls, 30 needed (answers.win_loss.fewest_deals)."
+        "Too few deals for a conclusion: 29 closed with scored calls, 30 needed (answers.win_loss.min_deals)."
     )
     assert found(world(1, 29, planted), min_deals=29).tested > 0
 
