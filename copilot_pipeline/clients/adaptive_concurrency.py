@@ -1,68 +1,60 @@
-"""Patience: how a server's answers slow down whoever asks it, and when to stop asking. No I/O.
+"""Adaptive concurrency (AIMD): how many requests a server accepts at the same time. No I/O.
 
-A 429 concerns everybody at once: nobody asks again before the server wishes, and fewer ask at the same time
-afterwards. Answers that succeed let one more ask, little by little.
+The limit is halved by a 429 and grows by one for each round of successes: additive increase, multiplicative decrease.
 """
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
 
+from copilot_pipeline.clients.backoff import Backoff
 from copilot_pipeline.errors import TemporaryFailure
 
-FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 60.0
-OUTAGE_SECONDS = 180.0  # a server that only fails for so long is down
+BACKOFF = Backoff(first_seconds=2.0, max_seconds=60.0)
+OUTAGE_SECONDS = 180.0  # a server from which every request failed for this long is down
 
-_TOO_MANY = 429
+_TOO_MANY_REQUESTS = 429
 
 
 @dataclass(slots=True)
 class AdaptiveConcurrency:
-    """What the answers of a server allow. `most` requests at once at best; moments are those of a monotonic clock."""
+    """The concurrency limit of one server. All times are seconds of one monotonic clock."""
 
-    most: int
+    max_limit: int
     give_up_after_seconds: float
-    held_until: float = 0.0
-    _allowed: float = field(init=False)
+    paused_until: float = 0.0
+    _limit: float = field(init=False)
     _failing_since: float | None = None
-    _refusals: int = 0  # 429s since something succeeded
+    _throttled_in_a_row: int = 0
 
     def __post_init__(self) -> None:
-        self._allowed = float(self.most)
+        self._limit = float(self.max_limit)
 
     @property
-    def at_once(self) -> int:
-        """How many requests may be under way."""
-        return int(self._allowed)
+    def limit(self) -> int:
+        """How many requests may be in flight."""
+        return int(self._limit)
 
-    def succeeded(self) -> None:
-        """An answer that says something."""
+    def on_success(self) -> None:
+        """Count a response that was not a failure."""
         self._failing_since = None
-        self._refusals = 0
-        self._allowed = min(float(self.most), self._allowed + 1 / self._allowed)
+        self._throttled_in_a_row = 0
+        self._limit = min(float(self.max_limit), self._limit + 1 / self._limit)
 
-    def failed(self, error: TemporaryFailure, now: float, attempts: int) -> float | None:
-        """In how many seconds the same may be asked again; None where the server is to be left alone altogether."""
-        if error.status == _TOO_MANY:
-            self._refusals += 1
-            seconds = _wait_seconds(error, self._refusals)
-            # Those under way at the same time are refused together: that is one reason to slow down, not many.
-            if now >= self.held_until:
-                self._allowed = max(1.0, self._allowed / 2)
-            self.held_until = max(self.held_until, now + seconds)
+    def on_failure(self, error: TemporaryFailure, now: float, attempts: int) -> float | None:
+        """Return the seconds until the same request may be sent again, or None if the server should not be used."""
+        is_throttled = error.status == _TOO_MANY_REQUESTS
+        if is_throttled:
+            self._throttled_in_a_row += 1
+            seconds = BACKOFF.delay(self._throttled_in_a_row, error.retry_after_seconds)
+            # Requests that were in flight together are refused together: that is one reason to slow down, not many.
+            if now >= self.paused_until:
+                self._limit = max(1.0, self._limit / 2)
+            self.paused_until = max(self.paused_until, now + seconds)
         else:
-            seconds = _wait_seconds(error, attempts)
-        self._failing_since = now if self._failing_since is None else self._failing_since
-        limit = max(OUTAGE_SECONDS, self.give_up_after_seconds) if error.status == _TOO_MANY else OUTAGE_SECONDS
+            seconds = BACKOFF.delay(attempts, error.retry_after_seconds)
+        if self._failing_since is None:
+            self._failing_since = now
+        max_failing = max(OUTAGE_SECONDS, self.give_up_after_seconds) if is_throttled else OUTAGE_SECONDS
         asks_too_much = (error.retry_after_seconds or 0.0) > self.give_up_after_seconds
-        return None if asks_too_much or now - self._failing_since > limit else seconds
-
-
-def _wait_seconds(error: TemporaryFailure, attempts: int) -> float:
-    """As the server wishes, else growing, with jitter."""
-    if error.retry_after_seconds is not None:
-        return error.retry_after_seconds
-    ceiling = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempts, 10))
-    return random.uniform(ceiling / 2, ceiling)
+        return None if asks_too_much or now - self._failing_since > max_failing else seconds

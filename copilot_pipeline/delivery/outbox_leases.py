@@ -11,7 +11,6 @@ are filled from the calls before it, and an older score never follows a newer on
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,14 +20,14 @@ from typing import Any, Literal
 import psycopg
 from psycopg.types.json import Jsonb
 
+from copilot_pipeline.clients.backoff import Backoff
 from copilot_pipeline.delivery.crm_merge import leave_if_moved, written_for
 from copilot_pipeline.delivery.outbox import Clock, utc_now
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 
-FIRST_DELAY_SECONDS = 15.0
-LONGEST_DELAY_SECONDS = 600.0  # a sink that is back hears of it within ten minutes
-LONGEST_WISH_SECONDS = 86_400.0  # of a Retry-After that is obeyed
+# Ten minutes at most, so that deliveries resume soon after a sink has recovered.
+BACKOFF = Backoff(first_seconds=15.0, max_seconds=600.0, jitter=0.2, max_retry_after_seconds=86_400.0)
 # A key that is refused is not tried again soon: some services lock it. As if it had failed so often already.
 _HEAD_START_OF_CREDENTIALS = 5
 # Of so many tries at a sink that leaves messages uncertain one is a message, the others a question: some servers answer
@@ -84,14 +83,6 @@ class Settlement:
     reason: str | None = None
     retry_after_seconds: float | None = None
     trouble: str | None = None
-
-
-def delay_seconds(failures: int, wish: float | None = None) -> float:
-    """How long until the next try: as the server wishes, else doubling from 15 s to 10 min, a fifth of it by chance."""
-    if wish is not None:
-        return min(max(wish, 0.0), LONGEST_WISH_SECONDS)
-    ceiling = min(LONGEST_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(max(failures - 1, 0), 16))
-    return ceiling * random.uniform(0.8, 1.0)
 
 
 class Sending:
@@ -155,7 +146,7 @@ class Sending:
             if failures and rows:
                 self._connection.execute(
                     "UPDATE copilot_ops.sinks SET next_try_at = %s WHERE name = %s",
-                    (now + timedelta(seconds=delay_seconds(failures + 1)), sink),
+                    (now + timedelta(seconds=BACKOFF.delay(failures + 1)), sink),
                 )
         return [one for one in taken if one is not None]
 
@@ -196,7 +187,7 @@ class Sending:
             row = self._connection.execute(
                 "SELECT attempts FROM copilot_ops.outbox WHERE id = %s", (one.id,)
             ).fetchone()
-            wait = timedelta(seconds=delay_seconds(int(row[0]) if row else 1, one.retry_after_seconds))
+            wait = timedelta(seconds=BACKOFF.delay(int(row[0]) if row else 1, one.retry_after_seconds))
         settled = self._connection.execute(
             """UPDATE copilot_ops.outbox SET state = %(state)s, reason = %(reason)s, claim = NULL,
               next_attempt_at = %(next)s, settled_at = CASE WHEN %(state)s = 'waiting' THEN NULL ELSE %(now)s END
@@ -232,7 +223,7 @@ class Sending:
         row = self._connection.execute("SELECT failures FROM copilot_ops.sinks WHERE name = %s", (sink,)).fetchone()
         failures = (int(row[0]) if row else 0) + 1
         counted = failures + (_HEAD_START_OF_CREDENTIALS if troubled.trouble == "credentials" else 0)
-        next_try = now + timedelta(seconds=delay_seconds(counted, troubled.retry_after_seconds))
+        next_try = now + timedelta(seconds=BACKOFF.delay(counted, troubled.retry_after_seconds))
         self._connection.execute(
             """UPDATE copilot_ops.sinks SET failures = %s, failing_since = coalesce(failing_since, %s),
               next_try_at = %s, trouble = %s, last_problem = %s WHERE name = %s""",

@@ -81,7 +81,7 @@ class SemarizeRunner:
         self._requests: dict[Future[float | None], Task] = {}
         self._order = 0
         self._stop: BaseException | None = None
-        self._patience = AdaptiveConcurrency(rules.requests_in_flight, rules.give_up_after_seconds)
+        self._concurrency = AdaptiveConcurrency(rules.requests_in_flight, rules.give_up_after_seconds)
         self._listened_at = 0.0
 
     def __enter__(self) -> SemarizeRunner:
@@ -191,7 +191,7 @@ class SemarizeRunner:
 
     def _submit(self) -> None:
         now = self._monotonic()
-        while self._due and max(self._due[0][0], self._patience.held_until) <= now and self._may_ask():
+        while self._due and max(self._due[0][0], self._concurrency.paused_until) <= now and self._may_ask():
             task = heapq.heappop(self._due)[2]
             if task.give_up_at is None:
                 task.give_up_at = now + seconds_for(task.run, self._rules)
@@ -204,7 +204,7 @@ class SemarizeRunner:
         """
         seconds = at_most_seconds
         if self._due and self._may_ask():
-            due = max(self._due[0][0], self._patience.held_until) - self._monotonic()
+            due = max(self._due[0][0], self._concurrency.paused_until) - self._monotonic()
             due = max(0.0, min(due, LISTEN_SECONDS))
             seconds = due if seconds is None else min(due, seconds)
         if self._requests:
@@ -226,7 +226,7 @@ class SemarizeRunner:
             deaf[run_id].is_announced = True  # once: should it go on all the same, it is polled as before
 
     def _may_ask(self) -> bool:
-        return len(self._requests) < self._patience.at_once
+        return len(self._requests) < self._concurrency.limit
 
     def _ask(self, task: Task) -> float | None:
         """In a worker: creates the run or reads it. Returns when to ask again, in seconds; None at its end."""
@@ -280,12 +280,12 @@ class SemarizeRunner:
             task = self._requests.pop(future)
             error = future.exception()
             if error is None:
-                self._patience.succeeded()
+                self._concurrency.on_success()
                 task.failures = 0
                 again, why = future.result(), "Semarize has not finished it yet"
             elif isinstance(error, TemporaryFailure):
                 task.failures += 1
-                again, why = self._patience.failed(error, self._monotonic(), task.failures), str(error)
+                again, why = self._concurrency.on_failure(error, self._monotonic(), task.failures), str(error)
                 if again is None:
                     self._end_all(TemporaryFailure(f"{why}, and so it has been for a while: run the same days again"))
                     self._problem(task, why)

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from copilot_pipeline.clients.backoff import Backoff
 from copilot_pipeline.clients.clari.models import ListedCall, Readiness
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state.bodies import pack, unpack
 from copilot_pipeline.state.partitions import PartitionStore, lock_calls
 
-# A call that was set aside or could not be had is looked at again after this many hours, each time later.
-LOOK_AGAIN_HOURS = (1, 6, 24, 72, 168)
+# A call whose details are missing or cannot be parsed is retried after 1 h, 5 h, 25 h, 5 days, then every week.
+_BACKOFF = Backoff(first_seconds=3600.0, max_seconds=7 * 86_400.0, factor=5.0, jitter=0.0)
+LOOK_AGAIN_HOURS = tuple(round(_BACKOFF.delay(attempt) / 3600) for attempt in range(1, 6))
 TRIES_AT_ONCE = 3  # of a call that the server does not give out though it knows it
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from copilot_pipeline.clients.backoff import Backoff
 from copilot_pipeline.defs.automation.jobs import UNDER_WAY
 from copilot_pipeline.defs.automation.schedules import daily_calls
 from copilot_pipeline.defs.automation.sensor_runtime import sensor_runtime, why_closed
@@ -15,8 +16,8 @@ from copilot_pipeline.state.backfills import Backfill, day_ranges
 BACKFILL_PRIORITY = {"dagster/priority": "-10"}
 # One run is under way while the next waits in the queue: the pace stays full between them.
 RUNS_AHEAD = 2
-FIRST_REST = timedelta(minutes=1)  # of days whose run failed; twice as long each time
-LONGEST_REST = timedelta(hours=6)
+# Between two runs of the same days, the first of which failed.
+BACKOFF = Backoff(first_seconds=60.0, max_seconds=6 * 3600.0, jitter=0.0)
 _FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 _UNDER_WAY = [*UNDER_WAY, dg.DagsterRunStatus.CANCELING]  # its days are not free before it has ended
 
@@ -69,8 +70,8 @@ def _is_resting(instance: dg.DagsterInstance, tags: dict[str, str]) -> bool:
     ends = [record.end_time for record in failed if record.end_time and not _was_given_back(record.dagster_run)]
     if not ends:
         return False
-    rest: timedelta = min(FIRST_REST * 2 ** min(len(ends) - 1, 20), LONGEST_REST)
-    return datetime.now(UTC) < datetime.fromtimestamp(max(ends), UTC) + rest
+    delay = timedelta(seconds=BACKOFF.delay(len(ends)))
+    return datetime.now(UTC) < datetime.fromtimestamp(max(ends), UTC) + delay
 
 
 def _was_given_back(run: dg.DagsterRun) -> bool:
