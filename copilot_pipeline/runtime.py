@@ -132,7 +132,7 @@ class Runtime:
             "Clari Copilot",
             environment.clari_base_url,
             dialect.auth_headers(*self._clari_secrets()),
-            gate=self.gate(source),
+            rate_limiter=self.gate(source),
             policy=RetryPolicy(attempts=attempts) if attempts else None,
         )
         try:
@@ -349,7 +349,7 @@ class Runtime:
             self.kits,
             database=lambda: self.database,
             semarize=self.semarize,
-            week=lambda: self.gate().week(),
+            week=lambda: self.gate().quota(),
             problems=self.problems,
             progress=self.progress,
         )

@@ -17,7 +17,7 @@ from copilot_pipeline.cli.days import with_days
 from copilot_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from copilot_pipeline.clients.rate_limiter import WeeklyQuota
+    from copilot_pipeline.clients.weekly_quota import WeeklyQuota
     from copilot_pipeline.extract.backfill_plan import BackfillPlan
     from copilot_pipeline.runtime import Runtime
     from copilot_pipeline.state import Backfill
@@ -146,7 +146,7 @@ def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
         held=held,
         page_size=page_size,
         requests_per_second=runtime.settings.environment.copilot_pipeline_requests_per_second,
-        week=runtime.gate(BACKFILL).week(),
+        week=runtime.gate(BACKFILL).quota(),
         now=datetime.now(UTC),
     )
 
@@ -172,7 +172,7 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
 
     left = [] if backfill.finished_at else runtime.backfills.remaining_days(backfill, are_scored=bool(runtime.kits))
     known, held = runtime.backfills.fetch_progress(backfill.first_day, backfill.last_day)
-    week = runtime.gate(BACKFILL).week()
+    week = runtime.gate(BACKFILL).quota()
     expected = max(backfill.calls or 0, known)
     # Of the requests it was expected to cost, those for lists are spread over its days.
     for_lists = max(0, (backfill.requests or 0) - (backfill.calls or 0)) * len(left) / len(backfill.days)

@@ -41,7 +41,7 @@ def command(as_json: bool) -> None:
 
 
 def _facts(runtime: Runtime) -> dict[str, Any]:
-    everybody, backfills = runtime.gate("budget").week(), runtime.gate(BACKFILL).week()
+    everybody, backfills = runtime.gate("budget").quota(), runtime.gate(BACKFILL).quota()
     return {
         "week_starts": everybody.starts_on.isoformat(),
         "resets_at": everybody.resets_at.isoformat(),

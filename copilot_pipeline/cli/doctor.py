@@ -118,7 +118,7 @@ def _clari(runtime: Runtime) -> str:
 
 
 def _budget(runtime: Runtime) -> str:
-    week = runtime.gate().week()
+    week = runtime.gate().quota()
     left = week.resets_at - datetime.now(UTC)
     return (
         f"{week.used:,} of {week.limit:,} requests used since {week.starts_on}; "

@@ -154,7 +154,7 @@ def no_missing_day(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
 )
 def week_has_requests_left(runtime: dg.ResourceParam[Runtime]) -> dg.AssetCheckResult:
     """Warns before the cap, while there is still something to be done about it."""
-    week = runtime.gate().week()
+    week = runtime.gate().quota()
     warn_at = runtime.settings.pipeline.budget.warn_at_share * week.limit
     return dg.AssetCheckResult(
         passed=week.used < warn_at and week.closed_until is None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from copilot_pipeline.clients.rate_limiter import WeeklyQuota
+from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 from copilot_pipeline.delivery.incident_store import IncidentStore, OpenIncident, Stage
 from copilot_pipeline.delivery.incidents import DOWN_FOR, GROWING_LOOKS, Problem, incident_payload, is_growing
 from copilot_pipeline.delivery.outbox import Clock, Outbox, SinkState, utc_now

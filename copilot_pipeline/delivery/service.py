@@ -9,8 +9,8 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from copilot_pipeline.clients.http import RetryPolicy
-from copilot_pipeline.clients.rate_limiter import WeeklyQuota
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
+from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 from copilot_pipeline.config.loading import Settings, explain_in_file
 from copilot_pipeline.config.routes import all_sinks
 from copilot_pipeline.delivery.dispatcher import PATIENCE_SECONDS, Dispatcher, Sent

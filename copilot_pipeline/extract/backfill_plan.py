@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from copilot_pipeline.clients.rate_limiter import WeeklyQuota
+from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 
 DEEPEST_WINDOW = 10_000  # more calls than these are listed in halves
 

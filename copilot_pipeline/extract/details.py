@@ -271,7 +271,7 @@ class DetailExtraction:
 
         Two to begin with, then one at a time: the first answers wait for connections and say little.
         """
-        needed = min(self._most_workers, FEWEST_WORKERS + int(self._client.answer_seconds * self._pace))
+        needed = self._most_workers
         for _ in range(min(needed - self._workers, 1 if self._workers else needed)):
             self._workers += 1
             pool.submit(self._work)

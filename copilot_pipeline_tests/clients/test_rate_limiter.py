@@ -1,4 +1,4 @@
-"""One pace for all processes, and a weekly budget that is counted in the same place."""
+"""The rate and the weekly quota that all processes share."""
 
 from __future__ import annotations
 
@@ -11,39 +11,40 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from copilot_pipeline.clients.rate_limiter import RateLimiter, week_of
+from copilot_pipeline.clients.rate_limiter import RateLimiter
+from copilot_pipeline.clients.weekly_quota import week_of
 from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.postgres import Database
 
 pytestmark = pytest.mark.alone
 
-# Sends the moments at which requests would leave, measured on the clock all processes share.
+# Prints the times at which requests would be sent, by the clock that all processes share.
 _WORKER = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.clients.rate_limiter import RateLimiter
 url, rate, until = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
-gate = RateLimiter(Database(url), requests_per_second=rate, requests_per_week=100_000, source="test")
+limiter = RateLimiter(Database(url), requests_per_second=rate, requests_per_week=100_000, source="test")
 def work(_):
     sent = []
     while time.time() < until:
-        gate.enter(1)
+        limiter.acquire(1)
         sent.append(time.time())
     return sent
-gate.enter(1)
+limiter.acquire(1)
 with ThreadPoolExecutor(3) as pool:
     for sent in pool.map(work, range(3)):
         print(*sent)
 """
 
 
-def gate(database: Database, *, rate: float = 0, week: int = 100_000, source: str = "test") -> RateLimiter:
-    """A gate."""
-    return RateLimiter(database, requests_per_second=rate, requests_per_week=week, source=source)
+def limiter(database: Database, *, rate: float = 0, per_week: int = 100_000, source: str = "test") -> RateLimiter:
+    """A rate limiter, without a rate by default."""
+    return RateLimiter(database, requests_per_second=rate, requests_per_week=per_week, source=source)
 
 
-def test_four_processes_share_one_pace(database: Database) -> None:
+def test_four_processes_share_one_rate(database: Database) -> None:
     """Four processes together never exceed the rate in any second, and use at least 97 % of it."""
     rate = 20
     until = time.time() + 9
@@ -62,37 +63,37 @@ def test_four_processes_share_one_pace(database: Database) -> None:
     assert len(steady) >= 0.97 * rate * 5
 
 
-def test_each_request_is_counted_by_its_door(database: Database) -> None:
-    """The week knows how many requests went through which source."""
+def test_counts_requests_by_source(database: Database) -> None:
+    """The quota shows how many requests each source has sent."""
     for _ in range(3):
-        gate(database, source="run").enter(1)
-    gate(database, source="schedule").enter(2)
-    week = gate(database).week()
-    assert week.by_source == {"run": 3, "schedule": 2}
-    assert week.used == 5
+        limiter(database, source="manual").acquire(1)
+    limiter(database, source="schedule").acquire(2)
+    quota = limiter(database).quota()
+    assert quota.by_source == {"manual": 3, "schedule": 2}
+    assert quota.used == 5
 
 
-def test_the_budget_is_never_exceeded(database: Database) -> None:
-    """The request that would exceed the week is not sent, and the error says when it resets."""
-    tight = gate(database, week=3)
+def test_never_exceeds_the_quota(database: Database) -> None:
+    """The request that would exceed the quota is refused, and the error says when the quota resets."""
+    tight = limiter(database, per_week=3)
     for _ in range(3):
-        tight.enter(1)
+        tight.acquire(1)
     with pytest.raises(QuotaExhausted) as caught:
-        tight.enter(1)
+        tight.acquire(1)
     assert caught.value.resets_at == week_of(datetime.now(UTC))[1]
-    assert tight.week().used == 3
+    assert tight.quota().used == 3
 
 
-def test_the_servers_word_closes_the_week_for_all(database: Database) -> None:
-    """After one answer that the week is spent no process sends another request."""
+def test_closes_for_all_processes_when_the_server_reports_the_quota(database: Database) -> None:
+    """After one response that the quota is used up, no source sends another request."""
     with pytest.raises(QuotaExhausted):
-        gate(database).throttled(None, "Limit Exceeded")
+        limiter(database).on_throttled(None, "Limit Exceeded")
     with pytest.raises(QuotaExhausted):
-        gate(database, source="other").enter(1)
+        limiter(database, source="other").acquire(1)
 
 
 class Clock:
-    """The database's clock, which a test sets: a function of the same name that the database finds before its own."""
+    """A clock that the test sets: a function of the same name that the database finds before its own."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -104,13 +105,13 @@ class Clock:
                 """CREATE SCHEMA test_clock;
                 CREATE TABLE test_clock.is_ahead (by interval);
                 INSERT INTO test_clock.is_ahead VALUES ('0');
-                CREATE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
+                CREATE FUNCTION test_clock.clock_timestamp() RERESETS timestamptz LANGUAGE sql AS
                 $$ SELECT pg_catalog.clock_timestamp() + by FROM test_clock.is_ahead $$"""
             )
             connection.execute(f"ALTER DATABASE {row[0]} SET search_path = test_clock, pg_catalog, public")
 
     def set(self, moment: datetime) -> Database:
-        """It is this moment for everybody who connects from now on."""
+        """Set the time for new connections, and return a database with such connections."""
         with self._database.connection() as connection:
             connection.execute(
                 "UPDATE test_clock.is_ahead SET by = %s - pg_catalog.clock_timestamp()",
@@ -120,29 +121,29 @@ class Clock:
         return self._opened[-1]
 
     def close(self) -> None:
-        """Closes what was opened."""
+        """Close the databases."""
         for opened in self._opened:
             opened.close()
 
 
 @pytest.fixture
 def clock(database: Database) -> Iterator[Clock]:
-    """The database's clock."""
+    """The clock of the database."""
     made = Clock(database)
     yield made
     made.close()
 
 
-TURN = datetime(2026, 11, 29, tzinfo=UTC)  # a Sunday
+RESET = datetime(2026, 11, 29, tzinfo=UTC)  # a Sunday
 
 
 @pytest.mark.parametrize(
     ("seconds", "waits", "week"),
     [(-11, 0, -7), (-9, 19, 0), (0, 10, 0), (9, 1, 0), (11, 0, 0)],
 )
-def test_nobody_sends_at_the_turn_of_the_week(clock: Clock, seconds: int, waits: int, week: int) -> None:
-    """Ten seconds on either side a request waits, and is counted in the week in which it is sent."""
-    there = clock.set(TURN + timedelta(seconds=seconds))
+def test_sends_no_request_around_the_weekly_reset(clock: Clock, seconds: int, waits: int, week: int) -> None:
+    """Within ten seconds of the reset a request waits, and is counted in the week in which it is sent."""
+    there = clock.set(RESET + timedelta(seconds=seconds))
     slept: list[float] = []
     shared = RateLimiter(
         there,
@@ -152,94 +153,93 @@ def test_nobody_sends_at_the_turn_of_the_week(clock: Clock, seconds: int, waits:
         sleep=slept.append,
         monotonic=lambda: 0.0,
     )
-    shared.enter(1)
+    shared.acquire(1)
     assert sum(slept) == pytest.approx(waits, abs=0.9)
     with there.connection() as connection:
         counted = connection.execute("SELECT week_start, requests FROM copilot_ops.request_counts").fetchall()
-    assert counted == [(TURN.date() + timedelta(days=week), 1)]
+    assert counted == [(RESET.date() + timedelta(days=week), 1)]
 
 
-def test_a_new_week_is_a_new_budget(clock: Clock) -> None:
-    """What was spent on Saturday is there again on Sunday, by the clock of the database."""
-    saturday = gate(clock.set(TURN - timedelta(hours=1)), week=1)
-    saturday.enter(1)
+def test_the_quota_resets_on_sunday(clock: Clock) -> None:
+    """A quota that was used up on Saturday is available again on Sunday, by the clock of the database."""
+    saturday = limiter(clock.set(RESET - timedelta(hours=1)), per_week=1)
+    saturday.acquire(1)
     with pytest.raises(QuotaExhausted) as caught:
-        saturday.enter(1)
-    assert caught.value.resets_at == TURN
-    sunday = gate(clock.set(TURN + timedelta(minutes=1)), week=1)
-    assert (sunday.week().used, sunday.week().starts_on) == (0, TURN.date())
-    sunday.enter(1)
+        saturday.acquire(1)
+    assert caught.value.resets_at == RESET
+    sunday = limiter(clock.set(RESET + timedelta(minutes=1)), per_week=1)
+    assert (sunday.quota().used, sunday.quota().starts_on) == (0, RESET.date())
+    sunday.acquire(1)
 
 
-def test_what_waited_for_a_pause_is_counted_and_paced(database: Database) -> None:
-    """Many that wait for the same pause go on one after the other, each counted."""
-    paced = gate(database, rate=20)
-    paced.throttled(0.3, None)
+def test_requests_after_a_pause_are_counted_and_spaced(database: Database) -> None:
+    """Requests that waited for the same pause continue one slot after the other, each counted."""
+    spaced = limiter(database, rate=20)
+    spaced.on_throttled(0.3, None)
     began = time.monotonic()
 
     def send(_: int) -> float:
-        paced.enter(1)
+        spaced.acquire(1)
         return time.monotonic() - began
 
     with ThreadPoolExecutor(8) as pool:
         sent = sorted(pool.map(send, range(8)))
     assert sent[0] >= 0.29
     assert sent[-1] - sent[0] >= 7 * 0.05
-    assert paced.week().used == 8
+    assert spaced.quota().used == 8
 
 
-def test_one_refusal_does_not_stop_it_for_a_week(clock: Clock) -> None:
-    """An hour after the server said that the week is spent, one request tries again: refused, the gate closes for
-    another hour, whatever the words; answered, it is open."""
-    now = TURN + timedelta(days=3)
+def test_tries_again_one_hour_after_the_server_reported_the_quota(clock: Clock) -> None:
+    """One request is sent an hour later. If it is refused, for whatever reason, the limiter closes for another hour; if
+    it succeeds, the limiter is open."""
+    now = RESET + timedelta(days=3)
     with pytest.raises(QuotaExhausted, match="uses the same key"):
-        gate(clock.set(now)).throttled(None, "Limit Exceeded")
+        limiter(clock.set(now)).on_throttled(None, "Limit Exceeded")
     with pytest.raises(QuotaExhausted):
-        gate(clock.set(now + timedelta(minutes=59))).enter(1)
-    later = gate(clock.set(now + timedelta(minutes=61)))
-    assert later.week().is_in_doubt
-    later.enter(1)
+        limiter(clock.set(now + timedelta(minutes=59))).acquire(1)
+    later = limiter(clock.set(now + timedelta(minutes=61)))
+    assert later.quota().is_unconfirmed
+    later.acquire(1)
     with pytest.raises(QuotaExhausted):
-        later.throttled(None, "Too Many Requests")
-    much_later = gate(clock.set(now + timedelta(minutes=130)))
-    much_later.enter(1)
-    much_later.trust()
-    assert not much_later.week().is_in_doubt
-    much_later.throttled(None, "Too Many Requests")
-    assert much_later.week().closed_until is None
+        later.on_throttled(None, "Too Many Requests")
+    much_later = limiter(clock.set(now + timedelta(minutes=130)))
+    much_later.acquire(1)
+    much_later.confirm_open()
+    assert not much_later.quota().is_unconfirmed
+    much_later.on_throttled(None, "Too Many Requests")
+    assert much_later.quota().closed_until is None
 
 
-def test_the_server_is_never_believed_beyond_the_turn(clock: Clock) -> None:
-    """A server whose clock is behind says on Sunday what was so on Saturday: nobody waits for a week, nor longer than
-    until the turn."""
+def test_never_closes_beyond_the_weekly_reset(clock: Clock) -> None:
+    """If the server reports the quota shortly before the reset, the limiter opens at the reset."""
     with pytest.raises(QuotaExhausted) as caught:
-        gate(clock.set(TURN - timedelta(minutes=5))).throttled(None, "Limit Exceeded")
-    assert caught.value.resets_at == TURN
+        limiter(clock.set(RESET - timedelta(minutes=5))).on_throttled(None, "Limit Exceeded")
+    assert caught.value.resets_at == RESET
 
 
-def test_refusals_that_do_not_end_are_somebody_elses(database: Database) -> None:
-    """One after the other, without an answer between: the gate closes and says that somebody else uses the key."""
-    alone = gate(database)
+def test_repeated_429s_mean_that_another_client_uses_the_key(database: Database) -> None:
+    """Without a success between them, they close the limiter with that reason."""
+    alone = limiter(database)
     for _ in range(11):
-        alone.throttled(0.01, "Too Many Requests")
-    with pytest.raises(QuotaExhausted, match="somebody else uses the same key"):
-        alone.throttled(0.01, "Too Many Requests")
-    assert alone.week().closed_because == "foreign"
+        alone.on_throttled(0.01, "Too Many Requests")
+    with pytest.raises(QuotaExhausted, match="another client uses the same key"):
+        alone.on_throttled(0.01, "Too Many Requests")
+    assert alone.quota().closed_because == "foreign"
 
 
-def test_a_long_wait_is_not_slept_through(database: Database) -> None:
-    """A server that asks for an hour gets it, with everybody in the queue and none asleep in a run."""
-    with pytest.raises(QuotaExhausted, match="asks not to be asked"):
-        gate(database).throttled(3600, None)
+def test_closes_instead_of_sleeping_through_a_long_wait(database: Database) -> None:
+    """If the server asks for an hour, requests of all sources raise an error instead of sleeping."""
+    with pytest.raises(QuotaExhausted, match="asked for no requests before"):
+        limiter(database).on_throttled(3600, None)
     with pytest.raises(QuotaExhausted):
-        gate(database, source="other").enter(1)
+        limiter(database, source="other").acquire(1)
 
 
-def test_a_429_makes_everybody_pause(database: Database) -> None:
-    """After a 429 with a wait, the next request of any process leaves no earlier than that."""
-    gate(database).throttled(0.4, None)
+def test_a_429_pauses_all_sources(database: Database) -> None:
+    """After a 429 with a wait, no source sends a request before the wait is over."""
+    limiter(database).on_throttled(0.4, None)
     began = time.monotonic()
-    gate(database, source="other").enter(1)
+    limiter(database, source="other").acquire(1)
     assert time.monotonic() - began >= 0.35
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from copilot_pipeline.clients.rate_limiter import WeeklyQuota
+from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 from copilot_pipeline.delivery.incident_monitor import IncidentMonitor
 from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.postgres import Database

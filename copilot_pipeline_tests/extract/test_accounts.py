@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from copilot_pipeline.clients.clari import ClariClient, dialect_named
-from copilot_pipeline.clients.http import Gate, HttpClient
+from copilot_pipeline.clients.http import HttpClient, Limiter
 from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.extract.accounts import Accounts
 from copilot_pipeline.extract.crm_mirror import MirrorRead
@@ -26,20 +26,20 @@ IN_FLIGHT = 3
 MOMENT = datetime(2026, 11, 29, tzinfo=UTC)
 
 
-class Budget:
-    """A gate with so many requests left."""
+class Quota:
+    """A rate limiter with a number of requests left."""
 
     def __init__(self, left: int) -> None:
         self._left = left
         self._lock = threading.Lock()
 
-    def enter(self, units: int) -> None:
+    def acquire(self, units: int = 1) -> None:
         with self._lock:
             if self._left < units:
                 raise QuotaExhausted("spent", resets_at=MOMENT)
             self._left -= units
 
-    def throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
+    def on_throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
         raise AssertionError("nothing is refused here")
 
 
@@ -52,11 +52,11 @@ def mirror(asked: Asked) -> Reply:
 
 
 @contextmanager
-def client_of(answer: object = mirror, gate: Gate | None = None) -> Iterator[tuple[ClariClient, Service]]:
+def client_of(answer: object = mirror, rate_limiter: Limiter | None = None) -> Iterator[tuple[ClariClient, Service]]:
     """A client, and what its server was asked."""
     rest = dialect_named("rest")
     with serving(answer) as service:  # type: ignore[arg-type]
-        caller = HttpClient("clari", service.url, rest.auth_headers("key", "password"), gate=gate)
+        caller = HttpClient("clari", service.url, rest.auth_headers("key", "password"), rate_limiter=rate_limiter)
         yield ClariClient(rest, caller), service
         caller.close()
 
@@ -99,7 +99,7 @@ def test_several_accounts_are_asked_for_at_once(accounts: Accounts) -> None:
 
 def test_a_spent_budget_keeps_what_arrived(accounts: Accounts, home: Path) -> None:
     """What was read is kept, the rest is asked for in the next week, and nothing is asked for twice."""
-    with client_of(gate=Budget(4)) as (client, service):
+    with client_of(rate_limiter=Quota(4)) as (client, service):
         with pytest.raises(QuotaExhausted):
             accounts.read(client)
         first = [asked.params["id"] for asked in service.asked]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from copilot_pipeline.clients.rate_limiter import WeeklyQuota
+from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 from copilot_pipeline.extract.backfill_plan import BackfillPlan, pages_of, plan_backfill
 
 NOW = datetime(2026, 3, 5, tzinfo=UTC)  # a Thursday

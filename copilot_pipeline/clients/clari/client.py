@@ -40,7 +40,7 @@ class ClariClient:
     def __init__(
         self,
         dialect: Dialect,
-        caller: HttpClient,
+        http: HttpClient,
         *,
         include_private: bool = False,
         page_size: int = 100,
@@ -49,8 +49,7 @@ class ClariClient:
     ) -> None:
         self._dialect = dialect
         self._counts_records = counts_records  # the pace counts the records of a page, as the guide words the limit
-        self._caller = caller
-        self._details_path = dialect.details_request("").path
+        self._http = http
         self._include_private = include_private
         self._page_size = max(1, min(page_size, dialect.largest_page))
         self._on_page_size = on_page_size
@@ -64,11 +63,6 @@ class ClariClient:
     def page_size(self) -> int:
         """The number of calls asked for at once; shrinks when pages turn out too large."""
         return self._page_size
-
-    @property
-    def answer_seconds(self) -> float:
-        """How long the quickest details of late took; a list page takes longer and says nothing of them."""
-        return self._caller.answer_seconds(self._details_path)
 
     def list_page(self, window: ListWindow, position: ListPosition | None = None) -> ListPage:
         """One page of the window, from its beginning or from where the page before said to go on.
@@ -107,7 +101,7 @@ class ClariClient:
                 body = self._get(
                     request,
                     units=limit if self._counts_records else 1,
-                    surrender_on=frozenset({_BAD_GATEWAY} if limit > 1 else ()),
+                    no_retry_on=frozenset({_BAD_GATEWAY} if limit > 1 else ()),
                 )
             except TemporaryFailure as error:
                 if error.status != _BAD_GATEWAY or limit == 1:
@@ -240,8 +234,8 @@ class ClariClient:
             raise NotFound(f"clari: the {self._dialect.name} dialect has no {path}", status=404)
         return self._get(Request(path, (("id", identity),)))
 
-    def _get(self, request: Request, *, units: int = 1, surrender_on: frozenset[int] = frozenset()) -> bytes:
-        answer = self._caller.call("GET", request.path, params=request.params, units=units, surrender_on=surrender_on)
+    def _get(self, request: Request, *, units: int = 1, no_retry_on: frozenset[int] = frozenset()) -> bytes:
+        answer = self._http.request("GET", request.path, params=request.params, units=units, no_retry_on=no_retry_on)
         return answer.body
 
 

@@ -14,7 +14,7 @@ def sensor_runtime() -> Runtime:
 
 def why_closed(runtime: Runtime, source: str) -> str | None:
     """Why this source's requests would be refused now; None where they would not."""
-    week = runtime.gate(source).week()
+    week = runtime.gate(source).quota()
     if week.closed_until is not None:
         return f"{week.why_closed}; on again at {week.closed_until:%Y-%m-%d %H:%M} UTC"
     if week.used + runtime.units_of_a_page > week.limit:

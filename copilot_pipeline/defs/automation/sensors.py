@@ -68,7 +68,7 @@ def _reasons(runtime: Runtime) -> Iterator[str]:
 def quota_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Runs that need the API wait in the queue, visibly, and go on by themselves."""
     runtime = sensor_runtime()
-    if runtime.gate().week().is_in_doubt:
+    if runtime.gate().quota().is_unconfirmed:
         _try(runtime)
     everybody = why_closed(runtime, POLLING)
     backfills = everybody or why_closed(runtime, BACKFILL)
@@ -84,7 +84,7 @@ def _try(runtime: Runtime) -> None:
     """One request tells whether the server still refuses, before a run has to find out: then the gate closes again."""
     with suppress(PipelineError), runtime.clari("valve", attempts=1) as client:
         client.probe()
-        runtime.gate().trust()
+        runtime.gate().confirm_open()
 
 
 def set_pool_limit(instance: dg.DagsterInstance, pool: str, *, is_open: bool) -> None:

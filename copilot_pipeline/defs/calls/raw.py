@@ -56,7 +56,7 @@ def raw_call_details(
             landed.add(report.day, [(RAW_CALL_DETAILS, facts)])
             complete.append(report.day)
         fail_if(problems, runtime, "raw_call_details")
-    week = runtime.gate().week()
+    week = runtime.gate().quota()
     return dg.MaterializeResult(
         metadata={
             "week_requests_used": week.used,

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import httpx
 import msgspec
 
-from copilot_pipeline.clients.http import TIMEOUT, USER_AGENT, retry_after
+from copilot_pipeline.clients.error_response import parse_retry_after
+from copilot_pipeline.clients.http import TIMEOUT, USER_AGENT
 from copilot_pipeline.delivery.model import Outcome, Trouble, Verdict
 
 # Connections are not kept: a server that closed an idle one would look like a server that swallowed the message.
@@ -101,7 +102,7 @@ def unanswered(error: ResponseLost, *, may_repeat: bool) -> Outcome:
 def refused_or_later(reply: Reply, detail: str | None = None) -> Outcome:
     """What a status other than 2xx means for a delivery."""
     reason = f"answered {reply.status}" + (f": {detail}" if detail else "")
-    wait = retry_after(reply.headers.get("retry-after"))
+    wait = parse_retry_after(reply.headers.get("retry-after"))
     if reply.status in (423, 429):  # 423: HubSpot has locked the records for a moment, because of too much at once
         return Outcome(Verdict.LATER, reason, wait, Trouble.BUSY)
     if reply.status >= 500 or reply.status in (408, 425, 477):  # 477: HubSpot is moving the account elsewhere

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copilot_pipeline.clients.backoff import Backoff
 from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.semarize import (
     IdempotencyConflict,
@@ -28,7 +29,7 @@ from copilot_pipeline_tests.http_servers import Asked, Reply, Service, in_turn, 
 KEY = "smz_test_0123456789"
 KIT = Kit("deal", code="A1B2C3D4")
 TEXT = "Dana: Thanks for making time.\nLee: Price is a concern, naïve “quotes” 😀"
-QUICK = RetryPolicy(attempts=3, first_wait_seconds=0.001, longest_wait_seconds=0.01)
+QUICK = RetryPolicy(attempts=3, backoff=Backoff(0.001, 0.01))
 
 
 @contextmanager

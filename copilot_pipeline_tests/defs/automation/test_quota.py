@@ -34,7 +34,7 @@ def tags_after(instance: dg.DagsterInstance, runtime: Runtime, tags: Mapping[str
 def the_server_says_the_week_is_spent(runtime: Runtime) -> None:
     """The gate is closed."""
     with pytest.raises(QuotaExhausted):
-        runtime.gate().throttled(None, "Limit Exceeded")
+        runtime.gate().on_throttled(None, "Limit Exceeded")
 
 
 def test_the_rest_goes_back_to_the_queue(instance: dg.DagsterInstance, runtime: Runtime) -> None:
