@@ -1,42 +1,65 @@
-# Everything sets itself up: all that is needed is Python 3.11 or newer with venv and pip.
+# Every target sets itself up: all it needs is Python 3.11 or newer with venv and pip.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two workers: the end-to-end tests start servers and would disturb each other with more.
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := --numprocesses 2 --dist loadfile
 
-.PHONY: demo test check lint types bench dev lock clean
+.DEFAULT_GOAL := help
+.PHONY: help demo dev check lint types format test test-fast bench lock clean
 
-demo: $(VENV)/ready ## two weeks of calls from the sandbox through the whole path
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/ready ## Run two weeks of sandbox calls through the whole pipeline
 	$(BIN)/copilot-pipeline demo
 
-dev: $(VENV)/ready ## database, Dagster UI and daemon on the sandbox
+dev: $(VENV)/ready ## Start the database, the Dagster UI and the daemon on sandbox calls
 	$(BIN)/copilot-pipeline dev --sandbox
 
-test: $(VENV)/ready ## lint, types and tests
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist loadfile
-	$(BIN)/python -m pytest -m alone
+check: lint types ## Run lint and types
 
-bench: $(VENV)/ready $(VENV)/dlt/ready ## how fast it is, beside a bare loop and beside dlt
+lint: $(VENV)/ready ## Check style, formatting and the import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/ready ## Check types of the package and of its tests (mypy, strict)
+	$(BIN)/mypy
+
+format: $(VENV)/ready ## Format the code and apply the safe fixes of the linter
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test-fast: $(VENV)/ready ## Run the unit tests (under a minute)
+	$(PYTEST) -m "unit and not alone" $(PARALLEL)
+
+test: check ## Run lint, types and every test (under nine minutes)
+	$(PYTEST) -m "not alone" $(PARALLEL)
+	$(PYTEST) -m alone
+
+bench: $(VENV)/ready $(VENV)/dlt/ready ## Measure the speed against a bare HTTP loop and against dlt
 	$(BIN)/python -m copilot_pipeline_tests.bench --dlt $(VENV)/dlt/bin/python
 
-# dlt is measured, not used: it gets an environment of its own.
-$(VENV)/dlt/ready: $(VENV)/ready
-	$(PYTHON) -m venv $(VENV)/dlt
-	$(VENV)/dlt/bin/python -m pip install --quiet --disable-pip-version-check "dlt[postgres]>=1.5,<2" "httpx>=0.28,<0.29"
-	touch $@
+lock: ## Compile requirements.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
+	  --no-strip-extras --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
-# The exact set of packages, with hashes; compiled from pyproject.toml with `make lock`.
+clean: ## Remove the virtual environment, caches and the data of the demo
+	rm -rf $(VENV) .copilot_pipeline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The exact packages, with hashes.
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-lock: ## compiles requirements.lock anew (needs uv)
-	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
-	  --no-strip-extras --no-emit-index-url --no-header --no-annotate -o requirements.lock
-
-clean: ## removes what was installed and what the demo made
-	rm -rf $(VENV) .copilot_pipeline
+# dlt is only measured, so it has an environment of its own.
+$(VENV)/dlt/ready: $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/dlt
+	$(VENV)/dlt/bin/python -m pip install --quiet --disable-pip-version-check "dlt[postgres]>=1.5,<2" "httpx>=0.28,<0.29"
+	touch $@

@@ -1,10 +1,13 @@
-"""A real PostgreSQL for the session, a database of its own for each test."""
+"""The tier of each test, one PostgreSQL server for the session, and a database for each test that needs one."""
 
 from __future__ import annotations
 
+import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
+from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -12,10 +15,47 @@ import pytest
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.postgres import Database, database_url, open_database
 
+TIERS = ("unit", "integration", "e2e")
+END_TO_END = Path(__file__).parent / "end_to_end"
+DATABASE_FIXTURE = "server_url"  # every fixture with a database depends on it
+PROCESS_FIXTURES = {"browser", "receiver"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects by the markers that this adds
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test exactly one tier: its own marker, or the one that its folder and its fixtures imply."""
+    for item in items:
+        chosen = [tier for tier in TIERS if item.get_closest_marker(tier)]
+        if len(chosen) > 1:
+            raise pytest.UsageError(f"{item.nodeid} has the markers {' and '.join(chosen)}: a test has one tier")
+        if not chosen:
+            item.add_marker(_tier(item))
+
+
+def _tier(item: pytest.Item) -> str:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if item.path.is_relative_to(END_TO_END) or fixtures & PROCESS_FIXTURES:
+        return "e2e"
+    return "integration" if DATABASE_FIXTURE in fixtures else "unit"
+
+
+@pytest.fixture(autouse=True)
+def only_e2e_tests_start_processes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a unit or integration test that starts a process: it belongs to the tier `e2e`."""
+    if request.node.get_closest_marker("e2e"):
+        yield
+        return
+
+    def refuse(_process: object, arguments: object, *_: object, **__: object) -> NoReturn:
+        pytest.fail(f"starts the process {arguments!r}: mark the test with pytest.mark.e2e")
+
+    with patch.object(subprocess.Popen, "__init__", refuse):
+        yield
+
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PostgreSQL server that lives as long as the session."""
+    """The address of a PostgreSQL server that runs until the session ends."""
     home = tmp_path_factory.mktemp("server")
     return database_url(Environment(copilot_pipeline_home=home, _env_file=None))  # type: ignore[call-arg]
 
@@ -26,7 +66,7 @@ def _open(address: str) -> Database:
 
 @pytest.fixture(scope="session")
 def template(server_url: str) -> str:
-    """The name of a database with the pipeline's schema, that others are copied from: migrating each takes longer."""
+    """The name of a migrated database that others are copied from, which is faster than migrating each."""
     name = "template_of_the_pipeline"
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
@@ -36,7 +76,7 @@ def template(server_url: str) -> str:
 
 @pytest.fixture
 def database_address(request: pytest.FixtureRequest, server_url: str) -> Iterator[str]:
-    """A database of the test's own: empty, or with the pipeline's schema where the test asks for `database` too."""
+    """The address of a new database: with the schema if the test also uses `database`, otherwise empty."""
     name = f"test_{uuid.uuid4().hex}"
     template = request.getfixturevalue("template") if "database" in request.fixturenames else "template1"
     with psycopg.connect(server_url, autocommit=True) as connection:
@@ -56,5 +96,5 @@ def database(database_address: str) -> Iterator[Database]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A home folder."""
+    """A folder for COPILOT_PIPELINE_HOME, which does not exist yet."""
     return tmp_path / "home"

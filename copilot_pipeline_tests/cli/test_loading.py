@@ -5,8 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.e2e
+
 _LOADED = """
 import gc, sys
+import pytest
+
 from copilot_pipeline.cli.loading import loading
 with loading():
     import copilot_pipeline.cli.materialize

@@ -16,7 +16,7 @@ from copilot_pipeline.clients.weekly_quota import week_of
 from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.postgres import Database
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.e2e]
 
 # Prints the times at which requests would be sent, by the clock that all processes share.
 _WORKER = """

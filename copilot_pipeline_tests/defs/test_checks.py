@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from copilot_pipeline.config.loading import load_settings
@@ -60,7 +61,12 @@ def offenders(runtime: Runtime) -> tuple[bool, int, int]:
     """Whether the check passes, the offending rows, and the rows looked at."""
     (check,) = [one for one in ALL_CHECKS if one.check_key.name == "transcripts_have_scores"]
     result = check(runtime=runtime)
-    return result.passed, result.metadata["offending_rows"].value, result.metadata["rows_looked_at"].value
+    assert isinstance(result, dg.AssetCheckResult)
+    return (
+        result.passed,
+        int(str(result.metadata["offending_rows"].value)),
+        int(str(result.metadata["rows_looked_at"].value)),
+    )
 
 
 def test_a_transcript_without_any_run_has_no_score(scored: Runtime, database: Database) -> None:

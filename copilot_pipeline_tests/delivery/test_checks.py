@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
+
 from copilot_pipeline.defs.checks import ALL_CHECKS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.runtime import open_runtime
@@ -22,7 +24,8 @@ def offenders(name: str) -> tuple[bool, int]:
     (check,) = [one for one in ALL_CHECKS if one.check_key.name == name]
     with open_runtime(source="ui") as runtime:
         result = check(runtime=runtime)
-    return result.passed, result.metadata["offending_rows"].value
+    assert isinstance(result, dg.AssetCheckResult)
+    return result.passed, int(str(result.metadata["offending_rows"].value))
 
 
 def test_calls_without_a_record_and_refused_deliveries_are_counted(command: Command, database: Database) -> None:

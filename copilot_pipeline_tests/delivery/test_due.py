@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
+from copilot_pipeline.delivery.model import Sink
 from copilot_pipeline.delivery.outbox_leases import Sending
 from copilot_pipeline.delivery.sinks import SlackSink, WebhookSink
 from copilot_pipeline.errors import ConfigurationError
@@ -58,7 +60,10 @@ def test_what_comes_in_does_not_wait_for_a_sink_that_takes_its_time(database: Da
         return OK
 
     with serving(answer) as server:
-        makers = {"slack": lambda: SlackSink(server.url), "webhook": lambda: WebhookSink(f"{server.url}/hook", None)}
+        makers: dict[str, Callable[[], Sink]] = {
+            "slack": lambda: SlackSink(server.url),
+            "webhook": lambda: WebhookSink(f"{server.url}/hook", None),
+        }
         steps = delivering(database, server.url, rules(RISK, HOOK), Clock(), build=lambda name: makers[name]())
         add_call(database, "call-1", {"risk_flag": False})
         steps.enqueue([DAY])

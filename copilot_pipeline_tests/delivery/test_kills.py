@@ -26,6 +26,8 @@ from copilot_pipeline_tests.delivery.examples import (
 )
 from copilot_pipeline_tests.http_servers import Asked, Reply, serving
 
+pytestmark = pytest.mark.e2e
+
 OK = Reply(200, b"ok")
 WITHIN_SECONDS = 30
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.routes import SinkSettings
-from copilot_pipeline.delivery.model import Delivery, Outcome, Trouble, Verdict
+from copilot_pipeline.delivery.model import Delivery, Outcome, Sink, Trouble, Verdict
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink, build_sink
 from copilot_pipeline.delivery.sinks.bisect import bisect_batch, fields_of
 from copilot_pipeline.errors import ConfigurationError
@@ -130,7 +130,7 @@ def test_a_redirect_is_not_followed_and_takes_no_key_along() -> None:
     """Another server hears nothing: neither the message, nor the token."""
     with serving(lambda _: reply({})) as elsewhere:
         with serving(lambda _: Reply(307, b"", {"Location": f"{elsewhere.url}/there"})) as server:
-            sinks = [
+            sinks: list[Sink] = [
                 SlackSink(server.url), WebhookSink(server.url, "c2VjcmV0"), HubspotSink(server.url, "pat-1"),
                 SalesforceSink(server.url, "client", "secret"),
             ]  # fmt: skip

@@ -61,7 +61,7 @@ def opportunities(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
         for field, brick in FIELDS.items() if deal_id and call["call_id"] in scores else ():
             value = scores[call["call_id"]][brick]["value"]
             if value is not None:
-                found.setdefault(deal_id, {})[field] = value
+                found.setdefault(str(deal_id), {})[field] = value
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -129,6 +130,7 @@ def test_what_a_run_leaves_the_next_one_takes_up(
         _announce(runtime, call_id)
         if landings:
             interrupted = _following(runtime).run()
+            assert isinstance(interrupted, Generator)
             for _ in range(landings):
                 next(interrupted)
             interrupted.close()
@@ -185,6 +187,7 @@ def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeyp
         pipeline.sandbox.set_faults(semarize_stuck=True)
         _announce(runtime, call_id)
         interrupted = _following(runtime).run()
+        assert isinstance(interrupted, Generator)
         while not _ids(pipeline, "SELECT call_id FROM copilot_ops.semarize_runs WHERE run_id IS NOT NULL"):
             next(interrupted)
         interrupted.close()

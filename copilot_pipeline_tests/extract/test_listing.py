@@ -34,7 +34,7 @@ class World:
         self.listings = ListCursors(self.calls)
         self.ordered_at = self.calls.now()
 
-    def list(self, window: ListWindow = WINDOW, *, pages: int | None = None) -> list[str]:
+    def listed(self, window: ListWindow = WINDOW, *, pages: int | None = None) -> list[str]:
         """A process lists the window for the order, and is killed after so many pages."""
         lister = Lister(client_of("rest", self.server), self.calls, self.listings, "backfill")
         ids: list[str] = []
@@ -56,8 +56,8 @@ class World:
 def test_killed_at_page_3_it_goes_on_at_page_4(database: Database) -> None:
     """No page is asked for twice, every call is known, and none that was on an earlier page is taken for gone."""
     world = World(database, calls=450)
-    world.list(pages=3)
-    world.list()
+    world.listed(pages=3)
+    world.listed()
     assert world.skips() == [0, 100, 200, 300, 400]
     assert len(world.calls.to_fetch([DAY])) == 450
     assert world.gone() == []
@@ -68,8 +68,8 @@ def test_a_window_beyond_paging_goes_on_in_its_halves(database: Database) -> Non
     """A window of more calls than paging reaches is cut; killed in the second half, the first is not listed again."""
     world = World(database, calls=10_050)
     whole = ListWindow("started", NOON - timedelta(hours=1), NOON + timedelta(seconds=10_050))
-    world.list(whole, pages=90)
-    world.list(whole)
+    world.listed(whole, pages=90)
+    world.listed(whole)
     asked = [tuple(sorted(request.url.params.items())) for request in world.server.requests]
     assert len(asked) == len(set(asked))
     assert len(world.calls.to_fetch([DAY])) == 10_050
@@ -92,7 +92,7 @@ def test_a_call_that_leaves_while_pages_are_read_hides_no_other(database: Databa
         return answer(request)
 
     world.server.route = route  # type: ignore[method-assign]
-    assert len(set(world.list())) == 250
+    assert len(set(world.listed())) == 250
     assert len(world.calls.to_fetch([DAY])) == 250
     assert world.gone() == []
     assert world.skips() == [0, 100, 200, 0, 100, 200]
@@ -108,16 +108,16 @@ def test_a_window_that_never_rests_comes_to_an_end(database: Database) -> None:
         return answer(request)
 
     world.server.route = route  # type: ignore[method-assign]
-    world.list()
+    world.listed()
     assert world.skips() == [0, 100] * 3
 
 
 def test_a_new_order_lists_anew(database: Database) -> None:
     """What was asked for later is listed again, from the first page, and shows what is gone."""
     world = World(database, calls=150)
-    world.list()
+    world.listed()
     world.server.calls.pop(0)
     world.ordered_at = world.calls.now()
-    world.list()
+    world.listed()
     assert world.skips() == [0, 100, 0, 100]
     assert world.gone() == ["call-00000"]

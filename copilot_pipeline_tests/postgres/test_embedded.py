@@ -16,6 +16,8 @@ import pytest
 
 from copilot_pipeline.postgres.handles import HANDLES_FILE, forget_a_dead_server, strike_out_the_dead
 
+pytestmark = pytest.mark.e2e
+
 _USER = """
 import sys
 from pathlib import Path

@@ -20,6 +20,8 @@ from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE
 from copilot_pipeline_tests.receiver.process import inbox
 from copilot_pipeline_tests.receiver.signing import SECRET, SEMARIZE_SECRET
 
+pytestmark = pytest.mark.e2e
+
 _COMMAND = [sys.executable, "-c", "from copilot_pipeline.cli import main; main()", "receive"]
 
 

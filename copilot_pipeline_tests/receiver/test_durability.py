@@ -17,6 +17,8 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.receiver.process import inbox, running
 from copilot_pipeline_tests.receiver.signing import SECRET, signed
 
+pytestmark = pytest.mark.e2e
+
 SENDERS = 8
 
 

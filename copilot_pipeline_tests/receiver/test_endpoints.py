@@ -12,6 +12,8 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.receiver.process import Receiver, inbox, running
 from copilot_pipeline_tests.receiver.signing import SECRET, now, semarize, signed, standard
 
+pytestmark = pytest.mark.e2e
+
 BODY = b'{"call_id": "c1"}'
 SHARED = {"x-webhook-secret": SECRET}
 Make = Callable[[], dict[str, str]]

@@ -18,7 +18,7 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.receiver.process import Receiver, inbox, running
 from copilot_pipeline_tests.receiver.signing import SECRET, signed
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.e2e]
 
 LIMIT = 4096
 SHARED = {"x-webhook-secret": SECRET}

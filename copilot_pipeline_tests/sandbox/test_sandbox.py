@@ -147,6 +147,7 @@ def test_faults_do_what_they_say(sandbox: Sandbox, http: httpx.Client) -> None:
         http.get("/clari/users")
 
 
+@pytest.mark.e2e
 def test_it_ends_with_its_parent() -> None:
     """The parent is killed outright, and the sandbox's address answers no more."""
     code = (

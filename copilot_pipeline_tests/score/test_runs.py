@@ -54,7 +54,7 @@ class Server:
             run_id = f"run_{list(self.created).index(asked.headers['idempotency-key'])}"
             return reply({"run_id": run_id, "status": "queued"}, 202, **self._advice())
         if self.stuck:
-            return reply({"run_id": "r", "status": "queued"}, **self._advice())
+            return reply({"run_id": "r", "status": "queued"}, 200, **self._advice())
         return reply(
             {"run_id": asked.path.rpartition("/")[2], "status": "succeeded", "output": {"bricks": {"a": {"value": 1}}}}
         )

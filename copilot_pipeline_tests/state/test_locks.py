@@ -11,6 +11,8 @@ import pytest
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import AdvisoryLocks
 
+pytestmark = pytest.mark.e2e
+
 _HOLDER = """
 import sys
 from copilot_pipeline.state import AdvisoryLocks
