@@ -18,7 +18,7 @@ from copilot_pipeline.postgres import Database, database_url, open_database
 TIERS = ("unit", "integration", "e2e")
 END_TO_END = Path(__file__).parent / "end_to_end"
 DATABASE_FIXTURE = "server_url"  # every fixture with a database depends on it
-PROCESS_FIXTURES = {"browser", "receiver"}
+PROCESS_FIXTURES = {"browser", "module_receiver"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the markers that this adds

@@ -189,6 +189,7 @@ def test_a_user_without_rights_is_told_which(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.e2e
 def test_the_process_ends_with_the_code(tmp_path: Path) -> None:
     """`python -m copilot_pipeline` is the command, and its process ends with the command's code."""
     for arguments, code in ((["--version"], 0), (["nosuch"], 2), (["sql"], 2)):

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import psycopg
+import pytest
 
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import InboundWebhook, Inbox, PutResult
@@ -126,6 +127,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.e2e
 def test_killed_at_any_moment_each_hint_has_its_effect_once(database: Database) -> None:
     """Workers killed after the take, or before the commit, leave nothing undone and nothing done twice."""
     inbox = Inbox(database)

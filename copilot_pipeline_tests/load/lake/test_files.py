@@ -145,6 +145,7 @@ def killed_writer(lake: Lake) -> None:
     process.stdout.close()
 
 
+@pytest.mark.e2e
 def test_a_writer_killed_in_the_middle_leaves_no_trace(lake: Lake) -> None:
     """After kill -9 the day reads as before, for every reader; the next write clears the draft."""
     written(lake, utterances(["kept"]))
@@ -157,6 +158,7 @@ def test_a_writer_killed_in_the_middle_leaves_no_trace(lake: Lake) -> None:
     assert files_in(lake) == ["utterances/call_date=2026-11-03/part.parquet"]
 
 
+@pytest.mark.e2e
 def test_a_writer_killed_on_a_new_day_leaves_no_day(lake: Lake) -> None:
     """A day whose first write was killed does not exist, though its folder does."""
     killed_writer(lake)
