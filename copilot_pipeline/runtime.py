@@ -212,7 +212,7 @@ class Runtime:
     def kits(self) -> list[Kit]:
         """The kits of pipeline.yaml."""
         return [
-            Kit(name=name, code=kit.code, version_id=kit.kit_version_id, calls=kit.calls.selection)
+            Kit(name=name, code=kit.code, version_id=kit.kit_version_id, calls=kit.calls.kit_filter)
             for name, kit in self.settings.pipeline.kits.items()
         ]
 
@@ -229,7 +229,7 @@ class Runtime:
                 storing,
                 claims,
                 source=source or self.source,
-                requests_in_flight=self.settings.pipeline.clari.requests_in_flight,
+                requests_in_flight=self.settings.pipeline.advanced.clari.requests_in_flight,
                 requests_per_second=environment.copilot_pipeline_requests_per_second,
                 progress=self.progress,
             )
@@ -246,13 +246,13 @@ class Runtime:
 
     def polling(self, client: ClariClient) -> Poller:
         """A poll for changes."""
-        rules = self.settings.pipeline.polling
+        rules = self.settings.pipeline.advanced.polling
         return Poller(
             client,
             self.calls,
             self.listings,
             self.database,
-            PollSettings(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_hours)),
+            PollSettings(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_poll_hours)),
         )
 
     @cached_property
@@ -271,7 +271,7 @@ class Runtime:
                 self.arrivals,
                 claims,
                 self.database,
-                max_attempts=self.settings.pipeline.clari.processing_attempts,
+                max_attempts=self.settings.pipeline.advanced.clari.processing_attempts,
                 kits=len(self.kits),
                 is_in_reach=is_in_reach,
             )
@@ -287,8 +287,8 @@ class Runtime:
         return Deals(
             self.lake,
             self.database,
-            self.settings.pipeline.answers.outcomes,
-            requests_in_flight=self.settings.pipeline.clari.requests_in_flight,
+            self.settings.pipeline.marts.outcomes,
+            requests_in_flight=self.settings.pipeline.advanced.clari.requests_in_flight,
             progress=self.progress,
         )
 
@@ -298,7 +298,7 @@ class Runtime:
         return Accounts(
             self.lake,
             self.database,
-            requests_in_flight=self.settings.pipeline.clari.requests_in_flight,
+            requests_in_flight=self.settings.pipeline.advanced.clari.requests_in_flight,
             progress=self.progress,
         )
 
@@ -309,7 +309,7 @@ class Runtime:
     @contextmanager
     def scoring(self) -> Iterator[SemarizeRunner]:
         """Semarize runs."""
-        rules = self.settings.pipeline.semarize
+        rules, advanced = self.settings.pipeline.semarize, self.settings.pipeline.advanced.semarize
         # One attempt: what fails for a moment is put back there, among all that wait.
         with self.semarize(RetryPolicy(attempts=1)) as client, AdvisoryLocks(self.database.url, SCORING) as claims:
             yield SemarizeRunner(
@@ -320,9 +320,9 @@ class Runtime:
                 SemarizeRunSettings(
                     mode=rules.mode,
                     run_type=rules.run_type,
-                    requests_in_flight=rules.requests_in_flight,
-                    runs_in_flight=rules.runs_in_flight,
-                    give_up_after_seconds=rules.give_up_after_seconds,
+                    requests_in_flight=advanced.requests_in_flight,
+                    runs_in_flight=advanced.runs_in_flight,
+                    give_up_after_seconds=advanced.give_up_after_seconds,
                 ),
                 claims,
                 progress=self.progress,
@@ -358,13 +358,13 @@ class Runtime:
         """The marts. Only these need scipy, whose import takes longer than a day's run: imported when asked for."""
         from copilot_pipeline.marts.build import MartBuilder
 
-        return MartBuilder(self.lake, self.database, self.settings.pipeline.answers)
+        return MartBuilder(self.lake, self.database, self.settings.pipeline.marts)
 
     def reading(self) -> ReportQueries:
         """What the report and its pictures are made from."""
         from copilot_pipeline.report import ReportQueries
 
-        return ReportQueries(self.database, self.settings.pipeline.answers.report)
+        return ReportQueries(self.database, self.settings.pipeline.marts.report)
 
     @property
     def today(self) -> date:

@@ -1,18 +1,21 @@
-"""Reads every setting once and validates it whole: a mistake is found at start and not at three in the morning."""
+"""Load all settings once and validate them as a whole, so that a mistake is found at start."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from copilot_pipeline.config.bricks import CONSTANT, REFERENCE
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.config.marts import answer_mistakes
+from copilot_pipeline.config.marts import mart_mistakes
 from copilot_pipeline.config.pipeline_file import PipelineFile
-from copilot_pipeline.config.routes import ANNOUNCING, ConstantSettings, Mistake, all_sinks, mistakes_in
+from copilot_pipeline.config.renamed_keys import apply_renames, dotted
+from copilot_pipeline.config.route_checks import Mistake, route_mistakes
+from copilot_pipeline.config.routes import ANNOUNCING, all_sinks
 from copilot_pipeline.config.sources import (
     YamlMapping,
     existing_pipeline_path,
@@ -26,87 +29,110 @@ from copilot_pipeline.errors import ConfigurationError
 
 
 class Settings(Strict):
-    """All settings together."""
+    """All settings, and a warning for each key that was renamed."""
 
     environment: Environment
     pipeline: PipelineFile
+    warnings: tuple[str, ...] = ()
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone whose days are the partitions."""
+        """The time zone whose days are the partitions."""
         return ZoneInfo(self.pipeline.timezone)
+
+    def report_warnings(self, report: Callable[[str], None]) -> None:
+        """Pass each warning to `report`, once per process."""
+        for warning in self.warnings:
+            if warning not in _reported:
+                _reported.add(warning)
+                report(warning)
+
+
+_reported: set[str] = set()
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Reads the environment, `.env` and `pipeline.yaml`; raises `ConfigurationError` that says what to mend.
+    """Read the environment, `.env` and `pipeline.yaml`; raise `ConfigurationError` that says what to fix.
 
-    `overrides` stand in for environment variables, by their lower-case names.
+    `overrides` replace environment variables, by their lower-case names.
     """
     refuse_misspelled(Environment.model_fields, Path(str(Environment.model_config["env_file"])))
     try:
         environment = Environment(**overrides)
     except ValidationError as error:
         raise ConfigurationError(_explain(error, "the environment")) from None
-    return Settings(environment=environment, pipeline=read_pipeline_file(environment.copilot_pipeline_config))
+    pipeline, warnings = _read_pipeline_file(environment.copilot_pipeline_config)
+    return Settings(environment=environment, pipeline=pipeline, warnings=warnings)
 
 
 def read_pipeline_file(named: str | None) -> PipelineFile:
-    """Reads `pipeline.yaml`. A file that was named must exist; the default one may be absent."""
+    """Read and validate `pipeline.yaml`. A file that was named must exist; the default one may be absent."""
+    return _read_pipeline_file(named)[0]
+
+
+def _read_pipeline_file(named: str | None) -> tuple[PipelineFile, tuple[str, ...]]:
+    """The file, and a warning for each key or value that was renamed."""
     path = existing_pipeline_path(named)
     if path is None:
-        return PipelineFile()
-    file = read_yaml_mapping(path)
+        return PipelineFile(), ()
+    file, warnings = apply_renames(read_yaml_mapping(path), path)
     try:
         pipeline = PipelineFile.model_validate(file.content)
     except ValidationError as error:
         raise ConfigurationError(_explain(error, str(path), file)) from None
     announcing = frozenset(name for name, sink in all_sinks(pipeline.sinks).items() if sink.kind in ANNOUNCING)
     mistakes = [
-        *mistakes_in(pipeline.routes, pipeline.sinks, pipeline.kits, pipeline.incidents),
-        *answer_mistakes(pipeline.answers, pipeline.kits, announcing),
+        *route_mistakes(pipeline.routes, pipeline.sinks, pipeline.kits, pipeline.incidents),
+        *mart_mistakes(pipeline.marts, pipeline.kits, announcing),
     ]
     if mistakes:
-        raise ConfigurationError(explain_mistakes(mistakes, str(path), file))
-    return pipeline
+        raise ConfigurationError(_explain_mistakes(mistakes, str(path), file))
+    return pipeline, warnings
 
 
 def explain_in_file(mistakes: Sequence[Mistake], named: str | None) -> str:
-    """Mistakes found later, with the lines of the file they stand in."""
+    """Describe mistakes that were found after loading, with their lines in the file."""
     path = pipeline_path(named)
-    return explain_mistakes(mistakes, str(path), read_yaml_mapping(path))
+    file, _ = apply_renames(read_yaml_mapping(path), path)
+    return _explain_mistakes(mistakes, str(path), file)
 
 
-def explain_mistakes(mistakes: Sequence[Mistake], where: str, file: YamlMapping) -> str:
-    """One line a mistake: where it stands and what is wrong."""
-    lines = [f"  line {file.line_of(one.keys) or 1}: {'.'.join(map(str, one.keys))}: {one.what}" for one in mistakes]
-    return f"{where} has settings that cannot be used:\n" + "\n".join(lines)
+def _explain_mistakes(mistakes: Sequence[Mistake], where: str, file: YamlMapping) -> str:
+    lines = [
+        f"  line {file.line_of(one.keys) or 1}: {dotted(file.written(one.keys))}: {one.message}" for one in mistakes
+    ]
+    return f"{where} has invalid settings:\n" + "\n".join(lines)
 
 
 def _explain(error: ValidationError, where: str, file: YamlMapping | None = None) -> str:
-    """One line a problem: the variable, or line and key, and never the value of a variable (it may be a secret)."""
+    """One line for each problem: the variable, or line and key. Never the value of a variable: it may be a secret."""
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
         keys = [part for part in problem["loc"] if part not in ("[key]", *_ALTERNATIVES)]
-        name = ".".join(map(str, keys))
-        line = file.line_of(keys) if file else None
-        place = (f"line {line}: {name}" if line else name) if file else name.upper()
-        lines.append(f"  {place}: {_wording(problem['type'], problem['msg'], keys)}")
-    return f"{where} has settings that cannot be used:\n" + "\n".join(dict.fromkeys(lines))
+        message = _wording(problem["type"], problem["msg"], keys)
+        if file is None:
+            lines.append(f"  {dotted(tuple(keys)).upper()}: {message}")
+            continue
+        line, name = file.line_of(keys), dotted(file.written(keys))
+        lines.append(f"  line {line}: {name}: {message}" if line else f"  {name}: {message}")
+    return f"{where} has invalid settings:\n" + "\n".join(dict.fromkeys(lines))
 
 
 def _wording(kind: str, message: str, keys: Sequence[int | str]) -> str:
     if kind == "extra_forbidden":
         meant = nearest(str(keys[-1]), _KEYS)
-        return "there is no such setting" + (f"; did you mean {meant}?" if meant else " (see the README's list)")
+        return "there is no such setting" + (f"; did you mean {meant}?" if meant else " (see docs/configuration.md)")
     if kind == "string_type":
         return "must be text: put it in quotes"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return "must be a mapping (name: value)"
     if kind in ("tuple_type", "list_type"):
         return "must be a list"
+    if kind.startswith("date_"):
+        return "invalid date: expected YYYY-MM-DD"
     return message.removeprefix("Value error, ")
 
 
-# What pydantic adds to the place of a mistake where a setting may be of several kinds.
-_ALTERNATIVES = ("str", ConstantSettings.__name__)
+# Pydantic adds these to the location of a mistake if a setting may be of several types.
+_ALTERNATIVES = ("str", REFERENCE, CONSTANT)
 _KEYS = frozenset(name for model in Strict.__subclasses__() for name in model.model_fields)

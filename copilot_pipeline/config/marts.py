@@ -1,252 +1,256 @@
-"""What `pipeline.yaml` says of the answers: which brick plays which part, from which value on, and since when.
+"""The `marts` section of `pipeline.yaml`: which brick plays which role, thresholds, and dates.
 
-Everything is optional: without settings the parts are found by the names of the bricks (see `analysis.parts`).
+Everything is optional: by default, roles are found by the names of the bricks (see `marts.brick_roles`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from copilot_pipeline.config.routes import ConditionSettings, Mistake, Scalar, kit_and_brick
-from copilot_pipeline.config.types import Strict
+from copilot_pipeline.config.bricks import Brick, BrickRef, Scalar
+from copilot_pipeline.config.conditions import ConditionSettings
+from copilot_pipeline.config.route_checks import Mistake, unknown_kit
+from copilot_pipeline.config.types import Keys, Strict
 
+
+def _short_form(mapping: object) -> object:
+    """`champion: meddicc.champion` is short for `champion: {brick: meddicc.champion}`."""
+    if not isinstance(mapping, dict):
+        return mapping
+    return {name: {"brick": value} if isinstance(value, str) else value for name, value in mapping.items()}
+
+
+ShortForm = BeforeValidator(_short_form)
+Day = date  # a field that is named `date` hides the type
 Scale = Annotated[
     tuple[float, float] | None,
-    Field(default=None, description="Lowest and highest value. Default: taken from the answers (1, 5, 10 or 100)."),
+    Field(
+        default=None,
+        description="Lowest and highest value. Default: 0 and the smallest of 1, 5, 10 and 100 that holds all values.",
+    ),
 ]
 
 
 class ElementSettings(Strict):
-    """A MEDDICC element: the brick that speaks of it, and when it counts as covered."""
+    """A MEDDICC element: its brick, and when it counts as covered."""
 
-    brick: str = Field(description="`kit.brick`.")
+    brick: Brick = Field(description="The brick, as `kit.brick`.")
     covered_from: float | None = Field(
         default=None,
-        description="Covered from this value on. Default: `meddicc.covered_from` of its scale.",
+        description="Value from which a score covers the element. Default: `marts.meddicc.covered_from` of its scale.",
     )
-    contains: str | None = Field(default=None, description="Covered where the brick's list has this item.")
-    one_of: list[Scalar] | None = Field(default=None, min_length=1, description="Covered where it is one of these.")
+    contains: str | None = Field(default=None, description="The element is covered if the brick's list has this item.")
+    one_of: list[Scalar] | None = Field(
+        default=None, min_length=1, description="The element is covered if the value is one of these."
+    )
     scale: Scale = None
 
 
 class MeddiccSettings(Strict):
     """MEDDICC coverage."""
 
-    elements: dict[str, ElementSettings] = Field(
+    elements: Annotated[dict[str, ElementSettings], ShortForm] = Field(
         default_factory=dict,
-        description="Element: `kit.brick`, or a mapping. Default: by the bricks' names.",
+        description="Brick of each element: `kit.brick`, or a mapping. Default: found by the bricks' names.",
     )
-    covered_from: float = Field(default=0.5, ge=0, le=1, description="A score covers its element from this share on.")
-
-    @field_validator("elements", mode="before")
-    @classmethod
-    def _short_form(cls, elements: object) -> object:
-        """`champion: meddicc.champion` is short for `champion: {brick: meddicc.champion}`."""
-        if not isinstance(elements, dict):
-            return elements
-        return {name: {"brick": value} if isinstance(value, str) else value for name, value in elements.items()}
+    covered_from: float = Field(
+        default=0.5, ge=0, le=1, description="Share of its scale from which a score covers the element."
+    )
 
 
 class SkillSettings(Strict):
-    """A skill and the value below which it is weak."""
+    """A coached skill and the value below which it is weak."""
 
-    brick: str = Field(description="`kit.brick`.")
+    brick: Brick = Field(description="The brick, as `kit.brick`.")
     threshold: float | None = Field(
-        default=None, description="In the brick's own unit. Default: `coaching.threshold` of its scale."
+        default=None, description="Threshold in the brick's own unit. Default: `marts.coaching.threshold` of its scale."
     )
     scale: Scale = None
 
 
 class TrainingSettings(Strict):
-    """A training: whose, in what, when."""
+    """A training: of whom, in which skills, when."""
 
-    name: str = Field(description="What it is called.")
-    date: date
-    reps: tuple[str, ...] = Field(default=(), description="User ids, e-mails or names. Default: everybody.")
-    skills: tuple[str, ...] = Field(default=(), description="Skills. Default: all.")
+    name: str = Field(description="Name of the training.")
+    date: Day = Field(description="Day of the training.")
+    reps: tuple[str, ...] = Field(default=(), description="User ids, e-mail addresses or names. Default: all reps.")
+    skills: tuple[str, ...] = Field(default=(), description="Skills that were trained. Default: all.")
 
 
 class CoachingSettings(Strict):
-    """Skills by rep, in call order."""
+    """Skills of each rep, call by call."""
 
-    skills: dict[str, SkillSettings] = Field(
+    skills: Annotated[dict[str, SkillSettings], ShortForm] = Field(
         default_factory=dict,
-        description="Skill: `kit.brick`, or a mapping. Default: all scores of the kit `coaching`.",
+        description="Brick of each skill: `kit.brick`, or a mapping. Default: all scores of the kit `coaching`.",
     )
-    threshold: float = Field(default=0.60, ge=0, le=1, description="Below this share of its scale a skill is weak.")
-    consecutive_calls: int = Field(default=3, ge=1, description="Calls below in a row that make a regression.")
-    rolling_calls: int = Field(default=5, ge=2, description="Calls in the rolling mean and the trend.")
-    trainings: tuple[TrainingSettings, ...] = Field(default=(), description="Trainings, for `calls_since_training`.")
-    alert: str | None = Field(default=None, description="Sink (slack or webhook) told of each regression once.")
-
-    @field_validator("skills", mode="before")
-    @classmethod
-    def _short_form(cls, skills: object) -> object:
-        if not isinstance(skills, dict):
-            return skills
-        return {name: {"brick": value} if isinstance(value, str) else value for name, value in skills.items()}
+    threshold: float = Field(
+        default=0.60, ge=0, le=1, description="Share of its scale below which a skill counts as weak."
+    )
+    consecutive_calls: int = Field(
+        default=3, ge=1, description="Number of consecutive calls below the threshold that make a regression."
+    )
+    rolling_calls: int = Field(default=5, ge=2, description="Number of calls in the rolling mean and the trend.")
+    trainings: tuple[TrainingSettings, ...] = Field(
+        default=(), description="Trainings; `calls_since_training` counts from them."
+    )
+    alert: str | None = Field(
+        default=None, description="Sink of kind slack or webhook that receives each regression once. Default: none."
+    )
 
 
 class ClaimKindSettings(Strict):
-    """A kind of claim: the brick that flags it."""
+    """A kind of claim, and the brick that flags it."""
 
-    brick: str = Field(description="`kit.brick`: yes/no with quotes, a list of claims, or a category.")
+    brick: Brick = Field(description="The brick, as `kit.brick`: yes/no with quotes, a list of claims, or a category.")
     flagged_when: list[Scalar] | None = Field(
-        default=None, min_length=1, description="Values that flag. Default: true; each item of a list."
+        default=None, min_length=1, description="Values that flag a claim. Default: true, and each item of a list."
     )
     documents: tuple[str, ...] = Field(default=(), description="Source documents that such claims contradict.")
 
     @field_validator("documents", mode="before")
     @classmethod
-    def _one(cls, documents: object) -> object:
+    def _one_document(cls, documents: object) -> object:
         return [documents] if isinstance(documents, str) else documents
 
 
 class MessageSettings(Strict):
-    """A change of messaging: from when on, what is said instead of what."""
+    """A change of messaging: since when, which words, instead of which."""
 
-    name: str = Field(description="What it is called.")
-    changed_on: date = Field(description="From this day on.")
-    new: tuple[str, ...] = Field(default=(), description="Words that reps say now (any of them, as written).")
-    old: tuple[str, ...] = Field(default=(), description="Words they are to say no more.")
-    brick: str | None = Field(default=None, description="`kit.brick`, true where the new message is used.")
+    name: str = Field(description="Name of the message.")
+    changed_on: date = Field(description="First day of the new message.")
+    new: tuple[str, ...] = Field(default=(), description="Phrases of the new message; any of them counts as its use.")
+    old: tuple[str, ...] = Field(default=(), description="Phrases of the old message.")
+    brick: Brick | None = Field(
+        default=None, description="A brick, as `kit.brick`, that is true if the new message is used."
+    )
 
     @model_validator(mode="after")
-    def _can_be_seen(self) -> MessageSettings:
+    def _can_be_detected(self) -> MessageSettings:
         if not (self.new or self.brick):
-            raise ValueError("needs `new` (words) or `brick`: how is its use to be seen?")
+            raise ValueError("needs `new` (phrases) or `brick` to detect its use")
         return self
 
 
 class ClaimSettings(Strict):
-    """Claims held against the documents."""
+    """Claims compared with the source documents."""
 
-    kinds: dict[str, ClaimKindSettings] = Field(
+    kinds: Annotated[dict[str, ClaimKindSettings], ShortForm] = Field(
         default_factory=dict,
-        description="Kind: `kit.brick`, or a mapping. Default: bricks named inaccurate, roadmap, outdated.",
+        description="Brick of each kind: `kit.brick`, or a mapping. Default: found by the bricks' names.",
     )
-    document: str | None = Field(default=None, description="`kit.brick` that names the source document.")
-    product: str | None = Field(default=None, description="`kit.brick` that names the product.")
-    documents: tuple[str, ...] = Field(default=(), description="Documents looked for in the reasons.")
+    document: Brick | None = Field(default=None, description="The brick that names the source document.")
+    product: Brick | None = Field(default=None, description="The brick that names the product.")
+    documents: tuple[str, ...] = Field(default=(), description="Names of documents that are searched for in reasons.")
     messages: tuple[MessageSettings, ...] = Field(default=(), description="Changes of messaging, with their dates.")
-
-    @field_validator("kinds", mode="before")
-    @classmethod
-    def _short_form(cls, kinds: object) -> object:
-        if not isinstance(kinds, dict):
-            return kinds
-        return {name: {"brick": value} if isinstance(value, str) else value for name, value in kinds.items()}
 
 
 class OutcomeSettings(Strict):
-    """Stages that end a deal. Only letters and digits matter: `Closed Won` is `closedwon` and `closed-won` too."""
+    """Stages that close a deal. Only letters and digits are compared: `Closed Won` equals `closedwon`."""
 
     won: tuple[str, ...] = Field(default=("Closed Won", "Won"), description="Stages of won deals.")
     lost: tuple[str, ...] = Field(default=("Closed Lost", "Lost"), description="Stages of lost deals.")
 
 
 class WinLossSettings(Strict):
-    """What goes with winning."""
+    """Conditions that occur more often in won deals."""
 
-    min_deals: int = Field(default=30, ge=1, description="No conclusion from fewer closed deals than these.")
-    min_support: int = Field(default=10, ge=1, description="No condition that holds for fewer deals than these.")
-    false_discovery_rate: float = Field(
-        default=0.05, gt=0, lt=1, description="So much of what is called significant may be chance."
+    min_deals: int = Field(
+        default=30, ge=1, description="Closed deals with scored calls below which nothing is concluded."
     )
-    max_conditions: int = Field(default=3, ge=1, le=3, description="Conditions put together at most.")
+    min_support: int = Field(default=10, ge=1, description="Number of deals for which a condition must be true.")
+    false_discovery_rate: float = Field(
+        default=0.05, gt=0, lt=1, description="Accepted share of false discoveries among the significant results."
+    )
+    max_conditions: int = Field(default=3, ge=1, le=3, description="Maximum number of conditions in a combination.")
     across_calls: Literal["ever", "latest", "average"] = Field(
         default="ever",
-        description="Of a deal's calls: any yes and the highest score, the newest, or the mean.",
+        description="How the calls of a deal are combined: any yes and the highest score (`ever`), newest, or mean.",
     )
-    thresholds: dict[str, tuple[float, ...]] = Field(
-        default_factory=dict, description="`kit.brick`: values to cut a score at. Default: taken from the answers."
+    thresholds: dict[Brick, tuple[float, ...]] = Field(
+        default_factory=dict,
+        description="Values at which a score is split, by `kit.brick`. Default: taken from the scores.",
     )
-    exclude: tuple[str, ...] = Field(default=(), description="`kit` or `kit.brick` that are not looked at.")
+    exclude: tuple[str, ...] = Field(default=(), description="Kits (`kit`) and bricks (`kit.brick`) to leave out.")
 
 
 class RiskSettings(Strict):
     """A risk of an open deal."""
 
-    name: str = Field(description="What it is called.")
-    when: ConditionSettings = Field(description="Compared with the newest answers of the deal.")
+    name: str = Field(description="Name of the risk.")
+    when: ConditionSettings = Field(description="Condition on the deal's newest values.")
 
 
 class DealSettings(Strict):
-    """Open deals."""
+    """Risks and gaps of open deals."""
 
-    silent_days: int = Field(default=14, ge=1, description="Days without a call that are a risk.")
-    fewest_prospects: int = Field(default=2, ge=0, description="Fewer prospects on all calls together are a risk.")
-    risks: tuple[RiskSettings, ...] = Field(default=(), description="Default: every yes/no brick named `risk…`.")
+    days_without_call: int = Field(default=14, ge=1, description="Days without a call from which a deal is at risk.")
+    min_prospects: int = Field(
+        default=2, ge=0, description="Number of prospects on all calls together below which a deal is at risk."
+    )
+    risks: tuple[RiskSettings, ...] = Field(
+        default=(), description="Further risks. Default: every yes/no brick named `risk…`."
+    )
     stages: dict[str, dict[str, ConditionSettings]] = Field(
-        default_factory=dict, description="Stage: what must have been shown on some call, by name."
+        default_factory=dict, description="By stage: named conditions that must have been true on some call."
     )
 
 
 class ReportSettings(Strict):
     """The weekly report."""
 
-    title: str = Field(default="Conversations", description="Its title.")
-    weeks: int = Field(default=12, ge=2, le=53, description="Weeks it shows.")
+    title: str = Field(default="Conversations", description="Title of the report.")
+    weeks: int = Field(default=12, ge=2, le=53, description="Number of weeks shown.")
 
 
-class AnswerSettings(Strict):
-    """Answers made of the scores."""
+class MartSettings(Strict):
+    """Tables computed from scores."""
 
-    outcomes: OutcomeSettings = Field(default_factory=OutcomeSettings, description="Which stages are won and lost.")
+    outcomes: OutcomeSettings = Field(default_factory=OutcomeSettings, description="Stages of won and lost deals.")
     meddicc: MeddiccSettings = Field(default_factory=MeddiccSettings, description="MEDDICC coverage.")
     coaching: CoachingSettings = Field(default_factory=CoachingSettings, description="Coaching.")
     claims: ClaimSettings = Field(default_factory=ClaimSettings, description="Claim verification.")
-    win_loss: WinLossSettings = Field(default_factory=WinLossSettings, description="Win/loss.")
+    win_loss: WinLossSettings = Field(default_factory=WinLossSettings, description="Win/loss analysis.")
     deals: DealSettings = Field(default_factory=DealSettings, description="Open deals.")
-    report: ReportSettings = Field(default_factory=ReportSettings, description="The report.")
+    report: ReportSettings = Field(default_factory=ReportSettings, description="The weekly report.")
 
 
-def answer_mistakes(answers: AnswerSettings, kits: Mapping[str, object], announcing: frozenset[str]) -> list[Mistake]:
-    """References to kits that are not there, and an alert to a sink that cannot take one."""
+def mart_mistakes(marts: MartSettings, kits: Collection[str], announcing: Collection[str]) -> list[Mistake]:
+    """References to unknown kits, and an alert to a sink that is not in `announcing`."""
     found = [
-        Mistake(("answers", *keys), what)
-        for keys, reference in _references(answers)
-        for what in _wrong(reference, kits)
+        Mistake(("marts", *keys), message)
+        for keys, reference in _references(marts)
+        for message in unknown_kit(reference, kits)
     ]
-    if answers.coaching.alert is not None and answers.coaching.alert not in announcing:
-        found.append(
-            Mistake(("answers", "coaching", "alert"), f"{answers.coaching.alert!r} is no sink of kind slack or webhook")
-        )
+    alert = marts.coaching.alert
+    if alert is not None and alert not in announcing:
+        found.append(Mistake(("marts", "coaching", "alert"), f"{alert!r} is not a sink of kind slack or webhook"))
     return found
 
 
-def _references(answers: AnswerSettings) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    for name, element in answers.meddicc.elements.items():
+def _references(marts: MartSettings) -> Iterator[tuple[Keys, BrickRef]]:
+    for name, element in marts.meddicc.elements.items():
         yield ("meddicc", "elements", name), element.brick
-    for name, skill in answers.coaching.skills.items():
+    for name, skill in marts.coaching.skills.items():
         yield ("coaching", "skills", name), skill.brick
-    for name, kind in answers.claims.kinds.items():
+    for name, kind in marts.claims.kinds.items():
         yield ("claims", "kinds", name), kind.brick
-    for key in ("document", "product"):
-        reference = getattr(answers.claims, key)
+    for key, reference in (("document", marts.claims.document), ("product", marts.claims.product)):
         if reference is not None:
             yield ("claims", key), reference
-    for index, message in enumerate(answers.claims.messages):
+    for index, message in enumerate(marts.claims.messages):
         if message.brick is not None:
             yield ("claims", "messages", index, "brick"), message.brick
-    for reference in answers.win_loss.thresholds:
-        yield ("win_loss", "thresholds", reference), reference
-    for index, risk in enumerate(answers.deals.risks):
-        for keys, condition in risk.when.compared(("deals", "risks", index, "when")):
-            yield (*keys, "brick"), condition.brick or ""
-    for stage, expected in answers.deals.stages.items():
+    for reference in marts.win_loss.thresholds:
+        yield ("win_loss", "thresholds", str(reference)), reference
+    for index, risk in enumerate(marts.deals.risks):
+        for keys, reference, _ in risk.when.comparisons(("deals", "risks", index, "when")):
+            yield (*keys, "brick"), reference
+    for stage, expected in marts.deals.stages.items():
         for name, condition in expected.items():
-            for keys, compared in condition.compared(("deals", "stages", stage, name)):
-                yield (*keys, "brick"), compared.brick or ""
-
-
-def _wrong(reference: str, kits: Mapping[str, object]) -> Iterator[str]:
-    parts = kit_and_brick(reference)
-    if parts is None or parts[2] != "value":
-        yield f"{reference!r} must look like kit.brick"
-    elif parts[0] not in kits:
-        yield f"{reference!r}: there is no kit {parts[0]!r}; there are {', '.join(kits) or 'none'}"
+            for keys, reference, _ in condition.comparisons(("deals", "stages", stage, name)):
+                yield (*keys, "brick"), reference

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from pydantic_settings import BaseSettings
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.pipeline_file import PipelineFile, PollingSettings
+from copilot_pipeline.config.renamed_keys import apply_renames
 from copilot_pipeline.config.sources import existing_pipeline_path, read_yaml_mapping
 from copilot_pipeline.config.types import OptionalText
 from copilot_pipeline.errors import ConfigurationError
@@ -50,20 +52,28 @@ class _PartitionEnvironment(BaseSettings):
 def read_partition_settings() -> PartitionSettings:
     """Read the first day, the time zone and the polling schedule; ignore mistakes in all other settings.
 
-    An invalid `polling` section means its defaults; `load_settings` reports it. Raises `ConfigurationError` if the first
-    day or the time zone cannot be determined, because partitions of a guessed time zone would hold the wrong calls.
+    An invalid `polling` section means its defaults; `load_settings` reports it. Raises `ConfigurationError` if the
+    first day or the time zone cannot be determined: partitions of a guessed time zone would hold the wrong calls.
     """
     try:
         environment = _PartitionEnvironment()
     except ValidationError:
         raise ConfigurationError("COPILOT_PIPELINE_FIRST_DAY: invalid date: expected YYYY-MM-DD") from None
     path = existing_pipeline_path(environment.copilot_pipeline_config)
-    content = read_yaml_mapping(path).content if path else {}
+    content = _content(path) if path else {}
     return PartitionSettings(
         first_day=environment.copilot_pipeline_first_day,
         timezone=_timezone(content, str(path)),
         polling=_polling(content),
     )
+
+
+def _content(path: Path) -> dict[Any, Any]:
+    file = read_yaml_mapping(path)
+    try:
+        return apply_renames(file, path)[0].content
+    except ConfigurationError:  # a key under its old and new name, which `load_settings` reports
+        return file.content
 
 
 def _timezone(content: dict[Any, Any], path: str) -> str:

@@ -1,4 +1,4 @@
-"""`pipeline.yaml`: everything that is set and is not secret."""
+"""`pipeline.yaml`: all settings that are not secret."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 
 from copilot_pipeline.config.kit_filters import KitFilter
-from copilot_pipeline.config.marts import AnswerSettings
+from copilot_pipeline.config.marts import MartSettings
 from copilot_pipeline.config.routes import IncidentSettings, RouteSettings, SinkSettings
 from copilot_pipeline.config.types import Strict
 
@@ -18,83 +18,130 @@ _UUID = re.compile(r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4
 
 
 class KitCallSettings(Strict):
-    """The calls a kit is for; by default all on which somebody said something."""
+    """The calls that are scored with a kit; by default, all calls on which something was said."""
 
     min_seconds: float = Field(default=0, ge=0, description="Shorter calls are not scored.")
     min_words: int = Field(default=1, ge=1, description="Calls with fewer words are not scored.")
-    sides: tuple[Literal["rep", "prospect"], ...] = Field(default=(), description="Sides that must have spoken.")
+    sides: tuple[Literal["rep", "prospect"], ...] = Field(
+        default=(), description="Sides that must have spoken: `rep`, `prospect`."
+    )
     statuses: tuple[str, ...] = Field(default=(), description="The vendor's statuses that are scored. Default: all.")
 
     @property
-    def selection(self) -> KitFilter:
-        """The same for the step."""
+    def kit_filter(self) -> KitFilter:
+        """The same as a filter."""
         return KitFilter(self.min_seconds, self.min_words, self.sides, self.statuses)
 
 
 class KitSettings(Strict):
-    """One Semarize kit: by code (always its newest published version) or pinned to a version."""
+    """One Semarize kit: by code (its newest published version) or pinned to a version."""
 
-    code: str | None = Field(default=None, description="The kit's code: its newest published version is used.")
-    kit_version_id: str | None = Field(default=None, description="A pinned version; wins over `code`.")
-    calls: KitCallSettings = Field(default_factory=KitCallSettings, description="Which calls it is for.")
+    code: str | None = Field(default=None, description="Code of the kit; its newest published version is used.")
+    kit_version_id: str | None = Field(default=None, description="A pinned version; takes precedence over `code`.")
+    calls: KitCallSettings = Field(
+        default_factory=KitCallSettings, description="Which calls are scored. Default: all on which something was said."
+    )
 
 
 class ClariSettings(Strict):
     """How calls are read."""
 
-    include_private: bool = Field(default=False, description="Ask for private calls too.")
-    requests_in_flight: int = Field(default=8, ge=1, le=32, description="Requests under way at once in one process.")
-    processing_attempts: int = Field(
-        default=12, ge=1, description="How often a call that is not ready is looked at again before giving up loudly."
-    )
+    include_private: bool = Field(default=False, description="Whether private calls are read too.")
 
 
 class SemarizeSettings(Strict):
     """How transcripts are scored."""
 
-    mode: Literal["async", "sync"] = Field(default="async", description="How runs are created.")
-    run_type: Literal["api", "sandbox"] = Field(default="api", description="Semarize's run type.")
-    requests_in_flight: int = Field(default=4, ge=1, le=32, description="Requests under way at once.")
-    runs_in_flight: int = Field(default=200, ge=1, le=1000, description="Runs waited for at once.")
-    give_up_after_seconds: float = Field(
-        default=900, gt=0, description="How long one run is waited for; it is collected by the next run then."
+    mode: Literal["async", "sync"] = Field(
+        default="async", description="`async`: create a run and poll for its result. `sync`: wait in the request."
     )
+    run_type: Literal["api", "sandbox"] = Field(default="api", description="Semarize's run type.")
 
 
 class PollingSettings(Strict):
-    """How changes are noticed."""
+    """How new and changed calls are found."""
 
-    minutes: int = Field(default=15, ge=1, le=59, description="A poll every so many minutes.")
-    overlap_minutes: int = Field(default=120, ge=1, description="How far each poll reaches back before the last one.")
-    first_hours: int = Field(default=24, ge=1, description="How far the very first poll reaches back.")
-    reread_days: int = Field(default=7, ge=1, le=60, description="Days listed again every night, for edited calls.")
+    minutes: int = Field(default=15, ge=1, le=59, description="Interval between polls, in minutes.")
+    recheck_days: int = Field(
+        default=7, ge=1, le=60, description="Number of past days that are listed again every night, for edited calls."
+    )
 
 
 class BudgetSettings(Strict):
-    """How the week's requests are shared out."""
+    """How the weekly request quota is divided."""
 
     backfill_reserve_share: float = Field(
         default=0.1,
         ge=0,
         lt=1,
-        description="Share of the week that backfills leave to polling and webhooks.",
+        description="Share of the weekly quota that backfills leave to polling and webhooks.",
     )
-    warn_at_share: float = Field(default=0.8, gt=0, le=1, description="A check warns once so much of the week is used.")
+    warn_at_share: float = Field(
+        default=0.8, gt=0, le=1, description="Share of the weekly quota from which an asset check warns."
+    )
+
+
+class AdvancedClariSettings(Strict):
+    """Concurrency and retries of Clari Copilot requests."""
+
+    requests_in_flight: int = Field(
+        default=8, ge=1, le=32, description="Concurrent requests of one process; the rate limit is shared by all."
+    )
+    processing_attempts: int = Field(
+        default=12, ge=1, description="How often a call that is not ready is fetched before it fails."
+    )
+
+
+class AdvancedSemarizeSettings(Strict):
+    """Concurrency and timeouts of Semarize runs."""
+
+    requests_in_flight: int = Field(default=4, ge=1, le=32, description="Concurrent requests.")
+    runs_in_flight: int = Field(default=200, ge=1, le=1000, description="Runs that are pending at the same time.")
+    give_up_after_seconds: float = Field(
+        default=900, gt=0, description="How long to wait for one run; after that, the next execution collects it."
+    )
+
+
+class AdvancedPollingSettings(Strict):
+    """How far polls reach back."""
+
+    overlap_minutes: int = Field(
+        default=120, ge=1, description="How far each poll reaches back before the previous one, in minutes."
+    )
+    first_poll_hours: int = Field(default=24, ge=1, description="How far the first poll reaches back, in hours.")
+
+
+class AdvancedSettings(Strict):
+    """Settings that few installations change."""
+
+    clari: AdvancedClariSettings = Field(default_factory=AdvancedClariSettings, description="Clari Copilot requests.")
+    semarize: AdvancedSemarizeSettings = Field(default_factory=AdvancedSemarizeSettings, description="Semarize runs.")
+    polling: AdvancedPollingSettings = Field(default_factory=AdvancedPollingSettings, description="Polls.")
 
 
 class PipelineFile(Strict):
     """`pipeline.yaml`: everything that is not secret."""
 
-    timezone: str = Field(default="UTC", description="The zone whose days are the partitions.")
-    kits: dict[str, KitSettings] = Field(default_factory=dict, description="Our name for a kit, and which kit it is.")
+    timezone: str = Field(default="UTC", description="Time zone whose days are the partitions.")
+    kits: dict[str, KitSettings] = Field(
+        default_factory=dict,
+        description="Semarize kits by our name, which names the view `scores_<name>`; a code alone is a short form.",
+    )
     clari: ClariSettings = Field(default_factory=ClariSettings, description="How calls are read.")
     semarize: SemarizeSettings = Field(default_factory=SemarizeSettings, description="How transcripts are scored.")
-    polling: PollingSettings = Field(default_factory=PollingSettings, description="How changes are noticed.")
-    budget: BudgetSettings = Field(default_factory=BudgetSettings, description="How the week is shared out.")
-    sinks: dict[str, SinkSettings] = Field(default_factory=dict, description="Where results go, by our name.")
-    routes: tuple[RouteSettings, ...] = Field(default=(), description="What is sent where, and when.")
-    incidents: IncidentSettings = Field(default_factory=IncidentSettings, description="Who is told of failures.")
-    answers: AnswerSettings = Field(default_factory=AnswerSettings, description="What is made of the scores.")
+    polling: PollingSettings = Field(
+        default_factory=PollingSettings, description="How new and changed calls are found."
+    )
+    budget: BudgetSettings = Field(default_factory=BudgetSettings, description="How the weekly quota is divided.")
+    sinks: dict[str, SinkSettings] = Field(
+        default_factory=dict, description="Further destinations by our name; one of each kind exists by default."
+    )
+    routes: tuple[RouteSettings, ...] = Field(default=(), description="Which results are sent where.")
+    incidents: IncidentSettings = Field(default_factory=IncidentSettings, description="Where failures are reported.")
+    marts: MartSettings = Field(default_factory=MartSettings, description="Tables computed from scores.")
+    advanced: AdvancedSettings = Field(
+        default_factory=AdvancedSettings, description="Settings that few installations change."
+    )
 
     @field_validator("kits", mode="before")
     @classmethod
@@ -121,7 +168,7 @@ class PipelineFile(Strict):
     def _zone_exists(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones is an OSError
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # the name of a folder of zones raises OSError
             raise ValueError(f"{name!r} is not a time zone; use a name such as UTC or Europe/Berlin") from None
         return name
 
@@ -129,6 +176,6 @@ class PipelineFile(Strict):
 def _kit_mapping(value: object) -> object:
     if isinstance(value, str):
         return {"kit_version_id": value} if _UUID.match(value) else {"code": value}
-    if isinstance(value, int | float):  # YAML reads 0123 as 83: what stood there is lost
+    if isinstance(value, int | float):  # YAML reads 0123 as 83: the original text is lost
         return {"code": value}
     return value

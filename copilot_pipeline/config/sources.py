@@ -1,40 +1,41 @@
-"""Where settings come from, read so that a mistake is found by its name and line."""
+"""Sources of settings, read so that a mistake can be reported with its name and line."""
 
 from __future__ import annotations
 
 import difflib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dotenv
 import yaml
 
+from copilot_pipeline.config.types import Keys
 from copilot_pipeline.errors import ConfigurationError
 
-# Variables under these names are ours: one that is nearly a setting is a setting with a slip of the pen.
+# Variables with these prefixes are ours: one that is similar to a setting is a misspelled setting.
 _OUR_PREFIXES = ("CLARI_COPILOT_", "COPILOT_PIPELINE_", "SEMARIZE_")
-_NEARLY = 0.85
+_MIN_SIMILARITY = 0.85
 
 
 def refuse_misspelled(known: Iterable[str], env_file: Path) -> None:
-    """Raises `ConfigurationError` for a variable of the environment or of `.env` that is nearly one of `known`."""
+    """Raise `ConfigurationError` for a variable of the environment or of `.env` that resembles one of `known`."""
     names = {*os.environ, *_names_in(env_file)}
     known = {name.upper() for name in known}
     for name in sorted(names - known):
         if name.startswith(_OUR_PREFIXES) and (meant := nearest(name, known)):
-            raise ConfigurationError(f"{name} is no setting. Did you mean {meant}?")
+            raise ConfigurationError(f"{name} is not a setting. Did you mean {meant}?")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=_NEARLY)), None)
+    """The known name that is most similar, None if no name is similar enough."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=_MIN_SIMILARITY)), None)
 
 
 def named_variable(name: str, env_file: Path = Path(".env")) -> str | None:
-    """The value of a variable that pipeline.yaml names, from the environment or else `.env`; None where it is empty."""
+    """Value of a variable that pipeline.yaml names, from the environment or else `.env`; None if it is empty."""
     value = os.environ.get(name)
     if value is None and env_file.is_file():
         value = dotenv.dotenv_values(env_file).get(name)
@@ -67,15 +68,31 @@ def existing_pipeline_path(named: str | None) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class YamlMapping:
-    """A YAML file's mapping, and where in the file each part of it stands."""
+    """Content of a YAML file, and the line of each part of it.
+
+    `moved` maps new keys to the keys that the file has in their place.
+    """
 
     content: dict[Any, Any]
     _root: yaml.Node | None
+    moved: dict[Keys, Keys] = field(default_factory=dict)
+
+    def copy(self) -> YamlMapping:
+        """A copy whose content can be changed."""
+        return YamlMapping(_without_aliases(self.content), self._root, dict(self.moved))
+
+    def written(self, keys: Sequence[int | str]) -> Keys:
+        """The keys as the file has them."""
+        for end in range(len(keys), 0, -1):
+            old = self.moved.get(tuple(keys[:end]))
+            if old is not None:
+                return (*old, *keys[end:])
+        return tuple(keys)
 
     def line_of(self, keys: Sequence[int | str]) -> int | None:
-        """The line (from 1) of the key path, or of as much of it as there is. None for the whole file."""
+        """The line (from 1) of the keys, or of as many of them as there are. None for the whole file."""
         node, line = self._root, None
-        for key in keys:
+        for key in self.written(keys):
             if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
                 node = node.value[key]
                 line = node.start_mark.line + 1
@@ -89,10 +106,17 @@ class YamlMapping:
         return line
 
 
-def read_yaml_mapping(path: Path) -> YamlMapping:
-    """The file's mapping, empty for an empty file.
+def _without_aliases(content: Any) -> Any:
+    """A deep copy in which parts that a YAML alias repeats are separate objects."""
+    if isinstance(content, dict):
+        return {key: _without_aliases(value) for key, value in content.items()}
+    return [_without_aliases(item) for item in content] if isinstance(content, list) else content
 
-    Raises `ConfigurationError` with the line for what is no YAML, no mapping, or holds a key twice (YAML readers
+
+def read_yaml_mapping(path: Path) -> YamlMapping:
+    """Read a YAML mapping; an empty file is an empty mapping.
+
+    Raises `ConfigurationError`, with the line, if the file is not YAML, not a mapping, or has a key twice (YAML parsers
     silently keep the last one).
     """
     try:
@@ -108,25 +132,29 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
         line = f", line {mark.line + 1}" if mark else ""
         raise ConfigurationError(f"{path}{line} is not valid YAML: {error.problem or error.context}") from None
     except (yaml.YAMLError, ValueError, RecursionError):  # a bare control character; a date such as 2026-13-45
-        raise ConfigurationError(f"{path} is not valid YAML: it holds a character or value that YAML refuses") from None
+        message = "it contains a character or a value that YAML does not allow"
+        raise ConfigurationError(f"{path} is not valid YAML: {message}") from None
     if content is None:
         return YamlMapping({}, None)
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} must be a mapping (name: value), not a {type(content).__name__}")
-    _refuse_doubled(root, path)
+    try:
+        _refuse_duplicate_keys(root, path)
+    except RecursionError:
+        raise ConfigurationError(f"{path} is not valid YAML: an alias refers to itself") from None
     return YamlMapping(content, root)
 
 
-def _refuse_doubled(node: yaml.Node | None, path: Path) -> None:
+def _refuse_duplicate_keys(node: yaml.Node | None, path: Path) -> None:
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_doubled(item, path)
+            _refuse_duplicate_keys(item, path)
     if not isinstance(node, yaml.MappingNode):
         return
-    seen: dict[str, int] = {}
+    lines: dict[str, int] = {}
     for key, value in node.value:
-        line = key.start_mark.line + 1
-        first = seen.setdefault(str(key.value), line)
-        if first != line or list(seen).count(str(key.value)) > 1:
-            raise ConfigurationError(f"{path}, line {line}: {key.value} stands here again (first in line {first})")
-        _refuse_doubled(value, path)
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in lines:
+            raise ConfigurationError(f"{path}, line {line}: duplicate key {name} (first in line {lines[name]})")
+        lines[name] = line
+        _refuse_duplicate_keys(value, path)

@@ -1,4 +1,4 @@
-"""The types of settings that come as text: what is taken off, what is refused, what is never shown."""
+"""Types of settings: how text is normalized, what is rejected, what is never shown."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+Keys = tuple[str | int, ...]  # the path to a setting in pipeline.yaml: names of mappings, indexes of lists
+
 
 class Strict(BaseModel):
-    """A part of the settings: a key it does not know is a mistake, and nothing changes it once it is read."""
+    """A part of the settings: unknown keys are errors, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,13 +22,13 @@ def _empty_is_missing(value: object) -> object:
 
 
 def _secret(value: object) -> object:
-    # A pasted key often carries a blank or a line end, and the vendor then answers 403. Other characters outside of
-    # what a header can hold would fail at the first request, with the key in the library's message.
+    # A pasted key often has a blank or a line break at its end, which the vendor answers with 403. Other characters
+    # that a header cannot hold would fail at the first request, with the key in the library's message.
     if not isinstance(value, str):
         return value
     stripped = value.strip()
     if not re.fullmatch(r"[!-~]*", stripped):
-        raise ValueError("holds a blank, a line break or a character outside ASCII: copy it again, only the key")
+        raise ValueError("contains a blank, a line break or a character outside ASCII: copy it again, only the key")
     return stripped or None
 
 
@@ -40,7 +42,7 @@ def _http_address(value: object) -> object:
     except ValueError:
         is_usable = False
     if not is_usable or parts.query or parts.fragment or parts.username or re.search(r"\s", address):
-        raise ValueError("must look like https://host, with no key, query or blank in it")
+        raise ValueError("must look like https://host, without a key, a query or a blank")
     return address
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from copilot_pipeline.config.conditions import evaluate
-from copilot_pipeline.config.routes import ConditionSettings, kit_and_brick
+from copilot_pipeline.config.bricks import BrickRef
+from copilot_pipeline.config.conditions import ConditionSettings, evaluate
 from copilot_pipeline.marts.model import ScoredCall, Value
 
 
 def applies(condition: ConditionSettings | None, call: ScoredCall) -> bool:
     """Whether the condition is known to be true of the call. No condition is true of every call."""
-    return condition is None or evaluate(condition, lambda reference: answer_to(reference, call)) is True
+    return condition is None or evaluate(condition, lambda brick: answer_to(brick, call)) is True
 
 
-def answer_to(reference: str, call: ScoredCall) -> Value:
-    """The value of `kit.brick`; None where there is none."""
-    parts = kit_and_brick(reference)
-    answer = call.bricks.get((parts[0], parts[1])) if parts else None
+def answer_to(brick: BrickRef, call: ScoredCall) -> Value:
+    """The value of a brick, None if it has none."""
+    answer = call.bricks.get(brick.key)
     return answer.value if answer else None

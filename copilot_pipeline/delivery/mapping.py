@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-from copilot_pipeline.config.routes import ConstantSettings, kit_and_brick
+from copilot_pipeline.config.bricks import BrickRef, CallField, ConstantSettings, FieldSource
 from copilot_pipeline.marts.model import BrickAnswer, ScoredCall
 
 MULTIPLE_VALUES_SEPARATOR = ";"  # what both CRMs put between the values of a multi-select field
 LONGEST_TEXT = 32_000  # characters; a long text area holds 32,768 in Salesforce, 65,536 in HubSpot
 
 
-def mapped_fields(mapping: Mapping[str, str | ConstantSettings], call: ScoredCall) -> dict[str, Any]:
+def mapped_fields(mapping: Mapping[str, FieldSource], call: ScoredCall) -> dict[str, Any]:
     """The sink's fields, JSON values, without those that have no answer."""
     found = {
         name: source.value if isinstance(source, ConstantSettings) else looked_up(source, call)
@@ -26,13 +26,12 @@ def mapped_fields(mapping: Mapping[str, str | ConstantSettings], call: ScoredCal
     return {name: value for name, value in found.items() if value is not None}
 
 
-def looked_up(reference: str, call: ScoredCall) -> Any:
-    """What `kit.brick`, `kit.brick.reason` or `call.title` is for this call; None where it is missing."""
-    if reference.startswith("call."):
-        return plain(call.fields.get(reference.removeprefix("call.")))
-    parts = kit_and_brick(reference)
-    answer = call.bricks.get((parts[0], parts[1])) if parts else None
-    return None if answer is None or parts is None else part_of(answer, parts[2])
+def looked_up(reference: BrickRef | CallField, call: ScoredCall) -> Any:
+    """The value of a brick, one of its parts, or a field of the call; None if it is missing."""
+    if isinstance(reference, CallField):
+        return plain(call.fields.get(reference.name))
+    answer = call.bricks.get(reference.key)
+    return None if answer is None else part_of(answer, reference.part)
 
 
 def part_of(answer: BrickAnswer, part: str) -> Any:

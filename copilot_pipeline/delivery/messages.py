@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from slack_sdk.models.blocks import Block, ContextBlock, DividerBlock, HeaderBlock, MarkdownTextObject, SectionBlock
 
-from copilot_pipeline.config.routes import RouteSettings, kit_and_brick
+from copilot_pipeline.config.routes import RouteSettings
 from copilot_pipeline.marts.model import BrickAnswer, ScoredCall
 
 LONGEST_TEXT = 3000
@@ -110,13 +110,12 @@ def _about(call: ScoredCall) -> str:
 def _bricks_of(route: RouteSettings, call: ScoredCall) -> list[tuple[str, BrickAnswer]]:
     """The score first, then what the condition looked at; each once, answered ones only."""
     references = [route.score] if route.score else []
-    references += [condition.brick or "" for _, condition in route.when.compared()] if route.when else []
+    references += [brick for _, brick, _ in route.when.comparisons()] if route.when else []
     found: dict[str, BrickAnswer] = {}
     for reference in references:
-        parts = kit_and_brick(reference)
-        answer = call.bricks.get((parts[0], parts[1])) if parts else None
+        answer = call.bricks.get(reference.key)
         if answer is not None and answer.value is not None:
-            found[reference] = answer
+            found[str(reference)] = answer
     return list(found.items())[:MOST_BRICKS]
 
 

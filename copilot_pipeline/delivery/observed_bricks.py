@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from copilot_pipeline.config.routes import Mistake, RouteSettings
+from copilot_pipeline.config.route_checks import Mistake
+from copilot_pipeline.config.routes import RouteSettings
 from copilot_pipeline.delivery.rule_checks import Schema, mistakes_against
 from copilot_pipeline.postgres import Database
 

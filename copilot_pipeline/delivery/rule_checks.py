@@ -11,7 +11,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from copilot_pipeline.config.routes import OPERATORS, ConditionSettings, Mistake, RouteSettings, kit_and_brick
+from copilot_pipeline.config.bricks import BrickRef
+from copilot_pipeline.config.conditions import OPERATORS, ConditionSettings
+from copilot_pipeline.config.route_checks import Mistake
+from copilot_pipeline.config.routes import RouteSettings
 
 # How kinds of bricks are called: what stands left is seen in answers of /v1/kits/schema or in the vendor's pages.
 _KINDS = {
@@ -55,37 +58,26 @@ def mistakes_against(routes: Sequence[RouteSettings], schemas: Mapping[str, Sche
     """Bricks that no kit has, and comparisons that can never be true. Kits without a schema are passed over."""
     found = []
     for index, route in enumerate(routes):
-        for keys, reference, condition in _references(route):
+        for keys, reference, condition in route.references():
             found += [Mistake(("routes", index, *keys), what) for what in _problems(reference, condition, schemas)]
     return found
 
 
-def _references(route: RouteSettings) -> Iterator[tuple[tuple[str | int, ...], str, ConditionSettings | None]]:
-    for place, condition in route.when.compared(("when",)) if route.when else ():
-        yield (*place, "brick"), condition.brick or "", condition
-    for name, source in route.map.items():
-        if isinstance(source, str) and not source.startswith("call."):
-            yield ("map", name), source, None
-    if route.score:
-        yield ("score",), route.score, None
-
-
-def _problems(reference: str, condition: ConditionSettings | None, schemas: Mapping[str, Schema]) -> Iterator[str]:
-    parts = kit_and_brick(reference)
-    schema = schemas.get(parts[0]) if parts else None
-    if parts is None or schema is None:
+def _problems(reference: BrickRef, condition: ConditionSettings | None, schemas: Mapping[str, Schema]) -> Iterator[str]:
+    schema = schemas.get(reference.kit)
+    if schema is None:
         return
-    if parts[1] not in schema:
-        near = difflib.get_close_matches(parts[1], schema, n=1)
+    if reference.brick not in schema:
+        near = difflib.get_close_matches(reference.brick, schema, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(schema))}"
-        yield f"the kit {parts[0]} has no brick {parts[1]!r}; {hint}"
+        yield f"the kit {reference.kit} has no brick {reference.brick!r}; {hint}"
         return
-    kind = schema[parts[1]]
+    kind = schema[reference.brick]
     if condition is not None and kind is not None:
         yield from _unfit(reference, kind, condition)
 
 
-def _unfit(reference: str, kind: str, condition: ConditionSettings) -> Iterator[str]:
+def _unfit(reference: BrickRef, kind: str, condition: ConditionSettings) -> Iterator[str]:
     operator = next(name for name in OPERATORS if condition.operand(name) is not None)
     operand = condition.operand(operator)
     fitting = _FITTING.get(operator) or tuple({_kind_of(one) for one in _operands(operand)})

@@ -14,7 +14,6 @@ from copilot_pipeline.config.routes import (
     RouteSettings,
     SinkSettings,
     all_sinks,
-    kit_and_brick,
 )
 from copilot_pipeline.delivery.conditions import applies
 from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, plain
@@ -56,7 +55,7 @@ class Rule:
     @property
     def is_silent_at_first(self) -> bool:
         """What was scored before the rule was there is not sent."""
-        return self.route.first_run == "silent" or (self.route.first_run is None and self.is_announcement)
+        return self.route.first_run == "suppress" or (self.route.first_run is None and self.is_announcement)
 
     def consider(
         self, call: ScoredCall, *, now: datetime, since: datetime, is_loud: bool = False
@@ -125,17 +124,8 @@ def rules_of(
         sink = known[route.send]
         if sink.kind == "slack" and sink.deal_url is None and deal_url is not None:
             sink = sink.model_copy(update={"deal_url": deal_url})
-        rules.append(Rule(route, route.send, sink, kits_of(route) or tuple(kits)))
+        rules.append(Rule(route, route.send, sink, route.kits or tuple(kits)))
     return rules
-
-
-def kits_of(route: RouteSettings) -> tuple[str, ...]:
-    """The kits a route names, in its condition, its fields and its score."""
-    references = [condition.brick or "" for _, condition in route.when.compared()] if route.when else []
-    references += [source for source in route.map.values() if isinstance(source, str)]
-    references += [route.score] if route.score else []
-    found = (kit_and_brick(one) for one in references if not one.startswith("call."))
-    return tuple(dict.fromkeys(parts[0] for parts in found if parts))
 
 
 def everything(call: ScoredCall) -> dict[str, Any]:

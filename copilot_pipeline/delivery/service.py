@@ -67,12 +67,12 @@ class DeliveryService:
     def sends_anything(self) -> bool:
         """Some sink is named by a rule, or is told of failures or regressions."""
         pipeline = self._settings.pipeline
-        return bool(pipeline.routes or pipeline.incidents.send or pipeline.answers.coaching.alert)
+        return bool(pipeline.routes or pipeline.incidents.send or pipeline.marts.coaching.alert)
 
     def delivering(self, *, without: Collection[str] = ()) -> Dispatcher:
         """What rules ask for (but for some, by name), and what waits in the outbox."""
         known = all_sinks(self._settings.pipeline.sinks)
-        alerts = self._settings.pipeline.answers.coaching.alert
+        alerts = self._settings.pipeline.marts.coaching.alert
         named = (*(rule.sink_name for rule in self.rules), *self._settings.pipeline.incidents.send)
         used = dict.fromkeys((*named, *((alerts,) if alerts else ())))
         return Dispatcher(
@@ -80,13 +80,13 @@ class DeliveryService:
             [rule for rule in self.rules if rule.name not in without],
             {name: known[name].kind for name in used},
             lambda name: build_sink(name, known[name], self._settings.environment),
-            may_repeat=frozenset(name for name in used if known[name].when_unsure == "resend"),
+            may_repeat=frozenset(name for name in used if known[name].on_uncertain == "resend"),
             progress=self._progress,
         )
 
     def send_regression_alerts(self, slides: Sequence[RegressionRow]) -> int:
         """Asks for an alert of each regression that is news, where pipeline.yaml names a sink for them."""
-        name = self._settings.pipeline.answers.coaching.alert
+        name = self._settings.pipeline.marts.coaching.alert
         if name is None or not slides:
             return 0
         return send_regression_alerts(

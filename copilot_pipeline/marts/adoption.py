@@ -9,7 +9,6 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from copilot_pipeline.config.marts import MessageSettings
-from copilot_pipeline.config.routes import kit_and_brick
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.marts.model import ScoredCall
 from copilot_pipeline.marts.negation import is_affirmed
@@ -66,8 +65,7 @@ def use_of(message: MessageSettings, conversation: ScoredCall, said_by_reps: str
     if message.new and _any_of(message.new, spoken):
         return Use(True, old)
     if message.brick is not None:
-        parts = kit_and_brick(message.brick)
-        answer = conversation.bricks.get((parts[0], parts[1])) if parts else None
+        answer = conversation.bricks.get(message.brick.key)
         if answer is None or answer.value is None:
             return Use(by_words, old)
         return Use(is_affirmed(answer.value), old)

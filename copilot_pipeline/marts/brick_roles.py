@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from copilot_pipeline.config.marts import CoachingSettings, MeddiccSettings
-from copilot_pipeline.config.routes import kit_and_brick
 from copilot_pipeline.marts.model import BrickKey
 
 # The elements, and the words by which a brick is recognised as one; longer names win over shorter ones.
@@ -62,7 +61,7 @@ def elements(settings: MeddiccSettings, known: Collection[BrickKey]) -> dict[str
     if settings.elements:
         return {
             name: Element(
-                _key(one.brick), one.covered_from, one.contains, tuple(one.one_of) if one.one_of else None, one.scale
+                one.brick.key, one.covered_from, one.contains, tuple(one.one_of) if one.one_of else None, one.scale
             )
             for name, one in settings.elements.items()
         }
@@ -98,7 +97,7 @@ def skills(settings: CoachingSettings, known: Mapping[BrickKey, Collection[str]]
     `known`: the kinds of answers of each brick (`num`, `bool`, …).
     """
     if settings.skills:
-        return {name: Skill(_key(one.brick), one.threshold, one.scale) for name, one in settings.skills.items()}
+        return {name: Skill(one.brick.key, one.threshold, one.scale) for name, one in settings.skills.items()}
     scores = sorted(key for key, kinds in known.items() if "num" in kinds)
     chosen = [key for key in scores if key[0].lower().startswith(_COACHING_KIT)]
     chosen = chosen or [key for key in scores if key[1] in _SKILLS]
@@ -121,8 +120,3 @@ def level(value: float, scale: Scale) -> float:
     """A value as a share of its scale, 0 to 1."""
     low, high = scale
     return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.0
-
-
-def _key(reference: str) -> BrickKey:
-    parts = kit_and_brick(reference)
-    return (parts[0], parts[1]) if parts else ("", "")

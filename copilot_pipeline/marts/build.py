@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 
-from copilot_pipeline.config.marts import AnswerSettings, MessageSettings
-from copilot_pipeline.config.routes import kit_and_brick
+from copilot_pipeline.config.marts import MartSettings, MessageSettings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import (
@@ -48,7 +47,7 @@ class MartBuilder:
     """Makes the marts. Every method replaces its tables whole and returns the rows by table."""
 
     def __init__(
-        self, lake: Lake, database: Database, settings: AnswerSettings, *, now: Callable[[], datetime] = utc_now
+        self, lake: Lake, database: Database, settings: MartSettings, *, now: Callable[[], datetime] = utc_now
     ) -> None:
         self._lake = lake
         self._database = database
@@ -84,7 +83,7 @@ class MartBuilder:
         settings = self._settings.claims
         kinds = claim_kinds(settings, self._known())
         asked = (settings.document, settings.product, *(message.brick for message in settings.messages))
-        bricks = {kind.brick for _, kind in kinds} | {_key(reference) for reference in asked if reference}
+        bricks = {kind.brick for _, kind in kinds} | {reference.key for reference in asked if reference}
         conversations = self._calls
         found = list(claims(conversations.read(bricks, with_quotes=True), kinds, settings, conversations.locator()))
         return {
@@ -97,7 +96,7 @@ class MartBuilder:
         if not messages:
             return []
         since = min(message.changed_on for message in messages)
-        bricks = {_key(message.brick) for message in messages if message.brick}
+        bricks = {message.brick.key for message in messages if message.brick}
         uses: dict[str, list[tuple[ScoredCall, Use]]] = {message.name: [] for message in messages}
         for conversation, said in self._with_what_reps_said(bricks, since):
             for message in messages:
@@ -151,8 +150,3 @@ class MartBuilder:
     def _names(self) -> dict[str, str]:
         """Names of reps and managers, by user id."""
         return {rep_id: rep.name for rep_id, rep in self._reps().items() if rep.name}
-
-
-def _key(reference: str | None) -> BrickKey:
-    parts = kit_and_brick(reference or "")
-    return (parts[0], parts[1]) if parts else ("", "")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
+from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
-from copilot_pipeline.config.routes import kit_and_brick
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Quote, ScoredCall, Value, items_of
 from copilot_pipeline.marts.negation import NOTHING, folded
@@ -101,7 +101,7 @@ def claim_kinds(settings: ClaimSettings, known: Collection[BrickKey]) -> list[tu
     """The kinds of the settings; without any, the bricks that were ever answered and are named after one."""
     if settings.kinds:
         return [
-            (name, ClaimKind(_key(kind.brick), tuple(kind.flagged_when) if kind.flagged_when else None, kind.documents))
+            (name, ClaimKind(kind.brick.key, tuple(kind.flagged_when) if kind.flagged_when else None, kind.documents))
             for name, kind in settings.kinds.items()
         ]
     # A brick is of one kind, though its name may speak of two: else its claims would count twice.
@@ -228,8 +228,8 @@ def _claim(
     )
 
 
-def _value(conversation: ScoredCall, reference: str | None) -> Value:
-    answer = conversation.bricks.get(_key(reference)) if reference else None
+def _value(conversation: ScoredCall, reference: BrickRef | None) -> Value:
+    answer = conversation.bricks.get(reference.key) if reference else None
     return answer.value if answer else None
 
 
@@ -245,11 +245,6 @@ def _named_in(words: str, documents: Sequence[str]) -> str | None:
     folded = words.casefold()
     named = [document for document in documents if document.casefold() in folded]
     return max(named, key=len) if named else None
-
-
-def _key(reference: str) -> BrickKey:
-    parts = kit_and_brick(reference)
-    return (parts[0], parts[1]) if parts else ("", "")
 
 
 # --- accuracy ----------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from copilot_pipeline.config.conditions import evaluate
+from copilot_pipeline.config.bricks import BrickRef
+from copilot_pipeline.config.conditions import ConditionSettings, evaluate
 from copilot_pipeline.config.marts import DealSettings
-from copilot_pipeline.config.routes import ConditionSettings, kit_and_brick
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, ScoredCall, Value
 from copilot_pipeline.marts.numbers import plain
 from copilot_pipeline.marts.trends import slope
@@ -217,12 +217,11 @@ def _expected(deal: Deal, settings: DealSettings) -> dict[str, ConditionSettings
 
 
 def _holds(condition: ConditionSettings, call: ScoredCall) -> bool:
-    return evaluate(condition, lambda reference: _value(call.bricks, reference)) is True
+    return evaluate(condition, lambda brick: _value(call.bricks, brick)) is True
 
 
-def _value(answers: Mapping[BrickKey, BrickAnswer], reference: str) -> Value:
-    parts = kit_and_brick(reference)
-    answer = answers.get((parts[0], parts[1])) if parts else None
+def _value(answers: Mapping[BrickKey, BrickAnswer], brick: BrickRef) -> Value:
+    answer = answers.get(brick.key)
     return answer.value if answer else None
 
 
@@ -237,9 +236,9 @@ def _risks(
     found = []
     if silent_days is None:
         found.append("no call yet")
-    elif silent_days >= settings.silent_days:
+    elif silent_days >= settings.days_without_call:
         found.append(f"no call for {silent_days:.0f} days")
-    if calls and prospects < settings.fewest_prospects:
+    if calls and prospects < settings.min_prospects:
         found.append(f"only {prospects} prospect{'s' if prospects != 1 else ''} on its calls")
     if deal.close_date is not None and deal.close_date < now:
         found.append("its close date has passed")
@@ -252,4 +251,4 @@ def _risks(
 
 
 def _is_known(condition: ConditionSettings, newest: Mapping[BrickKey, BrickAnswer]) -> bool:
-    return evaluate(condition, lambda reference: _value(newest, reference)) is True
+    return evaluate(condition, lambda brick: _value(newest, brick)) is True

@@ -1,4 +1,4 @@
-"""Settings: each mistake is named where it stands and says what to do; a secret is shown nowhere."""
+"""Loading of settings: each mistake is reported with its name or line, and no secret is ever shown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.config.loading import Settings, load_settings, read_pipeline_file
+from copilot_pipeline.config.loading import load_settings, read_pipeline_file
 from copilot_pipeline.config.urls import without_secrets
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import database_url
@@ -25,29 +25,29 @@ SECRETS = ("CLARI_COPILOT_API_KEY", "CLARI_COPILOT_API_PASSWORD", "SEMARIZE_API_
 
 
 @pytest.fixture(autouse=True)
-def empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A working folder without files, and an environment without our variables."""
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A working folder without files, and an environment without variables of the pipeline."""
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
         if name.startswith(("CLARI_COPILOT_", "COPILOT_PIPELINE_", "SEMARIZE_", "SLACK_")):
             monkeypatch.delenv(name)
 
 
-def complaint() -> str:
-    """What is said of the settings as they are."""
+def error_message() -> str:
+    """The message of the error that loading raises."""
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
     return str(caught.value)
 
 
-def complaint_about(content: str) -> str:
-    """What is said of a pipeline.yaml."""
+def error_message_for(content: str) -> str:
+    """The message of the error that a pipeline.yaml causes."""
     Path("pipeline.yaml").write_text(content, encoding="utf-8")
-    return complaint()
+    return error_message()
 
 
-def test_nothing_has_to_be_set() -> None:
-    """Without a variable and without files every setting has its documented default."""
+def test_uses_defaults_when_nothing_is_set() -> None:
+    """Without variables and files, every setting has its documented default."""
     settings = load_settings()
     assert settings.environment.clari_base_url == "https://rest-api.copilot.clari.com"
     assert settings.environment.semarize_base_url == "https://api.semarize.com"
@@ -57,7 +57,7 @@ def test_nothing_has_to_be_set() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("CLARI_COPILOT_DIALECT", "soap", "'rest' or 'guide'"),
         ("CLARI_COPILOT_BASE_URL", "copilot.clari.com", "must look like https://host"),
@@ -68,8 +68,8 @@ def test_nothing_has_to_be_set() -> None:
         ("CLARI_COPILOT_API_KEY", f"{SECRET} {SECRET}", "copy it again"),
         ("CLARI_COPILOT_API_PASSWORD", f"{SECRET}\u2026", "copy it again"),
         ("SEMARIZE_API_KEY", f"{SECRET}\n{SECRET}", "copy it again"),
-        ("COPILOT_PIPELINE_FIRST_DAY", "01.02.2026", "valid date"),
-        ("COPILOT_PIPELINE_FIRST_DAY", "2026-02-30", "valid date"),
+        ("COPILOT_PIPELINE_FIRST_DAY", "01.02.2026", "invalid date: expected YYYY-MM-DD"),
+        ("COPILOT_PIPELINE_FIRST_DAY", "2026-02-30", "invalid date: expected YYYY-MM-DD"),
         ("COPILOT_PIPELINE_REQUESTS_PER_SECOND", "nine", "valid number"),
         ("COPILOT_PIPELINE_REQUESTS_PER_SECOND", "-1", "greater than or equal to 0"),
         ("COPILOT_PIPELINE_REQUESTS_PER_SECOND", "inf", "finite number"),
@@ -79,40 +79,42 @@ def test_nothing_has_to_be_set() -> None:
         ("COPILOT_PIPELINE_PACE_UNIT", "calls", "'requests' or 'records'"),
     ],
 )
-def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
-    """The error names the variable as it is spelled in the environment, says what it takes, and not what it held."""
+def test_reports_an_invalid_variable_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, message: str
+) -> None:
+    """The error names the variable and what is allowed; it never repeats the value."""
     monkeypatch.setenv(name, value)
-    assert f"  {name}: " in complaint()
-    assert said in complaint()
-    assert SECRET not in complaint()
+    assert f"  {name}: " in error_message()
+    assert message in error_message()
+    assert SECRET not in error_message()
 
 
-def test_all_mistakes_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two wrong variables are two lines of one error."""
+def test_reports_all_invalid_variables_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two invalid variables are two lines of one error."""
     monkeypatch.setenv("CLARI_COPILOT_DIALECT", "soap")
     monkeypatch.setenv("COPILOT_PIPELINE_FIRST_DAY", "soon")
-    assert complaint().count("\n") == 2
+    assert error_message().count("\n") == 2
 
 
 @pytest.mark.parametrize("place", ["environment", ".env"])
-def test_a_slip_of_the_pen_is_found(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
-    """A variable that is nearly one of ours is not silently ignored."""
+def test_reports_a_misspelled_variable(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """A variable that resembles a setting is not ignored."""
     if place == ".env":
         Path(".env").write_text(f"CLARI_COPILOT_API_PASWORD={SECRET}\n")
     else:
         monkeypatch.setenv("CLARI_COPILOT_API_PASWORD", SECRET)
-    assert complaint() == "CLARI_COPILOT_API_PASWORD is no setting. Did you mean CLARI_COPILOT_API_PASSWORD?"
+    assert error_message() == "CLARI_COPILOT_API_PASWORD is not a setting. Did you mean CLARI_COPILOT_API_PASSWORD?"
 
 
-def test_other_peoples_variables_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that is not nearly one of ours is nobody's mistake."""
+def test_ignores_variables_of_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that does not resemble a setting is no error."""
     monkeypatch.setenv("COPILOT_PIPELINE_SOMETHING_OF_THE_CONTAINER", "1")
     monkeypatch.setenv("SLAK_WEBHOOK_URL", "1")
     load_settings()
 
 
-def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`.env` is read, and a variable of the environment outranks it; an empty one counts as not set."""
+def test_environment_takes_precedence_over_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable of the environment replaces that of `.env`; an empty one counts as not set."""
     Path(".env").write_text("SEMARIZE_BASE_URL=http://file\nCLARI_COPILOT_BASE_URL=http://file\n")
     monkeypatch.setenv("SEMARIZE_BASE_URL", "http://environment/v1/")
     monkeypatch.setenv("CLARI_COPILOT_BASE_URL", "")
@@ -121,24 +123,24 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     assert environment.clari_base_url == "http://file"
 
 
-def test_an_env_file_that_is_no_text() -> None:
-    """A `.env` in another encoding is named as such."""
+def test_reports_an_env_file_that_is_not_utf8() -> None:
+    """The error names the file, the byte and the fix."""
     Path(".env").write_bytes("SLACK_WEBHOOK_URL=caf\xe9".encode("latin-1"))
-    assert complaint() == ".env is not UTF-8 text (byte 21): save it as UTF-8"
+    assert error_message() == ".env is not UTF-8 text (byte 21): save it as UTF-8"
 
 
 @pytest.mark.parametrize("name", SECRETS)
-def test_a_pasted_secret_is_trimmed(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Blanks and a line end around a key are not part of it; blanks alone are no key."""
+def test_trims_secrets(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """White space around a key is removed; white space alone counts as not set."""
     monkeypatch.setenv(name, f" {SECRET}\n")
-    held = getattr(load_settings().environment, name.lower())
-    assert held.get_secret_value() == SECRET
+    secret = getattr(load_settings().environment, name.lower())
+    assert secret.get_secret_value() == SECRET
     monkeypatch.setenv(name, "  ")
     assert getattr(load_settings().environment, name.lower()) is None
 
 
-def test_no_secret_can_be_printed(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """No way of showing settings shows a key, or the password within an address."""
+def test_never_shows_secrets(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Printing, formatting and logging settings shows neither keys nor passwords in addresses."""
     for name in SECRETS:
         monkeypatch.setenv(name, SECRET)
     monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", f"postgresql://user:{SECRET}@host/database")
@@ -159,8 +161,8 @@ def test_no_secret_can_be_printed(monkeypatch: pytest.MonkeyPatch, caplog: pytes
         f"postgresql://user:{SECRET}@host/database?no_such_option=1",
     ],
 )
-def test_a_wrong_database_address_is_not_quoted(url: str) -> None:
-    """The error names the variable and the form, and never the address: it holds a password."""
+def test_does_not_repeat_an_invalid_database_url(url: str) -> None:
+    """The error names the variable and the expected form, not the address, which holds a password."""
     environment = Environment(copilot_pipeline_database_url=url, _env_file=None)  # type: ignore[call-arg]
     with pytest.raises(ConfigurationError, match="COPILOT_PIPELINE_DATABASE_URL must look like") as caught:
         database_url(environment)
@@ -168,8 +170,8 @@ def test_a_wrong_database_address_is_not_quoted(url: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"])
-def test_every_spelling_of_the_scheme_will_do(scheme: str) -> None:
-    """Addresses for SQLAlchemy and of hosting providers are read as libpq reads them."""
+def test_accepts_every_spelling_of_the_postgresql_scheme(scheme: str) -> None:
+    """Addresses as SQLAlchemy and hosting providers write them become addresses for libpq."""
     url = f"{scheme}://user:p%40ss@host/database"
     environment = Environment(copilot_pipeline_database_url=url, _env_file=None)  # type: ignore[call-arg]
     assert database_url(environment) == "postgresql://user:p%40ss@host/database"
@@ -186,8 +188,8 @@ def test_every_spelling_of_the_scheme_will_do(scheme: str) -> None:
         ("http://[secret", "an address that cannot be read"),
     ],
 )
-def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
-    """What is shown of an address has neither password nor query."""
+def test_removes_secrets_from_shown_addresses(url: str, shown: str) -> None:
+    """A shown address has neither a password nor parameters that may be secret."""
     assert without_secrets(url) == shown
 
 
@@ -195,10 +197,10 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        ("timezone: UTC\ntimezone: UTC\n", "pipeline.yaml, line 2: timezone stands here again (first in line 1)"),
-        ("kits:\n  a: X\n  b: Y\n  a: Z\n", "pipeline.yaml, line 4: a stands here again (first in line 2)"),
+        ("timezone: UTC\ntimezone: UTC\n", "pipeline.yaml, line 2: duplicate key timezone (first in line 1)"),
+        ("kits:\n  a: X\n  b: Y\n  a: Z\n", "pipeline.yaml, line 4: duplicate key a (first in line 2)"),
         ("kits:\n  a: [\n", "pipeline.yaml, line 3 is not valid YAML:"),
         ("kits:\n\tdeal: X\n", "pipeline.yaml, line 2 is not valid YAML:"),
         ("a: b: c", "pipeline.yaml, line 1 is not valid YAML:"),
@@ -214,10 +216,31 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
             "clari:\n  inculde_private: true",
             "line 2: clari.inculde_private: there is no such setting; did you mean incl",
         ),
-        ("drains: {}", "line 1: drains: there is no such setting (see the README's list)"),
+        ("drains: {}", "line 1: drains: there is no such setting (see docs/configuration.md)"),
         ("clari:\n  requests_in_flight: 0", "line 2: clari.requests_in_flight: Input should be greater than or equal"),
         ("clari:\n  requests_in_flight: many", "line 2: clari.requests_in_flight: Input should be a valid integer"),
+        (
+            "advanced:\n  clari:\n    requests_in_flight: 0",
+            "line 3: advanced.clari.requests_in_flight: Input should be",
+        ),
         ("clari: 3", "line 1: clari: must be a mapping"),
+        ("a: &a [*a]", "pipeline.yaml is not valid YAML: an alias refers to itself"),
+        (
+            "marts: {meddicc: {elements: {champion: champion}}}",
+            "line 1: marts.meddicc.elements.champion.brick: 'champion' must",
+        ),
+        (
+            "kits: {k: A}\nmarts:\n  claims:\n    product: x.y",
+            "line 4: marts.claims.product: 'x.y': there is no kit 'x'",
+        ),
+        (
+            "marts:\n  win_loss:\n    thresholds:\n      k: [1]",
+            "line 4: marts.win_loss.thresholds.k: 'k' must look like kit.brick",
+        ),
+        (
+            "marts: {coaching: {alert: hubspot}}",
+            "line 1: marts.coaching.alert: 'hubspot' is not a sink of kind slack or",
+        ),
         ("semarize:\n\n  mode: fast", "line 3: semarize.mode: Input should be 'async' or 'sync'"),
         ("kits:\n  Deal-Signals: X", "line 1: kits: kit name 'Deal-Signals': use lower-case letters"),
         ("kits:\n  deal: {}", "kit 'deal' needs `code` or `kit_version_id`"),
@@ -229,34 +252,34 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
         ("kits: [a, b]", "line 1: kits: must be a mapping"),
     ],
 )
-def test_a_mistake_in_the_file_is_named_by_its_line(content: str, said: str) -> None:
-    """The error names the file, the line, the key and what to do, in one line."""
-    assert said in complaint_about(content)
+def test_reports_mistakes_with_their_line(content: str, message: str) -> None:
+    """The error names the file, the line, the key and the fix, in one line."""
+    assert message in error_message_for(content)
 
 
-def test_a_file_that_was_named_must_exist(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default file may be absent, one that was asked for may not; a folder is no file."""
+def test_requires_a_file_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default file may be absent; a file that was named must exist and must not be a folder."""
     monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", "elsewhere.yaml")
-    assert complaint() == "COPILOT_PIPELINE_CONFIG names elsewhere.yaml, but there is no such file"
+    assert error_message() == "COPILOT_PIPELINE_CONFIG names elsewhere.yaml, but there is no such file"
     Path("elsewhere.yaml").mkdir()
-    assert "elsewhere.yaml cannot be read" in complaint()
+    assert "elsewhere.yaml cannot be read" in error_message()
 
 
-def test_a_file_in_another_encoding() -> None:
-    """Bytes that are no UTF-8 are named as such."""
+def test_reports_a_file_that_is_not_utf8() -> None:
+    """The error names the file, the byte and the fix."""
     Path("pipeline.yaml").write_bytes(b"timezone: \xff")
-    assert complaint() == "pipeline.yaml is not UTF-8 text (byte 10): save it as UTF-8"
+    assert error_message() == "pipeline.yaml is not UTF-8 text (byte 10): save it as UTF-8"
 
 
 @pytest.mark.parametrize("content", ["", "# nothing yet\n", "---\n", "\ufeffkits:\n", "kits: {}\n", "kits:\n"])
-def test_an_empty_file_is_no_mistake(content: str) -> None:
-    """An empty file, an empty key and a byte order mark mean nothing is set."""
+def test_accepts_an_empty_file(content: str) -> None:
+    """An empty file, an empty key and a byte order mark mean that nothing is set."""
     Path("pipeline.yaml").write_text(content, encoding="utf-8")
     assert read_pipeline_file(None).kits == {}
 
 
-def test_kits_have_a_short_form() -> None:
-    """A bare text is a code, a UUID pins a version, and the long form says which it is."""
+def test_accepts_the_short_form_of_kits() -> None:
+    """A text is a code, a UUID pins a version, and a mapping has either as its key."""
     version = "6f0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a11"
     Path("pipeline.yaml").write_text(f"kits:\n  a: A1B2C3D4\n  b: {version}\n  c: {{code: '0123'}}\n")
     kits = load_settings().pipeline.kits
@@ -265,16 +288,13 @@ def test_kits_have_a_short_form() -> None:
     assert kits["c"].code == "0123"
 
 
-def test_the_file_of_the_project_is_right() -> None:
-    """The pipeline.yaml that comes with the project has no mistake."""
+def test_the_pipeline_yaml_of_the_project_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has no mistake and no renamed key."""
     root = Path(__file__).parents[2]
-    assert isinstance(
-        Settings(
-            environment=Environment(_env_file=None),  # type: ignore[call-arg]
-            pipeline=read_pipeline_file(str(root / "pipeline.yaml")),
-        ),
-        Settings,
-    )
+    monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", str(root / "pipeline.yaml"))
+    settings = load_settings()
+    assert settings.warnings == ()
+    assert set(settings.pipeline.kits) == {"deal_signals", "meddicc", "coaching", "claims"}
 
 
 VALUES = st.recursive(
@@ -282,12 +302,14 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4) | st.integers(), inner, max_size=2),
     max_leaves=4,
 )
-SECTIONS = st.sampled_from(["timezone", "kits", "clari", "semarize", "mode", "deal", "code"])
+SECTIONS = st.sampled_from(
+    ["timezone", "kits", "clari", "semarize", "mode", "answers", "requests_in_flight", "advanced"]
+)
 
 
 @given(st.dictionaries(SECTIONS, VALUES | st.dictionaries(SECTIONS, VALUES, max_size=2), max_size=3) | VALUES)
-def test_any_file_is_read_or_explained(tmp_path_factory: pytest.TempPathFactory, content: Any) -> None:
-    """Whatever stands in the file, it is settings or a `ConfigurationError`, and nothing else."""
+def test_never_fails_with_an_unexpected_error(tmp_path_factory: pytest.TempPathFactory, content: Any) -> None:
+    """Whatever the file contains, the result is settings or a `ConfigurationError`."""
     path = tmp_path_factory.getbasetemp() / "any.yaml"
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with contextlib.suppress(ConfigurationError):

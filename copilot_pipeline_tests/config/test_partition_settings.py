@@ -48,7 +48,7 @@ def test_invalid_polling_section_means_defaults() -> None:
 def test_rejects_a_missing_named_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the file the time zone would be guessed."""
     monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", "elsewhere.yaml")
-    with pytest.raises(ConfigurationError, match="COPILOT_PIPELINE_CONFIG names elsewhere.yaml"):
+    with pytest.raises(ConfigurationError, match="COPILOT_PIPELINE_CONFIG names elsewhere"):
         read_partition_settings()
 
 

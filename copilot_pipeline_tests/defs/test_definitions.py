@@ -176,7 +176,7 @@ def test_the_daily_schedule_looks_back() -> None:
         )
         requests = schedule.evaluate_tick(context).run_requests
     days = [request.partition_key for request in requests or []]
-    assert days == [(yesterday - timedelta(days=back)).isoformat() for back in range(PollingSettings().reread_days)]
+    assert days == [(yesterday - timedelta(days=back)).isoformat() for back in range(PollingSettings().recheck_days)]
     assert len({request.run_key for request in requests or []}) == len(days)
 
 

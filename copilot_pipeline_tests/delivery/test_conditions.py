@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copilot_pipeline.config import conditions as truth
-from copilot_pipeline.config.conditions import Truth, compare
-from copilot_pipeline.config.routes import ConditionSettings
+from copilot_pipeline.config.conditions import ConditionSettings, Truth, compare
 from copilot_pipeline.delivery.conditions import answer_to, applies
 from copilot_pipeline.marts.model import ScoredCall
 from copilot_pipeline_tests.delivery.examples import KIT, scored

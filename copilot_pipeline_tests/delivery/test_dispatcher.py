@@ -108,7 +108,7 @@ class TestAlerts:
         assert states(database) == {"delivered": 1}
 
     def test_where_a_repeat_is_preferred_to_a_gap_it_is_sent_again(self, database: Database) -> None:
-        """`when_unsure: resend`: at least once, said so in pipeline.yaml."""
+        """`on_uncertain: resend`: at least once, said so in pipeline.yaml."""
         from copilot_pipeline.delivery.sinks import SlackSink
 
         add_call(database, "call-1", {"risk_flag": True})
@@ -126,7 +126,7 @@ class TestAlerts:
     def test_a_backfill_and_a_first_run_are_silent(self, database: Database) -> None:
         """Old calls, and calls scored before the rule was there, are kept silent for good, unless asked for."""
         clock = Clock()
-        quiet = {**RISK, "first_run": "silent"}
+        quiet = {**RISK, "first_run": "suppress"}
         add_call(database, "before", {"risk_flag": True}, scored_at=NOW - timedelta(minutes=1))
         with serving(lambda _: OK) as slack:
             steps = delivering(database, slack.url, rules(quiet), clock)

@@ -34,14 +34,14 @@ KITS = "kits: {deal: D1}\n"
         ("- name: a\n  send: salesforce\n  map:\n    X__c: deal.a.b\n", 6, "kit.brick or call.title"),
         ("- name: a\n  send: salesforce\n  map:\n    X__c: call.titel\n", 6, "a call has"),
         ("- name: a\n  send: salesforce\n  map:\n    Id: deal.a\n", 6, "not a field that can be written"),
-        ("- name: a\n  send: slack\n- name: a\n  send: slack\n", 3, "two rules are called 'a'"),
+        ("- name: a\n  send: slack\n- name: a\n  send: slack\n", 3, "two routes are named 'a'"),
         (
             "- name: a\n  send: hubspot\n  map:\n    x: deal.a\n- name: b\n  send: hubspot\n  map:\n    X: deal.b\n",
             10,
-            "the rule 'a' writes this field",
+            "the route 'a' writes this field",
         ),
         ("- name: a\n  send: webhook\n  score: deal.a\n", 5, "only messages to Slack"),
-        ("- name: a\n  send: hubspot\n  map:\n    A score: deal.a\n", 6, "is no field's API name"),
+        ("- name: a\n  send: hubspot\n  map:\n    A score: deal.a\n", 6, "is not a field's API name"),
         ("- name: a\n  send: slack\n  when: deal.risk == true\n", 5, "must be a mapping (name: value)"),
         ("- name: a\n  send: slack\n  map:\n    x: 3\n", 6, "must be text: put it in quotes"),
     ],
@@ -89,7 +89,7 @@ def test_a_rule_is_held_against_its_kit(when: dict[str, Any], said: str) -> None
     """A brick that does not exist, and a comparison that can never be true, are mistakes."""
     (mistake,) = mistakes_against([route(when=when)], SCHEMA)
     assert mistake.keys == ("routes", 0, "when", "brick")
-    assert said in mistake.what
+    assert said in mistake.message
 
 
 @pytest.mark.parametrize(

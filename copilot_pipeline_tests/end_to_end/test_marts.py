@@ -28,7 +28,7 @@ kits:
   meddicc: {code: A1B2C3D4}
   coaching: {code: C0AC4123}
   claims: {code: C1A10ACC}
-answers:
+marts:
   coaching: {alert: slack}
   claims: {documents: [Product Facts 2026, Roadmap Policy, Battlecard Globex]}
   win_loss: {min_deals: 5, min_support: 2}

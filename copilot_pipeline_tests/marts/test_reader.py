@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from copilot_pipeline.config.routes import CALL_FIELDS
+from copilot_pipeline.config.bricks import CALL_FIELDS
 from copilot_pipeline.marts import reader
 from copilot_pipeline.marts.reader import ScoredCallReader
 from copilot_pipeline.postgres import Database

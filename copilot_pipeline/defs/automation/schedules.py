@@ -70,7 +70,7 @@ def daily_calls_schedule(context: dg.ScheduleEvaluationContext) -> list[dg.RunRe
         dg.RunRequest(
             partition_key=key, run_key=f"{context.scheduled_execution_time:%Y-%m-%d}:{key}", tags=DAILY_PRIORITY
         )
-        for key in reversed(closed[-_polling.reread_days :])
+        for key in reversed(closed[-_polling.recheck_days :])
     ]
 
 

@@ -52,7 +52,7 @@ def _reasons(runtime: Runtime) -> Iterator[str]:
     days = list(filter(is_in_reach, runtime.calls.unfinished_days(SOURCES)))
     if days:
         yield f"calls of {len(days)} day(s) wait"
-    due = len(runtime.calls.due_for_retry(runtime.settings.pipeline.clari.processing_attempts, 100))
+    due = len(runtime.calls.due_for_retry(runtime.settings.pipeline.advanced.clari.processing_attempts, 100))
     if due:
         yield f"{due} call(s) are due for a look"
     left = list(filter(is_in_reach, {*runtime.arrivals.unfinished_days(), *open_runs(runtime)}))

@@ -27,7 +27,7 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
     """The sink, ready to send. Raises `ConfigurationError` that names the variable that is missing or wrong."""
     url = _address(name, sink.url_env or _URLS[sink.kind], environment)
     if sink.kind == "slack":
-        return SlackSink(url, may_repeat=sink.when_unsure == "resend")
+        return SlackSink(url, may_repeat=sink.on_uncertain == "resend")
     key_variable = sink.key_env or _KEYS[sink.kind]
     if sink.kind == "webhook":
         # Without a secret a hook is sent unsigned: Zapier and Make cannot check a signature without code.

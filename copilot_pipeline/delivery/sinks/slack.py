@@ -3,7 +3,7 @@
 The messages are made with Slack's own `slack_sdk` models. Its `WebhookClient` does not send them: it cannot tell
 whether a message that got no answer had gone out, and writes message bodies into debug logs.
 Incoming webhooks know no idempotency key: a message without an answer is not sent again unless the sink says so
-(`when_unsure: resend`). So that an outage does not make every message uncertain that is tried in it, a server that
+(`on_uncertain: resend`). So that an outage does not make every message uncertain that is tried in it, a server that
 left one unanswered is first asked for something that posts nothing.
 """
 

@@ -103,7 +103,7 @@ DEALS = Table(
         moment("first_call_at", "First linked call."),
         moment("last_call_at", "Last linked call."),
         moment("read_at", "When the CRM mirror's record was read; null where only calls speak of the deal."),
-        text("outcome", "won, lost or open: what the stage means by the setting `answers.outcomes`.", required=True),
+        text("outcome", "won, lost or open: what the stage means by the setting `marts.outcomes`.", required=True),
     ),
     partitioned=False,
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.marts.brick_roles import scale_of
 from copilot_pipeline.marts.model import BrickKey
 from copilot_pipeline.marts.numbers import plain
@@ -34,7 +35,7 @@ class Condition:
 
 
 def conditions(
-    observed: Sequence[Observation], thresholds: Mapping[str, Sequence[float]], min_support: int
+    observed: Sequence[Observation], thresholds: Mapping[BrickRef, Sequence[float]], min_support: int
 ) -> list[Condition]:
     """Every condition that holds for enough deals, but not for all of whom it is known; each set of deals once."""
     bricks = sorted({key for observation in observed for key in observation.answers})
@@ -44,7 +45,7 @@ def conditions(
     alike: Counter[str] = Counter()
     for brick in bricks:
         values = [observation.answers.get(brick) for observation in observed]
-        for condition in _of_brick(brick, spoken[brick], values, thresholds.get(".".join(brick), ()), min_support):
+        for condition in _of_brick(brick, spoken[brick], values, thresholds.get(BrickRef(*brick), ()), min_support):
             support, known = count(condition.holds), count(condition.known)
             same = (condition.holds.tobytes(), condition.known.tobytes())
             if min_support <= support < known and same not in seen:

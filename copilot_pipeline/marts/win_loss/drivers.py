@@ -82,7 +82,7 @@ def _too_little(deals: int, won: int, fewest: int) -> str | None:
     if deals < fewest:
         return (
             f"Too few deals for a conclusion: {deals} closed with scored calls, {fewest} needed "
-            "(answers.win_loss.min_deals)."
+            "(marts.win_loss.min_deals)."
         )
     if won in (0, deals):
         return f"All {deals} closed deals with scored calls were {'won' if won else 'lost'}: there is no difference."

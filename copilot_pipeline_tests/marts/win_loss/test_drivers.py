@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
+from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.deal_observations import observations
@@ -120,7 +121,7 @@ def test_too_few_deals_are_no_conclusion() -> None:
     result = found(world(1, 29, planted))
     assert result.drivers == []
     assert result.conclusion == (
-        "Too few deals for a conclusion: 29 closed with scored calls, 30 needed (answers.win_loss.min_deals)."
+        "Too few deals for a conclusion: 29 closed with scored calls, 30 needed (marts.win_loss.min_deals)."
     )
     assert found(world(1, 29, planted), min_deals=29).tested > 0
 
@@ -195,7 +196,7 @@ def test_the_calls_of_a_deal_are_taken_together(across_calls: Any, expected: Ans
 
 def test_thresholds_of_the_settings_are_the_only_cuts() -> None:
     """Who names a threshold is asked nothing else of that score."""
-    result = found(world(1, 300, planted, noise=0), thresholds={f"{KIT}.discovery_depth": (72.5,)})
+    result = found(world(1, 300, planted, noise=0), thresholds={BrickRef(KIT, "discovery_depth"): (72.5,)})
     cuts = {driver.condition for driver in result.drivers if driver.bricks == [f"{KIT}.discovery_depth"]}
     assert cuts == {"discovery_depth > 72.5", "discovery_depth <= 72.5"}
 

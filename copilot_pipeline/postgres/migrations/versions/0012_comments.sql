@@ -172,7 +172,7 @@ COMMENT ON COLUMN copilot.deals.calls IS 'Calls linked to it.';
 COMMENT ON COLUMN copilot.deals.first_call_at IS 'First linked call.';
 COMMENT ON COLUMN copilot.deals.last_call_at IS 'Last linked call.';
 COMMENT ON COLUMN copilot.deals.read_at IS 'When the CRM mirror''s record was read; null where only calls speak of the deal.';
-COMMENT ON COLUMN copilot.deals.outcome IS 'won, lost or open: what the stage means by the setting `answers.outcomes`.';
+COMMENT ON COLUMN copilot.deals.outcome IS 'won, lost or open: what the stage means by the setting `marts.outcomes`.';
 COMMENT ON TABLE copilot.accounts IS 'Accounts that calls are linked to: what the calls say, and the CRM mirror''s record where it was read.';
 COMMENT ON COLUMN copilot.accounts.account_id IS 'The account''s id in the CRM.';
 COMMENT ON COLUMN copilot.accounts.name IS 'Account name.';
