@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
 from copilot_pipeline.marts.claims import NO_QUOTE, Claim, claim_accuracy, claim_kinds, claims
 from copilot_pipeline.marts.model import BrickAnswer, Quote, Rep, ScoredCall
@@ -149,7 +150,7 @@ def test_accuracy_counts_checked_calls_only() -> None:
         call("c-4", {"wrong": None}),
         call("c-5", None),
     ]
-    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"}, product=f"{KIT}.product")  # type: ignore[dict-item]
+    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"}, product=BrickRef(KIT, "product"))  # type: ignore[dict-item]
     kinds = claim_kinds(said, [])
     rows = claim_accuracy(calls, list(claims(calls, kinds, said, nowhere)), kinds, said)
     assert {(row.grain, row.grain_id): (row.n, row.accurate, row.claims, row.inaccurate) for row in rows} == {
