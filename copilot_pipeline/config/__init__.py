@@ -1,1 +1,1 @@
-"""Every setting: secrets and addresses from the environment (or `.env`), the rest from `pipeline.yaml`."""
+"""Settings: secrets and addresses from the environment or `.env`, everything else from `pipeline.yaml`."""

@@ -1,15 +1,15 @@
-"""Addresses as they may be shown."""
+"""Addresses without their secrets, for logs and messages."""
 
 from __future__ import annotations
 
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-# What of a query tells where something is, and opens nothing.
+# Parameters that locate a service and hold no secret.
 _HARMLESS = frozenset({"host", "port", "sslmode", "region", "endpoint_override"})
 
 
 def without_secrets(url: str) -> str:
-    """An address without its password, and of its query only what is harmless: keys may stand in either place."""
+    """The address without its password, and of its query only parameters that hold no secret."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -24,7 +24,7 @@ def without_secrets(url: str) -> str:
 
 
 def is_web_address(url: str) -> bool:
-    """Whether a link may lead there: http or https, to some host. Nothing that a browser would run."""
+    """Whether the address may be linked: http or https with a host, and no `javascript:` or `data:`."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Which calls a kit is for."""
+"""Which calls are scored with a kit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ BOTH = frozenset({"rep", "prospect"})
 
 
 @pytest.mark.parametrize(
-    ("selection", "facts", "skip_reason"),
+    ("kit_filter", "facts", "skip_reason"),
     [
         (KitFilter(), CallFacts(1), None),
-        (KitFilter(), CallFacts(0), "nobody said anything"),
+        (KitFilter(), CallFacts(0), "nothing was said"),
         (KitFilter(min_words=50), CallFacts(49), "49 words"),
         (KitFilter(min_words=50), CallFacts(50), None),
         (KitFilter(min_seconds=300), CallFacts(9, duration_s=299.0), "299 s"),
@@ -25,9 +25,9 @@ BOTH = frozenset({"rep", "prospect"})
         (KitFilter(statuses=("POST_PROCESSING_DONE",)), CallFacts(9, status="OTHER"), "status OTHER"),
     ],
 )
-def test_a_call_is_scored_or_it_is_said_why_not(
-    selection: KitFilter, facts: CallFacts, skip_reason: str | None
+def test_gives_the_reason_why_a_call_is_not_scored(
+    kit_filter: KitFilter, facts: CallFacts, skip_reason: str | None
 ) -> None:
-    """Length, words, sides and status are looked at, limits included; a length nobody knows keeps no call out."""
-    found = selection.skip_reason(facts)
+    """Duration, words, sides and status are compared inclusively; an unknown duration passes."""
+    found = kit_filter.skip_reason(facts)
     assert found is None if skip_reason is None else found is not None and skip_reason in found

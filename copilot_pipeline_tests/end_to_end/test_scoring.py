@@ -146,7 +146,7 @@ def test_a_kit_is_for_the_calls_it_is_for(make_pipeline: MakePipeline) -> None:
     short = [row for row in rows if row["duration_s"] is not None and row["duration_s"] < 1200]
     assert short
     assert {row["status"] for row in short} == {"skipped"}
-    assert all("the kit is for calls of 1200 s or more" in row["why"] or "nobody" in row["why"] for row in short)
+    assert all("the kit requires 1200 s or more" in row["why"] or "nothing was said" in row["why"] for row in short)
     assert _paid(pipeline) == _statuses(pipeline)["succeeded"]
 
 

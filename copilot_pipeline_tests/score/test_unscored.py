@@ -24,7 +24,7 @@ def test_every_call_without_a_score_is_listed_with_the_reason(database: Database
             SEMARIZE_RUNS: [
                 run("c-0", "succeeded", 4),
                 run("c-1", "failed", error_code="boom", error_message="The model gave no answer."),
-                run("c-2", "skipped", error_message="3 words: the kit is for calls of 10 or more"),
+                run("c-2", "skipped", error_message="3 words: the kit requires 10 or more"),
                 run("c-3", "queued"),
                 run("c-4", "succeeded"),
                 run("c-5", "succeeded", error_message="*: the run has no output"),
@@ -35,7 +35,7 @@ def test_every_call_without_a_score_is_listed_with_the_reason(database: Database
         rows = connection.execute("SELECT call_id, why FROM copilot.calls_without_scores ORDER BY call_id").fetchall()
     assert rows == [
         ("c-1", "The model gave no answer."),
-        ("c-2", "3 words: the kit is for calls of 10 or more"),
+        ("c-2", "3 words: the kit requires 10 or more"),
         ("c-3", "Semarize has not finished it yet"),
         ("c-4", "the answer has no bricks"),
         ("c-5", "*: the run has no output"),
