@@ -1,1 +1,1 @@
-"""Answers made of scored conversations: pure functions from conversations and deals to rows of the marts."""
+"""Marts: tables computed from scored calls and deals. Pure functions, except for the reader and the builder."""

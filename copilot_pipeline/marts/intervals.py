@@ -1,4 +1,4 @@
-"""Shares with their intervals."""
+"""Shares with their confidence intervals."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from typing import NamedTuple
 
 from scipy.stats import binomtest
 
-LEVEL = 0.95
+CONFIDENCE_LEVEL = 0.95
 
 
 class Share(NamedTuple):
-    """Some of `n`, with the 95 % interval of Wilson. All None where n is 0."""
+    """A share with its 95 % Wilson score interval. All None if `n` is 0."""
 
     share: float | None
     low: float | None
     high: float | None
 
 
-@lru_cache(maxsize=65_536)  # most groups are small, so the same few counts come back again and again
-def share_of(some: int, n: int) -> Share:
-    """The share that `some` are of `n`."""
+@lru_cache(maxsize=65_536)  # most groups are small, so the same counts recur
+def share_of(count: int, n: int) -> Share:
+    """Return the share `count / n` with its interval."""
     if n == 0:
         return Share(None, None, None)
-    interval = binomtest(some, n).proportion_ci(confidence_level=LEVEL, method="wilson")
-    return Share(some / n, float(interval.low), float(interval.high))
+    interval = binomtest(count, n).proportion_ci(confidence_level=CONFIDENCE_LEVEL, method="wilson")
+    return Share(count / n, float(interval.low), float(interval.high))
 
 
 def percent(share: float) -> str:
-    """A share as text: `68 %`."""
+    """Format a share: `68 %`."""
     return f"{share * 100:.0f} %"

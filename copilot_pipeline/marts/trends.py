@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-# scipy's regression tests its slope too and takes a third of a millisecond; it is asked for at every call of every rep.
+# scipy's regression also tests its slope and takes 0.3 ms; this is computed for every call of every rep.
 from statistics import linear_regression
 
-FEWEST = 3
+MIN_SCORES = 3
 
 
 def slope(scores: Sequence[float]) -> float | None:
-    """By least squares, score a call; None of fewer than three."""
-    if len(scores) < FEWEST:
+    """Return the least-squares slope in score per call, or None for fewer than three scores."""
+    if len(scores) < MIN_SCORES:
         return None
     return linear_regression(range(len(scores)), scores).slope

@@ -1,1 +1,1 @@
-"""Win/loss: conditions on scores that go with won or lost deals."""
+"""Win/loss: which conditions on the scores are associated with won and with lost deals."""

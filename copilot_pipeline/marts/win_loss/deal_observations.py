@@ -1,4 +1,4 @@
-"""One observation a deal: what the kits said on its calls before it closed, taken together."""
+"""One observation per closed deal: the answers on its calls before it closed, combined."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from copilot_pipeline.marts.model import BrickKey, Deal, ScoredCall, Value, item
 from copilot_pipeline.marts.outcomes import before_close
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
-Observed = bool | float | frozenset[str]  # yes/no, a score, or every category and item that was named
+Observed = bool | float | frozenset[str]  # yes/no, a score, or all categories and list items
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A closed deal. A brick that is not in `answers` is unknown, which is never a no."""
+    """A closed deal. A brick that is missing from `answers` is unknown, not false."""
 
     deal_id: str
     is_won: bool
@@ -27,48 +27,40 @@ class Observation:
 
 
 class _Call(NamedTuple):
-    """What a call said."""
+    """The values of a call, without reasons and quotes, which would not fit into memory for thousands of deals."""
 
     started_at: datetime
     call_id: str
     values: Mapping[BrickKey, Value]
 
 
-def observations(
-    conversations: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings
-) -> list[Observation]:
-    """The closed deals with scored calls, by id. What was said after a deal closed cannot have decided it."""
+def observations(calls: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings) -> list[Observation]:
+    """Return the closed deals that have scored calls before their close, by id."""
     closed = {deal.deal_id: deal for deal in deals if deal.outcome is not DealOutcome.OPEN}
-    left_out = frozenset(settings.exclude)
-    calls: defaultdict[str, list[_Call]] = defaultdict(list)
-    for conversation in conversations:
-        if conversation.deal_id in closed and conversation.is_scored:
-            # Values only: of thousands of deals, reasons and quotes would fill the memory.
-            calls[conversation.deal_id].append(
-                _Call(conversation.started_at, conversation.call_id, _values(conversation, left_out))
-            )
+    excluded = frozenset(settings.exclude)
+    of_deal: defaultdict[str, list[_Call]] = defaultdict(list)
+    for call in calls:
+        if call.deal_id in closed and call.is_scored:
+            of_deal[call.deal_id].append(_Call(call.started_at, call.call_id, _values(call, excluded)))
     found = []
-    for deal_id in sorted(calls):
-        before = sorted(before_close(closed[deal_id], calls[deal_id]), key=lambda call: (call.started_at, call.call_id))
-        answers = {
-            key: observed
-            for key, values in _answered(before).items()
-            if (observed := _together(values, settings.across_calls)) is not None
-        }
-        if before:
+    for deal_id in sorted(of_deal):
+        before = before_close(closed[deal_id], of_deal[deal_id])
+        in_order = sorted(before, key=lambda call: (call.started_at, call.call_id))
+        answers = {key: _combined(values, settings.across_calls) for key, values in _values_by_brick(in_order).items()}
+        if in_order:
             found.append(Observation(deal_id, closed[deal_id].outcome is DealOutcome.WON, answers))
     return found
 
 
-def _values(conversation: ScoredCall, left_out: frozenset[str]) -> dict[BrickKey, Value]:
+def _values(call: ScoredCall, excluded: frozenset[str]) -> dict[BrickKey, Value]:
     return {
         key: answer.value
-        for key, answer in conversation.bricks.items()
-        if answer.value is not None and key[0] not in left_out and ".".join(key) not in left_out
+        for key, answer in call.bricks.items()
+        if answer.value is not None and key[0] not in excluded and ".".join(key) not in excluded
     }
 
 
-def _answered(calls: Sequence[_Call]) -> dict[BrickKey, list[Value]]:
+def _values_by_brick(calls: Sequence[_Call]) -> dict[BrickKey, list[Value]]:
     values: defaultdict[BrickKey, list[Value]] = defaultdict(list)
     for call in calls:
         for key, value in call.values.items():
@@ -76,8 +68,8 @@ def _answered(calls: Sequence[_Call]) -> dict[BrickKey, list[Value]]:
     return values
 
 
-def _together(values: Sequence[Value], across_calls: str) -> Observed | None:
-    """The values of a brick on the calls of a deal, oldest first, as one; those of another kind than most are not."""
+def _combined(values: Sequence[Value], across_calls: str) -> Observed:
+    """Combine the values of a brick on the calls of a deal, oldest first; values of a minority kind are dropped."""
     kind = Counter(map(_kind, values)).most_common(1)[0][0]
     same = [value for value in values if _kind(value) == kind]
     if across_calls == "latest":
@@ -103,5 +95,5 @@ def _kind(value: Value) -> str:
 
 
 def _names(value: Value) -> list[str]:
-    """A category, or the items of a list that are plain names."""
+    """Return a category, or the text items of a list."""
     return [" ".join(item.split()) for item in items_of(value) if isinstance(item, str) and item.strip()]

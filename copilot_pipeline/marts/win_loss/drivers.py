@@ -1,15 +1,17 @@
-"""Win/loss: which conditions on the scores, alone and up to three together, go with won and with lost deals.
+"""Drivers: conditions on the scores, alone or up to three together, associated with won or with lost deals.
 
-Searched level by level, as association rules are: every condition alone; all pairs of the best cuts; the pairs that
-beat both their parts with a third; then other cuts in the best of them. What was tried has its price:
+The search goes level by level, like the search for association rules (Agrawal and Srikant, 1994): single conditions;
+pairs of the best cut-points; the most significant pairs with a third condition; then other cut-points in the best of
+these. Its p-values (Fisher's exact test, two-sided) are adjusted for what was tried:
 
-* Conditions that differ in the cut only are one question: its p-value is that of the best cut times the cuts tried.
-* The questions of a size are corrected together (Benjamini and Hochberg), so that a strong conjunction, which drags a
-  thousand of its like along, does not make it easier for a condition alone; and each size pays for the others, so
-  that the rate holds for all of them together.
-* A conjunction holds up twice: against all deals, and against each of its parts. What a condition adds to the others
-  pays for its cuts and for every condition that was tried in its place; the largest of these p-values counts. Else
-  `champion and weather` would pass for a driver where `champion` is.
+* Conditions that differ only in the cut-point form a family. Its p-value is that of the best cut-point times the number
+  of cut-points searched (Bonferroni).
+* The families of one size are corrected together (Benjamini and Hochberg, 1995), so that the many relatives of a strong
+  conjunction do not lower the q-values of single conditions. The q-values of each size are then multiplied by the number
+  of sizes, so that the false discovery rate holds for all of them together.
+* A conjunction must be significant twice: against all deals, and as a refinement of each of its parts. The p-value of
+  a refinement is adjusted for the cut-points of the added condition and for all conditions tried in its place, and the
+  largest counts. Otherwise `champion and weather` would pass as a driver whenever `champion` is one.
 """
 
 from __future__ import annotations
@@ -24,11 +26,11 @@ from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.deal_observations import observations
-from copilot_pipeline.marts.win_loss.search import Measured, Search
+from copilot_pipeline.marts.win_loss.search import ConditionCounts, Search
 
 WINS, LOSSES = "wins", "losses"
 
-_MOST_LISTED = 100  # of each size
+_MAX_LISTED = 100  # of each size
 
 
 class Driver(NamedTuple):
@@ -53,9 +55,20 @@ class Driver(NamedTuple):
     sentence: str
 
 
+class Conclusion(NamedTuple):
+    """A row of `win_loss_conclusion`."""
+
+    scope: str
+    deals: int
+    won: int
+    tested: int
+    significant: int
+    conclusion: str
+
+
 @dataclass(frozen=True, slots=True)
 class WinLoss:
-    """What was found: the drivers, best first, and what they rest on."""
+    """The drivers, best first, and the numbers behind them."""
 
     drivers: list[Driver]
     deals: int  # closed, with scored calls
@@ -63,98 +76,104 @@ class WinLoss:
     tested: int  # conditions and conjunctions
     conclusion: str
 
+    @property
+    def significant(self) -> int:
+        """Number of significant drivers."""
+        return sum(driver.is_significant for driver in self.drivers)
 
-def win_loss_drivers(conversations: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings) -> WinLoss:
-    """The drivers among all closed deals that have scored calls."""
-    observed = observations(conversations, deals, settings)
+
+def win_loss_drivers(calls: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings) -> WinLoss:
+    """Return the drivers among all closed deals that have scored calls."""
+    observed = observations(calls, deals, settings)
     won = sum(observation.is_won for observation in observed)
-    too_little = _too_little(len(observed), won, settings.min_deals)
-    if too_little:
-        return WinLoss([], len(observed), won, 0, too_little)
+    insufficient = _insufficient(len(observed), won, settings.min_deals)
+    if insufficient:
+        return WinLoss([], len(observed), won, 0, insufficient)
     search = Search(observed, settings)
     search.run()
     drivers = _drivers(search, settings)
     return WinLoss(drivers, len(observed), won, search.tested, _conclusion(drivers, search.tested, len(observed), won))
 
 
-def _too_little(deals: int, won: int, fewest: int) -> str | None:
-    """Why there is nothing to conclude from."""
-    if deals < fewest:
+def _insufficient(deals: int, won: int, min_deals: int) -> str | None:
+    """Return why no conclusion is possible, or None."""
+    if deals < min_deals:
         return (
-            f"Too few deals for a conclusion: {deals} closed with scored calls, {fewest} needed "
+            f"Too few deals for a conclusion: {deals} closed with scored calls, {min_deals} needed "
             "(marts.win_loss.min_deals)."
         )
     if won in (0, deals):
-        return f"All {deals} closed deals with scored calls were {'won' if won else 'lost'}: there is no difference."
+        return f"All {deals} closed deals with scored calls were {'won' if won else 'lost'}: nothing to compare."
     return None
 
 
 def _conclusion(drivers: Sequence[Driver], tested: int, deals: int, won: int) -> str:
-    certain = [driver for driver in drivers if driver.is_significant]
-    of_what = f"{tested:,} condition{'s' if tested != 1 else ''} tested on {deals:,} closed deals ({won:,} won)"
-    if not certain:
-        return f"Nothing beyond chance: none of {of_what} holds up."
-    strongest = next((driver for driver in certain if driver.direction == WINS), certain[0])
-    return f"{strongest.sentence}. Of {of_what}, {len(certain)} of those listed hold up."
+    significant = [driver for driver in drivers if driver.is_significant]
+    scope = f"{tested:,} condition{'s' if tested != 1 else ''} tested on {deals:,} closed deals ({won:,} won)"
+    if not significant:
+        return f"No significant driver among {scope}."
+    strongest = next((driver for driver in significant if driver.direction == WINS), significant[0])
+    return f"{strongest.sentence}. Among {scope}, {len(significant):,} of those listed are significant."
 
 
 def _drivers(search: Search, settings: WinLossSettings) -> list[Driver]:
-    """The best of everything, as rows."""
     rows = []
     rate = settings.false_discovery_rate
     for size in range(1, settings.max_conditions + 1):
-        questions = search.questions(size)
-        corrected = _corrected([question.p_value for question in questions])
+        families = search.families(size)
+        corrected = _benjamini_hochberg([family.p_value for family in families])
         q_values = [min(1.0, settings.max_conditions * q_value) for q_value in corrected]
-        certain = [one.best for one, q_value in zip(questions, q_values, strict=True) if q_value <= rate]
-        gains = dict(zip(certain, search.gains(certain), strict=True))
+        significant = [one.best for one, q_value in zip(families, q_values, strict=True) if q_value <= rate]
+        refinements = dict(zip(significant, search.refinement_p_values(significant), strict=True))
         rows += sorted(
             (
-                _driver(search, question.best, q_value, gains.get(question.best), rate)
-                for question, q_value in zip(questions, q_values, strict=True)
-                if question.best.beats_parts
+                _driver(search, family.best, q_value, refinements.get(family.best), rate)
+                for family, q_value in zip(families, q_values, strict=True)
+                if family.best.exceeds_parts
             ),
             key=_order,
-        )[:_MOST_LISTED]
+        )[:_MAX_LISTED]
     return sorted(rows, key=_order)
 
 
-def _driver(search: Search, one: Measured, q_value: float, gain_p: float | None, rate: float) -> Driver:
-    """A row. `gain_p` is None where it is within chance already."""
-    parts = search.parts(one)
-    condition = " and ".join(part.words for part in parts)
-    share = share_of(one.won, one.support)
-    lift = one.win_rate / one.base_rate
-    doubt = ", within chance"
-    if gain_p is not None:
-        doubt = "" if gain_p <= rate else ", no certain gain over its parts"
+def _driver(
+    search: Search, counts: ConditionCounts, q_value: float, refinement_p_value: float | None, rate: float
+) -> Driver:
+    """Return a row. `refinement_p_value` is None if the q-value is above the rate already."""
+    parts = search.conditions_of(counts)
+    condition = " and ".join(part.text for part in parts)
+    interval = share_of(counts.won, counts.support)
+    lift = counts.win_rate / counts.base_rate
+    reservation = ", not significant"
+    if refinement_p_value is not None:
+        reservation = "" if refinement_p_value <= rate else ", not significantly better than its parts"
     return Driver(
-        condition,
-        len(parts),
-        [".".join(part.brick) for part in parts],
-        one.n,
-        one.support,
-        one.won,
-        one.win_rate,
-        share.low or 0.0,
-        share.high or 0.0,
-        one.base_rate,
-        (one.won_of_n - one.won) / (one.n - one.support),
-        lift,
-        one.p_value,
-        q_value,
-        not doubt,
-        WINS if one.win_rate > one.base_rate else LOSSES,
-        f"{condition}: {lift:.1f} times the base rate, {one.won:,} of {one.support:,} won{doubt}",
+        condition=condition,
+        size=len(parts),
+        bricks=[".".join(part.brick) for part in parts],
+        n=counts.n,
+        support=counts.support,
+        won=counts.won,
+        win_rate=counts.win_rate,
+        win_rate_low=interval.low or 0.0,
+        win_rate_high=interval.high or 0.0,
+        base_rate=counts.base_rate,
+        rest_rate=(counts.won_of_n - counts.won) / (counts.n - counts.support),
+        lift=lift,
+        p_value=counts.p_value,
+        q_value=q_value,
+        is_significant=not reservation,
+        direction=WINS if counts.win_rate > counts.base_rate else LOSSES,
+        sentence=f"{condition}: {lift:.1f} times the base rate, {counts.won:,} of {counts.support:,} won{reservation}",
     )
 
 
-def _corrected(p_values: Sequence[float]) -> list[float]:
+def _benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in false_discovery_control(p_values)] if p_values else []
 
 
 def _order(driver: Driver) -> tuple[bool, float, float, str]:
-    """What is certain first; then by the effect that is left at the careful end of the interval."""
+    """Sort significant drivers first, then by the effect at the conservative end of the interval."""
     if driver.direction == WINS:
         effect = driver.win_rate_low / driver.base_rate
     else:

@@ -1,4 +1,9 @@
-"""The search for conditions that go with winning or losing: what is tried, counted and tested. See `win_loss`."""
+"""Search for conditions that are associated with winning or losing: what is tested, and its p-values.
+
+The deals of a condition are a row of booleans. Packed into bits (eight deals per byte) the whole analysis takes, in
+seconds of CPU on one core: 0.27 instead of 0.31 for 300 deals and 534 conditions, 0.70 instead of 0.79 for 2,000 deals
+and 548 conditions, and 40 MB less memory for the latter. That does not justify the second representation.
+"""
 
 from __future__ import annotations
 
@@ -11,165 +16,167 @@ import numpy as np
 from numpy.typing import NDArray
 
 from copilot_pipeline.config.marts import WinLossSettings
-from copilot_pipeline.marts.win_loss.conditions import Bits, Condition, bits_of, conditions
+from copilot_pipeline.marts.win_loss.conditions import Condition, Mask, conditions
 from copilot_pipeline.marts.win_loss.deal_observations import Observation
 from copilot_pipeline.marts.win_loss.fisher import fisher_two_sided
 
-_MOST_EXTENDED = 200  # pairs that are tried with a third condition
-_MOST_REFINED = 50  # conjunctions in which other cuts are tried
-_CHUNK = 4_096  # conjunctions measured at a time: memory does not grow with the search
+_MAX_EXTENDED_PAIRS = 200
+_MAX_CUT_POINT_SEARCHES = 50
+_CHUNK = 4_096  # conjunctions counted at a time: bounds the memory of the search
 
-Members = tuple[int, ...]  # places of the conditions of a conjunction, ascending
+Conjunction = tuple[int, ...]  # indexes of its conditions, ascending
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A conjunction and its counts."""
+class ConditionCounts:
+    """A conjunction of one to three conditions with its counts of deals and its p-value (Fisher's exact test)."""
 
-    members: Members
-    n: int
+    conjunction: Conjunction
+    n: int  # deals in which all of its bricks have a known answer
     won_of_n: int
-    support: int
-    won: int
+    support: int  # of these, deals for which it holds
+    won: int  # of these, won deals
     p_value: float
-    beats_parts: bool
+    exceeds_parts: bool  # its win rate is farther from the base rate than the win rate of each part
 
     @property
     def win_rate(self) -> float:
-        """Of the deals for which it holds."""
+        """Share of won deals among those for which it holds."""
         return self.won / self.support
 
     @property
     def base_rate(self) -> float:
-        """Of all deals of which it is known."""
+        """Share of won deals among those with a known answer."""
         return self.won_of_n / self.n
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Conjunctions that differ in their cuts only: the best of them, with a p-value that pays for the cuts tried."""
+class CutPointFamily:
+    """Conjunctions that differ only in their cut-points: the best, with a p-value adjusted for the search."""
 
-    best: Measured
+    best: ConditionCounts
     p_value: float
 
 
 class Search:
-    """Measures conjunctions, each once, and keeps what was tested."""
+    """Tests conjunctions, each once, and keeps the results."""
 
     def __init__(self, observed: Sequence[Observation], settings: WinLossSettings) -> None:
         self._settings = settings
         self._conditions = conditions(observed, settings.thresholds, settings.min_support)
-        self._won = bits_of([observation.is_won for observation in observed])
+        self._won: Mask = np.array([observation.is_won for observation in observed], dtype=np.bool_)
         shape = (len(self._conditions), len(self._won))
-        self._holds = np.array([one.holds for one in self._conditions], dtype=np.uint8).reshape(shape)
-        self._known = np.array([one.known for one in self._conditions], dtype=np.uint8).reshape(shape)
-        self._cuts = Counter(map(self._form, range(len(self._conditions))))
-        self._tested: dict[Members, Measured] = {}
+        self._holds: Mask = np.array([one.holds for one in self._conditions], dtype=np.bool_).reshape(shape)
+        self._known: Mask = np.array([one.known for one in self._conditions], dtype=np.bool_).reshape(shape)
+        self._form_sizes = Counter(map(self._form, range(len(self._conditions))))
+        self._tested: dict[Conjunction, ConditionCounts] = {}
 
     @property
     def tested(self) -> int:
-        """How many conditions and conjunctions were tested."""
+        """Number of conditions and conjunctions that were tested."""
         return len(self._tested)
 
     def run(self) -> None:
-        """Tries what is worth trying."""
-        singles = self._measure((place,) for place in range(len(self._conditions)))
-        if self._settings.max_conditions > 1:
-            self._conjunctions(singles)
+        """Test single conditions, then pairs, then triples, as many as the settings allow."""
+        singles = self._test((index,) for index in range(len(self._conditions)))
+        if self._settings.max_conditions < 2:
+            return
+        candidates = self._best_cut_points(singles)
+        pairs = _most_significant(self._test(combinations(candidates, 2)), _MAX_EXTENDED_PAIRS)
+        self._search_cut_points(pairs)
+        if self._settings.max_conditions > 2:
+            triples = self._test((*pair.conjunction, third) for pair in pairs for third in candidates)
+            self._search_cut_points(_most_significant(triples, _MAX_CUT_POINT_SEARCHES))
 
-    def parts(self, one: Measured) -> list[Condition]:
-        """The conditions of a conjunction."""
-        return [self._conditions[place] for place in one.members]
+    def conditions_of(self, counts: ConditionCounts) -> list[Condition]:
+        """Return the conditions of a conjunction."""
+        return [self._conditions[index] for index in counts.conjunction]
 
-    def questions(self, size: int) -> list[Question]:
-        """What was tested of a size, by brick and form, with the best cuts."""
-        tested: defaultdict[object, list[Measured]] = defaultdict(list)
-        for one in self._tested.values():
-            if len(one.members) == size:
-                tested[tuple(map(self._form, one.members))].append(one)
+    def families(self, size: int) -> list[CutPointFamily]:
+        """Return the best conjunction of each family of a size, with its adjusted p-value.
+
+        The adjustment is Bonferroni's over the cut-points that were searched. The search moves one cut-point at a
+        time, so their numbers add up. A conjunction that does not exceed its parts gets 1.
+        """
+        by_form: defaultdict[object, list[ConditionCounts]] = defaultdict(list)
+        for counts in self._tested.values():
+            if len(counts.conjunction) == size:
+                by_form[tuple(map(self._form, counts.conjunction))].append(counts)
         found = []
-        for alike in tested.values():
-            best = min(alike, key=lambda one: (not one.beats_parts, one.p_value, one.members))
-            # One cut is moved at a time.
-            tried = 1 + sum(self._cuts[self._form(member)] - 1 for member in best.members)
-            found.append(Question(best, min(1.0, best.p_value * tried) if best.beats_parts else 1.0))
+        for family in by_form.values():
+            best = min(family, key=lambda one: (not one.exceeds_parts, one.p_value, one.conjunction))
+            searched = 1 + sum(self._form_sizes[self._form(index)] - 1 for index in best.conjunction)
+            found.append(CutPointFamily(best, min(1.0, best.p_value * searched) if best.exceeds_parts else 1.0))
         return found
 
-    def gains(self, found: Sequence[Measured]) -> list[float]:
-        """For conjunctions of one size: the corrected p-value of what each adds to the part to which it adds least.
+    def refinement_p_values(self, found: Sequence[ConditionCounts]) -> list[float]:
+        """Return, for conjunctions of one size, the p-value of the refinement over their best part.
 
-        What a condition adds to the others pays for its cuts and for every condition that was tried in its place.
+        Each condition is tested among the deals for which the others hold. The largest of these p-values counts. It
+        is adjusted for the cut-points of the condition and for all conditions that were tried in its place. Single
+        conditions get 0.
         """
-        places = np.array([one.members for one in found], dtype=np.int64)
-        gain_p = np.zeros(len(found))
-        if not found or places.shape[1] == 1:
-            return gain_p.tolist()
+        indexes = np.array([one.conjunction for one in found], dtype=np.int64)
+        p_values = np.zeros(len(found))
+        if not found or indexes.shape[1] == 1:
+            return p_values.tolist()
         support = np.array([one.support for one in found], dtype=np.int64)
         won = np.array([one.won for one in found], dtype=np.int64)
-        known = _all_of(self._known, places)
-        for left_out in range(places.shape[1]):
-            part_n, part_won = self._counts(self._part(places, left_out) & known)
+        known = _all_of(self._known, indexes)
+        for omitted in range(indexes.shape[1]):
+            part_n, part_won = self._counts(self._part(indexes, omitted) & known)
             of_part = fisher_two_sided(part_n, part_won, support, won)
-            cuts = np.array([self._cuts[self._form(place)] for place in places[:, left_out].tolist()])
-            gain_p = np.maximum(gain_p, np.minimum(1.0, of_part * cuts * len(self._cuts)))
-        return gain_p.tolist()
+            cut_points = np.array([self._form_sizes[self._form(index)] for index in indexes[:, omitted].tolist()])
+            p_values = np.maximum(p_values, np.minimum(1.0, of_part * cut_points * len(self._form_sizes)))
+        return p_values.tolist()
 
-    def _part(self, places: NDArray[np.int64], left_out: int) -> Bits:
-        return _all_of(self._holds, np.delete(places, left_out, axis=1))
+    def _part(self, indexes: NDArray[np.int64], omitted: int) -> Mask:
+        return _all_of(self._holds, np.delete(indexes, omitted, axis=1))
 
-    def _conjunctions(self, singles: Sequence[Measured]) -> None:
-        chosen = self._representatives(singles)
-        pairs = _strongest(self._measure(combinations(chosen, 2)), _MOST_EXTENDED)
-        self._refine(pairs)
-        if self._settings.max_conditions > 2:
-            triples = self._measure((*pair.members, third) for pair in pairs for third in chosen)
-            self._refine(_strongest(triples, _MOST_REFINED))
+    def _search_cut_points(self, best: Sequence[ConditionCounts]) -> None:
+        """Move one cut-point at a time: the best of a condition alone is seldom the best within a conjunction."""
+        chosen = best[:_MAX_CUT_POINT_SEARCHES]
+        self._test(moved for counts in chosen for moved in self._with_other_cut_points(counts.conjunction))
 
-    def _refine(self, best: Sequence[Measured]) -> None:
-        """Other cuts of the best, one at a time: the best cut of a condition alone is seldom the best in company."""
-        best = best[:_MOST_REFINED]
-        self._measure(members for one in best for members in self._other_cuts(one.members))
-
-    def _representatives(self, singles: Sequence[Measured]) -> list[int]:
-        """The best cut of each brick and form."""
+    def _best_cut_points(self, singles: Sequence[ConditionCounts]) -> list[int]:
+        """Return the most significant condition of each brick and form."""
         best: dict[object, int] = {}
-        for single in sorted(singles, key=lambda single: (single.p_value, single.members)):
-            best.setdefault(self._form(single.members[0]), single.members[0])
+        for single in sorted(singles, key=lambda single: (single.p_value, single.conjunction)):
+            best.setdefault(self._form(single.conjunction[0]), single.conjunction[0])
         return sorted(best.values())
 
-    def _form(self, place: int) -> object:
-        return self._conditions[place].brick, self._conditions[place].form
+    def _form(self, index: int) -> object:
+        return self._conditions[index].brick, self._conditions[index].form
 
-    def _other_cuts(self, members: Members) -> Iterator[Members]:
-        for position, member in enumerate(members):
-            for place in range(len(self._conditions)):
-                if place != member and self._form(place) == self._form(member):
-                    yield (*members[:position], place, *members[position + 1 :])
+    def _with_other_cut_points(self, conjunction: Conjunction) -> Iterator[Conjunction]:
+        for position, index in enumerate(conjunction):
+            for other in range(len(self._conditions)):
+                if other != index and self._form(other) == self._form(index):
+                    yield (*conjunction[:position], other, *conjunction[position + 1 :])
 
-    def _measure(self, asked: Iterable[Sequence[int]]) -> list[Measured]:
-        """Counts and p-values of those that were not tested before, have deals enough, and a brick only once."""
-        wanted: dict[Members, None] = {}
-        for members in asked:
-            ordered = tuple(sorted(members))
-            bricks = {self._conditions[place].brick for place in ordered}
-            if len(bricks) == len(members) and ordered not in self._tested:
-                wanted[ordered] = None
-        listed = list(wanted)
+    def _test(self, candidates: Iterable[Sequence[int]]) -> list[ConditionCounts]:
+        """Test the conjunctions that are new and use each brick once; return those with enough deals."""
+        untested: dict[Conjunction, None] = {}
+        for indexes in candidates:
+            conjunction = tuple(sorted(indexes))
+            bricks = {self._conditions[index].brick for index in conjunction}
+            if len(bricks) == len(indexes) and conjunction not in self._tested:
+                untested[conjunction] = None
+        listed = list(untested)
         found = [
-            measured
+            counts
             for start in range(0, len(listed), _CHUNK)
-            for measured in self._measured(listed[start : start + _CHUNK])
+            for counts in self._test_chunk(listed[start : start + _CHUNK])
         ]
-        self._tested.update({measured.members: measured for measured in found})
+        self._tested.update({counts.conjunction: counts for counts in found})
         return found
 
-    def _measured(self, listed: list[Members]) -> list[Measured]:
-        places = np.array(listed)
-        size = places.shape[1]
-        known, holds = _all_of(self._known, places), _all_of(self._holds, places)
+    def _test_chunk(self, listed: list[Conjunction]) -> list[ConditionCounts]:
+        indexes = np.array(listed)
+        known, holds = _all_of(self._known, indexes), _all_of(self._holds, indexes)
         n, won_of_n = self._counts(known)
         support, won = self._counts(holds)
-        enough = (
+        is_tested = (
             (support >= self._settings.min_support)
             & (n >= self._settings.min_deals)
             & (support < n)
@@ -177,43 +184,41 @@ class Search:
             & (won_of_n < n)
         )
         p_value = np.ones(len(listed))
-        p_value[enough] = fisher_two_sided(n[enough], won_of_n[enough], support[enough], won[enough])
-        # Against each part, among the deals for which the part holds and everything is known.
-        beats = np.ones(len(listed), dtype=np.bool_)
-        for left_out in range(size) if size > 1 else ():
-            part_n, part_won = self._counts(self._part(places, left_out) & known)
-            wins = won * n > won_of_n * support
-            more = won * part_n > part_won * support
-            beats &= np.where(wins, more, won * part_n < part_won * support)
+        p_value[is_tested] = fisher_two_sided(n[is_tested], won_of_n[is_tested], support[is_tested], won[is_tested])
+        # Against each part, among the deals for which the part holds and every answer is known.
+        exceeds = np.ones(len(listed), dtype=np.bool_)
+        for omitted in range(indexes.shape[1]) if indexes.shape[1] > 1 else ():
+            part_n, part_won = self._counts(self._part(indexes, omitted) & known)
+            is_above_base = won * n > won_of_n * support
+            is_above_part = won * part_n > part_won * support
+            exceeds &= np.where(is_above_base, is_above_part, won * part_n < part_won * support)
         return [
-            Measured(
-                listed[place],
-                n=int(n[place]),
-                won_of_n=int(won_of_n[place]),
-                support=int(support[place]),
-                won=int(won[place]),
-                p_value=float(p_value[place]),
-                beats_parts=bool(beats[place]),
+            ConditionCounts(
+                conjunction=listed[index],
+                n=int(n[index]),
+                won_of_n=int(won_of_n[index]),
+                support=int(support[index]),
+                won=int(won[index]),
+                p_value=float(p_value[index]),
+                exceeds_parts=bool(exceeds[index]),
             )
-            for place in np.flatnonzero(enough).tolist()
+            for index in np.flatnonzero(is_tested).tolist()
         ]
 
-    def _counts(self, deals: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Deals, and won deals, of each row of bits."""
-        return (
-            np.bitwise_count(deals).sum(axis=1, dtype=np.int64),
-            np.bitwise_count(deals & self._won).sum(axis=1, dtype=np.int64),
-        )
+    def _counts(self, deals: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the deals and the won deals in each row."""
+        return np.count_nonzero(deals, axis=1), np.count_nonzero(deals & self._won, axis=1)
 
 
-def _all_of(rows: NDArray[np.uint8], places: NDArray[np.int64]) -> Bits:
-    """The conjunction of some rows, for each line of places."""
-    together: Bits = rows[places[:, 0]]
-    for column in range(1, places.shape[1]):
-        together = together & rows[places[:, column]]
+def _all_of(rows: Mask, indexes: NDArray[np.int64]) -> Mask:
+    """Return the conjunction of the rows at each line of indexes."""
+    together: Mask = rows[indexes[:, 0]]
+    for column in range(1, indexes.shape[1]):
+        together = together & rows[indexes[:, column]]
     return together
 
 
-def _strongest(found: Iterable[Measured], most: int) -> list[Measured]:
-    """Of those that beat their parts."""
-    return sorted((one for one in found if one.beats_parts), key=lambda one: (one.p_value, one.members))[:most]
+def _most_significant(found: Iterable[ConditionCounts], limit: int) -> list[ConditionCounts]:
+    """Return those that exceed their parts, by p-value, up to a limit."""
+    exceeding = (one for one in found if one.exceeds_parts)
+    return sorted(exceeding, key=lambda one: (one.p_value, one.conjunction))[:limit]

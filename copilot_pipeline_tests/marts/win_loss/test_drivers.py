@@ -130,7 +130,7 @@ def test_only_won_deals_differ_in_nothing() -> None:
     """Without a lost deal there is nothing to compare."""
     result = found(world(1, 60, lambda _: 1.0))
     assert result.drivers == []
-    assert result.conclusion == "All 60 closed deals with scored calls were won: there is no difference."
+    assert result.conclusion == "All 60 closed deals with scored calls were won: nothing to compare."
 
 
 def test_a_missing_answer_is_unknown_and_never_a_no() -> None:
