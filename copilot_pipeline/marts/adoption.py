@@ -1,4 +1,4 @@
-"""Message adoption: from a change of messaging to its use on calls."""
+"""Message adoption: the use of a new message on calls since it was introduced, and the lag to its first use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from copilot_pipeline.transform.quotes import words_of
 ALL = "all"
 
 
-class Adoption(NamedTuple):
+class AdoptionRow(NamedTuple):
     """A row of `message_adoption`."""
 
     message: str
@@ -38,14 +38,19 @@ class Adoption(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a call shows of a message. `new` is None where it cannot be told: no words of a rep, no answer."""
+    """Whether a call uses the new and the old message.
+
+    `new` is None if unknown: no words of a rep and no value of a brick.
+    """
 
     new: bool | None
     old: bool
 
 
 @dataclass(slots=True)
-class _Tally:
+class _Counts:
+    """Calls of a rep, or of all reps."""
+
     name: str | None = None
     calls: int = 0
     calls_using: int = 0
@@ -54,66 +59,69 @@ class _Tally:
     last_old: ScoredCall | None = field(default=None)
 
 
-def use_of(message: MessageSettings, conversation: ScoredCall, said_by_reps: str | None) -> Use:
-    """Whether a call uses the new and the old words: whole words, whatever their case and punctuation.
+def use_of(message: MessageSettings, call: ScoredCall, rep_words: str | None) -> Use:
+    """Return whether a call uses the new and the old message: whole words, ignoring case and punctuation.
 
-    `said_by_reps` is None where no rep is known to have said anything: only a brick can tell then.
+    `rep_words` is None if no rep is known to have spoken; then only the brick of the message can decide.
     """
-    spoken = f" {' '.join(words_of(said_by_reps or ''))} "
-    by_words = None if said_by_reps is None or not message.new else False
-    old = _any_of(message.old, spoken)
-    if message.new and _any_of(message.new, spoken):
+    spoken = f" {' '.join(words_of(rep_words or ''))} "
+    by_words = None if rep_words is None or not message.new else False
+    old = _contains_any(message.old, spoken)
+    if message.new and _contains_any(message.new, spoken):
         return Use(True, old)
     if message.brick is not None:
-        answer = conversation.bricks.get(message.brick.key)
+        answer = call.bricks.get(message.brick.key)
         if answer is None or answer.value is None:
             return Use(by_words, old)
         return Use(is_affirmed(answer.value), old)
     return Use(by_words, old)
 
 
-def _any_of(phrases: Sequence[str], spoken: str) -> bool:
+def _contains_any(phrases: Sequence[str], spoken: str) -> bool:
     return any(words and f" {' '.join(words)} " in spoken for words in map(words_of, phrases))
 
 
-def message_adoption(message: MessageSettings, uses: Iterable[tuple[ScoredCall, Use]]) -> list[Adoption]:
-    """One row for all and one a rep, over the calls since the change that can be told; order does not matter."""
-    tallies: defaultdict[str, _Tally] = defaultdict(_Tally)
-    tallies[ALL] = _Tally()
-    for conversation, use in uses:
-        if conversation.call_date < message.changed_on or use.new is None:
+def message_adoption(message: MessageSettings, uses: Iterable[tuple[ScoredCall, Use]]) -> list[AdoptionRow]:
+    """Return one row for all reps and one per rep, over the calls since the change whose use is known."""
+    groups: defaultdict[str, _Counts] = defaultdict(_Counts)
+    groups[ALL] = _Counts()
+    for call, use in uses:
+        if call.call_date < message.changed_on or use.new is None:
             continue
-        rep = conversation.rep
+        rep = call.rep
         for rep_id, name in ((ALL, None), *(((rep.rep_id, rep.name),) if rep else ())):
-            tally = tallies[rep_id]
-            tally.name = tally.name or name
-            tally.calls += 1
-            tally.calls_using += use.new
-            tally.old += use.old
-            if use.new and (tally.first is None or _when(conversation) < _when(tally.first)):
-                tally.first = conversation
-            if use.old and (tally.last_old is None or _when(conversation) > _when(tally.last_old)):
-                tally.last_old = conversation
-    return [_row(message, rep_id, tally) for rep_id, tally in sorted(tallies.items())]
+            counts = groups[rep_id]
+            counts.name = counts.name or name
+            counts.calls += 1
+            counts.calls_using += use.new
+            counts.old += use.old
+            if use.new and (counts.first is None or _order(call) < _order(counts.first)):
+                counts.first = call
+            if use.old and (counts.last_old is None or _order(call) > _order(counts.last_old)):
+                counts.last_old = call
+    return [_adoption_row(message, rep_id, counts) for rep_id, counts in sorted(groups.items())]
 
 
-def _when(conversation: ScoredCall) -> tuple[datetime, str]:
-    return conversation.started_at, conversation.call_id
+def _order(call: ScoredCall) -> tuple[datetime, str]:
+    return call.started_at, call.call_id
 
 
-def _row(message: MessageSettings, rep_id: str, tally: _Tally) -> Adoption:
-    first, last_old = tally.first, tally.last_old
-    return Adoption(
-        message.name,
-        rep_id,
-        tally.name,
-        message.changed_on,
-        tally.calls,
-        tally.calls_using,
-        *share_of(tally.calls_using, tally.calls),
-        first.call_id if first else None,
-        first.started_at if first else None,
-        float((first.call_date - message.changed_on).days) if first else None,
-        tally.old,
-        last_old.call_id if last_old else None,
+def _adoption_row(message: MessageSettings, rep_id: str, counts: _Counts) -> AdoptionRow:
+    first, last_old = counts.first, counts.last_old
+    share = share_of(counts.calls_using, counts.calls)
+    return AdoptionRow(
+        message=message.name,
+        rep_id=rep_id,
+        rep_name=counts.name,
+        changed_on=message.changed_on,
+        n=counts.calls,
+        calls_using=counts.calls_using,
+        share=share.share,
+        share_low=share.low,
+        share_high=share.high,
+        first_call_id=first.call_id if first else None,
+        first_used_at=first.started_at if first else None,
+        lag_days=float((first.call_date - message.changed_on).days) if first else None,
+        still_old=counts.old,
+        last_old_call_id=last_old.call_id if last_old else None,
     )

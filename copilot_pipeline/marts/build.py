@@ -1,8 +1,8 @@
-"""Answering: the marts, made anew from the scores. Each reads only the bricks it needs, a month at a time."""
+"""Build the marts from the scores. Each reads only the bricks that it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from copilot_pipeline.config.marts import MartSettings, MessageSettings
@@ -23,28 +23,51 @@ from copilot_pipeline.load.tables import (
     WIN_LOSS_DRIVERS,
     Table,
 )
-from copilot_pipeline.marts.adoption import Use, message_adoption, use_of
+from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, use_of
 from copilot_pipeline.marts.brick_roles import elements, skills
-from copilot_pipeline.marts.claims import claim_accuracy, claim_kinds, claims
-from copilot_pipeline.marts.coaching import RegressionRow, coaching_regressions, coaching_scores
-from copilot_pipeline.marts.deals import by_deal, deal_signals, inspect_deals
-from copilot_pipeline.marts.meddicc import meddicc_coverage, meddicc_outcomes, meddicc_summary
-from copilot_pipeline.marts.model import BrickKey, Rep, ScoredCall
+from copilot_pipeline.marts.claims import AccuracyRow, ClaimRow, claim_accuracy, claim_kinds, claims
+from copilot_pipeline.marts.coaching import CoachingRow, RegressionRow, coaching_regressions, coaching_scores
+from copilot_pipeline.marts.deals import DealInspectionRow, DealSignalRow, by_deal, deal_signals, inspect_deals
+from copilot_pipeline.marts.meddicc import (
+    CoverageRow,
+    OutcomeRow,
+    SummaryRow,
+    meddicc_coverage,
+    meddicc_outcomes,
+    meddicc_summary,
+)
+from copilot_pipeline.marts.model import BrickKey, ScoredCall
 from copilot_pipeline.marts.reader import ScoredCallReader
-from copilot_pipeline.marts.win_loss.drivers import WinLoss, win_loss_drivers
+from copilot_pipeline.marts.win_loss.drivers import ConclusionRow, DriverRow, WinLoss, win_loss_drivers
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
-Rows = dict[str, int]
+RowCounts = dict[str, int]  # rows written, by table
+
+# The row type of each table; its fields are the columns of the table, in order.
+MART_ROWS: Mapping[str, type[tuple[object, ...]]] = {
+    MEDDICC_COVERAGE.name: CoverageRow,
+    MEDDICC_SUMMARY.name: SummaryRow,
+    MEDDICC_OUTCOMES.name: OutcomeRow,
+    COACHING_SCORES.name: CoachingRow,
+    COACHING_REGRESSIONS.name: RegressionRow,
+    CLAIMS.name: ClaimRow,
+    CLAIM_ACCURACY.name: AccuracyRow,
+    MESSAGE_ADOPTION.name: AdoptionRow,
+    WIN_LOSS_DRIVERS.name: DriverRow,
+    WIN_LOSS_CONCLUSION.name: ConclusionRow,
+    DEAL_SIGNALS.name: DealSignalRow,
+    DEAL_INSPECTION.name: DealInspectionRow,
+}
 
 
 def utc_now() -> datetime:
-    """The time."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 class MartBuilder:
-    """Makes the marts. Every method replaces its tables whole and returns the rows by table."""
+    """Builds marts. Each method replaces the content of its tables and returns the rows written by table."""
 
     def __init__(
         self, lake: Lake, database: Database, settings: MartSettings, *, now: Callable[[], datetime] = utc_now
@@ -53,100 +76,98 @@ class MartBuilder:
         self._database = database
         self._settings = settings
         self._now = now
-        self._calls = ScoredCallReader(database)
+        self._reader = ScoredCallReader(database)
 
-    def meddicc(self) -> Rows:
-        """Coverage by call, its sums, and coverage against outcome."""
+    def build_meddicc(self) -> RowCounts:
+        """Build `meddicc_coverage`, `meddicc_summary` and `meddicc_outcomes`."""
         settings = self._settings.meddicc
-        parts = elements(settings, self._known())
-        bricks = {element.brick for element in parts.values()}
-        coverage = meddicc_coverage(self._calls.read(bricks, with_quotes=True), parts, settings)
-        deals = self._calls.deals(self._settings.outcomes)
-        names = {deal.deal_id: deal.name for deal in deals if deal.name}
+        by_name = elements(settings, self._answered())
+        bricks = {element.brick for element in by_name.values()}
+        coverage = meddicc_coverage(self._reader.read(bricks, with_quotes=True), by_name, settings)
+        deals = self._reader.deals(self._settings.outcomes)
+        names = {rep_id: rep.name for rep_id, rep in self._reader.reps().items() if rep.name}
+        names |= {deal.deal_id: deal.name for deal in deals if deal.name}
         return {
             **self._replace(MEDDICC_COVERAGE, coverage),
-            **self._replace(MEDDICC_SUMMARY, meddicc_summary(coverage, {**self._names(), **names})),
+            **self._replace(MEDDICC_SUMMARY, meddicc_summary(coverage, names)),
             **self._replace(MEDDICC_OUTCOMES, meddicc_outcomes(coverage, deals)),
         }
 
-    def coaching(self) -> tuple[Rows, list[RegressionRow]]:
-        """Skills by call, and slides; returns the slides too."""
+    def build_coaching(self) -> tuple[RowCounts, list[RegressionRow]]:
+        """Build `coaching_scores` and `coaching_regressions`; return the regressions as well."""
         settings = self._settings.coaching
-        parts = skills(settings, {known.key: known.kinds for known in self._calls.answered_bricks()})
-        bricks = {skill.brick for skill in parts.values()}
-        scores = coaching_scores(self._calls.read(bricks), parts, settings)
-        slides = coaching_regressions(scores, self._reps())
-        return {**self._replace(COACHING_SCORES, scores), **self._replace(COACHING_REGRESSIONS, slides)}, slides
+        by_name = skills(settings, {brick.key: brick.kinds for brick in self._reader.answered_bricks()})
+        bricks = {skill.brick for skill in by_name.values()}
+        scores = coaching_scores(self._reader.read(bricks), by_name, settings)
+        regressions = coaching_regressions(scores, self._reader.reps())
+        counts = {**self._replace(COACHING_SCORES, scores), **self._replace(COACHING_REGRESSIONS, regressions)}
+        return counts, regressions
 
-    def claims(self) -> Rows:
-        """Flagged claims, accuracy, and the use of new messages."""
+    def build_claims(self) -> RowCounts:
+        """Build `claims`, `claim_accuracy` and `message_adoption`."""
         settings = self._settings.claims
-        kinds = claim_kinds(settings, self._known())
-        asked = (settings.document, settings.product, *(message.brick for message in settings.messages))
-        bricks = {kind.brick for _, kind in kinds} | {reference.key for reference in asked if reference}
-        conversations = self._calls
-        found = list(claims(conversations.read(bricks, with_quotes=True), kinds, settings, conversations.locator()))
+        kinds = claim_kinds(settings, self._answered())
+        references = (settings.document, settings.product)
+        bricks = {kind.brick for _, kind in kinds} | {reference.key for reference in references if reference}
+        reader = self._reader
+        found = list(claims(reader.read(bricks, with_quotes=True), kinds, settings, reader.locator()))
         return {
             **self._replace(CLAIMS, found),
-            **self._replace(CLAIM_ACCURACY, claim_accuracy(conversations.read(bricks), found, kinds, settings)),
-            **self._replace(MESSAGE_ADOPTION, self._adoption(settings.messages)),
+            **self._replace(CLAIM_ACCURACY, claim_accuracy(reader.read(bricks), found, kinds, settings)),
+            **self._replace(MESSAGE_ADOPTION, self._message_adoption(settings.messages)),
         }
 
-    def _adoption(self, messages: Sequence[MessageSettings]) -> list[Sequence[object]]:
+    def _message_adoption(self, messages: Sequence[MessageSettings]) -> list[AdoptionRow]:
         if not messages:
             return []
         since = min(message.changed_on for message in messages)
         bricks = {message.brick.key for message in messages if message.brick}
         uses: dict[str, list[tuple[ScoredCall, Use]]] = {message.name: [] for message in messages}
-        for conversation, said in self._with_what_reps_said(bricks, since):
+        for call, rep_words in self._with_rep_words(bricks, since):
             for message in messages:
-                uses[message.name].append((conversation, use_of(message, conversation, said)))
+                uses[message.name].append((call, use_of(message, call, rep_words)))
         return [row for message in messages for row in message_adoption(message, uses[message.name])]
 
-    def _with_what_reps_said(
-        self, bricks: Collection[BrickKey], since: date
-    ) -> Iterator[tuple[ScoredCall, str | None]]:
-        """The conversations since a day; None where no rep is known to have said anything."""
-        silent = {call.call_id: call for call in self._calls.read(bricks, since=since)}
-        for call_id, said in self._calls.rep_words(since):
-            conversation = silent.pop(call_id, None)
-            if conversation is not None:
-                yield conversation, said
-        yield from ((conversation, None) for conversation in silent.values())
+    def _with_rep_words(self, bricks: Collection[BrickKey], since: date) -> Iterator[tuple[ScoredCall, str | None]]:
+        """Yield the calls since a day with the words of their reps; None if no rep is known to have spoken."""
+        remaining = {call.call_id: call for call in self._reader.read(bricks, since=since)}
+        for call_id, words in self._reader.rep_words(since):
+            call = remaining.pop(call_id, None)
+            if call is not None:
+                yield call, words
+        yield from ((call, None) for call in remaining.values())
 
-    def win_loss(self) -> tuple[Rows, WinLoss]:
-        """What goes with winning and losing; returns the counts behind it too."""
-        found = win_loss_drivers(
-            self._calls.read(), self._calls.deals(self._settings.outcomes), self._settings.win_loss
+    def build_win_loss(self) -> tuple[RowCounts, WinLoss]:
+        """Build `win_loss_drivers` and `win_loss_conclusion`; return the analysis as well."""
+        deals = self._reader.deals(self._settings.outcomes)
+        found = win_loss_drivers(self._reader.read(), deals, self._settings.win_loss)
+        conclusion = ConclusionRow(
+            scope="all",
+            deals=found.deals,
+            won=found.won,
+            tested=found.tested,
+            significant=found.significant,
+            conclusion=found.conclusion,
         )
-        significant = sum(driver.is_significant for driver in found.drivers)
-        conclusion = ("all", found.deals, found.won, found.tested, significant, found.conclusion)
         return {
             **self._replace(WIN_LOSS_DRIVERS, found.drivers),
             **self._replace(WIN_LOSS_CONCLUSION, [conclusion]),
         }, found
 
-    def open_deals(self) -> Rows:
-        """The newest answers and the state of each open deal."""
-        deals = self._calls.deals(self._settings.outcomes)
-        still_open = {deal.deal_id for deal in deals if deal.outcome is DealOutcome.OPEN}
-        calls = by_deal(call for call in self._calls.read(with_quotes=True) if call.deal_id in still_open)
-        covered = self._calls.covered_shares()
+    def build_open_deals(self) -> RowCounts:
+        """Build `deal_signals` and `deal_inspection`; reads `meddicc_summary`."""
+        deals = self._reader.deals(self._settings.outcomes)
+        open_deals = {deal.deal_id for deal in deals if deal.outcome is DealOutcome.OPEN}
+        calls = by_deal(call for call in self._reader.read(with_quotes=True) if call.deal_id in open_deals)
+        covered = self._reader.covered_shares()
         inspected = inspect_deals(calls, deals, self._settings.deals, covered, self._now())
         return {
             **self._replace(DEAL_SIGNALS, deal_signals(calls, deals)),
             **self._replace(DEAL_INSPECTION, inspected),
         }
 
-    def _replace(self, table: Table, rows: Iterable[Sequence[object]]) -> Rows:
+    def _replace(self, table: Table, rows: Iterable[tuple[object, ...]]) -> RowCounts:
         return {table.name: replace_snapshot(self._lake, self._database, table, rows)}
 
-    def _known(self) -> list[BrickKey]:
-        return [known.key for known in self._calls.answered_bricks()]
-
-    def _reps(self) -> dict[str, Rep]:
-        return self._calls.reps()
-
-    def _names(self) -> dict[str, str]:
-        """Names of reps and managers, by user id."""
-        return {rep_id: rep.name for rep_id, rep in self._reps().items() if rep.name}
+    def _answered(self) -> list[BrickKey]:
+        return [brick.key for brick in self._reader.answered_bricks()]

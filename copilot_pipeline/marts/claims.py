@@ -1,4 +1,4 @@
-"""Claim verification: what was flagged, where it was said, against which document, and how often reps are accurate."""
+"""Claim verification: flagged claims with quote and source document, and the accuracy of reps and products."""
 
 from __future__ import annotations
 
@@ -12,20 +12,28 @@ from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Quote, ScoredCall, Value, items_of
-from copilot_pipeline.marts.negation import NOTHING, folded
+from copilot_pipeline.marts.negation import NOTHING, normalized
 
 INACCURATE, ROADMAP_LEAK, OUTDATED = "inaccurate", "roadmap_leak", "outdated_competitive"
 NO_QUOTE = "no quote"
-# Without settings, a brick plays the part that its name speaks of.
-_NAMED = ((INACCURATE, ("inaccurate", "incorrect_claim")), (ROADMAP_LEAK, ("roadmap",)), (OUTDATED, ("outdated",)))
-# What a text brick says where there is nothing to flag. A claim may itself begin with a no: only these say so.
-_NOTHING = NOTHING | {"accurate", "correct", "clean", "ok", "no_claims", "no_claims_found", "no_inaccurate_claims"}
+# Without settings, the kind of a brick is inferred from its name.
+_KIND_WORDS = ((INACCURATE, ("inaccurate", "incorrect_claim")), (ROADMAP_LEAK, ("roadmap",)), (OUTDATED, ("outdated",)))
+# Text values that mean "nothing to flag". A claim may itself start with "no", so only whole values are compared.
+_NOTHING_FLAGGED = NOTHING | {
+    "accurate",
+    "correct",
+    "clean",
+    "ok",
+    "no_claims",
+    "no_claims_found",
+    "no_inaccurate_claims",
+}
 _QUOTE_KEYS = ("quote", "claim", "text", "statement", "evidence")
 _DOCUMENT_KEYS = ("document", "source_document", "source", "doc")
 _PRODUCT_KEYS = ("product", "product_name")
 
 
-class Claim(NamedTuple):
+class ClaimRow(NamedTuple):
     """A row of `claims`."""
 
     claim_id: str
@@ -57,7 +65,7 @@ class Claim(NamedTuple):
     review_url: str | None
 
 
-class Accuracy(NamedTuple):
+class AccuracyRow(NamedTuple):
     """A row of `claim_accuracy`."""
 
     grain: str
@@ -80,56 +88,56 @@ class ClaimKind:
     """A kind of claim and the brick that flags it."""
 
     brick: BrickKey
-    flagged_when: tuple[object, ...] | None = None  # None: whatever says that there is something
+    flagged_when: tuple[object, ...] | None = None  # None: any value that is not "nothing"
     documents: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class _Flag:
-    """One thing that a brick flagged."""
+    """One item that a brick flagged."""
 
     quote: Quote | None
-    words: str = ""  # what else the brick said of it
+    text: str = ""  # everything else that the brick returned about it
     document: str | None = None
     product: str | None = None
 
 
-Locate = Callable[[str, str], Quote]  # call id and words -> where they were said
+Locate = Callable[[str, str], Quote]  # finds words in the transcript of a call, by call id
 
 
-def claim_kinds(settings: ClaimSettings, known: Collection[BrickKey]) -> list[tuple[str, ClaimKind]]:
-    """The kinds of the settings; without any, the bricks that were ever answered and are named after one."""
+def claim_kinds(settings: ClaimSettings, answered: Collection[BrickKey]) -> list[tuple[str, ClaimKind]]:
+    """Return the kinds of the settings, or without any the bricks with scores that are named after a kind."""
     if settings.kinds:
         return [
             (name, ClaimKind(kind.brick.key, tuple(kind.flagged_when) if kind.flagged_when else None, kind.documents))
             for name, kind in settings.kinds.items()
         ]
-    # A brick is of one kind, though its name may speak of two: else its claims would count twice.
-    named = [(name, key) for key in sorted(known) if (name := _kind_named_in(key[1].lower())) is not None]
-    return [(name, ClaimKind(key)) for wanted, _ in _NAMED for name, key in named if name == wanted]
+    # A brick has one kind even if its name fits two; otherwise its claims would be counted twice.
+    named = [(name, key) for key in sorted(answered) if (name := _kind_of_name(key[1].lower())) is not None]
+    return [(name, ClaimKind(key)) for wanted, _ in _KIND_WORDS for name, key in named if name == wanted]
 
 
-def _kind_named_in(brick: str) -> str | None:
+def _kind_of_name(brick: str) -> str | None:
     if brick.endswith(("_score", "_rate")):
         return None
-    return next((name for name, words in _NAMED if any(word in brick for word in words)), None)
+    return next((name for name, words in _KIND_WORDS if any(word in brick for word in words)), None)
 
 
 def claims(
-    conversations: Iterable[ScoredCall],
+    calls: Iterable[ScoredCall],
     kinds: Sequence[tuple[str, ClaimKind]],
     settings: ClaimSettings,
     locate: Locate,
-) -> Iterator[Claim]:
-    """The flagged claims, by call. `locate` finds words that a list brick gives without a quote of its own."""
-    for conversation in conversations:
+) -> Iterator[ClaimRow]:
+    """Yield the flagged claims, call by call. `locate` finds the quote of items that have none of their own."""
+    for call in calls:
         for name, kind in kinds:
-            answer = conversation.bricks.get(kind.brick)
+            answer = call.bricks.get(kind.brick)
             if answer is None or answer.value is None:
                 continue
-            flags = _flags(conversation.call_id, answer, kind, locate)
+            flags = _flags(call.call_id, answer, kind, locate)
             for position, flag in enumerate(flags):
-                yield _claim(conversation, name, kind, position, flag, answer, settings, len(flags))
+                yield _claim_row(call, name, kind, position, flag, answer, settings, len(flags))
 
 
 def _flags(call_id: str, answer: BrickAnswer, kind: ClaimKind, locate: Locate) -> list[_Flag]:
@@ -138,7 +146,8 @@ def _flags(call_id: str, answer: BrickAnswer, kind: ClaimKind, locate: Locate) -
         items = [item for item in items_of(value) if _is_flagged(item, kind.flagged_when)]
         paired = len(answer.quotes) == len(items)
         return [
-            _listed(call_id, item, answer.quotes[place] if paired else None, locate) for place, item in enumerate(items)
+            _list_item(call_id, item, answer.quotes[index] if paired else None, locate)
+            for index, item in enumerate(items)
         ]
     if not _is_flagged(value, kind.flagged_when):
         return []
@@ -146,40 +155,40 @@ def _flags(call_id: str, answer: BrickAnswer, kind: ClaimKind, locate: Locate) -
         return [_Flag(quote) for quote in answer.quotes] or [_Flag(None)]
     if answer.quotes:
         return [_Flag(quote, value) for quote in answer.quotes]
-    # A text may be the claim in the rep's words, or only a category: what was said tells.
-    said = locate(call_id, value)
-    return [_Flag(said if said.seq is not None else None, value)]
+    # A text is either the claim in the rep's words or only a category; the transcript decides.
+    quote = locate(call_id, value)
+    return [_Flag(quote if quote.seq is not None else None, value)]
 
 
 def _is_flagged(value: object, flagged_when: tuple[object, ...] | None) -> bool:
     if flagged_when is not None:
-        # To Python True is 1: a yes/no answer is not a score of 1.
+        # In Python True == 1, but yes is not a score of 1.
         return any(value == wanted and isinstance(value, bool) is isinstance(wanted, bool) for wanted in flagged_when)
     if isinstance(value, str):
-        return folded(value) not in _NOTHING
+        return normalized(value) not in _NOTHING_FLAGGED
     return bool(value)
 
 
-def _listed(call_id: str, item: object, quote: Quote | None, locate: Locate) -> _Flag:
-    """An item of a list: words, or an object with a quote and perhaps a document and a product."""
+def _list_item(call_id: str, item: object, quote: Quote | None, locate: Locate) -> _Flag:
+    """Return the flag of a list item: a text, or an object with a quote and optionally a document and a product."""
     if not isinstance(item, dict):
-        words = str(item)
-        return _Flag(quote or locate(call_id, words), words)
-    said = _first(item, _QUOTE_KEYS)
+        text = str(item)
+        return _Flag(quote or locate(call_id, text), text)
+    quoted = _first_text(item, _QUOTE_KEYS)
     return _Flag(
-        quote or (locate(call_id, said) if said else None),
+        quote or (locate(call_id, quoted) if quoted else None),
         " ".join(str(value) for value in item.values() if isinstance(value, str)),
-        _first(item, _DOCUMENT_KEYS),
-        _first(item, _PRODUCT_KEYS),
+        _first_text(item, _DOCUMENT_KEYS),
+        _first_text(item, _PRODUCT_KEYS),
     )
 
 
-def _first(item: Mapping[str, object], names: Sequence[str]) -> str | None:
+def _first_text(item: Mapping[str, object], names: Sequence[str]) -> str | None:
     return next((value for name in names if isinstance(value := item.get(name), str) and value.strip()), None)
 
 
-def _claim(
-    conversation: ScoredCall,
+def _claim_row(
+    call: ScoredCall,
     name: str,
     kind: ClaimKind,
     position: int,
@@ -187,30 +196,30 @@ def _claim(
     answer: BrickAnswer,
     settings: ClaimSettings,
     flags: int,
-) -> Claim:
+) -> ClaimRow:
     kit, brick = kind.brick
     quote = flag.quote
-    rep = conversation.speaker_of(quote) if quote else conversation.rep
+    rep = call.speaker_of(quote) if quote else call.rep
     document = (
         flag.document
-        or _one_of(_value(conversation, settings.document), position, flags)
-        or _named_in(f"{flag.words} {answer.reason or ''}", (*kind.documents, *settings.documents))
+        or _nth_text(_value(call, settings.document), position, flags)
+        or _document_named_in(f"{flag.text} {answer.reason or ''}", (*kind.documents, *settings.documents))
         or (" or ".join(kind.documents) or None)
     )
-    return Claim(
-        claim_id=f"{conversation.call_id}:{name}:{kit}.{brick}:{position}",
-        call_id=conversation.call_id,
-        call_date=conversation.call_date,
-        week=conversation.week,
-        started_at=conversation.started_at,
-        deal_id=conversation.deal_id,
+    return ClaimRow(
+        claim_id=f"{call.call_id}:{name}:{kit}.{brick}:{position}",
+        call_id=call.call_id,
+        call_date=call.call_date,
+        week=call.week,
+        started_at=call.started_at,
+        deal_id=call.deal_id,
         rep_id=rep.rep_id if rep else None,
         rep_name=rep.name if rep else None,
         manager_id=rep.manager_id if rep else None,
         kind=name,
         kit=kit,
         brick=brick,
-        kit_version_id=conversation.kit_version_id(kit),
+        kit_version_id=call.kit_version_id(kit),
         quote=quote.text if quote else None,
         is_found=quote is not None and quote.seq is not None,
         match=quote.match if quote else NO_QUOTE,
@@ -221,98 +230,102 @@ def _claim(
         speaker_side=quote.side if quote else None,
         said=quote.said if quote else None,
         document=document,
-        product=flag.product or _one_of(_value(conversation, settings.product), position, flags),
+        product=flag.product or _nth_text(_value(call, settings.product), position, flags),
         reason=answer.reason,
         confidence=answer.confidence,
-        review_url=conversation.review_url,
+        review_url=call.review_url,
     )
 
 
-def _value(conversation: ScoredCall, reference: BrickRef | None) -> Value:
-    answer = conversation.bricks.get(reference.key) if reference else None
-    return answer.value if answer else None
+def _value(call: ScoredCall, reference: BrickRef | None) -> Value:
+    return call.value_of(reference.key) if reference else None
 
 
-def _one_of(value: Value, position: int, flags: int) -> str | None:
-    """The text of a brick for one of several flags: a list as long as the flags goes with them one by one."""
+def _nth_text(value: Value, position: int, flags: int) -> str | None:
+    """Return a brick's text for one of several flags; a list with as many items as flags is matched by position."""
     if isinstance(value, list | dict):
         texts = [str(item) for item in items_of(value) if item not in (None, "")]
         return texts[position] if len(texts) == flags else ", ".join(texts) or None
     return value.strip() or None if isinstance(value, str) else None
 
 
-def _named_in(words: str, documents: Sequence[str]) -> str | None:
-    folded = words.casefold()
-    named = [document for document in documents if document.casefold() in folded]
+def _document_named_in(text: str, documents: Sequence[str]) -> str | None:
+    searched = text.casefold()
+    named = [document for document in documents if document.casefold() in searched]
     return max(named, key=len) if named else None
 
 
 # --- accuracy ----------------------------------------------------------------------------------------------------
 
 
-class _Tally:
-    """Calls and claims of one grain."""
+class _Counts:
+    """Calls and claims of one group."""
 
     def __init__(self) -> None:
         self.name: str | None = None
         self.calls = 0
         self.accurate = 0
-        self.claims: list[Claim] = []
+        self.claims: list[ClaimRow] = []
 
 
 def claim_accuracy(
-    conversations: Iterable[ScoredCall],
-    found: Iterable[Claim],
+    calls: Iterable[ScoredCall],
+    found: Iterable[ClaimRow],
     kinds: Sequence[tuple[str, ClaimKind]],
     settings: ClaimSettings,
-) -> list[Accuracy]:
-    """By rep, product, week and in all. A call counts where a flagging brick answered: null is no check."""
-    by_call: defaultdict[str, list[Claim]] = defaultdict(list)
+) -> list[AccuracyRow]:
+    """Return the share of checked calls without a claim, in total and by rep, product and week.
+
+    A call is checked if at least one flagging brick has a value; null does not count as checked.
+    """
+    by_call: defaultdict[str, list[ClaimRow]] = defaultdict(list)
     for claim in found:
         by_call[claim.call_id].append(claim)
-    tallies: defaultdict[tuple[str, str], _Tally] = defaultdict(_Tally)
-    for conversation in conversations:
-        answers = [conversation.bricks.get(kind.brick) for _, kind in kinds]
+    groups: defaultdict[tuple[str, str], _Counts] = defaultdict(_Counts)
+    for call in calls:
+        answers = [call.bricks.get(kind.brick) for _, kind in kinds]
         if not any(answer is not None and answer.value is not None for answer in answers):
             continue
-        flagged = by_call.get(conversation.call_id, [])
-        for grain, grain_id, name, of_grain in _grains(conversation, flagged, settings):
-            tally = tallies[grain, grain_id]
-            tally.name = tally.name or name
-            tally.calls += 1
-            tally.accurate += not of_grain
-            tally.claims += of_grain
-    return [_accuracy(grain, grain_id, tally) for (grain, grain_id), tally in sorted(tallies.items())]
+        flagged = by_call.get(call.call_id, [])
+        for grain, grain_id, name, of_grain in _grains(call, flagged, settings):
+            counts = groups[grain, grain_id]
+            counts.name = counts.name or name
+            counts.calls += 1
+            counts.accurate += not of_grain
+            counts.claims += of_grain
+    return [_accuracy_row(grain, grain_id, counts) for (grain, grain_id), counts in sorted(groups.items())]
 
 
 def _grains(
-    conversation: ScoredCall, flagged: list[Claim], settings: ClaimSettings
-) -> Iterator[tuple[str, str, str | None, list[Claim]]]:
+    call: ScoredCall, flagged: list[ClaimRow], settings: ClaimSettings
+) -> Iterator[tuple[str, str, str | None, list[ClaimRow]]]:
     yield "all", "all", None, flagged
-    yield "week", conversation.week.isoformat(), None, flagged
-    for rep in conversation.reps():
+    yield "week", call.week.isoformat(), None, flagged
+    for rep in call.reps():
         yield "rep", rep.rep_id, rep.name, [claim for claim in flagged if claim.rep_id == rep.rep_id]
-    value = _value(conversation, settings.product)
-    spoken_of = [str(item) for item in items_of(value) if item]
-    products = {str(product) for product in spoken_of} | {claim.product for claim in flagged if claim.product}
+    value = _value(call, settings.product)
+    products = {str(item) for item in items_of(value) if item} | {claim.product for claim in flagged if claim.product}
     for product in sorted(products):
         yield "product", product, product, [claim for claim in flagged if claim.product in (product, None)]
 
 
-def _accuracy(grain: str, grain_id: str, tally: _Tally) -> Accuracy:
+def _accuracy_row(grain: str, grain_id: str, counts: _Counts) -> AccuracyRow:
     of_kind: defaultdict[str, int] = defaultdict(int)
-    for claim in tally.claims:
+    for claim in counts.claims:
         of_kind[claim.kind] += 1
-    return Accuracy(
-        grain,
-        grain_id,
-        tally.name,
-        tally.calls,
-        tally.accurate,
-        *share_of(tally.accurate, tally.calls),
-        len(tally.claims),
-        of_kind[INACCURATE],
-        of_kind[ROADMAP_LEAK],
-        of_kind[OUTDATED],
-        sum(claim.match == "not found" for claim in tally.claims),
+    share = share_of(counts.accurate, counts.calls)
+    return AccuracyRow(
+        grain=grain,
+        grain_id=grain_id,
+        grain_name=counts.name,
+        n=counts.calls,
+        accurate=counts.accurate,
+        share=share.share,
+        share_low=share.low,
+        share_high=share.high,
+        claims=len(counts.claims),
+        inaccurate=of_kind[INACCURATE],
+        roadmap_leaks=of_kind[ROADMAP_LEAK],
+        outdated_competitive=of_kind[OUTDATED],
+        quotes_not_found=sum(claim.match == "not found" for claim in counts.claims),
     )

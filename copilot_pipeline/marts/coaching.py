@@ -1,7 +1,8 @@
-"""Coaching: a rep's skills in call order, slides below the threshold, trainings, recovery.
+"""Coaching: the skills of each rep in call order, regressions, trainings and recovery.
 
-A call on which a skill has no score (null, or not asked) is no call of that skill: it neither goes on with a slide nor
-ends one.
+A regression is a skill below its threshold on several consecutive calls; the first call at or above the threshold is
+the recovery. A call without a score of the skill (null, or not scored by the kit) is skipped: it neither continues nor
+ends a regression.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class RegressionRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """A call of one rep with a score of one skill."""
+    """A call of a rep with its score of a skill."""
 
     call: ScoredCall
     rep: Rep
@@ -78,12 +79,12 @@ class _Scored:
 
 
 def coaching_scores(
-    conversations: Iterable[ScoredCall], skills: Mapping[str, Skill], settings: CoachingSettings
+    calls: Iterable[ScoredCall], skills: Mapping[str, Skill], settings: CoachingSettings
 ) -> list[CoachingRow]:
-    """One row per rep, skill and scored call; calls nobody of ours held are left out. Ties in time go by call id."""
+    """Return one row per rep, skill and scored call; calls without a rep are left out. Ties in time go by call id."""
     found: defaultdict[tuple[str, str], list[_Scored]] = defaultdict(list)
     highest: dict[str, float] = {}
-    for call in conversations:
+    for call in calls:
         if call.rep is None:
             continue
         for name, skill in skills.items():
@@ -101,7 +102,7 @@ def coaching_scores(
 
 
 def _threshold(skill: Skill, highest: float, settings: CoachingSettings) -> float:
-    """In the brick's own unit: 0.60 of a scale to 1 is 0.60, of a scale to 100 it is 60."""
+    """Return the threshold in the brick's unit: 0.60 becomes 0.60 on a scale to 1 and 60 on a scale to 100."""
     if skill.threshold is not None:
         return skill.threshold
     low, high = scale_of(skill.scale, highest)
@@ -114,35 +115,35 @@ def _rows(
     rows: list[CoachingRow] = []
     below = 0
     first: str | None = None
-    for place, one in enumerate(scored):
+    for index, one in enumerate(scored):
         is_below = one.score < threshold
         below = below + 1 if is_below else 0
         first = (first or one.call.call_id) if is_below else None
-        latest = [earlier.score for earlier in scored[max(0, place + 1 - settings.rolling_calls) : place + 1]]
-        training, since = _since_training(name, scored[: place + 1], settings.trainings)
+        latest = [earlier.score for earlier in scored[max(0, index + 1 - settings.rolling_calls) : index + 1]]
+        training, since = _since_training(name, scored[: index + 1], settings.trainings)
         rows.append(
             CoachingRow(
-                one.rep.rep_id,
-                name,
-                one.call.call_id,
-                one.call.call_date,
-                one.call.week,
-                one.call.started_at,
-                one.rep.name,
-                one.rep.manager_id,
-                place + 1,
-                one.score,
-                threshold,
-                is_below,
-                below,
-                below >= settings.consecutive_calls,
-                first,
-                sum(latest) / len(latest),
-                slope(latest),
-                since,
-                training,
-                one.call.kit_version_id(skill.brick[0]),
-                one.call.review_url,
+                rep_id=one.rep.rep_id,
+                skill=name,
+                call_id=one.call.call_id,
+                call_date=one.call.call_date,
+                week=one.call.week,
+                started_at=one.call.started_at,
+                rep_name=one.rep.name,
+                manager_id=one.rep.manager_id,
+                call_number=index + 1,
+                score=one.score,
+                threshold=threshold,
+                is_below=is_below,
+                calls_below=below,
+                regression_detected=below >= settings.consecutive_calls,
+                regression_first_call_id=first,
+                rolling_mean=sum(latest) / len(latest),
+                trend=slope(latest),
+                calls_since_training=since,
+                training=training,
+                kit_version_id=one.call.kit_version_id(skill.brick[0]),
+                review_url=one.call.review_url,
             )
         )
     return rows
@@ -151,21 +152,21 @@ def _rows(
 def _since_training(
     skill: str, scored: Sequence[_Scored], trainings: Iterable[TrainingSettings]
 ) -> tuple[str | None, int | None]:
-    """The newest training before the last of these calls, and the calls after it, that one included.
+    """Return the newest training before the last of these calls, and the number of calls after the training.
 
-    A call on the day of a training counts as held before it.
+    A call on the day of a training counts as before it.
     """
     newest = scored[-1]
-    held = [
+    applicable = [
         training
         for training in trainings
         if training.date < newest.call.call_date
         and (not training.skills or skill in training.skills)
         and _is_for(training, newest.rep)
     ]
-    if not held:
+    if not applicable:
         return None, None
-    last = max(held, key=lambda training: (training.date, training.name))
+    last = max(applicable, key=lambda training: (training.date, training.name))
     return last.name, sum(one.call.call_date > last.date for one in scored)
 
 
@@ -175,49 +176,52 @@ def _is_for(training: TrainingSettings, rep: Rep) -> bool:
 
 
 def coaching_regressions(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -> list[RegressionRow]:
-    """One row a slide that was detected; `reps` by id, for the managers' names."""
+    """Return one row per detected regression. `reps`, by id, have the names of the managers."""
     series: defaultdict[tuple[str, str], list[CoachingRow]] = defaultdict(list)
     for row in rows:
         series[row.rep_id, row.skill].append(row)
     found = []
     for _, of_rep in sorted(series.items()):
         of_rep.sort(key=lambda row: row.call_number)
-        slide: list[CoachingRow] = []
+        below: list[CoachingRow] = []
         for row in of_rep:
             if row.is_below:
-                slide.append(row)
+                below.append(row)
                 continue
-            found += _slide(slide, row, reps)
-            slide = []
-        found += _slide(slide, None, reps)
+            found += _regression(below, row, reps)
+            below = []
+        found += _regression(below, None, reps)
     return found
 
 
-def _slide(slide: Sequence[CoachingRow], recovery: CoachingRow | None, reps: Mapping[str, Rep]) -> list[RegressionRow]:
-    detected = next((row for row in slide if row.regression_detected), None)
+def _regression(
+    below: Sequence[CoachingRow], recovery: CoachingRow | None, reps: Mapping[str, Rep]
+) -> list[RegressionRow]:
+    """Return the regression that consecutive calls below the threshold make; none if they are too few."""
+    detected = next((row for row in below if row.regression_detected), None)
     if detected is None:
         return []
-    first, rep = slide[0], reps.get(slide[0].rep_id)
+    first, rep = below[0], reps.get(below[0].rep_id)
     return [
         RegressionRow(
-            first.rep_id,
-            first.skill,
-            first.call_id,
-            first.rep_name,
-            first.manager_id,
-            rep.manager_name if rep else None,
-            rep.manager_email if rep else None,
-            first.started_at,
-            detected.call_id,
-            detected.started_at,
-            monday(detected.call_date),
-            len(slide),
-            detected.threshold,
-            min(row.score for row in slide),
-            slide[-1].score,
-            detected.calls_since_training,
-            recovery is not None,
-            recovery.call_id if recovery else None,
-            recovery.started_at if recovery else None,
+            rep_id=first.rep_id,
+            skill=first.skill,
+            first_call_id=first.call_id,
+            rep_name=first.rep_name,
+            manager_id=first.manager_id,
+            manager_name=rep.manager_name if rep else None,
+            manager_email=rep.manager_email if rep else None,
+            first_call_at=first.started_at,
+            detected_call_id=detected.call_id,
+            detected_at=detected.started_at,
+            detected_week=monday(detected.call_date),
+            calls=len(below),
+            threshold=detected.threshold,
+            lowest=min(row.score for row in below),
+            latest=below[-1].score,
+            calls_since_training=detected.calls_since_training,
+            is_over=recovery is not None,
+            recovered_call_id=recovery.call_id if recovery else None,
+            recovered_at=recovery.started_at if recovery else None,
         )
     ]

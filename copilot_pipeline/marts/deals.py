@@ -1,4 +1,4 @@
-"""Open deals: the newest answer and the trend of each brick, and what a deal review asks of each deal."""
+"""Open deals: the newest value and trend of each brick, and the facts and risks that a deal review needs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from copilot_pipeline.marts.numbers import plain
 from copilot_pipeline.marts.trends import slope
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
-SECONDS_A_DAY = 86_400.0
+SECONDS_PER_DAY = 86_400.0
 
 
-class DealSignal(NamedTuple):
+class DealSignalRow(NamedTuple):
     """A row of `deal_signals`."""
 
     deal_id: str
@@ -41,7 +41,7 @@ class DealSignal(NamedTuple):
     review_url: str | None
 
 
-class InspectedDeal(NamedTuple):
+class DealInspectionRow(NamedTuple):
     """A row of `deal_inspection`."""
 
     deal_id: str
@@ -68,24 +68,24 @@ class InspectedDeal(NamedTuple):
     meddicc_covered: float | None
 
 
-def by_deal(conversations: Iterable[ScoredCall]) -> dict[str, list[ScoredCall]]:
-    """The conversations of each deal, oldest first; calls without a deal are left out."""
+def by_deal(calls: Iterable[ScoredCall]) -> dict[str, list[ScoredCall]]:
+    """Group calls by deal, oldest first; calls without a deal are left out."""
     found: defaultdict[str, list[ScoredCall]] = defaultdict(list)
-    for conversation in conversations:
-        if conversation.deal_id is not None:
-            found[conversation.deal_id].append(conversation)
-    for calls in found.values():
-        calls.sort(key=lambda call: (call.started_at, call.call_id))
+    for call in calls:
+        if call.deal_id is not None:
+            found[call.deal_id].append(call)
+    for of_deal in found.values():
+        of_deal.sort(key=lambda call: (call.started_at, call.call_id))
     return dict(found)
 
 
 # --- signals -----------------------------------------------------------------------------------------------------
 
 
-def deal_signals(calls: Mapping[str, Sequence[ScoredCall]], deals: Iterable[Deal]) -> list[DealSignal]:
-    """One row per open deal and brick that was ever answered. Nulls are skipped: they neither rise nor fall."""
+def deal_signals(calls: Mapping[str, Sequence[ScoredCall]], deals: Iterable[Deal]) -> list[DealSignalRow]:
+    """Return one row per open deal and brick with a value. Nulls are skipped: they are not a change."""
     return [
-        _signal(deal.deal_id, key, answers)
+        _signal_row(deal.deal_id, key, answers)
         for deal in sorted(deals, key=lambda deal: deal.deal_id)
         if deal.outcome is DealOutcome.OPEN
         for key, answers in sorted(_answered(calls.get(deal.deal_id, ())).items())
@@ -101,30 +101,32 @@ def _answered(calls: Sequence[ScoredCall]) -> dict[BrickKey, list[tuple[ScoredCa
     return found
 
 
-def _signal(deal_id: str, key: BrickKey, answers: list[tuple[ScoredCall, BrickAnswer]]) -> DealSignal:
+def _signal_row(deal_id: str, key: BrickKey, answers: list[tuple[ScoredCall, BrickAnswer]]) -> DealSignalRow:
     call, latest = answers[-1]
     previous = answers[-2][1].value if len(answers) > 1 else None
     numbers = [number for _, answer in answers if (number := as_number(answer.value)) is not None]
     newest = as_number(latest.value)
     before = as_number(previous)
     change = newest - before if newest is not None and before is not None else None
-    return DealSignal(
-        deal_id,
-        *key,
-        _kind(latest.value),
-        as_text(latest.value),
-        newest,
-        as_text(previous) if previous is not None else None,
-        change,
-        _trend(len(answers), change, latest.value, previous),
-        slope(numbers) if len(numbers) == len(answers) else None,
-        len(answers),
-        call.call_id,
-        call.started_at,
-        latest.reason,
-        latest.quotes[0].text if latest.quotes else None,
-        call.kit_version_id(key[0]),
-        call.review_url,
+    kit, brick = key
+    return DealSignalRow(
+        deal_id=deal_id,
+        kit=kit,
+        brick=brick,
+        value_kind=_kind(latest.value),
+        latest=as_text(latest.value),
+        latest_num=newest,
+        previous=as_text(previous) if previous is not None else None,
+        change=change,
+        trend=_trend(len(answers), change, latest.value, previous),
+        slope=slope(numbers) if len(numbers) == len(answers) else None,
+        answers=len(answers),
+        call_id=call.call_id,
+        answered_at=call.started_at,
+        reason=latest.reason,
+        evidence=latest.quotes[0].text if latest.quotes else None,
+        kit_version_id=call.kit_version_id(kit),
+        review_url=call.review_url,
     )
 
 
@@ -137,12 +139,12 @@ def _trend(answers: int, change: float | None, latest: Value, previous: Value) -
 
 
 def as_number(value: Value) -> float | None:
-    """A score as it is, yes as 1 and no as 0; None for everything else."""
+    """Return a score unchanged, yes as 1, no as 0, and None for other values."""
     return float(value) if isinstance(value, bool | int | float) else None
 
 
 def as_text(value: Value) -> str:
-    """An answer as a person reads it: yes, no, 65, price, Globex, Initech."""
+    """Format a value for people: `yes`, `no`, `65`, `price`, `Globex, Initech`."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float | int):
@@ -167,47 +169,52 @@ def inspect_deals(
     settings: DealSettings,
     meddicc: Mapping[str, float],
     now: datetime,
-) -> list[InspectedDeal]:
-    """One row per open deal, also without any call. `meddicc` is the share of elements covered, by deal id."""
+) -> list[DealInspectionRow]:
+    """Return one row per open deal, with or without calls. `meddicc` is the share of elements covered, by deal id."""
     return [
-        _inspected(deal, calls.get(deal.deal_id, ()), settings, meddicc.get(deal.deal_id), now)
+        _inspection_row(deal, calls.get(deal.deal_id, ()), settings, meddicc.get(deal.deal_id), now)
         for deal in sorted(deals, key=lambda deal: deal.deal_id)
         if deal.outcome is DealOutcome.OPEN
     ]
 
 
-def _inspected(
+def _inspection_row(
     deal: Deal, calls: Sequence[ScoredCall], settings: DealSettings, covered: float | None, now: datetime
-) -> InspectedDeal:
+) -> DealInspectionRow:
     last = calls[-1] if calls else None
-    silent_days = max(0.0, (now - last.started_at).total_seconds() / SECONDS_A_DAY) if last else None
+    days_since_last_call = max(0.0, (now - last.started_at).total_seconds() / SECONDS_PER_DAY) if last else None
     people = sorted({name for call in calls for name in call.prospects})
     expected = _expected(deal, settings)
-    lacking = [name for name, condition in expected.items() if not any(_holds(condition, call) for call in calls)]
-    risks = [*_risks(deal, calls, settings, silent_days, len(people), now), *(f"stage without {it}" for it in lacking)]
-    return InspectedDeal(
-        deal.deal_id,
-        deal.name,
-        deal.account_name,
-        deal.amount,
-        deal.stage,
-        deal.forecast_category,
-        deal.close_date,
-        last.rep.name if last and last.rep else None,
-        len(calls),
-        sum(call.is_scored for call in calls),
-        last.started_at if last else None,
-        last.call_id if last else None,
-        round(silent_days, 1) if silent_days is not None else None,
-        last.review_url if last else None,
-        people,
-        len(people),
-        risks,
-        len(risks),
-        list(expected),
-        lacking,
-        (len(expected) - len(lacking)) / len(expected) if expected else None,
-        covered,
+    lacking = [
+        name for name, condition in expected.items() if not any(_is_true(condition, call.bricks) for call in calls)
+    ]
+    risks = [
+        *_risks(deal, calls, settings, days_since_last_call, len(people), now),
+        *(f"missing for this stage: {name}" for name in lacking),
+    ]
+    return DealInspectionRow(
+        deal_id=deal.deal_id,
+        deal_name=deal.name,
+        account_name=deal.account_name,
+        amount=deal.amount,
+        stage=deal.stage,
+        forecast_category=deal.forecast_category,
+        close_date=deal.close_date,
+        owner_name=last.rep.name if last and last.rep else None,
+        calls=len(calls),
+        scored_calls=sum(call.is_scored for call in calls),
+        last_call_at=last.started_at if last else None,
+        last_call_id=last.call_id if last else None,
+        days_since_last_call=round(days_since_last_call, 1) if days_since_last_call is not None else None,
+        last_call_url=last.review_url if last else None,
+        people=people,
+        prospects=len(people),
+        risk_flags=risks,
+        risks=len(risks),
+        stage_expects=list(expected),
+        stage_lacks=lacking,
+        stage_evidence=(len(expected) - len(lacking)) / len(expected) if expected else None,
+        meddicc_covered=covered,
     )
 
 
@@ -216,8 +223,8 @@ def _expected(deal: Deal, settings: DealSettings) -> dict[str, ConditionSettings
     return next((expected for name, expected in settings.stages.items() if name.strip().casefold() == stage), {})
 
 
-def _holds(condition: ConditionSettings, call: ScoredCall) -> bool:
-    return evaluate(condition, lambda brick: _value(call.bricks, brick)) is True
+def _is_true(condition: ConditionSettings, answers: Mapping[BrickKey, BrickAnswer]) -> bool:
+    return evaluate(condition, lambda brick: _value(answers, brick)) is True
 
 
 def _value(answers: Mapping[BrickKey, BrickAnswer], brick: BrickRef) -> Value:
@@ -229,26 +236,24 @@ def _risks(
     deal: Deal,
     calls: Sequence[ScoredCall],
     settings: DealSettings,
-    silent_days: float | None,
+    days_since_last_call: float | None,
     prospects: int,
     now: datetime,
 ) -> list[str]:
     found = []
-    if silent_days is None:
+    if days_since_last_call is None:
         found.append("no call yet")
-    elif silent_days >= settings.days_without_call:
-        found.append(f"no call for {silent_days:.0f} days")
+    elif days_since_last_call >= settings.days_without_call:
+        found.append(f"no call for {days_since_last_call:.0f} days")
     if calls and prospects < settings.min_prospects:
-        found.append(f"only {prospects} prospect{'s' if prospects != 1 else ''} on its calls")
+        found.append(f"only {prospects} prospect{'s' if prospects != 1 else ''} on all calls")
     if deal.close_date is not None and deal.close_date < now:
-        found.append("its close date has passed")
+        found.append("close date has passed")
     newest = {key: answers[-1][1] for key, answers in _answered(calls).items()}
     if settings.risks:
-        held = [risk.name for risk in settings.risks if _is_known(risk.when, newest)]
+        flagged = [risk.name for risk in settings.risks if _is_true(risk.when, newest)]
     else:
-        held = [key[1] for key, answer in sorted(newest.items()) if key[1].startswith("risk") and answer.value is True]
-    return found + held
-
-
-def _is_known(condition: ConditionSettings, newest: Mapping[BrickKey, BrickAnswer]) -> bool:
-    return evaluate(condition, lambda brick: _value(newest, brick)) is True
+        flagged = [
+            key[1] for key, answer in sorted(newest.items()) if key[1].startswith("risk") and answer.value is True
+        ]
+    return found + flagged

@@ -1,5 +1,4 @@
-"""MEDDICC coverage: which elements a call covers and how well, summed by deal, rep, team and week, and held against
-how deals ended."""
+"""MEDDICC coverage: elements covered on each call, summed by deal, rep, team and week, and compared with outcomes."""
 
 from __future__ import annotations
 
@@ -74,19 +73,22 @@ class OutcomeRow(NamedTuple):
 
 
 def meddicc_coverage(
-    conversations: Iterable[ScoredCall], elements: Mapping[str, Element], settings: MeddiccSettings
+    calls: Iterable[ScoredCall], elements: Mapping[str, Element], settings: MeddiccSettings
 ) -> list[CoverageRow]:
-    """One row for each call that the element's kit scored. No answer is no coverage, and has no level: it is not 0."""
+    """Return one row per element and call that the element's kit scored.
+
+    An element without a value is not covered; its level is None, not 0.
+    """
     scored = [
-        (conversation, name, element, conversation.bricks.get(element.brick))
-        for conversation in conversations
+        (call, name, element, call.bricks.get(element.brick))
+        for call in calls
         for name, element in elements.items()
-        if conversation.is_scored_by(element.brick[0])
+        if call.is_scored_by(element.brick[0])
     ]
     scales = _scales(elements, ((name, answer) for _, name, _, answer in scored))
     return [
-        _row(conversation, name, element, answer, scales[name], settings.covered_from)
-        for conversation, name, element, answer in scored
+        _coverage_row(call, name, element, answer, scales[name], settings.covered_from)
+        for call, name, element, answer in scored
     ]
 
 
@@ -99,25 +101,25 @@ def _scales(elements: Mapping[str, Element], answers: Iterable[tuple[str, BrickA
     return {name: scale_of(element.scale, highest.get(name)) for name, element in elements.items()}
 
 
-def _row(
+def _coverage_row(
     call: ScoredCall, name: str, element: Element, answer: BrickAnswer | None, scale: Scale, covered_from: float
 ) -> CoverageRow:
     value = answer.value if answer else None
     kit, brick = element.brick
     rep = call.rep
     return CoverageRow(
-        call.call_id,
-        name,
-        call.call_date,
-        call.week,
-        call.started_at,
-        call.deal_id,
-        rep.rep_id if rep else None,
-        rep.name if rep else None,
-        rep.manager_id if rep else None,
-        kit,
-        brick,
-        call.kit_version_id(kit),
+        call_id=call.call_id,
+        element=name,
+        call_date=call.call_date,
+        week=call.week,
+        started_at=call.started_at,
+        deal_id=call.deal_id,
+        rep_id=rep.rep_id if rep else None,
+        rep_name=rep.name if rep else None,
+        manager_id=rep.manager_id if rep else None,
+        kit=kit,
+        brick=brick,
+        kit_version_id=call.kit_version_id(kit),
         is_covered=_is_covered(value, element, scale, covered_from),
         is_answered=value is not None,
         level=_level(value, scale),
@@ -161,9 +163,10 @@ def _number(value: Value) -> float | None:
 
 
 def meddicc_summary(coverage: Iterable[CoverageRow], names: Mapping[str, str]) -> list[SummaryRow]:
-    """Coverage in all and by deal, rep, team and week; calls without a deal, rep or manager are not in that grain.
+    """Sum coverage over all calls and by deal, rep, team (manager) and week.
 
-    `names`: of deals, reps and managers, by id.
+    Calls without a deal, rep or manager are missing from that grain only. `names` are those of deals, reps and
+    managers, by id.
     """
     groups: defaultdict[tuple[str, str, str], list[CoverageRow]] = defaultdict(list)
     rep_names: dict[str, str] = {}
@@ -174,7 +177,7 @@ def meddicc_summary(coverage: Iterable[CoverageRow], names: Mapping[str, str]) -
             groups[grain, grain_id, row.element].append(row)
     known = {**rep_names, **names}
     return [
-        _summary(grain, grain_id, known.get(grain_id) if grain in ("deal", "rep", "team") else None, element, rows)
+        _summary_row(grain, grain_id, known.get(grain_id) if grain in ("deal", "rep", "team") else None, element, rows)
         for (grain, grain_id, element), rows in sorted(groups.items())
     ]
 
@@ -187,43 +190,51 @@ def _grains(row: CoverageRow) -> Iterator[tuple[str, str]]:
             yield grain, grain_id
 
 
-def _summary(grain: str, grain_id: str, name: str | None, element: str, rows: Sequence[CoverageRow]) -> SummaryRow:
+def _summary_row(
+    grain: str, grain_id: str, grain_name: str | None, element: str, rows: Sequence[CoverageRow]
+) -> SummaryRow:
     covered = sum(row.is_covered for row in rows)
     levels = [row.level for row in rows if row.level is not None]
+    share = share_of(covered, len(rows))
     return SummaryRow(
-        grain,
-        grain_id,
-        name,
-        element,
-        len(rows),
-        covered,
-        *share_of(covered, len(rows)),
-        sum(levels) / len(levels) if levels else None,
-        len(levels),
+        grain=grain,
+        grain_id=grain_id,
+        grain_name=grain_name,
+        element=element,
+        n=len(rows),
+        covered=covered,
+        share=share.share,
+        share_low=share.low,
+        share_high=share.high,
+        mean_level=sum(levels) / len(levels) if levels else None,
+        n_level=len(levels),
     )
 
 
-# --- coverage against outcome ------------------------------------------------------------------------------------
+# --- coverage by deal outcome ------------------------------------------------------------------------------------
 
 
 def meddicc_outcomes(coverage: Iterable[CoverageRow], deals: Iterable[Deal]) -> list[OutcomeRow]:
-    """One observation a deal with at least one scored call before it ended: was the element covered on any of them?"""
-    ended = {deal.deal_id: deal for deal in deals}
+    """Return, per element and outcome, the deals in which no call before the close covered the element.
+
+    Each deal with at least one such call counts once, however many calls it has.
+    """
+    by_id = {deal.deal_id: deal for deal in deals}
     of_deal: defaultdict[tuple[str, str], list[CoverageRow]] = defaultdict(list)
     for row in coverage:
-        if row.deal_id in ended:
+        if row.deal_id in by_id:
             of_deal[row.element, row.deal_id].append(row)
     counts: defaultdict[str, dict[DealOutcome, tuple[int, int]]] = defaultdict(dict)
     for (element, deal_id), rows in of_deal.items():
-        before = before_close(ended[deal_id], rows)
+        before = before_close(by_id[deal_id], rows)
         if before:
-            outcome = ended[deal_id].outcome
+            outcome = by_id[deal_id].outcome
             n, uncovered = counts[element].get(outcome, (0, 0))
             counts[element][outcome] = (n + 1, uncovered + (not any(row.is_covered for row in before)))
-    return [row for element in sorted(counts) for row in _outcomes(element, counts[element])]
+    return [row for element in sorted(counts) for row in _outcome_rows(element, counts[element])]
 
 
-def _outcomes(element: str, counts: Mapping[DealOutcome, tuple[int, int]]) -> Iterator[OutcomeRow]:
+def _outcome_rows(element: str, counts: Mapping[DealOutcome, tuple[int, int]]) -> Iterator[OutcomeRow]:
     p_value = _p_value(counts.get(DealOutcome.WON, (0, 0)), counts.get(DealOutcome.LOST, (0, 0)))
     for outcome in DealOutcome:
         if outcome not in counts:
@@ -231,20 +242,24 @@ def _outcomes(element: str, counts: Mapping[DealOutcome, tuple[int, int]]) -> It
         n, uncovered = counts[outcome]
         share = share_of(uncovered, n)
         yield OutcomeRow(
-            element,
-            outcome.value,
-            n,
-            uncovered,
-            *share,
-            p_value if outcome is not DealOutcome.OPEN else None,
-            f"Of {n:,} {outcome.value} deal{'s' if n != 1 else ''} {percent(uncovered / n)} ({uncovered:,}, 95 % "
-            f"interval {percent(share.low or 0)} to {percent(share.high or 0)}) had no coverage of "
-            f"{element.replace('_', ' ')}.",
+            element=element,
+            outcome=outcome.value,
+            n=n,
+            uncovered=uncovered,
+            share=share.share,
+            share_low=share.low,
+            share_high=share.high,
+            p_value=p_value if outcome is not DealOutcome.OPEN else None,
+            sentence=(
+                f"Of {n:,} {outcome.value} deal{'s' if n != 1 else ''} {percent(uncovered / n)} ({uncovered:,}, 95 % "
+                f"interval {percent(share.low or 0)} to {percent(share.high or 0)}) had no coverage of "
+                f"{element.replace('_', ' ')}."
+            ),
         )
 
 
 def _p_value(won: tuple[int, int], lost: tuple[int, int]) -> float | None:
-    """Fisher's exact test of coverage against the outcome; None where one of the two has no deals."""
+    """Return Fisher's exact test of coverage against the outcome; None if there are no won or no lost deals."""
     if not won[0] or not lost[0]:
         return None
     table = np.array([[won[1], won[0] - won[1]], [lost[1], lost[0] - lost[1]]])

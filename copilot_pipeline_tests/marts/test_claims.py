@@ -8,7 +8,7 @@ import pytest
 
 from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
-from copilot_pipeline.marts.claims import NO_QUOTE, Claim, claim_accuracy, claim_kinds, claims
+from copilot_pipeline.marts.claims import NO_QUOTE, ClaimRow, claim_accuracy, claim_kinds, claims
 from copilot_pipeline.marts.model import BrickAnswer, Quote, Rep, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, REP, call, quoted
 
@@ -18,7 +18,7 @@ def nowhere(_call_id: str, words: str) -> Quote:
     return Quote(words, "not found")
 
 
-def flagged(*calls: ScoredCall, **settings: Any) -> list[Claim]:
+def flagged(*calls: ScoredCall, **settings: Any) -> list[ClaimRow]:
     """The claims of some calls."""
     said = ClaimSettings(**{"kinds": {"inaccurate": f"{KIT}.wrong"}, **settings})
     return list(claims(calls, claim_kinds(said, []), said, nowhere))

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from copilot_pipeline.config.marts import DealSettings
-from copilot_pipeline.marts.deals import DealSignal, by_deal, deal_signals, inspect_deals
+from copilot_pipeline.marts.deals import DealSignalRow, by_deal, deal_signals, inspect_deals
 from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, call, quoted, still_open, won
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
-def signals(*calls: ScoredCall) -> dict[str, DealSignal]:
+def signals(*calls: ScoredCall) -> dict[str, DealSignalRow]:
     """The signals of one open deal, by brick."""
     return {row.brick: row for row in deal_signals(by_deal(calls), [still_open("d")])}
 
@@ -70,8 +70,8 @@ def test_risks_are_said_in_words() -> None:
     )
     assert row.risk_flags == [
         "no call for 20 days",
-        "only 1 prospect on its calls",
-        "its close date has passed",
+        "only 1 prospect on all calls",
+        "close date has passed",
         "risk_flag",
     ]
     assert (row.risks, row.people, row.last_call_id) == (4, ["Pat"], "c-2")
@@ -101,4 +101,4 @@ def test_a_stage_is_held_against_the_evidence() -> None:
         stages=stages,
     )
     assert (row.stage_expects, row.stage_lacks, row.stage_evidence) == (["budget", "depth"], ["depth"], 0.5)
-    assert row.risk_flags == ["stage without depth"]
+    assert row.risk_flags == ["missing for this stage: depth"]

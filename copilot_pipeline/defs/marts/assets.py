@@ -61,11 +61,11 @@ def _answers(
 
 
 def _meddicc(runtime: Runtime, answering: "MartBuilder") -> Made:
-    return answering.meddicc(), {}
+    return answering.build_meddicc(), {}
 
 
 def _coaching(runtime: Runtime, answering: "MartBuilder") -> Made:
-    rows, slides = answering.coaching()
+    rows, slides = answering.build_coaching()
     told = runtime.outgoing.send_regression_alerts(slides)
     return rows, {
         COACHING_REGRESSIONS.name: {"slides_not_over": sum(not slide.is_over for slide in slides), "told": told}
@@ -73,16 +73,16 @@ def _coaching(runtime: Runtime, answering: "MartBuilder") -> Made:
 
 
 def _claims(runtime: Runtime, answering: "MartBuilder") -> Made:
-    return answering.claims(), {}
+    return answering.build_claims(), {}
 
 
 def _win_loss(runtime: Runtime, answering: "MartBuilder") -> Made:
-    rows, found = answering.win_loss()
+    rows, found = answering.build_win_loss()
     return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": found.conclusion}}
 
 
 def _open_deals(runtime: Runtime, answering: "MartBuilder") -> Made:
-    return answering.open_deals(), {}
+    return answering.build_open_deals(), {}
 
 
 meddicc = _answers(

@@ -6,9 +6,9 @@ these. Its p-values (Fisher's exact test, two-sided) are adjusted for what was t
 
 * Conditions that differ only in the cut-point form a family. Its p-value is that of the best cut-point times the number
   of cut-points searched (Bonferroni).
-* The families of one size are corrected together (Benjamini and Hochberg, 1995), so that the many relatives of a strong
-  conjunction do not lower the q-values of single conditions. The q-values of each size are then multiplied by the number
-  of sizes, so that the false discovery rate holds for all of them together.
+* The families of one size are corrected together (Benjamini and Hochberg, 1995), so that the many relatives of a
+  strong conjunction do not lower the q-values of single conditions. The q-values of each size are then multiplied by
+  the number of sizes, so that the false discovery rate holds for all of them together.
 * A conjunction must be significant twice: against all deals, and as a refinement of each of its parts. The p-value of
   a refinement is adjusted for the cut-points of the added condition and for all conditions tried in its place, and the
   largest counts. Otherwise `champion and weather` would pass as a driver whenever `champion` is one.
@@ -33,7 +33,7 @@ WINS, LOSSES = "wins", "losses"
 _MAX_LISTED = 100  # of each size
 
 
-class Driver(NamedTuple):
+class DriverRow(NamedTuple):
     """A row of `win_loss_drivers`."""
 
     condition: str
@@ -55,7 +55,7 @@ class Driver(NamedTuple):
     sentence: str
 
 
-class Conclusion(NamedTuple):
+class ConclusionRow(NamedTuple):
     """A row of `win_loss_conclusion`."""
 
     scope: str
@@ -70,7 +70,7 @@ class Conclusion(NamedTuple):
 class WinLoss:
     """The drivers, best first, and the numbers behind them."""
 
-    drivers: list[Driver]
+    drivers: list[DriverRow]
     deals: int  # closed, with scored calls
     won: int
     tested: int  # conditions and conjunctions
@@ -107,7 +107,7 @@ def _insufficient(deals: int, won: int, min_deals: int) -> str | None:
     return None
 
 
-def _conclusion(drivers: Sequence[Driver], tested: int, deals: int, won: int) -> str:
+def _conclusion(drivers: Sequence[DriverRow], tested: int, deals: int, won: int) -> str:
     significant = [driver for driver in drivers if driver.is_significant]
     scope = f"{tested:,} condition{'s' if tested != 1 else ''} tested on {deals:,} closed deals ({won:,} won)"
     if not significant:
@@ -116,7 +116,7 @@ def _conclusion(drivers: Sequence[Driver], tested: int, deals: int, won: int) ->
     return f"{strongest.sentence}. Among {scope}, {len(significant):,} of those listed are significant."
 
 
-def _drivers(search: Search, settings: WinLossSettings) -> list[Driver]:
+def _drivers(search: Search, settings: WinLossSettings) -> list[DriverRow]:
     rows = []
     rate = settings.false_discovery_rate
     for size in range(1, settings.max_conditions + 1):
@@ -138,7 +138,7 @@ def _drivers(search: Search, settings: WinLossSettings) -> list[Driver]:
 
 def _driver(
     search: Search, counts: ConditionCounts, q_value: float, refinement_p_value: float | None, rate: float
-) -> Driver:
+) -> DriverRow:
     """Return a row. `refinement_p_value` is None if the q-value is above the rate already."""
     parts = search.conditions_of(counts)
     condition = " and ".join(part.text for part in parts)
@@ -147,7 +147,7 @@ def _driver(
     reservation = ", not significant"
     if refinement_p_value is not None:
         reservation = "" if refinement_p_value <= rate else ", not significantly better than its parts"
-    return Driver(
+    return DriverRow(
         condition=condition,
         size=len(parts),
         bricks=[".".join(part.brick) for part in parts],
@@ -172,7 +172,7 @@ def _benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in false_discovery_control(p_values)] if p_values else []
 
 
-def _order(driver: Driver) -> tuple[bool, float, float, str]:
+def _order(driver: DriverRow) -> tuple[bool, float, float, str]:
     """Sort significant drivers first, then by the effect at the conservative end of the interval."""
     if driver.direction == WINS:
         effect = driver.win_rate_low / driver.base_rate
