@@ -10,7 +10,7 @@ import sys
 import click
 
 from copilot_pipeline import __version__
-from copilot_pipeline.cli.exits import INTERRUPTED, NOT_DONE, explain, lost_the_database, status_of
+from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_of, is_connection_loss, print_error
 from copilot_pipeline.errors import PipelineError
 
 _COMMANDS = {
@@ -86,10 +86,10 @@ def main() -> None:
     except (KeyboardInterrupt, click.exceptions.Abort):
         sys.exit(INTERRUPTED)
     except PipelineError as error:
-        explain(error)
-        sys.exit(status_of(error))
+        print_error(error)
+        sys.exit(exit_code_of(error))
     except Exception as error:
-        if not lost_the_database(error):
+        if not is_connection_loss(error):
             raise
-        explain(PipelineError("the database stopped answering. Run the same command again: what is done stays done."))
-        sys.exit(NOT_DONE)
+        print_error(PipelineError("the database stopped answering. Run the same command again: what is done stays done."))
+        sys.exit(INCOMPLETE)

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from copilot_pipeline.cli.days import with_days
+from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def command() -> None:
 
 
 @command.command("plan")
-@with_days
+@date_range_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(first: datetime, last: datetime, as_json: bool) -> None:
     """Say what a range will cost. Takes a request for each of its runs, and no more than nine."""
@@ -56,7 +56,7 @@ def plan(first: datetime, last: datetime, as_json: bool) -> None:
 
 
 @command.command("start")
-@with_days
+@date_range_options
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 def start(first: datetime, last: datetime, as_json: bool) -> None:
     """Register a range. The daemon starts its runs; asking twice for the same range is one backfill."""
@@ -227,11 +227,11 @@ def _duration(hours: float) -> str:
 
 
 def _watch(console: Console, runtime: Runtime) -> None:
-    from copilot_pipeline.cli.bars import Bars
+    from copilot_pipeline.cli.progress_bars import ProgressBars
 
     shown: dict[int, int] = {}
     told: dict[int, str | None] = {}
-    with Bars(console) as bars:
+    with ProgressBars(console) as bars:
         while True:
             states = [_state(runtime, one) for one in runtime.backfills.all() if one.is_active or one.id in shown]
             for state in states:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from copilot_pipeline.cli.days import days_of, with_days
-from copilot_pipeline.cli.exits import NOT_DONE
-from copilot_pipeline.cli.results import print_table
+from copilot_pipeline.cli.dates import date_range_options, dates_between
+from copilot_pipeline.cli.exit_codes import INCOMPLETE
+from copilot_pipeline.cli.query_output import print_table
 
 if TYPE_CHECKING:
     from copilot_pipeline.delivery.outbox import Listed, SinkState
@@ -98,7 +98,7 @@ def _when(moment: datetime) -> str:
 
 
 @command.command("enqueue")
-@with_days
+@date_range_options
 @click.option("--loud", is_flag=True, help="Send old calls, and calls from before the rule, too.")
 def enqueue(first: datetime, last: datetime, loud: bool) -> None:
     """Put into the outbox what the rules ask for, of these days. Safe to repeat: nothing goes out twice."""
@@ -107,7 +107,7 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
     with open_runtime(source="deliveries") as runtime:
         for text in runtime.outgoing.check_routes():
             click.echo(f"not checked: {text}", err=True)
-        report = runtime.outgoing.delivering().enqueue(days_of(first, last), is_loud=loud)
+        report = runtime.outgoing.delivering().enqueue(dates_between(first, last), is_loud=loud)
     click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.silenced} kept silent")
     for reason, count in sorted(report.unlinked.items()):
         click.echo(f"{count} cannot be written back: {reason}")
@@ -118,12 +118,12 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
 @click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for a sink that asks for a moment.")
 def send(ignore_delay: bool, wait: float) -> None:
     """Send what waits. Exit 0 only if everything that was due went out."""
-    from copilot_pipeline.cli.bars import Bars
+    from copilot_pipeline.cli.progress_bars import ProgressBars
     from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with Bars(console) as bars, open_runtime(source="deliveries", progress=bars) as runtime:
+    with ProgressBars(console) as bars, open_runtime(source="deliveries", progress=bars) as runtime:
         sent = runtime.outgoing.deliver(ignore_delay=ignore_delay, patience_seconds=wait)
         sinks = Outbox(runtime.database).sink_states()
     for (name, state), count in sorted(sent.counts.items()):
@@ -137,7 +137,7 @@ def send(ignore_delay: bool, wait: float) -> None:
     if not sent.counts and not sent.problems and not any(sink.waiting for sink in sinks):
         console.print("Nothing waits to be sent.")
     if any(sink.waiting for sink in sinks) or sent.total("refused") or sent.total("uncertain"):
-        raise click.exceptions.Exit(NOT_DONE)
+        raise click.exceptions.Exit(INCOMPLETE)
 
 
 @command.command("retry")
@@ -184,7 +184,7 @@ def unlinked(as_json: bool) -> None:
 
 
 @command.command("export")
-@with_days
+@date_range_options
 @click.option("--csv", "path", type=click.Path(path_type=Path, dir_okay=False), help="File. Default: standard output.")
 def export(first: datetime, last: datetime, path: Path | None) -> None:
     """Write calls and scores as CSV for Sheets or Excel. A row a call, a column a brick."""
@@ -192,7 +192,7 @@ def export(first: datetime, last: datetime, path: Path | None) -> None:
     from copilot_pipeline.marts.reader import ScoredCallReader
     from copilot_pipeline.runtime import open_runtime
 
-    days = days_of(first, last)
+    days = dates_between(first, last)
     with open_runtime(source="deliveries") as runtime:
         reader = ScoredCallReader(runtime.database)
         bricks = [brick.key for brick in reader.answered_bricks(days[0], days[-1])]

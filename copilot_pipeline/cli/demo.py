@@ -45,7 +45,7 @@ def command(calls_per_day: int, home: Path | None) -> None:
             f"{sandbox.options.days * calls_per_day} made-up calls, {first} to {last}, at {sandbox.url}: "
             "Clari Copilot (10 requests a second, as the real one allows) and Semarize."
         )
-        from copilot_pipeline.cli.answers import refresh
+        from copilot_pipeline.cli.marts import refresh
         from copilot_pipeline.cli.report import write
         from copilot_pipeline.cli.run import run_days
         from copilot_pipeline.runtime import open_runtime

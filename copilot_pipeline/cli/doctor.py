@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from copilot_pipeline.cli.exits import NOT_DONE
+from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.runtime import Runtime, open_runtime
 
@@ -51,7 +51,7 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings]))
     if not all(finding.is_well for finding in findings):
-        raise click.exceptions.Exit(NOT_DONE)
+        raise click.exceptions.Exit(INCOMPLETE)
 
 
 def _show(console: Console, finding: Finding) -> None:

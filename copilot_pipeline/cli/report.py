@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from copilot_pipeline.cli.days import DAY
+from copilot_pipeline.cli.dates import DATE
 from copilot_pipeline.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ FILE = Path("report.html")
 @click.option("--out", type=click.Path(path_type=Path), default=FILE, show_default=True, help="The file to write.")
 @click.option(
     "--as-of",
-    type=DAY,
+    type=DATE,
     metavar="DAY",
     help="About the last week that was over on that day. Default: today.",
 )
@@ -33,7 +33,7 @@ def command(out: Path, as_of: datetime | None, as_is: bool) -> None:
     What changed this week, MEDDICC coverage, coaching, claims with their quotes, what goes with winning, open deals at
     risk, and how much of the data is there.
     """
-    from copilot_pipeline.cli.answers import refresh
+    from copilot_pipeline.cli.marts import refresh
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True)

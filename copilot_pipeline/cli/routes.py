@@ -9,9 +9,9 @@ from typing import Any
 import click
 from rich.console import Console
 
-from copilot_pipeline.cli.days import days_of, with_days
-from copilot_pipeline.cli.exits import NOT_DONE
-from copilot_pipeline.cli.results import print_table
+from copilot_pipeline.cli.dates import date_range_options, dates_between
+from copilot_pipeline.cli.exit_codes import INCOMPLETE
+from copilot_pipeline.cli.query_output import print_table
 
 
 @click.group("routes")
@@ -46,11 +46,11 @@ def check() -> None:
     if not rules:
         console.print("There are no routes in pipeline.yaml: nothing is sent anywhere.")
     if any(problems.values()):
-        raise click.exceptions.Exit(NOT_DONE)
+        raise click.exceptions.Exit(INCOMPLETE)
 
 
 @command.command("preview")
-@with_days
+@date_range_options
 @click.option("--loud", is_flag=True, help="As if old calls, and calls from before the rule, were sent too.")
 @click.option("--json", "as_json", is_flag=True, help="Print what would be sent, whole, as JSON. Quotes what was said.")
 def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
@@ -59,7 +59,7 @@ def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(source="routes") as runtime:
-        found = runtime.outgoing.delivering().preview(days_of(first, last), is_loud=loud)
+        found = runtime.outgoing.delivering().preview(dates_between(first, last), is_loud=loud)
     if as_json:
         click.echo(json.dumps([_whole(one) for one in found], ensure_ascii=False, default=str))
         return

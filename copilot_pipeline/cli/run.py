@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from copilot_pipeline.cli.bars import Bars
-from copilot_pipeline.cli.days import with_days
-from copilot_pipeline.cli.exits import NOT_DONE
+from copilot_pipeline.cli.dates import date_range_options
+from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.loading import loading
+from copilot_pipeline.cli.progress_bars import ProgressBars
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@with_days
+@date_range_options
 @click.option(
     "--assets", metavar="A,B", help="Only these, as the UI names them. Default: all but raw_deals and raw_accounts."
 )
@@ -92,7 +92,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
     days = checked_days(first, last)
     console = Console(stderr=True)
     began = time.monotonic()
-    with Bars(console) as bars, open_runtime(source="run", progress=bars) as runtime:
+    with ProgressBars(console) as bars, open_runtime(source="run", progress=bars) as runtime:
         chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
         try:
             finished = materialize_days(runtime, days, chosen)
@@ -127,10 +127,10 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
     if not finished.is_complete:
         if not as_json:
             console.print("Run the same command again: what is done stays done.", highlight=False)
-        raise click.exceptions.Exit(NOT_DONE)
+        raise click.exceptions.Exit(INCOMPLETE)
 
 
-def _deliver(runtime: Runtime, bars: Bars) -> None:
+def _deliver(runtime: Runtime, bars: ProgressBars) -> None:
     """What the rules ask for goes out now; what cannot be sent stays in the outbox."""
     sent = runtime.outgoing.deliver()
     for name, problem in sent.problems.items():

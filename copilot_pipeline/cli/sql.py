@@ -12,7 +12,7 @@ import click
 import psycopg
 from rich.console import Console
 
-from copilot_pipeline.cli.results import as_json, csv_lines, print_table
+from copilot_pipeline.cli.query_output import as_json, csv_lines, print_table
 from copilot_pipeline.errors import PipelineError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from copilot_pipeline.cli.exits import WRONG_SETTING
+from copilot_pipeline.cli.exit_codes import INVALID_SETTING
 from copilot_pipeline.cli.receive import endpoints_of
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
@@ -47,7 +47,7 @@ def test_without_a_good_secret_it_does_not_start(tmp_path: Path, variables: dict
     """Exit 3, and what to do; the secret itself is not shown."""
     process = start(tmp_path, **variables)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == WRONG_SETTING
+    assert process.returncode == INVALID_SETTING
     assert expected in said
     assert "openssl rand -hex 32" in " ".join(said.split())
     assert "'short'" not in said
@@ -91,7 +91,7 @@ def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path, database: Databas
             COPILOT_PIPELINE_DATABASE_URL=database.url,
         )
         _, said = process.communicate(timeout=60)
-    assert process.returncode == WRONG_SETTING
+    assert process.returncode == INVALID_SETTING
     assert "--port" in said
 
 

@@ -6,22 +6,22 @@ from rich.console import Console
 
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
 
-NOT_DONE = 1
-WRONG_SETTING = 3
+INCOMPLETE = 1
+INVALID_SETTING = 3
 INTERRUPTED = 130  # 128 + SIGINT
-BUDGET_IS_SPENT = 75  # EX_TEMPFAIL: try again later
+QUOTA_EXHAUSTED = 75  # EX_TEMPFAIL: try again later
 _DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_pool"})
 _LOST = frozenset({"OperationalError", "InterfaceError", "PoolTimeout"})
 
 
-def status_of(error: PipelineError) -> int:
+def exit_code_of(error: PipelineError) -> int:
     """The exit code for an error."""
     if isinstance(error, ConfigurationError | CredentialsRefused):
-        return WRONG_SETTING
-    return BUDGET_IS_SPENT if isinstance(error, QuotaExhausted) else NOT_DONE
+        return INVALID_SETTING
+    return QUOTA_EXHAUSTED if isinstance(error, QuotaExhausted) else INCOMPLETE
 
 
-def explain(error: PipelineError) -> None:
+def print_error(error: PipelineError) -> None:
     """The error, for a person, on standard error."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     console.print("error: ", style="bold red", end="")
@@ -30,7 +30,7 @@ def explain(error: PipelineError) -> None:
         console.print("Set the keys in the environment or in .env, then try: copilot-pipeline doctor")
 
 
-def lost_the_database(error: BaseException) -> bool:
+def is_connection_loss(error: BaseException) -> bool:
     """Whether the database went away under a command: our driver's word for it, Dagster's, or the pool's."""
     cause: BaseException | None = error
     while cause is not None:

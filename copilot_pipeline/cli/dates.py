@@ -11,7 +11,7 @@ import click
 from copilot_pipeline.errors import ConfigurationError
 
 
-class _Day(click.DateTime):
+class _Date(click.DateTime):
     """A day, with an error that says how one is written."""
 
     def __init__(self) -> None:
@@ -24,18 +24,18 @@ class _Day(click.DateTime):
             self.fail(f"{value} is no day: write it as year-month-day, like 2026-11-01", param, ctx)
 
 
-DAY = _Day()
+DATE = _Date()
 Command = TypeVar("Command", bound=Callable[..., object])
 
 
-def with_days(command: Command) -> Command:
+def date_range_options(command: Command) -> Command:
     """Adds `--from` and `--to`."""
-    last = click.option("--to", "last", type=DAY, required=True, metavar="DAY", help="Last day, included.")
-    first = click.option("--from", "first", type=DAY, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
+    last = click.option("--to", "last", type=DATE, required=True, metavar="DAY", help="Last day, included.")
+    first = click.option("--from", "first", type=DATE, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
     return first(last(command))
 
 
-def days_of(first: datetime, last: datetime) -> list[date]:
+def dates_between(first: datetime, last: datetime) -> list[date]:
     """The days from the first to the last, both included."""
     if last < first:
         raise ConfigurationError(f"--to {last.date()} is before --from {first.date()}")

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from copilot_pipeline import errors
-from copilot_pipeline.cli.exits import lost_the_database, status_of
+from copilot_pipeline.cli.exit_codes import exit_code_of, is_connection_loss
 from copilot_pipeline_tests.cli.conftest import Command
 
 INSTANCES: dict[errors.PipelineError, int] = {
@@ -32,7 +32,7 @@ INSTANCES: dict[errors.PipelineError, int] = {
 @pytest.mark.parametrize(("error", "code"), INSTANCES.items(), ids=lambda value: type(value).__name__)
 def test_each_error_has_its_code(error: errors.PipelineError, code: int) -> None:
     """Settings and credentials are 3, a spent week is 75, everything else is 1; none is 0."""
-    assert status_of(error) == code
+    assert exit_code_of(error) == code
 
 
 def test_every_error_is_in_the_table() -> None:
@@ -157,9 +157,9 @@ def test_a_database_that_goes_away_is_told_from_a_mistake_of_ours(server_url: st
         connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
     wrapped = RuntimeError("a step failed")
     wrapped.__cause__ = gone.value
-    assert lost_the_database(wrapped)
-    assert not lost_the_database(psycopg.errors.UndefinedColumn("a bug"))
-    assert not lost_the_database(ValueError("a bug"))
+    assert is_connection_loss(wrapped)
+    assert not is_connection_loss(psycopg.errors.UndefinedColumn("a bug"))
+    assert not is_connection_loss(ValueError("a bug"))
 
 
 def test_a_database_that_cannot_hold_every_language_is_3(

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 _LINE_EVERY_SECONDS = 10.0
 
 
-class Bars:
+class ProgressBars:
     """A `Progress` for people: thread-safe, cheap to call."""
 
     def __init__(self, console: Console) -> None:
@@ -32,7 +32,7 @@ class Bars:
         self._began: dict[str, float] = {}
         self._last_line = time.monotonic()
 
-    def __enter__(self) -> Bars:
+    def __enter__(self) -> ProgressBars:
         self._progress.start()
         return self
 
