@@ -13,7 +13,6 @@ from rich.console import Console
 
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
-from copilot_pipeline.cli.loading import loading
 from copilot_pipeline.cli.progress_bars import ProgressBars
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
@@ -86,9 +85,9 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
 
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
     """The command's work; raises `Exit` with code 1 when something is left."""
-    with loading():
-        from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
-        from copilot_pipeline.runtime import open_runtime
+    from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
+    from copilot_pipeline.runtime import open_runtime
+
     days = checked_days(first, last)
     console = Console(stderr=True)
     began = time.monotonic()
