@@ -1,4 +1,4 @@
-"""The `copilot-pipeline` command. Each subcommand is a module, imported only when it is called."""
+"""The command `copilot-pipeline`. The module of a subcommand is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -14,42 +14,44 @@ from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_o
 from copilot_pipeline.errors import PipelineError
 
 _COMMANDS = {
-    "demo": "Two weeks of made-up calls through the whole path.",
-    "dev": "Everything for working: database, Dagster UI, daemon and webhooks.",
-    "run": "Fetch, tabulate and score a range of days, without the UI.",
+    "demo": "Run two weeks of sandbox calls through the whole pipeline.",
+    "dev": "Start the database, Dagster UI, daemon and webhook receiver.",
+    "run": "Fetch, load and score a range of days, without the UI.",
     "receive": "Receive webhooks: calls that are ready, runs that ended.",
-    "backfill": "Bring in a range of days within the week's budget: plan, start, status, cancel.",
-    "budget": "This week's requests, what is reserved, when it resets.",
-    "answers": "Make the tables of answers anew: MEDDICC, coaching, claims, win/loss.",
-    "report": "Write what the calls say as one HTML file.",
+    "backfill": "Plan, start, watch and cancel long backfills.",
+    "budget": "Show this week's requests by source, and what is left.",
+    "marts": "Rebuild MEDDICC, coaching, claims, win/loss and deals.",
+    "report": "Write the weekly report as one HTML file.",
     "doctor": "Check credentials, kits, database and lake.",
-    "routes": "Check the rules; see what they would send.",
-    "deliveries": "What went where and when, what waits and why.",
-    "sandbox": "Only the emulated APIs, with their addresses and keys.",
-    "reader": "A database role for analysts, which reads and nothing else.",
-    "sql": "Query the pipeline's database.",
+    "routes": "Check the routes and preview what they would send.",
+    "deliveries": "List, enqueue, send, retry and export deliveries.",
+    "sandbox": "Serve the emulated APIs with made-up calls.",
+    "reader": "Create a read-only database role for an analyst.",
+    "sql": "Query the pipeline's database, read-only.",
 }
+_ALIASES = {"answers": "marts"}
 
 
 class _Commands(click.Group):
-    """Imports a command's module when it is needed: `--help` and a usage error then cost nothing."""
+    """Import the module of a command only when it is called, so that `--help` and usage errors are fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        name = _ALIASES.get(cmd_name, cmd_name)
+        if name not in _COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"copilot_pipeline.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"copilot_pipeline.cli.{name}").command
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _COMMANDS:
-            alike = difflib.get_close_matches(args[0], _COMMANDS, 1)
-            meant = f"; did you mean {alike[0]}?" if alike else ""
-            raise click.UsageError(f"there is no command {args[0]}{meant}", ctx)
+        if args and args[0] not in _COMMANDS and args[0] not in _ALIASES:
+            similar = difflib.get_close_matches(args[0], _COMMANDS, 1)
+            suggestion = f" Did you mean '{similar[0]}'?" if similar else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{suggestion}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -63,22 +65,32 @@ def cli() -> None:
     """Clari Copilot calls, scored by Semarize, in Parquet and Postgres.
 
     \b
-    Try it without credentials:     copilot-pipeline demo
-    Check your own set-up:          copilot-pipeline doctor
-    Two weeks of your own calls:    copilot-pipeline run --from 2026-11-01 --to 2026-11-14
-    Work in the Dagster UI:         copilot-pipeline dev
+    Try it without credentials:
+      copilot-pipeline demo
+    Check your own setup:
+      copilot-pipeline doctor
+    Fetch, load and score two weeks of your calls:
+      copilot-pipeline run --from 2026-11-01 --to 2026-11-14
+    Work in the Dagster UI:
+      copilot-pipeline dev
 
-    Exit codes: 0 all done · 1 some of it is not · 2 wrong usage · 3 a setting or credential is wrong ·
-    75 the week's request budget is spent, run the same command again after it resets.
+    \b
+    Exit codes:
+      0    everything is done
+      1    some of it is not done; run the same command again
+      2    wrong usage
+      3    a setting or a credential is wrong
+      75   the weekly quota is spent; run it again after the reset
+      130  interrupted by Ctrl-C; run it again to continue
     """
 
 
 def main() -> None:
-    """Runs the command; errors made for people are shown without a traceback."""
-    # What goes wrong with a connection is raised; the library's own remarks on it are no news to a person.
+    """Run the command. Print expected errors without a traceback and exit with their code."""
+    # Lost connections are raised as errors; the log messages of the library would only repeat them.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     try:
-        # Outside of its standalone mode click hands the code of an `Exit` back instead of raising it.
+        # With standalone_mode=False click returns the code of an `Exit` instead of raising it.
         sys.exit(cli.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
@@ -91,5 +103,5 @@ def main() -> None:
     except Exception as error:
         if not is_connection_loss(error):
             raise
-        print_error(PipelineError("the database stopped answering. Run the same command again: what is done stays done."))
+        print_error(PipelineError("the connection to the database was lost. Run the same command again to continue."))
         sys.exit(INCOMPLETE)

@@ -1,4 +1,4 @@
-"""`copilot-pipeline backfill`: what a range will cost, asking for it, and how far it is."""
+"""`copilot-pipeline backfill`: estimate, start, watch and cancel a backfill."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ if TYPE_CHECKING:
     from copilot_pipeline.runtime import Runtime
     from copilot_pipeline.state import Backfill
 
-_LOOK_EVERY_SECONDS = 5
-RUNS_COUNTED = 8  # each by a request of its own; more are taken to be alike
+_POLL_SECONDS = 5
+RUNS_COUNTED = 8  # one request each; the calls of longer ranges are spread evenly over their runs
 
 
 @click.group("backfill")
 def command() -> None:
-    """Bring in a range of days, within the week's budget, newest days first.
+    """Load a long range of days within the weekly quota, newest days first.
 
     \b
-    copilot-pipeline backfill plan  --from 2025-01-01 --to 2025-12-31   what it costs
-    copilot-pipeline backfill start --from 2025-01-01 --to 2025-12-31   ask for it
-    copilot-pipeline backfill status --watch                            how far it is
+    Estimate the cost:
+      copilot-pipeline backfill plan --from 2025-01-01 --to 2025-12-31
+    Register it:
+      copilot-pipeline backfill start --from 2025-01-01 --to 2025-12-31
+    Watch it:
+      copilot-pipeline backfill status --watch
 
-    Its runs are started by the daemon (copilot-pipeline dev, or dagster-daemon). When what backfills may use of the
-    week is spent, they wait, and go on by themselves after Sunday 00:00 UTC.
+    The daemon starts its runs (copilot-pipeline dev, or dagster-daemon). When the part of the quota that backfills may
+    use is spent, the runs wait in the queue and continue after the reset on Sunday 00:00 UTC.
     """
 
 
@@ -44,7 +47,7 @@ def command() -> None:
 @date_range_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(first: datetime, last: datetime, as_json: bool) -> None:
-    """Say what a range will cost. Takes a request for each of its runs, and no more than nine."""
+    """Estimate the requests and the duration of a backfill. Costs at most nine requests."""
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(source="plan") as runtime:
@@ -57,9 +60,9 @@ def plan(first: datetime, last: datetime, as_json: bool) -> None:
 
 @command.command("start")
 @date_range_options
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def start(first: datetime, last: datetime, as_json: bool) -> None:
-    """Register a range. The daemon starts its runs; asking twice for the same range is one backfill."""
+    """Register a backfill. The daemon starts its runs. The same range is registered only once."""
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)
@@ -70,18 +73,15 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
         click.echo(json.dumps({"id": registered.id, "plan": asdict(made)}, default=str))
         return
     _show_plan(console, made)
-    console.print(f"Backfill {registered.id} is registered. Its runs start within seconds where the daemon runs.")
-    console.print("How far it is: copilot-pipeline backfill status --watch")
+    console.print(f"Backfill {registered.id} is registered. Its runs start within seconds if the daemon is running.")
+    console.print("Watch it: copilot-pipeline backfill status --watch")
 
 
 @command.command("status")
-@click.option("--watch", is_flag=True, help="Stay, and show progress until all are done.")
-@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@click.option("--watch", is_flag=True, help="Keep showing progress until no backfill is active.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def status(watch: bool, as_json: bool) -> None:
-    """Say how far each backfill is and what it waits for.
-
-    And when it will be done, as it looks now.
-    """
+    """Show the progress of each backfill, what it is waiting for, and when it is expected to finish."""
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)
@@ -91,7 +91,7 @@ def status(watch: bool, as_json: bool) -> None:
             click.echo(json.dumps(states, default=str))
             return
         if not states:
-            console.print("No backfill was ever registered: copilot-pipeline backfill start --from DAY --to DAY")
+            console.print("No backfill is registered. Start one: copilot-pipeline backfill start --from DATE --to DATE")
             return
         _show_states(console, states)
         if watch:
@@ -101,30 +101,33 @@ def status(watch: bool, as_json: bool) -> None:
 @command.command("cancel")
 @click.argument("identity", metavar="ID", type=int)
 def cancel(identity: int) -> None:
-    """Start no further runs for a backfill. Runs that wait in the queue are cancelled; one under way ends as it would;
-    what is there stays.
+    """Cancel the backfill ID: start no further runs and cancel its queued runs.
+
+    Runs that are in progress finish. Loaded days stay. `copilot-pipeline backfill status` lists the ids.
     """
     from copilot_pipeline.cli.materialize import cancel_queued
     from copilot_pipeline.runtime import BACKFILL_TAG, open_runtime
 
     with open_runtime(source="plan") as runtime:
         if not runtime.backfills.cancel(identity):
-            raise ConfigurationError(f"there is no active backfill {identity}: copilot-pipeline backfill status")
-        cancelled, going = cancel_queued(runtime, {BACKFILL_TAG: str(identity)})
-    click.echo(f"Backfill {identity} is cancelled, and {cancelled} run(s) that waited in the queue.")
-    if going:
-        click.echo(f"{going} run(s) under way will end as they would: stop them in the Dagster UI if you like.")
+            raise ConfigurationError(
+                f"no active backfill has the id {identity}. List them: copilot-pipeline backfill status"
+            )
+        cancelled, in_progress = cancel_queued(runtime, {BACKFILL_TAG: str(identity)})
+    click.echo(f"Backfill {identity} is cancelled, with {cancelled} queued run(s).")
+    if in_progress:
+        click.echo(f"{in_progress} run(s) in progress will finish. Terminate them in the Dagster UI to stop them now.")
 
 
 def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
-    from copilot_pipeline.cli.run import checked_days
+    from copilot_pipeline.cli.run import validated_days
     from copilot_pipeline.defs.calls.raw import DAYS_PER_RUN
     from copilot_pipeline.extract.backfill_plan import plan_backfill
     from copilot_pipeline.extract.listing import Stretch
     from copilot_pipeline.runtime import BACKFILL
     from copilot_pipeline.state.backfills import day_ranges
 
-    days = checked_days(first, last)
+    days = validated_days(first, last)
     known, held = runtime.backfills.fetch_progress(first, last)
     runs = day_ranges(days, DAYS_PER_RUN)
     zone = runtime.calls.zone
@@ -155,12 +158,12 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
     table = Table(box=None, show_header=False)
     for label, value in (
         ("days", f"{made.first_day} to {made.last_day} ({made.days})"),
-        ("calls", f"{made.calls:,} listed, {made.ready:,} to fetch, of which {made.held:,} are here already"),
-        ("requests", f"{made.requests:,} ({made.list_requests:,} of them for lists)"),
+        ("calls", f"{made.calls:,} listed, {made.ready:,} ready, {made.held:,} of them already stored"),
+        ("requests", f"{made.requests:,} ({made.list_requests:,} of them list pages)"),
         ("runs", f"{made.runs:,}"),
-        ("time at the pace", _duration(made.hours_at_pace)),
-        ("weeks", f"{made.weeks} (as the week's requests allow, without the reserve)"),
-        ("done about", f"{made.done_at:%Y-%m-%d %H:%M} UTC"),
+        ("time at the rate limit", _duration(made.hours_at_pace)),
+        ("weeks", f"{made.weeks} (within the weekly quota, without the reserve)"),
+        ("expected end", f"{made.done_at:%Y-%m-%d %H:%M} UTC"),
     ):
         table.add_row(label, value)
     console.print(table)
@@ -174,7 +177,7 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
     known, held = runtime.backfills.fetch_progress(backfill.first_day, backfill.last_day)
     week = runtime.gate(BACKFILL).quota()
     expected = max(backfill.calls or 0, known)
-    # Of the requests it was expected to cost, those for lists are spread over its days.
+    # The expected list requests are spread evenly over the days.
     for_lists = max(0, (backfill.requests or 0) - (backfill.calls or 0)) * len(left) / len(backfill.days)
     _, done_at = end_of(
         math.ceil(for_lists) + max(0, expected - held),
@@ -191,35 +194,35 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
         "days": len(backfill.days),
         "days_left": len(left),
         "calls_expected": expected,
-        "calls_held": held,
-        "waits_for": _waits_for(week) if backfill.is_active else None,
-        "done_about": done_at if backfill.is_active else None,
+        "calls_stored": held,
+        "waiting_for": _waits_for(week) if backfill.is_active else None,
+        "expected_end": done_at if backfill.is_active else None,
     }
 
 
 def _waits_for(week: WeeklyQuota) -> str | None:
     if week.used >= week.limit:
-        return f"the week's requests; on again {week.resets_at:%Y-%m-%d %H:%M} UTC"
+        return f"the weekly quota, which resets {week.resets_at:%Y-%m-%d %H:%M} UTC"
     if week.closed_until is None:
         return None
-    who = "whoever else uses the key" if week.closed_because == "foreign" else "the server"
-    return f"{who}; on again {week.closed_until:%Y-%m-%d %H:%M} UTC"
+    reason = "repeated 429s: another client uses the key" if week.closed_because == "foreign" else "the server"
+    return f"{reason}; next request {week.closed_until:%Y-%m-%d %H:%M} UTC"
 
 
 def _show_states(console: Console, states: list[dict[str, Any]]) -> None:
-    """One below the other: side by side their dates do not fit a terminal."""
+    """Print one backfill below the other, because a table of their dates is wider than 80 columns."""
     for one in states:
         console.print(f"[bold]Backfill {one['id']}[/], {one['first_day']} to {one['last_day']}: {one['state']}")
         facts = [
             ("days left", f"{one['days_left']} of {one['days']}"),
-            ("calls held", f"{one['calls_held']:,} of {one['calls_expected']:,}"),
+            ("calls stored", f"{one['calls_stored']:,} of {one['calls_expected']:,}"),
         ]
-        if one["waits_for"]:
-            facts.append(("waits for", one["waits_for"]))
-        if one["done_about"]:
-            facts.append(("done about", f"{one['done_about']:%Y-%m-%d %H:%M} UTC"))
+        if one["waiting_for"]:
+            facts.append(("waiting for", one["waiting_for"]))
+        if one["expected_end"]:
+            facts.append(("expected end", f"{one['expected_end']:%Y-%m-%d %H:%M} UTC"))
         for label, value in facts:
-            console.print(f"  {label:<12}{value}", markup=False)
+            console.print(f"  {label:<13}{value}", markup=False)
 
 
 def _duration(hours: float) -> str:
@@ -230,7 +233,7 @@ def _watch(console: Console, runtime: Runtime) -> None:
     from copilot_pipeline.cli.progress_bars import ProgressBars
 
     shown: dict[int, int] = {}
-    told: dict[int, str | None] = {}
+    printed: dict[int, str | None] = {}
     with ProgressBars(console) as bars:
         while True:
             states = [_state(runtime, one) for one in runtime.backfills.all() if one.is_active or one.id in shown]
@@ -241,13 +244,15 @@ def _watch(console: Console, runtime: Runtime) -> None:
                     bars.expect(name, state["days"])
                 bars.advance(name, done - shown.get(number, 0))
                 shown[number] = done
-                if told.get(number) != state["waits_for"]:
-                    told[number] = state["waits_for"]
+                if printed.get(number) != state["waiting_for"]:
+                    printed[number] = state["waiting_for"]
                     if state["state"] == "active":
-                        bars.note(f"{name} waits for {state['waits_for']}" if state["waits_for"] else f"{name} goes on")
+                        bars.note(
+                            f"{name} waits for {state['waiting_for']}" if state["waiting_for"] else f"{name} continues"
+                        )
             if not any(state["state"] == "active" for state in states):
                 break
-            time.sleep(_LOOK_EVERY_SECONDS)
+            time.sleep(_POLL_SECONDS)
     for state in states:
         console.print(f"backfill {state['id']}: {state['state']}")
     console.print("No backfill is active.")

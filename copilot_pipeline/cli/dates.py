@@ -1,4 +1,4 @@
-"""Days on the command line."""
+"""Options that take dates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from copilot_pipeline.errors import ConfigurationError
 
 
 class _Date(click.DateTime):
-    """A day, with an error that says how one is written."""
+    """A date in the form YYYY-MM-DD."""
 
     def __init__(self) -> None:
         super().__init__(formats=["%Y-%m-%d"])
@@ -21,7 +21,7 @@ class _Date(click.DateTime):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter:
-            self.fail(f"{value} is no day: write it as year-month-day, like 2026-11-01", param, ctx)
+            self.fail(f"Invalid date: expected YYYY-MM-DD, got {value}", param, ctx)
 
 
 DATE = _Date()
@@ -29,14 +29,14 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def date_range_options(command: Command) -> Command:
-    """Adds `--from` and `--to`."""
-    last = click.option("--to", "last", type=DATE, required=True, metavar="DAY", help="Last day, included.")
-    first = click.option("--from", "first", type=DATE, required=True, metavar="DAY", help="First day, YYYY-MM-DD.")
+    """Add the options `--from` and `--to`."""
+    last = click.option("--to", "last", type=DATE, required=True, metavar="DATE", help="Last day, inclusive.")
+    first = click.option("--from", "first", type=DATE, required=True, metavar="DATE", help="First day, YYYY-MM-DD.")
     return first(last(command))
 
 
 def dates_between(first: datetime, last: datetime) -> list[date]:
-    """The days from the first to the last, both included."""
+    """Return the dates from the first to the last, inclusive. Raises `ConfigurationError` if they are reversed."""
     if last < first:
         raise ConfigurationError(f"--to {last.date()} is before --from {first.date()}")
     return [first.date() + timedelta(days=count) for count in range((last - first).days + 1)]

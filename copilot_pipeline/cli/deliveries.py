@@ -1,4 +1,4 @@
-"""`copilot-pipeline deliveries`: what went where and when, what waits and why, and sending it."""
+"""`copilot-pipeline deliveries`: list, enqueue, send, retry and export deliveries."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ if TYPE_CHECKING:
 
 
 @click.group("deliveries", invoke_without_command=True)
-@click.option(
-    "--state", "states", multiple=True, help="waiting, delivered, refused, uncertain, silenced, … (repeatable)"
-)
-@click.option("--route", help="Only this rule.")
-@click.option("--limit", default=30, show_default=True, help="Rows, the newest first.")
+@click.option("--state", "states", multiple=True, help="Only this state, for example failed (repeatable).")
+@click.option("--route", help="Only this route.")
+@click.option("--limit", default=30, show_default=True, help="Maximum number of rows, newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.pass_context
 def command(context: click.Context, states: tuple[str, ...], route: str | None, limit: int, as_json: bool) -> None:
-    """What went where and when, what waits and why. With a subcommand: send, try again, list, export."""
+    """List deliveries with their state, the state of each sink, and open incidents.
+
+    \b
+    copilot-pipeline deliveries
+    copilot-pipeline deliveries --state uncertain --route "Risk on a deal"
+    """
     if context.invoked_subcommand is not None:
         return
     from copilot_pipeline.delivery.outbox import STATES, Outbox
@@ -37,7 +40,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
 
     unknown = set(states) - set(STATES)
     if unknown:
-        raise click.UsageError(f"there is no state {min(unknown)}; there are {', '.join(STATES)}")
+        raise click.UsageError(f"Unknown state '{min(unknown)}'. Choose from: {', '.join(STATES)}")
     with open_runtime(source="deliveries") as runtime:
         outbox = Outbox(runtime.database)
         rows, sinks, counts = (
@@ -61,7 +64,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
     if rows:
         print_table(
             console,
-            ("id", "rule", "call", "to", "state", "when", "why"),
+            ("id", "route", "call", "to", "state", "when", "reason"),
             [_cells(row) for row in rows],
         )
     for sink in sinks:
@@ -71,25 +74,25 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         console.print(_why(sink), style="red", markup=False, end="")
         console.print()
     if unlinked:
-        console.print(f"{unlinked} call(s) cannot be written back: copilot-pipeline deliveries unlinked")
+        console.print(f"{unlinked} call(s) have no CRM record. List them: copilot-pipeline deliveries unlinked")
     for incident in incidents:
         console.print(f"since {_when(incident.opened_at)}: {incident.name}: {incident.what}", style="red", markup=False)
     if not rows and not sinks:
-        console.print("Nothing has been asked for yet: copilot-pipeline deliveries enqueue --from DAY --to DAY")
+        console.print("No deliveries yet. Create them: copilot-pipeline deliveries enqueue --from DATE --to DATE")
 
 
 def _why(sink: SinkState) -> str:
     if not sink.failures or sink.failing_since is None:
         return ""
-    again = _when(sink.next_try_at) if sink.next_try_at else "at once"
-    return f"; fails since {_when(sink.failing_since)}: {sink.last_problem}; next try {again}"
+    next_attempt = _when(sink.next_try_at) if sink.next_try_at else "now"
+    return f"; failing since {_when(sink.failing_since)}: {sink.last_problem}; next attempt {next_attempt}"
 
 
 def _cells(row: Listed) -> tuple[object, ...]:
     when = _when(row.settled_at or row.created_at)
     why = row.reason
     if row.state == "waiting" and row.attempts:
-        why = f"{why or 'put off'}; not before {_when(row.next_attempt_at)}"
+        why = f"{why or 'deferred'}; next attempt {_when(row.next_attempt_at)}"
     return (row.id, row.route.strip(), row.call_id, row.target or row.sink, row.state, when, why or "")
 
 
@@ -99,25 +102,33 @@ def _when(moment: datetime) -> str:
 
 @command.command("enqueue")
 @date_range_options
-@click.option("--loud", is_flag=True, help="Send old calls, and calls from before the rule, too.")
+@click.option(
+    "--loud", is_flag=True, help="Include calls older than max_age, and calls scored before the route existed."
+)
 def enqueue(first: datetime, last: datetime, loud: bool) -> None:
-    """Put into the outbox what the rules ask for, of these days. Safe to repeat: nothing goes out twice."""
+    """Create the deliveries of these days in the outbox. Repeating it creates no duplicates.
+
+    \b
+    copilot-pipeline deliveries enqueue --from 2026-11-01 --to 2026-11-14
+    """
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(source="deliveries") as runtime:
         for text in runtime.outgoing.check_routes():
             click.echo(f"not checked: {text}", err=True)
         report = runtime.outgoing.delivering().enqueue(dates_between(first, last), is_loud=loud)
-    click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.silenced} kept silent")
+    click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.silenced} suppressed")
     for reason, count in sorted(report.unlinked.items()):
-        click.echo(f"{count} cannot be written back: {reason}")
+        click.echo(f"{count} without a CRM record: {reason}")
 
 
 @command.command("send")
-@click.option("--now", "ignore_delay", is_flag=True, help="Try sinks that fail now, and do not wait for their turn.")
-@click.option("--wait", default=30.0, show_default=True, help="Seconds to wait for a sink that asks for a moment.")
+@click.option("--now", "ignore_delay", is_flag=True, help="Ignore the backoff of failing sinks.")
+@click.option(
+    "--wait", default=30.0, show_default=True, help="Longest wait for a sink that asks to retry later, in seconds."
+)
 def send(ignore_delay: bool, wait: float) -> None:
-    """Send what waits. Exit 0 only if everything that was due went out."""
+    """Send the queued deliveries. Exits with 0 only if everything that was due was sent."""
     from copilot_pipeline.cli.progress_bars import ProgressBars
     from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
@@ -131,33 +142,38 @@ def send(ignore_delay: bool, wait: float) -> None:
             click.echo(f"{name}: {count} {state}")
     for sink in sinks:
         if sink.waiting:
-            console.print(f"{sink.name}: {sink.waiting} waiting{_why(sink)}", style="red", markup=False)
+            console.print(f"{sink.name}: {sink.waiting} queued{_why(sink)}", style="red", markup=False)
     for problem in sent.problems.values():
         console.print(problem, style="red", markup=False)
     if not sent.counts and not sent.problems and not any(sink.waiting for sink in sinks):
-        console.print("Nothing waits to be sent.")
+        console.print("Nothing is due.")
     if any(sink.waiting for sink in sinks) or sent.total("refused") or sent.total("uncertain"):
         raise click.exceptions.Exit(INCOMPLETE)
 
 
 @command.command("retry")
 @click.argument("ids", nargs=-1, type=int)
-@click.option("--route", help="Everything of this rule that was refused.")
+@click.option("--route", help="All failed deliveries of this route.")
 def retry(ids: tuple[int, ...], route: str | None) -> None:
-    """Send refused or uncertain deliveries again. By id or by rule: what stood in the way is mended."""
+    """Queue failed or uncertain deliveries again, by id or by route, after the cause is fixed.
+
+    \b
+    copilot-pipeline deliveries retry 17 18
+    copilot-pipeline deliveries retry --route "Scores on the opportunity"
+    """
     from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
     if not ids and route is None:
-        raise click.UsageError("name ids, or a rule with --route")
+        raise click.UsageError("Give the ids of deliveries, or a route with --route.")
     with open_runtime(source="deliveries") as runtime:
-        click.echo(f"{Outbox(runtime.database).send_again(ids=ids, route=route)} wait again")
+        click.echo(f"{Outbox(runtime.database).send_again(ids=ids, route=route)} queued again")
 
 
 @command.command("confirm")
 @click.argument("ids", nargs=-1, type=int, required=True)
 def confirm(ids: tuple[int, ...]) -> None:
-    """Say that uncertain messages arrived: they are not sent again."""
+    """Mark uncertain deliveries as sent. Use it if the message is in the channel."""
     from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
@@ -168,26 +184,32 @@ def confirm(ids: tuple[int, ...]) -> None:
 @command.command("unlinked")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def unlinked(as_json: bool) -> None:
-    """List calls that cannot be written back, and why. No deal, no account, unknown system."""
+    """List calls without a CRM record, with the reason: no deal, no account, or another CRM."""
     from copilot_pipeline.delivery.outbox import Outbox
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(source="deliveries") as runtime:
         rows = Outbox(runtime.database).unlinked()
-    names = ("rule", "call_id", "call_date", "reason")
+    names = ("route", "call_id", "call_date", "reason")
     if as_json:
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
     elif rows:
         print_table(Console(highlight=False), names, rows)
     else:
-        click.echo("None: every call that the rules asked for has its record.", err=True)
+        click.echo("None. Every call of the routes has its CRM record.", err=True)
 
 
 @command.command("export")
 @date_range_options
-@click.option("--csv", "path", type=click.Path(path_type=Path, dir_okay=False), help="File. Default: standard output.")
+@click.option(
+    "--csv", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write. Default: standard output."
+)
 def export(first: datetime, last: datetime, path: Path | None) -> None:
-    """Write calls and scores as CSV for Sheets or Excel. A row a call, a column a brick."""
+    """Write calls and scores as CSV for Sheets or Excel: a row per call, a column per brick.
+
+    \b
+    copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14 --csv scores.csv
+    """
     from copilot_pipeline.delivery.export import write_csv
     from copilot_pipeline.marts.reader import ScoredCallReader
     from copilot_pipeline.runtime import open_runtime

@@ -1,4 +1,4 @@
-"""`copilot-pipeline demo`: two weeks of made-up calls through the whole path, and what to look at next."""
+"""`copilot-pipeline demo`: two weeks of sandbox calls through the whole pipeline."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ DAYS = 14
 CALLS_PER_DAY = 20
 FOLDER = "demo"
 REPORT = "report.html"
-_REMEMBERED = "sandbox.json"
+_OPTIONS_FILE = "sandbox.json"
 WEBHOOK_SECRET = "made-up-secret-of-the-demo"
 
 
 @click.command("demo")
-@click.option("--calls-per-day", default=CALLS_PER_DAY, show_default=True, help="Calls of a day.")
-@click.option("--home", type=click.Path(path_type=Path), help="Where everything goes. Default: .copilot_pipeline/demo")
+@click.option("--calls-per-day", default=CALLS_PER_DAY, show_default=True, help="Calls per day.")
+@click.option("--home", type=click.Path(path_type=Path), help="Folder for all data. Default: .copilot_pipeline/demo")
 def command(calls_per_day: int, home: Path | None) -> None:
-    """Take two weeks of made-up calls through the whole path: no credentials, no database, no network.
+    """Run two weeks of sandbox calls through the whole pipeline. Needs no credentials, database or network.
 
-    A sandbox plays Clari Copilot and Semarize over real HTTP, limits included. The database is an embedded PostgreSQL.
-    Run it again: what is done stays done.
+    The sandbox emulates Clari Copilot and Semarize over HTTP, with their limits. The database is an embedded
+    PostgreSQL. A second run fetches and scores nothing twice.
     """
     console = Console(highlight=False, soft_wrap=True)
     with sandbox_environment(home, calls_per_day=calls_per_day) as (sandbox, folder):
         first, last = sandbox.options.first_day, sandbox.options.last_day
         console.print(
-            f"{sandbox.options.days * calls_per_day} made-up calls, {first} to {last}, at {sandbox.url}: "
-            "Clari Copilot (10 requests a second, as the real one allows) and Semarize."
+            f"{sandbox.options.days * calls_per_day} sandbox calls, {first} to {last}, at {sandbox.url}: "
+            "Clari Copilot (limited to 10 requests per second) and Semarize."
         )
         from copilot_pipeline.cli.marts import refresh
         from copilot_pipeline.cli.report import write
@@ -56,22 +56,22 @@ def command(calls_per_day: int, home: Path | None) -> None:
             refresh(runtime, console)
             write(runtime, console, folder / REPORT)
         _show_counts(console, sandbox)
-    _say_what_next(console, folder)
+    _print_next_steps(console, folder)
 
 
 @contextmanager
 def sandbox_environment(
     home: Path | None = None, *, calls_per_day: int = CALLS_PER_DAY
 ) -> Iterator[tuple[Sandbox, Path]]:
-    """A sandbox, and this process's environment pointing at it. The world is the same the next time, and tomorrow."""
+    """Start the sandbox and point this process's environment to it. Its calls are the same on every start."""
     folder = (home or Environment().home / FOLDER).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    remembered = folder / _REMEMBERED
-    if remembered.exists():
-        options = SandboxOptions.from_json(remembered.read_text())
+    options_file = folder / _OPTIONS_FILE
+    if options_file.exists():
+        options = SandboxOptions.from_json(options_file.read_text())
     else:
         options = SandboxOptions(days=DAYS, calls_per_day=calls_per_day, ripening_seconds=120)
-        remembered.write_text(options.to_json())
+        options_file.write_text(options.to_json())
     with Sandbox(options) as sandbox:
         os.environ.update(sandbox.environment())
         os.environ["COPILOT_PIPELINE_HOME"] = str(folder)
@@ -83,7 +83,7 @@ def sandbox_environment(
 
 _QUESTIONS = (
     (
-        "Calls that carry a risk, and who said what",
+        "Calls with a risk, and the quotes",
         """SELECT calls.title, calls.call_date, scores.confidence, scores.evidence[1] AS evidence
         FROM copilot.semarize_scores AS scores JOIN copilot.calls USING (call_id)
         WHERE brick = 'risk_flag' AND value_bool ORDER BY calls.started_at DESC LIMIT 5""",
@@ -111,39 +111,39 @@ def _show(console: Console, runtime: Runtime) -> None:
 def _show_counts(console: Console, sandbox: Sandbox) -> None:
     counted = sandbox.stats()
     console.print(
-        f"The sandbox counted {counted['clari_total']} Clari requests (at most {counted['most_in_a_second']} in a "
-        f"second, {counted['answered_429']} refused), {counted['details_most_for_one_call']} at most for one call's "
-        f"details, and {counted['runs_created']} Semarize runs ({counted['runs_most_for_one_input']} at most for one "
-        "transcript and kit)."
+        f"The sandbox received {counted['clari_total']} Clari requests (at most {counted['most_in_a_second']} in one "
+        f"second, {counted['answered_429']} answered with 429), at most {counted['details_most_for_one_call']} for the "
+        f"details of one call, and {counted['runs_created']} Semarize runs (at most "
+        f"{counted['runs_most_for_one_input']} for one transcript and kit)."
     )
 
 
-def _say_what_next(console: Console, folder: Path) -> None:
+def _print_next_steps(console: Console, folder: Path) -> None:
     here, command = shlex.quote(_from_here(folder)), _command()
-    console.print("\n[bold]What to look at next[/]")
+    console.print("\n[bold]Next steps[/]")
     for what, how in (
-        ("the report: coverage, coaching, claims, win/loss, open deals", f"{here}/{REPORT}"),
-        ("the Dagster UI on this demo: assets, partitions, a backfill", f"{command} dev --sandbox"),
+        ("Read the report: coverage, coaching, claims, win/loss, open deals", f"{here}/{REPORT}"),
+        ("Open the Dagster UI on this data: assets, partitions, backfills", f"{command} dev --sandbox"),
         (
-            "a query",
+            "Query the database",
             f'COPILOT_PIPELINE_HOME={here} {command} sql "SELECT * FROM copilot.scores_meddicc LIMIT 5"',
         ),
-        ("the Parquet files, by table and day", f"{here}/lake"),
-        ("the same again: nothing is fetched or scored twice", f"{command} demo"),
-        ("with your own keys in .env: is everything there?", f"{command} doctor"),
+        ("Read the Parquet files, by table and day", f"{here}/lake"),
+        ("Run it again: nothing is fetched or scored twice", f"{command} demo"),
+        ("With your own keys in .env, check the setup", f"{command} doctor"),
     ):
         console.print(f"  {what}", markup=False)
         console.print(f"    {how}", style="bold", markup=False)
 
 
 def _from_here(path: Path) -> str:
-    """A path as short as it can be said in this folder."""
+    """Return the path, relative to the working folder if it is inside it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _command() -> str:
-    """This command as it can be typed here: it need not be on the PATH."""
-    called = Path(sys.argv[0]).absolute()
-    if called.name != "copilot-pipeline" or shutil.which(called.name) == str(called):
+    """Return what to type for this command, which may not be on the PATH."""
+    executable = Path(sys.argv[0]).absolute()
+    if executable.name != "copilot-pipeline" or shutil.which(executable.name) == str(executable):
         return "copilot-pipeline"
-    return shlex.quote(_from_here(called))
+    return shlex.quote(_from_here(executable))

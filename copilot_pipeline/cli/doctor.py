@@ -1,4 +1,4 @@
-"""`copilot-pipeline doctor`: is everything there that a run needs?"""
+"""`copilot-pipeline doctor`: check everything that a run needs."""
 
 from __future__ import annotations
 
@@ -22,92 +22,92 @@ if TYPE_CHECKING:
     from copilot_pipeline.clients.semarize import Kit
 
 
-_LONGEST_NAME = len("weekly budget")
+_NAME_WIDTH = len("Clari Copilot")
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at."""
+class CheckResult:
+    """The result of one check."""
 
-    what: str
-    is_well: bool
+    name: str
+    passed: bool
     detail: str
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 def command(as_json: bool) -> None:
-    """Check credentials, kits, database and lake, and say what to do about each that fails.
+    """Check credentials, kits, routes, database and lake, and print how to fix each failure.
 
-    Costs two Clari Copilot requests and no Semarize credits. Exit 0 only if all is well.
+    Costs at most two Clari Copilot requests and no Semarize credits. Exits with 0 only if every check passes.
     """
     console = Console()
-    findings = []
+    results = []
     with open_runtime(source="doctor") as runtime:
-        for finding in _findings(runtime):
-            findings.append(finding)
+        for result in _results(runtime):
+            results.append(result)
             if not as_json:
-                _show(console, finding)
+                _show(console, result)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings]))
-    if not all(finding.is_well for finding in findings):
+        click.echo(json.dumps([asdict(result) for result in results]))
+    if not all(result.passed for result in results):
         raise click.exceptions.Exit(INCOMPLETE)
 
 
-def _show(console: Console, finding: Finding) -> None:
-    """A line each; on a narrow terminal its text goes on under itself, elsewhere it stays one line."""
+def _show(console: Console, result: CheckResult) -> None:
+    """Print one line per check. On a terminal, long text is wrapped in its own column."""
     if not console.is_terminal:
-        click.echo(f"{'✓' if finding.is_well else '✗'} {finding.what:<{_LONGEST_NAME}} {finding.detail}")
+        click.echo(f"{'✓' if result.passed else '✗'} {result.name:<{_NAME_WIDTH}} {result.detail}")
         return
     line = Table.grid(padding=(0, 1))
     line.add_column()
-    line.add_column(min_width=_LONGEST_NAME, style="bold")
+    line.add_column(min_width=_NAME_WIDTH, style="bold")
     line.add_column(overflow="fold")
-    mark = Text("✓", style="green") if finding.is_well else Text("✗", style="red")
-    line.add_row(mark, Text(finding.what), Text(finding.detail))
+    mark = Text("✓", style="green") if result.passed else Text("✗", style="red")
+    line.add_row(mark, Text(result.name), Text(result.detail))
     console.print(line)
 
 
-def _findings(runtime: Runtime) -> Iterator[Finding]:
-    database = _look("database", partial(_database, runtime))
+def _results(runtime: Runtime) -> Iterator[CheckResult]:
+    database = _check("database", partial(_database, runtime))
     yield database
-    yield _look("lake", partial(_lake, runtime))
-    if database.is_well:
-        yield _look("Clari Copilot", partial(_clari, runtime))
-        yield _look("weekly budget", partial(_budget, runtime))
+    yield _check("lake", partial(_lake, runtime))
+    if database.passed:
+        yield _check("Clari Copilot", partial(_clari, runtime))
+        yield _check("weekly quota", partial(_quota, runtime))
     for name in dict.fromkeys(rule.sink_name for rule in runtime.outgoing.rules):
-        yield _look(f"sink {name}", partial(_sink, runtime, name))
+        yield _check(f"sink {name}", partial(_sink, runtime, name))
     if not runtime.kits:
-        yield Finding("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
+        yield CheckResult("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
         return
-    semarize = _look("Semarize", partial(_semarize, runtime))
+    semarize = _check("Semarize", partial(_semarize, runtime))
     yield semarize
-    if semarize.is_well:
+    if semarize.passed:
         for kit in runtime.kits:
-            yield _look(f"kit {kit.name}", partial(_kit, runtime, kit))
+            yield _check(f"kit {kit.name}", partial(_kit, runtime, kit))
         if runtime.outgoing.rules:
-            yield _look("routes", partial(_routes, runtime))
+            yield _check("routes", partial(_routes, runtime))
 
 
-def _look(what: str, look: Callable[[], str]) -> Finding:
+def _check(name: str, check: Callable[[], str]) -> CheckResult:
     try:
-        return Finding(what, True, look())
+        return CheckResult(name, True, check())
     except PipelineError as error:
-        return Finding(what, False, str(error))
+        return CheckResult(name, False, str(error))
     except OSError as error:
-        return Finding(what, False, f"{type(error).__name__}: {error.strerror or error}")
+        return CheckResult(name, False, f"{type(error).__name__}: {error.strerror or error}")
 
 
 def _database(runtime: Runtime) -> str:
     with runtime.database.connection() as connection:
         row = connection.execute("SHOW server_version").fetchone()
-    kind = "named" if runtime.settings.environment.copilot_pipeline_database_url else "embedded"
+    kind = "external" if runtime.settings.environment.copilot_pipeline_database_url else "embedded"
     return f"PostgreSQL {row[0] if row else '?'}, {kind}, schema up to date"
 
 
 def _lake(runtime: Runtime) -> str:
     runtime.lake.probe()
-    return f"{runtime.lake.display_url} can be written"
+    return f"{runtime.lake.display_url} is writable"
 
 
 def _clari(runtime: Runtime) -> str:
@@ -117,7 +117,7 @@ def _clari(runtime: Runtime) -> str:
     return f"{environment.clari_base_url} accepts the key (dialect {environment.clari_copilot_dialect})"
 
 
-def _budget(runtime: Runtime) -> str:
+def _quota(runtime: Runtime) -> str:
     week = runtime.gate().quota()
     left = week.resets_at - datetime.now(UTC)
     return (
@@ -137,16 +137,16 @@ def _sink(runtime: Runtime, name: str) -> str:
     from copilot_pipeline.delivery.sinks import build_sink
 
     build_sink(name, all_sinks(runtime.settings.pipeline.sinks)[name], runtime.settings.environment).close()
-    return "has its address and keys (nothing is sent to try them)"
+    return "address and keys are set (no test message is sent)"
 
 
 def _kit(runtime: Runtime, kit: Kit) -> str:
     with runtime.semarize() as client:
         client.kit_schema(kit)
-    return f"{kit.reference} is known"
+    return f"{kit.reference} exists"
 
 
 def _routes(runtime: Runtime) -> str:
     unchecked = runtime.outgoing.check_routes()
-    fit = f"{len(runtime.outgoing.rules)} rule(s) fit their kits"
+    fit = f"{len(runtime.outgoing.rules)} route(s) match their kits"
     return fit + "".join(f"; not checked: {one}" for one in unchecked)

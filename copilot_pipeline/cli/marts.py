@@ -1,4 +1,4 @@
-"""`copilot-pipeline answers`: the marts, without the UI."""
+"""`copilot-pipeline marts`: rebuild the marts without the UI. `answers` is its alias."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from copilot_pipeline.runtime import Runtime
 
 
-@click.command("answers")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows of each table as JSON on standard output.")
+@click.command("marts")
+@click.option("--json", "as_json", is_flag=True, help="Print the row count of each table as JSON.")
 def command(as_json: bool) -> None:
-    """Make the answers anew: MEDDICC, coaching, claims, win/loss and open deals.
+    """Rebuild the marts: MEDDICC, coaching, claims, win/loss and open deals.
 
-    They are made from the scores in the warehouse; no request goes out. By itself this runs every day at 08:00 UTC.
+    They are computed from the scores in the warehouse and cost no request. In Dagster they are rebuilt automatically.
+
+    \b
+    copilot-pipeline marts
+    copilot-pipeline marts --json
     """
     from copilot_pipeline.runtime import open_runtime
 
@@ -29,12 +33,13 @@ def command(as_json: bool) -> None:
 
 
 def refresh(runtime: Runtime, console: Console) -> dict[str, int]:
-    """Makes the answers, and says how many there are."""
-    began = time.monotonic()
-    with console.status("making the answers: MEDDICC, coaching, claims, win/loss, open deals"):
+    """Rebuild the marts, print the row counts and return them by table."""
+    started = time.monotonic()
+    with console.status("building the marts: MEDDICC, coaching, claims, win/loss, open deals"):
         from copilot_pipeline.cli.materialize import materialize_answers
 
         rows = materialize_answers(runtime)
+    console.print(f"{len(rows)} marts built in {time.monotonic() - started:.1f} s:", highlight=False)
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
-    console.print(f"answers in {time.monotonic() - began:.1f} s: {counts}", highlight=False, soft_wrap=True)
+    console.print(counts, highlight=False, soft_wrap=not console.is_terminal)
     return rows

@@ -1,7 +1,7 @@
-"""Materializing days in this process, as Dagster runs that the UI shows: what `run` and `demo` do.
+"""Materialize assets in this process, as Dagster runs that the UI shows.
 
-The raw layer first, then what is made from it, each in a run of its own: days that could not be fetched whole do not
-keep the others from being tabulated and scored, nor one deal the table of all.
+The raw layer and the assets below it are separate runs, so that a day that could not be fetched completely does not
+keep the other days from being loaded and scored.
 """
 
 from __future__ import annotations
@@ -34,37 +34,37 @@ _FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
 _THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
 _MIRRORED = (RAW_DEALS, RAW_ACCOUNTS)
 _LAST = (DEALS.name, ACCOUNTS.name)
-# A record costs a request, so they are read when that is asked for and every night, not with every range of days.
+# Each record costs a request, so these are read every night and on request, not with every range of days.
 EVERYTHING = (*_FIRST, *_THEN, *_LAST)
 KNOWN_ASSETS = (*_FIRST, *_THEN, *_MIRRORED, *_LAST)
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a range of days ended."""
+    """The result of a range of days."""
 
     days: tuple[date, ...]
     problems: tuple[str, ...]
 
     @property
     def is_complete(self) -> bool:
-        """All of it is done."""
+        """Whether everything is done."""
         return not self.problems
 
 
 def days_between(first: date, last: date) -> tuple[date, ...]:
-    """Both days included."""
+    """Return the days from the first to the last, inclusive."""
     return tuple(first + timedelta(days=offset) for offset in range((last - first).days + 1))
 
 
 def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[str] = EVERYTHING) -> Finished:
-    """Materializes assets for days. Raises what concerns all days (credentials, budget); reports the rest.
+    """Materialize assets for days. Raises errors that concern all days (credentials, quota) and returns the others.
 
-    Killed or raised from and given again within a day, it goes on with what it had listed.
+    If it is interrupted and repeated within a day, it continues with the listing that it had.
     """
     unknown = sorted(set(assets) - set(KNOWN_ASSETS))
     if unknown:
-        raise ConfigurationError(f"no such asset: {', '.join(unknown)}. There are: {', '.join(KNOWN_ASSETS)}")
+        raise ConfigurationError(f"unknown asset: {', '.join(unknown)}. Known assets: {', '.join(KNOWN_ASSETS)}")
     runtime.require(
         clari=any(name in (*_FIRST, *_MIRRORED) for name in assets),
         semarize=any(table.name in assets for table in SCORE_TABLES),
@@ -84,7 +84,7 @@ def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[st
 
 
 def _resting(runtime: Runtime, days: Sequence[date]) -> list[str]:
-    """Calls that were not asked for again because they rest: without them, not all of it is done."""
+    """Return a problem for each deferred call, because the days are incomplete without them."""
     named = "\n".join(runtime.problems)
     lines = []
     for call in runtime.calls.deferred(days):
@@ -95,7 +95,7 @@ def _resting(runtime: Runtime, days: Sequence[date]) -> list[str]:
 
 
 def cancel_queued(runtime: Runtime, tags: Mapping[str, str]) -> tuple[int, int]:
-    """Cancels the runs with these tags that wait in the queue. Returns how many, and how many are under way."""
+    """Cancel the queued runs with these tags. Returns the number cancelled and the number in progress."""
     instance = open_instance(runtime.settings.environment)
     waiting = instance.get_runs(dg.RunsFilter(tags=dict(tags), statuses=[dg.DagsterRunStatus.QUEUED]))
     cancelled = sum(instance.run_coordinator.cancel_run(run.run_id) for run in waiting)
@@ -104,11 +104,11 @@ def cancel_queued(runtime: Runtime, tags: Mapping[str, str]) -> tuple[int, int]:
 
 
 def materialize_answers(runtime: Runtime) -> dict[str, int]:
-    """Makes the marts anew. Returns their rows; raises what kept any of them from being made."""
+    """Rebuild the marts and return their row counts. Raises `PipelineError` if one of them failed."""
     names = [table.name for table in MART_TABLES]
     result = _materialize(open_instance(runtime.settings.environment), runtime, names)
     if runtime.problems:
-        raise PipelineError("the answers were not made: " + "; ".join(runtime.problems))
+        raise PipelineError("the marts could not be built: " + "; ".join(runtime.problems))
     return {
         event.asset_key.to_user_string(): int(str(event.materialization.metadata["dagster/row_count"].value))
         for event in result.get_asset_materialization_events()
@@ -146,7 +146,7 @@ def _materialize(
 
 
 def _is_interruption(event: dg.DagsterEvent) -> bool:
-    """Somebody pressed Ctrl-C: Dagster notes it as a failure of the step."""
+    """Return whether Ctrl-C ended the step, which Dagster records as a failure."""
     error = event.step_failure_data.error
     return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 

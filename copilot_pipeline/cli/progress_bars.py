@@ -1,4 +1,4 @@
-"""Progress on a terminal: one bar a step, and notes above them. Plain lines where there is no terminal."""
+"""Progress on a terminal: a bar per step and messages above them. Without a terminal, plain lines."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-_LINE_EVERY_SECONDS = 10.0
+_SECONDS_BETWEEN_LINES = 10.0
 
 
 class ProgressBars:
-    """A `Progress` for people: thread-safe, cheap to call."""
+    """A `Progress` that draws bars. Thread-safe and cheap to call."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -29,7 +29,7 @@ class ProgressBars:
         self._tasks: dict[str, TaskID] = {}
         self._done: dict[str, int] = {}
         self._expected: dict[str, int] = {}
-        self._began: dict[str, float] = {}
+        self._started: dict[str, float] = {}
         self._last_line = time.monotonic()
 
     def __enter__(self) -> ProgressBars:
@@ -42,23 +42,23 @@ class ProgressBars:
         self._progress.stop()
 
     def expect(self, step: str, items: int) -> None:
-        """More items of a step."""
+        """Add items to the total of a step."""
         if step not in self._tasks:
             self._tasks[step] = self._progress.add_task(step, total=0, rate="")
-            self._began[step] = time.monotonic()
+            self._started[step] = time.monotonic()
         self._expected[step] = self._expected.get(step, 0) + items
         self._progress.update(self._tasks[step], total=self._expected[step])
 
     def advance(self, step: str, items: int = 1) -> None:
-        """Items done."""
+        """Count items of a step as done."""
         self._done[step] = self._done.get(step, 0) + items
         if step in self._tasks:
-            seconds = max(time.monotonic() - self._began[step], 1e-9)
+            seconds = max(time.monotonic() - self._started[step], 1e-9)
             self._progress.update(self._tasks[step], advance=items, rate=f"{self._done[step] / seconds:.1f}/s")
-        if not self._console.is_terminal and time.monotonic() - self._last_line > _LINE_EVERY_SECONDS:
+        if not self._console.is_terminal and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             self._console.print(f"{step}: {self._done[step]} of {self._expected.get(step, 0)}")
 
     def note(self, text: str) -> None:
-        """A line above the bars."""
+        """Print a line above the bars."""
         self._progress.console.print(text, markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""Rows of a query, for people and for programs."""
+"""Print the rows of a query as a table, CSV or JSON."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-# What a terminal takes for a command stands in the data as text: transcripts and titles come from outside.
-_COMMANDS_TO_THE_TERMINAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Control characters in transcripts and titles could change the terminal of the reader.
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NULL = Text("null", style="dim")
 
 Row = Sequence[Any]
 
 
 def print_table(console: Console, names: Sequence[str], rows: Iterable[Row]) -> None:
-    """A table: as wide as the terminal, or, where the output goes elsewhere, as wide as its content. Null is dim."""
+    """Print a table as wide as the terminal, or as wide as its content if the output is not a terminal."""
     table = Table()
     for name in names:
-        table.add_column(Text(_harmless(name)))
+        table.add_column(Text(_without_controls(name)))
     for row in rows:
-        table.add_row(*(_NULL if value is None else Text(_harmless(_plain(value))) for value in row))
+        table.add_row(*(_NULL if value is None else Text(_without_controls(_plain(value))) for value in row))
     if console.is_terminal:
         console.print(table)
         return
@@ -38,23 +38,23 @@ def print_table(console: Console, names: Sequence[str], rows: Iterable[Row]) -> 
 
 
 def csv_lines(names: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    """CSV with a header. Texts are always quoted, null is empty: the two stay apart, as in PostgreSQL's own CSV."""
+    """Yield CSV lines with a header. Text is always quoted and null is empty, as in PostgreSQL's COPY."""
     yield ",".join(_quoted(name) for name in names)
     for row in rows:
         yield ",".join(_csv(value) for value in row)
 
 
 def as_json(names: Sequence[str], rows: Iterable[Row]) -> str:
-    """A JSON array, an object a row. A column name that comes again gets a number: `count`, `count_2`."""
+    """Return a JSON array of objects. Repeated column names are numbered: `count`, `count_2`."""
     keys: list[str] = []
     for name in names:
-        again = sum(1 for other in names[: len(keys)] if other == name)
-        keys.append(f"{name}_{again + 1}" if again else name)
+        earlier = sum(1 for other in names[: len(keys)] if other == name)
+        keys.append(f"{name}_{earlier + 1}" if earlier else name)
     return json.dumps([dict(zip(keys, map(_json, row), strict=True)) for row in rows], ensure_ascii=False)
 
 
-def _harmless(text: str) -> str:
-    return _COMMANDS_TO_THE_TERMINAL.sub("\ufffd", text)
+def _without_controls(text: str) -> str:
+    return _CONTROL_CHARACTERS.sub("\ufffd", text)
 
 
 def _plain(value: object) -> str:
@@ -79,7 +79,7 @@ def _quoted(text: str) -> str:
 
 
 def _json(value: Any) -> Any:
-    """The value as JSON has it; what JSON lacks (instants, bytes, NaN) as text."""
+    """Convert a value for JSON. Values that JSON lacks (timestamps, bytes, NaN) become text."""
     if isinstance(value, dict):
         return {str(key): _json(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""`copilot-pipeline reader`: a role for analysts."""
+"""`copilot-pipeline reader`: a read-only database role for an analyst."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import click
 @click.command("reader")
 @click.argument("name")
 def command(name: str) -> None:
-    """Let the role NAME read the tables and views of schema copilot, and nothing else. Makes it where it is not there.
+    """Let the role NAME read schema copilot, and nothing else. Creates the role if it does not exist.
 
-    What is added later, new views included, can be read too. The pipeline's own state (copilot_ops) cannot.
+    Tables and views that are added later are included. The operational state (schema copilot_ops) is not.
+
+    \b
+    copilot-pipeline reader anna
     """
     from copilot_pipeline.load.warehouse.readers import grant_reader
     from copilot_pipeline.runtime import open_runtime
@@ -18,5 +21,5 @@ def command(name: str) -> None:
     with open_runtime() as runtime:
         password = grant_reader(runtime.database, name)
     if password is not None:
-        click.echo(f"role {name} made; its password, shown this once: {password}")
-    click.echo(f"{name} reads every table and view of schema copilot")
+        click.echo(f"Created role {name}. Password (shown only once): {password}")
+    click.echo(f"{name} can read every table and view of schema copilot.")

@@ -16,19 +16,19 @@ from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Endpoint, Limits,
 from copilot_pipeline.receiver.auth import Secrets
 
 DEFAULT_PORT = 8800
-SHORTEST_SECRET = 16
+MIN_SECRET_LENGTH = 16
 
 
 @click.command("receive")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="0: any free port."
+    "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="Port; 0 chooses a free one."
 )
 def command(host: str, port: int) -> None:
-    """Receive webhooks: call ids from Clari Copilot, Zapier, n8n or Make, and ends of runs from Semarize.
+    """Receive webhooks: call ids from Clari Copilot, Zapier, n8n or Make, and finished runs from Semarize.
 
-    What it accepts is in the database when it answers; the pipeline's sensor does the rest. It needs
-    COPILOT_PIPELINE_WEBHOOK_SECRET, and a proxy that speaks TLS in front of it where it is reached from elsewhere.
+    A webhook is stored in the database before it is answered; a Dagster sensor processes it. Needs
+    COPILOT_PIPELINE_WEBHOOK_SECRET. Put a proxy with TLS in front of it if other machines connect.
     """
     environment = load_settings().environment
     endpoints = endpoints_of(environment)
@@ -38,32 +38,32 @@ def command(host: str, port: int) -> None:
     database.close()
     limits = Limits(requests_per_second=environment.copilot_pipeline_webhook_requests_per_second)
 
-    def announce(address: str) -> None:
+    def print_endpoints(address: str) -> None:
         for endpoint in endpoints:
             click.echo(f"{endpoint.name:14} POST {address}{endpoint.path}")
         if not _is_loopback(host):
             click.echo(
-                f"warning: {host} is reached from other machines, and this port does not speak TLS: secrets and ids "
-                "would travel in the open. Put a proxy with TLS in front and let it connect to 127.0.0.1.",
+                f"warning: {host} accepts connections from other machines without TLS, which exposes secrets and ids. "
+                "Put a proxy with TLS in front and let it connect to 127.0.0.1.",
                 err=True,
             )
 
-    serve(receiver_app(endpoints, database.url, limits), host, port, on_listening=announce)
+    serve(receiver_app(endpoints, database.url, limits), host, port, on_listening=print_endpoints)
 
 
 def endpoints_of(environment: Environment) -> dict[Endpoint, Secrets]:
-    """The endpoints and their secrets. Raises `ConfigurationError` if a secret is missing or too weak."""
+    """Return the endpoints with their secrets. Raises `ConfigurationError` if a secret is missing or too short."""
     ours = environment.copilot_pipeline_webhook_secret
     theirs = environment.semarize_webhook_secret or ours
     if ours is None:
         raise ConfigurationError(
-            "COPILOT_PIPELINE_WEBHOOK_SECRET is not set: the receiver would believe anybody. Make one with "
-            "`openssl rand -hex 32`, and give it to those who send webhooks"
+            "COPILOT_PIPELINE_WEBHOOK_SECRET is not set, so senders cannot be authenticated. Create one with "
+            "`openssl rand -hex 32` and configure it at every sender"
         )
-    if any(len(word) < SHORTEST_SECRET for word in ours.get_secret_value().split()):
+    if any(len(secret) < MIN_SECRET_LENGTH for secret in ours.get_secret_value().split()):
         raise ConfigurationError(
-            f"COPILOT_PIPELINE_WEBHOOK_SECRET is shorter than {SHORTEST_SECRET} characters and could be guessed: "
-            "make one with `openssl rand -hex 32`"
+            f"COPILOT_PIPELINE_WEBHOOK_SECRET is shorter than {MIN_SECRET_LENGTH} characters and could be guessed. "
+            "Create one with `openssl rand -hex 32`"
         )
     return {
         CLARI_COPILOT: Secrets.parse(ours.get_secret_value()),

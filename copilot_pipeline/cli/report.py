@@ -1,4 +1,4 @@
-"""`copilot-pipeline report`: the report, as one HTML file."""
+"""`copilot-pipeline report`: write the weekly report."""
 
 from __future__ import annotations
 
@@ -19,33 +19,40 @@ FILE = Path("report.html")
 
 
 @click.command("report")
-@click.option("--out", type=click.Path(path_type=Path), default=FILE, show_default=True, help="The file to write.")
+@click.option("--out", type=click.Path(path_type=Path), default=FILE, show_default=True, help="File to write.")
 @click.option(
     "--as-of",
     type=DATE,
-    metavar="DAY",
-    help="About the last week that was over on that day. Default: today.",
+    metavar="DATE",
+    help="Report on the last week that was complete on this date. Default: today.",
 )
-@click.option("--as-is", is_flag=True, help="From the answers as they stand; without, they are made anew first.")
-def command(out: Path, as_of: datetime | None, as_is: bool) -> None:
-    """Write the report: one HTML file that needs no network, for a laptop and a phone.
+@click.option("--no-refresh", is_flag=True, help="Use the marts as they are instead of rebuilding them first.")
+@click.option("--as-is", "as_is", is_flag=True, hidden=True)
+def command(out: Path, as_of: datetime | None, no_refresh: bool, as_is: bool) -> None:
+    """Write the weekly report as one HTML file that needs no network.
 
-    What changed this week, MEDDICC coverage, coaching, claims with their quotes, what goes with winning, open deals at
-    risk, and how much of the data is there.
+    It covers the changes of the week, MEDDICC coverage, coaching, claims with quotes, win/loss drivers, open deals at
+    risk, and the completeness of the data.
+
+    \b
+    copilot-pipeline report --out report.html
+    copilot-pipeline report --as-of 2026-11-16 --no-refresh
     """
     from copilot_pipeline.cli.marts import refresh
     from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True)
+    if as_is:
+        click.echo("warning: --as-is is deprecated and will be removed in 0.3. Use --no-refresh.", err=True)
     with open_runtime(source="run") as runtime:
-        if not as_is:
+        if not (no_refresh or as_is):
             refresh(runtime, console)
         write(runtime, console, out, as_of)
 
 
 def write(runtime: Runtime, console: Console, out: Path, as_of: datetime | None = None) -> None:
-    """Writes the file, and says where it lies."""
-    with console.status("drawing the report"):
+    """Write the report and print its path."""
+    with console.status("rendering the report"):
         from copilot_pipeline.report import render
 
         report = runtime.reading().report(as_of.date() if as_of else runtime.today)
@@ -55,10 +62,10 @@ def write(runtime: Runtime, console: Console, out: Path, as_of: datetime | None 
         out.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(
-            f"{out} cannot be written ({error.strerror}): choose another file with --out"
+            f"{out} cannot be written ({error.strerror}). Choose another file with --out"
         ) from None
     console.print(
-        f"the report on the week of {report.week}: {out} ({len(page.encode()) / 1024:,.0f} KB)",
+        f"report on the week of {report.week}: {out} ({len(page.encode()) / 1024:,.0f} KB)",
         highlight=False,
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""`copilot-pipeline routes`: are the rules right, and what would they send?"""
+"""`copilot-pipeline routes`: check the routes and preview what they would send."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from copilot_pipeline.cli.query_output import print_table
 
 @click.group("routes")
 def command() -> None:
-    """Check the rules of pipeline.yaml and see what they would send."""
+    """Check the routes of pipeline.yaml and preview what they would send."""
 
 
 @command.command("check")
 def check() -> None:
-    """Check the rules against kits and sinks; name each mistake's line.
+    """Check the routes against the kits and sinks. Errors name the line in pipeline.yaml.
 
-    The kits' schemas are asked for at Semarize, the sinks' credentials looked for in the environment.
+    Reads the schemas of the kits from Semarize, and checks that the credentials of the sinks are set.
     """
     from copilot_pipeline.delivery.rules import in_words
     from copilot_pipeline.delivery.sinks import sink_problem
@@ -39,29 +39,37 @@ def check() -> None:
         }
     for rule in rules:
         age = f"calls up to {in_words(rule.max_age)} old" if rule.max_age else "calls of any age"
-        first = "silent at first" if rule.is_silent_at_first else "from the first run"
+        first = "earlier scores suppressed" if rule.is_silent_at_first else "earlier scores included"
         console.print(f"{rule.name} → {rule.sink_name} ({rule.sink.kind}): {age}, {first}", markup=False)
     for problem in filter(None, problems.values()):
         console.print(problem, style="red", markup=False)
     if not rules:
-        console.print("There are no routes in pipeline.yaml: nothing is sent anywhere.")
+        console.print("pipeline.yaml has no routes: nothing is sent.")
     if any(problems.values()):
         raise click.exceptions.Exit(INCOMPLETE)
 
 
 @command.command("preview")
 @date_range_options
-@click.option("--loud", is_flag=True, help="As if old calls, and calls from before the rule, were sent too.")
-@click.option("--json", "as_json", is_flag=True, help="Print what would be sent, whole, as JSON. Quotes what was said.")
+@click.option(
+    "--loud", is_flag=True, help="Include calls older than max_age, and calls scored before the route existed."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print complete messages as JSON. They contain quotes from calls."
+)
 def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
-    """A dry run: what the rules would send for these days. Nothing is sent and nothing is written down."""
+    """Show what the routes would send for these days. Nothing is sent and nothing is stored.
+
+    \b
+    copilot-pipeline routes preview --from 2026-11-01 --to 2026-11-14
+    """
     from copilot_pipeline.delivery.model import DeliveryRequest, Unlinked
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(source="routes") as runtime:
         found = runtime.outgoing.delivering().preview(dates_between(first, last), is_loud=loud)
     if as_json:
-        click.echo(json.dumps([_whole(one) for one in found], ensure_ascii=False, default=str))
+        click.echo(json.dumps([_as_dict(one) for one in found], ensure_ascii=False, default=str))
         return
     rows: list[tuple[str | None, ...]] = []
     for one in found:
@@ -69,25 +77,27 @@ def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
             rows.append((one.route, one.call_id, "", "not sent", one.reason))
         else:
             sent = "not sent" if one.silent_because else "send"
-            rows.append((one.route, one.call_id, one.target or one.sink, sent, one.silent_because or _shown(one)))
+            rows.append((one.route, one.call_id, one.target or one.sink, sent, one.silent_because or _summary(one)))
     console = Console(highlight=False)
     if rows:
-        print_table(console, ("rule", "call", "to", "what", "why or which fields"), rows)
+        print_table(console, ("route", "call", "to", "action", "reason or content"), rows)
     silent = sum(isinstance(one, DeliveryRequest) and one.silent_because is not None for one in found)
     unlinked = sum(isinstance(one, Unlinked) for one in found)
-    console.print(f"{len(found) - silent - unlinked} would be sent, {silent} kept silent, {unlinked} have no record.")
+    console.print(
+        f"{len(found) - silent - unlinked} would be sent, {silent} suppressed, {unlinked} without a CRM record."
+    )
 
 
-def _shown(wish: Any) -> str:
-    if "fields" in wish.payload:
-        return ", ".join(f"{name} = {value}" for name, value in wish.payload["fields"].items())[:300]
-    return str(wish.payload.get("text") or ", ".join(wish.payload.get("data", {})))[:300]
+def _summary(request: Any) -> str:
+    if "fields" in request.payload:
+        return ", ".join(f"{name} = {value}" for name, value in request.payload["fields"].items())[:300]
+    return str(request.payload.get("text") or ", ".join(request.payload.get("data", {})))[:300]
 
 
-def _whole(one: Any) -> dict[str, Any]:
+def _as_dict(one: Any) -> dict[str, Any]:
     if hasattr(one, "payload"):
         return {
-            "rule": one.route, "sink": one.sink, "call_id": one.call_id, "target": one.target,
-            "sent": one.silent_because is None, "because": one.silent_because, "payload": one.payload,
+            "route": one.route, "sink": one.sink, "call_id": one.call_id, "target": one.target,
+            "sent": one.silent_because is None, "reason": one.silent_because, "payload": one.payload,
         }  # fmt: skip
-    return {"rule": one.route, "call_id": one.call_id, "sent": False, "because": one.reason}
+    return {"route": one.route, "call_id": one.call_id, "sent": False, "reason": one.reason}

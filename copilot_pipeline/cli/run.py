@@ -1,4 +1,4 @@
-"""`copilot-pipeline run`: days, without the UI."""
+"""`copilot-pipeline run`: process a range of days without the UI."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @date_range_options
-@click.option(
-    "--assets", metavar="A,B", help="Only these, as the UI names them. Default: all but raw_deals and raw_accounts."
-)
-@click.option("--rescore", is_flag=True, help="Score again what has a score. Says what it costs, and asks.")
+@click.option("--assets", metavar="A,B", help="Assets to materialize. Default: all but raw_deals, raw_accounts.")
+@click.option("--rescore", is_flag=True, help="Score calls again. Prints the cost and asks.")
 @click.option("--kit", "kits", multiple=True, metavar="NAME", help="With --rescore: only this kit (repeatable).")
-@click.option("--only-failed", is_flag=True, help="With --rescore: what failed, was refused or has not ended in a day.")
-@click.option("--yes", is_flag=True, help="With --rescore: do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON on standard output.")
+@click.option(
+    "--only-failed",
+    is_flag=True,
+    help="With --rescore: only runs that failed, were refused, or have not finished within a day.",
+)
+@click.option("--yes", is_flag=True, help="With --rescore: do not ask for confirmation.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     first: datetime,
     last: datetime,
@@ -41,29 +43,29 @@ def command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Fetch, tabulate and score a range of days, without the UI.
+    """Fetch, load and score a range of days without the UI.
 
-    Fetches what is not held yet, rebuilds the tables, scores what has no score. Safe to stop and to repeat: nothing is
-    fetched twice and nothing is paid twice. Exit 0 only if all of it is done.
+    Fetches missing calls, rebuilds changed tables and scores calls without a score. It can be stopped and repeated at
+    any time: no call is fetched twice, no run is paid twice. Exits with 0 only if everything is done.
 
     \b
     copilot-pipeline run --from 2026-11-01 --to 2026-11-14
-    copilot-pipeline run --from 2026-11-01 --to 2026-11-14 --assets raw_call_details,calls,utterances
-    copilot-pipeline run --from 2026-11-01 --to 2026-11-14 --rescore --only-failed
+    copilot-pipeline run --from 2026-11-01 --to 2026-11-14 --assets calls
+    copilot-pipeline run --from 2026-11-01 --to 2026-11-14 --rescore --kit NAME
     """
     if not rescore:
         if kits or only_failed or yes:
-            raise click.UsageError("--kit, --only-failed and --yes belong to --rescore")
+            raise click.UsageError("--kit, --only-failed and --yes need --rescore.")
         run_days(first.date(), last.date(), assets, as_json=as_json)
         return
     if assets is not None:
-        raise click.UsageError("--rescore makes the score tables anew, and nothing else: leave --assets out")
+        raise click.UsageError("--rescore rebuilds only the score tables; it cannot be combined with --assets.")
     _rescore(first.date(), last.date(), kits, only_failed=only_failed, yes=yes, as_json=as_json)
 
 
 def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: bool, yes: bool, as_json: bool) -> None:
-    """Says what it costs, asks, orders it and scores. The same command after a death goes on with the order."""
-    days = checked_days(first, last)
+    """Print the cost, ask for confirmation and score again. Repeating an interrupted command continues it."""
+    days = validated_days(first, last)
     from copilot_pipeline.load.tables import SCORE_TABLES
     from copilot_pipeline.runtime import open_runtime
     from copilot_pipeline.state.rescores import RescoreRequest
@@ -75,7 +77,7 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
         click.echo(cost.in_words(), err=True)
         if cost.runs and not yes:
             if not sys.stdin.isatty():
-                raise click.UsageError("nobody can be asked here: say --yes if these runs are to be paid for")
+                raise click.UsageError("No terminal for the confirmation. Add --yes to pay for these runs.")
             click.confirm("Pay for them?", abort=True, err=True)
         order = rescoring.begin(wanted)
     run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
@@ -84,23 +86,23 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
 
 
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
-    """The command's work; raises `Exit` with code 1 when something is left."""
+    """Process the days and print the result. Raises `Exit` with code 1 if something is incomplete."""
     from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
     from copilot_pipeline.runtime import open_runtime
 
-    days = checked_days(first, last)
+    days = validated_days(first, last)
     console = Console(stderr=True)
-    began = time.monotonic()
+    started = time.monotonic()
     with ProgressBars(console) as bars, open_runtime(source="run", progress=bars) as runtime:
         chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
         try:
             finished = materialize_days(runtime, days, chosen)
         except KeyboardInterrupt:
-            bars.note("Stopped. What is done stays done: run the same command again to go on.")
+            bars.note("Interrupted. Run the same command again to continue.")
             raise
         except CredentialsRefused:
             if runtime.outgoing.sends_anything:
-                _deliver(runtime, bars)  # somebody has to be told
+                _deliver(runtime, bars)  # sends the incident
             raise
         counts = _counts(runtime, days)
         if runtime.outgoing.sends_anything:
@@ -113,7 +115,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
                     "complete": finished.is_complete,
                     "problems": list(finished.problems),
                     "rows": counts,
-                    "seconds": round(time.monotonic() - began, 1),
+                    "seconds": round(time.monotonic() - started, 1),
                 }
             )
         )
@@ -121,16 +123,16 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         for problem in finished.problems:
             console.print(f"not done: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
         rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        some = "1 day" if len(days) == 1 else f"{len(days)} days"
-        console.print(f"{some} in {time.monotonic() - began:.1f} s: {rows}", highlight=False, soft_wrap=True)
+        range_of_days = "1 day" if len(days) == 1 else f"{len(days)} days"
+        console.print(f"{range_of_days} in {time.monotonic() - started:.1f} s: {rows}", highlight=False, soft_wrap=True)
     if not finished.is_complete:
         if not as_json:
-            console.print("Run the same command again: what is done stays done.", highlight=False)
+            console.print("Run the same command again to complete it.", highlight=False)
         raise click.exceptions.Exit(INCOMPLETE)
 
 
 def _deliver(runtime: Runtime, bars: ProgressBars) -> None:
-    """What the rules ask for goes out now; what cannot be sent stays in the outbox."""
+    """Send the deliveries that the routes ask for. What cannot be sent stays in the outbox."""
     sent = runtime.outgoing.deliver()
     for name, problem in sent.problems.items():
         bars.note(f"{name}: {problem}")
@@ -138,8 +140,8 @@ def _deliver(runtime: Runtime, bars: ProgressBars) -> None:
         bars.note(f"{name}: {count} {state}")
 
 
-def checked_days(first: date, last: date) -> tuple[date, ...]:
-    """Both days included; raises `ConfigurationError` for a range that has no partitions."""
+def validated_days(first: date, last: date) -> tuple[date, ...]:
+    """Return the days of the range. Raises `ConfigurationError` if one of them has no partition."""
     from copilot_pipeline.cli.materialize import days_between
 
     settings = load_settings()

@@ -1,4 +1,4 @@
-"""`copilot-pipeline sandbox`: only the emulated APIs, with their addresses and keys."""
+"""`copilot-pipeline sandbox`: serve the emulated APIs only."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from rich.console import Console
 
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 
-_NEWS_EVERY_SECONDS = 5
+_REFRESH_SECONDS = 5
 
 
 @click.command("sandbox")
 @click.option("--days", default=14, show_default=True, help="Days of calls; the last one is yesterday.")
-@click.option("--calls-per-day", default=60, show_default=True, help="Calls of a day.")
-@click.option("--segments", default=80, show_default=True, help="Turns of a call, on average.")
-@click.option("--seed", default=7, show_default=True, help="Another seed, another world.")
+@click.option("--calls-per-day", default=60, show_default=True, help="Calls per day.")
+@click.option("--segments", default=80, show_default=True, help="Average number of speaker turns per call.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the generated data.")
 @click.option("--dialect", type=click.Choice(["rest", "guide"]), default="rest", show_default=True, help="API dialect.")
-@click.option("--port", default=0, help="Port on this machine. Default: a free one.")
-@click.option("--latency-ms", default=0.0, help="Delay of every Clari answer.")
-@click.option("--ripening", default=120.0, show_default=True, help="Seconds until calls that are not ready are.")
-@click.option("--no-limits", is_flag=True, help="Do not enforce 10 requests a second and 100,000 a week.")
-@click.option("--json", "as_json", is_flag=True, help="Print the variables as JSON.")
+@click.option("--port", default=0, help="Loopback port. Default: any free port.")
+@click.option("--latency-ms", default=0.0, help="Delay of every Clari response.")
+@click.option("--ripening", default=120.0, show_default=True, help="Seconds until unprocessed calls become ready.")
+@click.option("--no-limits", is_flag=True, help="Do not enforce the limits (10 requests per second, 100,000 per week).")
+@click.option("--json", "as_json", is_flag=True, help="Print the environment variables as JSON.")
 def command(
     days: int,
     calls_per_day: int,
@@ -38,14 +38,18 @@ def command(
     no_limits: bool,
     as_json: bool,
 ) -> None:
-    """Serve Clari Copilot, Semarize and the sinks on this machine, with made-up calls, until Ctrl-C.
+    """Serve Clari Copilot, Semarize and the sinks on this machine with made-up calls, until Ctrl-C.
 
-    Paste what it prints into another terminal, and every command there works on the sandbox.
+    Paste the printed variables into another terminal to run any command against the sandbox.
 
     \b
-    What it counted:  curl ADDRESS/_sandbox/stats
-    Make trouble:     curl -d '{"slow_ms": 300, "error_status": 502, "error_share": 0.1}' ADDRESS/_sandbox/faults
-    Edit a call:      curl -d '{"call_id": "…", "changes": {"title": "New"}}' ADDRESS/_sandbox/edit
+    Read its counters:
+      curl ADDRESS/_sandbox/stats
+    Inject faults:
+      curl -d '{"error_status": 502, "error_share": 0.1}' ADDRESS/_sandbox/faults
+    Edit a call:
+      curl -d '{"call_id": "ID", "changes": {"title": "New"}}' \\
+        ADDRESS/_sandbox/edit
     """
     options = SandboxOptions(
         seed=seed,
@@ -67,19 +71,19 @@ def command(
             for name, value in sandbox.environment().items():
                 click.echo(f"export {name}={value}")
         sys.stdout.flush()
-        _wait_showing_counts(sandbox)
+        _show_counters_until_stopped(sandbox)
 
 
-def _wait_showing_counts(sandbox: Sandbox) -> None:
-    """Until Ctrl-C or SIGTERM; the counts in one line, on standard error."""
+def _show_counters_until_stopped(sandbox: Sandbox) -> None:
+    """Show the request counters on standard error until Ctrl-C or SIGTERM."""
     console = Console(stderr=True, highlight=False)
-    console.print(f"{sandbox.options.days * sandbox.options.calls_per_day} calls at {sandbox.url} (Ctrl-C ends it)")
+    console.print(f"{sandbox.options.days * sandbox.options.calls_per_day} calls at {sandbox.url} (Ctrl-C stops it)")
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    with console.status("nothing asked yet") as status:
-        while signal.sigtimedwait(signals, _NEWS_EVERY_SECONDS) is None:
+    with console.status("no requests yet") as status:
+        while signal.sigtimedwait(signals, _REFRESH_SECONDS) is None:
             counted = sandbox.stats()
             status.update(
-                f"{counted['clari_total']} Clari requests, {counted['answered_429']} of them too fast; "
+                f"{counted['clari_total']} Clari requests, {counted['answered_429']} answered with 429; "
                 f"{counted['runs_created']} Semarize runs"
             )

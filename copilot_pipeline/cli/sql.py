@@ -1,4 +1,4 @@
-"""`copilot-pipeline sql`: a query on the pipeline's database, which it cannot change."""
+"""`copilot-pipeline sql`: a read-only query of the pipeline's database."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from copilot_pipeline.errors import PipelineError
 @click.command("sql")
 @click.argument("query", required=False)
 @click.option("--json", "form", flag_value="json", help="Print the rows as JSON.")
-@click.option("--csv", "form", flag_value="csv", help='Print the rows as CSV; null is empty, the empty text is "".')
-@click.option("--url", is_flag=True, help="Print the database's address; an embedded one is kept up until Ctrl-C.")
+@click.option("--csv", "form", flag_value="csv", help='Print the rows as CSV. Null is empty, the empty string is "".')
+@click.option("--url", is_flag=True, help="Print the database URL. An embedded database runs until Ctrl-C.")
 def command(query: str | None, form: str | None, url: bool) -> None:
-    """Query the pipeline's database, the embedded one included. Nothing can be changed from here.
+    """Run one read-only query on the pipeline's database, including the embedded one.
 
     \b
-    copilot-pipeline sql "SELECT call_date, count(*) FROM copilot.calls GROUP BY 1 ORDER BY 1"
+    copilot-pipeline sql "SELECT count(*) FROM copilot.calls"
     copilot-pipeline sql --csv "SELECT * FROM copilot.calls" > calls.csv
-    copilot-pipeline sql --url      # for psql, pandas or a BI tool on this machine
+    copilot-pipeline sql --url      # for psql, pandas or a BI tool
     """
     if url == bool(query and query.strip()):
-        raise click.UsageError("give a query, or --url")
+        raise click.UsageError("Give either a query or --url.")
     from copilot_pipeline.runtime import open_runtime
 
     with open_runtime(source="sql") as runtime:
@@ -41,15 +41,15 @@ def command(query: str | None, form: str | None, url: bool) -> None:
             return
         click.echo(address)
         if runtime.settings.environment.copilot_pipeline_database_url is None:
-            _wait_for_the_end()
+            _wait_until_stopped()
 
 
 def _read(address: str, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The rows of one statement, run in a transaction that PostgreSQL itself keeps from writing."""
+    """Return the columns and rows of one statement, run in a read-only transaction."""
     with psycopg.connect(address, autocommit=True, application_name="copilot-pipeline sql") as connection:
         connection.read_only = True
         try:
-            # Prepared, it can only be a single statement: none after it could end the transaction and begin another.
+            # A prepared query is a single statement, so it cannot end the read-only transaction and start another.
             with connection.transaction():
                 cursor = connection.execute(query.encode(), prepare=True)
                 return [column.name for column in cursor.description or ()], (
@@ -60,12 +60,12 @@ def _read(address: str, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 
 def _explain(error: psycopg.Error) -> str:
-    """One line: what is wrong with the query, and PostgreSQL's own hint."""
+    """Return the error and the hint of PostgreSQL in one line."""
     if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
-        return "this command only reads: for changes, connect to the address that `copilot-pipeline sql --url` prints"
+        return "this command is read-only. To change data, connect to the address of `copilot-pipeline sql --url`"
     if isinstance(error, psycopg.errors.UndefinedTable):
         return (
-            f"{error.diag.message_primary}: what there is stands in docs/data-dictionary.md, and in "
+            f"{error.diag.message_primary}. All tables are listed in docs/data-dictionary.md and in "
             "information_schema.tables"
         )
     message = error.diag.message_primary or next(iter(str(error).splitlines()), type(error).__name__)
@@ -83,11 +83,11 @@ def _show(form: str | None, names: Sequence[str], rows: Sequence[tuple[Any, ...]
         print_table(Console(), names, rows)
 
 
-def _wait_for_the_end() -> None:
-    """Until Ctrl-C, or a polite request to end: the server must be stopped by whoever started it."""
+def _wait_until_stopped() -> None:
+    """Wait for Ctrl-C or SIGTERM, and keep the embedded server running until then."""
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, stop)
     threading.Event().wait()

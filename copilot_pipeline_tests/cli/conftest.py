@@ -1,4 +1,4 @@
-"""The command as it is called: arguments, environment, what it prints and the code it ends with."""
+"""Call the command in this process and capture its output and exit code."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from copilot_pipeline.cli import main
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
+class Result:
+    """The exit code and the output of a command."""
 
     code: int
     out: str
     err: str
 
 
-Command = Callable[..., Ended]
+Command = Callable[..., Result]
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Command:
-    """Calls `copilot-pipeline` with arguments, in an empty folder, on a database and a lake of its own."""
+    """Return a function that calls `copilot-pipeline` in an empty folder, with a new database and lake."""
     for name in list(os.environ):
         if name.startswith(("CLARI_COPILOT_", "COPILOT_PIPELINE_", "SEMARIZE_", "SLACK_")):
             monkeypatch.delenv(name)
@@ -40,13 +40,13 @@ def command(
     monkeypatch.setenv("COPILOT_PIPELINE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("COLUMNS", "100")
 
-    def call(*arguments: str) -> Ended:
+    def call(*arguments: str) -> Result:
         monkeypatch.setattr("sys.argv", ["copilot-pipeline", *arguments])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as exit_info:
             main()
         captured = capsys.readouterr()
-        code = ended.value.code
-        return Ended(code if isinstance(code, int) else 0 if code is None else 1, captured.out, captured.err)
+        code = exit_info.value.code
+        return Result(code if isinstance(code, int) else 0 if code is None else 1, captured.out, captured.err)
 
     return call

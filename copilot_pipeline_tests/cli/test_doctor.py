@@ -1,4 +1,4 @@
-"""`copilot-pipeline doctor` against services that are well, and services that are not."""
+"""`copilot-pipeline doctor` against services that work and services that fail."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from copilot_pipeline_tests.cli.conftest import Command, Ended
+from copilot_pipeline_tests.cli.conftest import Command, Result
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
 
 KITS = "kits:\n  deal: A1B2C3D4\n  coaching: C0AC4123\n"
 
 
 def healthy(asked: Asked) -> Reply:
-    """Both services, with the right keys; the kit C0AC4123 is not published."""
+    """Answer as both services; only the right keys are accepted, and the kit C0AC4123 is unknown."""
     if asked.path.startswith("/v1/"):
         if asked.headers.get("authorization") != "Bearer smz_test_key":
             return reply({"error": "invalid_api_key"}, 401)
@@ -26,97 +26,105 @@ def healthy(asked: Asked) -> Reply:
     return reply({"calls": [], "pagination": {"totalCalls": 0}, "users": [], "topics": []})
 
 
-def findings(ended: Ended) -> dict[str, tuple[bool, str]]:
-    """What was found, by name."""
-    return {one["what"]: (one["is_well"], one["detail"]) for one in json.loads(ended.out)}
+def results_by_name(result: Result) -> dict[str, tuple[bool, str]]:
+    """Return whether each check passed and its detail, by name."""
+    return {one["name"]: (one["passed"], one["detail"]) for one in json.loads(result.out)}
 
 
 @pytest.fixture
 def keys(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The right keys, set after the command's environment was emptied."""
+    """Set the right keys, after `command` emptied the environment."""
     monkeypatch.setenv("CLARI_COPILOT_API_KEY", "key")
     monkeypatch.setenv("CLARI_COPILOT_API_PASSWORD", "password")
     monkeypatch.setenv("SEMARIZE_API_KEY", "smz_test_key")
 
 
 @pytest.mark.usefixtures("keys")
-def test_everything_is_looked_at(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Database, lake, both keys, the budget and every kit: what is well is said, what is not names its code."""
+def test_checks_database_lake_keys_quota_and_kits(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every check has a result; a failed one contains the error code of the service."""
     Path("pipeline.yaml").write_text(KITS)
     with serving(healthy) as service:
         monkeypatch.setenv("CLARI_COPILOT_BASE_URL", service.url)
         monkeypatch.setenv("SEMARIZE_BASE_URL", service.url)
-        ended = command("doctor", "--json")
+        result = command("doctor", "--json")
         asked = list(service.asked)
-    found = findings(ended)
-    assert list(found) == ["database", "lake", "Clari Copilot", "weekly budget", "Semarize", "kit deal", "kit coaching"]
-    assert [name for name, (is_well, _) in found.items() if not is_well] == ["kit coaching"]
-    assert "404 kit_not_found" in found["kit coaching"][1]
-    assert ended.code == 1
+    results = results_by_name(result)
+    assert list(results) == [
+        "database",
+        "lake",
+        "Clari Copilot",
+        "weekly quota",
+        "Semarize",
+        "kit deal",
+        "kit coaching",
+    ]
+    assert [name for name, (passed, _) in results.items() if not passed] == ["kit coaching"]
+    assert "404 kit_not_found" in results["kit coaching"][1]
+    assert result.code == 1
     clari = [one for one in asked if not one.path.startswith("/v1/")]
-    assert 1 <= len(clari) <= 2, "doctor says that it costs two requests"
-    assert not [one for one in asked if one.method != "GET"], "doctor changes nothing and costs no credit"
-    assert f"{len(clari)} of 100,000 requests used" in found["weekly budget"][1]
+    assert 1 <= len(clari) <= 2, "the help promises at most two requests"
+    assert not [one for one in asked if one.method != "GET"], "doctor must not change anything or cost credits"
+    assert f"{len(clari)} of 100,000 requests used" in results["weekly quota"][1]
 
 
 @pytest.mark.usefixtures("keys")
-def test_all_is_well_is_0(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is wrong it ends with 0; without kits Semarize is not asked."""
+def test_exits_with_0_if_every_check_passes(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without kits no request goes to Semarize."""
     with serving(healthy) as service:
         monkeypatch.setenv("CLARI_COPILOT_BASE_URL", service.url)
         monkeypatch.setenv("SEMARIZE_BASE_URL", service.url)
-        ended = command("doctor")
+        result = command("doctor")
         assert not [one for one in service.asked if one.path.startswith("/v1/")]
-    assert ended.code == 0
-    assert "no kits in pipeline.yaml" in ended.out
+    assert result.code == 0
+    assert "no kits in pipeline.yaml" in result.out
 
 
 @pytest.mark.usefixtures("keys")
-def test_wrong_keys_are_told_apart(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A refused key is said of the service that refused it, the rest is still looked at, and no key is shown."""
+def test_names_the_service_that_refuses_its_key(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other checks still run, and no key is printed."""
     Path("pipeline.yaml").write_text(KITS)
     monkeypatch.setenv("CLARI_COPILOT_API_PASSWORD", "wrong-password")
     monkeypatch.setenv("SEMARIZE_API_KEY", "wrong-key")
     with serving(healthy) as service:
         monkeypatch.setenv("CLARI_COPILOT_BASE_URL", service.url)
         monkeypatch.setenv("SEMARIZE_BASE_URL", service.url)
-        ended = command("doctor", "--json")
-    found = findings(ended)
-    assert [name for name, (is_well, _) in found.items() if not is_well] == ["Clari Copilot", "Semarize"]
-    assert "the key is missing, wrong, expired" in found["Clari Copilot"][1]
-    assert "401 invalid_api_key" in found["Semarize"][1]
-    assert "wrong-" not in ended.out + ended.err
-    assert ended.code == 1
+        result = command("doctor", "--json")
+    results = results_by_name(result)
+    assert [name for name, (passed, _) in results.items() if not passed] == ["Clari Copilot", "Semarize"]
+    assert "the key is missing, wrong or expired" in results["Clari Copilot"][1]
+    assert "401 invalid_api_key" in results["Semarize"][1]
+    assert "wrong-" not in result.out + result.err
+    assert result.code == 1
 
 
-def test_missing_keys_are_named(command: Command) -> None:
-    """Without keys nothing is asked, and each missing one is named."""
+def test_names_missing_keys(command: Command) -> None:
+    """Without keys no request is sent, and each missing variable is named."""
     Path("pipeline.yaml").write_text(KITS)
-    ended = command("doctor", "--json")
-    found = findings(ended)
-    assert found["database"][0]
-    assert found["lake"][0]
-    assert "CLARI_COPILOT_API_KEY is not set" in found["Clari Copilot"][1]
-    assert "SEMARIZE_API_KEY is not set" in found["Semarize"][1]
-    assert ended.code == 1
+    result = command("doctor", "--json")
+    results = results_by_name(result)
+    assert results["database"][0]
+    assert results["lake"][0]
+    assert "CLARI_COPILOT_API_KEY is not set" in results["Clari Copilot"][1]
+    assert "SEMARIZE_API_KEY is not set" in results["Semarize"][1]
+    assert result.code == 1
 
 
-def test_a_lake_that_cannot_be_written_is_found(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lake is really written to, and left as it was."""
+def test_reports_a_lake_that_is_not_writable(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check writes to the lake and removes what it wrote."""
     Path("lake").write_text("a file")
     monkeypatch.setenv("COPILOT_PIPELINE_LAKE_URL", "lake")
-    is_well, detail = findings(command("doctor", "--json"))["lake"]
-    assert not is_well
+    passed, detail = results_by_name(command("doctor", "--json"))["lake"]
+    assert not passed
     assert "COPILOT_PIPELINE_LAKE_URL" in detail
 
 
 @pytest.mark.usefixtures("keys")
-def test_a_database_that_is_down_is_a_finding(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database that does not answer is one finding among others: the rest is still looked at."""
+def test_reports_an_unreachable_database_and_continues(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other checks still run, and the password is not printed."""
     monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", "postgresql://user:s3cret@127.0.0.1:1/nowhere")
-    ended = command("doctor", "--json")
-    found = findings(ended)
-    assert not found["database"][0]
-    assert found["lake"][0]
-    assert "s3cret" not in ended.out + ended.err
-    assert ended.code == 1
+    result = command("doctor", "--json")
+    results = results_by_name(result)
+    assert not results["database"][0]
+    assert results["lake"][0]
+    assert "s3cret" not in result.out + result.err
+    assert result.code == 1

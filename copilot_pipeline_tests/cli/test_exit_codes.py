@@ -1,4 +1,4 @@
-"""Exit codes: what a scheduler or a script decides by."""
+"""Exit codes, which schedulers and scripts depend on, and the messages of expected errors."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ INSTANCES: dict[errors.PipelineError, int] = {
 
 
 @pytest.mark.parametrize(("error", "code"), INSTANCES.items(), ids=lambda value: type(value).__name__)
-def test_each_error_has_its_code(error: errors.PipelineError, code: int) -> None:
-    """Settings and credentials are 3, a spent week is 75, everything else is 1; none is 0."""
+def test_maps_each_error_to_its_exit_code(error: errors.PipelineError, code: int) -> None:
+    """Settings and credentials are 3, a spent quota is 75, every other error is 1."""
     assert exit_code_of(error) == code
 
 
-def test_every_error_is_in_the_table() -> None:
-    """A new kind of error is given a code on purpose, and stands in the tree of the module's docstring."""
+def test_lists_every_error_class() -> None:
+    """Every error class has an entry in the table above and in the tree of the module docstring."""
     kinds = {value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)}
     assert kinds == {type(error) for error in INSTANCES}
     for kind in kinds:
         assert kind.__name__ in (errors.__doc__ or "")
 
 
-def test_help_is_success(command: Command) -> None:
-    """Help of the whole and of each part ends with 0 and says what the codes mean."""
+def test_help_exits_with_0(command: Command) -> None:
+    """The help of the group explains the exit codes; each command has a help text."""
     assert "Exit codes" in command("--help").out
     for part in ("run", "doctor", "sql", "dev"):
         assert command(part, "--help").code == 0
@@ -54,77 +54,83 @@ def test_help_is_success(command: Command) -> None:
     "arguments",
     [(), ("nosuch",), ("run",), ("run", "--from", "yesterday", "--to", "today"), ("doctor", "--nosuch")],
 )
-def test_wrong_usage_is_2(command: Command, arguments: tuple[str, ...]) -> None:
-    """What cannot be understood is not done halfway."""
+def test_usage_errors_exit_with_2(command: Command, arguments: tuple[str, ...]) -> None:
+    """Unknown commands and options, missing options and invalid values."""
     assert command(*arguments).code == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--from", "2026-11-02", "--to", "2026-11-01"), "--to 2026-11-01 is before --from 2026-11-02"),
         (("--from", "2020-01-01", "--to", "2026-01-02"), "set COPILOT_PIPELINE_FIRST_DAY=2020-01-01"),
         (("--from", "2026-01-01", "--to", "2999-01-01"), "is in the future"),
         (("--from", "2026-01-01", "--to", "2026-01-01"), "CLARI_COPILOT_API_KEY is not set"),
-        (("--from", "2026-01-01", "--to", "2026-01-01", "--assets", "cals"), "no such asset: cals. There are: users"),
+        (
+            ("--from", "2026-01-01", "--to", "2026-01-01", "--assets", "cals"),
+            "unknown asset: cals. Known assets: ",
+        ),
     ],
 )
-def test_a_wrong_setting_is_3(command: Command, arguments: tuple[str, ...], said: str) -> None:
-    """What has to be mended before anything can run is named, on standard error, without a traceback."""
-    ended = command("run", *arguments)
-    assert ended.code == 3
-    assert said in ended.err
-    assert "Traceback" not in ended.err
+def test_invalid_settings_exit_with_3(command: Command, arguments: tuple[str, ...], message: str) -> None:
+    """The error names the setting on standard error, without a traceback."""
+    result = command("run", *arguments)
+    assert result.code == 3
+    assert message in result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
-        (("demoo",), "there is no command demoo; did you mean demo?"),
-        (("run", "--from", "1.11.2026", "--to", "2026-11-02"), "1.11.2026 is no day: write it as year-month-day"),
-        (("backfill", "plan", "--from", "2026-13-01", "--to", "2026-11-02"), "2026-13-01 is no day"),
-        (("report", "--as-of", "monday"), "monday is no day"),
+        (("demoo",), "No such command 'demoo'. Did you mean 'demo'?"),
+        (("run", "--from", "1.11.2026", "--to", "2026-11-02"), "Invalid date: expected YYYY-MM-DD, got 1.11.2026"),
+        (
+            ("backfill", "plan", "--from", "2026-13-01", "--to", "2026-11-02"),
+            "expected YYYY-MM-DD, got 2026-13-01",
+        ),
+        (("report", "--as-of", "monday"), "Invalid date: expected YYYY-MM-DD, got monday"),
         (("dev", "--port", "0"), "0 is not in the range"),
     ],
 )
-def test_a_slip_is_answered_with_what_was_meant(command: Command, arguments: tuple[str, ...], said: str) -> None:
-    """Wrong usage says how it is written."""
-    ended = command(*arguments)
-    assert ended.code == 2
-    assert said in ended.err
+def test_usage_errors_explain_the_correct_form(command: Command, arguments: tuple[str, ...], message: str) -> None:
+    """The message contains the similar command, the format or the range."""
+    result = command(*arguments)
+    assert result.code == 2
+    assert message in result.err
 
 
-def test_a_port_in_use_is_said_before_anything_starts(command: Command) -> None:
-    """`dev` beside another one: the port and the option, not a traceback of a child."""
+def test_dev_reports_a_port_in_use_before_starting_anything(command: Command) -> None:
+    """The error names the port and the option, without a traceback of a child process."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        ended = command("dev", "--port", str(port))
-    assert ended.code == 3
-    assert f"port {port} cannot be used (Address already in use)" in ended.err
-    assert "--port" in ended.err
+        result = command("dev", "--port", str(port))
+    assert result.code == 3
+    assert f"port {port} cannot be used (Address already in use)" in result.err
+    assert "--port" in result.err
 
 
-def test_a_table_that_is_not_there_is_answered_with_where_they_stand(command: Command) -> None:
-    """A mistyped table is no dead end."""
-    ended = command("sql", "SELECT * FROM copilot.cals")
-    assert ended.code == 1
-    assert "docs/data-dictionary.md" in ended.err
+def test_unknown_table_points_to_the_data_dictionary(command: Command) -> None:
+    """The error of a mistyped table says where all tables are listed."""
+    result = command("sql", "SELECT * FROM copilot.cals")
+    assert result.code == 1
+    assert "docs/data-dictionary.md" in result.err
 
 
-def test_a_database_that_does_not_answer_is_3(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the variable, and the password in it stays where it is."""
+def test_unreachable_database_exits_with_3(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the variable and does not print the password in it."""
     monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", "postgresql://user:s3cret@127.0.0.1:1/nowhere")
-    ended = command("sql", "SELECT 1")
-    assert ended.code == 3
-    assert "the database does not answer" in ended.err
-    assert "COPILOT_PIPELINE_DATABASE_URL" in ended.err
-    assert "s3cret" not in ended.err
+    result = command("sql", "SELECT 1")
+    assert result.code == 3
+    assert "the database does not answer" in result.err
+    assert "COPILOT_PIPELINE_DATABASE_URL" in result.err
+    assert "s3cret" not in result.err
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "message"),
     [
         (
             "COPILOT_PIPELINE_DATABASE_URL",
@@ -134,64 +140,62 @@ def test_a_database_that_does_not_answer_is_3(command: Command, monkeypatch: pyt
         ("COPILOT_PIPELINE_LAKE_URL", __file__, "cannot be written"),
     ],
 )
-def test_stores_that_cannot_be_used_are_3_before_anything_is_fetched(
-    command: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, said: str
+def test_run_checks_database_and_lake_before_fetching(
+    command: Command, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
 ) -> None:
-    """`run` says which store it is; Dagster's own attempts at the database do not show."""
-    monkeypatch.setenv("DAGSTER_HOME", "")  # what the command sets is taken back after the test
+    """The error names the variable; retries of Dagster are not printed."""
+    monkeypatch.setenv("DAGSTER_HOME", "")  # restores the value that the command sets
     monkeypatch.setenv("CLARI_COPILOT_API_KEY", "key")
     monkeypatch.setenv("CLARI_COPILOT_API_PASSWORD", "password")
     monkeypatch.setenv("CLARI_COPILOT_BASE_URL", "http://127.0.0.1:1")
     monkeypatch.setenv(variable, value)
-    ended = command("run", "--from", "2026-01-01", "--to", "2026-01-01", "--assets", "raw_call_details")
-    assert ended.code == 3
-    assert said in ended.err
-    assert variable in ended.err
-    assert "Traceback" not in ended.err
-    assert "s3cret" not in ended.err
+    result = command("run", "--from", "2026-01-01", "--to", "2026-01-01", "--assets", "raw_call_details")
+    assert result.code == 3
+    assert message in result.err
+    assert variable in result.err
+    assert "Traceback" not in result.err
+    assert "s3cret" not in result.err
 
 
-def test_a_database_that_goes_away_is_told_from_a_mistake_of_ours(server_url: str) -> None:
-    """It may come wrapped in another library's error, and then no traceback is shown; a bug keeps its own."""
-    with psycopg.connect(server_url, autocommit=True) as connection, pytest.raises(psycopg.Error) as gone:
+def test_recognizes_a_lost_connection_in_wrapped_errors(server_url: str) -> None:
+    """A lost connection may be wrapped in the error of another library; other errors keep their traceback."""
+    with psycopg.connect(server_url, autocommit=True) as connection, pytest.raises(psycopg.Error) as lost:
         connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
     wrapped = RuntimeError("a step failed")
-    wrapped.__cause__ = gone.value
+    wrapped.__cause__ = lost.value
     assert is_connection_loss(wrapped)
     assert not is_connection_loss(psycopg.errors.UndefinedColumn("a bug"))
     assert not is_connection_loss(ValueError("a bug"))
 
 
-def test_a_database_that_cannot_hold_every_language_is_3(
-    command: Command, server_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Transcripts in any language need UTF-8: another encoding is refused before the first of them is lost."""
+def test_database_without_utf8_exits_with_3(command: Command, server_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Transcripts in any language need UTF-8; another encoding is refused before anything is stored."""
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS western")
         connection.execute("CREATE DATABASE western ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", server_url.replace("/postgres?", "/western?"))
-    ended = command("sql", "SELECT 1")
-    assert ended.code == 3
-    assert "western is encoded in LATIN1" in ended.err
+    result = command("sql", "SELECT 1")
+    assert result.code == 3
+    assert "western is encoded in LATIN1" in result.err
 
 
-def test_a_user_without_rights_is_told_which(
+def test_missing_privileges_exit_with_3(
     command: Command, database_address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A database user who may not create the schema is a wrong setting, said in one line."""
+    """A database user without the right to create the schema is an invalid setting, in one line."""
     with psycopg.connect(database_address, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS without_rights")
         connection.execute("CREATE ROLE without_rights LOGIN")
     monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", database_address.replace("postgres:@", "without_rights:@"))
-    ended = command("sql", "SELECT 1")
-    assert ended.code == 3
-    assert "may not" in ended.err
-    assert "Traceback" not in ended.err
+    result = command("sql", "SELECT 1")
+    assert result.code == 3
+    assert "may not" in result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.e2e
-def test_the_process_ends_with_the_code(tmp_path: Path) -> None:
-    """`python -m copilot_pipeline` is the command, and its process ends with the command's code."""
+def test_process_exits_with_the_code(tmp_path: Path) -> None:
+    """`python -m copilot_pipeline` runs the command and exits with its code."""
     for arguments, code in ((["--version"], 0), (["nosuch"], 2), (["sql"], 2)):
         process = subprocess.run(
             [sys.executable, "-m", "copilot_pipeline", *arguments],

@@ -57,7 +57,7 @@ def test_from_a_dry_run_to_a_delivery(
         assert command("routes", "check").code == 0
         shown = command("routes", "preview", *DAYS).out
         assert "Confidence__c = 31" in shown
-        assert "2 would be sent, 0 kept silent, 0 have no record." in shown
+        assert "2 would be sent, 0 suppressed, 0 without a CRM record." in shown
         assert len(json.loads(command("routes", "preview", *DAYS, "--json").out)) == 2
         assert command("deliveries", "enqueue", *DAYS).out.startswith("2 scored calls: 2 deliveries added")
         crm.is_down = True
@@ -91,4 +91,4 @@ def test_a_state_that_does_not_exist_is_a_wrong_usage(command: Command) -> None:
     """With the ones that do."""
     ended = command("deliveries", "--state", "lost")
     assert ended.code == 2
-    assert "there is no state lost; there are waiting" in ended.err
+    assert "Unknown state 'lost'. Choose from: waiting" in ended.err

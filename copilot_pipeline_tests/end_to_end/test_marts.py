@@ -58,7 +58,7 @@ def answered(make_pipeline: MakePipeline) -> Pipeline:
     (pipeline.home / "pipeline.yaml").write_text(CONFIG)
     pipeline.run()
     pipeline.run("--assets", "raw_deals,deals")
-    pipeline.counts = json.loads(command(pipeline, "answers", "--json"))
+    pipeline.counts = json.loads(command(pipeline, "marts", "--json"))
     return pipeline
 
 
@@ -118,7 +118,7 @@ def _the_planted_slide_is_found_and_told_once(pipeline: Pipeline) -> None:
     assert len(told) == len(slides)
     # The calls are of long ago: a regression of then is no news.
     assert {row["state"] for row in told} == {"silenced"}
-    command(pipeline, "answers")
+    command(pipeline, "marts")
     assert len(pipeline.query(asked)) == len(slides)
 
 
@@ -159,7 +159,7 @@ def _the_same_scores_make_the_same_answers(pipeline: Pipeline) -> None:
     # Days since a call go on by themselves; everything else is decided by the scores.
     tables = [table for table in MART_TABLES if table.name != "deal_inspection"]
     before = {table.name: in_lake(pipeline, table.name) for table in tables}
-    command(pipeline, "answers")
+    command(pipeline, "marts")
     assert {table.name: in_lake(pipeline, table.name) for table in tables} == before
 
 
@@ -203,10 +203,10 @@ def _a_reader_reads_and_nothing_else(pipeline: Pipeline, database: Database) -> 
 
 def _the_report_is_one_file(pipeline: Pipeline) -> None:
     out = pipeline.home / "new folder" / "report.html"
-    command(pipeline, "report", "--as-is", "--out", str(out), "--as-of", "2026-03-16")
+    command(pipeline, "report", "--no-refresh", "--out", str(out), "--as-of", "2026-03-16")
     page = out.read_text(encoding="utf-8")
     assert "Week of 9 to 15 March 2026" in page
     slide = pipeline.query("SELECT rep_name FROM copilot.coaching_regressions")[0]
     assert slide["rep_name"] in page
     (pipeline.home / "a file").write_text("")
-    command(pipeline, "report", "--as-is", "--out", str(pipeline.home / "a file" / "report.html"), expect=3)
+    command(pipeline, "report", "--no-refresh", "--out", str(pipeline.home / "a file" / "report.html"), expect=3)
