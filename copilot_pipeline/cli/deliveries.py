@@ -208,7 +208,7 @@ def export(first: datetime, last: datetime, path: Path | None) -> None:
     """Write calls and scores as CSV for Sheets or Excel: a row per call, a column per brick.
 
     \b
-    copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14 --csv scores.csv
+    copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14
     """
     from copilot_pipeline.delivery.export import write_csv
     from copilot_pipeline.marts.reader import ScoredCallReader

@@ -63,7 +63,7 @@ def test_from_a_dry_run_to_a_delivery(
         crm.is_down = True
         failed = command("deliveries", "send", "--wait", "0")
         assert failed.code == 1
-        assert "salesforce: 1 waiting; fails since" in failed.err
+        assert "salesforce: 1 queued; failing since" in failed.err
         assert "answered 503" in failed.err
         crm.is_down = False
         sent = command("deliveries", "send", "--now")
