@@ -23,7 +23,7 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state import CallStore, SemarizeRunStore
 from copilot_pipeline.transform.call_rows import CallRows, has_transcript
-from copilot_pipeline.transform.transcripts import UserDirectory, assemble, participants, resolve_people
+from copilot_pipeline.transform.transcripts import UserDirectory, assemble, participant_rows, resolve_people
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class CallTables:
             rows.add(
                 record,
                 transcript if is_transcribed and not problem else None,
-                participants(record, people, transcript),
+                participant_rows(record, day, people, transcript),
                 fetched_at=raw["fetched_at"],
                 removed_at=raw["removed_at"],
             )

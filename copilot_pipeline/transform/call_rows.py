@@ -1,156 +1,160 @@
-"""Rows of the call tables, made from records: the mapping that analysts see. Pure."""
+"""Map call records to the rows of the call tables. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
+from itertools import repeat
 
 import pyarrow as pa
 
 from copilot_pipeline.clients.clari.models import CallRecord, Readiness, Side
 from copilot_pipeline.clients.clari.reference import parse_amount
-from copilot_pipeline.load.tables import CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES, Table
-from copilot_pipeline.transform.transcripts import Participant, Transcript
-
-Row = tuple[object, ...]
+from copilot_pipeline.load.tables import (
+    CALLS,
+    PARTICIPANTS,
+    TRANSCRIPTS,
+    UTTERANCES,
+    Table,
+    columns_to_arrow,
+    rows_to_arrow,
+)
+from copilot_pipeline.transform.rows import CallRow, ParticipantRow, TranscriptRow, UtteranceColumns
+from copilot_pipeline.transform.transcripts import Transcript, Utterances
 
 
 class CallRows:
-    """Collects the rows of some calls and turns them into Arrow tables."""
+    """Collect the rows of the calls of one day and convert them to Arrow tables."""
 
     def __init__(self, day: date) -> None:
         self._day = day
         self.call_ids: list[str] = []
-        self._calls: list[Row] = []
-        self._participants: list[Row] = []
-        self._transcripts: list[Row] = []
-        self._utterances: list[list[object]] = [[] for _ in UTTERANCES.columns]
+        self._calls: list[CallRow] = []
+        self._participants: list[ParticipantRow] = []
+        self._transcripts: list[TranscriptRow] = []
+        self._utterances = UtteranceColumns()
 
     def add(
         self,
         record: CallRecord,
         transcript: Transcript | None,
-        people: Sequence[Participant],
+        participants: Sequence[ParticipantRow],
         *,
         fetched_at: datetime | None,
         removed_at: datetime | None,
     ) -> None:
-        """Adds one call. `transcript` is None where the call has none (not ready, no content, set aside)."""
+        """Add one call. `transcript` is None if the call has none (not ready, no content, quarantined details)."""
         self.call_ids.append(record.call_id)
-        self._calls.append(self._call(record, transcript, people, fetched_at, removed_at))
-        # A participant's fields are the table's columns, but for the partition in third place.
-        self._participants.extend((*person[:2], self._day, *person[2:]) for person in people)
+        self._calls.append(_call_row(self._day, record, transcript, participants, fetched_at, removed_at))
+        self._participants.extend(participants)
         if transcript is None:
             return
         self._transcripts.append(
-            (
-                record.call_id,
-                self._day,
-                transcript.text,
-                transcript.words,
-                len(transcript.utterances),
-                transcript.transcript_hash,
+            TranscriptRow(
+                call_id=record.call_id,
+                call_date=self._day,
+                text=transcript.text,
+                words=transcript.words,
+                utterances=len(transcript.utterances),
+                transcript_hash=transcript.transcript_hash,
             )
         )
-        self._add_utterances(record.call_id, transcript)
+        self._add_utterances(record.call_id, transcript.utterances)
 
-    def _add_utterances(self, call_id: str, transcript: Transcript) -> None:
-        count = len(transcript.utterances)
-        if not count:
-            return
-        seq, person_id, speaker, side, start_s, end_s, text = zip(*transcript.utterances, strict=True)
-        parts: tuple[Iterable[object], ...] = (
-            *([call_id] * count, seq, [self._day] * count),
-            *(person_id, speaker, side, start_s, end_s, text),
-        )
-        for column, values in zip(self._utterances, parts, strict=True):
-            column.extend(values)
+    def _add_utterances(self, call_id: str, utterances: Utterances) -> None:
+        count = len(utterances)
+        columns = self._utterances
+        columns.call_id.extend(repeat(call_id, count))
+        columns.seq.extend(utterances.seq)
+        columns.call_date.extend(repeat(self._day, count))
+        columns.person_id.extend(utterances.person_id)
+        columns.speaker.extend(utterances.speaker)
+        columns.side.extend(utterances.side)
+        columns.start_s.extend(utterances.start_s)
+        columns.end_s.extend(utterances.end_s)
+        columns.text.extend(utterances.text)
 
     def tables(self) -> list[tuple[Table, pa.Table]]:
-        """What was collected, table by table."""
+        """Return the collected rows of each table."""
         return [
-            (CALLS, _columns(CALLS, self._calls)),
-            (PARTICIPANTS, _columns(PARTICIPANTS, self._participants)),
-            (TRANSCRIPTS, _columns(TRANSCRIPTS, self._transcripts)),
-            (UTTERANCES, pa.table(self._utterances, schema=UTTERANCES.arrow_schema)),
+            (CALLS, rows_to_arrow(CALLS, self._calls)),
+            (PARTICIPANTS, rows_to_arrow(PARTICIPANTS, self._participants)),
+            (TRANSCRIPTS, rows_to_arrow(TRANSCRIPTS, self._transcripts)),
+            (UTTERANCES, columns_to_arrow(UTTERANCES, self._utterances)),
         ]
-
-    def _call(
-        self,
-        record: CallRecord,
-        transcript: Transcript | None,
-        people: Sequence[Participant],
-        fetched_at: datetime | None,
-        removed_at: datetime | None,
-    ) -> Row:
-        ours = transcript.metrics if transcript is not None else None
-        vendor, crm, summary = record.analytics, record.crm, record.summary
-        rep = _rep(people)
-        organizer = next((person for person in people if person.is_organizer), None)
-        return (
-            record.call_id,
-            self._day,
-            record.title,
-            record.started_at,
-            record.modified_at,
-            str(record.readiness),
-            record.status_raw,
-            record.call_type,
-            record.disposition,
-            record.duration_s,
-            record.review_url,
-            record.source_id,
-            record.recurring_event_id,
-            organizer.email if organizer else None,
-            rep.name if rep else None,
-            rep.user_id if rep else None,
-            rep.email if rep else None,
-            list(vendor.topics),
-            vendor.rep_talk_share,
-            ours.rep_talk_share if ours else None,
-            vendor.questions,
-            ours.questions if ours else None,
-            vendor.questions_by_reps,
-            ours.questions_by_reps if ours else None,
-            vendor.engaging_questions,
-            vendor.speak_duration_s,
-            ours.speak_duration_s if ours else None,
-            vendor.longest_monologue_s,
-            ours.longest_monologue_s if ours else None,
-            summary.text,
-            list(summary.takeaways),
-            summary.topics_json,
-            summary.action_items_json,
-            record.competitor_sentiments_json,
-            bool(crm.deal_id or crm.account_id),
-            crm.system,
-            crm.account_id,
-            crm.account_name,
-            crm.deal_id,
-            crm.deal_name,
-            crm.deal_value,
-            parse_amount(crm.deal_value),
-            crm.deal_stage_before_call,
-            crm.deal_stage_live,
-            crm.deal_close_date,
-            list(crm.contact_ids),
-            transcript is not None,
-            fetched_at,
-            removed_at,
-        )
-
-
-def _rep(people: Sequence[Participant]) -> Participant | None:
-    """The organizing rep, else the rep who spoke most."""
-    reps = [person for person in people if person.side == Side.REP]
-    return max(reps, key=lambda person: (bool(person.is_organizer), person.talk_seconds or 0.0), default=None)
-
-
-def _columns(table: Table, rows: list[Row]) -> pa.Table:
-    values = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in table.columns]
-    return pa.table(values, schema=table.arrow_schema)
 
 
 def has_transcript(record: CallRecord, has_details: bool) -> bool:
-    """Whether a call gets a transcript row: it is ready and its details are here, even if nobody spoke."""
+    """Return whether a call gets a transcript row: it is ready and its details are stored, even if they are silent."""
     return has_details and record.readiness is Readiness.READY
+
+
+def _call_row(
+    day: date,
+    record: CallRecord,
+    transcript: Transcript | None,
+    participants: Sequence[ParticipantRow],
+    fetched_at: datetime | None,
+    removed_at: datetime | None,
+) -> CallRow:
+    metrics = transcript.metrics if transcript is not None else None
+    vendor, crm, summary = record.analytics, record.crm, record.summary
+    rep = _rep(participants)
+    organizer = next((person for person in participants if person.is_organizer), None)
+    return CallRow(
+        call_id=record.call_id,
+        call_date=day,
+        title=record.title,
+        started_at=record.started_at,
+        modified_at=record.modified_at,
+        status=str(record.readiness),
+        status_raw=record.status_raw,
+        call_type=record.call_type,
+        disposition=record.disposition,
+        duration_s=record.duration_s,
+        review_url=record.review_url,
+        source_id=record.source_id,
+        recurring_event_id=record.recurring_event_id,
+        organizer_email=organizer.email if organizer else None,
+        rep_name=rep.name if rep else None,
+        rep_user_id=rep.user_id if rep else None,
+        rep_email=rep.email if rep else None,
+        topics=list(vendor.topics),
+        vendor_rep_talk_share=vendor.rep_talk_share,
+        rep_talk_share=metrics.rep_talk_share if metrics else None,
+        vendor_questions=vendor.questions,
+        questions=metrics.questions if metrics else None,
+        vendor_questions_by_reps=vendor.questions_by_reps,
+        questions_by_reps=metrics.questions_by_reps if metrics else None,
+        engaging_questions=vendor.engaging_questions,
+        vendor_speak_duration_s=vendor.speak_duration_s,
+        speak_duration_s=metrics.speak_duration_s if metrics else None,
+        vendor_longest_monologue_s=vendor.longest_monologue_s,
+        longest_monologue_s=metrics.longest_monologue_s if metrics else None,
+        summary=summary.text,
+        takeaways=list(summary.takeaways),
+        summary_topics=summary.topics_json,
+        action_items=summary.action_items_json,
+        competitor_sentiments=record.competitor_sentiments_json,
+        has_crm_link=bool(crm.deal_id or crm.account_id),
+        crm_system=crm.system,
+        account_id=crm.account_id,
+        account_name=crm.account_name,
+        deal_id=crm.deal_id,
+        deal_name=crm.deal_name,
+        deal_value_raw=crm.deal_value,
+        deal_value=parse_amount(crm.deal_value),
+        deal_stage_before_call=crm.deal_stage_before_call,
+        deal_stage_live=crm.deal_stage_live,
+        deal_close_date=crm.deal_close_date,
+        contact_ids=list(crm.contact_ids),
+        has_transcript=transcript is not None,
+        fetched_at=fetched_at,
+        removed_at=removed_at,
+    )
+
+
+def _rep(participants: Sequence[ParticipantRow]) -> ParticipantRow | None:
+    """Return the organizing rep, else the rep who spoke most."""
+    reps = [person for person in participants if person.side == Side.REP]
+    return max(reps, key=lambda person: (bool(person.is_organizer), person.talk_seconds), default=None)

@@ -1,7 +1,7 @@
-"""Where a quote was said: each piece of evidence is looked for in the utterances of its call.
+"""Find quotes in the utterances of a call.
 
-A quote is looked for as it stands, then with case, punctuation, white space and the forms of quotation marks set
-aside, then as something similar. A score whose quote nobody said is a thing to know, so `not found` is said plainly.
+Matching has three stages: exact; normalized (case, punctuation, white space and quotation marks are ignored); fuzzy. A
+quote that is in none of the utterances is reported as `not found`, because it may be invented.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
 
 from rapidfuzz import fuzz
 
-# Two sentences of everyday English share about half of their letters; below this a likeness means nothing.
-LEAST_LIKENESS = 0.75
-# Of the words of a quote, so many must stand in the passage: letters alone are alike too easily.
-LEAST_WORDS_SHARED = 0.5
-# "Yes, sure" is like half of a transcript: so short a quote is found as it was said, or not at all.
-SHORTEST_FOR_LIKENESS = 12
-PASSAGES_COMPARED = 6
-# Looking for the best place within a passage takes the square of a quote's length: a long one's beginning shows it.
-LONGEST_TO_ALIGN = 600  # letters
-# A whole transcript given as evidence is no quote: of what is longer, the beginning is compared.
-LONGEST_FOR_LIKENESS = 1500  # words
+# Two unrelated English sentences share about half of their letters, so a lower similarity is not evidence.
+MIN_SIMILARITY = 0.75
+# Share of the quote's words that must be in the passage: letters alone are similar too easily.
+MIN_SHARED_WORDS = 0.5
+# Shorter quotes ("Yes, sure") resemble half of a transcript and are matched exactly or normalized only.
+MIN_FUZZY_CHARACTERS = 12
+MAX_FUZZY_PASSAGES = 6
+# Alignment takes quadratic time, so only this many characters of a quote are aligned.
+MAX_ALIGNED_CHARACTERS = 600
+# Longer evidence is a transcript rather than a quote: only its beginning is compared.
+MAX_FUZZY_WORDS = 1500
 
 _WORD = re.compile(r"[^\W_]+")
 _ELLIPSIS = re.compile(r"\s*(?:\.{3,}|…|\[\s*(?:\.{3}|…)?\s*\])\s*")
@@ -37,7 +36,7 @@ _QUOTATION_MARKS = "\"'\u201c\u201d\u201e\u201f\u2018\u2019\u201a\u201b\u00ab\u0
 
 
 class Match(StrEnum):
-    """How exact."""
+    """How a quote was found."""
 
     EXACT = "exact"  # letter by letter
     NORMALIZED = "normalized"  # the same words
@@ -45,8 +44,9 @@ class Match(StrEnum):
     NOT_FOUND = "not found"
 
 
-class SpokenUtterance(NamedTuple):
-    """An utterance, as far as it matters here."""
+@dataclass(frozen=True, slots=True)
+class SpokenUtterance:
+    """The fields of an utterance that matching uses."""
 
     seq: int
     speaker: str
@@ -57,12 +57,12 @@ class SpokenUtterance(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """Where a quote was said. Without a place where it was not found; `score` is from 0 to 1."""
+    """The place of a quote; `seq` and the following fields are None if it was not found. `score` is from 0 to 1."""
 
     match: Match
     score: float
     seq: int | None = None
-    last_seq: int | None = None  # a quote may run over into the utterances that follow
+    last_seq: int | None = None  # a quote may extend over several utterances
     start_s: float | None = None
     speaker: str | None = None
     side: str | None = None
@@ -73,87 +73,83 @@ NOT_FOUND = Passage(Match.NOT_FOUND, 0.0)
 
 
 class QuoteFinder:
-    """Looks for quotes in one call. What costs time is made when the first quote needs it."""
+    """Finds quotes in the utterances of one call. Indexes are built when the first quote needs them."""
 
     def __init__(self, utterances: Sequence[SpokenUtterance]) -> None:
         self._utterances = [utterance for utterance in utterances if utterance.text.strip()]
 
     def find(self, quote: str) -> Passage:
-        """The first place where the quote, or what is most like it, was said."""
+        """Return the first place of the quote, or of the most similar passage."""
         bare = quote.strip(_QUOTATION_MARKS)
-        speaker, bare = self._without_speakers(bare)
+        speaker, bare = self._split_speaker(bare)
         if not bare or not self._utterances:
             return NOT_FOUND
-        return self._as_it_stands(bare, speaker) or self._as_words(bare, speaker) or self._as_something_like(bare)
+        return self._find_exact(bare, speaker) or self._find_normalized(bare, speaker) or self._find_fuzzy(bare)
 
     @cached_property
     def _speaker(self) -> re.Pattern[str]:
-        """Finds `Dana: ` where a line of a transcript begins with it; the longest name first."""
+        """Pattern of `Dana: ` at the beginning of a line; longest name first."""
         names = sorted({utterance.speaker.strip() for utterance in self._utterances}, key=len, reverse=True)
         return re.compile(rf"^[ \t]*({'|'.join(map(re.escape, names))}):[ \t]+(?=\S)", re.IGNORECASE | re.MULTILINE)
 
-    def _without_speakers(self, quote: str) -> tuple[str | None, str]:
-        """`Dana: we agreed` -> Dana, `we agreed`; likewise at the beginning of each further line of the quote."""
+    def _split_speaker(self, quote: str) -> tuple[str | None, str]:
+        """Return (dana, `we agreed`) for `Dana: we agreed`; names at the beginning of further lines are removed too."""
         if ":" not in quote or not self._utterances:
             return None, quote
         found = self._speaker.match(quote)
         bare = self._speaker.sub("", quote).strip(_QUOTATION_MARKS)
         return found[1].casefold() if found else None, bare
 
-    # --- letter by letter ----------------------------------------------------------------------------------------
-
-    def _as_it_stands(self, quote: str, speaker: str | None) -> Passage | None:
+    def _find_exact(self, quote: str, speaker: str | None) -> Passage | None:
         found = None
         for utterance in self._utterances:
-            if quote in utterance.text and _stands_alone(quote, utterance.text):
+            if quote in utterance.text and _at_word_boundaries(quote, utterance.text):
                 if speaker is None or utterance.speaker.casefold() == speaker:
                     return _passage(Match.EXACT, 1.0, [utterance], quote)
                 found = found or utterance
         return _passage(Match.EXACT, 1.0, [found], quote) if found else None
 
-    # --- word by word --------------------------------------------------------------------------------------------
-
     @cached_property
     def _words(self) -> list[list[str]]:
-        """The words of each utterance."""
+        """Words of each utterance."""
         return [words_of(utterance.text) for utterance in self._utterances]
 
     @cached_property
-    def _begins(self) -> list[int]:
-        """Where the words of each utterance begin in `_text`."""
+    def _offsets(self) -> list[int]:
+        """Position of each utterance's first word in `_text`."""
         lengths = [len(" ".join(words)) + 1 if words else 0 for words in self._words]
         return [1, *(1 + end for end in accumulate(lengths))][: len(self._words)]
 
     @cached_property
     def _text(self) -> str:
-        """All words of the call, each between blanks, so that only whole words are found."""
+        """All words of the call, each between spaces, so that a search matches whole words only."""
         return " " + "".join(" ".join(words) + " " for words in self._words if words)
 
-    def _as_words(self, quote: str, speaker: str | None) -> Passage | None:
-        pieces = [words for part in _ELLIPSIS.split(quote) if (words := words_of(part))]
-        if not pieces:
+    def _find_normalized(self, quote: str, speaker: str | None) -> Passage | None:
+        parts = [words for part in _ELLIPSIS.split(quote) if (words := words_of(part))]
+        if not parts:
             return None
-        starts = self._occurrences(f" {' '.join(pieces[0])} ")
+        starts = self._positions_of(f" {' '.join(parts[0])} ")
         if speaker is not None:
             starts.sort(key=lambda start: self._speaker_at(start) != speaker)
         for start in starts:
-            end = self._end_of_pieces(pieces, start)
+            end = self._end_of_parts(parts, start)
             if end is not None:
                 spoken = self._between(start + 1, end)
                 return _passage(Match.NORMALIZED, 1.0, spoken, _said(spoken))
         return None
 
-    def _occurrences(self, words: str) -> list[int]:
+    def _positions_of(self, words: str) -> list[int]:
         found, start = [], self._text.find(words)
         while start >= 0:
             found.append(start)
             start = self._text.find(words, start + 1)
         return found
 
-    def _end_of_pieces(self, pieces: list[list[str]], start: int) -> int | None:
-        """Where the last piece ends, if the pieces follow one another from `start` on."""
+    def _end_of_parts(self, parts: list[list[str]], start: int) -> int | None:
+        """Return the position where the last part ends, if the parts follow each other from `start`; else None."""
         position = start
-        for words in pieces:
+        for words in parts:
             wanted = f" {' '.join(words)} "
             position = self._text.find(wanted, position)
             if position < 0:
@@ -165,42 +161,40 @@ class QuoteFinder:
         return self._between(start + 1, start + 1)[0].speaker.casefold()
 
     def _between(self, first: int, last: int) -> list[SpokenUtterance]:
-        """The utterances that hold the letters from `first` to `last` of `_text`."""
-        return self._utterances[bisect_right(self._begins, first) - 1 : bisect_right(self._begins, last)]
+        """Return the utterances that contain the characters `first` to `last` of `_text`."""
+        return self._utterances[bisect_right(self._offsets, first) - 1 : bisect_right(self._offsets, last)]
 
-    # --- something like it ---------------------------------------------------------------------------------------
-
-    def _as_something_like(self, quote: str) -> Passage:
-        wanted = words_of(_ELLIPSIS.sub(" ", quote))[:LONGEST_FOR_LIKENESS]
+    def _find_fuzzy(self, quote: str) -> Passage:
+        wanted = words_of(_ELLIPSIS.sub(" ", quote))[:MAX_FUZZY_WORDS]
         joined = " ".join(wanted)
-        if len(joined) < SHORTEST_FOR_LIKENESS:
+        if len(joined) < MIN_FUZZY_CHARACTERS:
             return NOT_FOUND
         best = NOT_FOUND
-        for first, last in self._likely(Counter(wanted), len(wanted)):
+        for first, last in self._candidate_ranges(Counter(wanted), len(wanted)):
             passage = self._compare(joined, first, last)
             if passage.score > best.score:
                 best = passage
         return best
 
-    def _likely(self, wanted: Counter[str], length: int) -> list[tuple[int, int]]:
-        """Stretches of utterances that share most of the quote's words: only these are compared letter by letter."""
+    def _candidate_ranges(self, wanted: Counter[str], length: int) -> list[tuple[int, int]]:
+        """Return ranges of utterances that share most of the quote's words; only these are compared by character."""
         shared = [sum((wanted & counted).values()) if wanted.keys() & counted.keys() else 0 for counted in self._counts]
-        so_far = [0, *accumulate(shared)]
-        stretches = []
+        cumulative = [0, *accumulate(shared)]
+        ranges = []
         for first in range(len(shared)):
             if not shared[first]:
                 continue
-            # An utterance alone, and with what follows it until there are words enough for the quote.
+            # The utterance alone, and with the following ones until the range has as many words as the quote.
             last, words = first, len(self._words[first])
-            stretches.append((shared[first], first, last))
+            ranges.append((shared[first], first, last))
             while words < length and last + 1 < len(shared):
                 last += 1
                 words += len(self._words[last])
             if last > first:
-                stretches.append((so_far[last + 1] - so_far[first], first, last))
-        enough = [stretch for stretch in stretches if stretch[0] >= LEAST_WORDS_SHARED * length]
-        enough.sort(key=lambda stretch: (-min(stretch[0], length), stretch[2] - stretch[1], stretch[1]))
-        return [(first, last) for _, first, last in enough[:PASSAGES_COMPARED]]
+                ranges.append((cumulative[last + 1] - cumulative[first], first, last))
+        enough = [one for one in ranges if one[0] >= MIN_SHARED_WORDS * length]
+        enough.sort(key=lambda one: (-min(one[0], length), one[2] - one[1], one[1]))
+        return [(first, last) for _, first, last in enough[:MAX_FUZZY_PASSAGES]]
 
     @cached_property
     def _counts(self) -> list[Counter[str]]:
@@ -209,36 +203,36 @@ class QuoteFinder:
     def _compare(self, quote: str, first: int, last: int) -> Passage:
         parts = [" ".join(words) for words in self._words[first : last + 1]]
         passage = " ".join(parts)
-        if len(passage) <= len(quote):  # the whole of it, then: what is most like a long quote may be said in brief
+        if len(passage) <= len(quote):  # compare all of it: a long quote may paraphrase a short passage
             start, end = 0, len(passage)
         else:
-            beginning = quote[:LONGEST_TO_ALIGN]
-            found = fuzz.partial_ratio_alignment(beginning, passage, score_cutoff=100 * LEAST_LIKENESS)
+            beginning = quote[:MAX_ALIGNED_CHARACTERS]
+            found = fuzz.partial_ratio_alignment(beginning, passage, score_cutoff=100 * MIN_SIMILARITY)
             if found is None:
                 return NOT_FOUND
             start, end = found.dest_start, found.dest_end + len(quote) - len(beginning)
-        likeness = fuzz.ratio(quote, passage[start:end], score_cutoff=100 * LEAST_LIKENESS) / 100
-        if not likeness:
+        similarity = fuzz.ratio(quote, passage[start:end], score_cutoff=100 * MIN_SIMILARITY) / 100
+        if not similarity:
             return NOT_FOUND
         spoken, begin = [], 0
         for utterance, part in zip(self._utterances[first : last + 1], parts, strict=True):
             overlap = min(end, begin + len(part)) - max(start, begin)
-            # A letter or two of a neighbour is chance.
-            if overlap > min(SHORTEST_FOR_LIKENESS, len(part) - 1):
+            # An overlap of a few characters is chance.
+            if overlap > min(MIN_FUZZY_CHARACTERS, len(part) - 1):
                 spoken.append(utterance)
             begin += len(part) + 1
-        return _passage(Match.FUZZY, likeness, spoken, _said(spoken)) if spoken else NOT_FOUND
+        return _passage(Match.FUZZY, similarity, spoken, _said(spoken)) if spoken else NOT_FOUND
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, in lower case, compatibility forms and accents' forms unified, without punctuation."""
+    """Return the words of a text: lower case, Unicode-normalized (NFKC), without punctuation."""
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    # An apostrophe within a word is left out: "don't" and "don\u2019t" are one word, and so is "dont".
+    # Apostrophes are removed: "don't", "don\u2019t" and "dont" are the same word.
     return _WORD.findall(plain.replace("'", "").replace("\u2019", "").casefold())
 
 
-def _stands_alone(quote: str, text: str) -> bool:
-    """The quote is not the middle of longer words: `art` was not said in `start`."""
+def _at_word_boundaries(quote: str, text: str) -> bool:
+    """Return whether the quote begins and ends at word boundaries: `art` does not match in `start`."""
     start = text.find(quote)
     while start >= 0:
         before, after = text[start - 1 : start], text[start + len(quote) : start + len(quote) + 1]

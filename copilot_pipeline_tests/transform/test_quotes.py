@@ -1,4 +1,4 @@
-"""Evidence is found where it was said, and what nobody said is not found."""
+"""Quotes are found in the utterances of a call; invented quotes are not."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ CALL = [
         ("We can not sign till finance has approved the budget", Match.FUZZY, 1, 1),
     ],
 )
-def test_where_a_quote_was_said(quote: str, match: Match, seq: int, last_seq: int) -> None:
-    """Letter by letter, word by word or nearly: its utterance, time, speaker and side."""
+def test_finds_exact_normalized_and_fuzzy_quotes(quote: str, match: Match, seq: int, last_seq: int) -> None:
+    """The passage has the utterance, time, speaker and side."""
     found = QuoteFinder(CALL).find(quote)
     assert (found.match, found.seq, found.last_seq) == (match, seq, last_seq)
     spoken = CALL[seq]
@@ -50,21 +50,21 @@ def test_where_a_quote_was_said(quote: str, match: Match, seq: int, last_seq: in
     "quote",
     [
         "Globex was slow to deploy and never answered our tickets",
-        "art",  # in no word of its own
+        "art",  # not a whole word
         "",
         "\u201c \u201d",
         "...",
-        "we sign in March with finance and Acme, roughly two weeks",  # words of the call in an order nobody said
+        "we sign in March with finance and Acme, roughly two weeks",  # words of the call in another order
     ],
 )
-def test_what_nobody_said(quote: str) -> None:
-    """It is not found, and has no place."""
+def test_does_not_find_invented_quotes(quote: str) -> None:
+    """A quote that was not found has no place."""
     found = QuoteFinder(CALL).find(quote)
     assert (found.match, found.score, found.seq, found.said) == (Match.NOT_FOUND, 0.0, None, None)
 
 
-def test_the_named_speaker_is_preferred() -> None:
-    """Two people said the same: a quote that names one is found where that one said it."""
+def test_prefers_the_named_speaker() -> None:
+    """If two people said the same, a quote with a name is found at the utterance of that person."""
     call = [
         SpokenUtterance(0, "Ann", "rep", 0.0, "Yes, in May."),
         SpokenUtterance(1, "Bob", "prospect", 2.0, "Yes, in May."),
@@ -74,8 +74,8 @@ def test_the_named_speaker_is_preferred() -> None:
     assert QuoteFinder(call).find("Yes, in May.").seq == 0
 
 
-def test_lines_of_the_transcript_are_a_quote() -> None:
-    """What was sent are lines with a speaker each: a quote of several lines is found, names that hold a colon too."""
+def test_finds_a_quote_of_several_transcript_lines() -> None:
+    """Speaker names at the beginning of the lines are removed, also names with a colon."""
     call = [
         SpokenUtterance(0, "Dana: Acme", "rep", 0.0, "Shall we say May?"),
         SpokenUtterance(1, "Bob", "prospect", 2.0, "May it is: gladly."),
@@ -85,9 +85,8 @@ def test_lines_of_the_transcript_are_a_quote() -> None:
     assert (found.match, found.seq, found.last_seq, found.speaker) == (Match.NORMALIZED, 0, 1, "Dana: Acme")
 
 
-def test_a_long_quote_takes_no_longer_than_it_may() -> None:
-    """Thousands of words given as evidence, changed or never said: found or not within a moment, in a long call and in
-    one endless utterance."""
+def test_long_quotes_are_matched_in_bounded_time() -> None:
+    """Evidence of thousands of words, in a long call and in one very long utterance."""
     words = [f"w{number * 7919 % 3001}" for number in range(6000)]
     call = [
         SpokenUtterance(seq, "Bo", "rep", float(seq), " ".join(words[20 * seq : 20 * seq + 20])) for seq in range(300)
@@ -98,14 +97,14 @@ def test_a_long_quote_takes_no_longer_than_it_may() -> None:
     assert (found.match, found.seq) == (Match.FUZZY, 50)
     assert QuoteFinder(call).find(" ".join(f"z{number}" for number in range(6000))).match is Match.NOT_FOUND
     assert QuoteFinder(call).find(" ".join(words[::-1])).match is Match.NOT_FOUND
-    endless = QuoteFinder([SpokenUtterance(0, "Bo", "rep", 0.0, " ".join(words))])
-    assert endless.find(" ".join(changed[1000:1400])).match is Match.FUZZY
-    assert endless.find(" ".join(words[::-1])).match is Match.NOT_FOUND
+    single_utterance = QuoteFinder([SpokenUtterance(0, "Bo", "rep", 0.0, " ".join(words))])
+    assert single_utterance.find(" ".join(changed[1000:1400])).match is Match.FUZZY
+    assert single_utterance.find(" ".join(words[::-1])).match is Match.NOT_FOUND
     assert time.process_time() - began < 20
 
 
-def test_the_words_of_the_transcript_stand_beside_the_quote() -> None:
-    """What was said is given as the transcript has it, not as the quote has it."""
+def test_passage_has_the_words_of_the_transcript() -> None:
+    """`said` is the text of the transcript, not of the quote."""
     found = QuoteFinder(CALL).find("Our uptime is 99.99 percent guaranteed and a new API ships in March")
     assert found.said == CALL[4].text
 
@@ -114,11 +113,11 @@ _SENTENCES = st.lists(st.text(alphabet=string.ascii_letters + " ,.'\u2019é?", m
 
 
 @given(_SENTENCES, st.data())
-def test_whatever_is_cut_from_an_utterance_is_found(texts: list[str], data: st.DataObject) -> None:
-    """Whole words cut out of any utterance are found, word by word at least, with those very words in it."""
+def test_finds_every_run_of_whole_words(texts: list[str], data: st.DataObject) -> None:
+    """Any run of whole words of an utterance is found exactly or normalized, in a passage that contains it."""
     call = [SpokenUtterance(seq, f"S{seq % 2}", "rep", float(seq), text) for seq, text in enumerate(texts)]
-    place = data.draw(st.integers(0, len(texts) - 1))
-    words = texts[place].split()
+    index = data.draw(st.integers(0, len(texts) - 1))
+    words = texts[index].split()
     assume(words)
     first = data.draw(st.integers(0, len(words) - 1))
     last = data.draw(st.integers(first, len(words) - 1))
@@ -132,15 +131,14 @@ def test_whatever_is_cut_from_an_utterance_is_found(texts: list[str], data: st.D
 
 
 @given(_SENTENCES, st.text(alphabet="0123456789 ", min_size=12, max_size=80))
-def test_other_letters_are_never_found(texts: list[str], quote: str) -> None:
-    """A quote of digits is in no call without digits."""
+def test_does_not_find_digits_in_calls_without_digits(texts: list[str], quote: str) -> None:
     call = [SpokenUtterance(seq, "S", "rep", float(seq), text) for seq, text in enumerate(texts)]
     assert QuoteFinder(call).find(quote).match is Match.NOT_FOUND
 
 
 @given(st.lists(st.text(max_size=40), max_size=8), st.text(max_size=80))
-def test_any_text_is_taken(texts: list[str], quote: str) -> None:
-    """Whatever Unicode is said or quoted, the answer has a place if and only if it was found."""
+def test_accepts_any_unicode_text(texts: list[str], quote: str) -> None:
+    """The passage has a place if and only if the quote was found."""
     call = [SpokenUtterance(seq, "S", "rep", None, text) for seq, text in enumerate(texts)]
     found = QuoteFinder(call).find(quote)
     assert (found.match is Match.NOT_FOUND) is (found.seq is None)

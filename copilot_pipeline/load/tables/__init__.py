@@ -22,6 +22,7 @@ from copilot_pipeline.load.tables.marts import (
 )
 from copilot_pipeline.load.tables.model import CALL_DATE, Column, Kind, Table
 from copilot_pipeline.load.tables.reference import ACCOUNTS, DEALS, SCORECARDS, TOPICS, USERS
+from copilot_pipeline.load.tables.rows import columns_to_arrow, rows_to_arrow
 from copilot_pipeline.load.tables.scores import EVIDENCE, SEMARIZE_RUNS, SEMARIZE_SCORES
 
 CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
@@ -64,4 +65,6 @@ __all__ = [
     "Column",
     "Kind",
     "Table",
+    "columns_to_arrow",
+    "rows_to_arrow",
 ]

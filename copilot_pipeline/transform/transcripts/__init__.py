@@ -1,28 +1,26 @@
-"""Transcripts: who spoke, what was said in which order, and what can be counted from it.
+"""Transcripts: resolve the speakers, order the utterances, compute the metrics.
 
-Pure functions over the call model. A call goes through three steps, each a function of what came before:
-`resolve_people` (who is on the call), `assemble` (utterances, text, metrics) and `participants` (a row a person).
-`QuoteFinder` finds where a piece of evidence was said.
+Pure functions over the call model, in three steps: `resolve_people` (who is on the call), `assemble` (utterances, text,
+metrics) and `participant_rows` (one row per person).
 """
 
 from copilot_pipeline.transform.quotes import Match, Passage, QuoteFinder, SpokenUtterance
-from copilot_pipeline.transform.transcripts.assembly import Transcript, Utterance, assemble
-from copilot_pipeline.transform.transcripts.attendance import Participant, participants
-from copilot_pipeline.transform.transcripts.metrics import SpokenMetrics
+from copilot_pipeline.transform.transcripts.assembly import Transcript, Utterances, assemble
+from copilot_pipeline.transform.transcripts.metrics import SpeechMetrics
+from copilot_pipeline.transform.transcripts.participants import participant_rows
 from copilot_pipeline.transform.transcripts.people import ResolvedPerson, UserDirectory, resolve_people
 
 __all__ = [
     "Match",
-    "Participant",
     "Passage",
     "QuoteFinder",
     "ResolvedPerson",
-    "SpokenMetrics",
+    "SpeechMetrics",
     "SpokenUtterance",
     "Transcript",
     "UserDirectory",
-    "Utterance",
+    "Utterances",
     "assemble",
-    "participants",
+    "participant_rows",
     "resolve_people",
 ]

@@ -1,69 +1,70 @@
-"""From the segments of a call to its transcript: utterances in time order, the text, the numbers."""
+"""Assemble a transcript from the segments of a call: utterances in time order, the text, the metrics."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
-from typing import NamedTuple
 
 from copilot_pipeline.clients.clari.models import CallRecord, Side
-from copilot_pipeline.transform.transcripts.metrics import Columns, SpokenMetrics, measure
+from copilot_pipeline.transform.transcripts.metrics import SpeechColumns, SpeechMetrics, compute_metrics
 from copilot_pipeline.transform.transcripts.people import ResolvedPerson
 from copilot_pipeline.transform.transcripts.text import (
     UNKNOWN_SPEAKER,
-    document,
     question_counts,
     storable,
     storable_all,
+    transcript_text,
     unknown_speaker,
     word_counts,
 )
 from copilot_pipeline.transform.transcripts.timing import estimated_ends, plausible_all, spoken_seconds, time_order
 
 
-class Utterance(NamedTuple):
-    """One turn of speech. Plain values only, so that `zip(*utterances)` gives the columns of a table."""
+@dataclass(frozen=True, slots=True)
+class Utterances:
+    """The utterances of a call in time order, one sequence per column of `utterances`."""
 
-    seq: int
-    person_id: str | None
-    speaker: str
-    side: str
-    start_s: float | None
-    end_s: float | None
-    text: str
+    seq: Sequence[int]
+    person_id: Sequence[str | None]
+    speaker: Sequence[str]
+    side: Sequence[str]
+    start_s: Sequence[float | None]
+    end_s: Sequence[float | None]
+    text: Sequence[str]
+
+    def __len__(self) -> int:
+        """Return the number of utterances."""
+        return len(self.seq)
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A call's transcript. The three dictionaries go by person id, or by speaker where there is no id."""
+    """A call's transcript. The three dictionaries are keyed by person id, or by speaker if there is no id."""
 
-    utterances: list[Utterance]
+    utterances: Utterances
     text: str  # `Speaker: text` lines, without a line break at the end
     words: int
     transcript_hash: str  # SHA-256 of the text, hexadecimal
     speaking_seconds: dict[str, float]
     utterance_counts: dict[str, int]
     word_counts: dict[str, int]
-    metrics: SpokenMetrics
+    metrics: SpeechMetrics
 
 
-# `Utterance._make` without its own call and check of the length: a third of the time, hundreds of times a call.
-_UTTERANCE = partial(tuple.__new__, Utterance)
-
-
-class Voice(NamedTuple):
-    """Whom a segment's person id stands for."""
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """The person behind a segment's person id."""
 
     person_id: str | None
-    speaker: str
+    name: str
     side: str
-    key: str  # what sums go by: the person id, else the speaker
+    key: str  # sums are grouped by it: the person id, else the name
 
 
-class Tallies(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SpeakerTotals:
     """Sums by speaker, in order of first speech."""
 
     seconds: dict[str, float]
@@ -71,86 +72,99 @@ class Tallies(NamedTuple):
     words: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """The segments of a call in time order, one sequence per field; implausible times are None."""
+
+    person_ids: Sequence[str | None]
+    texts: Sequence[str]
+    starts: Sequence[float | None]
+    ends: Sequence[float | None]
+
+
 def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript:
-    """The transcript of a call. Every segment becomes exactly one utterance, also an empty one."""
-    ids, received_texts, starts, ends = _in_time_order(record)
-    texts = storable_all(received_texts)
-    voices = _voices(set(ids), people)
-    person_ids, speakers, sides, keys = _columns(list(map(voices.__getitem__, ids)))
-    until = estimated_ends(starts, ends, record.duration_s)
-    seconds = spoken_seconds(starts, until)
+    """Return the transcript of a call. Every segment becomes exactly one utterance, also an empty one."""
+    segments = _in_time_order(record)
+    texts = storable_all(segments.texts)
+    by_received_id = _speakers(set(segments.person_ids), people)
+    speakers = [by_received_id[person_id] for person_id in segments.person_ids]
+    keys = [speaker.key for speaker in speakers]
+    names = [speaker.name for speaker in speakers]
+    utterances = Utterances(
+        seq=range(len(speakers)),
+        person_id=[speaker.person_id for speaker in speakers],
+        speaker=names,
+        side=[speaker.side for speaker in speakers],
+        start_s=segments.starts,
+        end_s=segments.ends,
+        text=texts,
+    )
+    ends = estimated_ends(segments.starts, segments.ends, record.duration_s)
+    seconds = spoken_seconds(segments.starts, ends)
     words = word_counts(texts)
-    text = document(speakers, texts)
-    tallies = _tally(keys, seconds, words)
+    text = transcript_text(names, texts)
+    totals = _totals(keys, seconds, words)
     rep = Side.REP.value
-    is_rep = [side == rep for side in sides]
-    rows = zip(range(len(ids)), person_ids, speakers, sides, starts, ends, texts, strict=True)
+    speech = SpeechColumns(
+        keys=keys,
+        person_ids=utterances.person_id,
+        is_rep=[side == rep for side in utterances.side],
+        starts=segments.starts,
+        ends=ends,
+        seconds=seconds,
+        questions=question_counts(texts),
+    )
     return Transcript(
-        utterances=list(map(_UTTERANCE, rows)),
+        utterances=utterances,
         text=text,
         words=sum(words),
         transcript_hash=sha256(text.encode()).hexdigest(),
-        speaking_seconds=tallies.seconds,
-        utterance_counts=tallies.utterances,
-        word_counts=tallies.words,
-        metrics=measure(Columns(keys, person_ids, is_rep, starts, until, seconds, question_counts(texts))),
+        speaking_seconds=totals.seconds,
+        utterance_counts=totals.utterances,
+        word_counts=totals.words,
+        metrics=compute_metrics(speech),
     )
 
 
-def _in_time_order(
-    record: CallRecord,
-) -> tuple[Sequence[str | None], Sequence[str], Sequence[float | None], Sequence[float | None]]:
-    """The segments' ids, texts, starts and ends, ordered by start; times that make no sense are None."""
-    if not record.segments:
-        return (), (), (), ()
-    ids, texts, raw_starts, raw_ends = zip(*record.segments, strict=True)
-    starts, ends = plausible_all(raw_starts), plausible_all(raw_ends)
+def _in_time_order(record: CallRecord) -> _Segments:
+    segments = record.segments
+    starts = plausible_all([segment.start_s for segment in segments])
     order = time_order(starts)
-    if order is None:
-        return ids, texts, starts, ends
-    return (
-        [ids[position] for position in order],
-        [texts[position] for position in order],
-        [starts[position] for position in order],
-        [ends[position] for position in order],
+    if order is not None:
+        segments = tuple(segments[position] for position in order)
+        starts = [starts[position] for position in order]
+    return _Segments(
+        person_ids=[segment.person_id for segment in segments],
+        texts=[segment.text for segment in segments],
+        starts=starts,
+        ends=plausible_all([segment.end_s for segment in segments]),
     )
 
 
-def _voices(ids: Iterable[str | None], people: Iterable[ResolvedPerson]) -> dict[str | None, Voice]:
-    """Each person id of the segments -> who that is; worked out once an id, not once an utterance."""
-    known: dict[str, Voice] = {}
+def _speakers(received_ids: Iterable[str | None], people: Iterable[ResolvedPerson]) -> dict[str | None, Speaker]:
+    """Map each person id of the segments to its speaker."""
+    known: dict[str, Speaker] = {}
     for person in people:
-        voice = Voice(person.person_id, person.name, person.side.value, person.person_id)
+        speaker = Speaker(person.person_id, person.name, person.side.value, key=person.person_id)
         for person_id in (person.person_id, *person.aliases):
-            known.setdefault(person_id, voice)
+            known.setdefault(person_id, speaker)
     unknown = Side.UNKNOWN.value
-    voices: dict[str | None, Voice] = {}
-    for received in ids:
+    speakers: dict[str | None, Speaker] = {}
+    for received in received_ids:
         person_id = storable(received) if received is not None else ""
         if person_id in known:
-            voices[received] = known[person_id]
+            speakers[received] = known[person_id]
         elif not person_id.strip():
-            voices[received] = Voice(None, UNKNOWN_SPEAKER, unknown, UNKNOWN_SPEAKER)
+            speakers[received] = Speaker(None, UNKNOWN_SPEAKER, unknown, key=UNKNOWN_SPEAKER)
         else:
-            voices[received] = Voice(person_id, unknown_speaker(person_id), unknown, person_id)
-    return voices
+            speakers[received] = Speaker(person_id, unknown_speaker(person_id), unknown, key=person_id)
+    return speakers
 
 
-def _columns(
-    voices: Sequence[Voice],
-) -> tuple[Sequence[str | None], Sequence[str], Sequence[str], Sequence[str]]:
-    """Person ids, speakers, sides and keys of the voices."""
-    if not voices:
-        return (), (), (), ()
-    person_ids, speakers, sides, keys = zip(*voices, strict=True)
-    return person_ids, speakers, sides, keys
-
-
-def _tally(keys: Sequence[str], seconds: Sequence[float], words: Sequence[int]) -> Tallies:
-    """Seconds, utterances and words of each speaker."""
+def _totals(keys: Sequence[str], seconds: Sequence[float], words: Sequence[int]) -> SpeakerTotals:
     by_utterances = dict(Counter(keys))
     by_seconds, by_words = dict.fromkeys(by_utterances, 0.0), dict.fromkeys(by_utterances, 0)
     for key, spoken, counted in zip(keys, seconds, words, strict=True):
         by_seconds[key] += spoken
         by_words[key] += counted
-    return Tallies(by_seconds, by_utterances, by_words)
+    return SpeakerTotals(by_seconds, by_utterances, by_words)

@@ -1,4 +1,4 @@
-"""The call's numbers, recomputed from its utterances; they stand beside the vendor's own."""
+"""Speech metrics of a call, recomputed from its utterances; `calls` has them next to the vendor's own."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import ne, sub
-from typing import NamedTuple, cast
+from typing import cast
 
 
 @dataclass(frozen=True, slots=True)
-class SpokenMetrics:
-    """What can be counted in a transcript. Times in seconds from the start of the call; None where unknown."""
+class SpeechMetrics:
+    """Metrics of one call. Times in seconds from the start of the call; None if unknown."""
 
-    rep_talk_share: float | None = None  # the reps' seconds by everybody's, 0 to 1
+    rep_talk_share: float | None = None  # the reps' seconds divided by all seconds, 0 to 1
     speak_duration_s: float | None = None
     longest_monologue_s: float | None = None
     longest_monologue_start_s: float | None = None
@@ -24,16 +24,18 @@ class SpokenMetrics:
     speaker_switches: int = 0
 
 
-class Monologue(NamedTuple):
-    """A stretch of one speaker: seconds, start, and the position of its first utterance."""
+@dataclass(frozen=True, slots=True)
+class Monologue:
+    """An uninterrupted stretch of one speaker."""
 
     seconds: float
     start_s: float
-    first: int
+    first: int  # position of its first utterance
 
 
-class Columns(NamedTuple):
-    """Utterances in time order, a column each; `ends` with the missing ones estimated."""
+@dataclass(frozen=True, slots=True)
+class SpeechColumns:
+    """Utterances in time order, one sequence per field; missing `ends` are estimated."""
 
     keys: Sequence[str]
     person_ids: Sequence[str | None]
@@ -44,26 +46,37 @@ class Columns(NamedTuple):
     questions: Sequence[int]
 
 
+def compute_metrics(speech: SpeechColumns) -> SpeechMetrics:
+    """Return the metrics of one call. If no time is known, only counts are set."""
+    turns = turn_starts(speech.keys)
+    longest = longest_monologue(speech, turns)
+    total = sum(speech.seconds)
+    by_reps = sum(compress(speech.seconds, speech.is_rep))
+    return SpeechMetrics(
+        # Both sums run in the same order, yet rounding may still differ in the last digit.
+        rep_talk_share=min(by_reps / total, 1.0) if total > 0 else None,
+        # Without utterances the duration is 0; with utterances but without times it is unknown.
+        speak_duration_s=total if longest is not None or not speech.keys else None,
+        longest_monologue_s=longest.seconds if longest else None,
+        longest_monologue_start_s=longest.start_s if longest else None,
+        longest_monologue_person_id=speech.person_ids[longest.first] if longest else None,
+        questions=sum(speech.questions),
+        questions_by_reps=sum(compress(speech.questions, speech.is_rep)),
+        turns=len(turns),
+        speaker_switches=max(len(turns) - 1, 0),
+    )
+
+
 def turn_starts(keys: Sequence[str]) -> list[int]:
-    """Positions at which another speaker than before takes the floor."""
+    """Return the positions at which the speaker changes, the first position included."""
     if not keys:
         return []
     return [0, *compress(range(1, len(keys)), map(ne, keys, keys[1:]))]
 
 
-def monologue(starts: Iterable[float | None], ends: Iterable[float | None], first: int) -> Monologue | None:
-    """One speaker's stretch, from its first start to its latest end; None where no start is known."""
-    known_starts = [start for start in starts if start is not None]
-    if not known_starts:
-        return None
-    start = known_starts[0]
-    end = max((end for end in ends if end is not None), default=start)
-    return Monologue(max(end - start, 0.0), start, first)
-
-
-def longest_monologue(columns: Columns, turns: Sequence[int]) -> Monologue | None:
-    """The longest stretch of one speaker; the earliest of several equally long ones."""
-    starts, ends = columns.starts, columns.ends
+def longest_monologue(speech: SpeechColumns, turns: Sequence[int]) -> Monologue | None:
+    """Return the longest stretch of one speaker; the earliest of several equally long ones."""
+    starts, ends = speech.starts, speech.ends
     if not turns:
         return None
     if None not in starts and None not in ends:
@@ -78,33 +91,22 @@ def longest_monologue(columns: Columns, turns: Sequence[int]) -> Monologue | Non
     return longest
 
 
+def monologue(starts: Iterable[float | None], ends: Iterable[float | None], first: int) -> Monologue | None:
+    """Return one speaker's stretch, from its first start to its latest end; None if no start is known."""
+    known_starts = [start for start in starts if start is not None]
+    if not known_starts:
+        return None
+    start = known_starts[0]
+    end = max((end for end in ends if end is not None), default=start)
+    return Monologue(max(end - start, 0.0), start, first)
+
+
 def _longest_in_order(starts: Sequence[float], ends: Sequence[float], turns: Sequence[int]) -> Monologue:
-    """The same for the usual call, whose times are all known and ends ascend: a stretch's latest end is its last."""
+    """Return the same as `longest_monologue` if all times are known and the ends ascend, as in most calls."""
     first_starts = [starts[first] for first in turns]
     last_ends = [*(ends[after - 1] for after in turns[1:]), ends[-1]]
     lengths = list(map(sub, last_ends, first_starts))
     longest = max(max(lengths), 0.0)
-    # Where every end precedes its start nothing is longer than 0 seconds and the first stretch stands for all.
+    # If every end precedes its start, no stretch is longer than 0 seconds and the first one is returned.
     turn = lengths.index(longest) if longest > 0 else 0
     return Monologue(longest, first_starts[turn], turns[turn])
-
-
-def measure(columns: Columns) -> SpokenMetrics:
-    """All numbers of one call. A call in which no time is known has counts only."""
-    turns = turn_starts(columns.keys)
-    longest = longest_monologue(columns, turns)
-    total = sum(columns.seconds)
-    by_reps = sum(compress(columns.seconds, columns.is_rep))
-    return SpokenMetrics(
-        # Both sums run in the same order, yet rounding may still differ in the last digit.
-        rep_talk_share=min(by_reps / total, 1.0) if total > 0 else None,
-        # No utterance at all is truly no speech; utterances without times last nobody knows how long.
-        speak_duration_s=total if longest is not None or not columns.keys else None,
-        longest_monologue_s=longest.seconds if longest else None,
-        longest_monologue_start_s=longest.start_s if longest else None,
-        longest_monologue_person_id=columns.person_ids[longest.first] if longest else None,
-        questions=sum(columns.questions),
-        questions_by_reps=sum(compress(columns.questions, columns.is_rep)),
-        turns=len(turns),
-        speaker_switches=max(len(turns) - 1, 0),
-    )

@@ -1,4 +1,4 @@
-"""Who is on a call: names, sides and roles from the call's people lists and the workspace's users."""
+"""Resolve the people of a call: names, sides and roles from its people lists and the workspace's users."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Side, User
-from copilot_pipeline.transform.transcripts.text import label, storable, unknown_speaker
+from copilot_pipeline.transform.transcripts.text import display_text, storable, unknown_speaker
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPerson:
-    """Somebody on a call, as far as everything known together tells."""
+    """A person on a call, with what the call and the user directory say together."""
 
     person_id: str
     name: str  # never empty, on one line
@@ -23,15 +23,15 @@ class ResolvedPerson:
     user_id: str | None = None
     is_organizer: bool | None = None
     joined: bool | None = None
-    aliases: tuple[str, ...] = ()  # further ids under which the same person appears on this call
+    aliases: tuple[str, ...] = ()  # other ids of the same person on this call
 
 
 class UserDirectory:
-    """The workspace's users by id and by e-mail. Built once a run, then only read."""
+    """The workspace's users by id and by e-mail. Built once per run, then read-only."""
 
     def __init__(self, users: Iterable[User] = ()) -> None:
-        # Two accounts may share an address: the named one is wanted, then the smaller id, whatever order they came in.
-        ranked = sorted(users, key=lambda user: (label(user.name) is None, user.user_id, user.name or ""))
+        # If two accounts share an address, prefer the one with a name, then the smaller id, independent of their order.
+        ranked = sorted(users, key=lambda user: (display_text(user.name) is None, user.user_id, user.name or ""))
         self._by_id: dict[str, User] = {}
         self._by_email: dict[str, User] = {}
         for user in ranked:
@@ -41,11 +41,11 @@ class UserDirectory:
                 self._by_email.setdefault(address, user)
 
     def __len__(self) -> int:
-        """How many users are known."""
+        """Return the number of users."""
         return len(self._by_id)
 
     def find(self, user_id: str | None, email: str | None) -> User | None:
-        """The user with this id, else with this e-mail (case does not matter), else None."""
+        """Return the user with this id, else with this e-mail (case-insensitive), else None."""
         if user_id is not None:
             user = self._by_id.get(user_id)
             if user is not None:
@@ -56,31 +56,31 @@ class UserDirectory:
 
 
 def resolve_people(record: CallRecord, directory: UserDirectory) -> tuple[ResolvedPerson, ...]:
-    """Everybody on the call, each once, in the order of the people lists.
+    """Return each person on the call once, in the order of the people lists.
 
-    The list of who joined may repeat a listed person with nothing but a name or an address. Where only one listed
-    person can be meant the two become one, else they stay two: a doubled row is seen, a wrong merge is not.
+    The list of joined participants may repeat a listed person with only a name or an address. The two are merged if
+    exactly one listed person matches, else both are kept: a duplicate row is visible, a wrong merge is not.
     """
-    people = [_resolved(person, directory) for person in _each_id_once(record.people)]
-    loners = [person for person in record.people if person.side is Side.UNKNOWN and person.joined]
-    if loners and len(people) > 1:
-        people = _without_doubles(people, {storable(person.person_id) for person in loners}, record)
+    people = [_resolved(person, directory) for person in _unique_by_id(record.people)]
+    join_only = [person for person in record.people if person.side is Side.UNKNOWN and person.joined]
+    if join_only and len(people) > 1:
+        people = _merge_duplicates(people, {storable(person.person_id) for person in join_only}, record)
     return tuple(people)
 
 
-def _each_id_once(people: Sequence[Person]) -> Iterable[Person]:
-    """The people with distinct ids; of two with one id the one that says more, whichever came first."""
+def _unique_by_id(people: Sequence[Person]) -> Iterable[Person]:
+    """Return the people with distinct ids; of two with the same id, the one with more information."""
     chosen: dict[str, Person] = {}
     for person in people:
         person_id = storable(person.person_id)
         other = chosen.get(person_id)
-        if other is None or _knowledge(person) > _knowledge(other):
+        if other is None or _completeness(person) > _completeness(other):
             chosen[person_id] = person
     return chosen.values()
 
 
-def _knowledge(person: Person) -> tuple[object, ...]:
-    """Sorts people by how much is known of them; the rest of the key only makes the choice repeatable."""
+def _completeness(person: Person) -> tuple[object, ...]:
+    """Return a sort key: how much is known of a person. The rest of the key makes the choice deterministic."""
     rank = {Side.REP: 2, Side.PROSPECT: 1, Side.UNKNOWN: 0}[person.side]
     texts = (person.user_id, person.email, person.name, person.phone)
     flags = (person.is_organizer, person.joined)
@@ -93,17 +93,17 @@ def _knowledge(person: Person) -> tuple[object, ...]:
 
 
 def _resolved(person: Person, directory: UserDirectory) -> ResolvedPerson:
-    """One person, with what the directory adds for an internal one."""
-    email = label(person.email)
+    """Return one person, with the directory's data if internal."""
+    email = display_text(person.email)
     side = person.side
-    # An invited external stays what the vendor says, whatever the address.
+    # An invited external stays external, even if a user has the same address.
     user = None if side is Side.PROSPECT else directory.find(person.user_id, email)
     names = [person.name, email, person.phone]
     if user is not None:
         side = Side.REP
         names.insert(0, user.name)
-        email = email or label(user.email)
-    name = next(filter(None, map(label, names)), None) or email or unknown_speaker(person.person_id)
+        email = email or display_text(user.email)
+    name = next(filter(None, map(display_text, names)), None) or email or unknown_speaker(person.person_id)
     return ResolvedPerson(
         storable(person.person_id),
         name,
@@ -117,90 +117,93 @@ def _resolved(person: Person, directory: UserDirectory) -> ResolvedPerson:
     )
 
 
-def _without_doubles(people: list[ResolvedPerson], loner_ids: set[str], record: CallRecord) -> list[ResolvedPerson]:
-    """The people with those who only joined folded into the listed person they are."""
-    listed = [person for person in people if person.person_id not in loner_ids]
-    loners = [person for person in people if person.person_id in loner_ids]
-    # Distinct ids first: hundreds of segments, a handful of ids.
-    spoke = {storable(spoken) for spoken in {segment[0] for segment in record.segments} if spoken is not None}
-    hosts = _same_address(loners, listed)
-    hosts |= _same_name(
-        [loner for loner in loners if loner.person_id not in hosts],
-        [person for person in listed if not person.joined and person.person_id not in hosts.values()],
+def _merge_duplicates(
+    people: list[ResolvedPerson], join_only_ids: set[str], record: CallRecord
+) -> list[ResolvedPerson]:
+    """Return the people with each join-only person merged into the listed person they are."""
+    listed = [person for person in people if person.person_id not in join_only_ids]
+    join_only = [person for person in people if person.person_id in join_only_ids]
+    # Distinct ids first: a call has hundreds of segments and a handful of ids.
+    segment_ids = {segment.person_id for segment in record.segments}
+    spoke = {storable(person_id) for person_id in segment_ids if person_id is not None}
+    targets = _match_by_identity(join_only, listed)
+    targets |= _match_by_name(
+        [person for person in join_only if person.person_id not in targets],
+        [person for person in listed if not person.joined and person.person_id not in targets.values()],
         listed,
         spoke,
     )
-    doubles: dict[str, list[ResolvedPerson]] = defaultdict(list)
-    for loner in loners:
-        if loner.person_id in hosts:
-            doubles[hosts[loner.person_id]].append(loner)
-    return [_joined(person, doubles.get(person.person_id)) for person in people if person.person_id not in hosts]
+    duplicates: dict[str, list[ResolvedPerson]] = defaultdict(list)
+    for person in join_only:
+        if person.person_id in targets:
+            duplicates[targets[person.person_id]].append(person)
+    return [_merged(person, duplicates.get(person.person_id)) for person in people if person.person_id not in targets]
 
 
-def _same_address(loners: Iterable[ResolvedPerson], listed: Iterable[ResolvedPerson]) -> dict[str, str]:
-    """Who joined -> the one listed person with the same user or the same e-mail."""
+def _match_by_identity(join_only: Iterable[ResolvedPerson], listed: Iterable[ResolvedPerson]) -> dict[str, str]:
+    """Map join-only ids to the only listed person with the same user or the same e-mail."""
     by_identity: dict[tuple[str, str], set[str]] = defaultdict(set)
     for person in listed:
         for identity in _identities(person):
             by_identity[identity].add(person.person_id)
     found: dict[str, str] = {}
-    for loner in loners:
-        matches = set().union(*(by_identity.get(identity, ()) for identity in _identities(loner)))
+    for person in join_only:
+        matches = set().union(*(by_identity.get(identity, ()) for identity in _identities(person)))
         if len(matches) == 1:
-            found[loner.person_id] = matches.pop()
+            found[person.person_id] = matches.pop()
     return found
 
 
 def _identities(person: ResolvedPerson) -> list[tuple[str, str]]:
-    """What tells a person apart beyond this call: user and e-mail."""
+    """Return what identifies a person beyond this call: user and e-mail."""
     pairs = (("user", person.user_id), ("email", _folded(person.email)))
     return [(kind, value) for kind, value in pairs if value is not None]
 
 
-def _same_name(
-    loners: Sequence[ResolvedPerson],
-    free: Sequence[ResolvedPerson],
+def _match_by_name(
+    join_only: Sequence[ResolvedPerson],
+    candidates: Sequence[ResolvedPerson],
     listed: Sequence[ResolvedPerson],
     spoke: set[str],
 ) -> dict[str, str]:
-    """Who joined -> the listed person of that name, where each is the only one and they cannot be two.
+    """Map join-only ids to the listed person of the same name, if the name is unique on both sides.
 
-    Not where both spoke under their own ids, and not where an external's address differs from the one that joined.
+    Not if both spoke under their own ids, and not if an external's address differs from the one that joined.
     """
-    named = _by_name(listed)
-    free_ids = {person.person_id for person in free}
+    listed_by_name = _by_name(listed)
+    candidate_ids = {person.person_id for person in candidates}
     found: dict[str, str] = {}
-    for name, same in _by_name(loners).items():
-        hosts = named.get(name, [])
-        if len(same) != 1 or len(hosts) != 1 or hosts[0].person_id not in free_ids:
+    for name, namesakes in _by_name(join_only).items():
+        targets = listed_by_name.get(name, [])
+        if len(namesakes) != 1 or len(targets) != 1 or targets[0].person_id not in candidate_ids:
             continue
-        loner, host = same[0], hosts[0]
-        both_spoke = loner.person_id in spoke and host.person_id in spoke
-        other_address = host.side is not Side.REP and loner.email is not None and host.email is not None
-        if not both_spoke and not other_address and loner.user_id is None:
-            found[loner.person_id] = host.person_id
+        person, target = namesakes[0], targets[0]
+        both_spoke = person.person_id in spoke and target.person_id in spoke
+        other_address = target.side is not Side.REP and person.email is not None and target.email is not None
+        if not both_spoke and not other_address and person.user_id is None:
+            found[person.person_id] = target.person_id
     return found
 
 
 def _by_name(people: Iterable[ResolvedPerson]) -> dict[str, list[ResolvedPerson]]:
-    """People by case-folded name."""
+    """Group people by case-folded name."""
     named: dict[str, list[ResolvedPerson]] = defaultdict(list)
     for person in people:
         named[person.name.casefold()].append(person)
     return named
 
 
-def _joined(person: ResolvedPerson, doubles: list[ResolvedPerson] | None) -> ResolvedPerson:
-    """The listed person, seen in the call under further ids."""
-    if not doubles:
+def _merged(person: ResolvedPerson, duplicates: list[ResolvedPerson] | None) -> ResolvedPerson:
+    """Return the listed person with the ids and the e-mail of their duplicates."""
+    if not duplicates:
         return person
-    # Sorted, so that the order of the lists changes nothing.
-    aliases = tuple(sorted(double.person_id for double in doubles))
-    emails = sorted(double.email for double in doubles if double.email)
+    # Sorted, so that the result does not depend on the order of the lists.
+    aliases = tuple(sorted(duplicate.person_id for duplicate in duplicates))
+    emails = sorted(duplicate.email for duplicate in duplicates if duplicate.email)
     email = person.email or (emails[0] if emails else None)
     return replace(person, joined=True, aliases=aliases, email=email)
 
 
 def _folded(email: str | None) -> str | None:
-    """An e-mail as it is compared: trimmed and case-folded; None where blank."""
+    """Return an e-mail for comparison: trimmed and case-folded; None if blank."""
     return (email.strip().casefold() or None) if email is not None else None

@@ -1,26 +1,26 @@
-"""Times of utterances: which can be trusted, which order they give, and how long each utterance lasts."""
+"""Times of utterances: plausibility, order, and durations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-# Thirty years in seconds. Beyond it a time is as much noise as infinity is, and sums of it would overflow.
+# Thirty years in seconds. A larger time is an error like infinity, and sums of it would overflow.
 _LIMIT_S = 1e9
 
 
 def plausible(seconds: float | None) -> float | None:
-    """The time in seconds; None where it is missing, NaN, infinite or beyond reason."""
+    """Return the time in seconds; None if it is missing, NaN, infinite or larger than 30 years."""
     return seconds if seconds is not None and -_LIMIT_S < seconds < _LIMIT_S else None
 
 
-def plausible_all(column: Iterable[float | None]) -> list[float | None]:
-    """`plausible` of each; written out because it runs once per utterance."""
+def plausible_all(times: Iterable[float | None]) -> list[float | None]:
+    """Return `plausible` of each; inlined because it runs once per utterance."""
     limit = _LIMIT_S
-    return [seconds if seconds is not None and -limit < seconds < limit else None for seconds in column]
+    return [seconds if seconds is not None and -limit < seconds < limit else None for seconds in times]
 
 
 def time_order(starts: Sequence[float | None]) -> list[int] | None:
-    """The positions in order of start, stable; None where the order received is already right.
+    """Return the positions in order of start, stable; None if they are in order already.
 
     An utterance without a start stays right after the one it was received after.
     """
@@ -38,7 +38,7 @@ def time_order(starts: Sequence[float | None]) -> list[int] | None:
 def estimated_ends(
     starts: Sequence[float | None], ends: Sequence[float | None], duration_s: float | None
 ) -> Sequence[float | None]:
-    """Ends in seconds, a missing one taken from the next start, after the last one from the call's length."""
+    """Return the ends in seconds; a missing one is the next start, the last one the end of the call."""
     if None not in ends:
         return ends
     estimated: list[float | None] = []
@@ -52,7 +52,7 @@ def estimated_ends(
 
 
 def spoken_seconds(starts: Iterable[float | None], ends: Iterable[float | None]) -> list[float]:
-    """How long each utterance lasts, in seconds: 0 where a time is missing or the end comes before the start."""
+    """Return the duration of each utterance in seconds: 0 if a time is missing or the end precedes the start."""
     return [
         end - start if start is not None and end is not None and end > start else 0.0
         for start, end in zip(starts, ends, strict=True)

@@ -1,14 +1,17 @@
-"""Calls, people and users for the tests of this room: only what a test is about has to be said."""
+"""Calls, people and users for the tests of transcripts, with defaults for what a test is not about."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from hypothesis import strategies as st
 
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Readiness, Segment, Side, User
+from copilot_pipeline.transform.transcripts import Transcript
 
+DAY = date(2026, 3, 1)
 ANY_TEXT = st.text(alphabet=st.characters(exclude_categories=()), max_size=20)  # surrogates and NUL included
 ANY_TIME = st.none() | st.floats() | st.integers(0, 20).map(float)
 PERSON_IDS = st.none() | st.sampled_from(["0", "1", "2", "7", "Lee Park", ""])
@@ -68,10 +71,28 @@ def external(person_id: str = "1", name: str | None = "Lee Park", email: str | N
 
 
 def joined(person_id: str = "joined:a", name: str | None = "Dana Ortiz", email: str | None = None) -> Person:
-    """Somebody of whom only the list of who joined knows."""
+    """A person who is only in the list of joined participants."""
     return Person(person_id, name, email, None, Side.UNKNOWN, joined=True)
 
 
 def said(text: str, person_id: str | None = "0", start_s: float | None = None, end_s: float | None = None) -> Segment:
     """A segment."""
     return Segment(person_id, text, start_s, end_s)
+
+
+class Utterance(NamedTuple):
+    """One utterance of a transcript, as a row."""
+
+    seq: int
+    person_id: str | None
+    speaker: str
+    side: str
+    start_s: float | None
+    end_s: float | None
+    text: str
+
+
+def rows(transcript: Transcript) -> list[Utterance]:
+    """The utterances of a transcript, one row each."""
+    columns = [getattr(transcript.utterances, name) for name in Utterance._fields]
+    return [Utterance(*values) for values in zip(*columns, strict=True)]

@@ -1,4 +1,4 @@
-"""Utterances, text and hash."""
+"""Assembly of transcripts: utterances, text and hash."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from copilot_pipeline_tests.transform.transcripts.examples import (
     external,
     joined,
     rep,
+    rows,
     said,
 )
 
@@ -43,11 +44,11 @@ def _assemble(segments: list[Segment], people: list[Person] | None = None) -> Tr
         ([math.inf, 1, 0], "acb"),
     ],
 )
-def test_order(starts: list[float | None], order: str) -> None:
-    """Utterances go by start; ties keep the order received; one without a start stays after its predecessor."""
+def test_orders_utterances_by_start(starts: list[float | None], order: str) -> None:
+    """Ties keep the order received; an utterance without a start stays after its predecessor."""
     transcript = _assemble([said(letter, "0", start) for letter, start in zip("abcd", starts, strict=False)])
-    assert "".join(utterance.text for utterance in transcript.utterances) == order
-    assert [utterance.seq for utterance in transcript.utterances] == list(range(len(starts)))
+    assert "".join(utterance.text for utterance in rows(transcript)) == order
+    assert [utterance.seq for utterance in rows(transcript)] == list(range(len(starts)))
 
 
 @pytest.mark.parametrize(
@@ -61,21 +62,21 @@ def test_order(starts: list[float | None], order: str) -> None:
         ("x\ud800", ("x\ufffd", "Unknown Speaker x\ufffd", "unknown")),
     ],
 )
-def test_speaker(person_id: str | None, expected: tuple[str | None, str, str]) -> None:
-    """A person id, 0 included, leads to the person; one that matches nobody still names who spoke."""
-    (utterance,) = _assemble([said("hi", person_id)]).utterances
+def test_resolves_the_speaker_of_a_person_id(person_id: str | None, expected: tuple[str | None, str, str]) -> None:
+    """Person id 0 is an id like others; an id of no known person still gives a speaker name."""
+    (utterance,) = rows(_assemble([said("hi", person_id)]))
     assert (utterance.person_id, utterance.speaker, utterance.side) == expected
 
 
-def test_speech_under_an_alias_belongs_to_the_listed_person() -> None:
-    """What a folded person says under the second id is the listed person's."""
+def test_attributes_speech_under_an_alias_to_the_listed_person() -> None:
+    """Segments with the id of a merged duplicate count for the listed person."""
     transcript = _assemble([said("hi", "5", 0, 2)], [rep(), joined("5")])
-    assert transcript.utterances[0][1:4] == ("0", "Dana Ortiz", "rep")
+    assert rows(transcript)[0][1:4] == ("0", "Dana Ortiz", "rep")
     assert transcript.speaking_seconds == {"0": 2}
 
 
-def test_namesakes_stay_two() -> None:
-    """Two people with one display name are told apart by their ids."""
+def test_keeps_namesakes_apart() -> None:
+    """Two people with the same display name are distinguished by their ids."""
     transcript = _assemble([said("a", "1", 0, 1), said("b", "2", 1, 3)], [external("1"), external("2")])
     assert transcript.speaking_seconds == {"1": 1, "2": 2}
     assert transcript.text == "Lee Park: a\nLee Park: b"
@@ -95,62 +96,60 @@ def test_namesakes_stay_two() -> None:
         ("😀 naïve", "Dana Ortiz: 😀 naïve"),
     ],
 )
-def test_document(text: str, line: str) -> None:
-    """A line is an utterance: line breaks become spaces, silence has no line, what UTF-8 refuses is replaced."""
+def test_writes_one_line_per_utterance(text: str, line: str) -> None:
+    """Line breaks become spaces, blank utterances have no line, characters that UTF-8 refuses are replaced."""
     assert _assemble([said(text)]).text == line
 
 
-def test_row_keeps_its_text_and_times() -> None:
-    """An utterance's row keeps line breaks and a missing end; only impossible times are dropped."""
-    rows = _assemble([said("a\nb", "0", 1), said("", "1", 2, math.inf)]).utterances
-    assert [row[4:] for row in rows] == [(1, None, "a\nb"), (2, None, "")]
+def test_rows_keep_line_breaks_and_missing_ends() -> None:
+    """Only impossible times are removed from a row."""
+    transcript = _assemble([said("a\nb", "0", 1), said("", "1", 2, math.inf)])
+    assert [row[4:] for row in rows(transcript)] == [(1, None, "a\nb"), (2, None, "")]
 
 
-def test_halves_of_a_surrogate_pair_in_neighbours_do_not_pass_as_one_character() -> None:
-    """Every text is storable by itself, not only together with its neighbour."""
-    rows = _assemble([said("\ud83d"), said("\ude00")]).utterances
-    assert [row.text for row in rows] == ["\ufffd", "\ufffd"]
+def test_replaces_surrogate_halves_in_neighbouring_utterances() -> None:
+    """Each text is storable on its own, not only joined with its neighbour."""
+    transcript = _assemble([said("\ud83d"), said("\ude00")])
+    assert [row.text for row in rows(transcript)] == ["\ufffd", "\ufffd"]
 
 
-def test_call_without_speech() -> None:
-    """No segments give an empty transcript, not an error."""
+def test_assembles_a_call_without_speech() -> None:
+    """A call without segments has an empty transcript."""
     transcript = _assemble([])
-    assert (transcript.utterances, transcript.text, transcript.words) == ([], "", 0)
+    assert (rows(transcript), transcript.text, transcript.words) == ([], "", 0)
     assert transcript.metrics.speak_duration_s == 0
     assert transcript.metrics.rep_talk_share is None
 
 
 @given(segments=SEGMENTS, people=PEOPLE)
 def test_every_segment_becomes_one_utterance(segments: list[Segment], people: list[Person]) -> None:
-    """Nothing is dropped, merged or reworded, whatever Unicode and times arrive; the result is repeatable."""
+    """No segment is dropped, merged or changed, for any Unicode text and any times; the result is deterministic."""
     transcript = _assemble(segments, people)
     replaced = str.maketrans({"\x00": "\ufffd"} | {chr(code): "\ufffd" for code in range(0xD800, 0xE000)})
     received = sorted(segment.text.translate(replaced) for segment in segments)
-    assert sorted(utterance.text for utterance in transcript.utterances) == received
-    starts = [utterance.start_s for utterance in transcript.utterances if utterance.start_s is not None]
+    assert sorted(utterance.text for utterance in rows(transcript)) == received
+    starts = [utterance.start_s for utterance in rows(transcript) if utterance.start_s is not None]
     assert starts == sorted(starts)
     assert transcript == _assemble(segments, people)
 
 
 @given(segments=SEGMENTS, people=PEOPLE)
-def test_text_has_one_line_for_each_utterance_that_says_something(
-    segments: list[Segment], people: list[Person]
-) -> None:
-    """Lines, words and hash of the document follow from the utterances."""
+def test_text_has_one_line_for_each_utterance_that_is_not_blank(segments: list[Segment], people: list[Person]) -> None:
+    """Lines, word count and hash follow from the utterances."""
     transcript = _assemble(segments, people)
-    spoken = [utterance for utterance in transcript.utterances if utterance.text.strip()]
+    not_blank = [utterance for utterance in rows(transcript) if utterance.text.strip()]
     lines = transcript.text.splitlines()
-    assert len(lines) == len(spoken)
-    assert all(line.startswith(f"{row.speaker}: ") for line, row in zip(lines, spoken, strict=True))
+    assert len(lines) == len(not_blank)
+    assert all(line.startswith(f"{row.speaker}: ") for line, row in zip(lines, not_blank, strict=True))
     assert transcript.transcript_hash == sha256(transcript.text.encode()).hexdigest()
-    assert transcript.words == sum(len(row.text.split()) for row in spoken)
+    assert transcript.words == sum(len(row.text.split()) for row in not_blank)
     assert "\x00" not in transcript.text
 
 
 @given(segments=SEGMENTS)
-def test_already_ordered_segments_keep_their_order(segments: list[Segment]) -> None:
-    """Assembling what was assembled changes nothing but the numbering."""
+def test_assembly_is_idempotent(segments: list[Segment]) -> None:
+    """Assembling assembled utterances again gives the same rows and the same hash."""
     once = _assemble(segments)
-    again = _assemble([Segment(row.person_id, row.text, row.start_s, row.end_s) for row in once.utterances])
-    assert again.utterances == once.utterances
+    again = _assemble([Segment(row.person_id, row.text, row.start_s, row.end_s) for row in rows(once)])
+    assert rows(again) == rows(once)
     assert again.transcript_hash == once.transcript_hash

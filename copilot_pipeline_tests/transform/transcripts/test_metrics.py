@@ -1,4 +1,4 @@
-"""Numbers of a call and of each person on it."""
+"""Speech metrics of a call and of each participant."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Segment
+from copilot_pipeline.transform.rows import ParticipantRow
 from copilot_pipeline.transform.transcripts import (
-    Participant,
-    SpokenMetrics,
+    SpeechMetrics,
     UserDirectory,
     assemble,
-    participants,
+    participant_rows,
     resolve_people,
 )
 from copilot_pipeline_tests.transform.transcripts.examples import (
     ANY_TIME,
+    DAY,
     PEOPLE,
     SEGMENTS,
     USERS,
@@ -31,18 +32,18 @@ from copilot_pipeline_tests.transform.transcripts.examples import (
 DIRECTORY = UserDirectory(USERS)
 
 
-def _metrics(*segments: Segment, duration_s: float | None = None) -> SpokenMetrics:
+def _metrics(*segments: Segment, duration_s: float | None = None) -> SpeechMetrics:
     record = call(segments, [rep(), external()], duration_s)
     return assemble(record, resolve_people(record, DIRECTORY)).metrics
 
 
-def _rows(record: CallRecord) -> list[Participant]:
+def _rows(record: CallRecord) -> list[ParticipantRow]:
     people = resolve_people(record, DIRECTORY)
-    return participants(record, people, assemble(record, people))
+    return participant_rows(record, DAY, people, assemble(record, people))
 
 
-def test_talk_share_and_duration() -> None:
-    """The reps' share is their seconds by everybody's, unknown speakers included."""
+def test_talk_share_counts_unknown_speakers() -> None:
+    """The reps' share is their seconds divided by all seconds."""
     metrics = _metrics(said("a", "0", 0, 3), said("b", "1", 3, 4), said("c", "7", 4, 10))
     assert (metrics.rep_talk_share, metrics.speak_duration_s) == (0.3, 10)
 
@@ -60,10 +61,10 @@ def test_talk_share_and_duration() -> None:
         ([said("a", "0", 0, 1e308), said("b", "1", 0, 1e308)], 2, (0, 2)),
     ],
 )
-def test_missing_and_impossible_times(
+def test_estimates_missing_ends_and_ignores_impossible_times(
     segments: list[Segment], duration_s: float | None, expected: tuple[float | None, float | None]
 ) -> None:
-    """A missing end is the next start or the call's end; an end before its start lasts 0 seconds."""
+    """A missing end is the next start or the end of the call; an utterance that ends before its start has 0 seconds."""
     metrics = _metrics(*segments, duration_s=duration_s)
     assert (metrics.rep_talk_share, metrics.speak_duration_s) == expected
 
@@ -81,8 +82,10 @@ def test_missing_and_impossible_times(
         ([], (None, None, None)),
     ],
 )
-def test_longest_monologue(segments: list[Segment], expected: tuple[float | None, float | None, str | None]) -> None:
-    """A monologue runs from one speaker's first start to the latest end before somebody else speaks."""
+def test_finds_the_longest_monologue(
+    segments: list[Segment], expected: tuple[float | None, float | None, str | None]
+) -> None:
+    """A monologue lasts from a speaker's first start to the latest end before the speaker changes."""
     metrics = _metrics(*segments)
     found = (metrics.longest_monologue_s, metrics.longest_monologue_start_s, metrics.longest_monologue_person_id)
     assert found == expected
@@ -101,38 +104,42 @@ def test_longest_monologue(segments: list[Segment], expected: tuple[float | None
         ("é?", 1),
     ],
 )
-def test_questions(text: str, questions: int) -> None:
-    """A run of question marks, of any script, is one question; the reps' are counted by themselves."""
+def test_counts_runs_of_question_marks(text: str, questions: int) -> None:
+    """A run of question marks of any script is one question; the reps' questions are counted separately."""
     metrics = _metrics(said(text, "0"), said(text, "1"))
     assert (metrics.questions, metrics.questions_by_reps) == (2 * questions, questions)
 
 
 @pytest.mark.parametrize(("speakers", "turns"), [("", 0), ("0", 1), ("000", 1), ("0101", 4), ("0011", 2)])
-def test_turns(speakers: str, turns: int) -> None:
-    """A turn ends where somebody else speaks."""
+def test_counts_turns(speakers: str, turns: int) -> None:
+    """A turn ends when the speaker changes."""
     metrics = _metrics(*(said("a", speaker) for speaker in speakers))
     assert (metrics.turns, metrics.speaker_switches) == (turns, max(turns - 1, 0))
 
 
-def test_participants() -> None:
-    """Everybody listed has a row, silent or not, and so has an id that spoke without being listed."""
+def test_each_listed_person_and_each_unknown_speaker_has_a_row() -> None:
+    """Listed people have a row even if silent; so does an id that spoke without being listed."""
     rows = _rows(call([said("one two", "0", 0, 3), said("three", "7", 3, 4), said("x", None)], [rep(), external()]))
     assert [(row.person_id, row.name, row.side) for row in rows] == [
         ("0", "Dana Ortiz", "rep"),
         ("1", "Lee Park", "prospect"),
         ("7", "Unknown Speaker 7", "unknown"),
     ]
-    assert [row[10:] for row in rows] == [(3, 0.75, 1, 2), (0, 0, 0, 0), (1, 0.25, 1, 1)]
+    assert [(row.talk_seconds, row.talk_share, row.utterances, row.words) for row in rows] == [
+        (3, 0.75, 1, 2),
+        (0, 0, 0, 0),
+        (1, 0.25, 1, 1),
+    ]
 
 
-def test_shares_are_unknown_where_nobody_spoke() -> None:
-    """No known speech gives no shares rather than zeros."""
+def test_shares_are_null_without_known_speech() -> None:
+    """Without known times the shares are null, not zero."""
     assert [row.talk_share for row in _rows(call([said("a", "0")], [rep(), external()]))] == [None, None]
 
 
 @given(segments=SEGMENTS, people=PEOPLE, duration_s=ANY_TIME)
-def test_numbers_hold_together(segments: list[Segment], people: list[Person], duration_s: float | None) -> None:
-    """Shares sum to 1, counts to the whole, no number is NaN or negative and no person has two rows."""
+def test_metrics_are_consistent(segments: list[Segment], people: list[Person], duration_s: float | None) -> None:
+    """Shares sum to 1, counts to the total, no value is NaN or negative and no person has two rows."""
     identified = [segment for segment in segments if segment.person_id]
     record = call(identified, people, duration_s)
     rows = _rows(record)
@@ -150,8 +157,8 @@ def test_numbers_hold_together(segments: list[Segment], people: list[Person], du
 @given(
     st.lists(st.tuples(st.sampled_from("01"), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=10),
 )
-def test_longest_monologue_is_what_a_plain_count_finds(turns: list[tuple[str, int, int]]) -> None:
-    """The fast way for calls in good order and the general one agree with counting stretch by stretch."""
+def test_longest_monologue_equals_a_simple_computation(turns: list[tuple[str, int, int]]) -> None:
+    """The fast path for ordered times and the general one give the same as a turn-by-turn loop."""
     ordered = sorted(turns, key=lambda turn: turn[1])
     best = 0
     position = 0

@@ -1,4 +1,4 @@
-"""Who is on a call."""
+"""Resolution of the people on a call."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def _resolve(*people: Person) -> tuple[ResolvedPerson, ...]:
         (joined(name="Max Moor"), "Max Moor", Side.UNKNOWN),
     ],
 )
-def test_name_and_side(person: Person, name: str, side: Side) -> None:
-    """Everybody has the best name known of them, on one line, and the side the lists or the directory give."""
+def test_resolves_name_and_side(person: Person, name: str, side: Side) -> None:
+    """The name is the best one known, on one line; the side comes from the lists or the user directory."""
     (resolved,) = _resolve(person)
     assert (resolved.name, resolved.side) == (name, side)
 
 
-def test_internal_user_has_role_and_manager() -> None:
-    """What the directory knows of an internal user stands on the person."""
+def test_adds_role_and_manager_of_internal_users() -> None:
+    """The directory's data of an internal user is copied to the person."""
     (resolved,) = _resolve(rep())
     assert (resolved.role, resolved.manager_id, resolved.user_id) == ("REP", "u-2", "u-1")
 
@@ -75,31 +75,31 @@ def test_internal_user_has_role_and_manager() -> None:
         ([joined("joined:a"), joined("joined:b")], ["Dana Ortiz"] * 2),
     ],
 )
-def test_joined_person_is_folded_only_where_unambiguous(people: list[Person], names: list[str]) -> None:
-    """Who joined becomes the listed person they can only be, and stays apart where two could be meant."""
+def test_merges_a_joined_person_only_if_unambiguous(people: list[Person], names: list[str]) -> None:
+    """A join-only person is merged into the only matching listed person, and kept if two match."""
     assert sorted(person.name for person in _resolve(*people)) == names
 
 
-def test_folded_person_has_joined() -> None:
-    """The listed person is known to have joined, and answers to both ids."""
+def test_a_merged_person_has_joined_and_keeps_both_ids() -> None:
+    """The listed person is marked as joined and has the other id as an alias."""
     (resolved,) = _resolve(rep(), joined())
     assert (resolved.person_id, resolved.joined, resolved.aliases) == ("0", True, ("joined:a",))
 
 
-def test_two_who_both_spoke_stay_two() -> None:
-    """Equal names do not merge two people whom the transcript tells apart."""
+def test_does_not_merge_people_who_both_spoke() -> None:
+    """People of the same name with different ids in the transcript are two people."""
     record = call([said("a", "0"), said("b", "5")], [rep(), joined("5")])
     assert [person.person_id for person in resolve_people(record, DIRECTORY)] == ["0", "5"]
 
 
-def test_listed_person_already_seen_is_not_folded_again() -> None:
-    """A user known to have joined is not joined by a namesake too."""
+def test_does_not_merge_into_a_person_who_has_joined_already() -> None:
+    """A listed user who has joined does not absorb a namesake."""
     seen = Person("0", None, None, None, Side.REP, "u-1", joined=True)
     assert len(_resolve(seen, joined())) == 2
 
 
-def test_shared_address_resolves_the_same_whatever_the_order() -> None:
-    """Two accounts with one e-mail: the named one is found, in whatever order the users came."""
+def test_shared_address_resolves_to_the_named_user_in_any_order() -> None:
+    """Of two accounts with the same e-mail, the one with a name is found."""
     users = [User("a", "x@y.example", None, None, None, None), User("b", "X@y.example", "Xen", None, None, None)]
     for order in permutations(users):
         found = UserDirectory(order).find(None, "x@Y.example")
@@ -108,8 +108,10 @@ def test_shared_address_resolves_the_same_whatever_the_order() -> None:
 
 
 @given(people=PEOPLE, segments=SEGMENTS, random=st.randoms(use_true_random=False))
-def test_order_of_the_lists_changes_nobody(people: list[Person], segments: list[Segment], random: Random) -> None:
-    """The same people come out of any order of the lists, each id once, each with a name."""
+def test_does_not_depend_on_the_order_of_the_lists(
+    people: list[Person], segments: list[Segment], random: Random
+) -> None:
+    """Any order of the lists gives the same people; each id occurs once and each person has a name."""
     shuffled = list(people)
     random.shuffle(shuffled)
     first = resolve_people(call(segments, people), DIRECTORY)

@@ -1,0 +1,51 @@
+"""Rows of the participants of a call, with each one's share of the speech."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from copilot_pipeline.clients.clari.models import CallRecord, Side
+from copilot_pipeline.transform.rows import ParticipantRow
+from copilot_pipeline.transform.transcripts.assembly import Transcript
+from copilot_pipeline.transform.transcripts.people import ResolvedPerson
+from copilot_pipeline.transform.transcripts.text import unknown_speaker
+
+
+def participant_rows(
+    record: CallRecord, day: date, people: Sequence[ResolvedPerson], transcript: Transcript
+) -> list[ParticipantRow]:
+    """Return a row for each person on the call, then one for each id that spoke without being on a list.
+
+    Speech without an id counts in the total but has no row: several people may be behind it.
+    """
+    by_id = {person.person_id: person for person in people}
+    for person_id in dict.fromkeys(transcript.utterances.person_id):
+        if person_id is not None and person_id not in by_id:
+            by_id[person_id] = ResolvedPerson(person_id, unknown_speaker(person_id), None, Side.UNKNOWN)
+    total_seconds = sum(transcript.speaking_seconds.values())
+    return [_row(record.call_id, day, person, transcript, total_seconds) for person in by_id.values()]
+
+
+def _row(
+    call_id: str, day: date, person: ResolvedPerson, transcript: Transcript, total_seconds: float
+) -> ParticipantRow:
+    person_id = person.person_id
+    seconds = transcript.speaking_seconds.get(person_id, 0.0)
+    return ParticipantRow(
+        call_id=call_id,
+        person_id=person_id,
+        call_date=day,
+        name=person.name,
+        email=person.email,
+        side=person.side.value,
+        role=person.role,
+        user_id=person.user_id,
+        manager_id=person.manager_id,
+        is_organizer=person.is_organizer,
+        joined=person.joined,
+        talk_seconds=seconds,
+        talk_share=seconds / total_seconds if total_seconds > 0 else None,
+        utterances=transcript.utterance_counts.get(person_id, 0),
+        words=transcript.word_counts.get(person_id, 0),
+    )
