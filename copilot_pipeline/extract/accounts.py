@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+from psycopg.rows import class_row
 
 from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.clari.models import Account
@@ -13,16 +15,48 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import ACCOUNTS
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.progress import Progress
 
 # A company's name and place change rarely.
 _KIND = MirroredKind("accounts", "account_id", read_again="30 days")
-_FROM_CALLS = """
-SELECT account_id, count(*), count(DISTINCT deal_id), min(started_at), max(started_at),
-  (array_agg(account_name ORDER BY started_at DESC) FILTER (WHERE account_name IS NOT NULL))[1],
-  (array_agg(crm_system ORDER BY started_at DESC) FILTER (WHERE crm_system IS NOT NULL))[1]
-FROM copilot.calls WHERE account_id IS NOT NULL GROUP BY account_id ORDER BY account_id
-"""
+_SQL = load_queries(__package__, "crm.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOfCalls:
+    """What the calls say about an account."""
+
+    account_id: str
+    calls: int
+    deals: int
+    first_call_at: datetime
+    last_call_at: datetime
+    name: str | None
+    crm_system: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class AccountRow:
+    """A row of `accounts`."""
+
+    account_id: str
+    name: str | None
+    crm_system: str | None
+    website: str | None
+    description: str | None
+    phones: list[str] | None
+    address: str | None
+    city: str | None
+    state: str | None
+    country: str | None
+    postal_code: str | None
+    custom_fields: str | None
+    deals: int
+    calls: int
+    first_call_at: datetime
+    last_call_at: datetime
+    read_at: datetime | None
 
 
 class Accounts:
@@ -39,34 +73,37 @@ class Accounts:
 
     def tabulate(self) -> int:
         """Replaces `accounts`. Costs no request. Returns the rows."""
-        with self._database.connection() as connection:
-            from_calls = connection.execute(_FROM_CALLS).fetchall()
+        with (
+            self._database.connection() as connection,
+            connection.cursor(row_factory=class_row(AccountOfCalls)) as cursor,
+        ):
+            of_calls = cursor.execute(_SQL["accounts_of_calls"]).fetchall()
         records = self._mirror.records(parse_account)
         rows = []
-        for row in from_calls:
-            read_at, account = records.get(row[0], (None, None))
-            rows.append(_row(row, read_at, account))
+        for account in of_calls:
+            read_at, record = records.get(account.account_id, (None, None))
+            rows.append(_row(account, read_at, record))
         return replace_snapshot(self._lake, self._database, ACCOUNTS, rows)
 
 
-def _row(from_calls: tuple[Any, ...], read_at: datetime | None, account: Account | None) -> tuple[object, ...]:
-    account_id, calls, deals, first, last, name, system = from_calls
-    return (
-        account_id,
-        (account.name if account else None) or name,
-        system,
-        account.website if account else None,
-        account.description if account else None,
-        list(account.phones) if account else None,
-        account.address if account else None,
-        account.city if account else None,
-        account.state if account else None,
-        account.country if account else None,
-        account.postal_code if account else None,
-        account.custom_fields_json if account else None,
-        deals,
-        calls,
-        first,
-        last,
-        read_at,
+def _row(account: AccountOfCalls, read_at: datetime | None, record: Account | None) -> AccountRow:
+    """Merge what the calls say with the CRM mirror's record, which has precedence."""
+    return AccountRow(
+        account_id=account.account_id,
+        name=(record.name if record else None) or account.name,
+        crm_system=account.crm_system,
+        website=record.website if record else None,
+        description=record.description if record else None,
+        phones=list(record.phones) if record else None,
+        address=record.address if record else None,
+        city=record.city if record else None,
+        state=record.state if record else None,
+        country=record.country if record else None,
+        postal_code=record.postal_code if record else None,
+        custom_fields=record.custom_fields_json if record else None,
+        deals=account.deals,
+        calls=account.calls,
+        first_call_at=account.first_call_at,
+        last_call_at=account.last_call_at,
+        read_at=read_at,
     )

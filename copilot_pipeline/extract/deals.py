@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+from psycopg.rows import class_row
 
 from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.clari.models import Deal
@@ -14,24 +16,58 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import DEALS
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.transform.deal_outcomes import DealOutcome, outcome_of
 
 # A closed deal does not change any more; an open one is read again a day later.
 _KIND = MirroredKind("deals", "deal_id", read_again="20 hours")
-_FROM_CALLS = """
-SELECT deal_id, count(*), min(started_at), max(started_at),
-  (array_agg(deal_name ORDER BY started_at DESC) FILTER (WHERE deal_name IS NOT NULL))[1],
-  (array_agg(crm_system ORDER BY started_at DESC) FILTER (WHERE crm_system IS NOT NULL))[1],
-  (array_agg(account_id ORDER BY started_at DESC) FILTER (WHERE account_id IS NOT NULL))[1],
-  (array_agg(account_name ORDER BY started_at DESC) FILTER (WHERE account_name IS NOT NULL))[1],
-  (array_agg(deal_value ORDER BY started_at DESC) FILTER (WHERE deal_value IS NOT NULL))[1],
-  (array_agg(deal_value_raw ORDER BY started_at DESC) FILTER (WHERE deal_value_raw IS NOT NULL))[1],
-  (array_agg(coalesce(deal_stage_live, deal_stage_before_call) ORDER BY started_at DESC)
-     FILTER (WHERE coalesce(deal_stage_live, deal_stage_before_call) IS NOT NULL))[1],
-  (array_agg(deal_close_date ORDER BY started_at DESC) FILTER (WHERE deal_close_date IS NOT NULL))[1]
-FROM copilot.calls WHERE deal_id IS NOT NULL GROUP BY deal_id ORDER BY deal_id
-"""
+_SQL = load_queries(__package__, "crm.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class DealOfCalls:
+    """What the calls say about a deal."""
+
+    deal_id: str
+    calls: int
+    first_call_at: datetime
+    last_call_at: datetime
+    name: str | None
+    crm_system: str | None
+    account_id: str | None
+    account_name: str | None
+    amount: float | None
+    amount_raw: str | None
+    stage: str | None
+    close_date: datetime | None
+
+
+@dataclass(slots=True, kw_only=True)
+class DealRow:
+    """A row of `deals`."""
+
+    deal_id: str
+    name: str | None
+    crm_system: str | None
+    account_id: str | None
+    account_name: str | None
+    amount: float | None
+    amount_raw: str | None
+    stage: str | None
+    probability: float | None
+    forecast_category: str | None
+    close_date: datetime | None
+    created_at: datetime | None
+    owner_crm_id: str | None
+    reason: str | None
+    stage_history: str | None
+    close_date_history: str | None
+    calls: int
+    first_call_at: datetime
+    last_call_at: datetime
+    read_at: datetime | None
+    outcome: str
 
 
 class Deals:
@@ -64,41 +100,39 @@ class Deals:
 
     def tabulate(self) -> int:
         """Replaces `deals`. Costs no request. Returns the rows."""
-        with self._database.connection() as connection:
-            from_calls = connection.execute(_FROM_CALLS).fetchall()
+        with self._database.connection() as connection, connection.cursor(row_factory=class_row(DealOfCalls)) as cursor:
+            of_calls = cursor.execute(_SQL["deals_of_calls"]).fetchall()
         records = self._mirror.records(parse_deal)
         rows = []
-        for row in from_calls:
-            read_at, deal = records.get(row[0], (None, None))
-            rows.append(_row(row, read_at, deal, self._outcomes))
+        for deal in of_calls:
+            read_at, record = records.get(deal.deal_id, (None, None))
+            rows.append(_row(deal, read_at, record, self._outcomes))
         return replace_snapshot(self._lake, self._database, DEALS, rows)
 
 
-def _row(
-    from_calls: tuple[Any, ...], read_at: datetime | None, deal: Deal | None, outcomes: OutcomeSettings
-) -> tuple[object, ...]:
-    deal_id, calls, first, last, name, system, account_id, account_name, value, value_raw, stage, close = from_calls
-    newest_stage = (deal.stage if deal else None) or stage
-    return (
-        deal_id,
-        (deal.name if deal else None) or name,
-        system,
-        account_id or (deal.account_crm_id if deal else None),
-        account_name,
-        deal.amount if deal and deal.amount is not None else value,
-        (deal.amount_raw if deal else None) or value_raw,
-        newest_stage,
-        deal.probability if deal else None,
-        deal.forecast_category if deal else None,
-        (deal.close_date if deal else None) or close,
-        deal.created_at if deal else None,
-        deal.owner_crm_id if deal else None,
-        deal.reason if deal else None,
-        deal.stage_history_json if deal else None,
-        deal.close_date_history_json if deal else None,
-        calls,
-        first,
-        last,
-        read_at,
-        outcome_of(newest_stage, outcomes).value,
+def _row(deal: DealOfCalls, read_at: datetime | None, record: Deal | None, outcomes: OutcomeSettings) -> DealRow:
+    """Merge what the calls say with the CRM mirror's record, which has precedence."""
+    stage = (record.stage if record else None) or deal.stage
+    return DealRow(
+        deal_id=deal.deal_id,
+        name=(record.name if record else None) or deal.name,
+        crm_system=deal.crm_system,
+        account_id=deal.account_id or (record.account_crm_id if record else None),
+        account_name=deal.account_name,
+        amount=record.amount if record and record.amount is not None else deal.amount,
+        amount_raw=(record.amount_raw if record else None) or deal.amount_raw,
+        stage=stage,
+        probability=record.probability if record else None,
+        forecast_category=record.forecast_category if record else None,
+        close_date=(record.close_date if record else None) or deal.close_date,
+        created_at=record.created_at if record else None,
+        owner_crm_id=record.owner_crm_id if record else None,
+        reason=record.reason if record else None,
+        stage_history=record.stage_history_json if record else None,
+        close_date_history=record.close_date_history_json if record else None,
+        calls=deal.calls,
+        first_call_at=deal.first_call_at,
+        last_call_at=deal.last_call_at,
+        read_at=read_at,
+        outcome=outcome_of(stage, outcomes).value,
     )

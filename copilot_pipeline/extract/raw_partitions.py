@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pyarrow as pa
 
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.tables import RAW_CALL_DETAILS
+from copilot_pipeline.load.tables import RAW_CALL_DETAILS, rows_to_arrow
 from copilot_pipeline.state import CallStore, PartitionCall, UnstoredBody, UnstoredKey
 
 # Rows held in memory at once. At 30 KB a call this is some megabytes, whatever the size of the day.
@@ -125,20 +125,36 @@ def _stored_rows(lake: Lake, day: date) -> Iterator[dict[str, Any]]:
         yield from batch.to_pylist()
 
 
-def _rows(day: date, dialect: str, calls: Sequence[PartitionCall], bodies: dict[str, _Bodies]) -> pa.Table:
-    def newer(call: PartitionCall) -> bool:
-        return call.fetched_at is None or call.listed_at > call.fetched_at
+@dataclass(slots=True, kw_only=True)
+class RawCallRow:
+    """A row of `raw_call_details`."""
 
-    columns: dict[str, list[object]] = {
-        "call_id": [call.call_id for call in calls],
-        "call_date": [day] * len(calls),
-        "dialect": [dialect] * len(calls),
-        "status_raw": [call.status_raw for call in calls],
-        "listed": [bodies[call.call_id].listed for call in calls],
-        "details": [bodies[call.call_id].details for call in calls],
-        "listed_is_newer": [newer(call) for call in calls],
-        "fetched_at": [call.fetched_at for call in calls],
-        "removed_at": [call.removed_at for call in calls],
-        "quarantine_reason": [call.quarantine_reason for call in calls],
-    }
-    return pa.table(columns, schema=RAW_CALL_DETAILS.arrow_schema)
+    call_id: str
+    call_date: date
+    dialect: str
+    status_raw: str | None
+    listed: bytes | None
+    details: bytes | None
+    listed_is_newer: bool
+    fetched_at: datetime | None
+    removed_at: datetime | None
+    quarantine_reason: str | None
+
+
+def _rows(day: date, dialect: str, calls: Sequence[PartitionCall], bodies: dict[str, _Bodies]) -> pa.Table:
+    rows = [
+        RawCallRow(
+            call_id=call.call_id,
+            call_date=day,
+            dialect=dialect,
+            status_raw=call.status_raw,
+            listed=bodies[call.call_id].listed,
+            details=bodies[call.call_id].details,
+            listed_is_newer=call.fetched_at is None or call.listed_at > call.fetched_at,
+            fetched_at=call.fetched_at,
+            removed_at=call.removed_at,
+            quarantine_reason=call.quarantine_reason,
+        )
+        for call in calls
+    ]
+    return rows_to_arrow(RAW_CALL_DETAILS, rows)

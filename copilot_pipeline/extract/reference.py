@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import dataclass
 
 from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.clari.models import Scorecard, User
@@ -14,7 +14,20 @@ from copilot_pipeline.load.tables import SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.transform.transcripts import UserDirectory
 
-Row = tuple[object, ...]
+
+@dataclass(slots=True, kw_only=True)
+class ScorecardRow:
+    """A row of `scorecards`."""
+
+    scorecard_id: str
+    call_id: str | None
+    kind: str | None
+    rep_id: str | None
+    scorer_id: str | None
+    template_id: str | None
+    total_score: float | None
+    remark: str | None
+    answers: str
 
 
 class Reference:
@@ -25,23 +38,20 @@ class Reference:
         self._database = database
 
     def refresh_users(self, client: ClariClient) -> int:
-        """`users`, at the price of one request."""
-        return self._replace(USERS, [astuple(user) for user in client.list_users()[0]])
+        """Replace `users` and return the rows. Costs one request."""
+        return self._replace(USERS, client.list_users()[0])
 
     def refresh_topics(self, client: ClariClient) -> int:
-        """`topics`, at the price of one request."""
-        rows = [
-            (topic.topic_id, topic.name, topic.kind, list(topic.team_ids), topic.description, list(topic.trackers))
-            for topic in client.list_topics()[0]
-        ]
-        return self._replace(TOPICS, rows)
+        """Replace `topics` and return the rows. Costs one request."""
+        return self._replace(TOPICS, client.list_topics()[0])
 
     def refresh_scorecards(self, client: ClariClient) -> int:
-        """`scorecards`, at the price of one request a hundred."""
+        """Replace `scorecards` and return the rows. Costs one request per hundred."""
         return self._replace(SCORECARDS, [_scorecard(card) for card in client.list_scorecards()[0]])
 
-    def _replace(self, table: Table, rows: Sequence[Row]) -> int:
-        unique = {row[0]: row for row in rows}  # the first column is the key
+    def _replace(self, table: Table, rows: Sequence[object]) -> int:
+        (key,) = table.key
+        unique = {getattr(row, key): row for row in rows}
         return replace_snapshot(self._lake, self._database, table, unique.values())
 
     def user_directory(self) -> UserDirectory:
@@ -50,19 +60,19 @@ class Reference:
         return UserDirectory(users)
 
 
-def _scorecard(card: Scorecard) -> Row:
+def _scorecard(card: Scorecard) -> ScorecardRow:
     answers = [
         {"skill": answer.skill, "label": answer.label, "order": answer.order, "score": answer.score}
         for answer in card.answers
     ]
-    return (
-        card.scorecard_id,
-        card.call_id,
-        card.kind,
-        card.rep_id,
-        card.scorer_id,
-        card.template_id,
-        card.total_score,
-        card.remark,
-        json.dumps(answers, ensure_ascii=False),
+    return ScorecardRow(
+        scorecard_id=card.scorecard_id,
+        call_id=card.call_id,
+        kind=card.kind,
+        rep_id=card.rep_id,
+        scorer_id=card.scorer_id,
+        template_id=card.template_id,
+        total_score=card.total_score,
+        remark=card.remark,
+        answers=json.dumps(answers, ensure_ascii=False),
     )

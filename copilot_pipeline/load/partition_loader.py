@@ -1,4 +1,4 @@
-"""Landing: days of tables into the lake and the warehouse, the next day made while this one is sent."""
+"""Load partitions into the lake and the warehouse; the next one is built while the previous one is copied."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ import pyarrow as pa
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table
-from copilot_pipeline.load.warehouse import WarehousePartitionLoader
+from copilot_pipeline.load.warehouse import WarehouseLoader
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state import CallStore
 
-# What can go wrong with one day and need not concern its neighbours.
+# Errors of one partition that do not stop the others.
 PARTITION_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedPartition:
-    """One day, in both stores. With a `problem` the warehouse holds what it held before."""
+    """One day of some tables. With a `problem`, the warehouse still has the previous rows."""
 
     day: date
     rows: dict[str, int]
@@ -35,85 +35,85 @@ class LoadedPartition:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of some calls, table by table."""
+class CallBatch:
+    """The rows of some calls, by table."""
 
     call_ids: Sequence[str]
     tables: Sequence[tuple[Table, pa.Table]]
 
 
 class PartitionLoader:
-    """Replaces days of some tables, Postgres in one transaction and Parquet file by file just before it.
+    """Replaces partitions of some tables.
 
-    A death in between leaves a day whose two stores differ for as long as it takes to run the same day again.
-    From before its rows are read until both stores have them, nobody else touches the day: of two runs that make the
-    same tables, the one that ends last has seen all that the other has.
+    PostgreSQL is replaced in one transaction and the Parquet files just before its commit. After a crash in between,
+    the two stores differ until the same day is loaded again. The partition is locked from before its rows are read
+    until both stores have them, so of two runs that load it, the later one has read everything the earlier one has.
     """
 
-    def __init__(self, lake: Lake, database: Database, ledger: CallStore, tables: Sequence[Table]) -> None:
+    def __init__(self, lake: Lake, database: Database, calls: CallStore, tables: Sequence[Table]) -> None:
         self._lake = lake
         self._database = database
-        self._days = ledger.partitions
+        self._partitions = calls.partitions
         self._tables = tables
 
     def load(
         self,
         days: Iterable[date],
-        rows_of: Callable[[date], Iterator[Rows]],
+        batches_of: Callable[[date], Iterator[CallBatch]],
         before_commit: Callable[[Connection, date], None] | None = None,
     ) -> Iterator[LoadedPartition]:
-        """Replaces days, each by what `rows_of` yields of it; one day's trouble is in its own report."""
-        under_way: deque[tuple[date, Future[dict[str, int]] | BaseException]] = deque()
-        with WarehousePartitionLoader(self._database) as loader:
+        """Replace each day with what `batches_of` yields. Errors of one day are reported in its result."""
+        pending: deque[tuple[date, Future[dict[str, int]] | BaseException]] = deque()
+        with WarehouseLoader(self._database) as loader:
             for day in days:
-                lock = self._alone_with(day, [outcome for _, outcome in under_way if isinstance(outcome, Future)])
-                under_way.append((day, self._begin(loader, day, rows_of, before_commit, lock)))
-                if len(under_way) > 1:
-                    yield _ended(*under_way.popleft())
-            while under_way:
-                yield _ended(*under_way.popleft())
+                lock = self._lock(day, [outcome for _, outcome in pending if isinstance(outcome, Future)])
+                pending.append((day, self._start(loader, day, batches_of, before_commit, lock)))
+                if len(pending) > 1:
+                    yield _result(*pending.popleft())
+            while pending:
+                yield _result(*pending.popleft())
 
-    def _alone_with(self, day: date, under_way: Sequence[Future[dict[str, int]]]) -> ExitStack:
-        """The day, locked. Where another run has it, it is waited for with empty hands: no two wait for each other."""
+    def _lock(self, day: date, pending: Sequence[Future[dict[str, int]]]) -> ExitStack:
+        """Lock the partition. If it is taken, release our other locks first, so that two runs cannot deadlock."""
         lock = ExitStack()
-        if not lock.enter_context(self._days.lock(day, wait=False)):
+        if not lock.enter_context(self._partitions.lock(day, wait=False)):
             lock.close()
-            wait(under_way)
-            lock.enter_context(self._days.lock(day))
+            wait(pending)  # each of them releases its lock when it is done
+            lock.enter_context(self._partitions.lock(day))
         return lock
 
-    def _begin(
+    def _start(
         self,
-        loader: WarehousePartitionLoader,
+        loader: WarehouseLoader,
         day: date,
-        rows_of: Callable[[date], Iterator[Rows]],
+        batches_of: Callable[[date], Iterator[CallBatch]],
         before_commit: Callable[[Connection, date], None] | None,
         lock: ExitStack,
     ) -> Future[dict[str, int]] | BaseException:
-        load = loader.begin(self._tables, day)
-        load.outcome.add_done_callback(lambda _: lock.close())
+        copy = loader.start(self._tables, day)
+        copy.outcome.add_done_callback(lambda _: lock.close())
         try:
             with ExitStack() as stack:
                 writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in self._tables}
-                for rows in rows_of(day):
-                    load.append(rows.tables, rows.call_ids)
-                    for table, content in rows.tables:
+                for batch in batches_of(day):
+                    copy.append(batch.tables, batch.call_ids)
+                    for table, content in batch.tables:
                         writers[table.name].append(content)
         except PARTITION_ERRORS as error:
-            load.abandon()
+            copy.rollback()
             return error
         except BaseException:
-            load.abandon()
+            copy.rollback()
             raise
-        return load.finish(lambda connection: before_commit(connection, day) if before_commit else None)
+        return copy.commit(lambda connection: before_commit(connection, day) if before_commit else None)
 
 
 def describe_error(error: BaseException) -> str:
-    """What an error is, without its own text, which may quote rows: the system's words, or the name of its class."""
+    """Return the operating system's message or the class of an error; its own text may quote rows."""
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
 
-def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> LoadedPartition:
+def _result(day: date, outcome: Future[dict[str, int]] | BaseException) -> LoadedPartition:
     try:
         if isinstance(outcome, BaseException):
             raise outcome
@@ -121,5 +121,4 @@ def _ended(day: date, outcome: Future[dict[str, int]] | BaseException) -> Loaded
     except PipelineError as error:
         return LoadedPartition(day, {}, str(error))
     except PARTITION_ERRORS as error:
-        # Their texts may quote rows: only their kind is passed on.
         return LoadedPartition(day, {}, f"the tables could not be written: {describe_error(error)}")

@@ -1,8 +1,9 @@
-"""Evidence: the quotes of a day's scores, looked for in the utterances of their calls."""
+"""Find the quotes of a day's scores in the utterances of their calls."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -10,60 +11,67 @@ import pyarrow.compute as pc
 
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import UTTERANCES
+from copilot_pipeline.score.rows import EvidenceRow, SemarizeScoreRow
 from copilot_pipeline.transform.transcripts import QuoteFinder, SpokenUtterance
 
 _COLUMNS = ["call_id", "seq", "speaker", "side", "start_s", "text"]
-Row = tuple[object, ...]
-QuoteKey = tuple[str, str, int]  # kit, brick, position
 
 
 class EvidenceFinder:
-    """Goes once through the utterances of a day, in the order of its calls: both files have the same order."""
+    """Reads the utterances of a day once, in the order of its calls: both files have the same order."""
 
     def __init__(self, lake: Lake, day: date) -> None:
-        self._day = day
         self._batches = lake.batches(UTTERANCES, day, columns=_COLUMNS)
-        self._read: pa.Table | None = None
+        self._current: pa.Table | None = None
 
-    def rows(self, call_ids: Sequence[str], quotes: Mapping[str, Sequence[tuple[QuoteKey, str]]]) -> Iterator[Row]:
-        """A row of `evidence` for each quote of these calls: the next calls of the day."""
-        spoken = self._utterances_of([call_id for call_id in call_ids if quotes.get(call_id)])
+    def rows(self, call_ids: Sequence[str], scores: Iterable[SemarizeScoreRow]) -> Iterator[EvidenceRow]:
+        """Yield a row of `evidence` for each quote in the scores of these calls, which are the next of the day."""
+        quoted: defaultdict[str, list[SemarizeScoreRow]] = defaultdict(list)
+        for score in scores:
+            if score.evidence:
+                quoted[score.call_id].append(score)
+        utterances = self._utterances_of([call_id for call_id in call_ids if call_id in quoted])
         for call_id in call_ids:
-            if not quotes.get(call_id):
+            if call_id not in quoted:
                 continue
-            finder = QuoteFinder(spoken.get(call_id, []))
-            for (kit, brick, position), quote in quotes[call_id]:
-                found = finder.find(quote)
-                yield (
-                    call_id,
-                    kit,
-                    brick,
-                    position,
-                    self._day,
-                    quote,
-                    found.match.value,
-                    found.score,
-                    found.seq,
-                    found.last_seq,
-                    found.start_s,
-                    found.speaker,
-                    found.side,
-                    found.said,
-                )
+            finder = QuoteFinder(utterances.get(call_id, []))
+            for score in quoted[call_id]:
+                yield from _evidence_rows(score, finder)
 
     def _utterances_of(self, call_ids: list[str]) -> dict[str, list[SpokenUtterance]]:
-        """The utterances of some calls. Reads on until all of them were seen; a call is never in two row groups."""
+        """Return the utterances by call. Reads until all calls were seen; a call is never in two row groups."""
         found: dict[str, list[SpokenUtterance]] = {}
         missing = set(call_ids)
         while missing:
-            if self._read is None:
-                self._read = next(self._batches, None)
-                if self._read is None:
+            if self._current is None:
+                self._current = next(self._batches, None)
+                if self._current is None:
                     break
-            wanted = self._read.filter(pc.is_in(self._read["call_id"], pa.array(sorted(missing), pa.string())))
-            for call_id, *rest in zip(*(wanted[name].to_pylist() for name in _COLUMNS), strict=True):
-                found.setdefault(call_id, []).append(SpokenUtterance(*rest))
+            wanted = self._current.filter(pc.is_in(self._current["call_id"], pa.array(sorted(missing), pa.string())))
+            for row in wanted.to_pylist():
+                found.setdefault(row.pop("call_id"), []).append(SpokenUtterance(**row))
             missing -= found.keys()
             if missing:
-                self._read = None
+                self._current = None
         return found
+
+
+def _evidence_rows(score: SemarizeScoreRow, finder: QuoteFinder) -> Iterator[EvidenceRow]:
+    for position, quote in enumerate(score.evidence):
+        passage = finder.find(quote)
+        yield EvidenceRow(
+            call_id=score.call_id,
+            kit=score.kit,
+            brick=score.brick,
+            position=position,
+            call_date=score.call_date,
+            quote=quote,
+            match=passage.match.value,
+            match_score=passage.score,
+            seq=passage.seq,
+            last_seq=passage.last_seq,
+            start_s=passage.start_s,
+            speaker=passage.speaker,
+            side=passage.side,
+            said=passage.said,
+        )

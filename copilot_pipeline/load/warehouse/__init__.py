@@ -1,6 +1,6 @@
-"""The tables analysts read, in PostgreSQL: generated from the column list, loaded in bulk, a day in one transaction."""
+"""The tables for analysts in PostgreSQL: generated from the column list, loaded in bulk, one transaction per day."""
 
-from copilot_pipeline.load.warehouse.load import PartitionLoad, WarehousePartitionLoader, load_snapshot
+from copilot_pipeline.load.warehouse.loader import PartitionCopy, WarehouseLoader, load_snapshot
 from copilot_pipeline.load.warehouse.views import refresh_kit_views
 
-__all__ = ["PartitionLoad", "WarehousePartitionLoader", "load_snapshot", "refresh_kit_views"]
+__all__ = ["PartitionCopy", "WarehouseLoader", "load_snapshot", "refresh_kit_views"]

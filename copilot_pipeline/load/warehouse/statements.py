@@ -1,22 +1,29 @@
-"""SQL made from the column list."""
+"""SQL that is generated from the column list."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+from psycopg import sql
 
 from copilot_pipeline.load.tables import WAREHOUSE_TABLES, Column, Kind, Table
 
 SCHEMA = "copilot"
 
 
+def table_identifier(table: Table) -> sql.Identifier:
+    """Return the quoted name of a table in the warehouse."""
+    return sql.Identifier(SCHEMA, table.name)
+
+
 def create_statements(names: Sequence[str]) -> str:
-    """The SQL that creates some tables: what a migration holds. Run this module with their names to print it."""
+    """Return the SQL that creates tables, for a migration. Run this module with table names to print it."""
     tables = {table.name: table for table in WAREHOUSE_TABLES}
     return "\n".join(statement for name in names for statement in table_statements(tables[name])) + "\n"
 
 
 def table_statements(table: Table) -> list[str]:
-    """CREATE, indexes and comments of one table."""
+    """Return CREATE TABLE, indexes and comments of one table."""
     name = f"{SCHEMA}.{table.name}"
     columns = [f"  {column.name} {_type_of(table, column)}" for column in table.columns]
     body = ",\n".join([*columns, f"  PRIMARY KEY ({', '.join(table.key)})"])
@@ -27,7 +34,7 @@ def table_statements(table: Table) -> list[str]:
         if column.is_long
     ]
     if table.partitioned:
-        # A day's rows lie together because a day is loaded at once: a block-range index finds them at almost no cost.
+        # A day is loaded in one transaction, so its rows are adjacent and a small block-range index is enough.
         statements.append(f"CREATE INDEX {table.name}_by_date ON {name} USING brin (call_date) WITH (autosummarize);")
     statements += [
         f"COMMENT ON COLUMN {name}.{column.name} IS {_quoted(column.description)};" for column in table.columns
@@ -36,7 +43,7 @@ def table_statements(table: Table) -> list[str]:
 
 
 def _type_of(table: Table, column: Column) -> str:
-    # Ids are compared byte by byte, as Python orders them: quicker than a language's rules, and the same everywhere.
+    # Keys are ordered byte by byte, as in Python: faster than a language's collation, and the same on every system.
     collation = ' COLLATE "C"' if column.kind is Kind.TEXT and column.name in table.key else ""
     return f"{column.kind.postgres}{collation}{' NOT NULL' if column.required else ''}"
 

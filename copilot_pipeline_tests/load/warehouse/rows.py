@@ -1,4 +1,4 @@
-"""Rows for the warehouse, complete enough to be accepted."""
+"""Rows for tests of the warehouse, with defaults for required columns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from copilot_pipeline.load.tables import CALLS, SEMARIZE_SCORES, UTTERANCES, Table
-from copilot_pipeline.load.warehouse import WarehousePartitionLoader
+from copilot_pipeline.load.warehouse import WarehouseLoader
 from copilot_pipeline.postgres import Database
 
 DAY = date(2026, 11, 3)
@@ -43,7 +43,7 @@ def utterance(call_id: str, seq: int, text: str, day: date = DAY, **fields: Any)
 
 
 def score(brick: str, value: Any, *, call_id: str = "c-1", kit: str = "deal") -> dict[str, Any]:
-    """A row of `semarize_scores` whose value stands in the column of its kind; lists are given as JSON text."""
+    """A row of `semarize_scores` with the value in the column of its kind; lists are given as JSON bytes."""
     kind = {bool: "bool", float: "num", int: "num", str: "text", bytes: "json", type(None): "null"}[type(value)]
     row = {
         "call_id": call_id,
@@ -64,18 +64,18 @@ def arrow(table: Table, rows: Sequence[dict[str, Any]]) -> pa.Table:
 
 
 def load(database: Database, *batches: Mapping[Table, Sequence[dict[str, Any]]], day: date = DAY) -> dict[str, int]:
-    """Replaces a day of the tables by these batches; returns the rows by table."""
+    """Replace a day of the tables with these batches and return the rows by table."""
     tables = tuple(batches[0]) if batches else TABLES
-    with WarehousePartitionLoader(database) as loader:
-        loading = loader.begin(tables, day)
+    with WarehouseLoader(database) as loader:
+        copy = loader.start(tables, day)
         for batch in batches:
             call_ids = sorted({str(row["call_id"]) for rows in batch.values() for row in rows})
-            loading.append([(table, arrow(table, rows)) for table, rows in batch.items()], call_ids)
-        return loading.finish(lambda connection: None).result()
+            copy.append([(table, arrow(table, rows)) for table, rows in batch.items()], call_ids)
+        return copy.commit(lambda connection: None).result()
 
 
 def load_scores(database: Database, *scores: dict[str, Any]) -> None:
-    """Replaces the day's scores."""
+    """Replace the scores of the day."""
     load(database, {SEMARIZE_SCORES: scores})
 
 

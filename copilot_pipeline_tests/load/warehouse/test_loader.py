@@ -1,4 +1,4 @@
-"""A day in the warehouse: replaced whole in one transaction, and every character as it was."""
+"""Loading the warehouse: a day is replaced in one transaction, and every value is stored unchanged."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from copilot_pipeline.clients.text import clean_text
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.tables import CALLS, SEMARIZE_SCORES, TOPICS, UTTERANCES
-from copilot_pipeline.load.warehouse import WarehousePartitionLoader, load_snapshot
-from copilot_pipeline.load.warehouse.load import copy_rows
+from copilot_pipeline.load.warehouse import WarehouseLoader, load_snapshot
+from copilot_pipeline.load.warehouse.copying import copy_rows
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.load.warehouse.rows import DAY, TABLES, arrow, call, column, load, score, utterance
 
@@ -23,25 +23,25 @@ CALL_IDS = "SELECT call_id FROM copilot.calls ORDER BY call_id"
 TEXTS = "SELECT text FROM copilot.utterances ORDER BY call_id, seq"
 
 
-def test_what_disappeared_disappears(database: Database) -> None:
-    """A day loaded again holds exactly what came now; the rows are counted by table."""
-    load(database, {CALLS: [call("a"), call("b")], UTTERANCES: [utterance("a", 0, "old"), utterance("b", 0, "gone")]})
+def test_reloading_a_day_removes_rows_that_are_missing(database: Database) -> None:
+    """A reloaded day has exactly the new rows; the rows are counted by table."""
+    load(database, {CALLS: [call("a"), call("b")], UTTERANCES: [utterance("a", 0, "old"), utterance("b", 0, "x")]})
     rows = load(database, {CALLS: [call("a"), call("c")], UTTERANCES: [utterance("a", 0, "new")]})
     assert rows == {"calls": 2, "utterances": 1}
     assert column(database, CALL_IDS) == ["a", "c"]
     assert column(database, TEXTS) == ["new"]
 
 
-def test_a_day_without_rows_is_emptied(database: Database) -> None:
-    """A day of which nothing is left is empty, and its neighbour is not touched."""
+def test_loading_no_rows_empties_the_day_only(database: Database) -> None:
+    """Other days are not changed."""
     load(database, {CALLS: [call("a")], UTTERANCES: []})
     load(database, {CALLS: [call("b", NEXT_DAY)], UTTERANCES: []}, day=NEXT_DAY)
     assert load(database) == {"calls": 0, "utterances": 0}
     assert column(database, CALL_IDS) == ["b"]
 
 
-def test_a_call_that_moved_leaves_no_copy(database: Database) -> None:
-    """Loaded on its new day, a call is gone from the old one, in every table."""
+def test_a_moved_call_is_deleted_from_its_previous_day(database: Database) -> None:
+    """The call is deleted from all tables of the previous day when its new day is loaded."""
     load(database, {CALLS: [call("a"), call("b")], UTTERANCES: [utterance("a", 0, "x"), utterance("b", 0, "stays")]})
     moved = {CALLS: [call("a", NEXT_DAY)], UTTERANCES: [utterance("a", 0, "moved", NEXT_DAY)]}
     load(database, moved, day=NEXT_DAY)
@@ -49,62 +49,61 @@ def test_a_call_that_moved_leaves_no_copy(database: Database) -> None:
     assert column(database, TEXTS) == ["moved", "stays"]
 
 
-def test_several_batches_are_one_transaction(database: Database) -> None:
-    """Nobody sees half a day: the rows of the old day stay until all batches of the new one are there."""
+def test_batches_are_loaded_in_one_transaction(database: Database) -> None:
+    """Readers see the previous rows until all batches are loaded."""
     load(database, {CALLS: [call("old")], UTTERANCES: []})
     seen: list[list[Any]] = []
-    with WarehousePartitionLoader(database) as loader:
-        loading = loader.begin(TABLES, DAY)
+    with WarehouseLoader(database) as loader:
+        copy = loader.start(TABLES, DAY)
         for index in range(5):
-            loading.append([(CALLS, arrow(CALLS, [call(f"new-{index}")]))], [f"new-{index}"])
-        outcome = loading.finish(lambda connection: seen.append(column(database, CALL_IDS)))
+            copy.append([(CALLS, arrow(CALLS, [call(f"new-{index}")]))], [f"new-{index}"])
+        outcome = copy.commit(lambda connection: seen.append(column(database, CALL_IDS)))
         outcome.result()
     assert seen == [["old"]]
     assert column(database, CALL_IDS) == [f"new-{index}" for index in range(5)]
 
 
-def test_a_day_that_fails_stays_as_it_was(database: Database) -> None:
-    """A row that PostgreSQL refuses undoes the day; the next day of the same loader is loaded all the same."""
+def test_a_failed_day_keeps_its_rows_and_does_not_stop_the_next(database: Database) -> None:
+    """A row that PostgreSQL refuses rolls back the day; the loader continues with the next one."""
     load(database, {CALLS: [call("old")], UTTERANCES: []})
-    with WarehousePartitionLoader(database) as loader:
-        broken = loader.begin(TABLES, DAY)
+    with WarehouseLoader(database) as loader:
+        broken = loader.start(TABLES, DAY)
         broken.append([(CALLS, arrow(CALLS, [call("a"), call("a")]))], ["a"])
-        failed = broken.finish(lambda connection: None)
-        fine = loader.begin(TABLES, NEXT_DAY)
-        fine.append([(CALLS, arrow(CALLS, [call("b", NEXT_DAY)]))], ["b"])
-        landed = fine.finish(lambda connection: None)
+        failed = broken.commit(lambda connection: None)
+        valid = loader.start(TABLES, NEXT_DAY)
+        valid.append([(CALLS, arrow(CALLS, [call("b", NEXT_DAY)]))], ["b"])
+        loaded = valid.commit(lambda connection: None)
         assert failed.exception() is not None
-        assert landed.result()["calls"] == 1
+        assert loaded.result()["calls"] == 1
     assert column(database, CALL_IDS) == ["b", "old"]
 
 
-def test_an_abandoned_day_stays_as_it_was(database: Database) -> None:
-    """Where the rows cannot be made, nothing is replaced."""
+def test_rollback_keeps_the_previous_rows(database: Database) -> None:
     load(database, {CALLS: [call("old")], UTTERANCES: []})
-    with WarehousePartitionLoader(database) as loader:
-        loading = loader.begin(TABLES, DAY)
-        loading.append([(CALLS, arrow(CALLS, [call("new")]))], ["new"])
-        loading.abandon()
+    with WarehouseLoader(database) as loader:
+        copy = loader.start(TABLES, DAY)
+        copy.append([(CALLS, arrow(CALLS, [call("new")]))], ["new"])
+        copy.rollback()
     assert column(database, CALL_IDS) == ["old"]
 
 
-def test_what_fails_at_the_end_undoes_the_day(database: Database) -> None:
-    """The last part of the transaction is part of it."""
+def test_an_error_before_the_commit_rolls_back_the_day(database: Database) -> None:
+    """`before_commit` runs in the same transaction."""
 
     def fail(_connection: Any) -> None:
         raise PipelineError("no")
 
-    with WarehousePartitionLoader(database) as loader:
-        loading = loader.begin(TABLES, DAY)
-        loading.append([(CALLS, arrow(CALLS, [call("new")]))], ["new"])
-        outcome = loading.finish(fail)
+    with WarehouseLoader(database) as loader:
+        copy = loader.start(TABLES, DAY)
+        copy.append([(CALLS, arrow(CALLS, [call("new")]))], ["new"])
+        outcome = copy.commit(fail)
         assert isinstance(outcome.exception(), PipelineError)
     assert column(database, CALL_IDS) == []
 
 
 @pytest.mark.parametrize("text", ["said\x00", '["\\u0000"]'], ids=["text", "json"])
-def test_a_refused_value_is_not_quoted(database: Database, text: str) -> None:
-    """What PostgreSQL refuses may be what somebody said: the error names the table, and no word of it."""
+def test_errors_do_not_quote_a_refused_value(database: Database, text: str) -> None:
+    """A refused value may be from a transcript: the error names the table only."""
     value = text.encode() if text.startswith("[") else text
     with pytest.raises(PipelineError, match=r"refuses rows of copilot\.semarize_scores") as caught:
         load(database, {SEMARIZE_SCORES: [score("secret brick", value)]})
@@ -112,21 +111,21 @@ def test_a_refused_value_is_not_quoted(database: Database, text: str) -> None:
     assert caught.value.__cause__ is None
 
 
-def test_a_row_with_a_missing_value_is_not_quoted(database: Database) -> None:
-    """PostgreSQL shows the whole row in which a required value is missing: none of it is passed on."""
+def test_errors_do_not_quote_a_row_with_a_missing_value(database: Database) -> None:
+    """PostgreSQL's message has the whole row; ours does not."""
     with pytest.raises(Exception, match="utterances") as caught:
         load(database, {CALLS: [call("a")], UTTERANCES: [utterance("a", 0, "spoken words", speaker=None)]})
     assert "spoken words" not in str(caught.value)
 
 
-def test_a_null_within_a_list_stays_null(database: Database) -> None:
-    """A list's null is null in PostgreSQL too, as it is in Parquet."""
+def test_keeps_nulls_in_lists(database: Database) -> None:
+    """A null in a list is null in PostgreSQL, as in Parquet."""
     load(database, {CALLS: [call("a", topics=["price", None, ""])], UTTERANCES: []})
     assert column(database, "SELECT topics FROM copilot.calls") == [["price", None, ""]]
 
 
-def test_null_empty_and_false_stay_apart(database: Database) -> None:
-    """COPY brings null as null, the empty text as empty, false as false, an empty list as empty."""
+def test_distinguishes_null_empty_and_false(database: Database) -> None:
+    """Null, empty text, false, zero and empty list are stored as they are."""
     rows = [
         call("a", title=None, duration_s=None, topics=None, removed_at=None),
         call("b", title="", duration_s=0.0, topics=[], vendor_questions=0),
@@ -165,8 +164,8 @@ ODD_TEXTS = [
 
 
 @pytest.mark.parametrize("text", ODD_TEXTS, ids=ascii)
-def test_every_character_arrives(database: Database, text: str) -> None:
-    """Quotes, commas, line ends, backslashes and the end-of-data mark of COPY are characters like others."""
+def test_stores_every_character(database: Database, text: str) -> None:
+    """Quotes, commas, line ends, backslashes and the end-of-data mark of COPY are stored unchanged."""
     rows = [utterance("a", 0, text), utterance("a", 1, f"before{text}after"), utterance("a", 2, text * 3)]
     load(database, {CALLS: [call("a", title=text, topics=[text, text])], UTTERANCES: rows})
     assert column(database, TEXTS) == [text, f"before{text}after", text * 3]
@@ -174,11 +173,11 @@ def test_every_character_arrives(database: Database, text: str) -> None:
     assert column(database, "SELECT topics FROM copilot.calls") == [[text, text]]
 
 
-AWKWARD = st.text(st.sampled_from("\",\\\n\r\t.{}N'; ab😀é\ufeff\x7f\x01")) | st.text()
+UNUSUAL_TEXT = st.text(st.sampled_from("\",\\\n\r\t.{}N'; ab😀é\ufeff\x7f\x01")) | st.text()
 FIELDS = st.fixed_dictionaries(
     {
-        "title": st.none() | AWKWARD,
-        "topics": st.none() | st.lists(AWKWARD, max_size=4),
+        "title": st.none() | UNUSUAL_TEXT,
+        "topics": st.none() | st.lists(UNUSUAL_TEXT, max_size=4),
         "duration_s": st.none() | st.floats(allow_nan=False),
         "vendor_questions": st.none() | st.integers(-(2**63), 2**63 - 1),
         "has_crm_link": st.booleans(),
@@ -190,15 +189,15 @@ FIELDS = st.fixed_dictionaries(
 
 @pytest.fixture
 def schema_url(database: Database) -> str:
-    """A database whose pool is closed: its threads draw random numbers, which upsets the search for examples."""
+    """A database whose pool is closed: its threads draw random numbers, which disturbs hypothesis."""
     database.close()
     return database.url
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(FIELDS, min_size=1, max_size=6))
-def test_every_value_arrives(schema_url: str, rows: list[dict[str, Any]]) -> None:
-    """Whatever stands in Arrow stands in PostgreSQL afterwards: texts, lists, numbers to their edges, instants."""
+def test_stores_every_value(schema_url: str, rows: list[dict[str, Any]]) -> None:
+    """Texts, lists, numbers up to their limits and timestamps are the same in Arrow and in PostgreSQL."""
     calls = [call(f"{index:02d}", **fields) for index, fields in enumerate(rows)]
     for one in calls:
         if one["modified_at"] is not None:
@@ -214,8 +213,8 @@ def test_every_value_arrives(schema_url: str, rows: list[dict[str, Any]]) -> Non
     assert found == [tuple(one[name] for name in names) for one in calls]
 
 
-def test_a_snapshot_is_replaced_whole(database: Database) -> None:
-    """A table without days holds the newest snapshot; one that fails in the middle changes nothing."""
+def test_replaces_a_snapshot_in_one_transaction(database: Database) -> None:
+    """An unpartitioned table has the rows of the newest snapshot; a failed one changes nothing."""
     first = arrow(TOPICS, [{"topic_id": "1", "name": "price"}, {"topic_id": "2", "name": None}])
     second = arrow(TOPICS, [{"topic_id": "2", "name": "security"}])
     assert load_snapshot(database, TOPICS, [first]) == 2
@@ -226,7 +225,6 @@ def test_a_snapshot_is_replaced_whole(database: Database) -> None:
     assert column(database, "SELECT name FROM copilot.topics") == ["security"]
 
 
-def test_a_date_of_the_day_is_a_date(database: Database) -> None:
-    """The day is a date in PostgreSQL."""
+def test_call_date_is_a_date(database: Database) -> None:
     load(database, {CALLS: [call("a")], UTTERANCES: []})
     assert column(database, "SELECT call_date FROM copilot.calls") == [date(2026, 11, 3)]

@@ -1,0 +1,165 @@
+"""Replace a day of several tables in one transaction, streamed batch by batch.
+
+The rows of the day are deleted by partition, so rows that are missing from the new data disappear. Calls that moved to
+this day are deleted from their previous day by id.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+from types import TracebackType
+
+import psycopg
+import pyarrow as pa
+from psycopg import sql
+
+from copilot_pipeline.load.tables import Table
+from copilot_pipeline.load.warehouse.copying import copy_rows
+from copilot_pipeline.load.warehouse.statements import table_identifier
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.connections import Connection
+
+MAX_QUEUED_BATCHES = 2
+# The first key of the two-part advisory lock on a day of the warehouse.
+_LOAD_LOCK_SPACE = 720_313
+
+_LOCK_TABLE = sql.SQL("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+_DELETE_ALL = sql.SQL("DELETE FROM {table}")
+DELETE_DAY = sql.SQL("DELETE FROM {table} WHERE call_date = %(day)s")
+SELECT_MOVED = sql.SQL("SELECT call_id FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
+DELETE_MOVED = sql.SQL("DELETE FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
+
+
+class WarehouseLoader:
+    """Replaces days one after the other, each in its own transaction.
+
+    The rows are copied in a thread with its own connection, so that the next rows and the next day are built meanwhile.
+    Memory is bounded: `append` blocks while too many batches are queued.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="copy")
+        self._slots = threading.Semaphore(MAX_QUEUED_BATCHES)
+
+    def __enter__(self) -> WarehouseLoader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown(wait=True)
+
+    def start(self, tables: Sequence[Table], day: date) -> PartitionCopy:
+        """Start to replace a day. End it with `commit` or `rollback`, else the following days never start."""
+        copy = PartitionCopy(tables, day, self._slots)
+        copy.outcome = self._thread.submit(copy.run, self._database)
+        return copy
+
+
+class PartitionCopy:
+    """The transaction that replaces one day. `outcome` has the rows by table, or the error."""
+
+    outcome: Future[dict[str, int]]
+
+    def __init__(self, tables: Sequence[Table], day: date, slots: threading.Semaphore) -> None:
+        self._tables = tables
+        self._day = day
+        self._slots = slots
+        self._items: queue.SimpleQueue[_Batch | _End] = queue.SimpleQueue()
+        self._end: _End | None = None
+
+    def append(self, tables: Sequence[tuple[Table, pa.Table]], call_ids: Sequence[str]) -> None:
+        """Add the rows of some calls."""
+        self._slots.acquire()
+        self._items.put(_Batch(tables, list(call_ids)))
+
+    def commit(self, before_commit: Callable[[Connection], None]) -> Future[dict[str, int]]:
+        """End the transaction with `before_commit`. Returns `outcome`."""
+        self._items.put(_End(before_commit))
+        return self.outcome
+
+    def rollback(self) -> None:
+        """End the transaction without a change."""
+        self._items.put(_End(None))
+
+    def run(self, database: Database) -> dict[str, int]:
+        """Run the transaction in the loader's thread and return the rows by table."""
+        rows = dict.fromkeys((table.name for table in self._tables), 0)
+        try:
+            with database.transaction() as connection:
+                self._delete_day(connection)
+                with closing(self._received()) as received:
+                    for batch in received:
+                        self._copy(connection, batch, rows)
+                if self._end is None or self._end.before_commit is None:
+                    raise psycopg.Rollback
+                self._end.before_commit(connection)
+        finally:
+            while self._end is None:  # after an error, discard the remaining batches of this day
+                with closing(self._received()) as received:
+                    for _ in received:
+                        pass
+        return rows
+
+    def _received(self) -> Generator[_Batch, None, None]:
+        while isinstance(item := self._items.get(), _Batch):
+            try:
+                yield item
+            finally:
+                self._slots.release()
+        self._end = item
+
+    def _delete_day(self, connection: Connection) -> None:
+        # Two processes that replace the same day would insert the same keys, so the second one waits.
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOAD_LOCK_SPACE, self._day.toordinal()))
+        for table in self._tables:
+            connection.execute(DELETE_DAY.format(table=table_identifier(table)), {"day": self._day})
+
+    def _copy(self, connection: Connection, batch: _Batch, rows: dict[str, int]) -> None:
+        self._delete_moved_calls(connection, batch.call_ids)
+        for table, content in batch.tables:
+            copy_rows(connection, table, content)
+            rows[table.name] += content.num_rows
+
+    def _delete_moved_calls(self, connection: Connection, call_ids: list[str]) -> None:
+        # The first table has every call: a call without a row in it on another day has none in the other tables.
+        first = table_identifier(self._tables[0])
+        moved = connection.execute(
+            SELECT_MOVED.format(table=first), {"call_ids": call_ids, "day": self._day}
+        ).fetchall()
+        for table in self._tables if moved else ():
+            connection.execute(
+                DELETE_MOVED.format(table=table_identifier(table)),
+                {"call_ids": [call_id for (call_id,) in moved], "day": self._day},
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    tables: Sequence[tuple[Table, pa.Table]]
+    call_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    before_commit: Callable[[Connection], None] | None
+
+
+def load_snapshot(database: Database, table: Table, rows: Iterable[pa.Table]) -> int:
+    """Replace an unpartitioned table in one transaction and return the number of rows."""
+    written = 0
+    with database.transaction() as connection:
+        # A second process that replaces the table waits; readers do not.
+        connection.execute(_LOCK_TABLE.format(table=table_identifier(table)))
+        connection.execute(_DELETE_ALL.format(table=table_identifier(table)))
+        for batch in rows:
+            copy_rows(connection, table, batch)
+            written += batch.num_rows
+    return written
