@@ -1,14 +1,14 @@
-"""The webhook receiver: its own port, its own process; it authenticates, writes the inbox, and answers.
+"""The webhook receiver: a process with its own port that authenticates webhooks and writes them to the inbox.
 
-A request passes, in this order, what each module is for:
+A request passes these modules, in this order:
 
-    guard      the connection: slow or endless headers are cut off
-    app        the request: path, method, size, time
-    proof      who sent it: signature or shared secret, and how old it is
-    flood      how many: two token buckets, one for those who are known and one for those who are not
-    payload    what it is: JSON or a form, decoded strictly
-    subjects   the ids in it; everything else in the payload is ignored
-    intake     one transaction for all that arrived at the same time; the answer is sent after its commit
+    header_timeout   the connection: limits the time and size of headers
+    app              the request: path, method, size, time
+    auth             the sender: signature or shared secret, and the age of the signature
+    throttle         the rate: separate token buckets for authenticated and unauthenticated requests
+    payload          the body: JSON or a form, parsed strictly
+    ids              the call or run ids in the payload; everything else in it is ignored
+    writer           the inbox: one transaction for all concurrent requests; the response is sent after its commit
 """
 
 from copilot_pipeline.receiver.app import Limits, receiver_app

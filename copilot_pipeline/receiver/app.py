@@ -1,12 +1,12 @@
-"""The ASGI application: two endpoints and a health check. Every answer is JSON, and none comes before it is true.
+"""The ASGI application: two endpoints and a health check. Every response is JSON.
 
-    POST /webhooks/clari-copilot     a call id, in any shape `subjects` reads
-    POST /webhooks/semarize          a run id, likewise
-    GET  /healthz                    200 while the database takes webhooks, 503 while it does not
+    POST /webhooks/clari-copilot     call ids, in any shape that `ids` reads
+    POST /webhooks/semarize          run ids, likewise
+    GET  /healthz                    200 if the database accepts webhooks, else 503
 
-202 accepted · 200 a duplicate, nothing written · 400 malformed · 401 not authentic, too old or replayed · 404 · 405 ·
+202 accepted · 200 duplicate, nothing written · 400 malformed · 401 unauthenticated, too old or replayed · 404 · 405 ·
 408 the body took too long · 413 too large · 415 neither JSON nor a form, or compressed · 429 too many ·
-503 the database is away.
+503 the database is unavailable.
 """
 
 from __future__ import annotations
@@ -26,184 +26,178 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from copilot_pipeline.errors import TemporaryFailure
-from copilot_pipeline.receiver.auth import Authentication, Secrets, prove
+from copilot_pipeline.receiver.auth import Authentication, Secrets, authenticate
 from copilot_pipeline.receiver.counters import RequestCounters
 from copilot_pipeline.receiver.endpoints import Endpoint
-from copilot_pipeline.receiver.ids import subjects_in
+from copilot_pipeline.receiver.errors import RequestRejected, unauthenticated
+from copilot_pipeline.receiver.ids import ids_in
 from copilot_pipeline.receiver.payload import decode
-from copilot_pipeline.receiver.refusals import Refused, not_authentic
 from copilot_pipeline.receiver.throttle import TokenBucket
 from copilot_pipeline.receiver.writer import RETRY_AFTER_SECONDS, InboxWriter
 from copilot_pipeline.state.inbox import InboundWebhook, PutResult
 
-HEALTH_IS_KNOWN_SECONDS = 1.0
-# A sender that is cut off while it still sends sees a broken connection instead of the answer: let it finish.
-MOST_BYTES_THROWN_AWAY = 64 * 1024 * 1024
+HEALTH_CACHE_SECONDS = 1.0
+# A client that is cut off while it sends sees a broken connection instead of the response: read and discard the rest.
+MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one receiver takes. Bodies being read hold at most `bodies_at_once` times `body_bytes` of memory."""
+    """Limits of one receiver. Bodies use at most `max_concurrent_bodies` times `max_body_bytes` of memory."""
 
     requests_per_second: float = 500.0
-    body_bytes: int = 256 * 1024
-    body_seconds: float = 10.0
-    bodies_at_once: int = 1000
+    max_body_bytes: int = 256 * 1024
+    body_timeout_seconds: float = 10.0
+    max_concurrent_bodies: int = 1000
 
 
 def receiver_app(endpoints: Mapping[Endpoint, Secrets], database_url: str, limits: Limits) -> Starlette:
-    """The application. It connects to the database when it is first needed."""
+    """Build the application. It connects to the database with the first request."""
     receiver = _Receiver(InboxWriter(database_url), limits)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        async with receiver.intake:
+        async with receiver.writer:
             yield
-        receiver.tally.report()
+        receiver.counters.log()
 
     routes = [
-        Route(endpoint.path, receiver.endpoint(endpoint, secrets), methods=["POST"], name=endpoint.name)
+        Route(endpoint.path, receiver.handler(endpoint, secrets), methods=["POST"], name=endpoint.name)
         for endpoint, secrets in endpoints.items()
     ]
     return Starlette(
         routes=[*routes, Route("/healthz", receiver.health, methods=["GET"])],
-        exception_handlers={HTTPException: _no_such_door},
+        exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
 
 
 class _Receiver:
-    def __init__(self, intake: InboxWriter, limits: Limits) -> None:
-        self.intake = intake
+    def __init__(self, writer: InboxWriter, limits: Limits) -> None:
+        self.writer = writer
+        self.counters = RequestCounters()
         self._limits = limits
-        # Apart, so that strangers who flood the receiver never use up the share of those who know the secret.
-        self._known = TokenBucket(limits.requests_per_second)
-        self._strangers = TokenBucket(limits.requests_per_second)
-        self._reading: dict[asyncio.Timeout, None] = {}  # whose bodies are being read, the longest first
-        self.tally = RequestCounters()
-        self._well_until = 0.0
+        # Separate buckets, so that a flood of unauthenticated requests does not throttle authenticated ones.
+        self._authenticated = TokenBucket(limits.requests_per_second)
+        self._unauthenticated = TokenBucket(limits.requests_per_second)
+        self._timeouts: dict[asyncio.Timeout, None] = {}  # of bodies that are being read, oldest first
+        self._healthy_until = 0.0
 
-    def endpoint(self, endpoint: Endpoint, secrets: Secrets) -> Callable[[Request], Awaitable[Response]]:
-        """The endpoint of a endpoint."""
+    def handler(self, endpoint: Endpoint, secrets: Secrets) -> Callable[[Request], Awaitable[Response]]:
+        """The request handler of an endpoint."""
 
-        async def receive(request: Request) -> Response:
+        async def handle(request: Request) -> Response:
             try:
-                outcome, ids = await self._accept(endpoint, secrets, request)
-                self.tally.note(endpoint.name, str(outcome))
-                return _answer(outcome, ids)
-            except Refused as refusal:
-                self.tally.note(endpoint.name, f"{refusal.status} {refusal.code}")
-                return _refusal(refusal)
+                result, count = await self._accept(endpoint, secrets, request)
+                self.counters.add(endpoint.name, str(result))
+                return JSONResponse({"status": str(result), "ids": count}, 202 if result is PutResult.ACCEPTED else 200)
+            except RequestRejected as rejection:
+                self.counters.add(endpoint.name, f"{rejection.status} {rejection.code}")
+                return _rejection(rejection)
             except TemporaryFailure as failure:
-                self.tally.note(endpoint.name, "503 unavailable")
+                self.counters.add(endpoint.name, "503 unavailable")
                 return _unavailable(failure)
             except ClientDisconnect:
-                return Response(status_code=400)  # nobody is there to read it
+                return Response(status_code=400)  # the client has closed the connection and cannot read it
 
-        return receive
+        return handle
 
     async def _accept(self, endpoint: Endpoint, secrets: Secrets, request: Request) -> tuple[PutResult, int]:
-        body = await self._read(request)
-        proof = self._prove(endpoint, secrets, request, body)
-        self._pass(self._known)
+        body = await self._read_body(request)
+        authentication = self._authenticate(endpoint, secrets, request, body)
+        self._throttle(self._authenticated)
         if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-            raise Refused(415, "compressed", "send the body as it is, without compression")
-        ids = subjects_in(endpoint.kind, decode(request.headers.get("content-type"), body))
-        delivery = InboundWebhook(
+            raise RequestRejected(415, "compressed", "send the body without compression")
+        ids = ids_in(endpoint.kind, decode(request.headers.get("content-type"), body))
+        webhook = InboundWebhook(
             kind=endpoint.kind,
             ids=ids,
             endpoint=endpoint.name,
-            expires_at=proof.expires_at,
-            signature_hash=proof.signature,
-            message_hash=proof.delivery,
-            may_repeat=proof.may_repeat,
+            expires_at=authentication.expires_at,
+            signature_hash=authentication.signature_hash,
+            message_hash=authentication.message_hash,
+            may_repeat=authentication.may_repeat,
         )
-        outcome = await self.intake.put(delivery)
-        if outcome is PutResult.REPLAYED:
-            raise not_authentic("replayed", "this signature was used before: sign each request anew")
-        return outcome, len(ids)
+        result = await self.writer.put(webhook)
+        if result is PutResult.REPLAYED:
+            raise unauthenticated("replayed", "this signature was used before: sign each request separately")
+        return result, len(ids)
 
-    def _prove(self, endpoint: Endpoint, secrets: Secrets, request: Request, body: bytes) -> Authentication:
+    def _authenticate(self, endpoint: Endpoint, secrets: Secrets, request: Request, body: bytes) -> Authentication:
         try:
-            return prove(endpoint, secrets, request.headers, body, datetime.now(UTC))
-        except Refused:
-            self._pass(self._strangers)
+            return authenticate(endpoint, secrets, request.headers, body, datetime.now(UTC))
+        except RequestRejected:
+            self._throttle(self._unauthenticated)
             raise
 
-    def _pass(self, bucket: TokenBucket) -> None:
-        wait = bucket.take()
+    def _throttle(self, bucket: TokenBucket) -> None:
+        wait = bucket.acquire()
         if wait is not None:
-            raise _too_many(wait)
+            raise RequestRejected(429, "too_many", "too many requests: send it again later", retry_after_seconds=wait)
 
-    async def _read(self, request: Request) -> bytes:
-        """The raw body, limited in size and time, whatever its headers say."""
+    async def _read_body(self, request: Request) -> bytes:
+        """Read the raw body, limited in size and time independently of the headers."""
         declared = request.headers.get("content-length", "")
-        is_too_large = declared.isdecimal() and (len(declared) > 18 or int(declared) > self._limits.body_bytes)
+        is_too_large = declared.isdecimal() and (len(declared) > 18 or int(declared) > self._limits.max_body_bytes)
         if is_too_large and "expect" in request.headers:
-            raise self._too_large()  # it asked first, and has not begun to send
-        patience = asyncio.timeout(self._limits.body_seconds)
+            raise self._too_large()  # the client waits for a 100 Continue and has not sent the body
+        timeout = asyncio.timeout(self._limits.body_timeout_seconds)
         try:
-            async with patience:
-                self._make_room()
-                self._reading[patience] = None
+            async with timeout:
+                self._cancel_slowest_if_full()
+                self._timeouts[timeout] = None
                 body = bytearray()
                 received = 0
                 async for chunk in request.stream():
                     received += len(chunk)
-                    if received > MOST_BYTES_THROWN_AWAY:
+                    if received > MAX_DISCARDED_BYTES:
                         break
-                    if received <= self._limits.body_bytes:
+                    if received <= self._limits.max_body_bytes:
                         body += chunk
         except TimeoutError:
-            raise Refused(408, "too_slow", "the body did not arrive in time: send it again, in one piece") from None
+            message = "the body did not arrive in time: send it again, in one piece"
+            raise RequestRejected(408, "too_slow", message) from None
         finally:
-            self._reading.pop(patience, None)
-        if received > self._limits.body_bytes:
+            self._timeouts.pop(timeout, None)
+        if received > self._limits.max_body_bytes:
             raise self._too_large()
         return bytes(body)
 
-    def _make_room(self) -> None:
-        """Where too many bodies are under way, the one that takes longest gives way to the newest.
+    def _cancel_slowest_if_full(self) -> None:
+        """Time out the body that has been read for longest if too many are being read.
 
-        A thousand senders that trickle can then not keep out one that sends its few bytes at once.
+        Many slow clients can then not block one that sends its body in one piece.
         """
-        if len(self._reading) >= self._limits.bodies_at_once:
-            slowest = next(iter(self._reading))
-            del self._reading[slowest]
+        if len(self._timeouts) >= self._limits.max_concurrent_bodies:
+            slowest = next(iter(self._timeouts))
+            del self._timeouts[slowest]
             if not slowest.expired():
                 slowest.reschedule(asyncio.get_running_loop().time())
 
-    def _too_large(self) -> Refused:
-        return Refused(413, "too_large", f"the body is larger than {self._limits.body_bytes} bytes: send only the id")
+    def _too_large(self) -> RequestRejected:
+        message = f"the body is larger than {self._limits.max_body_bytes} bytes: send only the id"
+        return RequestRejected(413, "too_large", message)
 
     async def health(self, _request: Request) -> Response:
-        """Whether webhooks are taken. Asks the database at most once a second."""
-        if time.monotonic() >= self._well_until:
+        """Report whether the database accepts webhooks; the database is queried at most once a second."""
+        if time.monotonic() >= self._healthy_until:
             try:
-                await self.intake.ping()
+                await self.writer.ping()
             except TemporaryFailure as failure:
                 return _unavailable(failure)
-            self._well_until = time.monotonic() + HEALTH_IS_KNOWN_SECONDS
+            self._healthy_until = time.monotonic() + HEALTH_CACHE_SECONDS
         return JSONResponse({"status": "ok"})
 
 
-def _too_many(wait_seconds: int) -> Refused:
-    return Refused(429, "too_many", "too many requests: send it again later", retry_after_seconds=wait_seconds)
-
-
-def _answer(outcome: PutResult, ids: int) -> Response:
-    return JSONResponse({"status": str(outcome), "ids": ids}, 202 if outcome is PutResult.ACCEPTED else 200)
-
-
-def _refusal(refusal: Refused) -> Response:
+def _rejection(rejection: RequestRejected) -> Response:
     headers = {}
-    if refusal.status == 401:
+    if rejection.status == 401:
         headers["www-authenticate"] = "Bearer"
-    if refusal.status in (408, 413):
-        headers["connection"] = "close"  # the rest of the body, if any, is not waited for
-    if refusal.retry_after_seconds is not None:
-        headers["retry-after"] = str(refusal.retry_after_seconds)
-    return JSONResponse({"error": refusal.code, "detail": str(refusal)}, refusal.status, headers)
+    if rejection.status in (408, 413):
+        headers["connection"] = "close"  # the rest of the body is not read
+    if rejection.retry_after_seconds is not None:
+        headers["retry-after"] = str(rejection.retry_after_seconds)
+    return JSONResponse({"error": rejection.code, "detail": str(rejection)}, rejection.status, headers)
 
 
 def _unavailable(failure: TemporaryFailure) -> Response:
@@ -211,8 +205,8 @@ def _unavailable(failure: TemporaryFailure) -> Response:
     return JSONResponse({"error": "unavailable", "detail": str(failure)}, 503, {"retry-after": str(wait)})
 
 
-async def _no_such_door(_request: Request, error: Exception) -> Response:
-    """404 and 405. The body is not read, so the connection ends with the answer."""
+async def _http_error(_request: Request, error: Exception) -> Response:
+    """404 and 405. The body is not read, so the connection is closed after the response."""
     status = error.status_code if isinstance(error, HTTPException) else 404
     given = error.headers if isinstance(error, HTTPException) else None
     code, detail = {

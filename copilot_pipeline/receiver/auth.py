@@ -1,22 +1,22 @@
-"""Whether a request comes from somebody who knows the secret.
+"""Authentication of webhooks by a signature or a shared secret.
 
-Three ways, in this order; a request that uses one of them is judged by it alone:
+A request is authenticated in the first of these ways that it uses, and by no other:
 
-1. Standard Webhooks (standardwebhooks.com): headers `webhook-id`, `webhook-timestamp` and `webhook-signature`
-   (`v1,<base64>`, several parted by blanks); signed is `id.timestamp.body`. A secret that begins with `whsec_` is the
-   Base64 of the key, as the convention has it.
+1. Standard Webhooks (standardwebhooks.com), verified by its library: headers `webhook-id`, `webhook-timestamp` and
+   `webhook-signature` (`v1,<base64>`, several separated by blanks) over `id.timestamp.body`. A secret that begins with
+   `whsec_` is the Base64 of the key.
 2. A signature in the endpoint's own header: HMAC-SHA256 in hex or Base64, plain, after `sha256=` or `v1=`, or as
-   `t=<timestamp>,v1=<digest>`; signed is `timestamp.body`, the timestamp being that of `t=` or of the endpoint's
-   timestamp header. Where the endpoint allows it and none is sent, signed is the body alone.
-3. The shared secret itself, in `X-Webhook-Secret` or as `Authorization: Bearer …`.
+   `t=<timestamp>,v1=<digest>`, over `timestamp.body`. The timestamp is that of `t=` or of the endpoint's timestamp
+   header. If the endpoint allows signatures without a timestamp, they are over the body alone.
+3. The shared secret, in `X-Webhook-Secret` or as `Authorization: Bearer …`.
 
-Signed timestamps (Unix time in seconds, or in milliseconds) may be five minutes away from this machine's clock. A
-signature is good for one request: using it again is a replay. A shared secret proves who sends and not when, so there
-a repetition cannot be told from a second webhook; it needs no refusal either, because a webhook is only a hint, and
-the same id announced again while it waits is coalesced with the first. Who can repeat such a request can also read
-the secret in it: it must travel over TLS.
+A signed timestamp (Unix time in seconds; in the second way also in milliseconds) may differ from this machine's clock
+by five minutes. A signature is accepted once: using it again is a replay, which the inbox detects by the hashes that
+are returned here. A shared secret does not tell a repetition from a second webhook. That is acceptable, because a
+webhook only asks to check an id, and repeated ids are merged while they are pending. Such requests must be sent over
+TLS, since anyone who can repeat one can also read the secret.
 
-All comparisons take the same time whether they fail early or late.
+All comparisons take constant time.
 """
 
 from __future__ import annotations
@@ -30,42 +30,45 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from starlette.datastructures import Headers
 
 from copilot_pipeline.receiver.endpoints import Endpoint
-from copilot_pipeline.receiver.refusals import not_authentic
+from copilot_pipeline.receiver.errors import unauthenticated
 
 TOLERANCE_SECONDS = 300
-# A signature is refused for its age long before it is forgotten.
-REMEMBERED_AFTER_EXPIRY = timedelta(hours=1)
-REMEMBERED_WITHOUT_TIMESTAMP = timedelta(days=30)
-MOST_SIGNATURES = 16
-LONGEST_DELIVERY_ID = 256
+# Hashes are kept for longer than a signature is accepted, so that clocks that differ cannot open a gap.
+KEPT_AFTER_EXPIRY = timedelta(hours=1)
+KEPT_WITHOUT_TIMESTAMP = timedelta(days=30)
+MAX_SIGNATURES = 16
+MAX_DELIVERY_ID_LENGTH = 256
 STANDARD_PREFIX = "whsec_"
 _TIMESTAMP = re.compile(r"[0-9]{1,16}", re.ASCII)
-_MILLISECONDS_FROM = 100_000_000_000  # in seconds that would be the year 5138
+_STANDARD_SIGNATURE = re.compile(r"v1,[A-Za-z0-9+/]{43}=", re.ASCII)  # 32 bytes in Base64
+_MIN_MILLISECONDS = 100_000_000_000  # as seconds, this would be the year 5138
+_WRONG_SIGNATURE = "the signature does not match: is it over the raw body as sent, with this secret?"
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """An accepted proof: fingerprints by which a repetition is known, and how long to remember them."""
+    """Hashes by which the inbox detects a repetition (None if there are none), and until when to keep them."""
 
-    signature: bytes | None
-    delivery: bytes | None
+    signature_hash: bytes | None
+    message_hash: bytes | None
     expires_at: datetime
     may_repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The secrets of a endpoint; more than one while a secret is being replaced. Never shown."""
+    """The secrets of an endpoint; several while a secret is being rotated. Its repr shows only their number."""
 
     shared: tuple[bytes, ...]
     keys: tuple[bytes, ...]
 
     @classmethod
     def parse(cls, text: str) -> Secrets:
-        """From a setting: one secret, or several parted by blanks."""
+        """Parse a setting: one secret, or several separated by blanks."""
         words = text.split()
         keys = (key for word in words for key in _keys(word))
         return cls(shared=tuple(word.encode() for word in words), keys=tuple(keys))
@@ -75,53 +78,71 @@ class Secrets:
 
 
 def _keys(secret: str) -> Iterator[bytes]:
-    """The text of the secret, and what it stands for where it follows the convention: senders use one or the other."""
+    """The text of the secret, and the key it encodes: senders sign with either."""
     yield secret.encode()
     if secret.startswith(STANDARD_PREFIX):
+        encoded = secret.removeprefix(STANDARD_PREFIX)
         with contextlib.suppress(ValueError):
-            yield base64.b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True)
+            key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+            if key:  # anyone could sign with an empty key
+                yield key
 
 
-def prove(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
-    """Raises `Refused` (401) with the reason; `now` is aware."""
+def authenticate(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
+    """Authenticate a request; `now` is aware. Raises `RequestRejected` (401) with the reason."""
     if "webhook-signature" in headers:
-        return _standard(secrets, headers, body, now)
+        return _by_standard_webhook(secrets, headers, body, now)
     if endpoint.signature_header in headers:
-        return _signed(endpoint, secrets, headers, body, now)
-    return _shared(endpoint, secrets, headers, now)
+        return _by_signature(endpoint, secrets, headers, body, now)
+    return _by_shared_secret(endpoint, secrets, headers, now)
 
 
-def _standard(secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
-    identity = _only(headers, "webhook-id")
-    timestamp = _only(headers, "webhook-timestamp")
-    offered = _only(headers, "webhook-signature") or ""
+def _by_standard_webhook(secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
+    identity = _single(headers, "webhook-id")
+    timestamp = _single(headers, "webhook-timestamp")
+    signatures = (_single(headers, "webhook-signature") or "").split(" ")
     if not identity or not timestamp:
-        raise not_authentic("no_timestamp", "webhook-signature is sent without webhook-id and webhook-timestamp")
-    candidates = [part.partition(",")[2] for part in offered.split(" ") if part.startswith("v1,")]
-    digest = _matching(secrets, candidates, f"{identity}.{timestamp}.".encode("latin-1") + body)
-    moment = _fresh(timestamp, now)
+        raise unauthenticated("no_timestamp", "webhook-signature requires webhook-id and webhook-timestamp")
+    sent_at = _checked_time(timestamp, now, milliseconds=False)
+    # The library raises various errors for malformed signatures, and expects those headers only.
+    signatures = [one for one in signatures if _STANDARD_SIGNATURE.fullmatch(one)][:MAX_SIGNATURES]
+    verified: Webhook | None = None
+    try:
+        identity = identity.encode("latin-1").decode()  # header values are decoded as Latin-1, but signed as bytes
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise unauthenticated("wrong_signature", "the signed webhook-id or body is not UTF-8") from None
+    signed = {"webhook-id": identity, "webhook-timestamp": timestamp, "webhook-signature": " ".join(signatures)}
+    for key in secrets.keys:  # all of them, so that the time does not depend on which one matches
+        webhook = Webhook(key)
+        with contextlib.suppress(WebhookVerificationError):
+            webhook.verify(text, signed, json_parse=False)
+            verified = webhook
+    if verified is None:
+        raise unauthenticated("wrong_signature", _WRONG_SIGNATURE)
+    digest = base64.b64decode(verified.sign(identity, sent_at, text).removeprefix("v1,"))
     return Authentication(
-        signature=_fingerprint(b"signature", digest),
-        delivery=_fingerprint(b"delivery", identity.encode("latin-1"), body),
-        expires_at=_forget_after(moment),
+        signature_hash=_hash(b"signature", digest),
+        message_hash=_hash(b"delivery", identity.encode(), body),
+        expires_at=_expiry(sent_at),
     )
 
 
-def _signed(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
-    timestamp, candidates = _parts(_only(headers, endpoint.signature_header) or "")
-    timestamp = timestamp or _only(headers, endpoint.timestamp_header)
+def _by_signature(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
+    timestamp, candidates = _parse_signature(_single(headers, endpoint.signature_header) or "")
+    timestamp = timestamp or _single(headers, endpoint.timestamp_header)
     if timestamp is None and endpoint.needs_timestamp:
-        raise not_authentic(
+        raise unauthenticated(
             "no_timestamp",
             f"the signature needs a timestamp: send Unix seconds in {endpoint.timestamp_header}, and sign them",
         )
     signed = body if timestamp is None else timestamp.encode("latin-1") + b"." + body
-    digest = _matching(secrets, candidates, signed)
-    expires_at = now + REMEMBERED_WITHOUT_TIMESTAMP if timestamp is None else _forget_after(_fresh(timestamp, now))
-    identity = _only(headers, endpoint.delivery_header) if endpoint.delivery_header else None
+    digest = _matching_digest(secrets, candidates, signed)
+    expires_at = now + KEPT_WITHOUT_TIMESTAMP if timestamp is None else _expiry(_checked_time(timestamp, now))
+    identity = _single(headers, endpoint.delivery_header) if endpoint.delivery_header else None
     return Authentication(
-        signature=_fingerprint(b"signature", digest),
-        delivery=_fingerprint(b"delivery", identity[:LONGEST_DELIVERY_ID].encode("latin-1"), body)
+        signature_hash=_hash(b"signature", digest),
+        message_hash=_hash(b"delivery", identity[:MAX_DELIVERY_ID_LENGTH].encode("latin-1"), body)
         if identity
         else None,
         expires_at=expires_at,
@@ -129,39 +150,39 @@ def _signed(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes,
     )
 
 
-def _shared(endpoint: Endpoint, secrets: Secrets, headers: Headers, now: datetime) -> Authentication:
-    offered = [value for value in (_only(headers, "x-webhook-secret"), _bearer(headers)) if value]
+def _by_shared_secret(endpoint: Endpoint, secrets: Secrets, headers: Headers, now: datetime) -> Authentication:
+    offered = [value for value in (_single(headers, "x-webhook-secret"), _bearer_token(headers)) if value]
     if not offered:
-        raise not_authentic(
-            "no_proof",
+        raise unauthenticated(
+            "no_credentials",
             f"send a signature in {endpoint.signature_header}, or the secret in X-Webhook-Secret or Authorization: "
             "Bearer",
         )
-    is_known = False
+    matches = False
     for value in offered:
-        hashed = hashlib.sha256(value.encode("latin-1")).digest()  # equal lengths: nothing is told about the secret's
+        hashed = hashlib.sha256(value.encode("latin-1")).digest()  # equal lengths do not reveal that of the secret
         for secret in secrets.shared:
-            is_known |= hmac.compare_digest(hashed, hashlib.sha256(secret).digest())
-    if not is_known:
-        raise not_authentic("wrong_secret", "the secret is not the one that the receiver knows")
-    return Authentication(signature=None, delivery=None, expires_at=now)
+            matches |= hmac.compare_digest(hashed, hashlib.sha256(secret).digest())
+    if not matches:
+        raise unauthenticated("wrong_secret", "the secret does not match that of the receiver")
+    return Authentication(signature_hash=None, message_hash=None, expires_at=now)
 
 
-def _bearer(headers: Headers) -> str | None:
-    scheme, _, value = (_only(headers, "authorization") or "").partition(" ")
+def _bearer_token(headers: Headers) -> str | None:
+    scheme, _, value = (_single(headers, "authorization") or "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else None
 
 
-def _only(headers: Headers, name: str) -> str | None:
-    """A header's value. Sent twice, two readers could take it for different things."""
+def _single(headers: Headers, name: str) -> str | None:
+    """The value of a header. A repeated header is rejected, because parsers differ in which value they take."""
     values = headers.getlist(name)
     if len(values) > 1:
-        raise not_authentic("header_twice", f"the header {name} is sent more than once")
+        raise unauthenticated("header_twice", f"the header {name} is sent more than once")
     return values[0].strip() if values else None
 
 
-def _parts(value: str) -> tuple[str | None, list[str]]:
-    """`t=1764000000,v1=ab…` or a digest alone, into the timestamp and the digests offered."""
+def _parse_signature(value: str) -> tuple[str | None, list[str]]:
+    """Parse `t=1764000000,v1=ab…` or a digest alone into the timestamp and the digests."""
     timestamp, candidates = None, []
     for part in value.split(","):
         name, separator, rest = part.strip().partition("=")
@@ -174,11 +195,11 @@ def _parts(value: str) -> tuple[str | None, list[str]]:
     return timestamp, candidates
 
 
-def _matching(secrets: Secrets, candidates: list[str], signed: bytes) -> bytes:
-    """The digest that matches, all candidates compared with all keys."""
-    offered = [digest for digest in map(_digest, candidates[:MOST_SIGNATURES]) if digest is not None]
+def _matching_digest(secrets: Secrets, candidates: list[str], signed: bytes) -> bytes:
+    """The digest that matches; all candidates are compared with all keys."""
+    offered = [digest for digest in map(_decode_digest, candidates[:MAX_SIGNATURES]) if digest is not None]
     if not offered:
-        raise not_authentic("wrong_signature", "the signature is not a SHA-256 digest in hex or Base64")
+        raise unauthenticated("wrong_signature", "the signature is not a SHA-256 digest in hex or Base64")
     match: bytes | None = None
     for key in secrets.keys:
         expected = hmac.digest(key, signed, "sha256")
@@ -186,13 +207,11 @@ def _matching(secrets: Secrets, candidates: list[str], signed: bytes) -> bytes:
             if hmac.compare_digest(digest, expected):
                 match = expected
     if match is None:
-        raise not_authentic(
-            "wrong_signature", "the signature does not match: is it over the raw body as sent, with this secret?"
-        )
+        raise unauthenticated("wrong_signature", _WRONG_SIGNATURE)
     return match
 
 
-def _digest(text: str) -> bytes | None:
+def _decode_digest(text: str) -> bytes | None:
     try:
         digest = bytes.fromhex(text) if len(text) == 64 else base64.b64decode(text, validate=True)
     except ValueError:
@@ -200,26 +219,26 @@ def _digest(text: str) -> bytes | None:
     return digest if len(digest) == hashlib.sha256().digest_size else None
 
 
-def _fresh(timestamp: str, now: datetime) -> datetime:
-    """The moment of a timestamp whose signature is good."""
+def _checked_time(timestamp: str, now: datetime, *, milliseconds: bool = True) -> datetime:
+    """The time of a signature. Raises `RequestRejected` if it is not close to `now`."""
     if not _TIMESTAMP.fullmatch(timestamp):
-        raise not_authentic("wrong_timestamp", "the timestamp is not Unix time in seconds")
+        raise unauthenticated("wrong_timestamp", "the timestamp is not Unix time in seconds")
     number = int(timestamp)
-    seconds = number / 1000 if number >= _MILLISECONDS_FROM else float(number)
+    seconds = number / 1000 if milliseconds and number >= _MIN_MILLISECONDS else float(number)
     age = now.timestamp() - seconds
     if abs(age) > TOLERANCE_SECONDS:
         side = "past" if age > 0 else "future"
-        raise not_authentic(
+        raise unauthenticated(
             "wrong_time", f"the timestamp is more than {TOLERANCE_SECONDS} s in the {side} of the receiver's clock"
         )
     return datetime.fromtimestamp(seconds, UTC)
 
 
-def _forget_after(moment: datetime) -> datetime:
-    return moment + timedelta(seconds=TOLERANCE_SECONDS) + REMEMBERED_AFTER_EXPIRY
+def _expiry(sent_at: datetime) -> datetime:
+    return sent_at + timedelta(seconds=TOLERANCE_SECONDS) + KEPT_AFTER_EXPIRY
 
 
-def _fingerprint(*parts: bytes) -> bytes:
+def _hash(*parts: bytes) -> bytes:
     joined = hashlib.sha256()
     for part in parts:
         joined.update(len(part).to_bytes(8, "big") + part)

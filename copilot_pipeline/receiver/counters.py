@@ -1,4 +1,4 @@
-"""What happened, in at most one line of the log a second: a flood must not fill the disk."""
+"""Counts of responses, logged in at most one line per second: a flood must not fill the disk."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import asyncio
 import logging
 from collections import Counter
 
-REPORT_EVERY_SECONDS = 1.0
+LOG_INTERVAL_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
 
 
 class RequestCounters:
-    """Counts answers by endpoint and kind. Nothing of a request is kept, neither its body nor its headers."""
+    """Counts responses by endpoint and kind; keeps neither bodies nor headers."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._is_due = False
+        self._is_scheduled = False
 
-    def note(self, endpoint: str, what: str) -> None:
-        """One more answer."""
-        self._counts[f"{endpoint} {what}"] += 1
-        if not self._is_due:
-            self._is_due = True
-            asyncio.get_running_loop().call_later(REPORT_EVERY_SECONDS, self.report)
+    def add(self, endpoint: str, response: str) -> None:
+        """Count a response."""
+        self._counts[f"{endpoint} {response}"] += 1
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_later(LOG_INTERVAL_SECONDS, self.log)
 
-    def report(self) -> None:
-        """Writes the line, if there is anything to say."""
-        self._is_due = False
+    def log(self) -> None:
+        """Log the counts, if there are any, and reset them."""
+        self._is_scheduled = False
         if self._counts:
-            _logger.info("webhooks: %s", ", ".join(f"{count} {what}" for what, count in sorted(self._counts.items())))
+            _logger.info("webhooks: %s", ", ".join(f"{count} {name}" for name, count in sorted(self._counts.items())))
             self._counts.clear()

@@ -1,4 +1,4 @@
-"""The two endpoints: where a sender posts, and how it words its proof and its ids."""
+"""The two endpoints: their paths, and how their senders sign."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from copilot_pipeline.state.inbox import Kind
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """An address of the receiver and what is particular about its senders."""
+    """A path of the receiver and the conventions of its senders."""
 
     name: str
     kind: Kind
@@ -21,11 +21,11 @@ class Endpoint:
 
     @property
     def path(self) -> str:
-        """The path that is posted to."""
+        """Path that webhooks are posted to."""
         return f"/webhooks/{self.name}"
 
 
-# Clari Copilot publishes no webhook format, so the proof is ours to define; Zapier, n8n and Make use the same endpoint.
+# Clari Copilot publishes no webhook format, so the signature is our own; Zapier, n8n and Make use this endpoint too.
 CLARI_COPILOT = Endpoint(
     name="clari-copilot",
     kind="call",
@@ -36,8 +36,9 @@ CLARI_COPILOT = Endpoint(
     may_repeat=False,
 )
 
-# Semarize signs with HMAC in `Semarize-Signature` and delivers at least once, named by `Semarize-Delivery-Id`. Whether
-# it signs a timestamp is not published: one is checked where it is sent, and without one every signature counts once.
+# Semarize signs with HMAC in `Semarize-Signature` and delivers at least once, identified by `Semarize-Delivery-Id`.
+# Whether it signs a timestamp is not published: a timestamp is checked if it is sent; without one, each signature is
+# accepted once.
 SEMARIZE = Endpoint(
     name="semarize",
     kind="run",

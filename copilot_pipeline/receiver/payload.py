@@ -1,4 +1,4 @@
-"""A body into plain values: JSON or a form, strictly."""
+"""Strict parsing of a body: JSON or a form."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import re
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from copilot_pipeline.receiver.refusals import Refused, malformed
+from copilot_pipeline.receiver.errors import RequestRejected, malformed
 
 FORM = "application/x-www-form-urlencoded"
-MOST_FORM_FIELDS = 1000
-MOST_FORM_STEPS = 5
+MAX_FORM_FIELDS = 1000
+MAX_FORM_DEPTH = 5
 _STEP = re.compile(r"__|\.|\[|\]\[?")
 
 
 def decode(content_type: str | None, body: bytes) -> object:
-    """The body's value. Raises `Refused`: 400 where it is malformed, 415 for a media type that is not read.
+    """Parse a body. Raises `RequestRejected`: 400 if it is malformed, 415 for an unsupported media type.
 
-    Without a media type, and as `text/plain`, a body is taken for JSON; so is a form that begins with a brace, which is
-    what `curl -d '{…}'` sends.
+    A body without a media type, one of `text/plain`, and a form that begins with a brace (which is what `curl -d '{…}'`
+    sends) are parsed as JSON.
     """
     media_type = (content_type or "").split(";")[0].strip().lower()
     text = _text(body)
@@ -27,7 +27,7 @@ def decode(content_type: str | None, body: bytes) -> object:
         return _form(text)
     if media_type in ("", "application/json", "text/json", "text/plain", FORM) or media_type.endswith("+json"):
         return _json(text)
-    raise Refused(415, "wrong_media_type", f"send the body as application/json or as {FORM}")
+    raise RequestRejected(415, "wrong_media_type", f"send the body as application/json or as {FORM}")
 
 
 def _text(body: bytes) -> str:
@@ -48,13 +48,13 @@ def _json(text: str) -> object:
     except json.JSONDecodeError as error:
         raise malformed("not_json", f"the body is not JSON (line {error.lineno}, column {error.colno})") from None
     except ValueError:
-        raise malformed("not_json", "the body holds a number that cannot be read") from None
+        raise malformed("not_json", "the body has a number that is too long") from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        # Readers differ in which one they take; a signature must not cover two meanings.
+        # Parsers differ in which one they keep, so the signed body would have two meanings.
         raise malformed("duplicate_key", "a JSON object has the same key twice")
     return found
 
@@ -64,23 +64,23 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 
 def _form(text: str) -> object:
-    """A form as nested mappings: `data[call_id]`, `data.call_id` and Zapier's `data__call_id` are one and the same."""
+    """Parse a form into nested mappings: `data[call_id]`, `data.call_id` and Zapier's `data__call_id` are equal."""
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FORM_FIELDS)
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
-        raise malformed("not_a_form", f"the form is not UTF-8, or has more than {MOST_FORM_FIELDS} fields") from None
+        raise malformed("not_a_form", f"the form is not UTF-8, or has more than {MAX_FORM_FIELDS} fields") from None
     found: dict[str, Any] = {}
     for name, value in pairs:
-        *boxes, last = [step for step in _STEP.split(name, MOST_FORM_STEPS) if step] or [""]
-        box = _box(found, boxes)
-        values = box.setdefault(last, []) if box is not None else None
+        *parents, last = [step for step in _STEP.split(name, MAX_FORM_DEPTH) if step] or [""]
+        mapping = _nested_mapping(found, parents)
+        values = mapping.setdefault(last, []) if mapping is not None else None
         if isinstance(values, list):
             values.append(value)
     return _single_values(found)
 
 
-def _box(found: dict[str, Any], names: list[str]) -> dict[str, Any] | None:
-    """The mapping that a field's name leads to; None where a value bars the way."""
+def _nested_mapping(found: dict[str, Any], names: list[str]) -> dict[str, Any] | None:
+    """The mapping at these names, created if absent; None if one of them is a value."""
     for name in names:
         inner = found.setdefault(name, {})
         if not isinstance(inner, dict):

@@ -1,4 +1,4 @@
-"""The receiver as a process: its socket, its server, its end."""
+"""The receiver process: its socket, its server and its shutdown."""
 
 from __future__ import annotations
 
@@ -13,47 +13,52 @@ import uvicorn
 from starlette.applications import Starlette
 
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.receiver.header_timeout import protocol_with
+from copilot_pipeline.receiver.header_timeout import protocol_with_timeout
 
-STOP_WITHIN_SECONDS = 10
+SHUTDOWN_TIMEOUT_SECONDS = 10
 BACKLOG = 2048
-HEAD_SECONDS = 10.0
-WANTED_CONNECTIONS = 16_384
+HEADER_TIMEOUT_SECONDS = 10.0
+MAX_CONNECTIONS = 16_384
 
 
 def serve(
-    app: Starlette, host: str, port: int, *, on_listening: Callable[[str], None], head_seconds: float = HEAD_SECONDS
+    app: Starlette,
+    host: str,
+    port: int,
+    *,
+    on_listening: Callable[[str], None],
+    header_timeout_seconds: float = HEADER_TIMEOUT_SECONDS,
 ) -> None:
-    """Serves until it is told to stop (SIGINT, SIGTERM); requests under way are then answered first.
+    """Serve until SIGINT or SIGTERM; requests in progress are completed before shutdown.
 
-    `on_listening` is given the address, with the port that was found where `port` is 0. Raises `ConfigurationError`
-    where the address cannot be listened on.
+    `on_listening` is called with the address, which has the actual port if `port` is 0. Raises `ConfigurationError` if
+    the address cannot be listened on.
     """
     listening = _listen(host, port)
     _allow_connections()
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=protocol_with(head_seconds),
+            http=protocol_with_timeout(header_timeout_seconds),
             ws="none",
             lifespan="on",
             access_log=False,
             log_config=None,
-            log_level="error",  # a warning a malformed request would fill the disk
+            log_level="error",  # a warning for each malformed request could fill the disk
             server_header=False,
             proxy_headers=False,
-            timeout_graceful_shutdown=STOP_WITHIN_SECONDS,
+            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
         )
     )
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, _end)  # the server raises the signal again when it has ended in good order
+    for stop_signal in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop_signal, _exit)  # the server raises the signal again after its shutdown
     bound = listening.getsockname()
     on_listening(f"http://{f'[{host}]' if ':' in host else host}:{bound[1]}")
     with listening:
         server.run(sockets=[listening])
 
 
-def _end(*_: object) -> NoReturn:
+def _exit(*_: object) -> NoReturn:
     raise SystemExit(0)
 
 
@@ -68,8 +73,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _allow_connections() -> None:
-    """As many open connections as this process may have, up to what is useful."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = WANTED_CONNECTIONS if most == resource.RLIM_INFINITY else min(WANTED_CONNECTIONS, most)
+    """Raise the limit of open connections as far as this process may, up to `MAX_CONNECTIONS`."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_CONNECTIONS if hard == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, hard)
     with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,4 +1,4 @@
-"""A token bucket: so many a second for long, and a burst of ten seconds' worth."""
+"""A token bucket: a rate per second, and a burst of ten seconds' worth."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ BURST_SECONDS = 10
 
 
 class TokenBucket:
-    """Counts in the memory of one receiver: it protects this process, it is not a quota across machines.
+    """A limit in the memory of one receiver, which protects this process; it is not a quota across machines.
 
-    A restart forgets the count, and two receivers allow twice as much.
+    A restart resets it, and two receivers allow twice as much.
     """
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
         self._clock = clock
-        self._most = max(1.0, per_second * BURST_SECONDS)
-        self._tokens = self._most
-        self._counted_at = clock()
+        self._capacity = max(1.0, per_second * BURST_SECONDS)
+        self._tokens = self._capacity
+        self._refilled_at = clock()
 
-    def take(self) -> int | None:
-        """None: go on. Otherwise whole seconds to wait before the next try (at least 1)."""
+    def acquire(self) -> int | None:
+        """Take a token and return None; if there is none, return the whole seconds until the next one (at least 1)."""
         now = self._clock()
-        self._tokens = min(self._most, self._tokens + (now - self._counted_at) * self._per_second)
-        self._counted_at = now
+        self._tokens = min(self._capacity, self._tokens + (now - self._refilled_at) * self._per_second)
+        self._refilled_at = now
         if self._tokens >= 1:
             self._tokens -= 1
             return None

@@ -1,7 +1,7 @@
-"""Group commit: deliveries that arrive while a transaction is under way share the next one.
+"""Group commit: webhooks that arrive during a transaction share the next one.
 
-A sender is answered after the commit that holds its delivery, so what was answered survives the death of this process
-and of the database. One connection and one transaction at a time are enough: under load the batches grow by themselves.
+A response is sent after the commit of its webhook, so a crash of this process or of the database loses nothing that was
+accepted. One connection and one transaction at a time are enough, because batches grow with the load.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import psycopg
 from copilot_pipeline.errors import TemporaryFailure
 from copilot_pipeline.state.inbox import Connection, InboundWebhook, PutResult, purge_inbox, put_webhooks
 
-MOST_HINTS_A_BATCH = 2000
+MAX_IDS_PER_BATCH = 2000
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_MS = 5000
-FORGET_EVERY_SECONDS = 600.0
+PURGE_INTERVAL_SECONDS = 600.0
 RETRY_AFTER_SECONDS = 5
 
 Result = TypeVar("Result")
@@ -31,113 +31,113 @@ _logger = logging.getLogger(__name__)
 
 
 class InboxWriter:
-    """Writes deliveries to the inbox from an event loop. Open it for the time of the loop."""
+    """Writes webhooks to the inbox from an event loop, as an asynchronous context manager."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
-        self._waiting: asyncio.Queue[tuple[InboundWebhook, asyncio.Future[PutResult]] | None] = asyncio.Queue()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
+        self._queue: asyncio.Queue[tuple[InboundWebhook, asyncio.Future[PutResult]] | None] = asyncio.Queue()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inbox-writer")
         self._connection: Connection | None = None
-        self._forgot_at = -FORGET_EVERY_SECONDS
-        self._is_away = False
-        self._writer: asyncio.Task[None] | None = None
+        self._purged_at = -PURGE_INTERVAL_SECONDS
+        self._is_unavailable = False
+        self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> InboxWriter:
-        self._writer = asyncio.create_task(self._write())
+        self._task = asyncio.create_task(self._write())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Writes what is still waiting, then closes."""
-        self._waiting.put_nowait(None)
-        if self._writer is not None:
-            await self._writer
+        """Write the queued webhooks, then close the connection."""
+        self._queue.put_nowait(None)
+        if self._task is not None:
+            await self._task
         await self._in_thread(self._disconnect)
         self._thread.shutdown()
 
-    async def put(self, delivery: InboundWebhook) -> PutResult:
-        """Returns when the delivery is on disk. Raises `TemporaryFailure` where the database does not answer."""
+    async def put(self, webhook: InboundWebhook) -> PutResult:
+        """Return when the webhook is committed. Raises `TemporaryFailure` if the database is unavailable."""
         done: asyncio.Future[PutResult] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait((delivery, done))
+        self._queue.put_nowait((webhook, done))
         return await done
 
     async def ping(self) -> None:
-        """Raises `TemporaryFailure` where the database does not answer."""
+        """Raise `TemporaryFailure` if the database is unavailable."""
         await self._in_thread(self._put, [])
 
     async def _write(self) -> None:
         while True:
-            first = await self._waiting.get()
+            first = await self._queue.get()
             if first is None:
                 return
             batch, is_last = self._drain(first)
-            await self._settle(batch)
+            await self._write_and_resolve(batch)
             if is_last:
                 return
 
     def _drain(
         self, first: tuple[InboundWebhook, asyncio.Future[PutResult]]
     ) -> tuple[list[tuple[InboundWebhook, asyncio.Future[PutResult]]], bool]:
-        """What waits already, up to a batch, and whether the end was among it."""
-        batch, hints = [first], len(first[0].ids)
-        while hints < MOST_HINTS_A_BATCH:
+        """A batch of queued webhooks, and whether it is the last one before the shutdown."""
+        batch, ids = [first], len(first[0].ids)
+        while ids < MAX_IDS_PER_BATCH:
             try:
-                item = self._waiting.get_nowait()
+                item = self._queue.get_nowait()
             except asyncio.QueueEmpty:
                 break
             if item is None:
                 return batch, True
             batch.append(item)
-            hints += len(item[0].ids)
+            ids += len(item[0].ids)
         return batch, False
 
-    async def _settle(self, batch: list[tuple[InboundWebhook, asyncio.Future[PutResult]]]) -> None:
+    async def _write_and_resolve(self, batch: list[tuple[InboundWebhook, asyncio.Future[PutResult]]]) -> None:
         try:
-            outcomes = await self._in_thread(self._put, [delivery for delivery, _ in batch])
-        except Exception as error:  # noqa: BLE001  every waiting sender must be answered, whatever went wrong
+            results = await self._in_thread(self._put, [webhook for webhook, _ in batch])
+        except Exception as error:  # noqa: BLE001  every sender needs a response, whatever the error
             for _, done in batch:
                 if not done.done():
                     done.set_exception(error)
             return
-        for (_, done), outcome in zip(batch, outcomes, strict=True):
-            if not done.done():  # the sender may have gone; its delivery is kept all the same
-                done.set_result(outcome)
+        for (_, done), result in zip(batch, results, strict=True):
+            if not done.done():  # the sender may have disconnected; its webhook is stored anyway
+                done.set_result(result)
 
     async def _in_thread(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     # --- in the thread -----------------------------------------------------------------------------------------
 
-    def _put(self, deliveries: Sequence[InboundWebhook]) -> list[PutResult]:
+    def _put(self, webhooks: Sequence[InboundWebhook]) -> list[PutResult]:
         try:
             try:
-                return self._write_batch(deliveries)
+                return self._write_batch(webhooks)
             except psycopg.OperationalError:
                 if self._connection is None:
-                    raise  # it was not even to be had
-                # The server was restarted since the last batch, most likely. Writing again does no harm should the
-                # first try have reached the disk: then its marks are known, and nothing is written twice.
+                    raise  # connecting failed
+                # Most likely, the server was restarted since the last batch. If the first attempt was committed, its
+                # hashes are in the database and the second one writes nothing.
                 self._disconnect()
-                return self._write_batch(deliveries)
+                return self._write_batch(webhooks)
         except psycopg.Error as error:
             self._disconnect()
-            if not self._is_away:
-                self._is_away = True
-                _logger.error("the database does not take webhooks (%s): answering 503", type(error).__name__)
+            if not self._is_unavailable:
+                self._is_unavailable = True
+                _logger.error("the database is unavailable (%s): responding with 503", type(error).__name__)
             raise TemporaryFailure(
-                "the database does not answer; send it again", retry_after_seconds=RETRY_AFTER_SECONDS
+                "the database is unavailable: send it again", retry_after_seconds=RETRY_AFTER_SECONDS
             ) from None
 
-    def _write_batch(self, deliveries: Sequence[InboundWebhook]) -> list[PutResult]:
+    def _write_batch(self, webhooks: Sequence[InboundWebhook]) -> list[PutResult]:
         if self._connection is None:
             self._connection = self._connect()
-        outcomes = put_webhooks(self._connection, deliveries)
-        if self._is_away:
-            self._is_away = False
-            _logger.warning("the database takes webhooks again")
-        if time.monotonic() - self._forgot_at > FORGET_EVERY_SECONDS:
-            self._forgot_at = time.monotonic()
+        results = put_webhooks(self._connection, webhooks)
+        if self._is_unavailable:
+            self._is_unavailable = False
+            _logger.warning("the database is available again")
+        if time.monotonic() - self._purged_at > PURGE_INTERVAL_SECONDS:
+            self._purged_at = time.monotonic()
             purge_inbox(self._connection)
-        return outcomes
+        return results
 
     def _connect(self) -> Connection:
         connection = psycopg.connect(
@@ -147,7 +147,7 @@ class InboxWriter:
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             tcp_user_timeout=STATEMENT_TIMEOUT_MS,
         )
-        # An answer promises that the disk has it, whatever the server's default is.
+        # A response promises that the webhook is on disk, whatever the server's default is.
         connection.execute(
             "SELECT set_config('synchronous_commit', 'on', false), set_config('statement_timeout', %s, false)",
             (str(STATEMENT_TIMEOUT_MS),),

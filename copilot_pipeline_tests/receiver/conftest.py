@@ -1,4 +1,4 @@
-"""One receiver for the tests of a module, and its inbox emptied for each."""
+"""One receiver for the tests of a module; its inbox is empty at the start of each."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def module_database(server_url: str) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def module_receiver(module_database: Database) -> Iterator[Receiver]:
-    """A receiver with its default limits."""
+    """A receiver with default limits."""
     with running(module_database.url) as receiver:
         yield receiver
 
 
 @pytest.fixture
 def receiver(module_receiver: Receiver, module_database: Database) -> Receiver:
-    """The receiver, nothing in its inbox."""
+    """The receiver, with an empty inbox."""
     with module_database.connection() as connection:
         connection.execute("TRUNCATE copilot_ops.inbox, copilot_ops.seen_deliveries")
     return module_receiver

@@ -1,4 +1,4 @@
-"""The receiver as a process of its own."""
+"""A receiver in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _SERVE = """
 import json, sys
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Limits, receiver_app, serve
 from copilot_pipeline.receiver.auth import Secrets
-url, ours, theirs, head_seconds, limits = sys.argv[1:]
+url, ours, theirs, header_timeout, limits = sys.argv[1:]
 endpoints = {CLARI_COPILOT: Secrets.parse(ours), SEMARIZE: Secrets.parse(theirs)}
 app = receiver_app(endpoints, url, Limits(**json.loads(limits)))
-serve(app, "127.0.0.1", 0, head_seconds=float(head_seconds), on_listening=lambda at: print(at, flush=True))
+serve(app, "127.0.0.1", 0, header_timeout_seconds=float(header_timeout), on_listening=lambda at: print(at, flush=True))
 """
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """A receiver that listens."""
+    """A receiver that accepts requests."""
 
     address: str
     process: subprocess.Popen[str]
@@ -40,18 +40,27 @@ class Receiver:
         return int(self.address.rsplit(":", 1)[1])
 
     def post(self, body: bytes | str, headers: dict[str, str] | None = None, *, endpoint: str = "clari-copilot") -> Any:
-        """Posts to a endpoint, as JSON unless the headers say otherwise."""
+        """Post to an endpoint, as JSON unless the headers have another type."""
         given = {"content-type": "application/json", **(headers or {})}
         return self.client.post(f"{self.address}/webhooks/{endpoint}", content=body, headers=given)
 
 
 @contextmanager
 def running(
-    database_url: str, *, head_seconds: float = 10, secret: str = SECRET, **limits: float
+    database_url: str, *, header_timeout_seconds: float = 10, secret: str = SECRET, **limits: float
 ) -> Iterator[Receiver]:
-    """A receiver on a free port, killed at the end."""
+    """Run a receiver on a free port and kill it at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, database_url, secret, SEMARIZE_SECRET, str(head_seconds), json.dumps(limits)],
+        [
+            sys.executable,
+            "-c",
+            _SERVE,
+            database_url,
+            secret,
+            SEMARIZE_SECRET,
+            str(header_timeout_seconds),
+            json.dumps(limits),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -68,6 +77,6 @@ def running(
 
 
 def inbox(database: Database) -> list[tuple[Any, ...]]:
-    """Kind, subject and number of deliveries of each row, in order."""
+    """Kind, id and number of webhooks of each row, in order."""
     with database.connection() as connection:
         return connection.execute("SELECT kind, subject, deliveries FROM copilot_ops.inbox ORDER BY id").fetchall()

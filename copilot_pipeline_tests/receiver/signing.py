@@ -1,4 +1,4 @@
-"""The sender's side, written from the description of each way to sign and not from the receiver's code."""
+"""Signatures as senders make them, written from their description, independently of the receiver's code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def digest(secret: str, signed: bytes) -> bytes:
 
 
 def signed(body: bytes, *, secret: str = SECRET, at: str | None = None) -> dict[str, str]:
-    """The project's own headers: the digest of `timestamp.body` in hex."""
+    """The headers of our own signature: the digest of `timestamp.body` in hex."""
     moment = at if at is not None else now()
     return {
         "x-webhook-timestamp": moment,
@@ -34,14 +34,14 @@ def signed(body: bytes, *, secret: str = SECRET, at: str | None = None) -> dict[
 def standard(body: bytes, *, secret: str = SECRET, at: str | None = None, name: str | None = None) -> dict[str, str]:
     """Standard Webhooks."""
     moment, identity = at or now(), name or f"msg_{uuid.uuid4().hex}"
-    mark = base64.b64encode(digest(secret, f"{identity}.{moment}.".encode() + body)).decode()
-    return {"webhook-id": identity, "webhook-timestamp": moment, "webhook-signature": f"v1,{mark}"}
+    signature = base64.b64encode(digest(secret, f"{identity}.{moment}.".encode() + body)).decode()
+    return {"webhook-id": identity, "webhook-timestamp": moment, "webhook-signature": f"v1,{signature}"}
 
 
 def semarize(body: bytes, *, at: str | None = None, name: str = "dlv_1", plain: bool = False) -> dict[str, str]:
-    """Semarize: with a signed timestamp, or plain."""
+    """Semarize's headers, with a signed timestamp or `plain`."""
     if plain:
         return {"semarize-signature": digest(SEMARIZE_SECRET, body).hex(), "semarize-delivery-id": name}
     moment = at or now()
-    mark = digest(SEMARIZE_SECRET, moment.encode() + b"." + body).hex()
-    return {"semarize-signature": f"t={moment},v1={mark}", "semarize-delivery-id": name}
+    signature = digest(SEMARIZE_SECRET, moment.encode() + b"." + body).hex()
+    return {"semarize-signature": f"t={moment},v1={signature}", "semarize-delivery-id": name}

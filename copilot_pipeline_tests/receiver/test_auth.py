@@ -1,8 +1,8 @@
-"""The proof, against an example that was not made here, and at the edges of time."""
+"""Authentication: the published example, rotation, time limits, and arbitrary headers."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 from hypothesis import given
@@ -10,17 +10,29 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE
-from copilot_pipeline.receiver.auth import Secrets, prove
-from copilot_pipeline.receiver.refusals import Refused
-from copilot_pipeline_tests.receiver.signing import SECRET, signed
+from copilot_pipeline.receiver.auth import MAX_SIGNATURES, TOLERANCE_SECONDS, Secrets, authenticate
+from copilot_pipeline.receiver.errors import RequestRejected
+from copilot_pipeline_tests.receiver.signing import SECRET, signed, standard
 
 MOMENT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 BODY = b'{"call_id": "c1"}'
 
 
-def test_the_published_example_of_standard_webhooks_is_believed() -> None:
-    """Secret, id, timestamp, body and signature as the convention's own documentation shows them."""
-    proof = prove(
+def set_clock(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
+    """Set the clock of the Standard Webhooks library, which reads the time itself."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Clock:
+            return cls.fromtimestamp(moment.timestamp(), tz)
+
+    monkeypatch.setattr("standardwebhooks.webhooks.datetime", Clock)
+
+
+def test_accepts_the_published_example_of_standard_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secret, id, timestamp, body and signature as in the specification; other signatures beside it are ignored."""
+    set_clock(monkeypatch, datetime.fromtimestamp(1614265330, UTC))
+    found = authenticate(
         CLARI_COPILOT,
         Secrets.parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         Headers(
@@ -33,34 +45,125 @@ def test_the_published_example_of_standard_webhooks_is_believed() -> None:
         b'{"test": 2432232314}',
         datetime.fromtimestamp(1614265330, UTC),
     )
-    assert proof.signature is not None
-    assert proof.delivery is not None
+    assert found.signature_hash is not None
+    assert found.message_hash is not None
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
-def test_five_minutes_either_way_are_allowed(seconds: int) -> None:
-    """The edges themselves; a signature is remembered until well after it has become too old."""
+def test_accepts_timestamps_within_five_minutes(seconds: int) -> None:
+    """The limits are inclusive; a signature is kept until well after it has expired."""
     sent_at = MOMENT + timedelta(seconds=seconds)
     headers = Headers(signed(BODY, at=str(int(sent_at.timestamp()))))
-    proof = prove(CLARI_COPILOT, Secrets.parse(SECRET), headers, BODY, MOMENT)
-    assert proof.expires_at > sent_at + timedelta(seconds=300)
+    found = authenticate(CLARI_COPILOT, Secrets.parse(SECRET), headers, BODY, MOMENT)
+    assert found.expires_at > sent_at + timedelta(seconds=300)
 
 
 @pytest.mark.parametrize("seconds", [-301, 301])
-def test_a_second_more_is_not(seconds: int) -> None:
-    """Too old and too far ahead are both refused."""
+def test_rejects_timestamps_beyond_five_minutes(seconds: int) -> None:
+    """In the past and in the future."""
     sent_at = MOMENT + timedelta(seconds=seconds)
     headers = Headers(signed(BODY, at=str(int(sent_at.timestamp()))))
-    with pytest.raises(Refused) as caught:
-        prove(CLARI_COPILOT, Secrets.parse(SECRET), headers, BODY, MOMENT)
+    with pytest.raises(RequestRejected) as caught:
+        authenticate(CLARI_COPILOT, Secrets.parse(SECRET), headers, BODY, MOMENT)
     assert caught.value.code == "wrong_time"
 
 
-def test_a_secret_of_the_convention_works_as_text_too() -> None:
-    """Who signs with the text of a `whsec_` secret, as openssl would, is believed as well."""
+def test_accepts_signatures_by_the_text_of_a_whsec_secret() -> None:
+    """Some senders use the text of a `whsec_` secret as the key, as openssl does."""
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     headers = Headers(signed(BODY, secret=secret, at=str(int(MOMENT.timestamp()))))
-    assert prove(CLARI_COPILOT, Secrets.parse(secret), headers, BODY, MOMENT).signature
+    assert authenticate(CLARI_COPILOT, Secrets.parse(secret), headers, BODY, MOMENT).signature_hash
+
+
+class TestStandardWebhooks:
+    """The branch that the library verifies."""
+
+    @pytest.fixture(autouse=True)
+    def _clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        set_clock(monkeypatch, MOMENT)
+
+    @staticmethod
+    def sign(*, secret: str = SECRET, seconds: int = 0, body: bytes = BODY) -> dict[str, str]:
+        """Headers of a request that was sent this many seconds from the test's time."""
+        return standard(body, secret=secret, at=str(int(MOMENT.timestamp()) + seconds), name="msg_1")
+
+    @staticmethod
+    def rejection(headers: Headers | dict[str, str], *, secrets: str = SECRET, body: bytes = BODY) -> tuple[int, str]:
+        """Status and code of the rejection."""
+        with pytest.raises(RequestRejected) as caught:
+            authenticate(CLARI_COPILOT, Secrets.parse(secrets), Headers(headers), body, MOMENT)
+        return caught.value.status, caught.value.code
+
+    @pytest.mark.parametrize("secret", ["the-old-secret-012345", "the-new-secret-012345"])
+    def test_accepts_both_secrets_during_rotation(self, secret: str) -> None:
+        """In either order of the setting."""
+        headers = Headers(self.sign(secret=secret))
+        for setting in ("the-old-secret-012345 the-new-secret-012345", "the-new-secret-012345 the-old-secret-012345"):
+            assert authenticate(CLARI_COPILOT, Secrets.parse(setting), headers, BODY, MOMENT).signature_hash
+
+    def test_accepts_one_matching_signature_of_several(self) -> None:
+        """A sender that rotates its secret signs with both; versions and malformed parts are ignored."""
+        headers = self.sign()
+        wrong = self.sign(secret="another-secret-0123")["webhook-signature"]
+        headers["webhook-signature"] = f"v1a,xx v1 v1,,, v1,short {wrong} {headers['webhook-signature']}"
+        assert authenticate(CLARI_COPILOT, Secrets.parse(SECRET), Headers(headers), BODY, MOMENT).signature_hash
+
+    def test_compares_a_limited_number_of_signatures(self) -> None:
+        """A header with thousands of signatures does not cost thousands of comparisons."""
+        headers = self.sign()
+        wrong = self.sign(secret="another-secret-0123")["webhook-signature"]
+        headers["webhook-signature"] = " ".join([wrong] * MAX_SIGNATURES + [headers["webhook-signature"]])
+        assert self.rejection(headers) == (401, "wrong_signature")
+
+    def test_gives_all_encodings_of_a_signature_the_same_hash(self) -> None:
+        """So that the inbox detects a replay whose headers differ only in form."""
+        plain = self.sign()
+        timestamp = plain["webhook-timestamp"]
+        zeros = {**plain, "webhook-timestamp": f"00{timestamp}"}
+        several = {**plain, "webhook-signature": f"v2,x {plain['webhook-signature']}"}
+        found = [
+            authenticate(CLARI_COPILOT, Secrets.parse(SECRET), Headers(headers), BODY, MOMENT)
+            for headers in (plain, zeros, several)
+        ]
+        assert len({one.signature_hash for one in found}) == 1
+
+    @pytest.mark.parametrize("seconds", [-TOLERANCE_SECONDS, TOLERANCE_SECONDS])
+    def test_accepts_timestamps_within_five_minutes(self, seconds: int) -> None:
+        """The limits are inclusive."""
+        headers = Headers(self.sign(seconds=seconds))
+        assert authenticate(CLARI_COPILOT, Secrets.parse(SECRET), headers, BODY, MOMENT).signature_hash
+
+    @pytest.mark.parametrize("seconds", [-TOLERANCE_SECONDS - 1, TOLERANCE_SECONDS + 1])
+    def test_rejects_timestamps_beyond_five_minutes(self, seconds: int) -> None:
+        """In the past and in the future."""
+        assert self.rejection(self.sign(seconds=seconds)) == (401, "wrong_time")
+
+    def test_accepts_non_ascii_ids(self) -> None:
+        """An id is signed as the bytes that are sent, whatever the header's encoding."""
+        headers = standard(BODY, at=str(int(MOMENT.timestamp())), name="msg_é")
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        assert authenticate(CLARI_COPILOT, Secrets.parse(SECRET), Headers(raw=raw), BODY, MOMENT).message_hash
+
+    @pytest.mark.parametrize(
+        ("change", "body", "code"),
+        [
+            ({"webhook-signature": "v1,"}, BODY, "wrong_signature"),
+            ({"webhook-signature": ""}, BODY, "wrong_signature"),
+            ({"webhook-id": "msg_2"}, BODY, "wrong_signature"),
+            ({"webhook-id": ""}, BODY, "no_timestamp"),
+            ({"webhook-timestamp": "1e9"}, BODY, "wrong_timestamp"),
+            ({"webhook-timestamp": str(int(MOMENT.timestamp()) - 1)}, BODY, "wrong_signature"),
+            ({}, BODY + b" ", "wrong_signature"),
+            ({}, b"\xff", "wrong_signature"),
+        ],
+    )
+    def test_rejects_changed_requests(self, change: dict[str, str], body: bytes, code: str) -> None:
+        """Every signed part is protected."""
+        assert self.rejection({**self.sign(), **change}, body=body) == (401, code)
+
+    def test_rejects_signatures_with_an_empty_key(self) -> None:
+        """A secret that is only the prefix encodes the empty key, with which anyone could sign."""
+        assert self.rejection(self.sign(secret=""), secrets="whsec_") == (401, "wrong_signature")
 
 
 header_names = st.sampled_from(
@@ -83,11 +186,11 @@ header_values = st.text(st.characters(max_codepoint=255), max_size=80) | st.samp
 
 
 @given(st.lists(st.tuples(header_names, header_values), max_size=6), st.binary(max_size=50), st.booleans())
-def test_whatever_the_headers_say_a_stranger_is_refused(
+def test_rejects_any_headers_that_were_not_made_with_the_secret(
     pairs: list[tuple[str, str]], body: bytes, is_semarize: bool
 ) -> None:
-    """Any headers that were not made with the secret end in 401, and in nothing else."""
+    """The result is always 401, and never another error."""
     raw = [(name.encode(), value.encode("latin-1")) for name, value in pairs]
-    with pytest.raises(Refused) as caught:
-        prove(SEMARIZE if is_semarize else CLARI_COPILOT, Secrets.parse(SECRET), Headers(raw=raw), body, MOMENT)
+    with pytest.raises(RequestRejected) as caught:
+        authenticate(SEMARIZE if is_semarize else CLARI_COPILOT, Secrets.parse(SECRET), Headers(raw=raw), body, MOMENT)
     assert caught.value.status == 401

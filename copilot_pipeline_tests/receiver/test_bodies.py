@@ -1,4 +1,4 @@
-"""What a body may look like, and what is said about one that cannot be used."""
+"""Which bodies are accepted, and how others are rejected."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot_pipeline.receiver.ids import MOST_SUBJECTS, subjects_in
+from copilot_pipeline.receiver.errors import RequestRejected
+from copilot_pipeline.receiver.ids import MAX_IDS, ids_in
 from copilot_pipeline.receiver.payload import decode
-from copilot_pipeline.receiver.refusals import Refused
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -32,11 +32,11 @@ FORM = "application/x-www-form-urlencoded"
         ({"data": {"call": {"id": "c1"}}}, ["c1"]),
         ({"call_id": 123}, ["123"]),
         ({"call_id": " c1 "}, ["c1"]),
-        # An event's own id is not the call's.
+        # The id of an event is not that of the call.
         ({"id": "evt_1", "type": "call.processed", "data": {"call_id": "c1"}}, ["c1"]),
         ({"id": "evt_1", "data": {"id": "c1"}}, ["c1"]),
         ({"id": "evt_1", "call": {"id": "c1"}}, ["c1"]),
-        # A box without an id, or none, does not hide the id beside it.
+        # An object without an id does not hide an id beside it.
         ({"id": "c1", "data": {}}, ["c1"]),
         ({"id": "c1", "data": None, "call": None, "call_id": None}, ["c1"]),
         ({"id": "c1", "data": "text"}, ["c1"]),
@@ -49,9 +49,9 @@ FORM = "application/x-www-form-urlencoded"
         ({"calls": [{"id": "c1"}, "c2"]}, ["c1", "c2"]),
     ],
 )
-def test_a_call_id_is_found_in_every_shape(payload: Any, expected: list[str]) -> None:
-    """The shapes of the contract, lists of them, and nothing but the id."""
-    assert list(subjects_in("call", decode(JSON, json.dumps(payload).encode()))) == expected
+def test_finds_call_ids_in_every_documented_shape(payload: Any, expected: list[str]) -> None:
+    """Objects, nested objects and lists of them."""
+    assert list(ids_in("call", decode(JSON, json.dumps(payload).encode()))) == expected
 
 
 @pytest.mark.parametrize(
@@ -64,9 +64,9 @@ def test_a_call_id_is_found_in_every_shape(payload: Any, expected: list[str]) ->
         ({"data": {"id": "run_1"}}, ["run_1"]),
     ],
 )
-def test_a_run_id_is_found_in_every_shape(payload: Any, expected: list[str]) -> None:
-    """Semarize's payload is not published: the likely shapes are read."""
-    assert list(subjects_in("run", payload)) == expected
+def test_finds_run_ids_in_likely_shapes(payload: Any, expected: list[str]) -> None:
+    """Semarize does not publish its payload."""
+    assert list(ids_in("run", payload)) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_a_run_id_is_found_in_every_shape(payload: Any, expected: list[str]) -> 
         ('{"call_id": "c1"}', ["c1"]),
     ],
 )
-def test_a_form_is_read_as_well(form: str, expected: list[str]) -> None:
-    """Zapier sends forms unless told otherwise, and curl calls everything a form."""
-    assert list(subjects_in("call", decode(f"{FORM}; charset=utf-8", form.encode()))) == expected
+def test_reads_forms(form: str, expected: list[str]) -> None:
+    """Zapier sends forms by default, and curl labels every body as a form."""
+    assert list(ids_in("call", decode(f"{FORM}; charset=utf-8", form.encode()))) == expected
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_a_form_is_read_as_well(form: str, expected: list[str]) -> None:
         (JSON, b'{"call_id": {"x": 1}}', 400, "bad_id"),
         (JSON, b'{"call_id": [["c1"]]}', 400, "bad_id"),
         (JSON, json.dumps({"call_id": "x" * 201}).encode(), 400, "bad_id"),
-        (JSON, json.dumps([str(n) for n in range(MOST_SUBJECTS + 1)]).encode(), 400, "too_many_ids"),
+        (JSON, json.dumps([str(n) for n in range(MAX_IDS + 1)]).encode(), 400, "too_many_ids"),
         (FORM, b"call_id=%FF", 400, "not_a_form"),
         (FORM, b"call_id=a%00b", 400, "bad_id"),
         (FORM, b"&".join(b"a=1" for _ in range(2000)), 400, "not_a_form"),
@@ -129,17 +129,17 @@ def test_a_form_is_read_as_well(form: str, expected: list[str]) -> None:
         ("application/xml", b"<call_id>c1</call_id>", 415, "wrong_media_type"),
     ],
 )
-def test_what_cannot_be_used_is_refused_with_its_reason(media_type: str, body: bytes, status: int, code: str) -> None:
-    """The reason is named, and the answer never repeats what the body holds."""
-    with pytest.raises(Refused) as caught:
-        subjects_in("call", decode(media_type, body))
+def test_rejects_other_bodies_with_a_reason(media_type: str, body: bytes, status: int, code: str) -> None:
+    """The response has a status and a code for each reason."""
+    with pytest.raises(RequestRejected) as caught:
+        ids_in("call", decode(media_type, body))
     assert (caught.value.status, caught.value.code) == (status, code)
 
 
-def test_the_longest_lists_and_ids_are_accepted() -> None:
-    """The limits themselves are allowed."""
-    assert len(subjects_in("call", [str(number) for number in range(MOST_SUBJECTS)])) == MOST_SUBJECTS
-    assert subjects_in("call", {"call_id": "x" * 200}) == ("x" * 200,)
+def test_accepts_lists_and_ids_of_maximum_length() -> None:
+    """The limits are inclusive."""
+    assert len(ids_in("call", [str(number) for number in range(MAX_IDS)])) == MAX_IDS
+    assert ids_in("call", {"call_id": "x" * 200}) == ("x" * 200,)
 
 
 ids = st.from_regex(r"[A-Za-z0-9_-][A-Za-z0-9._:~=+@-]{0,199}", fullmatch=True)
@@ -154,23 +154,23 @@ plain = st.recursive(
 
 
 @given(ids, st.dictionaries(st.text(min_size=1).filter(lambda key: not key.startswith("call")), plain, max_size=4))
-def test_whatever_stands_beside_it_the_id_is_found(subject: str, beside: dict[str, Any]) -> None:
-    """Nothing else in the payload changes what is read."""
+def test_ignores_everything_beside_the_id(subject: str, beside: dict[str, Any]) -> None:
+    """Other keys of the payload do not change the result."""
     body = json.dumps({**beside, "call_id": subject}).encode()
-    assert subjects_in("call", decode(JSON, body)) == (subject,)
+    assert ids_in("call", decode(JSON, body)) == (subject,)
 
 
 def ids_or_reason(kind: Any, media_type: str | None, body: bytes) -> tuple[str, ...] | int:
-    """The ids in a body, or the status of the refusal; any other error is the test's failure."""
+    """The ids in a body, or the status of the rejection; any other error fails the test."""
     try:
-        return subjects_in(kind, decode(media_type, body))
-    except Refused as refusal:
-        return refusal.status
+        return ids_in(kind, decode(media_type, body))
+    except RequestRejected as rejection:
+        return rejection.status
 
 
 @given(plain, st.sampled_from(["call", "run"]))
-def test_any_value_is_read_or_refused(payload: Any, kind: Any) -> None:
-    """There is no third way out: usable ids, or a reason."""
+def test_accepts_or_rejects_any_json_value(payload: Any, kind: Any) -> None:
+    """The result is valid ids or a 400, and never another error."""
     found = ids_or_reason(kind, JSON, json.dumps(payload).encode())
     if isinstance(found, tuple):
         assert found
@@ -180,7 +180,7 @@ def test_any_value_is_read_or_refused(payload: Any, kind: Any) -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from([None, JSON, FORM, "text/plain", "application/vnd.x+json"]))
-def test_any_bytes_are_read_or_refused(body: bytes, media_type: str | None) -> None:
-    """Neither decoder fails in any other way than by refusing."""
+def test_accepts_or_rejects_any_bytes(body: bytes, media_type: str | None) -> None:
+    """Neither parser raises another error."""
     found = ids_or_reason("call", media_type, body)
     assert isinstance(found, tuple) or found == 400

@@ -1,4 +1,4 @@
-"""`copilot-pipeline receive`: what it needs, what it says, and that it serves."""
+"""`copilot-pipeline receive`: required settings, output, and serving."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COMMAND = [sys.executable, "-c", "from copilot_pipeline.cli import main; main()
 
 
 def start(folder: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
-    """The command in a folder of its own, with these variables."""
+    """Start the command in its own folder with these variables."""
     inherited = {name: value for name, value in os.environ.items() if "WEBHOOK" not in name}
     root = Path(__file__).parents[2]
     return subprocess.Popen(
@@ -43,8 +43,8 @@ def start(folder: Path, *options: str, **variables: str) -> subprocess.Popen[str
     ("variables", "expected"),
     [({}, "COPILOT_PIPELINE_WEBHOOK_SECRET is not set"), ({"COPILOT_PIPELINE_WEBHOOK_SECRET": "short"}, "shorter")],
 )
-def test_without_a_good_secret_it_does_not_start(tmp_path: Path, variables: dict[str, str], expected: str) -> None:
-    """Exit 3, and what to do; the secret itself is not shown."""
+def test_does_not_start_without_a_strong_secret(tmp_path: Path, variables: dict[str, str], expected: str) -> None:
+    """Exit code 3 and the fix; the secret is not shown."""
     process = start(tmp_path, **variables)
     _, said = process.communicate(timeout=60)
     assert process.returncode == INVALID_SETTING
@@ -53,8 +53,8 @@ def test_without_a_good_secret_it_does_not_start(tmp_path: Path, variables: dict
     assert "'short'" not in said
 
 
-def test_it_serves_both_doors_and_warns_without_tls(tmp_path: Path, database: Database) -> None:
-    """The addresses are said, a webhook goes through, nothing of it is logged, and Ctrl-C ends it with 0."""
+def test_serves_both_endpoints_and_warns_without_tls(tmp_path: Path, database: Database) -> None:
+    """It prints the addresses, accepts webhooks, logs nothing of them, and exits with 0 on Ctrl-C."""
     process = start(
         tmp_path,
         "--host",
@@ -80,8 +80,8 @@ def test_it_serves_both_doors_and_warns_without_tls(tmp_path: Path, database: Da
     assert [row[:2] for row in inbox(database)] == [("call", "call-77"), ("run", "run-77")]
 
 
-def test_a_port_that_is_taken_is_a_clear_error(tmp_path: Path, database: Database) -> None:
-    """Exit 3, and which option to change."""
+def test_reports_a_port_in_use(tmp_path: Path, database: Database) -> None:
+    """Exit code 3 and the option to change."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = start(
             tmp_path,
@@ -100,8 +100,8 @@ def environment(**variables: str) -> Environment:
     return Environment(_env_file=None, **variables)  # type: ignore[call-arg, arg-type]
 
 
-def test_semarize_has_its_own_secret_or_shares_ours() -> None:
-    """Without one of its own, Semarize's endpoint opens with the receiver's secret; no repr shows either."""
+def test_semarize_endpoint_uses_its_own_secret_or_the_common_one() -> None:
+    """Without SEMARIZE_WEBHOOK_SECRET, both endpoints use the same secret; no repr shows a secret."""
     shared = endpoints_of(environment(copilot_pipeline_webhook_secret=SECRET))
     apart = endpoints_of(environment(copilot_pipeline_webhook_secret=SECRET, semarize_webhook_secret=SEMARIZE_SECRET))
     assert shared[SEMARIZE] == shared[CLARI_COPILOT]
@@ -110,7 +110,7 @@ def test_semarize_has_its_own_secret_or_shares_ours() -> None:
     assert SEMARIZE_SECRET not in repr(apart)
 
 
-def test_semarizes_secret_alone_is_not_enough() -> None:
-    """The receiver's own secret is asked for by name."""
+def test_requires_the_common_secret() -> None:
+    """SEMARIZE_WEBHOOK_SECRET alone is not enough; the error names the missing variable."""
     with pytest.raises(ConfigurationError, match="COPILOT_PIPELINE_WEBHOOK_SECRET"):
         endpoints_of(environment(semarize_webhook_secret=SEMARIZE_SECRET))

@@ -1,4 +1,4 @@
-"""What was answered with 2xx is there: under load, after kill -9, and when the database comes and goes."""
+"""Accepted webhooks are in the inbox: under load, after kill -9, and across database outages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SENDERS = 8
 
 
 def send(port: int, prefix: str, count: int, on_answer: Callable[[str, int], None]) -> None:
-    """Posts signed webhooks one after the other over one connection, until it breaks."""
+    """Post signed webhooks one after the other over one connection, until it breaks."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         for number in range(count):
@@ -41,15 +41,15 @@ def send(port: int, prefix: str, count: int, on_answer: Callable[[str, int], Non
 
 
 def storm(port: int, each: int, on_answer: Callable[[str, int], None]) -> list[threading.Thread]:
-    """Several senders at once."""
+    """Start several concurrent senders."""
     threads = [threading.Thread(target=send, args=(port, f"s{number}", each, on_answer)) for number in range(SENDERS)]
     for thread in threads:
         thread.start()
     return threads
 
 
-def test_five_thousand_webhooks_are_all_there_once(database: Database) -> None:
-    """5,000 signed webhooks from eight senders at once: each accepted, each one row, none twice."""
+def test_stores_five_thousand_concurrent_webhooks_once(database: Database) -> None:
+    """5,000 signed webhooks from eight concurrent senders: each is accepted and is one row."""
     answers: list[tuple[str, int]] = []
     with running(database.url) as receiver:
         for thread in storm(receiver.port, 5000 // SENDERS, lambda subject, status: answers.append((subject, status))):
@@ -60,26 +60,26 @@ def test_five_thousand_webhooks_are_all_there_once(database: Database) -> None:
     assert sorted(row[1] for row in rows) == sorted(subject for subject, _ in answers)
 
 
-@pytest.mark.parametrize("answers_before_death", [1, 50, 400])
-def test_killed_right_after_an_answer_nothing_accepted_is_lost(database: Database, answers_before_death: int) -> None:
-    """kill -9 in the thread that has just read a 2xx: every subject answered with 2xx is in the inbox."""
+@pytest.mark.parametrize("responses_before_kill", [1, 50, 400])
+def test_loses_no_accepted_webhook_when_killed(database: Database, responses_before_kill: int) -> None:
+    """After kill -9 immediately after a 2xx, every id that was accepted is in the inbox."""
     accepted: list[str] = []
     with running(database.url) as receiver:
 
         def note(subject: str, status: int) -> None:
             if status == 202:
                 accepted.append(subject)
-                if len(accepted) == answers_before_death:
+                if len(accepted) == responses_before_kill:
                     receiver.process.send_signal(signal.SIGKILL)
 
         for thread in storm(receiver.port, 500, note):
             thread.join()
-    assert answers_before_death <= len(accepted) < SENDERS * 500
+    assert responses_before_kill <= len(accepted) < SENDERS * 500
     assert set(accepted) <= {row[1] for row in inbox(database)}
 
 
-def test_told_to_stop_it_answers_what_it_has_begun(database: Database) -> None:
-    """SIGTERM: the process ends by itself, soon, and what it answered is there."""
+def test_completes_requests_before_shutdown(database: Database) -> None:
+    """On SIGTERM the process exits in time, and every id that was accepted is in the inbox."""
     accepted: list[str] = []
     with running(database.url) as receiver:
         threads = storm(receiver.port, 500, lambda subject, status: accepted.append(subject) if status == 202 else None)
@@ -93,28 +93,28 @@ def test_told_to_stop_it_answers_what_it_has_begun(database: Database) -> None:
 
 
 @contextmanager
-def away(database: Database, server_url: str) -> Iterator[None]:
-    """The database refuses connections, and those it had are cut."""
+def outage(database: Database, server_url: str) -> Iterator[None]:
+    """The database refuses connections and has closed all existing ones."""
     name = psycopg.conninfo.conninfo_to_dict(database.url)["dbname"]
     with psycopg.connect(server_url, autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        cut(connection, str(name))
+        close_connections(connection, str(name))
         yield
         connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
 
-def cut(connection: psycopg.Connection, name: str) -> None:
-    """Ends every connection to a database."""
+def close_connections(connection: psycopg.Connection, name: str) -> None:
+    """Close every connection to a database."""
     connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
 
 
-def test_while_the_database_is_away_senders_are_told_to_come_back(database: Database, server_url: str) -> None:
-    """503 with Retry-After, healthz says so, bad input is still 4xx; later the same request, unchanged, is accepted."""
+def test_responds_with_503_during_a_database_outage(database: Database, server_url: str) -> None:
+    """503 with Retry-After, also from /healthz; invalid input is still 4xx; afterwards the same request is accepted."""
     body = b'{"call_id": "c1"}'
     headers = signed(body)
     with running(database.url) as receiver:
         assert receiver.post(b'{"call_id": "c0"}', {"x-webhook-secret": SECRET}).status_code == 202
-        with away(database, server_url):
+        with outage(database, server_url):
             answer = receiver.post(body, headers)
             assert answer.status_code == 503
             assert int(answer.headers["retry-after"]) > 0
@@ -128,12 +128,12 @@ def test_while_the_database_is_away_senders_are_told_to_come_back(database: Data
     assert rows == [("c0",), ("c1",)]
 
 
-def test_a_database_that_was_restarted_is_not_noticed(database: Database, server_url: str) -> None:
-    """A connection that was cut between two webhooks is made anew: the second is accepted at once."""
+def test_reconnects_after_a_database_restart(database: Database, server_url: str) -> None:
+    """After its connection was closed between two webhooks, the second one is accepted at the first attempt."""
     name = str(psycopg.conninfo.conninfo_to_dict(database.url)["dbname"])
     with running(database.url) as receiver:
         for subject in ("c0", "c1"):
             body = f'{{"call_id": "{subject}"}}'
             assert receiver.post(body, {"x-webhook-secret": SECRET}).status_code == 202
             with psycopg.connect(server_url, autocommit=True) as connection:
-                cut(connection, name)
+                close_connections(connection, name)

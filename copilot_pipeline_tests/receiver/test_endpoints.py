@@ -1,4 +1,4 @@
-"""Whom the receiver believes, what it writes, and what it answers. A real process, a real database."""
+"""Authentication, inbox rows and responses of a receiver process with a real database."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Make = Callable[[], dict[str, str]]
 
 
 def shifted(seconds: int) -> str:
-    """A timestamp that many seconds from now."""
+    """A timestamp this many seconds from now."""
     return str(int(now()) + seconds)
 
 
-# Made when the test runs: a signature is good for five minutes.
+# Signed when the test runs, because a signature expires after five minutes.
 @pytest.mark.parametrize(
     "make",
     [
@@ -38,8 +38,8 @@ def shifted(seconds: int) -> str:
     ],
     ids=["secret", "bearer", "bearer-lower", "signed", "standard", "milliseconds", "late"],
 )
-def test_whoever_knows_the_secret_is_believed(receiver: Receiver, module_database: Database, make: Make) -> None:
-    """Each way to prove it ends with 202 and a row in the inbox."""
+def test_accepts_every_way_to_authenticate(receiver: Receiver, module_database: Database, make: Make) -> None:
+    """Each responds with 202 and writes a row to the inbox."""
     answer = receiver.post(BODY, make())
     assert (answer.status_code, answer.json()) == (202, {"status": "accepted", "ids": 1})
     assert inbox(module_database) == [("call", "c1", 1)]
@@ -48,10 +48,10 @@ def test_whoever_knows_the_secret_is_believed(receiver: Receiver, module_databas
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: {}, "no_proof"),
+        (lambda: {}, "no_credentials"),
         (lambda: {"x-webhook-secret": "wrong"}, "wrong_secret"),
-        (lambda: {"x-webhook-secret": ""}, "no_proof"),
-        (lambda: {"authorization": f"Basic {SECRET}"}, "no_proof"),
+        (lambda: {"x-webhook-secret": ""}, "no_credentials"),
+        (lambda: {"authorization": f"Basic {SECRET}"}, "no_credentials"),
         (lambda: {"x-webhook-secret": SECRET[:-1]}, "wrong_secret"),
         (lambda: signed(BODY, secret="another"), "wrong_signature"),
         (lambda: signed(BODY + b" "), "wrong_signature"),
@@ -62,25 +62,25 @@ def test_whoever_knows_the_secret_is_believed(receiver: Receiver, module_databas
         (lambda: {**signed(BODY), "x-webhook-timestamp": shifted(-1)}, "wrong_signature"),
         (lambda: {"x-webhook-signature": signed(BODY)["x-webhook-signature"]}, "no_timestamp"),
         (lambda: {**signed(BODY), "x-webhook-signature": "not a digest"}, "wrong_signature"),
-        # A wrong signature is not made good by the right secret beside it.
+        # A wrong signature is rejected, even if the right secret is sent too.
         (lambda: {**signed(BODY, secret="another"), **SHARED}, "wrong_signature"),
         (lambda: standard(BODY, secret="another"), "wrong_signature"),
         (lambda: standard(BODY, at=shifted(-310)), "wrong_time"),
         (lambda: {"webhook-signature": standard(BODY)["webhook-signature"]}, "no_timestamp"),
     ],
 )
-def test_nobody_else_is_believed(receiver: Receiver, module_database: Database, make: Make, reason: str) -> None:
-    """401 with the reason, and nothing is written."""
+def test_rejects_wrong_credentials(receiver: Receiver, module_database: Database, make: Make, reason: str) -> None:
+    """401 with the reason; nothing is written."""
     answer = receiver.post(BODY, make())
     assert (answer.status_code, answer.json()["error"]) == (401, reason)
     assert inbox(module_database) == []
 
 
 @pytest.mark.parametrize("sign", [signed, standard], ids=["signed", "standard"])
-def test_a_replay_is_refused(
+def test_rejects_a_replay(
     receiver: Receiver, module_database: Database, sign: Callable[[bytes], dict[str, str]]
 ) -> None:
-    """The same signature a second time is 401, also after the inbox was emptied."""
+    """The second use of a signature is 401, even if the inbox is empty."""
     headers = sign(BODY)
     assert receiver.post(BODY, headers).status_code == 202
     with module_database.connection() as connection:
@@ -90,17 +90,20 @@ def test_a_replay_is_refused(
     assert inbox(module_database) == []
 
 
-def test_a_replay_in_another_spelling_is_refused(receiver: Receiver) -> None:
-    """The same digest in upper case, in the combined form or at the other endpoint is the same signature."""
+def test_rejects_a_replay_in_another_encoding(receiver: Receiver) -> None:
+    """The same digest in upper case or in the combined form is the same signature."""
     headers = signed(BODY)
-    moment, mark = headers["x-webhook-timestamp"], headers["x-webhook-signature"]
+    moment, signature = headers["x-webhook-timestamp"], headers["x-webhook-signature"]
     assert receiver.post(BODY, headers).status_code == 202
-    for spelled in ({**headers, "x-webhook-signature": mark.upper()}, {"x-webhook-signature": f"t={moment},v1={mark}"}):
-        assert receiver.post(BODY, spelled).json()["error"] == "replayed"
+    for encoded in (
+        {**headers, "x-webhook-signature": signature.upper()},
+        {"x-webhook-signature": f"t={moment},v1={signature}"},
+    ):
+        assert receiver.post(BODY, encoded).json()["error"] == "replayed"
 
 
-def test_a_redelivery_is_known_by_its_id(receiver: Receiver, module_database: Database) -> None:
-    """Standard Webhooks signs a retry anew under the same id: 200, and nothing is written twice."""
+def test_recognizes_a_redelivery_by_its_id(receiver: Receiver, module_database: Database) -> None:
+    """Standard Webhooks signs a retry again under the same id: 200, and nothing is written twice."""
     first, second = standard(BODY, name="msg_1"), standard(BODY, name="msg_1", at=str(int(now()) - 5))
     assert receiver.post(BODY, first).status_code == 202
     answer = receiver.post(BODY, second)
@@ -108,8 +111,8 @@ def test_a_redelivery_is_known_by_its_id(receiver: Receiver, module_database: Da
     assert inbox(module_database) == [("call", "c1", 1)]
 
 
-def test_one_delivery_id_for_everything_loses_nothing(receiver: Receiver, module_database: Database) -> None:
-    """A sender that gives all its webhooks the same id is still heard: a duplicate has the same body too."""
+def test_accepts_different_bodies_under_one_id(receiver: Receiver, module_database: Database) -> None:
+    """A duplicate has the same id and the same body, so a sender with a constant id loses nothing."""
     for subject in ("c1", "c2"):
         body = json.dumps({"call_id": subject}).encode()
         assert receiver.post(body, standard(body, name="constant")).status_code == 202
@@ -117,8 +120,8 @@ def test_one_delivery_id_for_everything_loses_nothing(receiver: Receiver, module
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["timestamp", "plain"])
-def test_semarize_enters_by_its_own_door(receiver: Receiver, module_database: Database, plain: bool) -> None:
-    """A terminal run is a row of kind run; delivered again it is a duplicate; replayed under another id, refused."""
+def test_accepts_semarize_signatures(receiver: Receiver, module_database: Database, plain: bool) -> None:
+    """A run is a row of kind `run`; a redelivery is a duplicate; a replay under another id is rejected."""
     body = b'{"event": "run.succeeded", "data": {"run_id": "run_8f3a0c11", "status": "succeeded"}}'
     headers = semarize(body, plain=plain)
     answers = [
@@ -130,30 +133,31 @@ def test_semarize_enters_by_its_own_door(receiver: Receiver, module_database: Da
     assert inbox(module_database) == [("run", "run_8f3a0c11", 1)]
 
 
-def test_the_secret_of_one_door_does_not_open_the_other(receiver: Receiver) -> None:
-    """Each endpoint has its own secret where two are set."""
+def test_endpoints_have_separate_secrets(receiver: Receiver) -> None:
+    """If both secrets are set, neither is valid for the other endpoint."""
     assert receiver.post(b'{"run_id": "r1"}', SHARED, endpoint="semarize").status_code == 401
     assert receiver.post(BODY, semarize(BODY)).status_code == 401
 
 
-def test_two_secrets_hold_while_one_is_replaced(database: Database) -> None:
-    """With an old and a new secret both are believed, for either way to prove it."""
+def test_accepts_both_secrets_during_rotation(database: Database) -> None:
+    """With an old and a new secret, both are accepted in every way to authenticate."""
     new, old = "the-new-secret-of-the-tests", "the-old-secret-of-the-tests"
     with running(database.url, secret=f"{new} {old}") as receiver:
         for secret in (new, old):
             assert receiver.post(BODY, {"x-webhook-secret": secret}).status_code == 202
             assert receiver.post(BODY, signed(BODY, secret=secret)).status_code == 202
+            assert receiver.post(BODY, standard(BODY, secret=secret)).status_code == 202
         assert receiver.post(BODY, {"x-webhook-secret": f"{new} {old}"}).status_code == 401
 
 
-def test_a_flood_is_held_back_and_strangers_do_not_use_up_the_share(database: Database) -> None:
-    """Past the burst 429 with Retry-After; those who know the secret have a bucket of their own."""
+def test_throttles_unauthenticated_requests_separately(database: Database) -> None:
+    """After the burst, 429 with Retry-After; authenticated requests have a bucket of their own."""
     with running(database.url, requests_per_second=0.5) as receiver:  # a burst of five
-        strangers = [receiver.post(BODY, {"x-webhook-secret": "no"}) for _ in range(8)]
-        assert [answer.status_code for answer in strangers] == [401] * 5 + [429] * 3
-        assert int(strangers[-1].headers["retry-after"]) >= 1
-        known = [receiver.post(BODY, SHARED).status_code for _ in range(8)]
-        assert known == [202] * 5 + [429] * 3
+        rejected = [receiver.post(BODY, {"x-webhook-secret": "no"}) for _ in range(8)]
+        assert [answer.status_code for answer in rejected] == [401] * 5 + [429] * 3
+        assert int(rejected[-1].headers["retry-after"]) >= 1
+        accepted = [receiver.post(BODY, SHARED).status_code for _ in range(8)]
+        assert accepted == [202] * 5 + [429] * 3
 
 
 @pytest.mark.parametrize(
@@ -170,12 +174,12 @@ def test_a_flood_is_held_back_and_strangers_do_not_use_up_the_share(database: Da
         ("GET", "/healthz", 200),
     ],
 )
-def test_only_the_doors_are_served(receiver: Receiver, method: str, path: str, status: int) -> None:
+def test_serves_only_its_endpoints(receiver: Receiver, method: str, path: str, status: int) -> None:
     """Other methods are 405, other paths 404."""
     assert receiver.client.request(method, receiver.address + path, headers=SHARED).status_code == status
 
 
-def test_the_same_call_waits_once(receiver: Receiver, module_database: Database) -> None:
-    """Announced thrice while it waits, a call is one row that says so."""
+def test_merges_webhooks_of_a_pending_call(receiver: Receiver, module_database: Database) -> None:
+    """Three webhooks of one call, while it is pending, are one row that counts them."""
     assert [receiver.post(BODY, SHARED).status_code for _ in range(3)] == [202] * 3
     assert inbox(module_database) == [("call", "c1", 3)]
