@@ -128,7 +128,7 @@ def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
     from copilot_pipeline.state.backfills import day_ranges
 
     days = validated_days(first, last)
-    known, held = runtime.backfills.fetch_progress(first, last)
+    progress = runtime.backfills.fetch_progress(first, last)
     runs = day_ranges(days, DAYS_PER_RUN)
     zone = runtime.calls.zone
     with runtime.clari("plan") as client:
@@ -140,13 +140,13 @@ def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
             counted = [None if total is None else total / len(runs)] * len(runs)
         ready = client.count_calls(Stretch(days).window(zone), only_ready=True)
         page_size = client.page_size
-    calls = [known / len(runs) if count is None else count for count in counted]
+    calls = [progress.calls / len(runs) if count is None else count for count in counted]
     return plan_backfill(
         first,
         last,
         calls=calls,
         ready=round(sum(calls)) if ready is None else ready,
-        held=held,
+        held=progress.fetched,
         page_size=page_size,
         requests_per_second=runtime.settings.environment.copilot_pipeline_requests_per_second,
         week=runtime.gate(BACKFILL).quota(),
@@ -174,13 +174,13 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
     from copilot_pipeline.runtime import BACKFILL
 
     left = [] if backfill.finished_at else runtime.backfills.remaining_days(backfill, are_scored=bool(runtime.kits))
-    known, held = runtime.backfills.fetch_progress(backfill.first_day, backfill.last_day)
+    progress = runtime.backfills.fetch_progress(backfill.first_day, backfill.last_day)
     week = runtime.gate(BACKFILL).quota()
-    expected = max(backfill.calls or 0, known)
+    expected = max(backfill.calls or 0, progress.calls)
     # The expected list requests are spread evenly over the days.
     for_lists = max(0, (backfill.requests or 0) - (backfill.calls or 0)) * len(left) / len(backfill.days)
     _, done_at = end_of(
-        math.ceil(for_lists) + max(0, expected - held),
+        math.ceil(for_lists) + max(0, expected - progress.fetched),
         runtime.settings.environment.copilot_pipeline_requests_per_second,
         week,
         datetime.now(UTC),
@@ -194,7 +194,7 @@ def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
         "days": len(backfill.days),
         "days_left": len(left),
         "calls_expected": expected,
-        "calls_stored": held,
+        "calls_stored": progress.fetched,
         "waiting_for": _waits_for(week) if backfill.is_active else None,
         "expected_end": done_at if backfill.is_active else None,
     }

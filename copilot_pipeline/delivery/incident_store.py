@@ -97,16 +97,17 @@ class IncidentStore:
         now = self._now()
         with self._database.transaction() as connection:
             connection.execute(
-                """INSERT INTO copilot_ops.backlogs SELECT %(name)s, %(now)s, %(waiting)s WHERE NOT EXISTS (
-                  SELECT 1 FROM copilot_ops.backlogs WHERE name = %(name)s AND seen_at > %(hour_ago)s)
+                """INSERT INTO copilot_ops.backlog_samples SELECT %(name)s, %(now)s, %(waiting)s WHERE NOT EXISTS (
+                  SELECT 1 FROM copilot_ops.backlog_samples WHERE name = %(name)s AND sampled_at > %(hour_ago)s)
                 ON CONFLICT DO NOTHING""",
                 {"name": name, "now": now, "waiting": waiting, "hour_ago": now - timedelta(hours=1)},
             )
             connection.execute(
-                "DELETE FROM copilot_ops.backlogs WHERE name = %s AND seen_at < %s", (name, now - timedelta(days=7))
+                "DELETE FROM copilot_ops.backlog_samples WHERE name = %s AND sampled_at < %s",
+                (name, now - timedelta(days=7)),
             )
             rows = connection.execute(
-                "SELECT waiting FROM copilot_ops.backlogs WHERE name = %s ORDER BY seen_at DESC LIMIT %s",
+                "SELECT items FROM copilot_ops.backlog_samples WHERE name = %s ORDER BY sampled_at DESC LIMIT %s",
                 (name, attempts),
             ).fetchall()
         return [int(row[0]) for row in reversed(rows)]

@@ -93,7 +93,7 @@ class Rule:
 
         A run that failed says nothing, and takes nothing back that was said before.
         """
-        statuses = [call.runs[kit].status if kit in call.runs else "wanted" for kit in self.kits]
+        statuses = [call.runs[kit].status if kit in call.runs else "pending" for kit in self.kits]
         return "succeeded" in statuses and set(statuses) <= {"succeeded", "skipped"}
 
     def _silent_because(self, call: ScoredCall, scored_at: datetime, now: datetime, since: datetime) -> str | None:

@@ -58,7 +58,7 @@ class Lister:
         """
         place = self._listings.resume(self._listing(window), since)
         yield from self._walk(window, since)
-        self._listings.finish(self._listing(window), days, place.began_at)
+        self._listings.finish(self._listing(window), days, place.started_at)
 
     def _walk(self, window: ListWindow, since: datetime) -> Iterator[list[str]]:
         """A window with more matches than the API can page through is cut in two, in time."""

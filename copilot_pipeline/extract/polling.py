@@ -14,7 +14,7 @@ from copilot_pipeline.extract.listing import Lister
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, ListCursors
 
-SOURCE = "polling"
+SOURCE = "poll"
 # An older window has lost calls that changed again meanwhile, so its pages have shifted: it begins with its first one.
 POSITION_LASTS = timedelta(hours=1)
 _MARK = "polled until"
@@ -60,11 +60,11 @@ class Poller:
         calls = sum(len(page) for page in lister.pages(window, since=since))
         with self._database.transaction() as connection:
             connection.execute(
-                """INSERT INTO copilot_ops.notes (name, value) VALUES (%s, %s)
+                """INSERT INTO copilot_ops.key_values (name, value) VALUES (%s, %s)
                 ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
                 (_MARK, before.isoformat()),
             )
-            connection.execute("DELETE FROM copilot_ops.notes WHERE name = %s", (_WINDOW,))
+            connection.execute("DELETE FROM copilot_ops.key_values WHERE name = %s", (_WINDOW,))
         return PollResult(after, before, calls)
 
     def _window(self) -> tuple[datetime, datetime]:
@@ -72,7 +72,7 @@ class Poller:
         with self._database.transaction() as connection:
             notes = dict(
                 connection.execute(
-                    "SELECT name, value FROM copilot_ops.notes WHERE name IN (%s, %s)", (_MARK, _WINDOW)
+                    "SELECT name, value FROM copilot_ops.key_values WHERE name IN (%s, %s)", (_MARK, _WINDOW)
                 ).fetchall()
             )
             if _WINDOW in notes:
@@ -82,7 +82,7 @@ class Poller:
             mark = datetime.fromisoformat(notes[_MARK]) if _MARK in notes else before - self._rules.first_look_back
             after = mark - self._rules.overlap
             connection.execute(
-                "INSERT INTO copilot_ops.notes (name, value) VALUES (%s, %s)",
+                "INSERT INTO copilot_ops.key_values (name, value) VALUES (%s, %s)",
                 (_WINDOW, f"{after.isoformat()} {before.isoformat()}"),
             )
             return after, before

@@ -83,7 +83,7 @@ class RawPartitionWriter:
         # A call that has moved here just now, and whose bodies lie in another day's file, comes with the next time.
         calls = [call for call in self._days.calls_of(day) if call.stored_date in (None, day)]
         # And one that has left just now takes its bodies along: the file that is written will not show it.
-        if leaving := self._days.left_out(day, [call.call_id for call in calls]):
+        if leaving := self._days.moved_away(day, except_ids=[call.call_id for call in calls]):
             self._take_back(day, leaving)
         earlier = _EarlierBodies(_stored_rows(self._lake, day))
         stored: list[UnstoredKey] = []
@@ -93,7 +93,7 @@ class RawPartitionWriter:
                 bodies = {call.call_id: earlier.of(call.call_id) for call in batch}
                 for held in self._days.unstored_bodies(list(bodies)):
                     setattr(bodies[held.call_id], held.part, held.body)
-                    stored.append((held.call_id, held.part, held.received_at))
+                    stored.append(held.key)
                 writer.append(_rows(day, self._dialect, batch, bodies))
             self._days.begin_storing(day)
         self._days.mark_stored(day, calls, stored, as_of)

@@ -37,11 +37,12 @@ from copilot_pipeline.state import (
     ListCursors,
     PendingCalls,
     ReceivedDetails,
+    SemarizeRunStore,
 )
 from copilot_pipeline.state.bodies import pack
 
 WEBHOOK = "webhook"
-LOOK = "look"
+LOOK = "recheck"
 # At the pace of nine a second this many are a few seconds' work, and then the first of them are made into tables.
 HINTS_AT_ONCE = 40
 LOOKS_AT_ONCE = 20
@@ -102,7 +103,7 @@ class WebhookProcessor:
         self._inbox.release([item for item in taken if item not in items])  # announced anew: one after the other
         self._each(items, lambda item: self._follow(item, followed), followed, self._inbox.release)
         due = self._ledger.due_for_retry(self._most_looks, LOOKS_AT_ONCE) if followed.stop is None else []
-        self._each(due, lambda one: self._look_again(*one, followed), followed)
+        self._each(due, lambda one: self._look_again(one.call_id, one.attempts, followed), followed)
         followed.hints = len(taken) + len(due)
         return followed
 
@@ -188,15 +189,12 @@ class WebhookProcessor:
         with self._database.transaction() as connection:
             if not self._inbox.ack([item], connection=connection):
                 return
-            row = connection.execute(
-                "SELECT call_date, call_id, finished_at FROM copilot_ops.semarize_runs WHERE run_id = %s",
-                (item.external_id,),
-            ).fetchone()
-            if row is None:
+            run = SemarizeRunStore(self._database).find_by_run_id(connection, item.external_id)
+            if run is None:
                 followed.unknown += 1
-            elif row[2] is None and self._is_in_reach(row[0]):
-                self._arrivals.add({row[1]: row[0]}, connection=connection)
-                followed.runs[item.external_id] = row[0], row[1]
+            elif run.finished_at is None and self._is_in_reach(run.call_date):
+                self._arrivals.add({run.call_id: run.call_date}, connection=connection)
+                followed.runs[item.external_id] = run.call_date, run.call_id
 
     def _look_again(self, call_id: str, attempts: int, followed: BatchResult) -> None:
         with self._claimed(call_id) as is_ours:

@@ -12,7 +12,7 @@ from copilot_pipeline.transform.deal_outcomes import DealOutcome
 Value = bool | float | str | list[Any] | dict[str, Any] | None
 BrickKey = tuple[str, str]  # the kit's name in pipeline.yaml, the brick's key
 
-OPEN_RUN_STATUSES = frozenset({"wanted", "queued", "running", "unknown"})
+OPEN_RUN_STATUSES = frozenset({"pending", "queued", "running", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from typing import TypeVar, TypeVarTuple
 import psycopg
 
 from copilot_pipeline.errors import TemporaryFailure
-from copilot_pipeline.state.inbox import Connection, InboundWebhook, PutResult, purge_inbox, put_webhooks
+from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.state.inbox import InboundWebhook, PutResult, purge_inbox, put_webhooks
 
 MAX_IDS_PER_BATCH = 2000
 CONNECT_TIMEOUT_SECONDS = 3

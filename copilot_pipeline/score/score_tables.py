@@ -143,7 +143,7 @@ def _row_without_run(candidate: Candidate, kit: Kit, day: date) -> SemarizeRunRo
         kit=kit.name,
         call_date=day,
         run_id=None,
-        status="skipped" if skip_reason else "wanted",
+        status="skipped" if skip_reason else "pending",
         kit_reference=kit.reference,
         kit_version_id=None,
         transcript_hash=candidate.transcript_hash,

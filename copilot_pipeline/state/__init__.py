@@ -1,7 +1,10 @@
-"""What is known, held, stored and scored: in PostgreSQL, changed in one transaction with the fact it records."""
+"""The state store: what is known, fetched, stored and scored, in schema `copilot_ops` of PostgreSQL.
+
+A change is recorded in the same transaction as the fact that it belongs to.
+"""
 
 from copilot_pipeline.state.backfills import Backfill, Backfills
-from copilot_pipeline.state.calls import CallState, CallStore, CallToFetch, DeferredCall, ReceivedDetails
+from copilot_pipeline.state.calls import CallState, CallStore, CallToFetch, CallToRetry, DeferredCall, ReceivedDetails
 from copilot_pipeline.state.inbox import InboundWebhook, Inbox, InboxBacklog, InboxItem, PutResult
 from copilot_pipeline.state.list_cursors import Cursor, CursorKey, ListCursors
 from copilot_pipeline.state.locks import AdvisoryLocks
@@ -16,6 +19,7 @@ __all__ = [
     "CallState",
     "CallStore",
     "CallToFetch",
+    "CallToRetry",
     "Cursor",
     "CursorKey",
     "DeferredCall",

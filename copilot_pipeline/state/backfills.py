@@ -1,4 +1,4 @@
-"""The ledger of backfills: which ranges were asked for. How far they are is read off the days and the calls."""
+"""Registered backfills. Their progress is computed from calls and partitions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_all, fetch_one, fetch_values
+
+_SQL = load_queries(f"{__package__}.sql", "backfills.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class Backfill:
-    """A range of days, both included. `calls` that can be fetched and `requests` are what it was expected to cost."""
+    """A range of days, both included. `calls` (that can be fetched) and `requests` are estimates."""
 
     id: int
     first_day: date
@@ -34,7 +38,12 @@ class Backfill:
         return [self.last_day - timedelta(days=offset) for offset in range(count)]
 
 
-_COLUMNS = "id, first_day, last_day, calls, requests, registered_at, finished_at, cancelled_at"
+@dataclass(frozen=True, slots=True)
+class FetchProgress:
+    """Calls of a range that can be fetched, and those of them whose details are stored."""
+
+    calls: int
+    fetched: int
 
 
 class Backfills:
@@ -44,91 +53,65 @@ class Backfills:
         self._database = database
 
     def register(self, first: date, last: date, *, calls: int | None, requests: int | None) -> Backfill:
-        """Asks for a range. The same range, still active, is not asked for twice."""
+        """Register a range, or return the active backfill of the same range."""
+        values = {"first": first, "last": last, "calls": calls, "requests": requests}
         with self._database.transaction() as connection:
-            connection.execute("LOCK TABLE copilot_ops.backfills IN EXCLUSIVE MODE")
-            known = connection.execute(
-                f"""SELECT {_COLUMNS} FROM copilot_ops.backfills WHERE first_day = %s AND last_day = %s
-                AND finished_at IS NULL AND cancelled_at IS NULL""",
-                (first, last),
-            ).fetchone()
-            row = (
-                known
-                or connection.execute(
-                    f"""INSERT INTO copilot_ops.backfills (first_day, last_day, calls, requests)
-                VALUES (%s, %s, %s, %s) RETURNING {_COLUMNS}""",
-                    (first, last, calls, requests),
-                ).fetchone()
-            )
-        if row is None:
-            raise RuntimeError("a row that was just written is not there")
-        return Backfill(*row)
+            connection.execute(_SQL["lock"])
+            backfill = fetch_one(connection, Backfill, _SQL["find_active"], values)
+            backfill = backfill or fetch_one(connection, Backfill, _SQL["insert"], values)
+        assert backfill is not None
+        return backfill
 
     def all(self, *, only_active: bool = False) -> list[Backfill]:
-        """Newest first."""
+        """Return all backfills, newest first."""
         with self._database.connection() as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM copilot_ops.backfills ORDER BY id DESC").fetchall()
-        found = [Backfill(*row) for row in rows]
-        return [one for one in found if one.is_active] if only_active else found
+            return fetch_all(connection, Backfill, _SQL["active" if only_active else "all"])
 
-    def cancel(self, identity: int) -> bool:
-        """No further run is started for it. False where there is nothing to cancel."""
+    def get(self, backfill_id: int) -> Backfill | None:
+        """Return a backfill, None if there is no such id."""
         with self._database.connection() as connection:
-            return bool(
-                connection.execute(
-                    """UPDATE copilot_ops.backfills SET cancelled_at = clock_timestamp()
-                    WHERE id = %s AND finished_at IS NULL AND cancelled_at IS NULL""",
-                    (identity,),
-                ).rowcount
-            )
+            return fetch_one(connection, Backfill, _SQL["get"], {"id": backfill_id})
 
-    def finish(self, identity: int) -> None:
-        """All its days are there."""
+    def cancel(self, backfill_id: int) -> bool:
+        """Cancel a backfill, so that no further run is started for it. Return False if it is not active."""
         with self._database.connection() as connection:
-            connection.execute(
-                """UPDATE copilot_ops.backfills SET finished_at = clock_timestamp()
-                WHERE id = %s AND finished_at IS NULL""",
-                (identity,),
-            )
+            return bool(connection.execute(_SQL["cancel"], {"id": backfill_id}).rowcount)
 
-    def get(self, identity: int) -> Backfill | None:
-        """A backfill by its number."""
-        return next((backfill for backfill in self.all() if backfill.id == identity), None)
+    def finish(self, backfill_id: int) -> None:
+        """Mark a backfill as finished."""
+        with self._database.connection() as connection:
+            connection.execute(_SQL["finish"], {"id": backfill_id})
 
     def remaining_days(self, backfill: Backfill, *, are_scored: bool) -> list[date]:
-        """Its days that were not listed since it was registered, or still want details, tables or (with `are_scored`)
-        scores; newest first.
+        """Return the days that are not complete, newest first.
+
+        A day is complete if it was listed since the backfill was registered and has all details, tables and (with
+        `are_scored`) scores.
         """
+        values = {
+            "first": backfill.first_day,
+            "last": backfill.last_day,
+            "since": backfill.registered_at,
+            "are_scored": are_scored,
+        }
         with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT call_date FROM copilot_ops.partitions AS days
-                WHERE call_date BETWEEN %s AND %s AND listed_at >= %s AND loaded_at >= stored_at
-                  AND (NOT %s OR scored_at >= loaded_at)
-                  AND NOT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE calls.call_date = days.call_date AND (is_dirty
-                    OR (removed_at IS NULL AND readiness = 'ready' AND fetched_version IS DISTINCT FROM version
-                      AND (next_attempt_at IS NULL OR next_attempt_at <= now()))))""",
-                (backfill.first_day, backfill.last_day, backfill.registered_at, are_scored),
-            ).fetchall()
-        done = {row[0] for row in rows}
-        return [day for day in backfill.days if day not in done]
+            complete = set(fetch_values(connection, _SQL["complete_days"], values))
+        return [day for day in backfill.days if day not in complete]
 
-    def fetch_progress(self, first: date, last: date) -> tuple[int, int]:
-        """(calls known that can be fetched, those of them whose details are held) of a range."""
+    def fetch_progress(self, first: date, last: date) -> FetchProgress:
+        """Return how many calls of a range are fetched."""
         with self._database.connection() as connection:
-            row = connection.execute(
-                """SELECT count(*), count(*) FILTER (WHERE fetched_version = version) FROM copilot_ops.calls
-                WHERE call_date BETWEEN %s AND %s AND removed_at IS NULL AND readiness = 'ready'""",
-                (first, last),
-            ).fetchone()
-        return (int(row[0]), int(row[1])) if row else (0, 0)
+            progress = fetch_one(connection, FetchProgress, _SQL["fetch_progress"], {"first": first, "last": last})
+        assert progress is not None
+        return progress
 
 
-def day_ranges(days: Iterable[date], most: int) -> list[tuple[date, ...]]:
-    """Runs of consecutive days, newest first, none longer than `most`; each ascending."""
-    groups: list[list[date]] = []
+def day_ranges(days: Iterable[date], max_days: int) -> list[tuple[date, ...]]:
+    """Group days into ranges of consecutive days, newest range first, each ascending and at most `max_days` long."""
+    ranges: list[list[date]] = []
     for day in sorted(set(days), reverse=True):
-        if groups and groups[-1][-1] - day == timedelta(days=1) and len(groups[-1]) < most:
-            groups[-1].append(day)
+        if ranges and ranges[-1][-1] - day == timedelta(days=1) and len(ranges[-1]) < max_days:
+            ranges[-1].append(day)
         else:
-            groups.append([day])
-    return [tuple(reversed(group)) for group in groups]
+            ranges.append([day])
+    return [tuple(reversed(group)) for group in ranges]

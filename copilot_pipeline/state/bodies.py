@@ -1,4 +1,4 @@
-"""How bodies lie in the ledger: compressed, so that a week of calls is some hundred megabytes and not gigabytes."""
+"""Compression of the bodies in the state store: a week of calls is some hundred megabytes instead of gigabytes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _LENGTH_BYTES = 8
 
 
 def pack(body: bytes) -> bytes:
-    """Compresses. The raw length comes first, which the codec needs to unpack."""
+    """Compress a body. The raw length, which the codec needs to decompress, comes first (8 bytes, big-endian)."""
     return len(body).to_bytes(_LENGTH_BYTES, "big") + bytes(_CODEC.compress(body, asbytes=True))
 
 
 def unpack(packed: bytes) -> bytes:
-    """The bytes that were packed."""
+    """Return the bytes that were packed."""
     length = int.from_bytes(packed[:_LENGTH_BYTES], "big")
     return bytes(_CODEC.decompress(packed[_LENGTH_BYTES:], decompressed_size=length, asbytes=True))

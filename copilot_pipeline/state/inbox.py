@@ -1,13 +1,13 @@
-"""The inbox: what webhooks announced, from the moment they are answered until a run has followed them.
+"""The inbox: ids received by webhook, from the response to the sender until a run has processed them.
 
-A row is a hint ("look at this call"), never a fact about it. Its life:
+An item says that a call or a run may have changed; its state is always read from the API.
 
-    put ──► waits ──take──► taken ──done──► done (kept a week, then forgotten)
-              ▲                │
-              └── give_back, or the lease runs out (the process that took it died)
+    put ──► queued ──lease──► leased ──ack──► acked (deleted a week later)
+              ▲                  │
+              └── release, or the lease expires (its process crashed)
 
-`done` belongs to the transaction that writes what the hint led to. So a process killed at any moment either has both
-the result and the end of the hint, or neither: each hint has its effect exactly once.
+`ack` is part of the transaction that writes the result of an item. After a crash either both are there or neither, so
+each item takes effect exactly once.
 """
 
 from __future__ import annotations
@@ -19,33 +19,34 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
-import psycopg
-
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_all, fetch_one, fetch_values
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 Kind = Literal["call", "run"]
 
-LEASE_SECONDS = 240.0  # how long a taken hint is left alone; above the longest time that a request is insisted on
-MOST_LEASES = 15  # a hint that led to trouble is tried again after one lease, then two, and so on up to an hour
-KEPT_DAYS = 7
+LEASE_SECONDS = 240.0  # longer than the longest time for which a request is retried
+MAX_LEASES = 15  # the lease of an item grows with its attempts, up to this many times `LEASE_SECONDS` (an hour)
+RETENTION_DAYS = 7
+_SQL = load_queries(f"{__package__}.sql", "inbox.sql")
 
 
 class PutResult(StrEnum):
-    """What became of a delivery."""
+    """What `Inbox.put` did with a webhook."""
 
-    ACCEPTED = "accepted"  # its hints are in the inbox, on disk
-    DUPLICATE = "duplicate"  # the sender delivers the same thing again, as it may: nothing was written
+    ACCEPTED = "accepted"  # its ids are in the inbox, on disk
+    DUPLICATE = "duplicate"  # the sender repeats a webhook, as it may: nothing was written
     REPLAYED = "replayed"  # its signature was used before: refused, nothing was written
 
 
 @dataclass(frozen=True, slots=True)
 class InboundWebhook:
-    """One webhook, authenticated and read: the ids that it announces and what it is recognized by.
+    """An authenticated webhook: the ids in it, and the fingerprints by which a repetition is recognized.
 
-    `signature` and `delivery` are fingerprints (32 bytes, or None where the way it was authenticated has none);
-    `expires_at` (aware) says how long they are to be remembered. With `may_repeat`, the sender repeats a delivery
-    byte for byte when it saw no answer, so that a known delivery is no replay.
+    The fingerprints are hashes of 32 bytes, None if the authentication has no such thing. They are kept until
+    `expires_at` (aware). With `may_repeat` the sender repeats a webhook byte for byte if it got no response, so a known
+    message is a duplicate and not a replay.
     """
 
     kind: Kind
@@ -58,13 +59,13 @@ class InboundWebhook:
 
     @property
     def fingerprints(self) -> tuple[bytes, ...]:
-        """What it is recognized by."""
-        return tuple(mark for mark in (self.signature_hash, self.message_hash) if mark is not None)
+        """The hashes that it has."""
+        return tuple(each for each in (self.signature_hash, self.message_hash) if each is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class InboxItem:
-    """A hint that was taken. `taken_at` is the proof of whose it is: a later take makes it void."""
+    """A leased item. `leased_at` identifies the lease: a later lease of the item invalidates it."""
 
     id: int
     kind: Kind
@@ -77,106 +78,63 @@ class InboxItem:
 
 @dataclass(frozen=True, slots=True)
 class InboxBacklog:
-    """What could be taken now. `newest_id` serves as a run key: it changes only when something new arrives."""
+    """Items that can be leased. `newest_id` changes only when a new item is added, so it can serve as a run key."""
 
     count: int
     newest_id: int | None
     oldest_received_at: datetime | None
 
 
-# One statement, so one round trip and one commit for a whole batch. Sorted, so that two receivers never deadlock.
-_PUT = """
-WITH fresh AS (
-  INSERT INTO copilot_ops.seen_deliveries (fingerprint, forget_after)
-  SELECT * FROM unnest(%(marks)s::bytea[], %(forget)s::timestamptz[]) AS new (mark, forget_after) ORDER BY mark
-  ON CONFLICT DO NOTHING RETURNING fingerprint
-), announced AS (
-  SELECT kind, subject, min(source) AS source, count(*) AS deliveries
-  FROM unnest(%(kinds)s::text[], %(ids)s::text[], %(sources)s::text[], %(signatures)s::bytea[],
-    %(deliveries)s::bytea[]) AS hint (kind, subject, source, signature, delivery)
-  WHERE (signature IS NULL OR signature IN (SELECT fingerprint FROM fresh))
-    AND (delivery IS NULL OR delivery IN (SELECT fingerprint FROM fresh))
-  GROUP BY kind, subject ORDER BY kind, subject
-), written AS (
-  INSERT INTO copilot_ops.inbox AS known (kind, subject, source, deliveries)
-  SELECT kind, subject, source, deliveries FROM announced
-  ON CONFLICT (kind, subject) WHERE taken_at IS NULL
-  DO UPDATE SET deliveries = known.deliveries + excluded.deliveries
-)
-SELECT fingerprint FROM fresh
-"""
-
-_TAKEABLE = """done_at IS NULL
-  AND (taken_at IS NULL OR taken_at < clock_timestamp() - make_interval(secs => %(lease)s * least(takes, %(most)s)))
-  AND (%(kind)s::text IS NULL OR kind = %(kind)s)"""
-
-
 class Inbox:
-    """All hints. Every method is one transaction, unless it is given the connection of another one."""
+    """All items. Every method is one transaction, unless it is given a connection."""
 
     def __init__(self, database: Database, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._database = database
         self._lease_seconds = lease_seconds
 
-    def put(self, deliveries: Sequence[InboundWebhook], *, connection: Connection | None = None) -> list[PutResult]:
-        """Writes a batch and returns what became of each, in order. A subject that waits already is not doubled."""
-        with self._on(connection) as used:
-            return put_webhooks(used, deliveries)
+    def put(self, webhooks: Sequence[InboundWebhook], *, connection: Connection | None = None) -> list[PutResult]:
+        """Add the ids of webhooks; return the result of each, in order. An id that is queued is not added twice."""
+        with self._connection(connection) as used:
+            return put_webhooks(used, webhooks)
 
     def backlog(self, kind: Kind | None = None) -> InboxBacklog:
-        """What could be taken now: one look at a small index."""
+        """Return what can be leased now."""
         with self._database.connection() as connection:
-            row = connection.execute(
-                f"SELECT count(*), max(id), min(received_at) FROM copilot_ops.inbox WHERE {_TAKEABLE}",
-                {"lease": self._lease_seconds, "most": MOST_LEASES, "kind": kind},
-            ).fetchone()
-        return InboxBacklog(*row) if row else InboxBacklog(0, None, None)
+            backlog = fetch_one(connection, InboxBacklog, _SQL["backlog"], self._lease_values(kind))
+        assert backlog is not None
+        return backlog
 
     def lease(self, limit: int, kind: Kind | None = None) -> list[InboxItem]:
-        """The oldest hints that nobody works on, at most `limit`; nobody else is given them within the lease."""
+        """Lease the oldest items, at most `limit`. No other caller gets them before the lease expires."""
         with self._database.connection() as connection:
-            rows = connection.execute(
-                f"""UPDATE copilot_ops.inbox AS item SET taken_at = clock_timestamp(), takes = takes + 1
-                WHERE id IN (SELECT id FROM copilot_ops.inbox WHERE {_TAKEABLE}
-                  ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-                RETURNING id, kind, subject, source, received_at, taken_at, takes""",
-                {"lease": self._lease_seconds, "most": MOST_LEASES, "kind": kind, "limit": limit},
-            ).fetchall()
-        return sorted((InboxItem(*row) for row in rows), key=lambda item: item.id)
+            values = {**self._lease_values(kind), "limit": limit}
+            items = fetch_all(connection, InboxItem, _SQL["lease"], values)
+        return sorted(items, key=lambda item: item.id)
 
     def ack(self, items: Sequence[InboxItem], *, connection: Connection) -> set[int]:
-        """Ends hints as part of `connection`'s transaction, and returns the ids that were still the caller's.
+        """Mark items as processed in `connection`'s transaction; return the ids whose lease is still the caller's.
 
-        Call it first in the transaction and write results only for what it returns: an item whose lease ran out and
-        that somebody else took is not among them.
+        Call it first in the transaction, and write results only for the returned ids: the others were leased by another
+        process after their lease had expired.
         """
-        rows = connection.execute(
-            """UPDATE copilot_ops.inbox AS item SET done_at = clock_timestamp()
-            FROM unnest(%s::bigint[], %s::timestamptz[]) AS held (id, taken_at)
-            WHERE item.id = held.id AND item.taken_at = held.taken_at AND item.done_at IS NULL RETURNING item.id""",
-            ([item.id for item in items], [item.leased_at for item in items]),
-        ).fetchall()
-        return {int(row[0]) for row in rows}
+        return set(fetch_values(connection, _SQL["ack"], _lease_keys(items)))
 
     def release(self, items: Sequence[InboxItem]) -> None:
-        """Lets others take these at once, as if nobody had. A newer hint of the same subject may wait beside."""
-        if not items:
-            return
-        with self._database.connection() as connection:
-            connection.execute(
-                """UPDATE copilot_ops.inbox AS item SET taken_at = 'epoch', takes = takes - 1
-                FROM unnest(%s::bigint[], %s::timestamptz[]) AS held (id, taken_at)
-                WHERE item.id = held.id AND item.taken_at = held.taken_at AND item.done_at IS NULL""",
-                ([item.id for item in items], [item.leased_at for item in items]),
-            )
+        """End leases early, as if they had never been granted. A newer item with the same id may be queued as well."""
+        if items:
+            with self._database.connection() as connection:
+                connection.execute(_SQL["release"], _lease_keys(items))
 
     def purge(self, *, connection: Connection | None = None) -> None:
-        """Drops hints that were followed a week ago, and fingerprints whose time is over."""
-        with self._on(connection) as used:
+        """Delete items that were processed a week ago, and expired fingerprints."""
+        with self._connection(connection) as used:
             purge_inbox(used)
 
+    def _lease_values(self, kind: Kind | None) -> dict[str, Any]:
+        return {"lease_seconds": self._lease_seconds, "max_leases": MAX_LEASES, "kind": kind}
+
     @contextmanager
-    def _on(self, connection: Connection | None) -> Iterator[Connection]:
+    def _connection(self, connection: Connection | None) -> Iterator[Connection]:
         if connection is not None:
             yield connection
         else:
@@ -184,53 +142,54 @@ class Inbox:
                 yield own
 
 
-def put_webhooks(connection: Connection, deliveries: Sequence[InboundWebhook]) -> list[PutResult]:
-    """`Inbox.put` on a connection of one's own, for the receiver."""
-    first_uses, marks = _first_uses(deliveries)
-    hints = [(each, subject) for each in first_uses for subject in dict.fromkeys(each.ids)]
-    rows = connection.execute(
-        _PUT,
-        {
-            "marks": list(marks),
-            "forget": list(marks.values()),
-            "kinds": [each.kind for each, _ in hints],
-            "ids": [subject for _, subject in hints],
-            "sources": [each.endpoint for each, _ in hints],
-            "signatures": [each.signature_hash for each, _ in hints],
-            "deliveries": [each.message_hash for each, _ in hints],
-        },
-    ).fetchall()
-    fresh = {bytes(row[0]) for row in rows}
-    outcomes = []
-    for each in deliveries:
-        outcomes.append(_outcome(each, fresh))
-        fresh.difference_update(each.fingerprints)  # the next one with the same mark is a repetition
-    return outcomes
+def put_webhooks(connection: Connection, webhooks: Sequence[InboundWebhook]) -> list[PutResult]:
+    """Do what `Inbox.put` does on a given connection."""
+    first_uses, fingerprints = _first_uses(webhooks)
+    items = [(webhook, external_id) for webhook in first_uses for external_id in dict.fromkeys(webhook.ids)]
+    values = {
+        "fingerprints": list(fingerprints),
+        "expires_at": list(fingerprints.values()),
+        "kinds": [webhook.kind for webhook, _ in items],
+        "ids": [external_id for _, external_id in items],
+        "endpoints": [webhook.endpoint for webhook, _ in items],
+        "signature_hashes": [webhook.signature_hash for webhook, _ in items],
+        "message_hashes": [webhook.message_hash for webhook, _ in items],
+    }
+    fresh = {bytes(fingerprint) for fingerprint in fetch_values(connection, _SQL["put"], values)}
+    results = []
+    for webhook in webhooks:
+        results.append(_result(webhook, fresh))
+        fresh.difference_update(webhook.fingerprints)  # the next one with the same fingerprint is a repetition
+    return results
 
 
-def _first_uses(deliveries: Sequence[InboundWebhook]) -> tuple[list[InboundWebhook], dict[bytes, datetime]]:
-    """The deliveries that share no mark with an earlier one of the batch, and all marks."""
-    firsts: list[InboundWebhook] = []
-    marks: dict[bytes, datetime] = {}
-    for each in deliveries:
-        if not any(mark in marks for mark in each.fingerprints):
-            firsts.append(each)
-        for mark in each.fingerprints:
-            marks.setdefault(mark, each.expires_at)
-    return firsts, marks
+def _first_uses(webhooks: Sequence[InboundWebhook]) -> tuple[list[InboundWebhook], dict[bytes, datetime]]:
+    """Return the webhooks that share no fingerprint with an earlier one of the batch, and all fingerprints."""
+    first_uses: list[InboundWebhook] = []
+    fingerprints: dict[bytes, datetime] = {}
+    for webhook in webhooks:
+        if not any(fingerprint in fingerprints for fingerprint in webhook.fingerprints):
+            first_uses.append(webhook)
+        for fingerprint in webhook.fingerprints:
+            fingerprints.setdefault(fingerprint, webhook.expires_at)
+    return first_uses, fingerprints
 
 
-def _outcome(delivery: InboundWebhook, fresh: set[bytes]) -> PutResult:
-    is_new_signature = delivery.signature_hash is None or delivery.signature_hash in fresh
-    is_new_delivery = delivery.message_hash is None or delivery.message_hash in fresh
-    if is_new_signature and is_new_delivery:
+def _result(webhook: InboundWebhook, fresh: set[bytes]) -> PutResult:
+    is_new_signature = webhook.signature_hash is None or webhook.signature_hash in fresh
+    is_new_message = webhook.message_hash is None or webhook.message_hash in fresh
+    if is_new_signature and is_new_message:
         return PutResult.ACCEPTED
-    if not is_new_delivery and (is_new_signature or delivery.may_repeat):
+    if not is_new_message and (is_new_signature or webhook.may_repeat):
         return PutResult.DUPLICATE
     return PutResult.REPLAYED
 
 
 def purge_inbox(connection: Connection) -> None:
-    """`Inbox.forget` on a connection of one's own."""
-    connection.execute("DELETE FROM copilot_ops.seen_deliveries WHERE forget_after < now()")
-    connection.execute("DELETE FROM copilot_ops.inbox WHERE done_at < now() - make_interval(days => %s)", (KEPT_DAYS,))
+    """Do what `Inbox.purge` does on a given connection."""
+    connection.execute(_SQL["purge_fingerprints"])
+    connection.execute(_SQL["purge_items"], {"days": RETENTION_DAYS})
+
+
+def _lease_keys(items: Sequence[InboxItem]) -> dict[str, list[Any]]:
+    return {"ids": [item.id for item in items], "leased_at": [item.leased_at for item in items]}

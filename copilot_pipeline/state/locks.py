@@ -1,32 +1,36 @@
-"""Who is doing what right now: session-level advisory locks, which die with the process that holds them.
+"""Session-level advisory locks: which call or run is being worked on.
 
-A claim needs no lease and no clean-up: `kill -9` closes the connection and the server lets go of the locks.
+They need neither lease nor clean-up: when a process is killed its connection closes, and the server releases the locks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any
 
 import psycopg
 
-# The first key of the two-part lock: what the claims are on, and nobody else's locks.
+from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_values
+
+# Namespaces: the first key of the two-part lock, so that the locks do not collide with each other or with foreign ones.
 DETAILS = 720_311
 SCORING = 720_317
-RUNS = 720_318  # a run of Dagster's that somebody is working on
+RUNS = 720_318  # Dagster runs in progress
+_SQL = load_queries(f"{__package__}.sql", "locks.sql")
 
 
 class AdvisoryLocks:
-    """A connection that holds claims on calls. Leave the block, or die, and they are gone. Thread-safe."""
+    """Locks on ids in a namespace, held by one connection. Leaving the block releases all of them. Thread-safe."""
 
-    def __init__(self, url: str, space: int = DETAILS) -> None:
+    def __init__(self, url: str, namespace: int = DETAILS) -> None:
         self._url = url
-        self._space = space
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._namespace = namespace
+        self._connection: Connection | None = None
 
     def __enter__(self) -> AdvisoryLocks:
-        self._connection = psycopg.connect(self._url, autocommit=True, application_name="copilot-pipeline claims")
+        self._connection = psycopg.connect(self._url, autocommit=True, application_name="copilot-pipeline locks")
         return self
 
     def __exit__(
@@ -35,25 +39,19 @@ class AdvisoryLocks:
         if self._connection is not None:
             self._connection.close()
 
-    def acquire(self, call_ids: Sequence[str]) -> set[str]:
-        """Claims what nobody else holds; returns those ids.
+    def acquire(self, ids: Sequence[str]) -> set[str]:
+        """Lock the ids that no other connection has locked, and return them.
 
-        The caller must look at the ledger again afterwards: a call may have been finished just before its claim
-        became free.
+        The caller must read the state again afterwards: the work may have been finished just before its lock was
+        released.
         """
-        rows = self._execute(
-            "SELECT id FROM unnest(%s::text[]) AS id WHERE pg_try_advisory_lock(%s, hashtext(id))",
-            (list(call_ids), self._space),
-        )
-        return {str(row[0]) for row in rows}
+        return {str(locked) for locked in self._execute("acquire", ids)}
 
-    def release(self, call_ids: Iterable[str]) -> None:
-        """Lets go of claims."""
-        self._execute(
-            "SELECT pg_advisory_unlock(%s, hashtext(id)) FROM unnest(%s::text[]) AS id", (self._space, list(call_ids))
-        )
+    def release(self, ids: Iterable[str]) -> None:
+        """Release the locks on ids."""
+        self._execute("release", ids)
 
-    def _execute(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    def _execute(self, statement: str, ids: Iterable[str]) -> list[object]:
         if self._connection is None:
-            raise RuntimeError("claims are used outside of their block")
-        return self._connection.execute(statement, values).fetchall()
+            raise RuntimeError("advisory locks are used outside of their `with` block")
+        return fetch_values(self._connection, _SQL[statement], {"namespace": self._namespace, "ids": list(ids)})

@@ -1,40 +1,33 @@
-"""The page size that works, remembered between runs and by all processes."""
+"""The page size that the API accepts, stored between runs and shared by all processes."""
 
 from __future__ import annotations
 
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_value
 
-_NOTE = "clari page size"
+_NAME = "clari page size"
+_SQL = load_queries(f"{__package__}.sql", "page_size.sql")
 
 
 class PageSize:
-    """A size that the server refused pages above. It doubles with every week that has passed since.
+    """The largest page size that was not refused. It doubles with every week since it was stored.
 
-    A gateway answers 502 to a page that is too large, and now and then to one that is not. Without growing again, one
-    such hiccup a month would end at pages of a single call. Growing costs one refused request where the size was right.
+    A gateway answers 502 to a page that is too large, and occasionally to one that is not. If the size did not grow
+    again, one such error a month would end in pages of a single call. Growing costs one refused request if the size was
+    right.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def load(self, largest: int) -> int:
-        """The size to begin with, no more than `largest`, which it is where nothing was refused yet."""
+    def load(self, maximum: int) -> int:
+        """Return the size to begin with: `maximum` if no page was refused yet."""
         with self._database.connection() as connection:
-            row = connection.execute(
-                """SELECT least(%(largest)s, split_part(value, ' ', 1)::integer
-                    * power(2, least(30, floor(extract(epoch FROM now() - substring(value FROM ' (.*)')::timestamptz)
-                                               / 604800))))
-                FROM copilot_ops.notes WHERE name = %(name)s""",
-                {"largest": largest, "name": _NOTE},
-            ).fetchone()
-        return int(row[0]) if row else largest
+            size = fetch_value(connection, _SQL["load"], {"maximum": maximum, "name": _NAME})
+        return int(size) if size is not None else maximum
 
     def save(self, size: int) -> None:
-        """From now on pages are of this size."""
+        """Store the size that the API accepted."""
         with self._database.connection() as connection:
-            connection.execute(
-                """INSERT INTO copilot_ops.notes (name, value)
-                VALUES (%s, %s || ' ' || now())
-                ON CONFLICT (name) DO UPDATE SET value = excluded.value""",
-                (_NOTE, str(size)),
-            )
+            connection.execute(_SQL["save"], {"name": _NAME, "size": size})

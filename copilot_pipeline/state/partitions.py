@@ -1,4 +1,4 @@
-"""The ledger of days: which bodies lie in whose raw file, and whose tables are older than it."""
+"""State of the partitions: which bodies each raw file holds, and which tables are older than their raw file."""
 
 from __future__ import annotations
 
@@ -6,16 +6,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from copilot_pipeline.clients.clari.models import Readiness
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_all, fetch_value, fetch_values
 from copilot_pipeline.state.bodies import pack, unpack
+
+_NAMESPACE = 720_312  # first key of the advisory lock on a day; the second one is the day
+_SQL = load_queries(f"{__package__}.sql", "partitions.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionCall:
-    """What storing a day needs to know of a call."""
+    """What the raw file of a day needs from the state of a call."""
 
     call_id: str
     status_raw: str | None
@@ -28,209 +34,163 @@ class PartitionCall:
 
 
 @dataclass(frozen=True, slots=True)
+class UnstoredKey:
+    """Identity of a body in the state store: a newer body of the same call and part has another time."""
+
+    call_id: str
+    part: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class UnstoredBody:
-    """A body in the ledger, not yet stored in the raw layer."""
+    """A body that no raw file holds yet. `part` is `listed` or `details`."""
 
     call_id: str
     part: str
     received_at: datetime
     body: bytes
 
+    @property
+    def key(self) -> UnstoredKey:
+        """Its identity."""
+        return UnstoredKey(self.call_id, self.part, self.received_at)
 
-UnstoredKey = tuple[str, str, datetime]  # call id, part, received at
-# The first key of the two-part lock on a day's files: this pipeline's, and nobody else's locks.
-_DAY_SPACE = 720_312
+
+@dataclass(frozen=True, slots=True)
+class _MovedCalls:
+    stored_date: date
+    call_ids: list[str]
 
 
 class PartitionStore:
-    """Raw days and their tables. Every method is one transaction, unless it is given the connection of another one."""
+    """All partitions. Every method is one transaction, unless it is given a connection."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
 
+    # --- raw files ---------------------------------------------------------------------------------------------
+
     def needs_storing(self, day: date) -> bool:
-        """Whether the raw file of a day is not what the ledger says."""
+        """Return whether the raw file of a day differs from the state store."""
         with self.database.connection() as connection:
-            row = connection.execute(
-                """SELECT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE call_date = %(day)s AND is_dirty)
-                    OR EXISTS (SELECT 1 FROM copilot_ops.calls
-                      WHERE stored_date = %(day)s AND stored_date IS DISTINCT FROM call_date)
-                    OR NOT EXISTS (
-                      SELECT 1 FROM copilot_ops.partitions WHERE call_date = %(day)s AND stored_at IS NOT NULL)""",
-                {"day": day},
-            ).fetchone()
-        return bool(row and row[0])
+            return bool(fetch_value(connection, _SQL["needs_storing"], {"day": day}))
 
     def moved_calls(self, day: date) -> dict[date, list[str]]:
-        """Calls that moved to this day or away from it, by the day in whose raw file their bodies still lie."""
+        """Return the calls that moved to a day or away from it, by the day whose raw file holds their bodies."""
         with self.database.connection() as connection:
-            rows = connection.execute(
-                """SELECT stored_date, array_agg(call_id) FROM copilot_ops.calls
-                WHERE stored_date IS NOT NULL AND stored_date IS DISTINCT FROM call_date
-                  AND (stored_date = %(day)s OR call_date = %(day)s)
-                GROUP BY stored_date""",
-                {"day": day},
-            ).fetchall()
-        return {row[0]: list(row[1]) for row in rows}
+            moved = fetch_all(connection, _MovedCalls, _SQL["moved_calls"], {"day": day})
+        return {each.stored_date: each.call_ids for each in moved}
 
-    def left_out(self, day: date, call_ids: Sequence[str]) -> list[str]:
-        """Calls that moved away and whose bodies lie in the raw file of the day, but for these."""
+    def moved_away(self, day: date, *, except_ids: Sequence[str]) -> list[str]:
+        """Return the calls that moved away from a day and whose bodies are in its raw file, except some."""
         with self.database.connection() as connection:
-            rows = connection.execute(
-                """SELECT call_id FROM copilot_ops.calls
-                WHERE stored_date = %s AND stored_date IS DISTINCT FROM call_date AND NOT call_id = ANY(%s)""",
-                (day, list(call_ids)),
-            ).fetchall()
-        return [row[0] for row in rows]
+            return fetch_values(connection, _SQL["moved_away"], {"day": day, "except_ids": list(except_ids)})
 
     def return_bodies(self, day: date, bodies: Sequence[UnstoredBody], call_ids: Sequence[str]) -> None:
-        """Bodies of calls that moved away from a stored day return to the ledger, and that day becomes stale, as one.
+        """Return the bodies of calls that moved away from a stored day, and mark the day as stale.
 
-        From here on the new day and the old one can be stored in any order, and a death between them loses nothing. A
-        call that does not lie in this day any more is left alone: what the day's file held of it is old.
+        After that the old and the new day can be stored in any order, and a crash between them loses nothing. Calls
+        whose bodies are not in the day's raw file any more are ignored: what the file had of them is outdated.
         """
         with self.database.transaction() as connection:
             lock_calls(connection, call_ids)
-            rows = connection.execute(
-                """UPDATE copilot_ops.calls SET stored_date = NULL, is_dirty = true
-                WHERE call_id = ANY(%s) AND stored_date = %s RETURNING call_id""",
-                (list(call_ids), day),
-            ).fetchall()
-            leaving = {str(row[0]) for row in rows}
-            for held in bodies:
-                if held.call_id in leaving:
-                    connection.execute(
-                        """INSERT INTO copilot_ops.bodies (call_id, part, received_at, body) VALUES (%s, %s, %s, %s)
-                        ON CONFLICT (call_id, part) DO NOTHING""",
-                        (held.call_id, held.part, held.received_at, pack(held.body)),
-                    )
-            if leaving:
-                connection.execute(
-                    """INSERT INTO copilot_ops.partitions (call_date, stored_at, is_stale) VALUES (%s, NULL, true)
-                    ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, is_stale = true""",
-                    (day,),
-                )
+            leaving = set(fetch_values(connection, _SQL["detach_calls"], {"day": day, "call_ids": list(call_ids)}))
+            if not leaving:
+                return
+            returned = [body for body in bodies if body.call_id in leaving]
+            values = {**_columns([body.key for body in returned]), "bodies": [pack(body.body) for body in returned]}
+            connection.execute(_SQL["return_bodies"], values)
+            connection.execute(_SQL["mark_stale"], {"day": day})
 
     def calls_of(self, day: date) -> list[PartitionCall]:
-        """The calls of a day, by id."""
+        """Return the calls of a day, in the order of their ids' bytes."""
         with self.database.connection() as connection:
-            rows = connection.execute(
-                """SELECT call_id, status_raw, readiness, listed_at, fetched_at, removed_at, stored_date,
-                  quarantine_reason
-                FROM copilot_ops.calls WHERE call_date = %s ORDER BY call_id COLLATE "C" """,
-                (day,),
-            ).fetchall()
-        return [PartitionCall(row[0], row[1], Readiness(row[2]), *row[3:]) for row in rows]
+            return fetch_all(connection, _partition_call, _SQL["calls_of"], {"day": day})
 
     def unstored_bodies(self, call_ids: Sequence[str]) -> Iterator[UnstoredBody]:
-        """Bodies received and not yet stored."""
+        """Yield the bodies of calls that no raw file holds yet."""
         with self.database.connection() as connection:
-            rows = connection.execute(
-                "SELECT call_id, part, received_at, body FROM copilot_ops.bodies WHERE call_id = ANY(%s)",
-                (list(call_ids),),
-            ).fetchall()
-        for call_id, part, received_at, body in rows:
-            yield UnstoredBody(call_id, part, received_at, unpack(body))
+            rows = fetch_all(connection, UnstoredBody, _SQL["unstored_bodies"], {"call_ids": list(call_ids)})
+        for row in rows:
+            yield UnstoredBody(row.call_id, row.part, row.received_at, unpack(row.body))
 
     def begin_storing(self, day: date) -> None:
-        """The raw file of the day is about to be replaced: until `mark_stored`, nobody knows what it holds.
+        """Mark the raw file of a day as not up to date until `mark_stored`.
 
-        A death in between leaves a day that is written again, even if all its calls move away before that.
+        After a crash in between, the day is stored again, even if all its calls move away before that.
         """
         with self.database.connection() as connection:
-            connection.execute("UPDATE copilot_ops.partitions SET stored_at = NULL WHERE call_date = %s", (day,))
+            connection.execute(_SQL["begin_storing"], {"day": day})
 
     def mark_stored(
-        self, day: date, calls: Sequence[PartitionCall], held: Sequence[UnstoredKey], as_of: datetime
+        self, day: date, calls: Sequence[PartitionCall], stored: Sequence[UnstoredKey], as_of: datetime
     ) -> None:
-        """The raw file of the day holds these calls and these bodies: exactly those bodies may leave the ledger.
+        """Record that the raw file of a day holds these calls and bodies, and delete these bodies.
 
-        A call that changed while the file was written stays dirty, and the body that arrived meanwhile stays. One that
-        moved away meanwhile keeps all its bodies in the ledger, and the day is stale: its file shows the call still.
+        A call that changed while the file was written stays dirty, and a body received meanwhile stays. A call that
+        moved away meanwhile keeps all its bodies, and the day must be stored again, because its file shows the call.
         """
+        call_ids = [call.call_id for call in calls]
         with self.database.transaction() as connection:
-            lock_calls(connection, [call.call_id for call in calls])
-            rows = connection.execute(
-                "SELECT call_id FROM copilot_ops.calls WHERE call_id = ANY(%s) AND call_date <> %s",
-                ([call.call_id for call in calls], day),
-            ).fetchall()
-            moved = {row[0] for row in rows}
-            held = [one for one in held if one[0] not in moved]
-            connection.execute(
-                """DELETE FROM copilot_ops.bodies WHERE (call_id, part, received_at) IN
-                  (SELECT * FROM unnest(%s::text[], %s::text[], %s::timestamptz[]))""",
-                ([one[0] for one in held], [one[1] for one in held], [one[2] for one in held]),
-            )
-            connection.execute(
-                """UPDATE copilot_ops.calls AS known SET stored_date = %s, is_dirty =
-                    (known.listed_at, known.fetched_at, known.removed_at)
-                      IS DISTINCT FROM (stored.listed_at, stored.fetched_at, stored.removed_at)
-                FROM unnest(%s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[])
-                  AS stored (call_id, listed_at, fetched_at, removed_at)
-                WHERE known.call_id = stored.call_id AND known.call_date = %s""",
-                (
-                    day,
-                    [call.call_id for call in calls],
-                    [call.listed_at for call in calls],
-                    [call.fetched_at for call in calls],
-                    [call.removed_at for call in calls],
-                    day,
-                ),
-            )
-            connection.execute(
-                """INSERT INTO copilot_ops.partitions (call_date, stored_at, calls) VALUES (%s, %s, %s)
-                ON CONFLICT (call_date) DO UPDATE SET stored_at = excluded.stored_at, calls = excluded.calls""",
-                (day, None if moved else as_of, len(calls)),
-            )
+            lock_calls(connection, call_ids)
+            moved = set(fetch_values(connection, _SQL["moved_meanwhile"], {"day": day, "call_ids": call_ids}))
+            connection.execute(_SQL["delete_bodies"], _columns([key for key in stored if key.call_id not in moved]))
+            values = {
+                "day": day,
+                "call_ids": call_ids,
+                "listed_at": [call.listed_at for call in calls],
+                "fetched_at": [call.fetched_at for call in calls],
+                "removed_at": [call.removed_at for call in calls],
+            }
+            connection.execute(_SQL["mark_calls_stored"], values)
+            values = {"day": day, "stored_at": None if moved else as_of, "calls": len(calls)}
+            connection.execute(_SQL["mark_stored"], values)
 
     @contextmanager
     def lock(self, day: date, *, wait: bool = True) -> Iterator[bool]:
-        """Nobody else, in any process, stores this day or makes tables of it meanwhile.
+        """Hold the lock on a day's raw file and tables, so that no older state overwrites a newer one.
 
-        Two that did would each publish what they read, and the older of it might come last. Yields whether it is so:
-        without `wait`, false where somebody else is at it.
+        Yield whether the lock is held; it always is with `wait`.
         """
-        lock = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
+        statement = _SQL["lock_day" if wait else "try_lock_day"]
         with self.database.transaction() as connection:
-            row = connection.execute(f"SELECT {lock}(%s, %s)", (_DAY_SPACE, day.toordinal())).fetchone()
-            yield wait or bool(row and row[0])
+            is_free = fetch_value(connection, statement, {"namespace": _NAMESPACE, "day_number": day.toordinal()})
+            yield wait or bool(is_free)
 
     # --- tables ------------------------------------------------------------------------------------------------
 
     def stale_days(self) -> list[date]:
-        """Days whose tables still show a call that moved away."""
+        """Return the days whose tables still hold a call that moved away, newest first."""
         with self.database.connection() as connection:
-            rows = connection.execute(
-                "SELECT call_date FROM copilot_ops.partitions WHERE is_stale ORDER BY call_date DESC"
-            ).fetchall()
-        return [row[0] for row in rows]
+            return fetch_values(connection, _SQL["stale_days"])
 
     def days_with_outdated_scores(self) -> list[date]:
-        """Days whose call tables were made anew after their score tables; newest first."""
+        """Return the days whose call tables were loaded after their score tables, newest first."""
         with self.database.connection() as connection:
-            rows = connection.execute(
-                "SELECT call_date FROM copilot_ops.partitions WHERE scored_at < loaded_at ORDER BY call_date DESC"
-            ).fetchall()
-        return [row[0] for row in rows]
+            return fetch_values(connection, _SQL["days_with_outdated_scores"])
 
     def mark_loaded(self, connection: Connection, day: date) -> None:
-        """The tables of the day are made anew; part of the transaction that loads them."""
-        connection.execute(
-            "UPDATE copilot_ops.partitions SET is_stale = false, loaded_at = clock_timestamp() WHERE call_date = %s",
-            (day,),
-        )
+        """Record that the call tables of a day are loaded, in the transaction that loads them."""
+        connection.execute(_SQL["mark_loaded"], {"day": day})
 
     def mark_scored(self, connection: Connection, day: date) -> None:
-        """The score tables of the day are made anew; part of the transaction that loads them."""
-        connection.execute(
-            """INSERT INTO copilot_ops.partitions (call_date, scored_at) VALUES (%s, clock_timestamp())
-            ON CONFLICT (call_date) DO UPDATE SET scored_at = excluded.scored_at""",
-            (day,),
-        )
+        """Record that the score tables of a day are loaded, in the transaction that loads them."""
+        connection.execute(_SQL["mark_scored"], {"day": day})
 
 
 def lock_calls(connection: Connection, call_ids: Sequence[str]) -> None:
-    """Locks calls in the order of their ids, as every writer of several does: two can never wait for each other."""
-    connection.execute(
-        "SELECT 1 FROM copilot_ops.calls WHERE call_id = ANY(%s) ORDER BY call_id FOR UPDATE", (list(call_ids),)
-    )
+    """Lock calls in the order of their ids, as every writer of several does, so that two cannot deadlock."""
+    connection.execute(_SQL["lock_calls"], {"call_ids": list(call_ids)})
+
+
+def _columns(keys: Sequence[UnstoredKey]) -> dict[str, list[Any]]:
+    return {
+        "call_ids": [key.call_id for key in keys],
+        "parts": [key.part for key in keys],
+        "received_at": [key.received_at for key in keys],
+    }
+
+
+def _partition_call(*, readiness: str, **columns: Any) -> PartitionCall:
+    return PartitionCall(readiness=Readiness(readiness), **columns)

@@ -1,94 +1,87 @@
-"""Arrivals: calls on their way from a source to their scores.
+"""Pending calls: calls being brought from their source to their scores.
 
-A row stands from the transaction that brings a call in until its scores are in the tables. A run that is killed
-anywhere in between leaves its rows to the next one, which takes them up where they are.
+A row is added in the transaction that records a call, and deleted when its scores are in the tables. After a crash in
+between, the next run claims the remaining rows and continues.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_all, fetch_values
 
-# What a run has just tried and not brought to an end is left alone for so long: its trouble may need a person.
-TRY_AGAIN_MINUTES = 5
-MINUTES_OF_PATIENCE = 20
-DAYS_OF_PATIENCE = 1  # a run that Semarize has not ended by then is collected when its day is scored on purpose
-TABLES_ONLY = ""  # in place of a call's id
+# A run that has just failed to complete a call does not cause the next run for so long: it may need a person.
+RETRY_AFTER_MINUTES = 5
+OPEN_RUN_GRACE_MINUTES = 20  # a younger Semarize run may be polled by another run at the moment
+OPEN_RUN_MAX_DAYS = 1  # an older Semarize run is collected only when its day is scored again
+TABLES_ONLY = ""  # instead of a call id
+_SQL = load_queries(f"{__package__}.sql", "pending_calls.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class _PendingCall:
+    call_date: date
+    call_id: str
 
 
 class PendingCalls:
-    """All calls on their way. Every method is one transaction, unless it is given the connection of another one."""
+    """All pending calls. Every method is one transaction, unless it is given a connection."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, calls: Mapping[str, date], *, connection: Connection | None = None) -> None:
-        """These calls are on their way; those that were already stay as they are."""
-        statement = """INSERT INTO copilot_ops.pending_calls (call_date, call_id)
-        SELECT * FROM unnest(%s::date[], %s::text[]) AS new (call_date, call_id) ORDER BY 1, 2 ON CONFLICT DO NOTHING"""
-        values = (list(calls.values()), list(calls))
+        """Add calls (day by id). Those that are pending already stay as they are."""
+        values = {"days": list(calls.values()), "call_ids": list(calls)}
         if connection is not None:
-            connection.execute(statement, values)
+            connection.execute(_SQL["add"], values)
         elif calls:
             with self._database.connection() as own:
-                own.execute(statement, values)
+                own.execute(_SQL["add"], values)
 
     def add_partitions(self, days: Collection[date]) -> None:
-        """The tables of these days are to be made anew, whichever calls they hold."""
+        """Add days whose tables must be rebuilt, whichever calls they hold."""
         for day in days:
             self.add({TABLES_ONLY: day})
 
     def claim(self) -> dict[date, set[str]]:
-        """Everything on its way, by day."""
+        """Claim all pending calls for the current run; return their ids by day."""
         with self._database.connection() as connection:
-            rows = connection.execute(
-                "UPDATE copilot_ops.pending_calls SET claimed_at = clock_timestamp() RETURNING call_date, call_id"
-            ).fetchall()
-        return _by_day(rows)
+            return _by_day(fetch_all(connection, _PendingCall, _SQL["claim"]))
 
     def unfinished_days(self) -> list[date]:
-        """Days of what a run that died, or failed, did not bring to its end; newest first."""
+        """Return the days of calls that a crashed or failed run did not complete, newest first."""
         with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT DISTINCT call_date FROM copilot_ops.pending_calls
-                WHERE claimed_at < now() - make_interval(mins => %s) ORDER BY 1 DESC""",
-                (TRY_AGAIN_MINUTES,),
-            ).fetchall()
-        return [row[0] for row in rows]
+            return fetch_values(connection, _SQL["unfinished_days"], {"minutes": RETRY_AFTER_MINUTES})
 
     def complete(self, day: date, call_ids: Collection[str]) -> None:
-        """These calls are through, and so are the tables of their day."""
+        """Delete calls whose scores are in the tables of their day."""
         with self._database.connection() as connection:
-            connection.execute(
-                "DELETE FROM copilot_ops.pending_calls WHERE call_date = %s AND call_id = ANY(%s)",
-                (day, [TABLES_ONLY, *call_ids]),
-            )
+            connection.execute(_SQL["complete"], {"day": day, "call_ids": [TABLES_ONLY, *call_ids]})
 
     def with_open_runs(self, kits: Mapping[str, str]) -> dict[date, set[str]]:
-        """Calls with a Semarize run that whoever asked for it gave up on, by day: paid for and not collected.
+        """Return calls with a Semarize run that is paid for and that no run collects any more, by day.
 
-        `kits` are the references by our names; a run of another kit, or of a transcript that has changed since, is
-        nobody's any more. A little patience leaves alone what some run is doing right now.
+        `kits` are references by name. Runs of other kits, and of transcripts that have changed since, are not needed.
         """
+        values = {
+            "kits": list(kits),
+            "references": list(kits.values()),
+            "grace_minutes": OPEN_RUN_GRACE_MINUTES,
+            "max_days": OPEN_RUN_MAX_DAYS,
+        }
         with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT runs.call_date, runs.call_id FROM copilot_ops.semarize_runs AS runs
-                JOIN unnest(%s::text[], %s::text[]) AS kits (kit, kit_reference) USING (kit, kit_reference)
-                JOIN copilot.transcripts USING (call_id, transcript_hash)
-                WHERE status IN ('wanted', 'queued', 'running', 'unknown')
-                  AND coalesce(next_attempt_at, requested_at + make_interval(mins => %s)) < now()
-                  AND requested_at > now() - make_interval(days => %s)""",
-                (list(kits), list(kits.values()), MINUTES_OF_PATIENCE, DAYS_OF_PATIENCE),
-            ).fetchall()
-        return _by_day(rows)
+            return _by_day(fetch_all(connection, _PendingCall, _SQL["with_open_runs"], values))
 
 
-def _by_day(rows: Collection[tuple[date, str]]) -> dict[date, set[str]]:
+def _by_day(calls: Iterable[_PendingCall]) -> dict[date, set[str]]:
     found: defaultdict[date, set[str]] = defaultdict(set)
-    for day, call_id in rows:
-        found[day].add(call_id)
+    for call in calls:
+        found[call.call_date].add(call.call_id)
     return dict(found)

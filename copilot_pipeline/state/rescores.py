@@ -1,6 +1,6 @@
-"""Scoring again on purpose: an order replaces runs that are at their end by new ones, each once.
+"""Rescores: requests to score again, each of which replaces finished runs by new ones once.
 
-An order that is cut off goes on under its id: what it has replaced already is not replaced, and not paid for, again.
+An interrupted rescore continues under its id: runs that it has replaced are not replaced, and not paid for, again.
 """
 
 from __future__ import annotations
@@ -8,25 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state.semarize_runs import COLUMNS, OPEN_STATUSES
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_all, fetch_value
 
-# Runs of these kits that answer the transcripts as they are now. One that has not ended for a day counts as failed.
-_CURRENT = """
-FROM copilot_ops.semarize_runs AS runs JOIN copilot.transcripts AS texts USING (call_id, transcript_hash)
-WHERE texts.call_date BETWEEN %(first)s AND %(last)s
-  AND (runs.kit, runs.kit_reference) IN (SELECT * FROM unnest(%(kits)s::text[], %(references)s::text[]))
-  AND (runs.status <> ALL(%(open)s) OR %(only_failed)s AND runs.run_id IS NOT NULL
-    AND runs.created_at < now() - interval '1 day')
-  AND (%(order)s::bigint IS NULL OR runs.rescore_id IS DISTINCT FROM %(order)s)
-  AND (NOT %(only_failed)s OR runs.status <> 'succeeded')
-"""
+_SQL = load_queries(f"{__package__}.sql", "rescores.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class RescoreRequest:
-    """What is to be scored again: both days included, kits as (our name, reference)."""
+    """What to score again: days (both included) and kits as (name, reference)."""
 
     first: date
     last: date
@@ -35,82 +28,58 @@ class RescoreRequest:
 
     @property
     def name(self) -> str:
-        """The same for the same wish."""
+        """Name of the rescore, the same for the same request."""
         kits = ",".join(f"{name}={reference}" for name, reference in sorted(self.kits))
         return f"{self.first}..{self.last} {kits}{' failed' if self.only_failed else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class _RunCount:
+    kit: str
+    runs: int
+
+
 class Rescores:
-    """All orders."""
+    """All rescores."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def unfinished(self, name: str) -> int | None:
-        """The id of an order under this name that was cut off."""
+        """Return the id of an interrupted rescore, None if there is none with this name."""
         with self._database.connection() as connection:
-            row = connection.execute(
-                "SELECT id FROM copilot_ops.rescores WHERE name = %s AND finished_at IS NULL", (name,)
-            ).fetchone()
-        return int(row[0]) if row else None
+            rescore_id: int | None = fetch_value(connection, _SQL["unfinished"], {"name": name})
+        return rescore_id
 
-    def cost(self, wanted: RescoreRequest, order: int | None = None) -> dict[str, int]:
-        """Runs that would be paid for again, by kit."""
+    def cost(self, request: RescoreRequest, rescore_id: int | None = None) -> dict[str, int]:
+        """Return the number of runs that would be paid for again, by kit."""
         with self._database.connection() as connection:
-            rows = connection.execute(
-                f"SELECT runs.kit, count(*) {_CURRENT} GROUP BY runs.kit ORDER BY runs.kit", _values(wanted, order)
-            ).fetchall()
-        return {str(kit): int(count) for kit, count in rows}
+            counts = fetch_all(connection, _RunCount, _SQL["count_runs"], _values(request, rescore_id))
+        return {count.kit: count.runs for count in counts}
 
-    def start(self, wanted: RescoreRequest, name: str) -> int:
-        """Replaces the runs, in one transaction: the answers so far are kept, the new runs are wanted.
+    def start(self, request: RescoreRequest, name: str) -> int:
+        """Replace the runs in one transaction, keeping their results; return the id of the rescore.
 
-        Their key is left open: the request that is made of it next decides.
+        The new runs have no idempotency key before their first request.
         """
         with self._database.transaction() as connection:
-            connection.execute(
-                """INSERT INTO copilot_ops.rescores (name) VALUES (%s)
-                ON CONFLICT (name) WHERE finished_at IS NULL DO NOTHING""",
-                (name,),
-            )
-            row = connection.execute(
-                "SELECT id FROM copilot_ops.rescores WHERE name = %s AND finished_at IS NULL FOR UPDATE", (name,)
-            ).fetchone()
-            if row is None:
-                raise RuntimeError("an order that was just written is not there")
-            order = int(row[0])
-            values = _values(wanted, order)
-            connection.execute(
-                f"""INSERT INTO copilot_ops.former_runs ({COLUMNS}, created_at, rescore_id)
-                SELECT {", ".join(f"runs.{name.strip()}" for name in COLUMNS.split(","))}, runs.created_at,
-                  runs.rescore_id {_CURRENT} FOR UPDATE OF runs""",
-                values,
-            )
-            connection.execute(
-                f"""UPDATE copilot_ops.semarize_runs AS old SET rescore_id = %(order)s, status = 'wanted',
-                  idempotency_key = '', next_attempt_at = NULL, run_id = NULL, kit_version_id = NULL,
-                  requested_at = now(), created_at = NULL, finished_at = NULL,
-                  duration_ms = NULL, error_code = NULL, error_message = NULL, answer = NULL
-                FROM (SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash {_CURRENT}) AS again
-                WHERE (old.call_id, old.kit, old.kit_reference, old.transcript_hash)
-                  = (again.call_id, again.kit, again.kit_reference, again.transcript_hash)""",
-                values,
-            )
-        return order
+            connection.execute(_SQL["add"], {"name": name})
+            rescore_id: int = fetch_value(connection, _SQL["lock"], {"name": name})
+            connection.execute(_SQL["replace_runs"], _values(request, rescore_id))
+        return rescore_id
 
-    def finish(self, order: int) -> None:
-        """Everything of the order is scored."""
+    def finish(self, rescore_id: int) -> None:
+        """Mark a rescore as finished."""
         with self._database.connection() as connection:
-            connection.execute("UPDATE copilot_ops.rescores SET finished_at = now() WHERE id = %s", (order,))
+            connection.execute(_SQL["finish"], {"rescore_id": rescore_id})
 
 
-def _values(wanted: RescoreRequest, order: int | None) -> dict[str, object]:
+def _values(request: RescoreRequest, rescore_id: int | None) -> dict[str, Any]:
     return {
-        "first": wanted.first,
-        "last": wanted.last,
-        "kits": [name for name, _ in wanted.kits],
-        "references": [reference for _, reference in wanted.kits],
-        "open": list(OPEN_STATUSES),
-        "order": order,
-        "only_failed": wanted.only_failed,
+        "first": request.first,
+        "last": request.last,
+        "kits": [name for name, _ in request.kits],
+        "references": [reference for _, reference in request.kits],
+        "rescore_id": rescore_id,
+        "only_failed": request.only_failed,
     }

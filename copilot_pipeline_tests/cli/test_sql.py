@@ -83,15 +83,15 @@ def test_empty_result_is_a_valid_document(command: Command, form: str) -> None:
         "DELETE FROM copilot.calls",
         "CREATE TABLE copilot.mine ()",
         "DROP VIEW IF EXISTS copilot.scores_deal",
-        "INSERT INTO copilot_ops.notes VALUES ('a', 'b') RETURNING name",
-        "WITH deleted AS (DELETE FROM copilot_ops.notes RETURNING 1) SELECT * FROM deleted",
-        "DO $$ BEGIN DELETE FROM copilot_ops.notes; END $$",
+        "INSERT INTO copilot_ops.key_values VALUES ('a', 'b') RETURNING name",
+        "WITH deleted AS (DELETE FROM copilot_ops.key_values RETURNING 1) SELECT * FROM deleted",
+        "DO $$ BEGIN DELETE FROM copilot_ops.key_values; END $$",
         "SELECT copilot_ops.acquire_slot('clari', 'x', 1, 1, 0, 1)",
         "VACUUM copilot.calls",
-        "COMMIT; DELETE FROM copilot_ops.notes",
-        "ROLLBACK; BEGIN; DELETE FROM copilot_ops.notes; COMMIT",
-        "SET default_transaction_read_only = off; DELETE FROM copilot_ops.notes",
-        "SELECT 1; SET TRANSACTION READ WRITE; DELETE FROM copilot_ops.notes",
+        "COMMIT; DELETE FROM copilot_ops.key_values",
+        "ROLLBACK; BEGIN; DELETE FROM copilot_ops.key_values; COMMIT",
+        "SET default_transaction_read_only = off; DELETE FROM copilot_ops.key_values",
+        "SELECT 1; SET TRANSACTION READ WRITE; DELETE FROM copilot_ops.key_values",
     ],
 )
 def test_refuses_every_write(command: Command, query: str) -> None:
@@ -99,11 +99,11 @@ def test_refuses_every_write(command: Command, query: str) -> None:
     command("sql", "SELECT 1")
     url = command("sql", "--url").out.strip()
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("INSERT INTO copilot_ops.notes VALUES ('kept', 'x') ON CONFLICT DO NOTHING")
+        connection.execute("INSERT INTO copilot_ops.key_values VALUES ('kept', 'x') ON CONFLICT DO NOTHING")
     result = command("sql", query)
     assert result.code == 1
     assert result.err.startswith("error: ")
-    assert command("sql", "--csv", "SELECT name FROM copilot_ops.notes").out.splitlines() == ['"name"', '"kept"']
+    assert command("sql", "--csv", "SELECT name FROM copilot_ops.key_values").out.splitlines() == ['"name"', '"kept"']
 
 
 @pytest.mark.parametrize(

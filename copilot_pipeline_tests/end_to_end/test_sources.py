@@ -25,7 +25,7 @@ def _poll(runtime: Runtime) -> int:
 
 
 def _fetch_what_waits(runtime: Runtime) -> set[date]:
-    days = runtime.calls.unfinished_days([SOURCE, WEBHOOK, "look"])
+    days = runtime.calls.unfinished_days([SOURCE, WEBHOOK, "recheck"])
     with runtime.extraction(SOURCE) as extraction:
         for report in extraction.run(days, known=runtime.calls.to_fetch(days)):
             assert not report.problems
@@ -65,7 +65,7 @@ def test_a_poll_that_died_goes_on_in_its_own_window(
         pipeline.sandbox.edit(second, status="PROCESSED")
         _poll(runtime)
         _poll(runtime)
-        known = pipeline.query("SELECT call_id FROM copilot_ops.calls WHERE source = 'polling'")
+        known = pipeline.query("SELECT call_id FROM copilot_ops.calls WHERE source = 'poll'")
     assert {row["call_id"] for row in known} == {first, second}
 
 

@@ -41,5 +41,5 @@ def module_receiver(module_database: Database) -> Iterator[Receiver]:
 def receiver(module_receiver: Receiver, module_database: Database) -> Receiver:
     """The receiver, with an empty inbox."""
     with module_database.connection() as connection:
-        connection.execute("TRUNCATE copilot_ops.inbox, copilot_ops.seen_deliveries")
+        connection.execute("TRUNCATE copilot_ops.inbox, copilot_ops.seen_webhooks")
     return module_receiver

@@ -79,4 +79,4 @@ def running(
 def inbox(database: Database) -> list[tuple[Any, ...]]:
     """Kind, id and number of webhooks of each row, in order."""
     with database.connection() as connection:
-        return connection.execute("SELECT kind, subject, deliveries FROM copilot_ops.inbox ORDER BY id").fetchall()
+        return connection.execute("SELECT kind, external_id, webhooks FROM copilot_ops.inbox ORDER BY id").fetchall()

@@ -124,7 +124,7 @@ def test_responds_with_503_during_a_database_outage(database: Database, server_u
         assert receiver.post(body, headers).status_code == 202
         assert receiver.client.get(f"{receiver.address}/healthz").status_code == 200
     with psycopg.connect(database.url) as connection:
-        rows = connection.execute("SELECT subject FROM copilot_ops.inbox ORDER BY id").fetchall()
+        rows = connection.execute("SELECT external_id FROM copilot_ops.inbox ORDER BY id").fetchall()
     assert rows == [("c0",), ("c1",)]
 
 

@@ -150,7 +150,7 @@ def test_a_webhook_ends_the_polling(database: Database, lake: Lake) -> None:
         if asked.method == "POST":
             with database.connection() as connection:
                 connection.execute(
-                    "INSERT INTO copilot_ops.inbox (kind, subject, source) VALUES ('run', %s, 'semarize')",
+                    "INSERT INTO copilot_ops.inbox (kind, external_id, endpoint) VALUES ('run', %s, 'semarize')",
                     (f"run_{len(server.created)}",),
                 )
         return None

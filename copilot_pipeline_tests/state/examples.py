@@ -85,5 +85,4 @@ def mark_stored(
     ledger: CallStore, calls: Sequence[PartitionCall], bodies: Sequence[UnstoredBody], day: date = DAY
 ) -> None:
     """The raw file of the day holds these."""
-    held = [(body.call_id, body.part, body.received_at) for body in bodies]
-    ledger.partitions.mark_stored(day, calls, held, ledger.now())
+    ledger.partitions.mark_stored(day, calls, [body.key for body in bodies], ledger.now())

@@ -24,7 +24,7 @@ def hint(*ids: str, signature: bytes | None = None, delivery: bytes | None = Non
 def note(database: Database, name: str) -> int:
     """How often a result was written."""
     with database.connection() as connection:
-        row = connection.execute("SELECT value FROM copilot_ops.notes WHERE name = %s", (name,)).fetchone()
+        row = connection.execute("SELECT value FROM copilot_ops.key_values WHERE name = %s", (name,)).fetchone()
     return int(row[0]) if row else 0
 
 
@@ -119,8 +119,8 @@ for step in range(10):
         for item in items:
             if item.id in inbox.ack(items, connection=connection):
                 connection.execute(
-                    "INSERT INTO copilot_ops.notes VALUES (%s, '1') ON CONFLICT (name)"
-                    " DO UPDATE SET value = (copilot_ops.notes.value::int + 1)::text", (item.external_id,))
+                    "INSERT INTO copilot_ops.key_values VALUES (%s, '1') ON CONFLICT (name)"
+                    " DO UPDATE SET value = (copilot_ops.key_values.value::int + 1)::text", (item.external_id,))
         if step == dies_at - 1:
             os.kill(os.getpid(), 9)
 os._exit(0)
@@ -163,11 +163,11 @@ def test_old_things_are_forgotten_and_open_ones_never(database: Database) -> Non
     with database.connection() as connection:
         connection.execute(
             """UPDATE copilot_ops.inbox SET received_at = now() - interval '30 days',
-              taken_at = CASE WHEN subject = 'old' THEN now() END,
-              done_at = CASE WHEN subject = 'old' THEN now() - interval '8 days' END"""
+              leased_at = CASE WHEN external_id = 'old' THEN now() END,
+              acked_at = CASE WHEN external_id = 'old' THEN now() - interval '8 days' END"""
         )
         connection.execute(
-            "UPDATE copilot_ops.seen_deliveries SET forget_after = now() - interval '1 s' WHERE fingerprint = 's1'"
+            "UPDATE copilot_ops.seen_webhooks SET expires_at = now() - interval '1 s' WHERE fingerprint = 's1'"
         )
     inbox.purge()
     assert [row[1] for row in rows(database)] == ["waits"]

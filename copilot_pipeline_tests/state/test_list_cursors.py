@@ -29,10 +29,10 @@ def listings(ledger: CallStore) -> ListCursors:
 def test_a_listing_goes_on_where_it_stopped(ledger: CallStore, listings: ListCursors) -> None:
     """Killed at page 3, it goes on at page 4 with the moment it began; other sources and windows have their own."""
     ordered_at = ledger.now()
-    began_at = listings.resume(WINDOW, ordered_at).began_at
+    began_at = listings.resume(WINDOW, ordered_at).started_at
     listings.record_page(WINDOW, [listed()], next_skip=300, matched=1234)
     place = listings.resume(WINDOW, ordered_at)
-    assert (place.began_at, place.skip, place.matched) == (began_at, 300, 1234)
+    assert (place.started_at, place.skip, place.matched) == (began_at, 300, 1234)
     for other in (
         CursorKey("schedule", "started", AFTER, BEFORE),
         CursorKey("run", "modified", AFTER, BEFORE),
@@ -67,7 +67,7 @@ def test_a_day_is_listed_once_for_an_order(ledger: CallStore, listings: ListCurs
     place = listings.resume(WINDOW, ordered_at)
     listings.record_page(WINDOW, [listed()], next_skip=100)
     assert listings.days_listed([DAY, NEXT_DAY], ordered_at) == set()
-    listings.finish(WINDOW, [DAY], place.began_at)
+    listings.finish(WINDOW, [DAY], place.started_at)
     assert listings.days_listed([DAY, NEXT_DAY], ordered_at) == {DAY}
     assert listings.days_listed([DAY], ledger.now()) == set()
     assert not listings.resume(WINDOW, ordered_at).is_complete
@@ -83,7 +83,7 @@ def test_halves_of_a_window_end_with_it(database: Database, ledger: CallStore, l
     listings.record_page(half, [], next_skip=None)
     assert listings.resume(WINDOW, ordered_at).is_split
     assert listings.resume(half, ordered_at).is_complete
-    listings.finish(WINDOW, [DAY], place.began_at)
+    listings.finish(WINDOW, [DAY], place.started_at)
     with database.connection() as connection:
         assert connection.execute("SELECT count(*) FROM copilot_ops.list_cursors").fetchone() == (0,)
 
@@ -95,7 +95,7 @@ def test_pages_read_before_a_death_count_at_the_end(ledger: CallStore, listings:
     listings.record_page(WINDOW, [listed()], next_skip=100)
     place = listings.resume(WINDOW, ordered_at)
     listings.record_page(WINDOW, [listed("c-2")], next_skip=None)
-    assert listings.finish(WINDOW, [DAY], place.began_at) == 0
+    assert listings.finish(WINDOW, [DAY], place.started_at) == 0
     assert wanted_ids(ledger) == ["c-1", "c-2"]
 
 
@@ -104,7 +104,7 @@ def test_a_call_whose_item_cannot_be_read_is_not_gone(ledger: CallStore, listing
     listings.record_page(WINDOW, [listed()], next_skip=None)
     place = listings.resume(WINDOW, ledger.now())
     listings.record_page(WINDOW, [], next_skip=None, unreadable=["c-1", "nobody"])
-    assert listings.finish(WINDOW, [DAY], place.began_at) == 0
+    assert listings.finish(WINDOW, [DAY], place.started_at) == 0
 
 
 def test_a_command_given_again_is_the_same_order_until_it_ends(
@@ -117,5 +117,5 @@ def test_a_command_given_again_is_the_same_order_until_it_ends(
     listings.finish_command("2026-11-01 2026-11-02")
     assert listings.start_command("2026-11-01 2026-11-02") > first
     with database.connection() as connection:
-        connection.execute("UPDATE copilot_ops.notes SET value = %s", ((first - timedelta(days=2)).isoformat(),))
+        connection.execute("UPDATE copilot_ops.key_values SET value = %s", ((first - timedelta(days=2)).isoformat(),))
     assert listings.start_command("another") > first

@@ -61,5 +61,5 @@ def test_the_claims_of_a_killed_process_are_free(database: Database) -> None:
 
 def test_claims_live_in_their_block() -> None:
     """Outside of the block nothing can be claimed."""
-    with pytest.raises(RuntimeError, match="outside of their block"):
+    with pytest.raises(RuntimeError, match="outside of their"):
         AdvisoryLocks("postgresql://nowhere").acquire(["a"])

@@ -12,7 +12,7 @@ def age(database: Database, days: float) -> None:
     """Makes what is remembered so many days older."""
     with database.connection() as connection:
         connection.execute(
-            """UPDATE copilot_ops.notes SET value = split_part(value, ' ', 1) || ' '
+            """UPDATE copilot_ops.key_values SET value = split_part(value, ' ', 1) || ' '
               || (substring(value FROM ' (.*)')::timestamptz - make_interval(secs => %s))""",
             (days * 86_400,),
         )

@@ -50,7 +50,7 @@ def test_an_intent_is_written_once(runs: SemarizeRunStore, database: Database) -
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(lambda _: intend(runs), range(8)))
     assert {run.idempotency_key for run in made} == {WISH.idempotency_key}
-    assert all(run.is_open and run.status == "wanted" and run.run_id is None for run in made)
+    assert all(run.is_open and run.status == "pending" and run.run_id is None for run in made)
     with database.connection() as connection:
         assert connection.execute("SELECT count(*) FROM copilot_ops.semarize_runs").fetchone() == (1,)
 
@@ -148,10 +148,10 @@ def test_an_answer_to_a_former_run_is_none_to_the_new_one(runs: SemarizeRunStore
     run = intend(runs)
     with database.connection() as connection:
         connection.execute(
-            "UPDATE copilot_ops.semarize_runs SET rescore_id = 7, status = 'wanted', idempotency_key = ''"
+            "UPDATE copilot_ops.semarize_runs SET rescore_id = 7, status = 'pending', idempotency_key = ''"
         )
     end(runs, run)
     again = intend(runs)
-    assert (again.status, again.idempotency_key) == ("wanted", f"{WISH.idempotency_key}:again7")
+    assert (again.status, again.idempotency_key) == ("pending", f"{WISH.idempotency_key}:again7")
     end(runs, again)
     assert runs.register([WISH]) == []

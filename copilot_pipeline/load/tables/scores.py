@@ -24,7 +24,7 @@ SEMARIZE_RUNS = Table(
         text("kit", "Our name of the kit.", required=True),
         CALL_DATE,
         text("run_id", "Semarize's run id."),
-        text("status", "wanted, queued, running, succeeded, failed, cancelled, refused or skipped.", required=True),
+        text("status", "pending, queued, running, succeeded, failed, cancelled, refused or skipped.", required=True),
         text("kit_reference", "The kit code or pinned version that was asked for.", required=True),
         text("kit_version_id", "The kit version that answered."),
         text("transcript_hash", "Hash of the transcript that was scored.", required=True),

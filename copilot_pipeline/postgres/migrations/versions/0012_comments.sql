@@ -86,7 +86,7 @@ COMMENT ON COLUMN copilot.semarize_runs.call_id IS 'Clari Copilot''s id of the c
 COMMENT ON COLUMN copilot.semarize_runs.kit IS 'Our name of the kit.';
 COMMENT ON COLUMN copilot.semarize_runs.call_date IS 'The partition: the day of the call''s time.';
 COMMENT ON COLUMN copilot.semarize_runs.run_id IS 'Semarize''s run id.';
-COMMENT ON COLUMN copilot.semarize_runs.status IS 'wanted, queued, running, succeeded, failed, cancelled, refused or skipped.';
+COMMENT ON COLUMN copilot.semarize_runs.status IS 'pending, queued, running, succeeded, failed, cancelled, refused or skipped.';
 COMMENT ON COLUMN copilot.semarize_runs.kit_reference IS 'The kit code or pinned version that was asked for.';
 COMMENT ON COLUMN copilot.semarize_runs.kit_version_id IS 'The kit version that answered.';
 COMMENT ON COLUMN copilot.semarize_runs.transcript_hash IS 'Hash of the transcript that was scored.';

@@ -1,0 +1,1 @@
+"""SQL statements of the state store, one file per module."""

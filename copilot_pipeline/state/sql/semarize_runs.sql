@@ -1,0 +1,102 @@
+-- name: register
+-- Add the runs that do not exist; a call that moved takes its run along, and a rescore takes the key of today.
+-- Sorted, so that two processes cannot deadlock. Rows that would not change are not written.
+INSERT INTO copilot_ops.semarize_runs AS known
+  (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status)
+SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, 'pending' FROM unnest(
+  %(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(transcript_hash)s::text[],
+  %(call_date)s::date[], %(idempotency_key)s::text[]
+) AS intent (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key)
+ORDER BY call_id, kit, kit_reference, transcript_hash
+ON CONFLICT (call_id, kit, kit_reference, transcript_hash) DO UPDATE SET
+  call_date = excluded.call_date,
+  idempotency_key = CASE WHEN known.idempotency_key = ''
+    THEN excluded.idempotency_key || ':again' || known.rescore_id ELSE known.idempotency_key END
+WHERE known.call_date <> excluded.call_date OR known.idempotency_key = '';
+
+-- name: open_runs
+-- Return those of some runs that have not finished, in the order of the parameters.
+SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash, runs.call_date, runs.idempotency_key,
+  runs.status, runs.run_id, runs.kit_version_id, runs.requested_at, runs.finished_at, runs.duration_ms,
+  runs.error_code, runs.error_message, runs.answer AS packed_answer, runs.rescore_id
+FROM copilot_ops.open_semarize_runs AS runs JOIN unnest(
+  %(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(transcript_hash)s::text[]
+) WITH ORDINALITY AS intent (call_id, kit, kit_reference, transcript_hash, position)
+USING (call_id, kit, kit_reference, transcript_hash)
+ORDER BY position;
+
+-- name: find
+-- Return a run.
+SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
+  requested_at, finished_at, duration_ms, error_code, error_message, answer AS packed_answer, rescore_id
+FROM copilot_ops.semarize_runs
+WHERE call_id = %(call_id)s AND kit = %(kit)s AND kit_reference = %(kit_reference)s
+  AND transcript_hash = %(transcript_hash)s;
+
+-- name: runs_for
+-- Return the runs of a kit for some transcripts, in the order of the call ids' bytes.
+SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
+  requested_at, finished_at, duration_ms, error_code, error_message, answer AS packed_answer, rescore_id
+FROM copilot_ops.semarize_runs
+JOIN unnest(%(call_ids)s::text[], %(transcript_hashes)s::text[]) AS texts (call_id, transcript_hash)
+USING (call_id, transcript_hash)
+WHERE kit = %(kit)s AND kit_reference = %(kit_reference)s
+ORDER BY call_id COLLATE "C";
+
+-- name: completed_by_webhook
+-- Return those of some run ids whose end a webhook has reported.
+SELECT external_id FROM copilot_ops.inbox WHERE kind = 'run' AND external_id = ANY(%(run_ids)s);
+
+-- name: schedule_retry
+-- Set when a run that timed out is polled again: after half of its age, between 5 minutes and 6 hours.
+UPDATE copilot_ops.semarize_runs SET
+  next_attempt_at = now() + least(interval '6 hours', greatest(interval '5 minutes', (now() - requested_at) / 2))
+WHERE call_id = %(call_id)s AND kit = %(kit)s AND kit_reference = %(kit_reference)s
+  AND transcript_hash = %(transcript_hash)s AND rescore_id IS NOT DISTINCT FROM %(rescore_id)s;
+
+-- name: mark_created
+-- Record the id that Semarize gave to a run.
+UPDATE copilot_ops.semarize_runs SET
+  run_id = %(run_id)s, status = %(status)s, created_at = coalesce(created_at, now())
+WHERE call_id = %(call_id)s AND kit = %(kit)s AND kit_reference = %(kit_reference)s
+  AND transcript_hash = %(transcript_hash)s AND rescore_id IS NOT DISTINCT FROM %(rescore_id)s;
+
+-- name: mark_finished
+-- Record the result of a run.
+UPDATE copilot_ops.semarize_runs SET
+  run_id = %(run_id)s, status = %(status)s, kit_version_id = %(kit_version_id)s, duration_ms = %(duration_ms)s,
+  error_code = %(error_code)s, error_message = %(error_message)s, answer = %(packed_answer)s, finished_at = now(),
+  created_at = coalesce(created_at, now())
+WHERE call_id = %(call_id)s AND kit = %(kit)s AND kit_reference = %(kit_reference)s
+  AND transcript_hash = %(transcript_hash)s AND rescore_id IS NOT DISTINCT FROM %(rescore_id)s;
+
+-- name: mark_refused
+-- Record that Semarize refused the request of a run.
+UPDATE copilot_ops.semarize_runs SET
+  status = 'refused', error_code = %(error_code)s, error_message = %(error_message)s, finished_at = now()
+WHERE call_id = %(call_id)s AND kit = %(kit)s AND kit_reference = %(kit_reference)s
+  AND transcript_hash = %(transcript_hash)s AND rescore_id IS NOT DISTINCT FROM %(rescore_id)s;
+
+-- name: hashes_to_archive
+-- Return the scored transcripts of a day that its new rows, not committed yet, no longer contain.
+SELECT runs.transcript_hash FROM copilot_ops.semarize_runs AS runs
+WHERE runs.call_id IN (SELECT call_id FROM copilot.calls WHERE call_date = %(day)s)
+  AND NOT EXISTS (
+    SELECT 1 FROM copilot.transcripts AS texts
+    WHERE (texts.call_id, texts.transcript_hash) = (runs.call_id, runs.transcript_hash))
+  AND NOT EXISTS (
+    SELECT 1 FROM copilot_ops.replaced_transcripts AS replaced
+    WHERE replaced.transcript_hash = runs.transcript_hash);
+
+-- name: archive_transcripts
+-- Copy transcripts to the replaced ones.
+INSERT INTO copilot_ops.replaced_transcripts (transcript_hash, call_id, text)
+SELECT DISTINCT ON (transcript_hash) transcript_hash, call_id, text FROM copilot.transcripts
+WHERE transcript_hash = ANY(%(hashes)s) ORDER BY transcript_hash, call_id
+ON CONFLICT DO NOTHING;
+
+-- name: find_by_run_id
+-- Return the run with an id of Semarize.
+SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
+  requested_at, finished_at, duration_ms, error_code, error_message, answer AS packed_answer, rescore_id
+FROM copilot_ops.semarize_runs WHERE run_id = %(run_id)s;
