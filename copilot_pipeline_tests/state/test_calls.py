@@ -190,7 +190,7 @@ def test_what_was_set_aside_is_asked_for_again_later_and_later(ledger: CallStore
             rests += connection.execute(f"SELECT round({rest})::integer FROM copilot_ops.calls").fetchall()
             connection.execute("UPDATE copilot_ops.calls SET next_attempt_at = now()")
         assert wanted_ids(ledger) == ["c-1"]
-    assert rests == [(1,), (6,)]
+    assert rests == [(1,), (5,)]
     keep(ledger)
     assert wanted_ids(ledger) == []
 
@@ -227,7 +227,7 @@ def test_a_call_that_cannot_be_had_rests_longer_each_time(ledger: CallStore, dat
             ).fetchone()
         assert row is not None
         rests.append(round(float(row[0])))
-    assert rests == [1, 6, 24, 72, 168, 168, 168]
+    assert rests == [1, 5, 25, 125, 168, 168, 168]
     record(ledger, listed())
     assert wanted_ids(ledger) == []
     record(ledger, listed(version="v2", content="as changed"))
