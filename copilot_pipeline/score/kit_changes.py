@@ -1,4 +1,4 @@
-"""Kits that changed: what their answers of some days show of it, in words."""
+"""Describe changes of kits that the scores of some days show."""
 
 from __future__ import annotations
 
@@ -8,55 +8,70 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import pairwise
 
-from copilot_pipeline.postgres import Database
+from psycopg.rows import class_row
 
-_ANSWERS = """
-SELECT kit, coalesce(kit_version_id, '?'), brick,
-  coalesce(array_agg(DISTINCT value_kind) FILTER (WHERE value_kind <> 'null'), '{}'), count(*)
-FROM copilot.semarize_scores WHERE call_date >= %s GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-"""
-# In the order in which they began to answer, not in that of the calls: old calls may be scored last.
-_VERSIONS = """
-SELECT scores.kit, coalesce(scores.kit_version_id, '?'), count(DISTINCT call_id), min(finished_at)
-FROM copilot.semarize_scores AS scores LEFT JOIN copilot.semarize_runs USING (call_id, kit)
-WHERE scores.call_date >= %s GROUP BY 1, 2 ORDER BY 1, 4, 2
-"""
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
+
+_SQL = load_queries(__package__, "kit_changes.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class _Brick:
+    """A brick of a kit version."""
+
+    kit: str
+    version: str
+    brick: str
+    calls: int  # results that contain the brick
+    value_kinds: list[str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """A version of a kit, as its answers show it."""
+    """A version of a kit, as its results show it."""
 
-    name: str
-    answers: int
-    since: datetime | None
-    kinds: dict[str, frozenset[str]] = field(default_factory=dict)  # by brick
-    counts: dict[str, int] = field(default_factory=dict)  # answers that hold the brick
+    kit: str
+    version: str
+    calls: int
+    first_finished_at: datetime | None
+    bricks: dict[str, _Brick] = field(default_factory=dict)
+
+    @property
+    def value_kinds(self) -> dict[str, frozenset[str]]:
+        """Value kinds by brick."""
+        return {name: frozenset(brick.value_kinds) for name, brick in self.bricks.items()}
 
 
 def kit_changes(database: Database, since: date) -> list[str]:
-    """One sentence a change: a new version, a brick more or less, a brick whose answers are of another kind."""
-    versions: defaultdict[str, dict[str, _Version]] = defaultdict(dict)
-    with database.connection() as connection:
-        for kit, name, answers, began in connection.execute(_VERSIONS, (since,)).fetchall():
-            versions[kit][name] = _Version(name, answers, began)
-        for kit, name, brick, kinds, count in connection.execute(_ANSWERS, (since,)).fetchall():
-            versions[kit][name].kinds[brick] = frozenset(kinds)
-            versions[kit][name].counts[brick] = count
+    """Return one sentence per change: a new version, an added or removed brick, a brick with another value kind."""
     found = []
-    for kit, known in versions.items():
-        for older, newer in pairwise(known.values()):
-            when = f", since {newer.since:%Y-%m-%d %H:%M} UTC" if newer.since else ""
-            found.append(f"{kit}: version {newer.name} answers too{when}, beside {older.name}")
-            found += _differences(kit, older.kinds, newer.kinds)
-        for version in known.values():
-            found += _within(kit, version)
+    for kit, versions in _versions(database, since).items():
+        for older, newer in pairwise(versions.values()):
+            since_when = f", since {newer.first_finished_at:%Y-%m-%d %H:%M} UTC" if newer.first_finished_at else ""
+            found.append(f"{kit}: version {newer.version} is in use{since_when}, in addition to {older.version}")
+            found += _differences(kit, older.value_kinds, newer.value_kinds)
+        for version in versions.values():
+            found += _inconsistencies(version)
     return found
 
 
+def _versions(database: Database, since: date) -> dict[str, dict[str, _Version]]:
+    """Return the versions by kit and name, in the order of their first results."""
+    versions: defaultdict[str, dict[str, _Version]] = defaultdict(dict)
+    with database.connection() as connection:
+        with connection.cursor(row_factory=class_row(_Version)) as cursor:
+            for version in cursor.execute(_SQL["versions"], {"since": since}):
+                versions[version.kit][version.version] = version
+        with connection.cursor(row_factory=class_row(_Brick)) as cursor:
+            for brick in cursor.execute(_SQL["bricks"], {"since": since}):
+                versions[brick.kit][brick.version].bricks[brick.brick] = brick
+    return versions
+
+
 def _differences(kit: str, older: Mapping[str, frozenset[str]], newer: Mapping[str, frozenset[str]]) -> list[str]:
-    found = [f"{kit}.{brick}: new in it" for brick in sorted(newer.keys() - older.keys())]
-    found += [f"{kit}.{brick}: gone from it" for brick in sorted(older.keys() - newer.keys())]
+    found = [f"{kit}.{brick}: added" for brick in sorted(newer.keys() - older.keys())]
+    found += [f"{kit}.{brick}: removed" for brick in sorted(older.keys() - newer.keys())]
     for brick in sorted(older.keys() & newer.keys()):
         before, after = older[brick], newer[brick]
         if before and after and before != after:
@@ -64,16 +79,16 @@ def _differences(kit: str, older: Mapping[str, frozenset[str]], newer: Mapping[s
     return found
 
 
-def _within(kit: str, version: _Version) -> list[str]:
-    """A version gives every call the same bricks, each of one kind. Where it does not, it changed under its name."""
+def _inconsistencies(version: _Version) -> list[str]:
+    """Return bricks that differ between calls: a version gives each call the same bricks, each of one value kind."""
     found = [
-        f"{kit}.{brick}: answers of several kinds within one version: {', '.join(sorted(kinds))}"
-        for brick, kinds in version.kinds.items()
-        if len(kinds) > 1
+        f"{version.kit}.{name}: several value kinds within one version: {', '.join(sorted(brick.value_kinds))}"
+        for name, brick in version.bricks.items()
+        if len(brick.value_kinds) > 1
     ]
     found += [
-        f"{kit}.{brick}: in {count:,} of {version.answers:,} answers of version {version.name}"
-        for brick, count in version.counts.items()
-        if count < version.answers
+        f"{version.kit}.{name}: in {brick.calls:,} of {version.calls:,} results of version {version.version}"
+        for name, brick in version.bricks.items()
+        if brick.calls < version.calls
     ]
     return found

@@ -1,4 +1,4 @@
-"""Scoring again on purpose: what it costs, said first, and then done once."""
+"""Score transcripts again: state the cost first, then start each replaced run once."""
 
 from __future__ import annotations
 
@@ -11,50 +11,57 @@ from copilot_pipeline.state.rescores import RescoreRequest, Rescores
 
 
 @dataclass(frozen=True, slots=True)
-class RescorePrice:
-    """Runs that would be paid for again, by kit."""
+class RescoreCost:
+    """The runs that a rescore request would pay for again, by kit."""
 
     by_kit: dict[str, int]
-    goes_on: bool = False  # an order that was cut off is continued: these are what is left of it
+    is_resumed: bool = False  # an interrupted request continues: these are its remaining runs
 
     @property
     def runs(self) -> int:
-        """All of them."""
+        """The number of runs of all kits."""
         return sum(self.by_kit.values())
 
     def in_words(self) -> str:
-        """`312 Semarize runs are paid for again: 156 with coaching, 156 with meddicc`."""
+        """Return for example `312 Semarize runs are paid for again: 156 with coaching, 156 with meddicc`."""
         if not self.runs:
-            return "nothing is paid for again: no run of these days and kits is at its end"
+            return "nothing is paid for again: these days and kits have no finished run"
         kits = ", ".join(f"{count:,} with {kit}" for kit, count in self.by_kit.items())
-        rest = " (what is left of an order that was cut off)" if self.goes_on else ""
-        return f"{self.runs:,} Semarize run{'s are' if self.runs > 1 else ' is'} paid for again{rest}: {kits}"
+        remaining = " (the rest of an interrupted request)" if self.is_resumed else ""
+        return f"{self.runs:,} Semarize run{'s are' if self.runs > 1 else ' is'} paid for again{remaining}: {kits}"
 
 
 class RescoreService:
-    """Orders to score again."""
+    """Starts and finishes rescore requests."""
 
-    def __init__(self, orders: Rescores, kits: Sequence[Kit]) -> None:
-        self._orders = orders
+    def __init__(self, rescores: Rescores, kits: Sequence[Kit]) -> None:
+        self._rescores = rescores
         self._kits = kits
 
     def chosen(self, names: Sequence[str]) -> list[tuple[str, str]]:
-        """(name, reference) of kits by our names; all where none is named. Raises `ConfigurationError`."""
+        """Return (name, reference) of the named kits, of all kits if no name is given.
+
+        Raises `ConfigurationError` for an unknown name.
+        """
         unknown = sorted(set(names) - {kit.name for kit in self._kits})
         if unknown or not self._kits:
             known = ", ".join(kit.name for kit in self._kits) or "none"
-            raise ConfigurationError(f"there is no kit {', '.join(unknown) or 'at all'} in pipeline.yaml: {known}")
+            raise ConfigurationError(
+                f"Unknown kit: {', '.join(unknown)}. Kits in pipeline.yaml: {known}"
+                if unknown
+                else "pipeline.yaml has no kits to score with"
+            )
         return [(kit.name, kit.reference) for kit in self._kits if kit.name in names or not names]
 
-    def cost(self, wanted: RescoreRequest, name: str | None = None) -> RescorePrice:
-        """What an order would cost, or what is left of one that was cut off."""
-        order = self._orders.unfinished(name or wanted.name)
-        return RescorePrice(self._orders.cost(wanted, order), order is not None)
+    def cost(self, request: RescoreRequest, name: str | None = None) -> RescoreCost:
+        """Return the cost of a request, or of the rest of an interrupted one."""
+        rescore_id = self._rescores.unfinished(name or request.name)
+        return RescoreCost(self._rescores.cost(request, rescore_id), rescore_id is not None)
 
-    def begin(self, wanted: RescoreRequest, name: str | None = None) -> int:
-        """Orders it: the next scoring of these days pays for the runs. Begun again after a death, it goes on."""
-        return self._orders.start(wanted, name or wanted.name)
+    def begin(self, request: RescoreRequest, name: str | None = None) -> int:
+        """Mark the runs as wanted again; the next scoring of these days pays for them. Resumes after a crash."""
+        return self._rescores.start(request, name or request.name)
 
-    def finish(self, order: int) -> None:
-        """All of the order is scored: the same wish is a new order from now on."""
-        self._orders.finish(order)
+    def finish(self, rescore_id: int) -> None:
+        """Finish a request after its runs were scored. The same request made again is a new one."""
+        self._rescores.finish(rescore_id)

@@ -1,4 +1,4 @@
-"""Intents: which runs some transcripts want, written to the ledger before anything is asked for."""
+"""Register the runs that transcripts need, before anything is requested from Semarize."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from copilot_pipeline.clients.semarize import Kit, RunRequest, run_request, same_request
-from copilot_pipeline.score.candidates import Candidate
+from copilot_pipeline.score.transcripts import StoredTranscript
 from copilot_pipeline.state import RunIntent, SemarizeRun, SemarizeRunStore
 
-OLD_RUN_PATIENCE_SECONDS = 60.0  # for a run that was waited for before, by another process
+# The timeout of a run that has timed out before, so that it does not delay the others again.
+OVERDUE_RUN_TIMEOUT_SECONDS = 60.0
+
+RunKey = tuple[str, str]  # call id and kit name
 
 
 @dataclass(frozen=True, slots=True)
 class SemarizeRunSettings:
-    """How runs are made and waited for."""
+    """How runs are created and polled."""
 
     mode: str = "async"
     run_type: str = "api"
@@ -25,62 +28,64 @@ class SemarizeRunSettings:
 
 
 @dataclass(slots=True)
-class Task:
-    """A run under way. `request` is kept until the run exists: the same body must be sent again after a death."""
+class RunTask:
+    """A run in progress. The request is kept until the run exists: after a crash the same body must be sent again."""
 
     run: SemarizeRun
     request: RunRequest
-    give_up_at: float | None = None  # from the first request on, and anew from the run's creation
+    deadline: float | None = None  # set by the first request, and again when the run is created
     polls: int = 0
-    failures: int = 0  # one after the other
-    is_announced: bool = False
+    failures: int = 0  # consecutive
+    is_expedited: bool = False  # a webhook reported the end, and the run was read because of it
+
+    @property
+    def key(self) -> RunKey:
+        """Call id and kit name."""
+        return self.run.call_id, self.run.kit
 
 
-def intend(
-    ledger: SemarizeRunStore,
-    batch: Sequence[Candidate],
+def register_runs(
+    store: SemarizeRunStore,
+    transcripts: Sequence[StoredTranscript],
     day: date,
     kits: Sequence[Kit],
-    rules: SemarizeRunSettings,
-    under_way: Container[tuple[str, str]] = (),
-) -> list[Task]:
-    """Writes the intents of some transcripts in one go; returns those whose runs are not at their end.
+    settings: SemarizeRunSettings,
+    in_progress: Container[RunKey] = (),
+) -> list[RunTask]:
+    """Store the intents of some transcripts in one transaction and return the tasks of unfinished runs.
 
-    `under_way`: (call, kit) of those that the caller waits for already.
+    Runs that are `in_progress` in this process are left out.
     """
-    texts = {candidate.call_id: candidate.text for candidate in batch}
-    named = {kit.name: kit for kit in kits}
-    wishes = []
-    for candidate in batch:
+    texts = {transcript.call_id: transcript.text for transcript in transcripts}
+    kits_by_name = {kit.name: kit for kit in kits}
+    mode, run_type = settings.mode, settings.run_type
+    intents = []
+    for transcript in transcripts:
         for kit in kits:
-            if (candidate.call_id, kit.name) not in under_way and kit.calls.skip_reason(candidate.facts) is None:
-                request = run_request(candidate.call_id, candidate.text, kit, mode=rules.mode, run_type=rules.run_type)
-                wishes.append(
-                    RunIntent(
-                        candidate.call_id,
-                        kit.name,
-                        kit.reference,
-                        candidate.transcript_hash,
-                        day,
-                        request.idempotency_key,
-                    )
+            if (transcript.call_id, kit.name) in in_progress or kit.calls.skip_reason(transcript.facts) is not None:
+                continue
+            request = run_request(transcript.call_id, transcript.text, kit, mode=mode, run_type=run_type)
+            intents.append(
+                RunIntent(
+                    call_id=transcript.call_id,
+                    kit=kit.name,
+                    kit_reference=kit.reference,
+                    transcript_hash=transcript.transcript_hash,
+                    call_date=day,
+                    idempotency_key=request.idempotency_key,
                 )
+            )
     tasks = []
-    for run in ledger.register(wishes):
-        request = same_request(
-            run.call_id,
-            texts[run.call_id],
-            named[run.kit],
-            run.idempotency_key,
-            mode=rules.mode,
-            run_type=rules.run_type,
-        )
-        tasks.append(Task(run, request))
+    for run in store.register(intents):
+        text, kit = texts[run.call_id], kits_by_name[run.kit]
+        request = same_request(run.call_id, text, kit, run.idempotency_key, mode=mode, run_type=run_type)
+        tasks.append(RunTask(run, request))
     return tasks
 
 
-def seconds_for(run: SemarizeRun, rules: SemarizeRunSettings) -> float:
-    """How long a run is waited for: one that was waited for in vain before does not hold up the others again."""
-    seconds = rules.give_up_after_seconds
-    is_old = run.run_id is not None and (datetime.now(UTC) - run.requested_at).total_seconds() > seconds
-    return min(seconds, OLD_RUN_PATIENCE_SECONDS) if is_old else seconds
+def timeout_seconds(run: SemarizeRun, settings: SemarizeRunSettings) -> float:
+    """Return how long to poll a run; a run that is overdue already gets less time."""
+    seconds = settings.give_up_after_seconds
+    age = (datetime.now(UTC) - run.requested_at).total_seconds()
+    is_overdue = run.run_id is not None and age > seconds
+    return min(seconds, OVERDUE_RUN_TIMEOUT_SECONDS) if is_overdue else seconds

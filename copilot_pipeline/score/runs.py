@@ -1,88 +1,69 @@
-"""Scoring: one paid Semarize run per call, kit and transcript, then the score tables of a day.
+"""Create and poll Semarize runs: one paid run per call, kit and transcript.
 
-Many runs are in flight while few requests are: a run is created, put back with the time of its next poll, and whoever
-is due next is asked about. What fails for a moment is put back as well, and the server's own wishes hold everybody
-back. The ledger has the intent before the request and the run id right after it, so that a death anywhere in between
-does not pay twice.
+Many runs are in progress while few requests are in flight: a run is created, queued with the time of its next poll, and
+polled when that is due. Temporary failures are queued as well, with backoff; a 429 pauses all requests. The intent is
+stored before the request and the run id right after it, so a crash at any moment does not pay for a run twice.
 """
 
 from __future__ import annotations
 
-import heapq
 import time
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
 from datetime import date
 from types import TracebackType
 
 from copilot_pipeline.clients.adaptive_concurrency import AdaptiveConcurrency
-from copilot_pipeline.clients.semarize import Kit, RunState, SemarizeClient, next_poll_seconds
+from copilot_pipeline.clients.semarize import Kit, SemarizeClient
 from copilot_pipeline.errors import CredentialsRefused, NotFound, PipelineError, RequestRefused, TemporaryFailure
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.progress import NoProgress, Progress
-from copilot_pipeline.score.candidates import candidates
-from copilot_pipeline.score.run_requests import SemarizeRunSettings, Task, intend, seconds_for
+from copilot_pipeline.score.day_progress import DayProgress, ScoredPartition
+from copilot_pipeline.score.run_executor import RunExecutor
+from copilot_pipeline.score.run_queue import RunQueue
+from copilot_pipeline.score.run_requests import RunTask, SemarizeRunSettings, register_runs, timeout_seconds
+from copilot_pipeline.score.transcripts import read_transcripts
 from copilot_pipeline.state import AdvisoryLocks, SemarizeRunStore
 
 STEP = "Semarize runs"
-CLAIMED_SECONDS = 0.5  # until it is looked at again whether the process that is about to create a run has
-LISTEN_SECONDS = 1.0  # between two looks at what webhooks announced
-
-
-@dataclass(slots=True)
-class ScoredPartition:
-    """What became of the runs of a day."""
-
-    day: date
-    transcripts: int = 0
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def is_complete(self) -> bool:
-        """Every run of the day is at its end."""
-        return not self.problems
+WEBHOOK_CHECK_SECONDS = 1.0  # between two checks of the inbox for finished runs
 
 
 class SemarizeRunner:
-    """Brings the runs of some days to their end: all of them with `run`, or turn by turn while more days come in.
+    """Brings the runs of some days to their end: with `run`, or with `add` and `poll` while more days arrive.
 
-    Use it as a context for turns; leaving it ends its workers, and what is open then is collected by a later one.
+    Use it as a context manager for `poll`. On exit, requests in flight are finished; open runs are collected by a later
+    runner.
     """
 
     def __init__(
         self,
         client: SemarizeClient,
-        ledger: SemarizeRunStore,
+        store: SemarizeRunStore,
         lake: Lake,
         kits: Sequence[Kit],
-        rules: SemarizeRunSettings,
-        claims: AdvisoryLocks,
+        settings: SemarizeRunSettings,
+        locks: AdvisoryLocks,
         *,
         progress: Progress | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client = client
-        self._ledger = ledger
+        self._store = store
         self._lake = lake
         self._kits = kits
-        self._rules = rules
-        self._claims = claims
+        self._settings = settings
         self._progress = progress or NoProgress()
         self._monotonic = monotonic
-        self._reports: dict[date, ScoredPartition] = {}
-        self._sources: deque[Iterator[Task]] = deque()
-        self._open: defaultdict[date, int] = defaultdict(int)
-        self._under_way: dict[tuple[str, str], date] = {}  # call and kit, and the day
-        self._news: set[date] = set()
-        self._workers = ThreadPoolExecutor(rules.requests_in_flight, thread_name_prefix="semarize")
-        self._due: list[tuple[float, int, Task]] = []
-        self._requests: dict[Future[float | None], Task] = {}
-        self._order = 0
-        self._stop: BaseException | None = None
-        self._concurrency = AdaptiveConcurrency(rules.requests_in_flight, rules.give_up_after_seconds)
-        self._listened_at = 0.0
+        self._executor = RunExecutor(client, store, locks, settings, monotonic=monotonic)
+        self._workers = ThreadPoolExecutor(settings.requests_in_flight, thread_name_prefix="semarize")
+        self._concurrency = AdaptiveConcurrency(settings.requests_in_flight, settings.give_up_after_seconds)
+        self._unread: deque[Iterator[RunTask]] = deque()  # runs of days whose transcripts are not all read
+        self._queue = RunQueue()
+        self._in_flight: dict[Future[float | None], RunTask] = {}
+        self._days = DayProgress()
+        self._fatal: BaseException | None = None  # concerns all days; nothing is requested after it
+        self._inbox_checked_at = 0.0
 
     def __enter__(self) -> SemarizeRunner:
         return self
@@ -91,253 +72,186 @@ class SemarizeRunner:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._workers.shutdown(wait=True)
-        self._settle_answers()
+        self._handle_responses()
 
     def run(self, days: Sequence[date]) -> Iterator[ScoredPartition]:
-        """Yields each day once its runs are at their end, or given up on for now.
+        """Yield each day when all of its runs have ended or are given up for now.
 
-        Refused credentials and a server that is down concern all days: what is under way is recorded, and then they
-        are raised.
+        Errors that concern all days (refused credentials, a server that is down) are raised after the responses of
+        requests in flight are stored.
         """
         for day in sorted(days, reverse=True):
             self.add(day)
         with self:
             while True:
                 self._fill()
-                yield from self._finished_days()
-                if not (self._due or self._requests):
+                yield from self._days.take_finished()
+                if not (self._queue or self._in_flight):
                     break
-                self._turn(None)
-        if self._stop is not None:
-            raise self._stop
+                self._step(None)
+        if self._fatal is not None:
+            raise self._fatal
 
-    # --- turn by turn ------------------------------------------------------------------------------------------
+    def add(self, day: date, call_ids: Collection[str] | None = None) -> None:
+        """Score the transcripts of a day as well, or only those of some of its calls."""
+        self._days.start_day(day)
+        self._unread.append(self._tasks(day, call_ids))
 
-    def add(self, day: date, among: Collection[str] | None = None) -> None:
-        """The transcripts of a day, or those of some calls of it, are to be scored as well."""
-        self._open[day] += 1  # the day itself, until it is read to its end
-        self._sources.append(self._tasks(day, among))
+    def poll(self, timeout: float) -> list[ScoredPartition]:
+        """Send the requests that are due and handle the responses that arrive within `timeout` seconds.
 
-    def poll(self, at_most_seconds: float) -> list[ScoredPartition]:
-        """Asks what is due and takes the answers that are there, or come within the time.
-
-        Returns the days of which a run has come to its end or has been given up on, with their problems. Raises what
-        concerns all days once nothing is under way any more.
+        Returns the days of which a run has ended or is given up, with their problems. Raises an error that concerns
+        all days once no request is in flight.
         """
         self._fill()
-        if self._due or self._requests:
-            self._turn(at_most_seconds)
-        if self._stop is not None and not self._requests:
-            raise self._stop
-        return [self._take_report(day) for day in sorted(self._news, reverse=True)]
+        if self._queue or self._in_flight:
+            self._step(timeout)
+        if self._fatal is not None and not self._in_flight:
+            raise self._fatal
+        return self._days.take_changed()
 
     def expedite(self, run_ids: Collection[str]) -> None:
-        """These runs are at their end, somebody says: they are asked about at once."""
-        self._due = [(0.0 if task.run.run_id in run_ids else at, order, task) for at, order, task in self._due]
-        heapq.heapify(self._due)
+        """Read these runs immediately, because a webhook reports that they have ended."""
+        self._queue.expedite(run_ids)
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is under way and nothing is to be begun."""
-        return not (self._sources or self._due or self._requests)
+        """Whether nothing is in progress and nothing is left to start."""
+        return not (self._unread or self._queue or self._in_flight)
 
     def calls_in_progress(self, day: date) -> set[str]:
-        """The calls of a day with a run that is not at its end."""
-        return {call_id for (call_id, _), of in self._under_way.items() if of == day}
+        """Return the calls of a day with a run in progress."""
+        return self._days.calls_in_progress(day)
 
-    def _take_report(self, day: date) -> ScoredPartition:
-        self._news.discard(day)
-        return self._reports.pop(day, None) or ScoredPartition(day)
-
-    # --- tasks -------------------------------------------------------------------------------------------------
+    # --- start runs ----------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Begins what there is room for. Texts are large: they are read as they are needed."""
-        while self._sources and self._has_room():
-            task = next(self._sources[0], None)
+        """Queue runs up to the limit. Transcripts are large, so they are read when they are needed."""
+        while self._unread and self._has_capacity():
+            task = next(self._unread[0], None)
             if task is None:
-                self._sources.popleft()
+                self._unread.popleft()
             else:
-                self._put(task, 0.0)
+                self._queue.push(task, self._monotonic())
 
-    def _turn(self, at_most_seconds: float | None) -> None:
-        self._submit()
-        self._wait(at_most_seconds)
-        self._listen()
-        self._settle_answers()
+    def _has_capacity(self) -> bool:
+        return self._fatal is None and len(self._queue) + len(self._in_flight) < self._settings.runs_in_flight
 
-    def _tasks(self, day: date, among: Collection[str] | None) -> Iterator[Task]:
-        """The open runs of a day that are not under way yet."""
-        report = self._reports.setdefault(day, ScoredPartition(day))
-        for batch in candidates(self._lake, day, self._kits, with_text=True):
-            chosen = [candidate for candidate in batch if among is None or candidate.call_id in among]
-            report.transcripts += len(chosen)
-            tasks = intend(self._ledger, chosen, day, self._kits, self._rules, self._under_way)
-            self._under_way |= {(task.run.call_id, task.run.kit): day for task in tasks}
-            self._open[day] += len(tasks)
+    def _tasks(self, day: date, call_ids: Collection[str] | None) -> Iterator[RunTask]:
+        """Register the runs of a day and yield those that have not ended and are not in progress yet."""
+        for batch in read_transcripts(self._lake, day, self._kits, with_text=True):
+            selected = [transcript for transcript in batch if call_ids is None or transcript.call_id in call_ids]
+            tasks = register_runs(self._store, selected, day, self._kits, self._settings, self._days.in_progress)
+            self._days.start_runs(day, tasks, len(selected))
             self._progress.expect(STEP, len(tasks))
             yield from tasks
-        self._open[day] -= 1
-        self._news.add(day)
+        self._days.end_reading(day)
 
-    def _has_room(self) -> bool:
-        return self._stop is None and len(self._due) + len(self._requests) < self._rules.runs_in_flight
+    # --- send requests -------------------------------------------------------------------------------------------
 
-    # --- requests ----------------------------------------------------------------------------------------------
+    def _step(self, timeout: float | None) -> None:
+        self._send_due_requests()
+        self._wait(timeout)
+        self._expedite_completed_runs()
+        self._handle_responses()
 
-    def _put(self, task: Task, seconds: float) -> None:
-        self._order += 1
-        heapq.heappush(self._due, (self._monotonic() + seconds, self._order, task))
-
-    def _submit(self) -> None:
+    def _send_due_requests(self) -> None:
         now = self._monotonic()
-        while self._due and max(self._due[0][0], self._concurrency.paused_until) <= now and self._may_ask():
-            task = heapq.heappop(self._due)[2]
-            if task.give_up_at is None:
-                task.give_up_at = now + seconds_for(task.run, self._rules)
-            self._requests[self._workers.submit(self._ask, task)] = task
+        while self._queue and self._next_request_at() <= now and self._has_free_slot():
+            task = self._queue.pop()
+            if task.deadline is None:
+                task.deadline = now + timeout_seconds(task.run, self._settings)
+            self._in_flight[self._workers.submit(self._executor.advance, task)] = task
 
-    def _wait(self, at_most_seconds: float | None) -> None:
-        """Until an answer is there, or a poll is due and somebody is free to send it, or the time is over.
+    def _next_request_at(self) -> float:
+        return max(self._queue.next_due_at, self._concurrency.paused_until)
 
-        With runs that are waited for, no longer than until it is time to listen again.
-        """
-        seconds = at_most_seconds
-        if self._due and self._may_ask():
-            due = max(self._due[0][0], self._concurrency.paused_until) - self._monotonic()
-            due = max(0.0, min(due, LISTEN_SECONDS))
-            seconds = due if seconds is None else min(due, seconds)
-        if self._requests:
-            wait(self._requests, timeout=seconds, return_when=FIRST_COMPLETED)
+    def _has_free_slot(self) -> bool:
+        return len(self._in_flight) < self._concurrency.limit
+
+    def _wait(self, timeout: float | None) -> None:
+        """Wait for a response, for the next due request, or for the timeout; with queued runs at most a second."""
+        seconds = timeout
+        if self._queue and self._has_free_slot():
+            until_due = max(0.0, min(self._next_request_at() - self._monotonic(), WEBHOOK_CHECK_SECONDS))
+            seconds = until_due if seconds is None else min(until_due, seconds)
+        if self._in_flight:
+            wait(self._in_flight, timeout=seconds, return_when=FIRST_COMPLETED)
         elif seconds:
             time.sleep(seconds)
 
-    def _listen(self) -> None:
-        """A run whose end a webhook has announced is read now, not when its next poll is due."""
+    def _expedite_completed_runs(self) -> None:
+        """Read runs that a webhook reported as ended now, not when their next poll is due."""
         now = self._monotonic()
-        if now < self._listened_at + LISTEN_SECONDS:
+        if now < self._inbox_checked_at + WEBHOOK_CHECK_SECONDS:
             return
-        self._listened_at = now
-        deaf = {task.run.run_id: task for _, _, task in self._due if task.run.run_id and not task.is_announced}
-        announced = self._ledger.completed_by_webhook(list(filter(None, deaf))) if deaf else set()
-        if announced:
-            self.expedite(announced)
-        for run_id in announced:
-            deaf[run_id].is_announced = True  # once: should it go on all the same, it is polled as before
+        self._inbox_checked_at = now
+        waiting = {task.run.run_id: task for task in self._queue if task.run.run_id and not task.is_expedited}
+        completed = self._store.completed_by_webhook([run_id for run_id in waiting if run_id]) if waiting else set()
+        if completed:
+            self.expedite(completed)
+        for run_id in completed:
+            waiting[run_id].is_expedited = True  # only once: if the run is still open, it is polled as usual
 
-    def _may_ask(self) -> bool:
-        return len(self._requests) < self._concurrency.limit
+    # --- handle responses ----------------------------------------------------------------------------------------
 
-    def _ask(self, task: Task) -> float | None:
-        """In a worker: creates the run or reads it. Returns when to ask again, in seconds; None at its end."""
-        if task.run.run_id is None:
-            return self._create(task)
-        state = self._client.read(task.run.run_id)
-        task.polls += 1
-        return self._settle(task, state)
-
-    def _create(self, task: Task) -> float | None:
-        """Creates the run, unless another process is about to, or has."""
-        name = f"{task.run.kit}:{task.run.call_id}"
-        if not self._claims.acquire([name]):
-            return CLAIMED_SECONDS
-        try:
-            order, task.run = task.run.rescore_id, self._ledger.refresh(task.run)
-            if not task.run.is_open or task.run.rescore_id != order:  # ordered anew: whoever did that asks for it
-                return None
-            if task.run.run_id is not None:
-                return 0.0
-            return self._settle(task, self._client.create(task.request), is_new=True)
-        finally:
-            self._claims.release([name])
-
-    def _settle(self, task: Task, state: RunState, *, is_new: bool = False) -> float | None:
-        if state.status.is_terminal:
-            self._record_end(task, state)
-            return None
-        if is_new:
-            self._ledger.mark_created(task.run, state.run_id, state.status.value)
-            task.run = replace(task.run, run_id=state.run_id, status=state.status.value)
-            task.give_up_at = self._monotonic() + self._rules.give_up_after_seconds
-        return next_poll_seconds(task.polls, state.poll_after_seconds)
-
-    def _record_end(self, task: Task, state: RunState) -> None:
-        self._ledger.mark_finished(
-            task.run,
-            run_id=state.run_id,
-            status=state.status.value,
-            kit_version_id=state.kit_version_id,
-            duration_ms=state.duration_ms,
-            error_code=state.error_code,
-            error_message=state.error_message,
-            answer=state.body,
-        )
-
-    # --- answers -----------------------------------------------------------------------------------------------
-
-    def _settle_answers(self) -> None:
-        for future in [future for future in self._requests if future.done()]:
-            task = self._requests.pop(future)
+    def _handle_responses(self) -> None:
+        for future in [future for future in self._in_flight if future.done()]:
+            task = self._in_flight.pop(future)
             error = future.exception()
             if error is None:
                 self._concurrency.on_success()
                 task.failures = 0
-                again, why = future.result(), "Semarize has not finished it yet"
+                delay, reason = future.result(), "Semarize has not finished it yet"
             elif isinstance(error, TemporaryFailure):
-                task.failures += 1
-                again, why = self._concurrency.on_failure(error, self._monotonic(), task.failures), str(error)
-                if again is None:
-                    self._end_all(TemporaryFailure(f"{why}, and so it has been for a while: run the same days again"))
-                    self._problem(task, why)
+                delay, reason = self._on_temporary_failure(task, error), str(error)
             else:
-                self._failed(task, error)
-                again = None
-            if again is not None and self._stop is None:
-                if self._monotonic() + again <= (task.give_up_at or 0.0):
-                    self._put(task, again)
-                    continue
-                self._put_off(task, f"{why}; run again to collect it, it is not paid twice")
-            self._over(task)
-            self._progress.advance(STEP)
+                delay, reason = None, ""
+                self._on_permanent_failure(task, error)
+            if delay is None or self._fatal is not None or not self._requeue(task, delay, reason):
+                self._days.end_run(task)
+                self._progress.advance(STEP)
 
-    def _over(self, task: Task) -> None:
-        day = self._under_way.pop((task.run.call_id, task.run.kit))
-        self._open[day] -= 1
-        self._news.add(day)
+    def _requeue(self, task: RunTask, delay: float, reason: str) -> bool:
+        """Queue the next request of a run. Returns False if it is given up because of its deadline."""
+        due_at = self._monotonic() + delay
+        if due_at <= (task.deadline or 0.0):
+            self._queue.push(task, due_at)
+            return True
+        self._schedule_retry(task, f"{reason}; run again to collect it, it is not paid twice")
+        return False
 
-    def _failed(self, task: Task, error: BaseException) -> None:
-        """What waiting does not help against."""
+    def _on_temporary_failure(self, task: RunTask, error: TemporaryFailure) -> float | None:
+        """Return the seconds until the next attempt; None if the server is down, which ends all runs."""
+        task.failures += 1
+        delay = self._concurrency.on_failure(error, self._monotonic(), task.failures)
+        if delay is None:
+            self._abort(TemporaryFailure(f"{error}; all requests have failed for a while: run the same days again"))
+            self._days.add_problem(task, str(error))
+        return delay
+
+    def _on_permanent_failure(self, task: RunTask, error: BaseException) -> None:
         problem = str(error)
         if isinstance(error, NotFound) and task.run.run_id is None:
-            # Nothing of the transcript's: once the kit is published, the same transcripts are wanted again.
-            problem = f"{error}: publish the kit in Semarize, or mend `kits` in pipeline.yaml"
+            # Not stored as refused: once the kit is published, the same transcripts are requested again.
+            problem = f"{error}: publish the kit in Semarize, or correct `kits` in pipeline.yaml"
         elif isinstance(error, RequestRefused) and task.run.run_id is None:
-            self._ledger.mark_refused(task.run, error.code, str(error))
+            self._store.mark_refused(task.run, error.code, str(error))
             self._progress.note(f"call {task.run.call_id}, kit {task.run.kit}: {error}")
             return
         elif isinstance(error, CredentialsRefused) or not isinstance(error, PipelineError):
-            self._end_all(error)
-        self._put_off(task, problem)
+            self._abort(error)
+        self._schedule_retry(task, problem)
 
-    def _put_off(self, task: Task, problem: str) -> None:
-        """It is left for another time."""
-        if self._stop is None:
-            self._ledger.schedule_retry(task.run)
-        self._problem(task, problem)
+    def _schedule_retry(self, task: RunTask, problem: str) -> None:
+        """Leave the run to a later attempt."""
+        if self._fatal is None:
+            self._store.schedule_retry(task.run)
+        self._days.add_problem(task, problem)
 
-    def _end_all(self, error: BaseException) -> None:
-        self._stop = self._stop or error
-        for _, _, task in self._due:
-            self._problem(task, "not asked for yet")
-            self._over(task)
-        self._due.clear()
-
-    def _problem(self, task: Task, problem: str) -> None:
-        day = self._under_way[task.run.call_id, task.run.kit]
-        report = self._reports.setdefault(day, ScoredPartition(day))
-        report.problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")
-
-    def _finished_days(self) -> Iterator[ScoredPartition]:
-        for day in sorted((day for day, left in self._open.items() if left == 0), reverse=True):
-            del self._open[day]
-            yield self._take_report(day)
+    def _abort(self, error: BaseException) -> None:
+        """Give up all queued runs because of an error that concerns all days."""
+        self._fatal = self._fatal or error
+        for task in self._queue.clear():
+            self._days.add_problem(task, "not requested yet")
+            self._days.end_run(task)

@@ -14,9 +14,9 @@ from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
 from copilot_pipeline.load.tables import EVIDENCE, SCORE_TABLES, SEMARIZE_RUNS, SEMARIZE_SCORES, rows_to_arrow
 from copilot_pipeline.load.warehouse import refresh_kit_views
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.score.candidates import Candidate, candidates
 from copilot_pipeline.score.evidence import EvidenceFinder
 from copilot_pipeline.score.rows import SemarizeRunRow, SemarizeScoreRow
+from copilot_pipeline.score.transcripts import StoredTranscript, read_transcripts
 from copilot_pipeline.state import CallStore, SemarizeRun, SemarizeRunStore
 
 
@@ -48,10 +48,10 @@ class ScoreTables:
 
         def batches_of(day: date) -> Iterator[CallBatch]:
             finder = EvidenceFinder(self._lake, day)
-            for transcripts in candidates(self._lake, day, self._kits, with_text=False):
+            for transcripts in read_transcripts(self._lake, day, self._kits, with_text=False):
                 runs, scores = self._rows(day, transcripts)
                 unscored[day] += sum(run.is_unscored for run in runs)
-                call_ids = [candidate.call_id for candidate in transcripts]
+                call_ids = [transcript.call_id for transcript in transcripts]
                 evidence = list(finder.rows(call_ids, scores))
                 tables = [
                     (SEMARIZE_RUNS, rows_to_arrow(SEMARIZE_RUNS, runs)),
@@ -68,16 +68,18 @@ class ScoreTables:
         """Refresh the wide view of each kit."""
         refresh_kit_views(self._database, [kit.name for kit in self._kits])
 
-    def _rows(self, day: date, transcripts: list[Candidate]) -> tuple[list[SemarizeRunRow], list[SemarizeScoreRow]]:
+    def _rows(
+        self, day: date, transcripts: list[StoredTranscript]
+    ) -> tuple[list[SemarizeRunRow], list[SemarizeScoreRow]]:
         run_rows: list[SemarizeRunRow] = []
         score_rows: list[SemarizeScoreRow] = []
-        pairs = [(candidate.call_id, candidate.transcript_hash) for candidate in transcripts]
+        pairs = [(transcript.call_id, transcript.transcript_hash) for transcript in transcripts]
         for kit in self._kits:
             runs = {run.call_id: run for run in self._runs.runs_for(kit.name, kit.reference, pairs)}
-            for candidate in transcripts:
-                run = runs.get(candidate.call_id)
+            for transcript in transcripts:
+                run = runs.get(transcript.call_id)
                 if run is None:
-                    run_rows.append(_row_without_run(candidate, kit, day))
+                    run_rows.append(_row_without_run(transcript, kit, day))
                     continue
                 scores, problem = self._scores(run, day)
                 score_rows.extend(scores)
@@ -136,17 +138,17 @@ def _run_row(run: SemarizeRun, day: date, bricks: int, problem: str | None) -> S
     )
 
 
-def _row_without_run(candidate: Candidate, kit: Kit, day: date) -> SemarizeRunRow:
-    skip_reason = kit.calls.skip_reason(candidate.facts)
+def _row_without_run(transcript: StoredTranscript, kit: Kit, day: date) -> SemarizeRunRow:
+    skip_reason = kit.calls.skip_reason(transcript.facts)
     return SemarizeRunRow(
-        call_id=candidate.call_id,
+        call_id=transcript.call_id,
         kit=kit.name,
         call_date=day,
         run_id=None,
         status="skipped" if skip_reason else "pending",
         kit_reference=kit.reference,
         kit_version_id=None,
-        transcript_hash=candidate.transcript_hash,
+        transcript_hash=transcript.transcript_hash,
         bricks=0,
         requested_at=None,
         finished_at=None,

@@ -1,4 +1,4 @@
-"""A kit that changes is noticed, and its versions are not mixed."""
+"""Changes of kits are described, version by version."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from copilot_pipeline.score.kit_changes import kit_changes
 from copilot_pipeline_tests.load.warehouse.rows import DAY, load, load_scores, score
 
 
-def test_a_kit_that_stays_the_same_is_not_spoken_of(database: Database) -> None:
-    """One version and one kind a brick: nothing to say, and null is no kind."""
+def test_reports_nothing_for_an_unchanged_kit(database: Database) -> None:
+    """One version and one value kind per brick; null is not a value kind."""
     load_scores(database, score("risk", True), score("risk", None, call_id="c-2"))
     assert kit_changes(database, DAY) == []
 
 
-def test_a_new_version_and_what_is_new_in_it(database: Database) -> None:
-    """The versions are named with the day, and so is each brick that is new, gone, or of another kind."""
+def test_reports_a_new_version_and_its_differences(database: Database) -> None:
+    """Each brick that was added, removed or has another value kind is named."""
     old = {"kit_version_id": "v1"}
     new = {"kit_version_id": "v2", "call_id": "c-2"}
     load_scores(
@@ -30,21 +30,20 @@ def test_a_new_version_and_what_is_new_in_it(database: Database) -> None:
         {**score("champion", True), **new},
     )
     assert kit_changes(database, DAY) == [
-        "deal: version v2 answers too, beside v1",
-        "deal.champion: new in it",
-        "deal.mood: gone from it",
+        "deal: version v2 is in use, in addition to v1",
+        "deal.champion: added",
+        "deal.mood: removed",
         "deal.depth: was num, is text",
     ]
 
 
-def test_several_kinds_within_a_version(database: Database) -> None:
-    """A brick that answers now this, now that, is noticed too."""
+def test_reports_several_value_kinds_within_a_version(database: Database) -> None:
     load_scores(database, score("depth", 3), score("depth", "deep", call_id="c-2"))
-    assert kit_changes(database, DAY) == ["deal.depth: answers of several kinds within one version: num, text"]
+    assert kit_changes(database, DAY) == ["deal.depth: several value kinds within one version: num, text"]
 
 
-def test_a_version_is_new_by_when_it_answered(database: Database) -> None:
-    """The version that began to answer later is the newer one, though it scored the same day and sorts before."""
+def test_orders_versions_by_their_first_result(database: Database) -> None:
+    """The version with the later first result is newer, even if its name sorts first and the day is the same."""
     load_scores(
         database,
         {**score("risk", True), "kit_version_id": "b"},
@@ -66,12 +65,12 @@ def test_a_version_is_new_by_when_it_answered(database: Database) -> None:
     ]
     load(database, {SEMARIZE_RUNS: runs})
     assert kit_changes(database, DAY) == [
-        "deal: version a answers too, since 2026-11-03 14:05 UTC, beside b",
-        "deal.champion: new in it",
+        "deal: version a is in use, since 2026-11-03 14:05 UTC, in addition to b",
+        "deal.champion: added",
     ]
 
 
-def test_a_brick_more_under_the_same_version(database: Database) -> None:
-    """A server that names no version, or the same for two: the brick that only some answers hold tells it."""
+def test_reports_a_brick_that_only_some_results_have(database: Database) -> None:
+    """This shows a change if the server names no version, or the same one for two."""
     load_scores(database, score("risk", True), score("risk", False, call_id="c-2"), score("depth", 3, call_id="c-2"))
-    assert kit_changes(database, DAY) == ["deal.depth: in 1 of 2 answers of version ?"]
+    assert kit_changes(database, DAY) == ["deal.depth: in 1 of 2 results of version ?"]

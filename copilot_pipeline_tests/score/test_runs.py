@@ -1,4 +1,4 @@
-"""Runs brought to their end on a real server that misbehaves, with a real ledger: each is paid for once."""
+"""Runs against an HTTP server that fails in many ways: each run is paid for once."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import TRANSCRIPTS
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.score.day_progress import ScoredPartition
 from copilot_pipeline.score.run_requests import SemarizeRunSettings
-from copilot_pipeline.score.runs import ScoredPartition, SemarizeRunner
+from copilot_pipeline.score.runs import SemarizeRunner
 from copilot_pipeline.state import AdvisoryLocks, SemarizeRunStore
 from copilot_pipeline.state.locks import SCORING
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
@@ -33,7 +34,7 @@ Answer = Callable[[Asked], Reply | None]
 
 @dataclass
 class Server:
-    """Semarize, with its idempotency keys. `first` may answer in its stead; `stuck` runs never leave the queue."""
+    """Semarize with idempotency keys. `first` may respond instead of it; `stuck` runs stay queued forever."""
 
     first: Answer = lambda asked: None
     stuck: bool = False
@@ -65,7 +66,7 @@ class Server:
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    """A lake with a day of four transcripts."""
+    """A lake with four transcripts of one day."""
     made = Lake(str(tmp_path / "lake"))
     rows = [
         {
@@ -85,68 +86,70 @@ def lake(tmp_path: Path) -> Lake:
 
 @contextmanager
 def scoring(
-    url: str, database: Database, lake: Lake, rules: SemarizeRunSettings | None = None
+    url: str, database: Database, lake: Lake, settings: SemarizeRunSettings | None = None
 ) -> Iterator[SemarizeRunner]:
-    """The step, as the runtime makes it."""
+    """A runner with one attempt per request, as in production."""
     caller = make_client(url, "smz_test_0123456789", policy=RetryPolicy(attempts=1))
-    with AdvisoryLocks(database.url, SCORING) as claims:
+    with AdvisoryLocks(database.url, SCORING) as locks:
         yield SemarizeRunner(
-            SemarizeClient(caller), SemarizeRunStore(database), lake, KITS, rules or SemarizeRunSettings(), claims
+            SemarizeClient(caller), SemarizeRunStore(database), lake, KITS, settings or SemarizeRunSettings(), locks
         )
     caller.close()
 
 
-def score(server: Server, database: Database, lake: Lake, rules: SemarizeRunSettings | None = None) -> ScoredPartition:
-    """The day, scored."""
-    with serving(server) as service, scoring(service.url, database, lake, rules) as step:
+def score(
+    server: Server, database: Database, lake: Lake, settings: SemarizeRunSettings | None = None
+) -> ScoredPartition:
+    """Score the day and return its report."""
+    with serving(server) as service, scoring(service.url, database, lake, settings) as step:
         (day,) = step.run([DAY])
     return day
 
 
 def statuses(database: Database) -> list[str]:
-    """Of all runs."""
+    """The statuses of all runs, each once."""
     with database.connection() as connection:
         return [
             row[0] for row in connection.execute("SELECT DISTINCT status FROM copilot_ops.semarize_runs").fetchall()
         ]
 
 
-def test_what_fails_for_a_moment_is_asked_again_in_the_same_run(database: Database, lake: Lake) -> None:
-    """Answers that are lost, 500s, a key that is in use, and two 429s: the day is whole at the end, each run was paid
-    for once, and nobody asked before the moment the server wished."""
-    troubles = [
+def test_retries_temporary_failures_and_pays_once(database: Database, lake: Lake) -> None:
+    """Lost responses, a 500, a key in use, and a 429: all runs end, each was created once, and no request was sent
+    before the `retry_after_seconds` of the 429."""
+    responses = [
         Reply(500, is_split=True),
         reply({"error": "run_request_failed"}, 500),
         reply({"error": "request_in_progress"}, 409),
         reply({"error": "rate_limited", "retry_after_seconds": 1.5}, 429, Retry_After="9"),
         Reply(202, is_split=True),
     ]
-    refused_at: list[float] = []
+    throttled_at: list[float] = []
     early: list[float] = []
 
-    def trouble(asked: Asked) -> Reply | None:
+    def fail_first(asked: Asked) -> Reply | None:
         now = time.monotonic()
-        # Those under way when the refusal was sent may still arrive.
-        if refused_at and 0.5 < now - refused_at[-1] < 1.4:
+        # Requests that were in flight when the 429 was sent may still arrive.
+        if throttled_at and 0.5 < now - throttled_at[-1] < 1.4:
             early.append(now)
-        found = troubles.pop(0) if troubles else None
+        found = responses.pop(0) if responses else None
         if found is not None and found.status == 429:
-            refused_at.append(now)
+            throttled_at.append(now)
         return found
 
-    server = Server(first=trouble)
+    server = Server(first=fail_first)
     day = score(server, database, lake)
     assert (day.problems, statuses(database)) == ([], ["succeeded"])
     assert len(server.created) == len(KITS) * 4
-    assert refused_at
+    assert throttled_at
     assert not early
 
 
-def test_a_webhook_ends_the_polling(database: Database, lake: Lake) -> None:
-    """The server says to come back in minutes; announced, the runs are read at once."""
+def test_reads_a_run_immediately_when_a_webhook_reports_its_end(database: Database, lake: Lake) -> None:
+    """The server asks to poll after two minutes, and the runs are read before."""
     server = Server(retry_after="120")
 
-    def announce(asked: Asked) -> Reply | None:
+    def report_end(asked: Asked) -> Reply | None:
         if asked.method == "POST":
             with database.connection() as connection:
                 connection.execute(
@@ -155,14 +158,14 @@ def test_a_webhook_ends_the_polling(database: Database, lake: Lake) -> None:
                 )
         return None
 
-    server.first = announce
-    began = time.monotonic()
+    server.first = report_end
+    started = time.monotonic()
     assert score(server, database, lake).is_complete
-    assert time.monotonic() - began < 60
+    assert time.monotonic() - started < 60
 
 
-def test_a_run_that_stays_queued_is_collected_later(database: Database, lake: Lake) -> None:
-    """Given up on, it is a problem of the day and nothing more; later it is read, and not created again."""
+def test_collects_a_run_that_timed_out_without_creating_it_again(database: Database, lake: Lake) -> None:
+    """A timeout is a problem of the day; a later runner reads the same run."""
     server = Server(stuck=True)
     day = score(server, database, lake, SemarizeRunSettings(give_up_after_seconds=1.5))
     assert len(day.problems) == len(KITS) * 4
@@ -172,8 +175,8 @@ def test_a_run_that_stays_queued_is_collected_later(database: Database, lake: La
     assert server.created == created
 
 
-def test_another_mode_sends_what_was_sent(database: Database, lake: Lake) -> None:
-    """A run whose answer was lost is asked for again as it was first, though the mode was changed in between."""
+def test_repeats_the_same_body_after_the_mode_was_changed(database: Database, lake: Lake) -> None:
+    """A run whose response was lost is requested again with the original body and key."""
     lost = Server(first=lambda asked: Reply(202, is_split=True))
     assert not score(lost, database, lake, SemarizeRunSettings(give_up_after_seconds=0.2)).is_complete
     server = Server(created=dict(lost.created))

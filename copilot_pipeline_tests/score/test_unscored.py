@@ -1,4 +1,4 @@
-"""Which calls have no score, and why."""
+"""The view `calls_without_scores`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def run(call_id: str, status: str, bricks: int = 0, **fields: Any) -> dict[str, 
     return {"call_id": call_id, "status": status, "bricks": bricks, **known, **fields}
 
 
-def test_every_call_without_a_score_is_listed_with_the_reason(database: Database) -> None:
-    """Failed, skipped, not finished, answered without bricks, not transcribed: each says so. A score is not listed."""
+def test_lists_each_call_without_a_score_with_the_reason(database: Database) -> None:
+    """Failed, skipped, open, without bricks, not transcribed; calls with a score are not listed."""
     load(
         database,
         {

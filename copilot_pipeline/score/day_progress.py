@@ -1,0 +1,87 @@
+"""Track the runs in progress and the problems of each day."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from copilot_pipeline.score.run_requests import RunKey, RunTask
+
+
+@dataclass(slots=True)
+class ScoredPartition:
+    """The result of scoring one day."""
+
+    day: date
+    transcripts: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all runs of the day have ended."""
+        return not self.problems
+
+
+class DayProgress:
+    """The runs in progress by day. A day is finished when its transcripts are read and none of its runs is open."""
+
+    def __init__(self) -> None:
+        self._reports: dict[date, ScoredPartition] = {}
+        self._open: defaultdict[date, int] = defaultdict(int)  # runs in progress, plus one while transcripts are read
+        self._days: dict[RunKey, date] = {}  # of runs in progress
+        self._changed: set[date] = set()
+
+    @property
+    def in_progress(self) -> Container[RunKey]:
+        """The runs in progress."""
+        return self._days.keys()
+
+    def calls_in_progress(self, day: date) -> set[str]:
+        """Return the calls of a day with a run in progress."""
+        return {call_id for (call_id, _), run_day in self._days.items() if run_day == day}
+
+    def start_day(self, day: date) -> None:
+        """Keep the day open until `end_reading`."""
+        self._open[day] += 1
+
+    def end_reading(self, day: date) -> None:
+        """Count the day as read: it is finished once its runs are."""
+        self._end(day)
+
+    def start_runs(self, day: date, tasks: Sequence[RunTask], transcripts: int) -> None:
+        """Add runs of a day, and the number of transcripts that they are for."""
+        self._report(day).transcripts += transcripts
+        self._days |= {task.key: day for task in tasks}
+        self._open[day] += len(tasks)
+
+    def end_run(self, task: RunTask) -> None:
+        """Remove a run that has ended or is given up."""
+        self._end(self._days.pop(task.key))
+
+    def add_problem(self, task: RunTask, problem: str) -> None:
+        """Add a problem to the report of the run's day. The run must be in progress."""
+        report = self._report(self._days[task.key])
+        report.problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")
+
+    def take_finished(self) -> Iterator[ScoredPartition]:
+        """Yield the reports of finished days, newest first, each once."""
+        for day in sorted((day for day, open_runs in self._open.items() if open_runs == 0), reverse=True):
+            del self._open[day]
+            yield self._take(day)
+
+    def take_changed(self) -> list[ScoredPartition]:
+        """Return the reports of days of which a run has ended since the last call, newest first."""
+        return [self._take(day) for day in sorted(self._changed, reverse=True)]
+
+    def _end(self, day: date) -> None:
+        self._open[day] -= 1
+        self._changed.add(day)
+
+    def _report(self, day: date) -> ScoredPartition:
+        return self._reports.setdefault(day, ScoredPartition(day))
+
+    def _take(self, day: date) -> ScoredPartition:
+        self._changed.discard(day)
+        return self._reports.pop(day, None) or ScoredPartition(day)

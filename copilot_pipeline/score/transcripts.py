@@ -1,0 +1,62 @@
+"""Read the transcripts of a day from the lake, with the facts that kit filters need."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from copilot_pipeline.clients.semarize import Kit
+from copilot_pipeline.config.kit_filters import CallFacts
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.tables import CALLS, PARTICIPANTS, TRANSCRIPTS
+
+_COLUMNS = ["call_id", "words", "transcript_hash"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTranscript:
+    """A transcript of the lake. `text` is empty if it was not read."""
+
+    call_id: str
+    transcript_hash: str
+    facts: CallFacts
+    text: str = ""
+
+
+@dataclass(slots=True)
+class _CallDetails:
+    duration_s: float | None = None
+    status: str | None = None
+    sides: frozenset[str] = frozenset()
+
+
+def read_transcripts(
+    lake: Lake, day: date, kits: Iterable[Kit], *, with_text: bool
+) -> Iterator[list[StoredTranscript]]:
+    """Yield the transcripts of a day, one row group at a time because texts are large."""
+    details = _details(lake, day) if any(kit.calls.needs_facts for kit in kits) else {}
+    for batch in lake.batches(TRANSCRIPTS, day, columns=[*_COLUMNS, "text"] if with_text else _COLUMNS):
+        transcripts = []
+        for row in batch.to_pylist():
+            known = details.get(row["call_id"], _CallDetails())
+            facts = CallFacts(row["words"], known.duration_s, known.status, known.sides)
+            transcripts.append(
+                StoredTranscript(row["call_id"], row["transcript_hash"], facts, row["text"] if with_text else "")
+            )
+        yield transcripts
+
+
+def _details(lake: Lake, day: date) -> dict[str, _CallDetails]:
+    """Return duration, status and the sides that spoke, by call."""
+    sides: defaultdict[str, set[str]] = defaultdict(set)
+    for batch in lake.batches(PARTICIPANTS, day, columns=["call_id", "side", "utterances"]):
+        for row in batch.to_pylist():
+            if row["utterances"]:
+                sides[row["call_id"]].add(row["side"])
+    return {
+        row["call_id"]: _CallDetails(row["duration_s"], row["status_raw"], frozenset(sides[row["call_id"]]))
+        for batch in lake.batches(CALLS, day, columns=["call_id", "duration_s", "status_raw"])
+        for row in batch.to_pylist()
+    }
