@@ -1,36 +1,34 @@
-"""The Dagster front source: what there is, wired together."""
+"""The Dagster definitions: everything that Dagster loads, wired together."""
 
-import gc
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import dagster as dg
 
-from copilot_pipeline.defs.assets import ALL_ASSETS
-from copilot_pipeline.defs.automation.schedules import ALL_JOBS, ALL_SCHEDULES
-from copilot_pipeline.defs.automation.sensors import ALL_SENSORS
-from copilot_pipeline.defs.checks import ALL_CHECKS
-from copilot_pipeline.runtime import Runtime, current_runtime
-from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
+from copilot_pipeline.defs.automation.jobs import JOBS
+from copilot_pipeline.defs.automation.schedules import SCHEDULES
+from copilot_pipeline.defs.automation.sensors import SENSORS
+from copilot_pipeline.defs.calls import assets as calls
+from copilot_pipeline.defs.calls.checks import CALL_CHECKS
+from copilot_pipeline.defs.crm import assets as crm
+from copilot_pipeline.defs.crm.checks import CRM_CHECKS
+from copilot_pipeline.defs.marts import assets as marts
+from copilot_pipeline.defs.resources.configured import configured_resources
+from copilot_pipeline.defs.scores import assets as scores
+from copilot_pipeline.defs.scores.checks import SCORE_CHECKS
 
 
-@dg.resource(description="The pipeline's parts, made from the environment and pipeline.yaml.")
-def runtime_resource(context: dg.InitResourceContext) -> Iterator[Runtime]:
-    """A runtime for one run, with a claim on the run for as long as its process lives (see `PipelineRunLauncher`)."""
-    with current_runtime(source="ui") as runtime, AdvisoryLocks(runtime.database.url, RUNS) as claims:
-        claims.acquire([context.run_id] if context.run_id else [])
-        yield runtime
+def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
+    """All definitions, with the given resources in place of the configured ones of the same keys."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([calls, scores, crm, marts]),
+        asset_checks=[*CALL_CHECKS, *SCORE_CHECKS, *CRM_CHECKS],
+        jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
+        resources={**configured_resources(), **(resources or {})},
+        # One process per run: steps are short, and they share one connection pool.
+        executor=dg.in_process_executor,
+    )
 
 
-defs = dg.Definitions(
-    assets=ALL_ASSETS,
-    asset_checks=ALL_CHECKS,
-    jobs=ALL_JOBS,
-    schedules=ALL_SCHEDULES,
-    sensors=ALL_SENSORS,
-    resources={"runtime": runtime_resource},
-    # One process: steps are short, and one process means one connection pool.
-    executor=dg.in_process_executor,
-)
-
-# All that is loaded by now stays until the end of the process: the collector need not look through it ever again.
-gc.freeze()
+defs = build_definitions()

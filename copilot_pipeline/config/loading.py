@@ -56,13 +56,21 @@ def load_settings(**overrides: Any) -> Settings:
 
     `overrides` replace environment variables, by their lower-case names.
     """
-    refuse_misspelled(Environment.model_fields, Path(str(Environment.model_config["env_file"])))
-    try:
-        environment = Environment(**overrides)
-    except ValidationError as error:
-        raise ConfigurationError(_explain(error, "the environment")) from None
+    environment = load_environment(**overrides)
     pipeline, warnings = _read_pipeline_file(environment.copilot_pipeline_config)
     return Settings(environment=environment, pipeline=pipeline, warnings=warnings)
+
+
+def load_environment(**overrides: Any) -> Environment:
+    """Read the environment and `.env`. Raises `ConfigurationError` that names each variable with a mistake.
+
+    `overrides` replace environment variables, by their lower-case names.
+    """
+    refuse_misspelled(Environment.model_fields, Path(str(Environment.model_config["env_file"])))
+    try:
+        return Environment(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error, "the environment")) from None
 
 
 def read_pipeline_file(named: str | None) -> PipelineFile:

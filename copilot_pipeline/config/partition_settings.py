@@ -1,7 +1,7 @@
 """The few settings that definitions need at import, read without validating the others.
 
 A mistake in a route or a kit must not take the Dagster code location down. So this module reads the first day, the time
-zone and the schedule of polling, and ignores everything else. The settings as a whole are validated by
+zone, the schedule of polling and the reserve, and ignores everything else. The settings as a whole are validated by
 `config.loading.load_settings`, which every run calls.
 """
 
@@ -10,18 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings
 
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.config.pipeline_file import PipelineFile, PollingSettings
+from copilot_pipeline.config.pipeline_file import BudgetSettings, PipelineFile, PollingSettings
 from copilot_pipeline.config.renamed_keys import apply_renames
 from copilot_pipeline.config.sources import existing_pipeline_path, read_yaml_mapping
 from copilot_pipeline.config.types import OptionalText
 from copilot_pipeline.errors import ConfigurationError
+
+Section = TypeVar("Section", PollingSettings, BudgetSettings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class PartitionSettings:
     first_day: date
     timezone: str
     polling: PollingSettings
+    budget: BudgetSettings
 
     @property
     def zone(self) -> ZoneInfo:
@@ -52,8 +55,9 @@ class _PartitionEnvironment(BaseSettings):
 def read_partition_settings() -> PartitionSettings:
     """Read the first day, the time zone and the polling schedule; ignore mistakes in all other settings.
 
-    An invalid `polling` section means its defaults; `load_settings` reports it. Raises `ConfigurationError` if the
-    first day or the time zone cannot be determined: partitions of a guessed time zone would hold the wrong calls.
+    An invalid section `polling` or `budget` means its defaults; `load_settings` reports it. Raises
+    `ConfigurationError` if the first day or the time zone cannot be determined: partitions of a guessed time zone would
+    hold the wrong calls.
     """
     try:
         environment = _PartitionEnvironment()
@@ -64,7 +68,8 @@ def read_partition_settings() -> PartitionSettings:
     return PartitionSettings(
         first_day=environment.copilot_pipeline_first_day,
         timezone=_timezone(content, str(path)),
-        polling=_polling(content),
+        polling=_section(content, "polling", PollingSettings),
+        budget=_section(content, "budget", BudgetSettings),
     )
 
 
@@ -86,8 +91,8 @@ def _timezone(content: dict[Any, Any], path: str) -> str:
         raise ConfigurationError(f"{path}: timezone: {message}") from None
 
 
-def _polling(content: dict[Any, Any]) -> PollingSettings:
+def _section(content: dict[Any, Any], name: str, model: type[Section]) -> Section:
     try:
-        return PollingSettings.model_validate(content.get("polling") or {})
+        return model.model_validate(content.get(name) or {})
     except ValidationError:
-        return PollingSettings()
+        return model()

@@ -1,1 +1,1 @@
-"""Dagster definitions: assets, checks, resources, automation."""
+"""Everything of Dagster: assets, checks, resources, automation."""

@@ -1,36 +1,36 @@
-"""The days, and how an asset reports them.
+"""Daily partitions, and how an asset reports each of them.
 
-A run may cover many days. Each day is reported as it lands, so that what is done stays done whatever happens to the
-rest of the run; the days that could not be finished are named in one failure at the end.
+A run may cover many partitions. Each is reported as soon as it is finished, so that a run that fails later keeps the
+finished ones; the failed ones are named in one failure at the end.
 """
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from types import TracebackType
 from typing import Any
 
 import dagster as dg
 
-from copilot_pipeline.config.loading import load_settings
+from copilot_pipeline.config.partition_settings import read_partition_settings
 from copilot_pipeline.load.tables import Table
-from copilot_pipeline.runtime import Runtime
 
-# `backfill_policy` is marked as beta in every asset; it is what this pipeline was measured with.
+# `backfill_policy` and `owners` are marked as beta in every asset; the versions in requirements.lock are tested.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
 warnings.filterwarnings("ignore", message="Parameter `owners`")
 
-_settings = load_settings()
+PARTITION_SETTINGS = read_partition_settings()
 
 DAYS = dg.DailyPartitionsDefinition(
-    start_date=_settings.environment.copilot_pipeline_first_day.isoformat(),
-    timezone=_settings.pipeline.timezone,
-    end_offset=1,  # today's calls are wanted today; the nightly run makes the closed day final
+    start_date=PARTITION_SETTINGS.first_day.isoformat(),
+    timezone=PARTITION_SETTINGS.timezone,
+    end_offset=1,  # includes today, because today's calls are loaded today; the daily run completes the closed day
 )
 
-SECONDS_UNWRITTEN = 2.0
-OWNERS = ["team:revenue-operations"]
+EVENT_INTERVAL_SECONDS = 2.0
+MAX_PROBLEMS_SHOWN = 20
+PROBLEMS = "problems"  # metadata: a JSON list of what is not done, one line each
 Metadata = Mapping[str, Any]
 
 
@@ -39,17 +39,22 @@ def days_of(context: dg.AssetExecutionContext) -> list[date]:
     return sorted(date.fromisoformat(key) for key in context.partition_keys)
 
 
-class PartitionReporter:
-    """Reports days as they land, so that a run which dies has not lost the days it finished.
+def is_partition(day: date) -> bool:
+    """Whether the day has a partition: not before the first day and not in the future."""
+    return DAYS.has_partition_key(day.isoformat())
 
-    An event costs some milliseconds, and at a run's good end Dagster writes one for each of its days by itself. So days
-    wait here for a moment: they are written when that has passed, or when the run goes wrong.
+
+class PartitionReporter:
+    """Report partitions as they are finished, so that a run that crashes keeps them.
+
+    An event costs some milliseconds, and at the end of a successful run Dagster writes one for each of its partitions.
+    So events are written every two seconds, and when the run fails.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext, asked: Sequence[date]) -> None:
+    def __init__(self, context: dg.AssetExecutionContext, selected: Sequence[date]) -> None:
         self._context = context
-        self._asked = frozenset(asked)
-        self._waiting: list[dg.AssetMaterialization] = []
+        self._selected = frozenset(selected)
+        self._unwritten: list[dg.AssetMaterialization] = []
         self._written_at = time.monotonic()
 
     def __enter__(self) -> "PartitionReporter":
@@ -62,72 +67,45 @@ class PartitionReporter:
             self._write()
 
     def add(self, day: date, tables: Sequence[tuple[Table, Metadata]]) -> None:
-        """A day of some tables is there, now."""
+        """Report that a partition of some tables is loaded."""
         key = day.isoformat()
         events = [dg.AssetMaterialization(table.name, partition=key, metadata=dict(facts)) for table, facts in tables]
-        if day not in self._asked:  # a day that lost a call to this run's days: nobody else reports it
+        if day not in self._selected:  # a call moved from that day to a selected one: no other event reports it
             for event in events:
                 self._context.log_event(event)
             return
         for table, facts in tables:
-            # The run's own event at its end says the same.
+            # The event that Dagster writes at the end of the run would otherwise replace these numbers.
             self._context.add_asset_metadata(dict(facts), asset_key=table.name, partition_key=key)
-        if len(self._asked) > 1:
-            self._waiting += events
-        if time.monotonic() - self._written_at > SECONDS_UNWRITTEN:
+        if len(self._selected) > 1:
+            self._unwritten += events
+        if time.monotonic() - self._written_at > EVENT_INTERVAL_SECONDS:
             self._write()
 
     def _write(self) -> None:
-        while self._waiting:
-            self._context.log_event(self._waiting.pop(0))
+        while self._unwritten:
+            self._context.log_event(self._unwritten.pop(0))
         self._written_at = time.monotonic()
 
 
-def fail_if(problems: Mapping[date, Sequence[str]], runtime: Runtime, what: str) -> None:
-    """Ends the step with one failure that names the days that are not done and why."""
+def fail_if(problems: Mapping[date, Sequence[str]], what: str, *, also: Sequence[str] = ()) -> None:
+    """Fail the step with the failed days and the reasons; the other days stay materialized.
+
+    `also` are problems that alone would not fail the step.
+    """
     if not problems:
         return
     lines = [f"{day.isoformat()}: {problem}" for day, found in sorted(problems.items()) for problem in found]
-    runtime.problems.extend(lines)
     days = ", ".join(day.isoformat() for day in sorted(problems))
-    shown = lines[:20] + ([f"… and {len(lines) - 20} more"] if len(lines) > 20 else [])
     raise dg.Failure(
-        description=f"{what}: {len(problems)} day(s) not done ({days}); the other days are. "
-        "Run the same days again: nothing that was fetched is fetched twice.\n" + "\n".join(shown),
-        metadata={"days_not_done": days, "problems": len(lines)},
+        description=f"{what}: {len(problems)} day(s) failed ({days}); the other days are complete. "
+        "Run the same days again: nothing that was fetched is fetched twice.\n" + "\n".join(shown(lines)),
+        metadata={"failed_days": days, PROBLEMS: dg.MetadataValue.json([*lines, *also])},
         allow_retries=False,
     )
 
 
-def spec(
-    table: Table, *, group: str, kinds: Iterable[str], deps: Sequence[str] = (), partitioned: bool = True
-) -> dg.AssetSpec:
-    """What the UI shows of a table, from the one column list."""
-    return dg.AssetSpec(
-        key=table.name,
-        description=table.description,
-        deps=list(deps),
-        group_name=group,
-        owners=OWNERS,
-        kinds=set(kinds),
-        partitions_def=DAYS if partitioned else None,
-        metadata={
-            "dagster/column_schema": column_schema(table),
-            **({"dagster/table_name": f"copilot.{table.name}"} if table.in_warehouse else {}),
-        },
-    )
-
-
-def column_schema(table: Table) -> dg.TableSchema:
-    """The columns as Dagster shows them."""
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                name=column.name,
-                type=column.kind.postgres,
-                description=column.description,
-                constraints=dg.TableColumnConstraints(nullable=not column.required, unique=table.key == (column.name,)),
-            )
-            for column in table.columns
-        ]
-    )
+def shown(lines: Sequence[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    more = len(lines) - MAX_PROBLEMS_SHOWN
+    return [*lines[:MAX_PROBLEMS_SHOWN], *([f"… and {more} more"] if more > 0 else [])]

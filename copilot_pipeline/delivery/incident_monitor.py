@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from copilot_pipeline.clients.weekly_quota import WeeklyQuota
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.config.routes import all_sinks
 from copilot_pipeline.delivery.incident_store import IncidentStore, OpenIncident, Stage
 from copilot_pipeline.delivery.incidents import DOWN_FOR, GROWING_LOOKS, Problem, incident_payload, is_growing
 from copilot_pipeline.delivery.outbox import Clock, Outbox, SinkState, utc_now
@@ -114,6 +116,15 @@ class IncidentMonitor:
         with self._database.connection() as connection:
             row = connection.execute(_CALLS_WANTED).fetchone()
         return int(row[0]) if row else 0
+
+
+def incident_monitor(settings: Settings, database: Database) -> IncidentMonitor:
+    """The monitor that reports to the sinks named under `incidents` in pipeline.yaml."""
+    sinks = all_sinks(settings.pipeline.sinks)
+    incidents = settings.pipeline.incidents
+    return IncidentMonitor(
+        database, [(name, sinks[name].kind) for name in incidents.send], repeat_after=incidents.repeat_after
+    )
 
 
 def _of_sink(state: SinkState, now: datetime) -> Iterator[Problem]:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
 from copilot_pipeline.clients.http import RetryPolicy
-from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
-from copilot_pipeline.clients.weekly_quota import WeeklyQuota
+from copilot_pipeline.clients.rate_limits import RateLimits
+from copilot_pipeline.clients.semarize.connect import kits_of, open_client
 from copilot_pipeline.config.loading import Settings, explain_in_file
 from copilot_pipeline.config.routes import all_sinks
+from copilot_pipeline.delivery.credential_incidents import open_semarize_client
 from copilot_pipeline.delivery.dispatcher import PATIENCE_SECONDS, Dispatcher, Sent
-from copilot_pipeline.delivery.incident_monitor import IncidentMonitor
+from copilot_pipeline.delivery.incident_monitor import IncidentMonitor, incident_monitor
 from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.delivery.observed_bricks import mistakes_now, rules_with
 from copilot_pipeline.delivery.regression_alerts import send_regression_alerts
@@ -30,38 +30,24 @@ if TYPE_CHECKING:
 
 SCHEMA_LASTS_SECONDS = 300.0
 _MISTAKEN = "rules of pipeline.yaml"
+MANUAL = "manual"
 
 
 class DeliveryService:
-    """Rules, the outbox, and who is told of what. The database is opened when it is first needed."""
+    """Rules, the outbox, and who is told of what."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        kits: Sequence[Kit],
-        *,
-        database: Callable[[], Database],
-        semarize: Callable[[], AbstractContextManager[SemarizeClient]],
-        week: Callable[[], WeeklyQuota],
-        problems: list[str],
-        progress: Progress,
-    ) -> None:
+    def __init__(self, settings: Settings, database: Database, limits: RateLimits, progress: Progress) -> None:
         self._settings = settings
-        self._kits = kits
+        self._kits = kits_of(settings.pipeline)
         self._database = database
-        self._semarize = semarize
-        self._week = week
-        self._problems = problems
+        self._limits = limits
         self._progress = progress
         self._schemas: dict[str, tuple[float, Schema | None]] = {}  # by kit, and when they were read
 
     @property
     def rules(self) -> list[Rule]:
         """The rules of pipeline.yaml."""
-        pipeline = self._settings.pipeline
-        address = self._settings.environment.salesforce_base_url
-        deal_url = f"{address}/lightning/r/Opportunity/{{deal_id}}/view" if address else None
-        return rules_of(pipeline.routes, pipeline.sinks, list(pipeline.kits), deal_url=deal_url)
+        return configured_rules(self._settings)
 
     @property
     def sends_anything(self) -> bool:
@@ -76,7 +62,7 @@ class DeliveryService:
         named = (*(rule.sink_name for rule in self.rules), *self._settings.pipeline.incidents.send)
         used = dict.fromkeys((*named, *((alerts,) if alerts else ())))
         return Dispatcher(
-            self._database(),
+            self._database,
             [rule for rule in self.rules if rule.name not in without],
             {name: known[name].kind for name in used},
             lambda name: build_sink(name, known[name], self._settings.environment),
@@ -90,26 +76,27 @@ class DeliveryService:
         if name is None or not slides:
             return 0
         return send_regression_alerts(
-            self._database(), slides, name, all_sinks(self._settings.pipeline.sinks)[name].kind
+            self._database, slides, name, all_sinks(self._settings.pipeline.sinks)[name].kind
         )
 
-    def enqueue_deliveries(self, days: Sequence[date]) -> None:
-        """Puts into the outbox what the rules ask for of these days.
+    def enqueue_deliveries(self, days: Sequence[date]) -> list[str]:
+        """Puts into the outbox what the rules ask for of these days. Returns what is wrong with rules, in words.
 
         A rule that asks a kit for what it does not have is set aside, and a person is told of it; the others go on.
         """
         if not (self.rules and days):
-            return
+            return []
         routes = self._settings.pipeline.routes
-        mistakes = mistakes_now(self._database(), routes, days, self._schema_of)
+        mistakes = mistakes_now(self._database, routes, days, self._schema_of)
+        problems = []
         if mistakes:
             what = explain_in_file(mistakes, self._settings.environment.copilot_pipeline_config)
-            problem = f"{what}\n  These rules are set aside; the others are followed."
-            self._problems += [problem] if problem not in self._problems else []
+            problems.append(f"{what}\n  These rules are set aside; the others are followed.")
             self.watching().tell(Problem(_MISTAKEN, what, "Correct them, then: copilot-pipeline routes check"))
         else:
             self.watching().over(_MISTAKEN)
         self.delivering(without=rules_with(mistakes, routes)).enqueue(days)
+        return problems
 
     def _schema_of(self, kit_name: str) -> Schema | None:
         """A kit's bricks, a few minutes old at most; None where they cannot be had just now: nothing waits for that."""
@@ -121,33 +108,25 @@ class DeliveryService:
 
     def _read_schema(self, kit_name: str) -> Schema | None:
         kit = next((kit for kit in self._kits if kit.name == kit_name), None)
-        key = self._settings.environment.semarize_api_key
-        if kit is None or key is None:
-            return None
-        address = self._settings.environment.semarize_base_url
-        caller = make_client(address, key.get_secret_value(), policy=RetryPolicy(attempts=1))
         try:
-            return parse_kit_schema(SemarizeClient(caller).kit_schema(kit))
+            if kit is None:
+                return None
+            with open_client(self._settings.environment, RetryPolicy(attempts=1)) as client:
+                return parse_kit_schema(client.kit_schema(kit))
         except PipelineError:
             return None
-        finally:
-            caller.close()
 
     def deliver(self, *, ignore_delay: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> Sent:
         """Sends what waits, looks for failures, and sends what a person has to be told of them."""
         delivering = self.delivering()
         sent = delivering.send(ignore_delay=ignore_delay, patience_seconds=patience_seconds)
-        self.watching().look(week=self._week, unusable=sent.problems)
+        self.watching().look(week=self._limits.limiter(self._database, MANUAL).quota, unusable=sent.problems)
         sent.counts.update(delivering.send(patience_seconds=0).counts)
         return sent
 
     def watching(self) -> IncidentMonitor:
         """Failures, and who is told of them."""
-        known = all_sinks(self._settings.pipeline.sinks)
-        incidents = self._settings.pipeline.incidents
-        return IncidentMonitor(
-            self._database(), [(name, known[name].kind) for name in incidents.send], repeat_after=incidents.repeat_after
-        )
+        return incident_monitor(self._settings, self._database)
 
     def check_routes(self) -> list[str]:
         """Holds the rules against their kits' schemas. Returns what could not be checked, in words.
@@ -157,7 +136,7 @@ class DeliveryService:
         named = {kit for rule in self.rules for kit in rule.kits}
         schemas, unchecked = {}, []
         if named:
-            with self._semarize() as client:
+            with open_semarize_client(self._settings, self._database, reports_refusal=False) as client:
                 for kit in [kit for kit in self._kits if kit.name in named]:
                     try:
                         schema = parse_kit_schema(client.kit_schema(kit))
@@ -172,3 +151,11 @@ class DeliveryService:
         if mistakes:
             raise ConfigurationError(explain_in_file(mistakes, self._settings.environment.copilot_pipeline_config))
         return unchecked
+
+
+def configured_rules(settings: Settings) -> list[Rule]:
+    """The rules of pipeline.yaml."""
+    pipeline = settings.pipeline
+    address = settings.environment.salesforce_base_url
+    deal_url = f"{address}/lightning/r/Opportunity/{{deal_id}}/view" if address else None
+    return rules_of(pipeline.routes, pipeline.sinks, list(pipeline.kits), deal_url=deal_url)

@@ -55,6 +55,11 @@ class ClariClient:
         self._on_page_size = on_page_size
 
     @property
+    def has_succeeded(self) -> bool:
+        """Whether the server has accepted the credentials."""
+        return self._caller.has_succeeded
+
+    @property
     def capabilities(self) -> Capabilities:
         """What the dialect can do."""
         return self._dialect.capabilities

@@ -47,6 +47,11 @@ class SemarizeClient:
     def __init__(self, http: HttpClient) -> None:
         self._http = http
 
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the server has accepted the credentials."""
+        return self._caller.has_succeeded
+
     def create(self, request: RunRequest) -> RunState:
         """Creates the run, or is given the one this key made before. Both 200 and 202 may come, in either mode.
 

@@ -1,1 +1,1 @@
-"""What happens by itself: schedules and checks."""
+"""Jobs, schedules, sensors and automation conditions."""

@@ -1,4 +1,4 @@
-"""The sensor that starts the runs of registered backfills."""
+"""The sensor that launches the runs of registered backfills."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -6,74 +6,88 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from copilot_pipeline.clients.backoff import Backoff
-from copilot_pipeline.defs.automation.jobs import UNDER_WAY
-from copilot_pipeline.defs.automation.schedules import daily_calls
-from copilot_pipeline.defs.automation.sensor_runtime import sensor_runtime, why_closed
-from copilot_pipeline.defs.calls.raw import DAYS_PER_RUN
-from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
-from copilot_pipeline.state.backfills import Backfill, day_ranges
+from copilot_pipeline.defs.automation.jobs import call_partitions
+from copilot_pipeline.defs.automation.quota import closed_reason
+from copilot_pipeline.defs.resources.services import RateLimiterResource
+from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
+from copilot_pipeline.defs.runs import BACKFILL, BACKFILL_PRIORITY, BACKFILL_TAG, DAYS_PER_RUN, IN_PROGRESS
+from copilot_pipeline.state.backfills import Backfill, Backfills, day_ranges
 
-BACKFILL_PRIORITY = {"dagster/priority": "-10"}
-# One run is under way while the next waits in the queue: the pace stays full between them.
+# The second run waits in the queue, so that requests continue at the full rate when the first one ends.
 RUNS_AHEAD = 2
-# Between two runs of the same days, the first of which failed.
+# Before days whose run failed are tried again.
 BACKOFF = Backoff(first_seconds=60.0, max_seconds=6 * 3600.0, jitter=0.0)
 _FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
-_UNDER_WAY = [*UNDER_WAY, dg.DagsterRunStatus.CANCELING]  # its days are not free before it has ended
+_ACTIVE = [*IN_PROGRESS, dg.DagsterRunStatus.CANCELING]  # a run that is being cancelled still holds its days
 
 
 @dg.sensor(
-    job=daily_calls,
+    job=call_partitions,
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts the runs of registered backfills, newest days first, as the week's requests allow.",
+    description="Launches the runs of registered backfills, newest days first, within the weekly quota.",
 )
-def backfill_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Two runs ahead for each backfill."""
-    runtime = sensor_runtime()
-    active = runtime.backfills.all(only_active=True)
+def registered_backfills(
+    context: dg.SensorEvaluationContext,
+    postgres: PostgresResource,
+    rate_limiter: RateLimiterResource,
+    settings: SettingsResource,
+) -> dg.SensorResult | dg.SkipReason:
+    """Keep two runs of each backfill in progress."""
+    backfills = Backfills(postgres.database)
+    active = backfills.all(only_active=True)
     if not active:
         return dg.SkipReason("no backfill is registered")
-    closed = why_closed(runtime, BACKFILL)
+    closed = closed_reason(rate_limiter, BACKFILL)
     if closed is not None:
         return dg.SkipReason(closed)
-    requests = [request for backfill in active for request in next_runs(context.instance, runtime, backfill)]
-    return dg.SensorResult(requests) if requests else dg.SkipReason("its runs are under way, or rest after a failure")
-
-
-def next_runs(instance: dg.DagsterInstance, runtime: Runtime, backfill: Backfill) -> Iterator[dg.RunRequest]:
-    """The days are cut into runs once and for all: what a run that died had listed, the next one of its days has."""
-    left = set(runtime.backfills.remaining_days(backfill, are_scored=bool(runtime.kits)))
-    number = {BACKFILL_TAG: str(backfill.id)}
-    under_way = [
-        run
-        for run in instance.get_runs(dg.RunsFilter(tags=number, statuses=[*_UNDER_WAY, dg.DagsterRunStatus.FAILURE]))
-        if run.status in _UNDER_WAY or run.is_complete_and_waiting_to_retry
+    are_scored = bool(settings.load().pipeline.kits)
+    requests = [
+        request
+        for backfill in active
+        for request in next_runs(context.instance, backfills, backfill, are_scored=are_scored)
     ]
-    if not left and not under_way:
-        runtime.backfills.finish(backfill.id)
-    taken = {run.tags.get(_FIRST) for run in under_way}
-    free = RUNS_AHEAD - len(under_way)
+    return dg.SensorResult(requests) if requests else dg.SkipReason("all runs are in progress or deferred")
+
+
+def next_runs(
+    instance: dg.DagsterInstance, backfills: Backfills, backfill: Backfill, *, are_scored: bool
+) -> Iterator[dg.RunRequest]:
+    """The runs to launch now.
+
+    The days are always divided into the same runs, so that a run continues from the list cursor of a crashed one.
+    """
+    left = set(backfills.remaining_days(backfill, are_scored=are_scored))
+    number = {BACKFILL_TAG: str(backfill.id)}
+    active = [
+        run
+        for run in instance.get_runs(dg.RunsFilter(tags=number, statuses=[*_ACTIVE, dg.DagsterRunStatus.FAILURE]))
+        if run.status in _ACTIVE or run.is_complete_and_waiting_to_retry
+    ]
+    if not left and not active:
+        backfills.finish(backfill.id)
+    launched = {run.tags.get(_FIRST) for run in active}
+    free = RUNS_AHEAD - len(active)
     for days in day_ranges(backfill.days, DAYS_PER_RUN):
         if free <= 0:
             return
         tags = {_FIRST: days[0].isoformat(), _LAST: days[-1].isoformat(), **number}
-        if left.isdisjoint(days) or tags[_FIRST] in taken or _is_resting(instance, tags):
+        if left.isdisjoint(days) or tags[_FIRST] in launched or _is_deferred(instance, tags):
             continue
         free -= 1
         yield dg.RunRequest(tags={**tags, **BACKFILL_PRIORITY})
 
 
-def _is_resting(instance: dg.DagsterInstance, tags: dict[str, str]) -> bool:
-    """After each failure of the same days it takes longer until they are tried again; other days go on meanwhile."""
+def _is_deferred(instance: dg.DagsterInstance, tags: dict[str, str]) -> bool:
+    """Whether the delay after the last failure of these days has not passed. Other days continue meanwhile."""
     failed = instance.get_run_records(dg.RunsFilter(tags=tags, statuses=[dg.DagsterRunStatus.FAILURE]))
-    ends = [record.end_time for record in failed if record.end_time and not _was_given_back(record.dagster_run)]
+    ends = [record.end_time for record in failed if record.end_time and not _is_retried(record.dagster_run)]
     if not ends:
         return False
     delay = timedelta(seconds=BACKOFF.delay(len(ends)))
     return datetime.now(UTC) < datetime.fromtimestamp(max(ends), UTC) + delay
 
 
-def _was_given_back(run: dg.DagsterRun) -> bool:
-    """It met the end of the budget, or its process died: another run went on with it."""
+def _is_retried(run: dg.DagsterRun) -> bool:
+    """Whether Dagster retries the run: the quota was used up, or its process crashed."""
     return run.tags.get("dagster/will_retry") == "true"

@@ -1,233 +1,311 @@
-"""Following arrivals: from what a webhook named or a poll found to its scores, round by round, in one run.
+"""The incremental run: from webhooks, rechecks and polled changes to scores, round by round, in one process.
 
-A round brings in a few seconds' worth of calls, makes their days' tables, and asks after the Semarize runs that are
-under way. So a webhook that comes while others are being scored is fetched, tabulated and given its run at once, with
-no second process and with nobody else asking after the same runs; and it is not kept waiting by a hundred calls that
-a poll found. The run stays a little after the last of it: the next webhook is spared the start of another.
+A round fetches a few seconds' worth of calls, loads their days, and polls the open Semarize runs. So a webhook that is
+received while other calls are being scored is fetched, loaded and given its runs immediately, without a second process,
+and is not delayed by a hundred calls that a poll found. The run stays a little after the last call, which spares the
+next webhook the start of another run. See docs/adr/0004-incremental-run.md.
 """
-
-from __future__ import annotations
 
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
 
+from copilot_pipeline.clients.semarize.connect import kits_of
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.defs.resources.services import (
+    ClariCopilotResource,
+    DeliveriesResource,
+    RateLimiterResource,
+    SemarizeResource,
+)
+from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.delivery.service import DeliveryService
 from copilot_pipeline.errors import QuotaExhausted
-from copilot_pipeline.extract.polling import SOURCE as POLLING
+from copilot_pipeline.extract.details import DetailExtraction
+from copilot_pipeline.extract.factory import make_call_tables, open_extraction, open_webhook_processor
+from copilot_pipeline.extract.polling import SOURCE as POLL
 from copilot_pipeline.extract.webhook_calls import LOOK, WEBHOOK, WebhookProcessor
+from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, SCORE_TABLES, Table
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.score.factory import RUNNER_RETRIES, make_score_tables, open_runner
 from copilot_pipeline.score.runs import SemarizeRunner
-from copilot_pipeline.state import CallToFetch
+from copilot_pipeline.score.score_tables import ScoreTables
+from copilot_pipeline.state import CallStore, CallToFetch, Inbox, PendingCalls
 
-SOURCES = (POLLING, WEBHOOK, LOOK)
-CALLS_A_ROUND = 40  # at the pace of nine a second some five seconds' worth
-CALLS_BESIDE_HINTS = 10  # while webhooks come in, what a poll found goes on more slowly
+SOURCES = (POLL, WEBHOOK, LOOK)
+CALLS_PER_ROUND = 40  # about five seconds at nine requests per second
+CALLS_PER_ROUND_BESIDE_WEBHOOKS = 10  # polled calls yield to webhooks
 ROUND_SECONDS = 1.0
-LINGERS_SECONDS = 20.0
-LIVES_SECONDS = 3600.0  # then another run goes on: what is open is in the ledger
-VIEWS_EVERY_SECONDS = 60.0
+LINGER_SECONDS = 20.0
+MAX_SECONDS = 3600.0  # then another run continues: all progress is in the state store
+REFRESH_VIEWS_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Landed:
-    """A day of some tables is there."""
+class LoadedDay:
+    """A day of some tables was loaded."""
 
     day: date
     tables: Sequence[Table]
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps of a run, the same that the assets use. `runner` is None if no kits are configured."""
+
+    calls: CallStore
+    pending: PendingCalls
+    inbox: Inbox
+    webhooks: WebhookProcessor
+    open_extraction: Callable[[], AbstractContextManager[DetailExtraction]]
+    make_call_tables: Callable[[], CallTables]
+    runner: SemarizeRunner | None
+    score_tables: ScoreTables
+    deliveries: DeliveryService
+    open_runs: Callable[[], dict[date, set[str]]]
+
+
+@contextmanager
+def open_incremental_run(
+    settings: SettingsResource,
+    postgres: PostgresResource,
+    lake: LakeResource,
+    rate_limiter: RateLimiterResource,
+    clari_copilot: ClariCopilotResource,
+    semarize: SemarizeResource,
+    deliveries: DeliveriesResource,
+    *,
+    is_in_reach: Callable[[date], bool],
+    linger_seconds: float = LINGER_SECONDS,
+) -> Iterator["IncrementalRun"]:
+    """A run over all pending calls of days that `is_in_reach` accepts."""
+    loaded, database, files = settings.load(), postgres.database, lake.open()
+
+    @contextmanager
+    def extraction() -> Iterator[DetailExtraction]:
+        with (
+            clari_copilot.client(POLL) as client,
+            open_extraction(loaded, client, database, files, rate_limiter.limits, source=POLL) as opened,
+        ):
+            yield opened
+
+    with ExitStack() as stack:
+        client = stack.enter_context(clari_copilot.client(WEBHOOK))
+        webhooks = stack.enter_context(open_webhook_processor(loaded, client, database, is_in_reach=is_in_reach))
+        runner = None
+        if loaded.pipeline.kits:
+            scorer = stack.enter_context(semarize.client(RUNNER_RETRIES))
+            runner = stack.enter_context(stack.enter_context(open_runner(loaded, scorer, database, files)))
+        steps = Steps(
+            calls=CallStore(database, loaded.zone),
+            pending=PendingCalls(database),
+            inbox=Inbox(database),
+            webhooks=webhooks,
+            open_extraction=extraction,
+            make_call_tables=lambda: make_call_tables(loaded, database, files),
+            runner=runner,
+            score_tables=make_score_tables(loaded, database, files),
+            deliveries=deliveries.service(),
+            open_runs=lambda: open_runs(loaded, database),
+        )
+        yield IncrementalRun(steps, is_in_reach, linger_seconds=linger_seconds)
+
+
+def open_runs(settings: Settings, database: Database) -> dict[date, set[str]]:
+    """Calls with a paid Semarize run whose result no process is waiting for, by day."""
+    return PendingCalls(database).with_open_runs({kit.name: kit.reference for kit in kits_of(settings.pipeline)})
+
+
 class IncrementalRun:
-    """One run over everything that arrives. Several at once do no harm: they share the work."""
+    """One run over everything that is pending. Several at a time share the work."""
 
     def __init__(
         self,
-        runtime: Runtime,
+        steps: Steps,
         is_in_reach: Callable[[date], bool],
         *,
-        lingers_seconds: float = LINGERS_SECONDS,
-        lives_seconds: float = LIVES_SECONDS,
+        linger_seconds: float = LINGER_SECONDS,
+        max_seconds: float = MAX_SECONDS,
     ) -> None:
-        self._runtime = runtime
+        self._steps = steps
         self._is_in_reach = is_in_reach
-        self._lingers = lingers_seconds
-        self._ends_at = time.monotonic() + lives_seconds
-        self._last_news = time.monotonic()
-        self._views_at = -VIEWS_EVERY_SECONDS
-        self._scoring: SemarizeRunner | None = None
-        self._calls: defaultdict[date, set[str]] = defaultdict(set)  # on their way, by day
+        self._linger_seconds = linger_seconds
+        self._ends_at = time.monotonic() + max_seconds
+        self._last_progress = time.monotonic()
+        self._views_refreshed_at = -REFRESH_VIEWS_SECONDS
+        self._calls: defaultdict[date, set[str]] = defaultdict(set)  # not yet scored, by day
         self._tried: set[CallToFetch] = set()
         self._to_store: set[date] = set()
-        self._to_tabulate: set[date] = set()
-        self._in_a_hurry: set[date] = set()  # a webhook named a call of it
+        self._to_load: set[date] = set()
+        self._urgent: set[date] = set()  # a webhook named a call of the day
         self.problems: list[str] = []
-        self.spent: QuotaExhausted | None = None
+        self.quota_exhausted: QuotaExhausted | None = None
 
-    def run(self) -> Iterator[Landed]:
-        """Yields what is there as it lands, until nothing is left to do.
+    def run(self) -> Iterator[LoadedDay]:
+        """Yield each day as it is loaded, until nothing is pending.
 
-        Where the week's budget ends, what is here already is brought through, and `spent` says why the rest waits.
+        If the weekly quota is used up, what is fetched is still scored, and `quota_exhausted` is set.
         """
-        with ExitStack() as stack:
-            hints = stack.enter_context(self._runtime.hints(is_in_reach=self._is_in_reach))
-            if self._runtime.kits:
-                self._scoring = stack.enter_context(stack.enter_context(self._runtime.scoring()))
-            self._take_up(self._runtime.arrivals.claim())
-            self._take_up(open_runs(self._runtime), are_tabulated=True)
-            while True:
-                if time.monotonic() < self._ends_at:
-                    yield from self._bring_in(hints)
-                yield from self._tabulate()
-                yield from self._score()
-                if self._is_over():
-                    break
-            self._runtime.inbox.purge()
+        self._resume(self._steps.pending.claim())
+        self._resume(self._steps.open_runs(), are_loaded=True)
+        while True:
+            if time.monotonic() < self._ends_at:
+                yield from self._fetch()
+            yield from self._load()
+            yield from self._score()
+            if self._is_finished():
+                break
+        self._steps.inbox.purge()
 
-    def _take_up(self, calls: dict[date, set[str]], *, are_tabulated: bool = False) -> None:
-        """What an earlier run left."""
+    def _resume(self, calls: Mapping[date, set[str]], *, are_loaded: bool = False) -> None:
+        """Continue with calls that an earlier run left."""
         for day, call_ids in calls.items():
             if self._is_in_reach(day):
                 self._calls[day] |= call_ids
-                if are_tabulated:
-                    self._begin_scoring(day)
+                if are_loaded:
+                    self._start_scoring(day)
                 else:
                     self._to_store.add(day)
 
-    # --- bringing in -------------------------------------------------------------------------------------------
+    # --- fetch -------------------------------------------------------------------------------------------------
 
-    def _bring_in(self, hints: WebhookProcessor) -> Iterator[Landed]:
-        most = CALLS_A_ROUND
-        if self.spent is None:
-            followed = hints.follow()
-            self.problems += followed.problems
-            if followed.hints:
-                most = CALLS_BESIDE_HINTS
-                self._last_news = time.monotonic()
-            self._look_at_runs(followed.runs)
-            self._arrived(followed.calls)
-            self._in_a_hurry.update(followed.calls.values())
-            self._to_store.update(followed.calls.values())
-            if isinstance(followed.stop, QuotaExhausted):
-                self.spent = followed.stop
-            elif followed.stop is not None:
-                raise followed.stop
+    def _fetch(self) -> Iterator[LoadedDay]:
+        limit = CALLS_PER_ROUND
+        if self.quota_exhausted is None:
+            batch = self._steps.webhooks.follow()
+            self.problems += batch.problems
+            if batch.hints:
+                limit = CALLS_PER_ROUND_BESIDE_WEBHOOKS
+                self._last_progress = time.monotonic()
+            self._expedite_runs(batch.runs)
+            self._add(batch.calls)
+            self._urgent.update(batch.calls.values())
+            self._to_store.update(batch.calls.values())
+            if isinstance(batch.stop, QuotaExhausted):
+                self.quota_exhausted = batch.stop
+            elif batch.stop is not None:
+                raise batch.stop
         try:
-            yield from self._fetch(self._wanted(most) if self.spent is None else [])
+            yield from self._store(self._to_fetch(limit) if self.quota_exhausted is None else [])
         except QuotaExhausted as spent:
-            self.spent = spent
+            self.quota_exhausted = spent
 
-    def _wanted(self, most: int) -> list[CallToFetch]:
-        """What polling found and is not fetched yet. What could not be had is the next run's."""
-        found = self._runtime.calls.to_fetch_from(SOURCES, most + len(self._tried))
-        return [call for call in found if call not in self._tried and self._is_in_reach(call.call_date)][:most]
+    def _to_fetch(self, limit: int) -> list[CallToFetch]:
+        """Calls that are known but not fetched. A call that could not be fetched is left to the next run."""
+        found = self._steps.calls.to_fetch_from(SOURCES, limit + len(self._tried))
+        return [call for call in found if call not in self._tried and self._is_in_reach(call.call_date)][:limit]
 
-    def _fetch(self, wanted: list[CallToFetch]) -> Iterator[Landed]:
-        """Fetches, and makes the raw files of all days that something is new of."""
-        stale = [day for day in self._runtime.calls.days_to_store(SOURCES) if self._is_in_reach(day)]
-        days = {*(call.call_date for call in wanted), *stale, *self._to_store}
+    def _store(self, to_fetch: list[CallToFetch]) -> Iterator[LoadedDay]:
+        """Fetch the calls, and store the raw partitions of all days with new details."""
+        outdated = [day for day in self._steps.calls.days_to_store(SOURCES) if self._is_in_reach(day)]
+        days = {*(call.call_date for call in to_fetch), *outdated, *self._to_store}
         if not days:
             return
-        calls = {call.call_id: call.call_date for call in wanted}
-        self._runtime.arrivals.add(calls)
-        self._runtime.arrivals.add_partitions(stale)
-        self._arrived(calls)
-        self._tried.update(wanted)
-        self._to_tabulate |= days
-        with self._runtime.extraction(POLLING) as extraction:
-            for report in extraction.run(sorted(days), known=wanted):
+        calls = {call.call_id: call.call_date for call in to_fetch}
+        self._steps.pending.add(calls)
+        self._steps.pending.add_partitions(outdated)
+        self._add(calls)
+        self._tried.update(to_fetch)
+        self._to_load |= days
+        with self._steps.open_extraction() as extraction:
+            for report in extraction.run(sorted(days), known=to_fetch):
                 self.problems += report.problems
-                yield Landed(report.day, [RAW_CALL_DETAILS])
+                yield LoadedDay(report.day, [RAW_CALL_DETAILS])
         self._to_store.clear()
 
-    def _arrived(self, calls: dict[str, date]) -> None:
+    def _add(self, calls: Mapping[str, date]) -> None:
         for call_id, day in calls.items():
             self._calls[day].add(call_id)
         if calls:
-            self._last_news = time.monotonic()
+            self._last_progress = time.monotonic()
 
-    # --- tables ------------------------------------------------------------------------------------------------
+    # --- load --------------------------------------------------------------------------------------------------
 
-    def _tabulate(self) -> Iterator[Landed]:
-        """The days that webhooks wait for, and those of which nothing is to be fetched any more."""
-        unready: set[date] = set()
-        if self.spent is None and self._to_tabulate - self._in_a_hurry:
-            unready = {call.call_date for call in self._wanted(CALLS_A_ROUND)}
-        days = {day for day in self._to_tabulate if day in self._in_a_hurry or day not in unready}
-        self._to_tabulate -= days
-        self._in_a_hurry.clear()
+    def _load(self) -> Iterator[LoadedDay]:
+        """Load the urgent days, and those of which no more calls are to be fetched."""
+        incomplete: set[date] = set()
+        if self.quota_exhausted is None and self._to_load - self._urgent:
+            incomplete = {call.call_date for call in self._to_fetch(CALLS_PER_ROUND)}
+        days = {day for day in self._to_load if day in self._urgent or day not in incomplete}
+        self._to_load -= days
+        self._urgent.clear()
         if not days:
             return
-        tabulating = self._runtime.tabulating()
-        for done in tabulating.build(tabulating.days_to_build(sorted(days))):
-            if done.problem is not None:
-                self.problems.append(f"{done.day}: {done.problem}")
+        tables = self._steps.make_call_tables()
+        for loaded in tables.build(tables.days_to_build(sorted(days))):
+            if loaded.problem is not None:
+                self.problems.append(f"{loaded.day}: {loaded.problem}")
                 continue
-            yield Landed(done.day, CALL_TABLES)
-            self._begin_scoring(done.day)
+            yield LoadedDay(loaded.day, CALL_TABLES)
+            self._start_scoring(loaded.day)
 
-    # --- scores ------------------------------------------------------------------------------------------------
+    # --- score -------------------------------------------------------------------------------------------------
 
-    def _begin_scoring(self, day: date) -> None:
-        if self._scoring is not None:
-            self._scoring.add(day, frozenset(self._calls[day]))
+    def _start_scoring(self, day: date) -> None:
+        if self._steps.runner is not None:
+            self._steps.runner.add(day, frozenset(self._calls[day]))
         else:
-            self._through(day, self._calls[day])
+            self._complete(day, self._calls[day])
 
-    def _look_at_runs(self, runs: Mapping[str, tuple[date, str]]) -> None:
-        """Semarize says that these have ended. Those that another run began are looked at as well."""
-        if self._scoring is None:
+    def _expedite_runs(self, runs: Mapping[str, tuple[date, str]]) -> None:
+        """Poll runs that Semarize reports as ended before their turn, including those that another run created."""
+        runner = self._steps.runner
+        if runner is None:
             return
-        self._scoring.expedite(runs)
+        runner.expedite(runs)
         for day, call_id in runs.values():
             self._calls[day].add(call_id)
-            if call_id not in self._scoring.calls_in_progress(day):
-                self._scoring.add(day, {call_id})
+            if call_id not in runner.calls_in_progress(day):
+                runner.add(day, {call_id})
 
-    def _score(self) -> Iterator[Landed]:
-        """Asks after the runs under way, and makes the score tables of days of which one has ended."""
-        if self._scoring is None:
+    def _score(self) -> Iterator[LoadedDay]:
+        """Poll the open runs for a round, and rebuild the score tables of days of which one has ended."""
+        runner = self._steps.runner
+        if runner is None:
             time.sleep(ROUND_SECONDS)
             return
+        days = self._poll_runs(runner)
+        if not days:
+            return
+        for loaded in self._steps.score_tables.build(sorted(days, reverse=True)):
+            if loaded.problem is not None:
+                self.problems.append(f"{loaded.day}: {loaded.problem}")
+                continue
+            yield LoadedDay(loaded.day, SCORE_TABLES)
+            self._complete(loaded.day, self._calls[loaded.day] - runner.calls_in_progress(loaded.day))
+        if time.monotonic() - self._views_refreshed_at > REFRESH_VIEWS_SECONDS:
+            self._steps.score_tables.refresh_views()
+            self._views_refreshed_at = time.monotonic()
+
+    def _poll_runs(self, runner: SemarizeRunner) -> set[date]:
+        """The days of runs that ended within a round."""
         days: set[date] = set()
         round_ends_at = time.monotonic() + ROUND_SECONDS
         while (left := round_ends_at - time.monotonic()) > 0:
-            for report in self._scoring.poll(left):
+            for report in runner.poll(left):
                 self.problems += report.problems
                 days.add(report.day)
-            if self._scoring.is_idle:
+            if runner.is_idle:
                 if not days:
                     time.sleep(left)
                 break
-        if not days:
-            return
-        tables = self._runtime.score_tables()
-        for done in tables.build(sorted(days, reverse=True)):
-            if done.problem is not None:
-                self.problems.append(f"{done.day}: {done.problem}")
-                continue
-            yield Landed(done.day, SCORE_TABLES)
-            self._through(done.day, self._calls[done.day] - self._scoring.calls_in_progress(done.day))
-        if time.monotonic() - self._views_at > VIEWS_EVERY_SECONDS:
-            tables.refresh_views()
-            self._views_at = time.monotonic()
+        return days
 
-    def _through(self, day: date, call_ids: Collection[str]) -> None:
-        """These calls have come to the end of their way."""
-        self._runtime.outgoing.enqueue_deliveries([day])
-        self._runtime.arrivals.complete(day, call_ids)
+    def _complete(self, day: date, call_ids: Collection[str]) -> None:
+        """Enqueue deliveries; the calls are no longer pending."""
+        self._steps.deliveries.enqueue_deliveries([day])
+        self._steps.pending.complete(day, call_ids)
         self._calls[day] -= set(call_ids)
-        self._last_news = time.monotonic()
+        self._last_progress = time.monotonic()
 
-    def _is_over(self) -> bool:
-        if time.monotonic() >= self._ends_at:
+    def _is_finished(self) -> bool:
+        now = time.monotonic()
+        if now >= self._ends_at:
             return True
-        is_busy = bool(self._to_tabulate) or (self._scoring is not None and not self._scoring.is_idle)
-        return not is_busy and (self.spent is not None or time.monotonic() - self._last_news > self._lingers)
-
-
-def open_runs(runtime: Runtime) -> dict[date, set[str]]:
-    """Calls with a Semarize run that is paid for and that nobody waits for any more, by day."""
-    return runtime.arrivals.with_open_runs({kit.name: kit.reference for kit in runtime.kits})
+        runner = self._steps.runner
+        is_busy = bool(self._to_load) or (runner is not None and not runner.is_idle)
+        return not is_busy and (self.quota_exhausted is not None or now - self._last_progress > self._linger_seconds)

@@ -1,87 +1,144 @@
-"""What runs by itself beside the assets: polling for changes, and following what arrived."""
+"""Jobs.
 
-from datetime import date
+Naming: a job is a noun for the work it does. A schedule is named after its job, with the cadence in front
+(`daily_reference_data`). A sensor is named after what it watches (`pending_calls`, `weekly_quota`).
+"""
 
 import dagster as dg
 
-from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
-from copilot_pipeline.defs.partitions import DAYS
+from copilot_pipeline.defs.automation.incremental_run import open_incremental_run
+from copilot_pipeline.defs.partitions import PROBLEMS, is_partition, shown
+from copilot_pipeline.defs.resources.services import (
+    ClariCopilotResource,
+    DeliveriesResource,
+    RateLimiterResource,
+    SemarizeResource,
+)
+from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.runs import DAILY_PRIORITY, INCREMENTAL_POOL, INCREMENTAL_PRIORITY, POLL_POOL
 from copilot_pipeline.errors import QuotaExhausted
-from copilot_pipeline.extract.polling import SOURCE as POLLING
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.extract.factory import make_poller
+from copilot_pipeline.extract.polling import SOURCE as POLL
+from copilot_pipeline.load.tables import (
+    ACCOUNTS,
+    CALL_TABLES,
+    DEALS,
+    MART_TABLES,
+    RAW_CALL_DETAILS,
+    SCORE_TABLES,
+    SCORECARDS,
+    TOPICS,
+    USERS,
+)
 
-# Higher goes first: what somebody waits for, then the daily run, then any backfill.
-ARRIVALS_PRIORITY = {"dagster/priority": "20"}
-# Pools of their own, one run at a time in each: a backfill holds that of its assets for a quarter of an hour at a
-# time, and whoever waits for a webhook does not wait for it. The pace and the claims are shared by all of them.
-POLLING_POOL = "polling"
-ARRIVALS_POOL = "arrivals"
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
+RUN_TAG = "copilot_pipeline/run"  # on materializations of the incremental run: the run that made them
+
+call_partitions = dg.define_asset_job(
+    "call_partitions",
+    selection=dg.AssetSelection.assets(
+        RAW_CALL_DETAILS.name, *(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
+    ),
+    description="Fetch, load and score the calls of some days.",
+    tags=DAILY_PRIORITY,
+)
+
+marts = dg.define_asset_job(
+    "marts",
+    # With the table of deals, which is built from whatever could be read: one deal that cannot be read must not keep
+    # the outcomes of all others out of the marts.
+    selection=dg.AssetSelection.assets(DEALS.name, ACCOUNTS.name, *(table.name for table in MART_TABLES)),
+    description="Rebuild deals, accounts and all marts from stored data. Also done hourly after their inputs changed.",
+    tags=DAILY_PRIORITY,
+)
+
+reference_data = dg.define_asset_job(
+    "reference_data",
+    selection=dg.AssetSelection.assets(USERS.name, TOPICS.name, SCORECARDS.name, "raw_deals", "raw_accounts"),
+    description="Read users, topics, scorecards, new and open deals, and new accounts.",
+    tags=DAILY_PRIORITY,
+)
 
 
-@dg.op(pool=POLLING_POOL, description="Lists what changed since the last poll into the ledger. No details.")
-def poll_changes(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Runtime]) -> None:
-    """The second source."""
+@dg.op(pool=POLL_POOL, description="Lists the calls that changed since the last poll. Fetches no details.")
+def poll_changes(
+    context: dg.OpExecutionContext,
+    settings: SettingsResource,
+    postgres: PostgresResource,
+    clari_copilot: ClariCopilotResource,
+) -> None:
+    """If the quota is used up, the next poll continues where this one ended."""
     try:
-        with runtime.clari(POLLING) as client:
-            polled = runtime.polling(client).poll()
+        with clari_copilot.client(POLL) as client:
+            polled = make_poller(settings.load(), client, postgres.database).poll()
     except QuotaExhausted as spent:
-        context.log.warning(f"{spent} The next poll goes on where this one ended.")
+        context.log.warning(f"{spent} The next poll continues where this one ended.")
         return
     context.log.info(
         f"{polled.calls} calls changed between {polled.after:%Y-%m-%d %H:%M} and {polled.before:%H:%M} UTC"
     )
 
 
-@dg.job(description="What changed since the last poll.", tags=ARRIVALS_PRIORITY)
+@dg.job(description="List the calls that changed since the last poll.", tags=INCREMENTAL_PRIORITY)
 def poll() -> None:
     """One op."""
     poll_changes()
 
 
 @dg.op(
-    pool=ARRIVALS_POOL,
-    description="Follows webhooks and calls that ripen, fetches what polling found, and finishes the days they are of.",
+    pool=INCREMENTAL_POOL,
+    description="Fetches, loads and scores the calls of webhooks, polls and rechecks, continuously, in one process.",
 )
-def follow_arrivals(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Runtime]) -> None:
-    """Goes on for as long as something arrives or is being scored."""
-    following = IncrementalRun(runtime, is_in_reach)
-    for landed in following.run():
-        for table in landed.tables:
-            context.log_event(dg.AssetMaterialization(table.name, partition=landed.day.isoformat()))
-    if following.spent is not None:
-        context.log.warning(f"{following.spent} What waits goes on then by itself.")
-    if following.problems:
+def process_pending_calls(
+    context: dg.OpExecutionContext,
+    settings: SettingsResource,
+    postgres: PostgresResource,
+    lake: LakeResource,
+    rate_limiter: RateLimiterResource,
+    clari_copilot: ClariCopilotResource,
+    semarize: SemarizeResource,
+    deliveries: DeliveriesResource,
+) -> None:
+    """Run until no call is pending and no Semarize run is open."""
+    resources = (settings, postgres, lake, rate_limiter, clari_copilot, semarize, deliveries)
+    with open_incremental_run(*resources, is_in_reach=is_partition) as incremental:
+        for loaded in incremental.run():
+            for table in loaded.tables:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        table.name,
+                        partition=loaded.day.isoformat(),
+                        tags={RUN_TAG: context.job_name},
+                        metadata={"run": context.run.run_id, "job": context.job_name},
+                    )
+                )
+    if incremental.quota_exhausted is not None:
+        context.log.warning(f"{incremental.quota_exhausted} Pending calls continue after that.")
+    if incremental.problems:
         raise dg.Failure(
-            "Some of it is left for the next run:\n" + "\n".join(following.problems[:20]), allow_retries=False
+            "Not done, left to the next run:\n" + "\n".join(shown(incremental.problems)),
+            metadata={PROBLEMS: dg.MetadataValue.json(incremental.problems)},
+            allow_retries=False,
         )
 
 
-@dg.job(description="Webhooks, ripened calls and polled changes, all the way to the scores.", tags=ARRIVALS_PRIORITY)
-def arrivals() -> None:
-    """One op."""
-    follow_arrivals()
+@dg.job(description="Webhooks, rechecks and polled changes: from the call id to its scores.", tags=INCREMENTAL_PRIORITY)
+def incremental_run() -> None:
+    """One op, so that no call waits for a process to start."""
+    process_pending_calls()
 
 
-@dg.op(description="Sends what waits in the outbox, looks for failures, and tells people of them.")
-def send_deliveries(context: dg.OpExecutionContext, runtime: dg.ResourceParam[Runtime]) -> None:
-    """Each delivery goes out once; a sink that is down delays its own only."""
-    sent = runtime.outgoing.deliver()
+@dg.op(description="Sends the deliveries that are due, checks sinks and backlogs, and reports incidents.")
+def send_deliveries(context: dg.OpExecutionContext, deliveries: DeliveriesResource) -> None:
+    """A sink that is down delays only its own deliveries."""
+    sent = deliveries.service().deliver()
     for name, problem in sent.problems.items():
         context.log.warning(f"{name}: {problem}")
 
 
-@dg.job(description="Slack, CRM and webhooks: what the routes of pipeline.yaml ask for.", tags=ARRIVALS_PRIORITY)
-def deliver() -> None:
+@dg.job(description="Send what the routes of pipeline.yaml ask for, and report incidents.", tags=INCREMENTAL_PRIORITY)
+def deliveries() -> None:
     """One op."""
     send_deliveries()
 
 
-def is_in_reach(day: date) -> bool:
-    """A call from before the first partition or of a day to come waits for its day."""
-    return DAYS.has_partition_key(day.isoformat())
+JOBS = [call_partitions, reference_data, marts, poll, incremental_run, deliveries]

@@ -1,154 +1,169 @@
-"""Sensors: cheap looks at the ledger that start runs, and the valve that turns "wait for Sunday" into a queue."""
+"""Sensors: short queries of the state store that launch runs, and the limit of pools while the quota is used up."""
 
 from collections.abc import Iterator
 from contextlib import suppress
 
 import dagster as dg
 
-from copilot_pipeline.defs.automation.backfills import backfill_sensor
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.defs.automation.backfills import registered_backfills
 from copilot_pipeline.defs.automation.incremental_run import SOURCES, open_runs
-from copilot_pipeline.defs.automation.jobs import (
-    ARRIVALS_POOL,
-    ARRIVALS_PRIORITY,
-    POLLING_POOL,
-    UNDER_WAY,
-    arrivals,
-    deliver,
-    is_in_reach,
+from copilot_pipeline.defs.automation.jobs import deliveries as deliveries_job
+from copilot_pipeline.defs.automation.jobs import incremental_run
+from copilot_pipeline.defs.automation.quota import closed_reason
+from copilot_pipeline.defs.partitions import is_partition
+from copilot_pipeline.defs.resources.services import ClariCopilotResource, DeliveriesResource, RateLimiterResource
+from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
+from copilot_pipeline.defs.runs import (
+    BACKFILL,
+    BACKFILL_TAG,
+    CLARI_POOL,
+    DAGSTER_BACKFILL_TAG,
+    DAILY_PRIORITY,
+    IN_PROGRESS,
+    INCREMENTAL_POOL,
+    INCREMENTAL_PRIORITY,
+    POLL_POOL,
+    SCHEDULE,
 )
-from copilot_pipeline.defs.automation.quota import CLARI_POOL
-from copilot_pipeline.defs.automation.sensor_runtime import sensor_runtime, why_closed
-from copilot_pipeline.defs.calls.raw import DAGSTER_BACKFILL_TAG
 from copilot_pipeline.delivery.incidents import Problem
 from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted
-from copilot_pipeline.extract.polling import SOURCE as POLLING
-from copilot_pipeline.runtime import BACKFILL, BACKFILL_TAG, Runtime
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.state import CallStore, Inbox, PendingCalls
 
 
 @dg.sensor(
-    job=arrivals,
+    job=incremental_run,
     minimum_interval_seconds=3,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts a run when webhooks wait, when polling found calls, when a call is due for another look.",
+    description="Launches the incremental run when webhooks, polled calls or rechecks are pending.",
 )
-def arrivals_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """One run at a time; what arrives meanwhile is taken up by it."""
-    runtime = sensor_runtime()
-    reasons = list(_reasons(runtime))
+def pending_calls(
+    context: dg.SensorEvaluationContext,
+    settings: SettingsResource,
+    postgres: PostgresResource,
+    rate_limiter: RateLimiterResource,
+) -> dg.SensorResult | dg.SkipReason:
+    """One run at a time; it also takes the calls that become known while it runs."""
+    reasons = ", ".join(_pending(settings.load(), postgres.database))
     if not reasons:
-        return dg.SkipReason("nothing waits")
-    closed = why_closed(runtime, POLLING)
+        return dg.SkipReason("no call is pending")
+    closed = closed_reason(rate_limiter, SCHEDULE)
     if closed is not None:
-        return dg.SkipReason(f"{', '.join(reasons)}; but {closed}")
-    if context.instance.get_runs_count(dg.RunsFilter(job_name=arrivals.name, statuses=UNDER_WAY)):
-        return dg.SkipReason(f"{', '.join(reasons)}; a run is under way")
-    return dg.SensorResult([dg.RunRequest(tags={**ARRIVALS_PRIORITY, "copilot_pipeline/why": ", ".join(reasons)})])
+        return dg.SkipReason(f"{reasons}; but {closed}")
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=incremental_run.name, statuses=IN_PROGRESS)):
+        return dg.SkipReason(f"{reasons}; a run is in progress")
+    return dg.SensorResult([dg.RunRequest(tags={**INCREMENTAL_PRIORITY, "copilot_pipeline/reason": reasons})])
 
 
-def _reasons(runtime: Runtime) -> Iterator[str]:
-    waiting = runtime.inbox.backlog().count
-    if waiting:
-        yield f"{waiting} webhook(s) wait"
-    days = list(filter(is_in_reach, runtime.calls.unfinished_days(SOURCES)))
+def _pending(settings: Settings, database: Database) -> Iterator[str]:
+    webhooks = Inbox(database).backlog().count
+    if webhooks:
+        yield f"{webhooks} webhook(s) in the inbox"
+    calls = CallStore(database, settings.zone)
+    days = list(filter(is_partition, calls.unfinished_days(SOURCES)))
     if days:
-        yield f"calls of {len(days)} day(s) wait"
-    due = len(runtime.calls.due_for_retry(runtime.settings.pipeline.advanced.clari.processing_attempts, 100))
+        yield f"calls of {len(days)} day(s) to fetch or store"
+    due = len(calls.due_for_retry(settings.pipeline.advanced.clari.processing_attempts, 100))
     if due:
-        yield f"{due} call(s) are due for a look"
-    left = list(filter(is_in_reach, {*runtime.arrivals.unfinished_days(), *open_runs(runtime)}))
+        yield f"{due} call(s) to recheck"
+    left = list(filter(is_partition, {*PendingCalls(database).unfinished_days(), *open_runs(settings, database)}))
     if left:
-        yield f"{len(left)} day(s) are to be finished"
+        yield f"{len(left)} day(s) to load or score"
 
 
 @dg.sensor(
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Shuts the pool of Clari Copilot while the week's requests are spent, and opens it after the reset.",
+    description="Sets the limit of the Clari Copilot pools to 0 while the weekly quota is used up, and to 1 after it.",
 )
-def quota_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Runs that need the API wait in the queue, visibly, and go on by themselves."""
-    runtime = sensor_runtime()
-    if runtime.gate().quota().is_unconfirmed:
-        _try(runtime)
-    everybody = why_closed(runtime, POLLING)
-    backfills = everybody or why_closed(runtime, BACKFILL)
-    if everybody is None and backfills is not None and _next_in_queue_may_pass(context.instance):
-        backfills = None
-    set_pool_limit(context.instance, CLARI_POOL, is_open=backfills is None)
-    for pool in (POLLING_POOL, ARRIVALS_POOL):  # the reserve is theirs: shut only by what shuts out everybody
-        set_pool_limit(context.instance, pool, is_open=everybody is None)
-    return dg.SkipReason(f"shut: {backfills}" if backfills else "open")
+def weekly_quota(
+    context: dg.SensorEvaluationContext, rate_limiter: RateLimiterResource, clari_copilot: ClariCopilotResource
+) -> dg.SkipReason:
+    """Runs that need the API wait in the queue, where the UI shows them, and continue after the reset."""
+    if rate_limiter.quota(SCHEDULE).is_unconfirmed:
+        _confirm_open(rate_limiter, clari_copilot)
+    closed = closed_reason(rate_limiter, SCHEDULE)
+    closed_for_backfills = closed or closed_reason(rate_limiter, BACKFILL)
+    if closed is None and closed_for_backfills is not None and _next_in_queue_may_use_reserve(context.instance):
+        closed_for_backfills = None
+    set_pool_limit(context.instance, CLARI_POOL, is_open=closed_for_backfills is None)
+    for pool in (POLL_POOL, INCREMENTAL_POOL):  # they may use the reserve
+        set_pool_limit(context.instance, pool, is_open=closed is None)
+    return dg.SkipReason(f"closed: {closed_for_backfills}" if closed_for_backfills else "open")
 
 
-def _try(runtime: Runtime) -> None:
-    """One request tells whether the server still refuses, before a run has to find out: then the gate closes again."""
-    with suppress(PipelineError), runtime.clari("valve", attempts=1) as client:
+def _confirm_open(rate_limiter: RateLimiterResource, clari_copilot: ClariCopilotResource) -> None:
+    """Send one request before a run does. If the server still refuses it, the rate limiter closes again."""
+    with suppress(PipelineError), clari_copilot.client(SCHEDULE, attempts=1) as client:
         client.probe()
-        runtime.gate().confirm_open()
+        rate_limiter.limiter(SCHEDULE).confirm_open()
 
 
 def set_pool_limit(instance: dg.DagsterInstance, pool: str, *, is_open: bool) -> None:
-    """Sets a pool's limit where it is another one."""
-    known = {one.name: one.limit for one in instance.event_log_storage.get_pool_limits()}
-    if known.get(pool) != int(is_open):
+    """Set the limit of a pool to 1 or 0 if it is different."""
+    limits = {one.name: one.limit for one in instance.event_log_storage.get_pool_limits()}
+    if limits.get(pool) != int(is_open):
         instance.event_log_storage.set_concurrency_slots(pool, int(is_open))
 
 
-def _next_in_queue_may_pass(instance: dg.DagsterInstance) -> bool:
-    """With only the reserve left, the valve opens for a run that is no backfill and goes before those that are."""
+def _next_in_queue_may_use_reserve(instance: dg.DagsterInstance) -> bool:
+    """Whether a run that is not of a backfill, and is ahead of those that are, waits for the pool."""
     queued = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]), limit=100)
     return any(
-        _goes_first(run) and BACKFILL_TAG not in run.tags and DAGSTER_BACKFILL_TAG not in run.tags
+        _is_ahead_of_backfills(run) and BACKFILL_TAG not in run.tags and DAGSTER_BACKFILL_TAG not in run.tags
         for run in queued
-        if _waits_for(run, CLARI_POOL)
+        if _waits_for_pool(run, CLARI_POOL)
     )
 
 
-def _goes_first(run: dg.DagsterRun) -> bool:
+def _is_ahead_of_backfills(run: dg.DagsterRun) -> bool:
     try:
         return int(run.tags.get("dagster/priority", "0")) > 0
-    except ValueError:  # a person may write anything into a tag; the queue takes it for 0 as well
+    except ValueError:  # a tag may hold any text; the queue takes it for 0 as well
         return False
 
 
-def _waits_for(run: dg.DagsterRun, pool: str) -> bool:
+def _waits_for_pool(run: dg.DagsterRun, pool: str) -> bool:
     pools = run.run_op_concurrency.all_pools if run.run_op_concurrency is not None else None
     return pool in (pools or ())
 
 
 @dg.sensor(
-    job=deliver,
+    job=deliveries_job,
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Starts a run when something in the outbox is due.",
+    description="Launches a run when deliveries in the outbox are due.",
 )
-def deliveries_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+def due_deliveries(
+    context: dg.SensorEvaluationContext, deliveries: DeliveriesResource
+) -> dg.SensorResult | dg.SkipReason:
     """One run at a time."""
-    due = sensor_runtime().outgoing.delivering().due()
+    due = deliveries.service().delivering().due()
     if not due:
-        return dg.SkipReason("nothing is due")
-    if context.instance.get_runs_count(dg.RunsFilter(job_name=deliver.name, statuses=UNDER_WAY)):
-        return dg.SkipReason(f"due: {', '.join(due)}; a run is under way")
-    return dg.SensorResult([dg.RunRequest(tags=ARRIVALS_PRIORITY)])
+        return dg.SkipReason("no delivery is due")
+    if context.instance.get_runs_count(dg.RunsFilter(job_name=deliveries_job.name, statuses=IN_PROGRESS)):
+        return dg.SkipReason(f"due: {', '.join(due)}; a run is in progress")
+    return dg.SensorResult([dg.RunRequest(tags=INCREMENTAL_PRIORITY)])
 
 
 @dg.run_failure_sensor(
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells people of runs that failed, once a day while it lasts.",
+    description="Opens an incident for a job whose run failed.",
 )
-def failed_runs(context: dg.RunFailureSensorContext) -> None:
-    """A run that waits for the week's budget is no failure: it goes on by itself."""
+def failed_runs(context: dg.RunFailureSensorContext, deliveries: DeliveriesResource) -> None:
+    """A run that Dagster retries is no failure, nor one whose cause has an incident of its own."""
     run = context.dagster_run
-    if run.tags.get("dagster/will_retry") == "true" or _is_told_elsewhere(context):
+    if run.tags.get("dagster/will_retry") == "true" or _has_own_incident(context):
         return
     what = f"Run {run.run_id[:8]} of {run.job_name} failed."
     todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
-    sensor_runtime().outgoing.watching().tell(Problem(f"run {run.job_name}", what, todo))
+    deliveries.service().watching().tell(Problem(f"run {run.job_name}", what, todo))
 
 
-def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
-    """A refused key and a spent week are one failure each, however many runs meet them."""
+def _has_own_incident(context: dg.RunFailureSensorContext) -> bool:
+    """Whether the run failed on refused credentials or a used-up quota: one incident each, not one per run."""
     for event in context.get_step_failure_events():
         error = event.step_failure_data.error
         while error is not None:
@@ -162,11 +177,27 @@ def _is_told_elsewhere(context: dg.RunFailureSensorContext) -> bool:
     run_status=dg.DagsterRunStatus.SUCCESS,
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Tells people when a job that failed works again.",
+    description="Resolves the incident of a job when one of its runs succeeds.",
 )
-def mended_runs(context: dg.RunStatusSensorContext) -> None:
-    """Says so once."""
-    sensor_runtime().outgoing.watching().over(f"run {context.dagster_run.job_name}")
+def recovered_runs(context: dg.RunStatusSensorContext, deliveries: DeliveriesResource) -> None:
+    """Does nothing if the job has no open incident."""
+    deliveries.service().watching().over(f"run {context.dagster_run.job_name}")
 
 
-ALL_SENSORS = [arrivals_sensor, backfill_sensor, quota_sensor, deliveries_sensor, failed_runs, mended_runs]
+changed_inputs = dg.AutomationConditionSensorDefinition(
+    "changed_inputs",
+    target=dg.AssetSelection.all(),
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    run_tags=DAILY_PRIORITY,
+    description="Rebuilds deals, accounts, marts and the weekly report after their inputs changed.",
+)
+
+SENSORS = [
+    pending_calls,
+    registered_backfills,
+    weekly_quota,
+    due_deliveries,
+    failed_runs,
+    recovered_runs,
+    changed_inputs,
+]

@@ -1,6 +1,6 @@
-"""Users, topics, scorecards, deals and accounts: snapshots.
+"""Users, topics, scorecards, deals and accounts: unpartitioned tables that are replaced as a whole.
 
-Deals and accounts are a group of their own: they come after the calls that name them, and users before.
+Deals and accounts are a group of their own: they come after the calls that name them, the reference data before.
 """
 
 from collections.abc import Callable, Iterator
@@ -8,36 +8,57 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from copilot_pipeline.clients.clari import ClariClient
-from copilot_pipeline.defs.automation.quota import CLARI_POOL, requeue_when_quota_spent
-from copilot_pipeline.defs.partitions import OWNERS, spec
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS
+from copilot_pipeline.defs.automation.quota import requeue_when_quota_spent
+from copilot_pipeline.defs.partitions import PROBLEMS, shown
+from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
+from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.runs import CLARI_POOL, source_of
+from copilot_pipeline.defs.specs import OWNERS, spec
+from copilot_pipeline.extract.accounts import Accounts
 from copilot_pipeline.extract.crm_mirror import MirrorRead
+from copilot_pipeline.extract.deals import Deals
+from copilot_pipeline.extract.factory import make_accounts, make_deals
+from copilot_pipeline.extract.reference import Reference
+from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import ACCOUNTS, CALLS, DEALS, SCORECARDS, TOPICS, USERS, Table
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.progress import Progress
 
-SOURCE = "reference"
+MakeMirror = Callable[[Settings, Database, Lake, Progress], Deals | Accounts]
 
 
-def _snapshot(table: Table, refresh: Callable[[Runtime, ClariClient], int]) -> dg.AssetsDefinition:
+def _reference_asset(table: Table, refresh: Callable[[Reference, ClariClient], int]) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{table.name}_snapshot",
         specs=[spec(table, group="reference", kinds=["parquet", "postgres"], partitioned=False)],
         pool=CLARI_POOL,
     )
-    def snapshot(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
-        with runtime.clari(SOURCE) as client:
-            rows = refresh(runtime, client)
-        return dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": rows})
+    def snapshot(
+        context: dg.AssetExecutionContext,
+        postgres: PostgresResource,
+        lake: LakeResource,
+        rate_limiter: RateLimiterResource,
+        clari_copilot: ClariCopilotResource,
+    ) -> dg.MaterializeResult[None]:
+        with clari_copilot.client(source_of(context.run)) as client:
+            rows = refresh(Reference(lake.open(), postgres.database), client)
+        return dg.MaterializeResult(
+            asset_key=table.name,
+            metadata={"dagster/row_count": rows, "weekly_quota_used": rate_limiter.quota().used},
+        )
 
     return snapshot
 
 
-users = _snapshot(USERS, lambda runtime, client: runtime.reference.refresh_users(client))
-topics = _snapshot(TOPICS, lambda runtime, client: runtime.reference.refresh_topics(client))
-scorecards = _snapshot(SCORECARDS, lambda runtime, client: runtime.reference.refresh_scorecards(client))
+users = _reference_asset(USERS, Reference.refresh_users)
+topics = _reference_asset(TOPICS, Reference.refresh_topics)
+scorecards = _reference_asset(SCORECARDS, Reference.refresh_scorecards)
 
 
-def _mirrored(what: str, description: str, read: Callable[[Runtime, ClariClient], MirrorRead]) -> dg.AssetsDefinition:
-    """The records of the CRM mirror that calls are linked to."""
+def _mirror_asset(what: str, description: str, make: MakeMirror) -> dg.AssetsDefinition:
+    """Read the records of the CRM mirror that calls are linked to."""
 
     @dg.asset(
         name=f"raw_{what}",
@@ -48,23 +69,38 @@ def _mirrored(what: str, description: str, read: Callable[[Runtime, ClariClient]
         kinds={"postgres"},
         owners=OWNERS,
     )
-    def mirrored(context: dg.AssetExecutionContext, runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
-        def reading() -> Iterator[MirrorRead]:
-            with runtime.clari(SOURCE) as client:
-                yield read(runtime, client)
+    def mirror(
+        context: dg.AssetExecutionContext,
+        settings: SettingsResource,
+        postgres: PostgresResource,
+        lake: LakeResource,
+        rate_limiter: RateLimiterResource,
+        clari_copilot: ClariCopilotResource,
+        progress: dg.ResourceParam[Progress],
+    ) -> dg.MaterializeResult[None]:
+        def read() -> Iterator[MirrorRead]:
+            with clari_copilot.client(source_of(context.run)) as client:
+                yield make(settings.load(), postgres.database, lake.open(), progress).read(client)
 
-        (report,) = requeue_when_quota_spent(context, runtime, reading())
+        (report,) = requeue_when_quota_spent(context, postgres, read())
         if report.problems:
-            runtime.problems.extend(report.problems)
-            shown = "\n".join(report.problems[:20])
-            raise dg.Failure(f"{len(report.problems)} of the {what} could not be read:\n{shown}")
-        return dg.MaterializeResult(metadata={f"{what}_read": report.read, f"{what}_missing": report.missing})
+            raise dg.Failure(
+                f"{len(report.problems)} of the {what} could not be read:\n" + "\n".join(shown(report.problems)),
+                metadata={PROBLEMS: dg.MetadataValue.json(list(report.problems))},
+            )
+        return dg.MaterializeResult(
+            metadata={
+                f"{what}_read": report.read,
+                f"{what}_missing": report.missing,
+                "weekly_quota_used": rate_limiter.quota().used,
+            }
+        )
 
-    return mirrored
+    return mirror
 
 
-def _tabulated(table: Table, tabulate: Callable[[Runtime], int]) -> dg.AssetsDefinition:
-    """The table made of them: no request."""
+def _table_asset(table: Table, make: MakeMirror) -> dg.AssetsDefinition:
+    """Rebuild the table from the mirrored records, without a request."""
 
     @dg.multi_asset(
         name=f"{table.name}_table",
@@ -75,24 +111,32 @@ def _tabulated(table: Table, tabulate: Callable[[Runtime], int]) -> dg.AssetsDef
                 kinds=["parquet", "postgres"],
                 deps=[CALLS.name, f"raw_{table.name}"],
                 partitioned=False,
+                condition=HOURLY_AFTER_INPUTS,
             )
         ],
     )
-    def tabulated(runtime: dg.ResourceParam[Runtime]) -> dg.MaterializeResult[None]:
-        return dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": tabulate(runtime)})
+    def build(
+        settings: SettingsResource,
+        postgres: PostgresResource,
+        lake: LakeResource,
+        progress: dg.ResourceParam[Progress],
+    ) -> dg.MaterializeResult[None]:
+        rows = make(settings.load(), postgres.database, lake.open(), progress).tabulate()
+        return dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": rows})
 
-    return tabulated
+    return build
 
 
-raw_deals = _mirrored(
+raw_deals = _mirror_asset(
     "deals",
-    "Reads each linked deal that is new or open from the CRM mirror: one request a deal.",
-    lambda runtime, client: runtime.deals.read(client),
+    "Reads each linked deal that is new or open from Clari Copilot's CRM mirror: one request per deal.",
+    make_deals,
 )
-raw_accounts = _mirrored(
+raw_accounts = _mirror_asset(
     "accounts",
-    "Reads each linked account that is new from the CRM mirror, and again after a month: one request an account.",
-    lambda runtime, client: runtime.accounts.read(client),
+    "Reads each linked account that is new, or was read more than a month ago, from Clari Copilot's CRM mirror: one "
+    "request per account.",
+    make_accounts,
 )
-deals = _tabulated(DEALS, lambda runtime: runtime.deals.tabulate())
-accounts = _tabulated(ACCOUNTS, lambda runtime: runtime.accounts.tabulate())
+deals = _table_asset(DEALS, make_deals)
+accounts = _table_asset(ACCOUNTS, make_accounts)

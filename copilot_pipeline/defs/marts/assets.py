@@ -1,12 +1,19 @@
-"""The answers: marts made anew from the scores, every day. Thin: which tables, which step, what to show."""
+"""Marts, rebuilt from the scores after their inputs changed, and the weekly report."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from copilot_pipeline.defs.partitions import spec
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS, weekly_after
+from copilot_pipeline.defs.resources.services import DeliveriesResource
+from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.specs import OWNERS, spec
+from copilot_pipeline.delivery.service import DeliveryService
 from copilot_pipeline.load.tables import (
+    CALLS,
     CLAIM_ACCURACY,
     CLAIMS,
     COACHING_REGRESSIONS,
@@ -15,6 +22,7 @@ from copilot_pipeline.load.tables import (
     DEAL_SIGNALS,
     DEALS,
     EVIDENCE,
+    MART_TABLES,
     MEDDICC_COVERAGE,
     MEDDICC_OUTCOMES,
     MEDDICC_SUMMARY,
@@ -26,75 +34,119 @@ from copilot_pipeline.load.tables import (
     WIN_LOSS_DRIVERS,
     Table,
 )
-from copilot_pipeline.runtime import Runtime
 
 if TYPE_CHECKING:
     from copilot_pipeline.marts.build import MartBuilder
 
+WEEKLY_REPORT = "weekly_report"
 _SCORES = (SEMARIZE_SCORES.name, EVIDENCE.name)
 
-
 Facts = dict[str, Any]
-Made = tuple[dict[str, int], dict[str, Facts]]  # rows by table, and what else to show by table
+Built = tuple[dict[str, int], dict[str, Facts]]  # rows by table, and further metadata by table
 
 
-def _answers(
-    name: str, tables: Sequence[Table], deps: Sequence[str], make: "Callable[[Runtime, MartBuilder], Made]"
+def _mart_assets(
+    name: str,
+    tables: Sequence[Table],
+    deps: Sequence[str],
+    build: "Callable[[MartBuilder, DeliveryService], Built]",
 ) -> dg.AssetsDefinition:
     specs = [
-        spec(table, group="answers", kinds=["parquet", "postgres"], deps=deps, partitioned=False) for table in tables
+        spec(
+            table,
+            group="marts",
+            kinds=["parquet", "postgres"],
+            deps=deps,
+            partitioned=False,
+            condition=HOURLY_AFTER_INPUTS,
+        )
+        for table in tables
     ]
 
     @dg.multi_asset(name=name, specs=specs)
-    def answers(runtime: dg.ResourceParam[Runtime]) -> Iterator[dg.MaterializeResult[None]]:
-        from copilot_pipeline.report import preview  # matplotlib and scipy: only where there is something to draw
+    def mart(
+        settings: SettingsResource, postgres: PostgresResource, lake: LakeResource, deliveries: DeliveriesResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        # scipy and matplotlib: their import takes longer than loading a day.
+        from copilot_pipeline.marts.build import MartBuilder
+        from copilot_pipeline.report import ReportQueries, preview
 
-        rows, facts = make(runtime, runtime.answering())
+        loaded = settings.load()
+        builder = MartBuilder(lake.open(), postgres.database, loaded.pipeline.marts)
+        rows, facts = build(builder, deliveries.service())
+        queries = ReportQueries(postgres.database, loaded.pipeline.marts.report)
         for table in tables:
-            shown: Facts = {"dagster/row_count": rows[table.name], **facts.get(table.name, {})}
-            picture = preview(runtime.reading(), table.name, runtime.today)
-            if picture is not None:
-                shown["picture"] = dg.MetadataValue.md(picture)
-            yield dg.MaterializeResult(asset_key=table.name, metadata=shown)
+            metadata: Facts = {"dagster/row_count": rows[table.name], **facts.get(table.name, {})}
+            chart = preview(queries, table.name, _today(loaded))
+            if chart is not None:
+                metadata["chart"] = dg.MetadataValue.md(chart)
+            yield dg.MaterializeResult(asset_key=table.name, metadata=metadata)
 
-    return answers
-
-
-def _meddicc(runtime: Runtime, answering: "MartBuilder") -> Made:
-    return answering.build_meddicc(), {}
+    return mart
 
 
-def _coaching(runtime: Runtime, answering: "MartBuilder") -> Made:
-    rows, slides = answering.build_coaching()
-    told = runtime.outgoing.send_regression_alerts(slides)
-    return rows, {
-        COACHING_REGRESSIONS.name: {"slides_not_over": sum(not slide.is_over for slide in slides), "told": told}
-    }
+def _coaching(builder: "MartBuilder", deliveries: DeliveryService) -> Built:
+    rows, regressions = builder.coaching()
+    alerts = deliveries.send_regression_alerts(regressions)
+    ongoing = sum(not regression.is_over for regression in regressions)
+    return rows, {COACHING_REGRESSIONS.name: {"ongoing_regressions": ongoing, "alerts_enqueued": alerts}}
 
 
-def _claims(runtime: Runtime, answering: "MartBuilder") -> Made:
-    return answering.build_claims(), {}
-
-
-def _win_loss(runtime: Runtime, answering: "MartBuilder") -> Made:
-    rows, found = answering.build_win_loss()
+def _win_loss(builder: "MartBuilder", _: DeliveryService) -> Built:
+    rows, found = builder.win_loss()
     return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": found.conclusion}}
 
 
-def _open_deals(runtime: Runtime, answering: "MartBuilder") -> Made:
-    return answering.build_open_deals(), {}
+meddicc = _mart_assets(
+    "meddicc",
+    (MEDDICC_COVERAGE, MEDDICC_SUMMARY, MEDDICC_OUTCOMES),
+    (*_SCORES, DEALS.name, USERS.name),
+    lambda builder, _: (builder.meddicc(), {}),
+)
+coaching = _mart_assets("coaching", (COACHING_SCORES, COACHING_REGRESSIONS), (*_SCORES, USERS.name), _coaching)
+claim_verification = _mart_assets(
+    "claim_verification",
+    (CLAIMS, CLAIM_ACCURACY, MESSAGE_ADOPTION),
+    (*_SCORES, UTTERANCES.name),
+    lambda builder, _: (builder.claims(), {}),
+)
+win_loss = _mart_assets("win_loss", (WIN_LOSS_DRIVERS, WIN_LOSS_CONCLUSION), (*_SCORES, DEALS.name), _win_loss)
+open_deals = _mart_assets(
+    "open_deals",
+    (DEAL_SIGNALS, DEAL_INSPECTION),
+    (*_SCORES, DEALS.name, MEDDICC_SUMMARY.name),
+    lambda builder, _: (builder.open_deals(), {}),
+)
 
 
-meddicc = _answers(
-    "meddicc", (MEDDICC_COVERAGE, MEDDICC_SUMMARY, MEDDICC_OUTCOMES), (*_SCORES, DEALS.name, USERS.name), _meddicc
+@dg.asset(
+    name=WEEKLY_REPORT,
+    deps=[CALLS.name, *(table.name for table in MART_TABLES)],
+    group_name="marts",
+    owners=OWNERS,
+    kinds={"html"},
+    description="The report on the last complete week: one HTML file that needs no network.",
+    automation_condition=weekly_after(dg.AssetSelection.assets(*(table.name for table in MART_TABLES))),
 )
-coaching = _answers("coaching", (COACHING_SCORES, COACHING_REGRESSIONS), (*_SCORES, USERS.name), _coaching)
-claim_verification = _answers(
-    "claim_verification", (CLAIMS, CLAIM_ACCURACY, MESSAGE_ADOPTION), (*_SCORES, UTTERANCES.name), _claims
-)
-win_loss = _answers("win_loss", (WIN_LOSS_DRIVERS, WIN_LOSS_CONCLUSION), (*_SCORES, DEALS.name), _win_loss)
-open_deals = _answers(
-    "open_deals", (DEAL_SIGNALS, DEAL_INSPECTION), (*_SCORES, DEALS.name, MEDDICC_SUMMARY.name), _open_deals
-)
+def weekly_report(
+    settings: SettingsResource, postgres: PostgresResource, lake: LakeResource
+) -> dg.MaterializeResult[None]:
+    """One file per week. Building it again replaces that week's file."""
+    from copilot_pipeline.report import ReportQueries, headlines, render
 
-ALL_ANSWERS = [meddicc, coaching, claim_verification, win_loss, open_deals]
+    loaded = settings.load()
+    report = ReportQueries(postgres.database, loaded.pipeline.marts.report).report(_today(loaded))
+    page = render(report).encode()
+    path = lake.open().replace_file(f"reports/week-of-{report.week.isoformat()}.html", page)
+    return dg.MaterializeResult(
+        metadata={
+            "file": dg.MetadataValue.path(path),
+            "week": report.week.isoformat(),
+            "what_changed": dg.MetadataValue.md("\n".join(f"- {line}" for line in headlines(report))),
+            "bytes": len(page),
+        }
+    )
+
+
+def _today(settings: Settings) -> date:
+    return datetime.now(UTC).astimezone(settings.zone).date()

@@ -1,6 +1,6 @@
 """semarize_runs, semarize_scores and evidence: one paid run per call, kit and transcript."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from itertools import chain
@@ -8,19 +8,31 @@ from itertools import chain
 import dagster as dg
 from pydantic import Field
 
-from copilot_pipeline.defs.partitions import PartitionReporter, days_of, fail_if, spec
-from copilot_pipeline.load.tables import SCORE_TABLES, TRANSCRIPTS
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.defs.partitions import PROBLEMS, PartitionReporter, days_of, fail_if
+from copilot_pipeline.defs.resources.services import DeliveriesResource, SemarizeResource
+from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.runs import SEMARIZE_POOL
+from copilot_pipeline.defs.specs import spec
+from copilot_pipeline.load.tables import SCORE_TABLES, TRANSCRIPTS, Table
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.progress import Progress
+from copilot_pipeline.score.factory import RUNNER_RETRIES, make_rescore_service, make_score_tables, open_runner
+from copilot_pipeline.score.runs import SemarizeRunner
+from copilot_pipeline.score.score_tables import ScoreTables
+from copilot_pipeline.state import CallStore
 from copilot_pipeline.state.rescores import RescoreRequest
 
 
 class ScoringConfig(dg.Config):
-    """What a person may ask of a run in the Launchpad; nothing of it is needed."""
+    """Options of a run in the Launchpad; all have defaults."""
 
-    rescore: bool = Field(default=False, description="Score transcripts again that have a score.")
-    pay: bool = Field(default=False, description="Do it. Without, the run says what it would cost, and stops.")
-    only_failed: bool = Field(default=False, description="Only what failed, was refused, or has not ended for a day.")
-    kits: list[str] = Field(default_factory=list, description="Only these kits, by our names. Default: all.")
+    rescore: bool = Field(default=False, description="Score transcripts again that already have a score.")
+    pay: bool = Field(default=False, description="Confirm the cost. Without it, the run states the cost and stops.")
+    only_failed: bool = Field(
+        default=False, description="Only runs that failed, were refused, or have been open for more than a day."
+    )
+    kits: list[str] = Field(default_factory=list, description="Only these kits, by name. Default: all.")
 
 
 @dg.multi_asset(
@@ -29,78 +41,98 @@ class ScoringConfig(dg.Config):
     ],
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.multi_run(7),
-    pool="semarize",
+    pool=SEMARIZE_POOL,
 )
-def semarize(
-    context: dg.AssetExecutionContext, config: ScoringConfig, runtime: dg.ResourceParam[Runtime]
+def score_tables(
+    context: dg.AssetExecutionContext,
+    config: ScoringConfig,
+    settings: SettingsResource,
+    postgres: PostgresResource,
+    lake: LakeResource,
+    semarize: SemarizeResource,
+    deliveries: DeliveriesResource,
+    progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Scores what has no score yet, then makes the tables of each day."""
+    """Score transcripts that have no score, rebuild the score tables of each day, enqueue deliveries."""
     days = days_of(context)
-    chosen = {key.to_user_string() for key in context.selected_asset_keys}
-    if runtime.kits:
-        with _ordered(context, config, runtime, days):
-            _score(context, runtime, days, chosen)
+    selected = [table for table in SCORE_TABLES if dg.AssetKey(table.name) in context.selected_asset_keys]
+    loaded, database, files = settings.load(), postgres.database, lake.open()
+    mistakes: list[str] = []
+    if loaded.pipeline.kits:
+        problems: dict[date, list[str]] = {}
+        tables = make_score_tables(loaded, database, files)
+        with _rescoring(context, config, loaded, database, days), PartitionReporter(context, days) as reporter:
+            with (
+                semarize.client(RUNNER_RETRIES) as client,
+                open_runner(loaded, client, database, files, progress) as runner,
+            ):
+                scored = _scored_days(runner, days, problems)
+                _load(tables, chain(scored, _other_days(loaded, database, days)), selected, problems, reporter)
+            tables.refresh_views()
+            # Also for days with problems: a call whose score is still pending does not delay the others.
+            mistakes = deliveries.service(progress).enqueue_deliveries(days)
+            fail_if(problems, "semarize_scores", also=mistakes)
     else:
-        runtime.progress.note("no kits in pipeline.yaml: nothing is scored")
-    for table in SCORE_TABLES:
-        if table.name in chosen:
-            yield dg.MaterializeResult(asset_key=table.name)
+        progress.note("no kits in pipeline.yaml: nothing is scored")
+    for table in selected:
+        yield dg.MaterializeResult(
+            asset_key=table.name, metadata={PROBLEMS: dg.MetadataValue.json(mistakes)} if mistakes else None
+        )
 
 
 @contextmanager
-def _ordered(
-    context: dg.AssetExecutionContext, config: ScoringConfig, runtime: Runtime, days: list[date]
+def _rescoring(
+    context: dg.AssetExecutionContext, config: ScoringConfig, settings: Settings, database: Database, days: list[date]
 ) -> Iterator[None]:
-    """Within it, what is to be scored again is. One order for a run and its retries: none pays for another's."""
+    """Score again what the run's configuration asks for. A retry continues the request and does not pay twice."""
     if not config.rescore:
         yield
         return
-    rescoring = runtime.rescoring()
-    wanted = RescoreRequest(days[0], days[-1], rescoring.chosen(config.kits), config.only_failed)
+    service = make_rescore_service(settings, database)
+    request = RescoreRequest(days[0], days[-1], service.chosen(config.kits), config.only_failed)
     name = f"dagster {context.run.root_run_id or context.run_id}"
-    cost = rescoring.cost(wanted, name)
+    cost = service.cost(request, name)
     if not config.pay:
         raise dg.Failure(
-            f"Not begun: {cost.in_words()}. Launch it with `pay: true` to do it.",
-            metadata={"runs_paid_for": cost.runs},
+            f"Not started: {cost.in_words()}. Set `pay: true` to confirm.",
+            metadata={"paid_runs": cost.runs},
             allow_retries=False,
         )
     context.log.info(cost.in_words())
-    order = rescoring.begin(wanted, name)
+    started = service.begin(request, name)
     yield
-    rescoring.finish(order)
+    service.finish(started)
 
 
-def _score(context: dg.AssetExecutionContext, runtime: Runtime, days: list[date], chosen: set[str]) -> None:
-    problems: dict[date, list[str]] = {}
-    tables = runtime.score_tables()
-    with PartitionReporter(context, days) as landed:
-        for done in tables.build(chain(_scored(runtime, days, problems), _left_over(runtime, days))):
-            if done.problem is not None:
-                problems.setdefault(done.day, []).append(done.problem)
-            if done.day in problems:
-                continue
-            facts = [
-                (table, {"dagster/partition_row_count": done.rows[table.name], "calls_without_score": done.unscored})
-                for table in SCORE_TABLES
-                if table.name in chosen
-            ]
-            landed.add(done.day, facts)
-        tables.refresh_views()
-        # Of days with problems too: a call whose answer is still to come does not keep its neighbours' back.
-        runtime.outgoing.enqueue_deliveries(days)
-        fail_if(problems, runtime, "semarize_scores")
+def _scored_days(runner: SemarizeRunner, days: list[date], problems: dict[date, list[str]]) -> Iterator[date]:
+    """Days whose runs have ended or are given up for now; the latter are added to `problems`."""
+    for report in runner.run(days):
+        if report.problems:
+            problems[report.day] = report.problems
+        yield report.day
 
 
-def _left_over(runtime: Runtime, days: list[date]) -> list[date]:
-    """Other days whose call tables are newer than their scores: a call moved away from them, and its scores go too."""
-    return [day for day in runtime.calls.partitions.days_with_outdated_scores() if day not in days]
+def _other_days(settings: Settings, database: Database, days: list[date]) -> list[date]:
+    """Other days whose call tables are newer than their scores, because a call moved to another day."""
+    outdated = CallStore(database, settings.zone).partitions.days_with_outdated_scores()
+    return [day for day in outdated if day not in days]
 
 
-def _scored(runtime: Runtime, days: list[date], problems: dict[date, list[str]]) -> Iterator[date]:
-    """Days whose runs are at their end, or given up on for now: those are among the problems."""
-    with runtime.scoring() as scoring:
-        for report in runtime.noticing_fatal(scoring.run(days)):
-            if report.problems:
-                problems[report.day] = report.problems
-            yield report.day
+def _load(
+    tables: ScoreTables,
+    days: Iterator[date],
+    selected: Sequence[Table],
+    problems: dict[date, list[str]],
+    reporter: PartitionReporter,
+) -> None:
+    """Rebuild the score tables of the days; report those without problems."""
+    for loaded in tables.build(days):
+        if loaded.problem is not None:
+            problems.setdefault(loaded.day, []).append(loaded.problem)
+        if loaded.day in problems:
+            continue
+        facts = [
+            (table, {"dagster/partition_row_count": loaded.rows[table.name], "calls_without_score": loaded.unscored})
+            for table in selected
+        ]
+        reporter.add(loaded.day, facts)

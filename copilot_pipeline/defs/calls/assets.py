@@ -1,0 +1,126 @@
+"""raw_call_details, and the four call tables made from it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+
+import dagster as dg
+
+from copilot_pipeline.defs.automation.quota import add_pending_calls, requeue_when_quota_spent
+from copilot_pipeline.defs.partitions import DAYS, PartitionReporter, days_of, fail_if
+from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
+from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.runs import CLARI_POOL, DAYS_PER_RUN, requested_at, source_of
+from copilot_pipeline.defs.specs import OWNERS, column_schema, spec
+from copilot_pipeline.extract.factory import make_call_tables, open_extraction
+from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS
+from copilot_pipeline.progress import Progress
+from copilot_pipeline.state import Backfills
+
+
+@dg.asset(
+    name=RAW_CALL_DETAILS.name,
+    description=RAW_CALL_DETAILS.description
+    + " A day that is complete costs one list request; a call is fetched again only if its version changed.",
+    partitions_def=DAYS,
+    backfill_policy=dg.BackfillPolicy.multi_run(DAYS_PER_RUN),
+    pool=CLARI_POOL,
+    group_name="raw",
+    kinds={"parquet"},
+    owners=OWNERS,
+    metadata={"dagster/column_schema": column_schema(RAW_CALL_DETAILS)},
+)
+def raw_call_details(
+    context: dg.AssetExecutionContext,
+    settings: SettingsResource,
+    postgres: PostgresResource,
+    lake: LakeResource,
+    rate_limiter: RateLimiterResource,
+    clari_copilot: ClariCopilotResource,
+    progress: dg.ResourceParam[Progress],
+) -> dg.MaterializeResult[None]:
+    """List the days, fetch the details of new and changed calls, store the days."""
+    days, source, database = days_of(context), source_of(context.run), postgres.database
+    problems: dict[date, list[str]] = {}
+    complete: list[date] = []
+    with (
+        _load_complete_days_later(context, postgres, complete),
+        PartitionReporter(context, days) as reporter,
+        clari_copilot.client(source) as client,
+        open_extraction(
+            settings.load(), client, database, lake.open(), rate_limiter.limits, source=source, progress=progress
+        ) as extraction,
+    ):
+        reports = extraction.run(days, since=requested_at(context, Backfills(database)))
+        for report in requeue_when_quota_spent(context, postgres, reports):
+            if report.problems:
+                problems[report.day] = report.problems
+                continue
+            facts = {
+                "dagster/partition_row_count": report.stored.calls if report.stored else 0,
+                "details_fetched": report.fetched,
+                "quarantined": report.quarantined,
+            }
+            reporter.add(report.day, [(RAW_CALL_DETAILS, facts)])
+            complete.append(report.day)
+        fail_if(problems, "raw_call_details")
+    quota = rate_limiter.quota()
+    return dg.MaterializeResult(
+        metadata={
+            "weekly_quota_used": quota.used,
+            "weekly_quota_left": max(0, quota.limit - quota.used),
+            "weekly_quota_resets_at": dg.MetadataValue.timestamp(quota.resets_at),
+        }
+    )
+
+
+@contextmanager
+def _load_complete_days_later(
+    context: dg.AssetExecutionContext, postgres: PostgresResource, complete: Sequence[date]
+) -> Iterator[None]:
+    """If the step fails, Dagster skips its downstream tables even for complete days: load those incrementally."""
+    try:
+        yield
+    except dg.Failure:
+        add_pending_calls(context, postgres.database, complete)
+        raise
+
+
+@dg.multi_asset(
+    specs=[
+        spec(table, group="calls", kinds=["parquet", "postgres"], deps=[RAW_CALL_DETAILS.name, USERS.name])
+        for table in CALL_TABLES
+    ],
+    can_subset=True,  # any of them may be selected in the UI; all four are written, in one transaction
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def call_tables(
+    context: dg.AssetExecutionContext,
+    settings: SettingsResource,
+    postgres: PostgresResource,
+    lake: LakeResource,
+    progress: dg.ResourceParam[Progress],
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Rebuild calls, participants, transcripts and utterances from stored bodies, without a request."""
+    days = days_of(context)
+    selected = {key.to_user_string() for key in context.selected_asset_keys}
+    tables = make_call_tables(settings.load(), postgres.database, lake.open())
+    to_build = tables.days_to_build(days)
+    progress.expect("days loaded", len(to_build))
+    problems: dict[date, list[str]] = {}
+    with PartitionReporter(context, days) as reporter:
+        for loaded in tables.build(to_build):
+            progress.advance("days loaded")
+            if loaded.problem is not None:
+                problems[loaded.day] = [loaded.problem]
+                continue
+            facts = [
+                (table, {"dagster/partition_row_count": loaded.rows[table.name], "quarantined": loaded.quarantined})
+                for table in CALL_TABLES
+                if table.name in selected
+            ]
+            reporter.add(loaded.day, facts)
+        fail_if(problems, "call tables")
+    for table in CALL_TABLES:
+        if table.name in selected:
+            yield dg.MaterializeResult(asset_key=table.name)

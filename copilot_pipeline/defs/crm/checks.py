@@ -1,0 +1,24 @@
+"""Checks of the links between calls and CRM records."""
+
+from copilot_pipeline.defs.counted_checks import CountedCheck
+from copilot_pipeline.load.tables import CALLS
+from copilot_pipeline.postgres.queries import load_queries
+
+_SQL = load_queries(__package__, "checks.sql")
+MIN_LINKED_SHARE = 0.5
+
+calls_have_crm_links = CountedCheck(
+    "calls_have_crm_links",
+    CALLS.name,
+    f"At least {MIN_LINKED_SHARE:.0%} of calls with a transcript are linked to a deal or an account.",
+    _SQL["calls_without_crm_link"],
+    max_share=1 - MIN_LINKED_SHARE,
+)
+scores_can_be_written_back = CountedCheck(
+    "scores_can_be_written_back",
+    CALLS.name,
+    "Every call that a route writes to a CRM has a record there (see `copilot-pipeline deliveries unlinked`).",
+    _SQL["unlinked_calls"],
+)
+
+CRM_CHECKS = [check.definition() for check in (calls_have_crm_links, scores_can_be_written_back)]

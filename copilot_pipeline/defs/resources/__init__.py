@@ -1,0 +1,1 @@
+"""Resources: the configuration of the pipeline as the Dagster UI shows it."""

@@ -1,0 +1,51 @@
+"""Asset specs, made from the column lists of the tables."""
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from copilot_pipeline.defs.partitions import DAYS
+from copilot_pipeline.load.tables import Table
+
+OWNERS = ["team:revenue-operations"]
+
+
+def spec(
+    table: Table,
+    *,
+    group: str,
+    kinds: Iterable[str],
+    deps: Sequence[str] = (),
+    partitioned: bool = True,
+    condition: dg.AutomationCondition[dg.AssetKey] | None = None,
+) -> dg.AssetSpec:
+    """The spec of a table: description, columns, group, and what it depends on."""
+    return dg.AssetSpec(
+        key=table.name,
+        description=table.description,
+        deps=list(deps),
+        group_name=group,
+        owners=OWNERS,
+        kinds=set(kinds),
+        partitions_def=DAYS if partitioned else None,
+        automation_condition=condition,
+        metadata={
+            "dagster/column_schema": column_schema(table),
+            **({"dagster/table_name": f"copilot.{table.name}"} if table.in_warehouse else {}),
+        },
+    )
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """The columns as the UI shows them."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.kind.postgres,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(nullable=not column.required, unique=table.key == (column.name,)),
+            )
+            for column in table.columns
+        ]
+    )

@@ -1,0 +1,92 @@
+"""Clients that report refused credentials as one incident.
+
+Many runs may meet the same refused key. It is reported once, and resolved when a later request is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari import connect as clari
+from copilot_pipeline.clients.http import RetryPolicy
+from copilot_pipeline.clients.rate_limits import RateLimits
+from copilot_pipeline.clients.semarize import SemarizeClient
+from copilot_pipeline.clients.semarize import connect as semarize
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.delivery.incident_monitor import IncidentMonitor, incident_monitor
+from copilot_pipeline.delivery.incidents import Problem
+from copilot_pipeline.errors import CredentialsRefused
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.state.page_size import PageSize
+
+
+class _Client(Protocol):
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether the server has accepted the credentials."""
+
+
+@contextmanager
+def open_clari_client(
+    settings: Settings,
+    database: Database,
+    limits: RateLimits,
+    source: str,
+    *,
+    attempts: int | None = None,
+    reports_refusal: bool = True,
+) -> Iterator[ClariClient]:
+    """A Clari Copilot client that counts its requests under `source`.
+
+    Without `reports_refusal` no incident is opened: the person who runs the command reads the error there.
+    """
+    opened = clari.open_client(
+        settings.environment,
+        limits,
+        limits.limiter(database, source),
+        PageSize(database),
+        include_private=settings.pipeline.clari.include_private,
+        attempts=attempts,
+    )
+    variables = "CLARI_COPILOT_API_KEY and CLARI_COPILOT_API_PASSWORD"
+    with (
+        opened as client,
+        _incident("Clari Copilot", variables, client, lambda: incident_monitor(settings, database), reports_refusal),
+    ):
+        yield client
+
+
+@contextmanager
+def open_semarize_client(
+    settings: Settings, database: Database, policy: RetryPolicy | None = None, *, reports_refusal: bool = True
+) -> Iterator[SemarizeClient]:
+    """A Semarize client. Without `reports_refusal` no incident is opened."""
+    with (
+        semarize.open_client(settings.environment, policy) as client,
+        _incident(
+            "Semarize", "SEMARIZE_API_KEY", client, lambda: incident_monitor(settings, database), reports_refusal
+        ),
+    ):
+        yield client
+
+
+@contextmanager
+def _incident(
+    service: str, variables: str, client: _Client, monitor: Callable[[], IncidentMonitor], reports_refusal: bool
+) -> Iterator[None]:
+    """Open the incident if the block ends with `CredentialsRefused`; resolve it if a request was accepted."""
+    name, is_refused = f"credentials of {service}", False
+    try:
+        yield
+    except CredentialsRefused as error:
+        is_refused = True
+        if reports_refusal:
+            todo = f"Renew {variables}, restart, and check with: copilot-pipeline doctor"
+            monitor().tell(Problem(name, f"{error}. Runs that need it fail.", todo))
+        raise
+    finally:
+        if client.has_succeeded and not is_refused:
+            monitor().over(name)

@@ -1,0 +1,108 @@
+"""Build the steps of extraction from settings and open connections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+
+from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.rate_limits import RateLimits
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.extract.accounts import Accounts
+from copilot_pipeline.extract.deals import Deals
+from copilot_pipeline.extract.details import DetailExtraction
+from copilot_pipeline.extract.polling import Poller, PollSettings
+from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
+from copilot_pipeline.extract.reference import Reference
+from copilot_pipeline.extract.webhook_calls import WebhookProcessor
+from copilot_pipeline.load.call_tables import CallTables
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.progress import NoProgress, Progress
+from copilot_pipeline.state import AdvisoryLocks, CallStore, Inbox, ListCursors, PendingCalls, SemarizeRunStore
+
+
+@contextmanager
+def open_extraction(
+    settings: Settings,
+    client: ClariClient,
+    database: Database,
+    lake: Lake,
+    limits: RateLimits,
+    *,
+    source: str,
+    progress: Progress | None = None,
+) -> Iterator[DetailExtraction]:
+    """List calls, fetch details and store raw partitions. Within the block it may hold advisory locks on calls."""
+    calls = CallStore(database, settings.zone)
+    with AdvisoryLocks(database.url) as locks:
+        yield DetailExtraction(
+            client,
+            calls,
+            ListCursors(calls),
+            RawPartitionWriter(lake, calls, settings.environment.clari_copilot_dialect),
+            locks,
+            source=source,
+            requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
+            requests_per_second=limits.requests_per_second,
+            progress=progress,
+        )
+
+
+def make_poller(settings: Settings, client: ClariClient, database: Database) -> Poller:
+    """A poll for calls that changed since the last one."""
+    calls = CallStore(database, settings.zone)
+    rules = settings.pipeline.advanced.polling
+    poll_settings = PollSettings(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_poll_hours))
+    return Poller(client, calls, ListCursors(calls), database, poll_settings)
+
+
+@contextmanager
+def open_webhook_processor(
+    settings: Settings,
+    client: ClariClient,
+    database: Database,
+    *,
+    is_in_reach: Callable[[date], bool] = lambda _: True,
+) -> Iterator[WebhookProcessor]:
+    """Process webhooks and calls that are due for a retry. Calls of days in reach become pending calls."""
+    with AdvisoryLocks(database.url) as locks:
+        yield WebhookProcessor(
+            client,
+            CallStore(database, settings.zone),
+            Inbox(database),
+            PendingCalls(database),
+            locks,
+            database,
+            max_attempts=settings.pipeline.advanced.clari.processing_attempts,
+            kits=len(settings.pipeline.kits),
+            is_in_reach=is_in_reach,
+        )
+
+
+def make_call_tables(settings: Settings, database: Database, lake: Lake) -> CallTables:
+    """The call tables, with the users as they were last read."""
+    directory = Reference(lake, database).user_directory()
+    return CallTables(lake, database, CallStore(database, settings.zone), SemarizeRunStore(database), directory)
+
+
+def make_deals(settings: Settings, database: Database, lake: Lake, progress: Progress | None = None) -> Deals:
+    """The deals of the CRM mirror, and the table made from them."""
+    return Deals(
+        lake,
+        database,
+        settings.pipeline.marts.outcomes,
+        requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
+        progress=progress,
+    )
+
+
+def make_accounts(settings: Settings, database: Database, lake: Lake, progress: Progress | None = None) -> Accounts:
+    """The accounts of the CRM mirror, and the table made from them."""
+    return Accounts(
+        lake,
+        database,
+        requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
+        progress=progress or NoProgress(),
+    )
