@@ -22,7 +22,7 @@ def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Defin
     return dg.Definitions(
         assets=dg.load_assets_from_modules([calls, scores, crm, marts]),
         asset_checks=[*CALL_CHECKS, *SCORE_CHECKS, *CRM_CHECKS],
-        jobs=JOBS,
+        jobs=[*JOBS],
         schedules=SCHEDULES,
         sensors=SENSORS,
         resources={**configured_resources(), **(resources or {})},

@@ -13,13 +13,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from copilot_pipeline.cli.connections import opened
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.state import Backfills
 
 if TYPE_CHECKING:
     from copilot_pipeline.clients.weekly_quota import WeeklyQuota
+    from copilot_pipeline.config.loading import Settings
     from copilot_pipeline.extract.backfill_plan import BackfillPlan
-    from copilot_pipeline.runtime import Runtime
+    from copilot_pipeline.postgres import Database
     from copilot_pipeline.state import Backfill
 
 _POLL_SECONDS = 5
@@ -48,10 +51,9 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON.")
 def plan(first: datetime, last: datetime, as_json: bool) -> None:
     """Estimate the requests and the duration of a backfill. Costs at most nine requests."""
-    from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(source="plan") as runtime:
-        made = _plan(runtime, first.date(), last.date())
+    with opened() as (settings, database):
+        made = _plan(settings, database, first.date(), last.date())
     if as_json:
         click.echo(json.dumps({**asdict(made), "days": made.days}, default=str))
     else:
@@ -63,12 +65,13 @@ def plan(first: datetime, last: datetime, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def start(first: datetime, last: datetime, as_json: bool) -> None:
     """Register a backfill. The daemon starts its runs. The same range is registered only once."""
-    from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)
-    with open_runtime(source="plan") as runtime:
-        made = _plan(runtime, first.date(), last.date())
-        registered = runtime.backfills.register(made.first_day, made.last_day, calls=made.ready, requests=made.requests)
+    with opened() as (settings, database):
+        made = _plan(settings, database, first.date(), last.date())
+        registered = Backfills(database).register(
+            made.first_day, made.last_day, calls=made.ready, requests=made.requests
+        )
     if as_json:
         click.echo(json.dumps({"id": registered.id, "plan": asdict(made)}, default=str))
         return
@@ -82,11 +85,10 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def status(watch: bool, as_json: bool) -> None:
     """Show the progress of each backfill, what it is waiting for, and when it is expected to finish."""
-    from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)
-    with open_runtime(source="plan") as runtime:
-        states = [_state(runtime, one) for one in runtime.backfills.all()]
+    with opened() as (settings, database):
+        states = [_state(settings, database, one) for one in Backfills(database).all()]
         if as_json:
             click.echo(json.dumps(states, default=str))
             return
@@ -95,7 +97,7 @@ def status(watch: bool, as_json: bool) -> None:
             return
         _show_states(console, states)
         if watch:
-            _watch(console, runtime)
+            _watch(console, settings, database)
 
 
 @command.command("cancel")
@@ -106,32 +108,33 @@ def cancel(identity: int) -> None:
     Runs that are in progress finish. Loaded days stay. `copilot-pipeline backfill status` lists the ids.
     """
     from copilot_pipeline.cli.materialize import cancel_queued
-    from copilot_pipeline.runtime import BACKFILL_TAG, open_runtime
+    from copilot_pipeline.defs.runs import BACKFILL_TAG
 
-    with open_runtime(source="plan") as runtime:
-        if not runtime.backfills.cancel(identity):
+    with opened() as (settings, database):
+        if not Backfills(database).cancel(identity):
             raise ConfigurationError(
                 f"no active backfill has the id {identity}. List them: copilot-pipeline backfill status"
             )
-        cancelled, in_progress = cancel_queued(runtime, {BACKFILL_TAG: str(identity)})
+        cancelled, in_progress = cancel_queued(settings, {BACKFILL_TAG: str(identity)})
     click.echo(f"Backfill {identity} is cancelled, with {cancelled} queued run(s).")
     if in_progress:
         click.echo(f"{in_progress} run(s) in progress will finish. Terminate them in the Dagster UI to stop them now.")
 
 
-def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
+def _plan(settings: Settings, database: Database, first: date, last: date) -> BackfillPlan:
     from copilot_pipeline.cli.run import validated_days
-    from copilot_pipeline.defs.calls.raw import DAYS_PER_RUN
+    from copilot_pipeline.clients.rate_limits import BACKFILL, MANUAL, RateLimits
+    from copilot_pipeline.defs.runs import DAYS_PER_RUN
+    from copilot_pipeline.delivery.credential_incidents import open_clari_client
     from copilot_pipeline.extract.backfill_plan import plan_backfill
     from copilot_pipeline.extract.listing import Stretch
-    from copilot_pipeline.runtime import BACKFILL
     from copilot_pipeline.state.backfills import day_ranges
 
     days = validated_days(first, last)
-    progress = runtime.backfills.fetch_progress(first, last)
+    progress = Backfills(database).fetch_progress(first, last)
     runs = day_ranges(days, DAYS_PER_RUN)
-    zone = runtime.calls.zone
-    with runtime.clari("plan") as client:
+    zone, limits = settings.zone, RateLimits.from_settings(settings)
+    with open_clari_client(settings, database, limits, MANUAL) as client:
         counted: list[float | None]
         if len(runs) <= RUNS_COUNTED:
             counted = [client.count_calls(Stretch(run).window(zone)) for run in runs]
@@ -148,8 +151,8 @@ def _plan(runtime: Runtime, first: date, last: date) -> BackfillPlan:
         ready=round(sum(calls)) if ready is None else ready,
         held=progress.fetched,
         page_size=page_size,
-        requests_per_second=runtime.settings.environment.copilot_pipeline_requests_per_second,
-        week=runtime.gate(BACKFILL).quota(),
+        requests_per_second=limits.requests_per_second,
+        week=limits.limiter(database, BACKFILL).quota(),
         now=datetime.now(UTC),
     )
 
@@ -169,19 +172,24 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
     console.print(table)
 
 
-def _state(runtime: Runtime, backfill: Backfill) -> dict[str, Any]:
+def _state(settings: Settings, database: Database, backfill: Backfill) -> dict[str, Any]:
+    from copilot_pipeline.clients.rate_limits import BACKFILL, RateLimits
     from copilot_pipeline.extract.backfill_plan import end_of
-    from copilot_pipeline.runtime import BACKFILL
 
-    left = [] if backfill.finished_at else runtime.backfills.remaining_days(backfill, are_scored=bool(runtime.kits))
-    progress = runtime.backfills.fetch_progress(backfill.first_day, backfill.last_day)
-    week = runtime.gate(BACKFILL).quota()
+    left = (
+        []
+        if backfill.finished_at
+        else Backfills(database).remaining_days(backfill, are_scored=bool(settings.pipeline.kits))
+    )
+    progress = Backfills(database).fetch_progress(backfill.first_day, backfill.last_day)
+    limits = RateLimits.from_settings(settings)
+    week = limits.limiter(database, BACKFILL).quota()
     expected = max(backfill.calls or 0, progress.calls)
     # The expected list requests are spread evenly over the days.
     for_lists = max(0, (backfill.requests or 0) - (backfill.calls or 0)) * len(left) / len(backfill.days)
     _, done_at = end_of(
         math.ceil(for_lists) + max(0, expected - progress.fetched),
-        runtime.settings.environment.copilot_pipeline_requests_per_second,
+        limits.requests_per_second,
         week,
         datetime.now(UTC),
     )
@@ -229,14 +237,16 @@ def _duration(hours: float) -> str:
     return f"{hours:,.1f} hours" if hours >= 1 else f"{max(1, round(hours * 60))} min"
 
 
-def _watch(console: Console, runtime: Runtime) -> None:
+def _watch(console: Console, settings: Settings, database: Database) -> None:
     from copilot_pipeline.cli.progress_bars import ProgressBars
 
     shown: dict[int, int] = {}
     printed: dict[int, str | None] = {}
     with ProgressBars(console) as bars:
         while True:
-            states = [_state(runtime, one) for one in runtime.backfills.all() if one.is_active or one.id in shown]
+            states = [
+                _state(settings, database, one) for one in Backfills(database).all() if one.is_active or one.id in shown
+            ]
             for state in states:
                 number, name = state["id"], f"backfill {state['id']}"
                 done = state["days"] - state["days_left"] if state["state"] != "cancelled" else shown[number]

@@ -10,7 +10,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from copilot_pipeline.runtime import BACKFILL, Runtime, open_runtime
+from copilot_pipeline.cli.connections import opened
+from copilot_pipeline.clients.rate_limits import BACKFILL, MANUAL, RateLimits
+from copilot_pipeline.postgres import Database
 
 
 @click.command("budget")
@@ -21,8 +23,8 @@ def command(as_json: bool) -> None:
     A share of the weekly quota is reserved for polling and webhooks (`budget.backfill_reserve_share` in
     pipeline.yaml). When the rest is spent, backfills wait until the reset.
     """
-    with open_runtime(source="budget") as runtime:
-        facts = _facts(runtime)
+    with opened() as (settings, database):
+        facts = _facts(RateLimits.from_settings(settings), database)
     if as_json:
         click.echo(json.dumps(facts))
         return
@@ -44,8 +46,8 @@ def command(as_json: bool) -> None:
         console.print(f"[bold red]paused until {until:%Y-%m-%d %H:%M} UTC[/]: {facts['why_closed']}")
 
 
-def _facts(runtime: Runtime) -> dict[str, Any]:
-    total, backfills = runtime.gate("budget").quota(), runtime.gate(BACKFILL).quota()
+def _facts(limits: RateLimits, database: Database) -> dict[str, Any]:
+    total, backfills = limits.limiter(database, MANUAL).quota(), limits.limiter(database, BACKFILL).quota()
     return {
         "week_starts": total.starts_on.isoformat(),
         "resets_at": total.resets_at.isoformat(),
@@ -56,7 +58,7 @@ def _facts(runtime: Runtime) -> dict[str, Any]:
         "reserved": total.limit - backfills.limit,
         "left_for_backfills": max(0, backfills.limit - backfills.used),
         "by_source": total.by_source,
-        "requests_per_second": runtime.settings.environment.copilot_pipeline_requests_per_second,
+        "requests_per_second": limits.requests_per_second,
         "closed_until": total.closed_until.isoformat() if total.closed_until else None,
         "closed_because": total.closed_because,
         "why_closed": total.why_closed,

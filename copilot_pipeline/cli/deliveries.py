@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
@@ -36,19 +37,18 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
     if context.invoked_subcommand is not None:
         return
     from copilot_pipeline.delivery.outbox import STATES, Outbox
-    from copilot_pipeline.runtime import open_runtime
 
     unknown = set(states) - set(STATES)
     if unknown:
         raise click.UsageError(f"Unknown state '{min(unknown)}'. Choose from: {', '.join(STATES)}")
-    with open_runtime(source="deliveries") as runtime:
-        outbox = Outbox(runtime.database)
+    with opened() as (settings, database):
+        outbox = Outbox(database)
         rows, sinks, counts = (
             outbox.listed(states=states, route=route, limit=limit),
             outbox.sink_states(),
             outbox.counts(),
         )
-        incidents = runtime.outgoing.watching().open_incidents()
+        incidents = delivery_service(settings, database).watching().open_incidents()
         unlinked = len(outbox.unlinked())
     if as_json:
         answer = {
@@ -111,12 +111,12 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
     \b
     copilot-pipeline deliveries enqueue --from 2026-11-01 --to 2026-11-14
     """
-    from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(source="deliveries") as runtime:
-        for text in runtime.outgoing.check_routes():
+    with opened() as (settings, database):
+        service = delivery_service(settings, database)
+        for text in service.check_routes():
             click.echo(f"not checked: {text}", err=True)
-        report = runtime.outgoing.delivering().enqueue(dates_between(first, last), is_loud=loud)
+        report = service.delivering().enqueue(dates_between(first, last), is_loud=loud)
     click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.silenced} suppressed")
     for reason, count in sorted(report.unlinked.items()):
         click.echo(f"{count} without a CRM record: {reason}")
@@ -131,12 +131,11 @@ def send(ignore_delay: bool, wait: float) -> None:
     """Send the queued deliveries. Exits with 0 only if everything that was due was sent."""
     from copilot_pipeline.cli.progress_bars import ProgressBars
     from copilot_pipeline.delivery.outbox import Outbox
-    from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with ProgressBars(console) as bars, open_runtime(source="deliveries", progress=bars) as runtime:
-        sent = runtime.outgoing.deliver(ignore_delay=ignore_delay, patience_seconds=wait)
-        sinks = Outbox(runtime.database).sink_states()
+    with ProgressBars(console) as bars, opened() as (settings, database):
+        sent = delivery_service(settings, database, bars).deliver(ignore_delay=ignore_delay, patience_seconds=wait)
+        sinks = Outbox(database).sink_states()
     for (name, state), count in sorted(sent.counts.items()):
         if state != "waiting":
             click.echo(f"{name}: {count} {state}")
@@ -162,12 +161,11 @@ def retry(ids: tuple[int, ...], route: str | None) -> None:
     copilot-pipeline deliveries retry --route "Scores on the opportunity"
     """
     from copilot_pipeline.delivery.outbox import Outbox
-    from copilot_pipeline.runtime import open_runtime
 
     if not ids and route is None:
         raise click.UsageError("Give the ids of deliveries, or a route with --route.")
-    with open_runtime(source="deliveries") as runtime:
-        click.echo(f"{Outbox(runtime.database).send_again(ids=ids, route=route)} queued again")
+    with opened() as (_, database):
+        click.echo(f"{Outbox(database).send_again(ids=ids, route=route)} queued again")
 
 
 @command.command("confirm")
@@ -175,10 +173,9 @@ def retry(ids: tuple[int, ...], route: str | None) -> None:
 def confirm(ids: tuple[int, ...]) -> None:
     """Mark uncertain deliveries as sent. Use it if the message is in the channel."""
     from copilot_pipeline.delivery.outbox import Outbox
-    from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(source="deliveries") as runtime:
-        click.echo(f"{Outbox(runtime.database).confirm(ids)} confirmed")
+    with opened() as (_, database):
+        click.echo(f"{Outbox(database).confirm(ids)} confirmed")
 
 
 @command.command("unlinked")
@@ -186,10 +183,9 @@ def confirm(ids: tuple[int, ...]) -> None:
 def unlinked(as_json: bool) -> None:
     """List calls without a CRM record, with the reason: no deal, no account, or another CRM."""
     from copilot_pipeline.delivery.outbox import Outbox
-    from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(source="deliveries") as runtime:
-        rows = Outbox(runtime.database).unlinked()
+    with opened() as (_, database):
+        rows = Outbox(database).unlinked()
     names = ("route", "call_id", "call_date", "reason")
     if as_json:
         click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
@@ -212,11 +208,10 @@ def export(first: datetime, last: datetime, path: Path | None) -> None:
     """
     from copilot_pipeline.delivery.export import write_csv
     from copilot_pipeline.marts.reader import ScoredCallReader
-    from copilot_pipeline.runtime import open_runtime
 
     days = dates_between(first, last)
-    with open_runtime(source="deliveries") as runtime:
-        reader = ScoredCallReader(runtime.database)
+    with opened() as (_, database):
+        reader = ScoredCallReader(database)
         bricks = [brick.key for brick in reader.answered_bricks(days[0], days[-1])]
         calls = reader.read_for_rules(days)
         if path is None:

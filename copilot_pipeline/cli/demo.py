@@ -19,7 +19,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
-    from copilot_pipeline.runtime import Runtime
+    from copilot_pipeline.postgres import Database
 
 DAYS = 14
 CALLS_PER_DAY = 20
@@ -45,16 +45,16 @@ def command(calls_per_day: int, home: Path | None) -> None:
             f"{sandbox.options.days * calls_per_day} sandbox calls, {first} to {last}, at {sandbox.url}: "
             "Clari Copilot (limited to 10 requests per second) and Semarize."
         )
+        from copilot_pipeline.cli.connections import opened
         from copilot_pipeline.cli.marts import refresh
         from copilot_pipeline.cli.report import write
         from copilot_pipeline.cli.run import run_days
-        from copilot_pipeline.runtime import open_runtime
 
         run_days(first, last, None, as_json=False)
-        with open_runtime(source="demo") as runtime:
-            _show(console, runtime)
-            refresh(runtime, console)
-            write(runtime, console, folder / REPORT)
+        with opened() as (settings, database):
+            _show(console, database)
+            refresh(settings, console)
+            write(settings, database, console, folder / REPORT)
         _show_counts(console, sandbox)
     _print_next_steps(console, folder)
 
@@ -98,9 +98,9 @@ _QUESTIONS = (
 )
 
 
-def _show(console: Console, runtime: Runtime) -> None:
+def _show(console: Console, database: Database) -> None:
     for title, query in _QUESTIONS:
-        with runtime.database.connection() as connection:
+        with database.connection() as connection:
             cursor = connection.execute(query.encode())
             table = Table(*(column.name for column in cursor.description or ()), title=title, title_justify="left")
             for row in cursor:

@@ -14,11 +14,12 @@ from types import FrameType
 import click
 from rich.console import Console
 
+from copilot_pipeline.cli.connections import opened
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.config.urls import without_secrets
 from copilot_pipeline.defs.instance import dagster_home, project_root
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.runtime import open_runtime
+from copilot_pipeline.load.lake import Lake
 
 STOP_WITHIN_SECONDS = 20
 _POLL_SECONDS = 0.5
@@ -57,10 +58,10 @@ def command(sandbox: bool, port: int, webhook_port: int, log_level: str) -> None
 
             emulated, _ = stack.enter_context(sandbox_environment())
             console.print(f"sandbox   {emulated.url}")
-        runtime = stack.enter_context(open_runtime(source="ui"))
-        console.print(f"database  {without_secrets(runtime.database.url)}", markup=False)
-        console.print(f"lake      {runtime.lake.display_url}", markup=False)
-        if runtime.settings.environment.copilot_pipeline_webhook_secret is None:
+        settings, database = stack.enter_context(opened())
+        console.print(f"database  {without_secrets(database.url)}", markup=False)
+        console.print(f"lake      {Lake(settings.environment.lake_url).display_url}", markup=False)
+        if settings.environment.copilot_pipeline_webhook_secret is None:
             console.print("webhooks  off: COPILOT_PIPELINE_WEBHOOK_SECRET is not set")
         else:
             _check_port_is_free(webhook_port, "--webhook-port")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,12 +15,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from copilot_pipeline.cli.connections import command_database, command_settings, delivery_service
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
+from copilot_pipeline.clients.rate_limits import MANUAL, RateLimits
+from copilot_pipeline.clients.semarize.connect import kits_of, open_client
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.delivery.credential_incidents import open_clari_client, open_semarize_client
+from copilot_pipeline.delivery.service import configured_rules
 from copilot_pipeline.errors import PipelineError
-from copilot_pipeline.runtime import Runtime, open_runtime
+from copilot_pipeline.load.lake import Lake
 
 if TYPE_CHECKING:
     from copilot_pipeline.clients.semarize import Kit
+    from copilot_pipeline.postgres import Database
 
 
 _NAME_WIDTH = len("Clari Copilot")
@@ -43,8 +51,8 @@ def command(as_json: bool) -> None:
     """
     console = Console()
     results = []
-    with open_runtime(source="doctor") as runtime:
-        for result in _results(runtime):
+    with ExitStack() as stack:
+        for result in _results(command_settings(), stack):
             results.append(result)
             if not as_json:
                 _show(console, result)
@@ -68,25 +76,33 @@ def _show(console: Console, result: CheckResult) -> None:
     console.print(line)
 
 
-def _results(runtime: Runtime) -> Iterator[CheckResult]:
-    database = _check("database", partial(_database, runtime))
-    yield database
-    yield _check("lake", partial(_lake, runtime))
-    if database.passed:
-        yield _check("Clari Copilot", partial(_clari, runtime))
-        yield _check("weekly quota", partial(_quota, runtime))
-    for name in dict.fromkeys(rule.sink_name for rule in runtime.outgoing.rules):
-        yield _check(f"sink {name}", partial(_sink, runtime, name))
-    if not runtime.kits:
+def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
+    opened: list[Database] = []
+
+    def database() -> str:
+        opened.append(stack.enter_context(command_database(settings)))
+        return _database(settings, opened[0])
+
+    result = _check("database", database)
+    yield result
+    yield _check("lake", partial(_lake, settings))
+    if result.passed:
+        yield _check("Clari Copilot", partial(_clari, settings, opened[0]))
+        yield _check("weekly quota", partial(_quota, settings, opened[0]))
+    rules = configured_rules(settings)
+    for name in dict.fromkeys(rule.sink_name for rule in rules):
+        yield _check(f"sink {name}", partial(_sink, settings, name))
+    kits = kits_of(settings.pipeline)
+    if not kits:
         yield CheckResult("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
         return
-    semarize = _check("Semarize", partial(_semarize, runtime))
+    semarize = _check("Semarize", partial(_semarize, settings, opened[0] if opened else None))
     yield semarize
     if semarize.passed:
-        for kit in runtime.kits:
-            yield _check(f"kit {kit.name}", partial(_kit, runtime, kit))
-        if runtime.outgoing.rules:
-            yield _check("routes", partial(_routes, runtime))
+        for kit in kits:
+            yield _check(f"kit {kit.name}", partial(_kit, settings, kit))
+        if rules and opened:
+            yield _check("routes", partial(_routes, settings, opened[0]))
 
 
 def _check(name: str, check: Callable[[], str]) -> CheckResult:
@@ -98,27 +114,29 @@ def _check(name: str, check: Callable[[], str]) -> CheckResult:
         return CheckResult(name, False, f"{type(error).__name__}: {error.strerror or error}")
 
 
-def _database(runtime: Runtime) -> str:
-    with runtime.database.connection() as connection:
+def _database(settings: Settings, database: Database) -> str:
+    with database.connection() as connection:
         row = connection.execute("SHOW server_version").fetchone()
-    kind = "external" if runtime.settings.environment.copilot_pipeline_database_url else "embedded"
+    kind = "external" if settings.environment.copilot_pipeline_database_url else "embedded"
     return f"PostgreSQL {row[0] if row else '?'}, {kind}, schema up to date"
 
 
-def _lake(runtime: Runtime) -> str:
-    runtime.lake.probe()
-    return f"{runtime.lake.display_url} is writable"
+def _lake(settings: Settings) -> str:
+    lake = Lake(settings.environment.lake_url)
+    lake.probe()
+    return f"{lake.display_url} is writable"
 
 
-def _clari(runtime: Runtime) -> str:
-    environment = runtime.settings.environment
-    with runtime.clari("doctor") as client:
+def _clari(settings: Settings, database: Database) -> str:
+    environment = settings.environment
+    limits = RateLimits.from_settings(settings)
+    with open_clari_client(settings, database, limits, MANUAL, reports_refusal=False) as client:
         client.probe()
     return f"{environment.clari_base_url} accepts the key (dialect {environment.clari_copilot_dialect})"
 
 
-def _quota(runtime: Runtime) -> str:
-    week = runtime.gate().quota()
+def _quota(settings: Settings, database: Database) -> str:
+    week = RateLimits.from_settings(settings).limiter(database, MANUAL).quota()
     left = week.resets_at - datetime.now(UTC)
     return (
         f"{week.used:,} of {week.limit:,} requests used since {week.starts_on}; "
@@ -126,27 +144,31 @@ def _quota(runtime: Runtime) -> str:
     )
 
 
-def _semarize(runtime: Runtime) -> str:
-    with runtime.semarize() as client:
+def _semarize(settings: Settings, database: Database | None) -> str:
+    opened = open_client(settings.environment)
+    if database is not None:  # an accepted key resolves the incident of a refused one
+        opened = open_semarize_client(settings, database, reports_refusal=False)
+    with opened as client:
         client.probe()
-    return f"{runtime.settings.environment.semarize_base_url} accepts the key"
+    return f"{settings.environment.semarize_base_url} accepts the key"
 
 
-def _sink(runtime: Runtime, name: str) -> str:
+def _sink(settings: Settings, name: str) -> str:
     from copilot_pipeline.config.routes import all_sinks
     from copilot_pipeline.delivery.sinks import build_sink
 
-    build_sink(name, all_sinks(runtime.settings.pipeline.sinks)[name], runtime.settings.environment).close()
+    build_sink(name, all_sinks(settings.pipeline.sinks)[name], settings.environment).close()
     return "address and keys are set (no test message is sent)"
 
 
-def _kit(runtime: Runtime, kit: Kit) -> str:
-    with runtime.semarize() as client:
+def _kit(settings: Settings, kit: Kit) -> str:
+    with open_client(settings.environment) as client:
         client.kit_schema(kit)
     return f"{kit.reference} exists"
 
 
-def _routes(runtime: Runtime) -> str:
-    unchecked = runtime.outgoing.check_routes()
-    fit = f"{len(runtime.outgoing.rules)} route(s) match their kits"
+def _routes(settings: Settings, database: Database) -> str:
+    service = delivery_service(settings, database)
+    unchecked = service.check_routes()
+    fit = f"{len(service.rules)} route(s) match their kits"
     return fit + "".join(f"; not checked: {one}" for one in unchecked)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.cli.connections import command_settings
+from copilot_pipeline.config.loading import Settings
 
 
 @click.command("marts")
@@ -24,21 +23,18 @@ def command(as_json: bool) -> None:
     copilot-pipeline marts
     copilot-pipeline marts --json
     """
-    from copilot_pipeline.runtime import open_runtime
-
-    with open_runtime(source="run") as runtime:
-        rows = refresh(runtime, Console(stderr=True))
+    rows = refresh(command_settings(), Console(stderr=True))
     if as_json:
         click.echo(json.dumps(rows))
 
 
-def refresh(runtime: Runtime, console: Console) -> dict[str, int]:
+def refresh(settings: Settings, console: Console) -> dict[str, int]:
     """Rebuild the marts, print the row counts and return them by table."""
     started = time.monotonic()
     with console.status("building the marts: MEDDICC, coaching, claims, win/loss, open deals"):
-        from copilot_pipeline.cli.materialize import materialize_answers
+        from copilot_pipeline.cli.materialize import materialize_marts
 
-        rows = materialize_answers(runtime)
+        rows = materialize_marts(settings)
     console.print(f"{len(rows)} marts built in {time.monotonic() - started:.1f} s:", highlight=False)
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     console.print(counts, highlight=False, soft_wrap=not console.is_terminal)

@@ -1,21 +1,30 @@
-"""Materialize assets in this process, as Dagster runs that the UI shows.
+"""Materialize assets in this process, as Dagster runs that the UI shows: what `run`, `marts` and `demo` do.
 
-The raw layer and the assets below it are separate runs, so that a day that could not be fetched completely does not
-keep the other days from being loaded and scored.
+The raw layer first, then what is made from it, each in a run of its own: days that could not be fetched completely do
+not keep the others from being loaded and scored, nor one deal the table of all.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
-from copilot_pipeline.definitions import defs
+from copilot_pipeline import errors
+from copilot_pipeline.clients.clari import connect as clari
+from copilot_pipeline.clients.semarize import connect as semarize
+from copilot_pipeline.clients.weekly_quota import week_of
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.definitions import build_definitions
 from copilot_pipeline.defs.instance import open_instance
-from copilot_pipeline.errors import ConfigurationError, PipelineError
+from copilot_pipeline.defs.partitions import PROBLEMS
+from copilot_pipeline.defs.runs import REQUESTED_AT_TAG
+from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
+from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import (
     ACCOUNTS,
     CALL_TABLES,
@@ -27,7 +36,9 @@ from copilot_pipeline.load.tables import (
     TOPICS,
     USERS,
 )
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.progress import Progress
+from copilot_pipeline.state import CallStore, ListCursors
 
 RAW_DEALS, RAW_ACCOUNTS = "raw_deals", "raw_accounts"
 _FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
@@ -38,10 +49,17 @@ _LAST = (DEALS.name, ACCOUNTS.name)
 EVERYTHING = (*_FIRST, *_THEN, *_LAST)
 KNOWN_ASSETS = (*_FIRST, *_THEN, *_MIRRORED, *_LAST)
 
+# Errors of these steps concern all days. What concerns one day is in the metadata of the step's failure.
+_PARTITIONED_STEPS = frozenset({RAW_CALL_DETAILS.name, "score_tables"})
+_FATAL = (ConfigurationError, CredentialsRefused, QuotaExhausted)  # of any step
+_ERRORS: dict[str, type[PipelineError]] = {
+    name: error for name, error in vars(errors).items() if isinstance(error, type) and issubclass(error, PipelineError)
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The result of a range of days."""
+    """How a range of days ended."""
 
     days: tuple[date, ...]
     problems: tuple[str, ...]
@@ -53,62 +71,46 @@ class Finished:
 
 
 def days_between(first: date, last: date) -> tuple[date, ...]:
-    """Return the days from the first to the last, inclusive."""
+    """The days from the first to the last, both included."""
     return tuple(first + timedelta(days=offset) for offset in range((last - first).days + 1))
 
 
-def materialize_days(runtime: Runtime, days: Sequence[date], assets: Sequence[str] = EVERYTHING) -> Finished:
-    """Materialize assets for days. Raises errors that concern all days (credentials, quota) and returns the others.
+def materialize_days(
+    settings: Settings, database: Database, days: Sequence[date], assets: Sequence[str], progress: Progress
+) -> Finished:
+    """Materialize assets for days. Raise what concerns all days (credentials, quota); return the other problems.
 
-    If it is interrupted and repeated within a day, it continues with the listing that it had.
+    The same command, given again within a day after it was killed or failed, continues with what it had listed.
     """
     unknown = sorted(set(assets) - set(KNOWN_ASSETS))
     if unknown:
         raise ConfigurationError(f"unknown asset: {', '.join(unknown)}. Known assets: {', '.join(KNOWN_ASSETS)}")
-    runtime.require(
-        clari=any(name in (*_FIRST, *_MIRRORED) for name in assets),
-        semarize=any(table.name in assets for table in SCORE_TABLES),
-    )
-    runtime.lake.probe()
-    instance = open_instance(runtime.settings.environment)
-    order = f"{min(days)} {max(days)} {' '.join(assets)}"
-    runtime.ordered_at = runtime.listings.start_command(order)
+    _require_keys(settings, assets)
+    Lake(settings.environment.lake_url).probe()
+    instance = open_instance(settings.environment)
+    calls = CallStore(database, settings.zone)
+    cursors = ListCursors(calls)
+    command = f"{min(days)} {max(days)} {' '.join(assets)}"
+    requested_at = cursors.start_command(command)
+    problems: list[str] = []
     for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
-            _materialize(instance, runtime, chosen, days)
-    runtime.listings.finish_command(order)
+            result = _materialize(instance, chosen, requested_at, days, progress)
+            problems += [problem for problem in _problems(result) if problem not in problems]
+    cursors.finish_command(command)
     if RAW_CALL_DETAILS.name in assets:
-        runtime.problems.extend(_resting(runtime, days))
-    return Finished(tuple(days), tuple(runtime.problems))
+        problems += _deferred(calls, days, problems)
+    return Finished(tuple(days), tuple(problems))
 
 
-def _resting(runtime: Runtime, days: Sequence[date]) -> list[str]:
-    """Return a problem for each deferred call, because the days are incomplete without them."""
-    named = "\n".join(runtime.problems)
-    lines = []
-    for call in runtime.calls.deferred(days):
-        if f"call {call.call_id}:" not in named:
-            again = f"tried again after {call.next_attempt_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-            lines.append(f"{call.call_date}: call {call.call_id}: {call.problem}; {again}")
-    return lines
-
-
-def cancel_queued(runtime: Runtime, tags: Mapping[str, str]) -> tuple[int, int]:
-    """Cancel the queued runs with these tags. Returns the number cancelled and the number in progress."""
-    instance = open_instance(runtime.settings.environment)
-    waiting = instance.get_runs(dg.RunsFilter(tags=dict(tags), statuses=[dg.DagsterRunStatus.QUEUED]))
-    cancelled = sum(instance.run_coordinator.cancel_run(run.run_id) for run in waiting)
-    under_way = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    return cancelled, instance.get_runs_count(dg.RunsFilter(tags=dict(tags), statuses=under_way))
-
-
-def materialize_answers(runtime: Runtime) -> dict[str, int]:
-    """Rebuild the marts and return their row counts. Raises `PipelineError` if one of them failed."""
+def materialize_marts(settings: Settings) -> dict[str, int]:
+    """Rebuild the marts. Return their rows; raise what kept any of them from being built."""
     names = [table.name for table in MART_TABLES]
-    result = _materialize(open_instance(runtime.settings.environment), runtime, names)
-    if runtime.problems:
-        raise PipelineError("the marts could not be built: " + "; ".join(runtime.problems))
+    result = _materialize(open_instance(settings.environment), names, datetime.now(UTC))
+    problems = _problems(result)
+    if problems:
+        raise PipelineError("the marts could not be built: " + "; ".join(problems))
     return {
         event.asset_key.to_user_string(): int(str(event.materialization.metadata["dagster/row_count"].value))
         for event in result.get_asset_materialization_events()
@@ -116,39 +118,109 @@ def materialize_answers(runtime: Runtime) -> dict[str, int]:
     }
 
 
+def cancel_queued(settings: Settings, tags: Mapping[str, str]) -> tuple[int, int]:
+    """Cancel the queued runs with these tags. Return how many, and how many are running."""
+    instance = open_instance(settings.environment)
+    queued = instance.get_runs(dg.RunsFilter(tags=dict(tags), statuses=[dg.DagsterRunStatus.QUEUED]))
+    cancelled = sum(instance.run_coordinator.cancel_run(run.run_id) for run in queued)
+    running = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+    return cancelled, instance.get_runs_count(dg.RunsFilter(tags=dict(tags), statuses=running))
+
+
+def _require_keys(settings: Settings, assets: Sequence[str]) -> None:
+    """Raise `ConfigurationError` now for a key that would be needed later."""
+    if any(name in (*_FIRST, *_MIRRORED) for name in assets):
+        clari.credentials(settings.environment)
+    if settings.pipeline.kits and any(table.name in assets for table in SCORE_TABLES):
+        semarize.api_key(settings.environment)
+
+
+def _deferred(calls: CallStore, days: Sequence[date], problems: Sequence[str]) -> list[str]:
+    """Calls that were not requested because their next attempt is later: without them, not everything is done."""
+    named = "\n".join(problems)
+    lines = []
+    for call in calls.deferred(days):
+        if f"call {call.call_id}:" not in named:
+            again = f"tried again after {call.next_attempt_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            lines.append(f"{call.call_date}: call {call.call_id}: {call.problem}; {again}")
+    return lines
+
+
 def _materialize(
-    instance: dg.DagsterInstance, runtime: Runtime, assets: Sequence[str], days: Sequence[date] = ()
+    instance: dg.DagsterInstance,
+    assets: Sequence[str],
+    requested_at: datetime,
+    days: Sequence[date] = (),
+    progress: Progress | None = None,
 ) -> dg.ExecuteInProcessResult:
+    """Run the assets. Raise `KeyboardInterrupt` if it was interrupted, and errors that concern all days."""
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    job = defs.resolve_implicit_global_asset_job_def()
-    result = job.execute_in_process(
+    definitions = build_definitions({"progress": progress} if progress else None)
+    tags = {REQUESTED_AT_TAG: requested_at.isoformat()}
+    if days:
+        tags["dagster/asset_partition_range_start"] = min(days).isoformat()
+        tags["dagster/asset_partition_range_end"] = max(days).isoformat()
+    result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         asset_selection=[dg.AssetKey(name) for name in assets],
-        tags={
-            "dagster/asset_partition_range_start": min(days).isoformat(),
-            "dagster/asset_partition_range_end": max(days).isoformat(),
-        }
-        if days
-        else None,
+        tags=tags,
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         raise_on_error=False,
     )
-    if result.success:
-        return result
-    if any(event.is_step_failure and _is_interruption(event) for event in result.all_events):
-        raise KeyboardInterrupt
-    if runtime.fatal is not None:
-        raise runtime.fatal
-    if not runtime.problems:
-        failures = [event for event in result.all_events if event.is_step_failure]
-        runtime.problems.extend(f"{event.step_key}: {_reason(event)}" for event in failures)
+    for failure in _failures(result):
+        if _has_class(failure, "DagsterExecutionInterruptedError"):
+            raise KeyboardInterrupt
+    for failure in _failures(result):
+        error = _pipeline_error(failure)
+        if error and (isinstance(error, _FATAL) or failure.step_key in _PARTITIONED_STEPS):
+            raise error
     return result
 
 
-def _is_interruption(event: dg.DagsterEvent) -> bool:
-    """Return whether Ctrl-C ended the step, which Dagster records as a failure."""
+def _failures(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:
+    return [event for event in result.all_events if event.is_step_failure]
+
+
+def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
+    """What is not done: the problems in the metadata of failures and materializations, else each failure's reason."""
+    problems: list[str] = []
+    for event in result.all_events:
+        if event.is_step_failure:
+            failure = event.step_failure_data.user_failure_data
+            listed = _listed(failure.metadata if failure else {})
+            problems += listed or [f"{event.step_key}: {_reason(event)}"]
+        elif event.is_step_materialization:
+            problems += _listed(event.step_materialization_data.materialization.metadata)
+    return list(dict.fromkeys(problems))
+
+
+def _listed(metadata: Mapping[str, Any]) -> list[str]:
+    value = metadata.get(PROBLEMS)
+    return [str(line) for line in value.value or ()] if isinstance(value, dg.JsonMetadataValue) else []
+
+
+def _error_chain(event: dg.DagsterEvent) -> Iterator[Any]:
     error = event.step_failure_data.error
-    return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
+    while error is not None:
+        yield error
+        error = error.cause
+
+
+def _has_class(event: dg.DagsterEvent, name: str) -> bool:
+    return any(error.cls_name == name for error in _error_chain(event))
+
+
+def _pipeline_error(event: dg.DagsterEvent) -> PipelineError | None:
+    """The pipeline's own error that failed the step, from the class name and the message that Dagster recorded."""
+    for error in _error_chain(event):
+        kind = _ERRORS.get(error.cls_name or "")
+        if kind is None:
+            continue
+        message = error.message.strip().partition(": ")[2]
+        if kind is QuotaExhausted:
+            return QuotaExhausted(message, resets_at=week_of(datetime.now(UTC))[1])
+        return kind(message) if kind in (ConfigurationError, CredentialsRefused) else PipelineError(message)
+    return None
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -15,11 +15,11 @@ def command(name: str) -> None:
     \b
     copilot-pipeline reader anna
     """
+    from copilot_pipeline.cli.connections import opened
     from copilot_pipeline.load.warehouse.readers import grant_reader
-    from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime() as runtime:
-        password = grant_reader(runtime.database, name)
+    with opened() as (_, database):
+        password = grant_reader(database, name)
     if password is not None:
         click.echo(f"Created role {name}. Password (shown only once): {password}")
     click.echo(f"{name} can read every table and view of schema copilot.")

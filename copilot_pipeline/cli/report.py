@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
+from copilot_pipeline.cli.connections import opened
 from copilot_pipeline.cli.dates import DATE
+from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.postgres import Database
 
 FILE = Path("report.html")
 
@@ -39,23 +38,24 @@ def command(out: Path, as_of: datetime | None, no_refresh: bool, as_is: bool) ->
     copilot-pipeline report --as-of 2026-11-16 --no-refresh
     """
     from copilot_pipeline.cli.marts import refresh
-    from copilot_pipeline.runtime import open_runtime
 
     console = Console(stderr=True)
     if as_is:
         click.echo("warning: --as-is is deprecated and will be removed in 0.3. Use --no-refresh.", err=True)
-    with open_runtime(source="run") as runtime:
+    with opened() as (settings, database):
         if not (no_refresh or as_is):
-            refresh(runtime, console)
-        write(runtime, console, out, as_of)
+            refresh(settings, console)
+        write(settings, database, console, out, as_of)
 
 
-def write(runtime: Runtime, console: Console, out: Path, as_of: datetime | None = None) -> None:
+def write(settings: Settings, database: Database, console: Console, out: Path, as_of: datetime | None = None) -> None:
     """Write the report and print its path."""
     with console.status("rendering the report"):
-        from copilot_pipeline.report import render
+        from copilot_pipeline.report import ReportQueries, render
 
-        report = runtime.reading().report(as_of.date() if as_of else runtime.today)
+        today = datetime.now(UTC).astimezone(settings.zone).date()
+        queries = ReportQueries(database, settings.pipeline.marts.report)
+        report = queries.report(as_of.date() if as_of else today)
         page = render(report)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
@@ -27,16 +28,14 @@ def check() -> None:
     """
     from copilot_pipeline.delivery.rules import in_words
     from copilot_pipeline.delivery.sinks import sink_problem
-    from copilot_pipeline.runtime import open_runtime
 
     console = Console(highlight=False, soft_wrap=True)
-    with open_runtime(source="routes") as runtime:
-        for text in runtime.outgoing.check_routes():
+    with opened() as (settings, database):
+        service = delivery_service(settings, database)
+        for text in service.check_routes():
             console.print(f"not checked: {text}", markup=False)
-        rules = runtime.outgoing.rules
-        problems = {
-            rule.sink_name: sink_problem(rule.sink_name, rule.sink, runtime.settings.environment) for rule in rules
-        }
+        rules = service.rules
+        problems = {rule.sink_name: sink_problem(rule.sink_name, rule.sink, settings.environment) for rule in rules}
     for rule in rules:
         age = f"calls up to {in_words(rule.max_age)} old" if rule.max_age else "calls of any age"
         first = "earlier scores suppressed" if rule.is_silent_at_first else "earlier scores included"
@@ -64,10 +63,9 @@ def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
     copilot-pipeline routes preview --from 2026-11-01 --to 2026-11-14
     """
     from copilot_pipeline.delivery.model import DeliveryRequest, Unlinked
-    from copilot_pipeline.runtime import open_runtime
 
-    with open_runtime(source="routes") as runtime:
-        found = runtime.outgoing.delivering().preview(dates_between(first, last), is_loud=loud)
+    with opened() as (settings, database):
+        found = delivery_service(settings, database).delivering().preview(dates_between(first, last), is_loud=loud)
     if as_json:
         click.echo(json.dumps([_as_dict(one) for one in found], ensure_ascii=False, default=str))
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from copilot_pipeline.cli.connections import command_database, command_settings, delivery_service
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.progress_bars import ProgressBars
@@ -18,7 +19,8 @@ from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
 
 if TYPE_CHECKING:
-    from copilot_pipeline.runtime import Runtime
+    from copilot_pipeline.delivery.service import DeliveryService
+    from copilot_pipeline.postgres import Database
 
 
 @click.command("run")
@@ -67,11 +69,12 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
     """Print the cost, ask for confirmation and score again. Repeating an interrupted command continues it."""
     days = validated_days(first, last)
     from copilot_pipeline.load.tables import SCORE_TABLES
-    from copilot_pipeline.runtime import open_runtime
+    from copilot_pipeline.score.factory import make_rescore_service
     from copilot_pipeline.state.rescores import RescoreRequest
 
-    with open_runtime(source="run") as runtime:
-        rescoring = runtime.rescoring()
+    settings = command_settings()
+    with command_database(settings) as database:
+        rescoring = make_rescore_service(settings, database)
         wanted = RescoreRequest(days[0], days[-1], rescoring.chosen(kits), only_failed)
         cost = rescoring.cost(wanted)
         click.echo(cost.in_words(), err=True)
@@ -81,32 +84,33 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
             click.confirm("Pay for them?", abort=True, err=True)
         order = rescoring.begin(wanted)
     run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
-    with open_runtime(source="run") as runtime:
-        runtime.rescoring().finish(order)
+    with command_database(settings) as database:
+        make_rescore_service(settings, database).finish(order)
 
 
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
     """Process the days and print the result. Raises `Exit` with code 1 if something is incomplete."""
     from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
-    from copilot_pipeline.runtime import open_runtime
 
     days = validated_days(first, last)
     console = Console(stderr=True)
     started = time.monotonic()
-    with ProgressBars(console) as bars, open_runtime(source="run", progress=bars) as runtime:
+    settings = command_settings()
+    with ProgressBars(console) as bars, command_database(settings) as database:
+        deliveries = delivery_service(settings, database, bars)
         chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
         try:
-            finished = materialize_days(runtime, days, chosen)
+            finished = materialize_days(settings, database, days, chosen, bars)
         except KeyboardInterrupt:
             bars.note("Interrupted. Run the same command again to continue.")
             raise
         except CredentialsRefused:
-            if runtime.outgoing.sends_anything:
-                _deliver(runtime, bars)  # sends the incident
+            if deliveries.sends_anything:
+                _deliver(deliveries, bars)  # sends the incident
             raise
-        counts = _counts(runtime, days)
-        if runtime.outgoing.sends_anything:
-            _deliver(runtime, bars)
+        counts = _counts(database, days)
+        if deliveries.sends_anything:
+            _deliver(deliveries, bars)
     if as_json:
         click.echo(
             json.dumps(
@@ -131,9 +135,9 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         raise click.exceptions.Exit(INCOMPLETE)
 
 
-def _deliver(runtime: Runtime, bars: ProgressBars) -> None:
+def _deliver(deliveries: DeliveryService, bars: ProgressBars) -> None:
     """Send the deliveries that the routes ask for. What cannot be sent stays in the outbox."""
-    sent = runtime.outgoing.deliver()
+    sent = deliveries.deliver()
     for name, problem in sent.problems.items():
         bars.note(f"{name}: {problem}")
     for (name, state), count in sorted(sent.counts.items()):
@@ -158,10 +162,10 @@ def validated_days(first: date, last: date) -> tuple[date, ...]:
     return days_between(first, last)
 
 
-def _counts(runtime: Runtime, days: tuple[date, ...]) -> dict[str, int]:
+def _counts(database: Database, days: tuple[date, ...]) -> dict[str, int]:
     from copilot_pipeline.load.tables import CALL_TABLES, SEMARIZE_SCORES
 
-    with runtime.database.connection() as connection:
+    with database.connection() as connection:
         counts = {}
         for table in (*CALL_TABLES, SEMARIZE_SCORES):
             row = connection.execute(

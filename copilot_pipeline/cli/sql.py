@@ -31,16 +31,16 @@ def command(query: str | None, form: str | None, url: bool) -> None:
     """
     if url == bool(query and query.strip()):
         raise click.UsageError("Give either a query or --url.")
-    from copilot_pipeline.runtime import open_runtime
+    from copilot_pipeline.cli.connections import opened
 
-    with open_runtime(source="sql") as runtime:
-        address = runtime.database.url
+    with opened() as (settings, database):
+        address = database.url
         if query:
             names, rows = _read(address, query)
             _show(form, names, rows)
             return
         click.echo(address)
-        if runtime.settings.environment.copilot_pipeline_database_url is None:
+        if settings.environment.copilot_pipeline_database_url is None:
             _wait_until_stopped()
 
 

@@ -9,6 +9,7 @@ from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.postgres import Database
 
 BACKFILL = "backfill"  # the only source that may not use the reserve
+MANUAL = "manual"
 RECORDS = "records"
 
 

@@ -7,12 +7,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from copilot_pipeline.clients.rate_limits import BACKFILL, MANUAL
 from copilot_pipeline.state import Backfills
 
-# Sources of requests. Those of polls, webhooks and rechecks are named where they are made.
-BACKFILL = "backfill"
-SCHEDULE = "schedule"
-MANUAL = "manual"
+SCHEDULE = "schedule"  # a source of requests; the others are named where they are used
 
 CLARI_POOL = "clari_copilot"  # of the assets that cost Clari Copilot requests: one run at a time
 SEMARIZE_POOL = "semarize"

@@ -1,6 +1,7 @@
 """Asset specs, made from the column lists of the tables."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -17,7 +18,7 @@ def spec(
     kinds: Iterable[str],
     deps: Sequence[str] = (),
     partitioned: bool = True,
-    condition: dg.AutomationCondition[dg.AssetKey] | None = None,
+    condition: dg.AutomationCondition[Any] | None = None,
 ) -> dg.AssetSpec:
     """The spec of a table: description, columns, group, and what it depends on."""
     return dg.AssetSpec(

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from copilot_pipeline.clients.http import RetryPolicy
-from copilot_pipeline.clients.rate_limits import RateLimits
+from copilot_pipeline.clients.rate_limits import MANUAL, RateLimits
 from copilot_pipeline.clients.semarize.connect import kits_of, open_client
 from copilot_pipeline.config.loading import Settings, explain_in_file
 from copilot_pipeline.config.routes import all_sinks
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 SCHEMA_LASTS_SECONDS = 300.0
 _MISTAKEN = "rules of pipeline.yaml"
-MANUAL = "manual"
 
 
 class DeliveryService:
@@ -75,9 +74,7 @@ class DeliveryService:
         name = self._settings.pipeline.marts.coaching.alert
         if name is None or not slides:
             return 0
-        return send_regression_alerts(
-            self._database, slides, name, all_sinks(self._settings.pipeline.sinks)[name].kind
-        )
+        return send_regression_alerts(self._database, slides, name, all_sinks(self._settings.pipeline.sinks)[name].kind)
 
     def enqueue_deliveries(self, days: Sequence[date]) -> list[str]:
         """Puts into the outbox what the rules ask for of these days. Returns what is wrong with rules, in words.

@@ -1,4 +1,4 @@
-"""What the check of scores says, as the tables stand."""
+"""What the check of the scores reports."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from copilot_pipeline.config.loading import load_settings
-from copilot_pipeline.defs.checks import ALL_CHECKS
+from copilot_pipeline.defs.scores.checks import SCORE_CHECKS
 from copilot_pipeline.load.tables import SEMARIZE_RUNS, TRANSCRIPTS
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline_tests.defs.opened import Opened, opened_resources
 from copilot_pipeline_tests.load.warehouse.rows import load
 
 TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
-def scored(database: Database, home: Path) -> Iterator[Runtime]:
+def scored(database: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
     """Two kits."""
     home.mkdir(parents=True)
     config = home / "pipeline.yaml"
     config.write_text("kits: {first: {code: AAAA1111}, second: {code: BBBB2222}}\n")
-    settings = load_settings(
-        copilot_pipeline_database_url=database.url, copilot_pipeline_home=home, copilot_pipeline_config=str(config)
-    )
-    runtime = Runtime(settings, source="test")
-    yield runtime
-    runtime.close()
+    monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", database.url)
+    monkeypatch.setenv("COPILOT_PIPELINE_HOME", str(home))
+    monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", str(config))
+    with opened_resources() as resources:
+        yield resources
 
 
 def transcript(call_id: str) -> dict[str, Any]:
@@ -57,20 +55,20 @@ def run(call_id: str, kit: str, status: str, bricks: int = 1) -> dict[str, Any]:
     }
 
 
-def offenders(runtime: Runtime) -> tuple[bool, int, int]:
-    """Whether the check passes, the offending rows, and the rows looked at."""
-    (check,) = [one for one in ALL_CHECKS if one.check_key.name == "transcripts_have_scores"]
-    result = check(runtime=runtime)
+def offenders(opened: Opened) -> tuple[bool, int, int]:
+    """Whether the check passes, the offending rows, and the rows checked."""
+    (check,) = [one for one in SCORE_CHECKS if one.check_key.name == "transcripts_have_scores"]
+    result = check(postgres=opened.postgres, settings=opened.settings)
     assert isinstance(result, dg.AssetCheckResult)
     return (
         result.passed,
         int(str(result.metadata["offending_rows"].value)),
-        int(str(result.metadata["rows_looked_at"].value)),
+        int(str(result.metadata["checked_rows"].value)),
     )
 
 
-def test_a_transcript_without_any_run_has_no_score(scored: Runtime, database: Database) -> None:
-    """Each transcript is held against each kit: what was never asked for is missing, as much as what failed."""
+def test_counts_each_transcript_and_kit_without_a_score(scored: Opened, database: Database) -> None:
+    """A run that was never requested is missing as much as one that failed."""
     load(database, {TRANSCRIPTS: [transcript("a"), transcript("b")]}, day=TODAY)
     assert offenders(scored) == (False, 4, 4)
     runs = [run("a", "first", "succeeded"), run("a", "second", "skipped", 0), run("b", "first", "failed", 0)]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from copilot_pipeline.defs.checks import ALL_CHECKS
+from copilot_pipeline.defs.crm.checks import CRM_CHECKS
+from copilot_pipeline.defs.scores.checks import SCORE_CHECKS
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.runtime import open_runtime
 from copilot_pipeline_tests.cli.conftest import Command, command
+from copilot_pipeline_tests.defs.opened import opened_resources
 from copilot_pipeline_tests.delivery.examples import OPPORTUNITY, Clock, Crm, add_call, delivering, rules
 from copilot_pipeline_tests.http_servers import serving
 
@@ -21,9 +22,9 @@ NOW = datetime.now(UTC)
 
 def offenders(name: str) -> tuple[bool, int]:
     """Whether the check passes, and how many rows it counts."""
-    (check,) = [one for one in ALL_CHECKS if one.check_key.name == name]
-    with open_runtime(source="ui") as runtime:
-        result = check(runtime=runtime)
+    (check,) = [one for one in (*CRM_CHECKS, *SCORE_CHECKS) if one.check_key.name == name]
+    with opened_resources() as opened:
+        result = check(postgres=opened.postgres, settings=opened.settings)
     assert isinstance(result, dg.AssetCheckResult)
     return result.passed, int(str(result.metadata["offending_rows"].value))
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from copilot_pipeline.cli.connections import delivery_service, opened
+from copilot_pipeline.clients.rate_limits import RateLimits
+from copilot_pipeline.delivery.credential_incidents import open_clari_client, open_semarize_client
 from copilot_pipeline.errors import CredentialsRefused
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.runtime import open_runtime
 from copilot_pipeline_tests.cli.conftest import Command, command
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
 
@@ -23,14 +26,16 @@ SET = {
 
 def look(source: str) -> list[str]:
     """What a run through a source does with both services. Returns the failures that last."""
-    with open_runtime(source=source) as runtime:
-        for opened in (runtime.clari, runtime.semarize):
-            try:
-                with opened() as client:
-                    client.probe()
-            except CredentialsRefused:
-                pass
-        return [incident.name for incident in runtime.outgoing.watching().open_incidents()]
+    reports = source != "doctor"
+    with opened() as (settings, database):
+        limits = RateLimits.from_settings(settings)
+        for client_of in (
+            open_clari_client(settings, database, limits, source, reports_refusal=reports),
+            open_semarize_client(settings, database, reports_refusal=reports),
+        ):
+            with suppress(CredentialsRefused), client_of as client:  # type: ignore[attr-defined]
+                client.probe()
+        return [incident.name for incident in delivery_service(settings, database).watching().open_incidents()]
 
 
 def test_a_refused_key_is_told_of_once_and_when_it_is_accepted_again(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.runtime import open_runtime
 from copilot_pipeline_tests.cli.conftest import Command, command
 from copilot_pipeline_tests.delivery.examples import DAY, add_call
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
@@ -42,12 +42,13 @@ def semarize(command: Command, monkeypatch: pytest.MonkeyPatch) -> pytest.Monkey
 
 def enqueue() -> tuple[list[str], list[str], list[str]]:
     """What a run does at its end. Returns its problems, the rules that were followed, and what a person is told of."""
-    with open_runtime(source="run") as runtime:
-        for _ in range(3):  # round by round, as arrivals are followed
-            runtime.outgoing.enqueue_deliveries([DAY])
-        followed = {row.route for row in Outbox(runtime.database).listed()}
-        incidents = [incident.name for incident in runtime.outgoing.watching().open_incidents()]
-        return runtime.problems, sorted(followed), incidents
+    with opened() as (settings, database):
+        service = delivery_service(settings, database)
+        for _ in range(3):  # as the incremental run does, round by round
+            problems = service.enqueue_deliveries([DAY])
+        followed = {row.route for row in Outbox(database).listed()}
+        incidents = [incident.name for incident in service.watching().open_incidents()]
+        return problems, sorted(followed), incidents
 
 
 def test_a_rule_with_a_mistake_is_set_aside_until_it_is_corrected(

@@ -18,9 +18,8 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 
-from copilot_pipeline.config.loading import load_settings
-from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox import Sandbox
+from copilot_pipeline_tests.defs.opened import Opened, opened_resources
 
 KITS = "kits:\n  deal_signals: {code: DEA15164}\n  coaching: {code: C0AC4123}\n"
 _PATIENCE_SECONDS = 120
@@ -132,13 +131,10 @@ class Pipeline:
 
 
 @contextmanager
-def runtime_of(pipeline: Pipeline, patch: pytest.MonkeyPatch) -> Iterator[Runtime]:
-    """The pipeline's parts in this process, as its environment names them."""
+def resources_of(pipeline: Pipeline, patch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    """The pipeline's resources in this process, configured by its environment."""
     for name, value in pipeline.environment().items():
         patch.setenv(name, value)
     patch.chdir(pipeline.home)
-    runtime = Runtime(load_settings(), source="test")
-    try:
-        yield runtime
-    finally:
-        runtime.close()
+    with opened_resources() as opened:
+        yield opened

@@ -10,14 +10,13 @@ import dagster as dg
 import pytest
 
 from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
-from copilot_pipeline.defs.calls.call_tables import call_tables
-from copilot_pipeline.defs.calls.raw import raw_call_details
-from copilot_pipeline.extract.polling import SOURCE as POLLING
-from copilot_pipeline.runtime import Runtime
+from copilot_pipeline.defs.calls.assets import call_tables, raw_call_details
+from copilot_pipeline.defs.resources.configured import configured_resources
 from copilot_pipeline.state import AdvisoryLocks
 from copilot_pipeline.state.inbox import InboundWebhook
+from copilot_pipeline_tests.defs.opened import Opened
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
-from copilot_pipeline_tests.end_to_end.pipeline import Pipeline, runtime_of
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline, resources_of
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 KITS = 2
@@ -25,18 +24,14 @@ SCORED = "SELECT DISTINCT call_id FROM copilot.semarize_scores"
 ON_THEIR_WAY = "SELECT call_id FROM copilot_ops.pending_calls"
 
 
-def _announce(runtime: Runtime, *ids: str, kind: Any = "call") -> None:
-    runtime.inbox.put([InboundWebhook(kind, ids, "test", datetime.now(UTC) + timedelta(hours=1))])
+def _announce(opened: Opened, *ids: str, kind: Any = "call") -> None:
+    opened.inbox.put([InboundWebhook(kind, ids, "test", datetime.now(UTC) + timedelta(hours=1))])
 
 
-def _following(runtime: Runtime, *, lingers_seconds: float = 0) -> IncrementalRun:
-    return IncrementalRun(runtime, lambda _: True, lingers_seconds=lingers_seconds)
-
-
-def _follow(runtime: Runtime) -> IncrementalRun:
-    following = _following(runtime)
-    list(following.run())
-    return following
+def _run(opened: Opened) -> IncrementalRun:
+    with opened.incremental_run() as incremental:
+        list(incremental.run())
+    return incremental
 
 
 def _ids(pipeline: Pipeline, query: str) -> set[str]:
@@ -56,16 +51,17 @@ def test_a_webhook_goes_on_while_others_are_scored(
     same run, without waiting for the earlier ones."""
     pipeline = make_pipeline(days=1, calls_per_day=20, semarize_seconds=6)
     first, second = _spoken(pipeline)[:2]
-    with runtime_of(pipeline, monkeypatch) as runtime:
-        _announce(runtime, first)
-        for landed in _following(runtime).run():
-            asked_for = pipeline.sandbox.stats()["runs_created"]
-            if landed.tables[0].name == "semarize_runs":
-                if asked_for == KITS:
-                    _announce(runtime, second)
-                elif not _ids(pipeline, SCORED):
-                    assert asked_for == 2 * KITS
-                    assert _ids(pipeline, "SELECT call_id FROM copilot.transcripts") == {first, second}
+    with resources_of(pipeline, monkeypatch) as opened:
+        _announce(opened, first)
+        with opened.incremental_run() as incremental:
+            for loaded in incremental.run():
+                created = pipeline.sandbox.stats()["runs_created"]
+                if loaded.tables[0].name == "semarize_runs":
+                    if created == KITS:
+                        _announce(opened, second)
+                    elif not _ids(pipeline, SCORED):
+                        assert created == 2 * KITS
+                        assert _ids(pipeline, "SELECT call_id FROM copilot.transcripts") == {first, second}
     assert _ids(pipeline, SCORED) == {first, second}
     assert _ids(pipeline, ON_THEIR_WAY) == set()
     assert pipeline.sandbox.stats()["details_by_call"] == {first: 1, second: 1}
@@ -78,17 +74,17 @@ def test_details_that_somebody_is_fetching_are_not_asked_for(
     request for its details, and without the other calls of the day that are the backfill's."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     wanted = _spoken(pipeline)[0]
-    with runtime_of(pipeline, monkeypatch) as runtime:
-        _announce(runtime, wanted)
-        with AdvisoryLocks(runtime.database.url) as backfill, runtime.hints() as hints:
+    with resources_of(pipeline, monkeypatch) as opened:
+        _announce(opened, wanted)
+        with AdvisoryLocks(opened.postgres.database.url) as backfill, opened.webhook_processor() as hints:
             assert backfill.acquire([wanted]) == {wanted}
             assert hints.follow().calls == {}
-        assert runtime.inbox.backlog().count == 1
+        assert opened.inbox.backlog().count == 1
         assert pipeline.sandbox.stats()["details_by_call"] == {}
         pipeline.run("--assets", "raw_call_details")
         fetched = pipeline.sandbox.stats()["details_by_call"]
         assert fetched[wanted] == 1
-        _follow(runtime)
+        _run(opened)
     assert pipeline.sandbox.stats()["details_by_call"] == fetched
     assert _ids(pipeline, SCORED) == {wanted}
 
@@ -100,45 +96,45 @@ def test_a_call_announced_again_is_fetched_again_only_if_its_version_moved(
     call is fetched anew; an unchanged transcript is not paid for again."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     call_id = _spoken(pipeline)[0]
-    with runtime_of(pipeline, monkeypatch) as runtime:
-        _announce(runtime, call_id)
-        _follow(runtime)
+    with resources_of(pipeline, monkeypatch) as opened:
+        _announce(opened, call_id)
+        _run(opened)
         before = pipeline.sandbox.stats()
-        _announce(runtime, call_id)
-        _follow(runtime)
+        _announce(opened, call_id)
+        _run(opened)
         after = pipeline.sandbox.stats()
         assert after["details_by_call"] == {call_id: 1}
         assert after["clari_total"] == before["clari_total"] + 1
         pipeline.sandbox.edit(call_id, status="PROCESSED")
-        _announce(runtime, call_id)
-        _follow(runtime)
+        _announce(opened, call_id)
+        _run(opened)
     assert pipeline.sandbox.stats()["details_by_call"] == {call_id: 2}
     assert pipeline.sandbox.stats()["runs_created"] == KITS
     (row,) = pipeline.query("SELECT status_raw FROM copilot.calls WHERE call_id = %s", call_id)
     assert row == {"status_raw": "PROCESSED"}
 
 
-@pytest.mark.parametrize("landings", [0, 1, 2])
+@pytest.mark.parametrize("steps", [0, 1, 2])
 def test_what_a_run_leaves_the_next_one_takes_up(
-    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, landings: int
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
     """A run that ends after the details, after the raw file or after the tables leaves the rest to the next one, also
     where a backfill brought the call first."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     call_id = _spoken(pipeline)[0]
-    with runtime_of(pipeline, monkeypatch) as runtime:
-        _announce(runtime, call_id)
-        if landings:
+    with resources_of(pipeline, monkeypatch) as opened:
+        _announce(opened, call_id)
+        if steps:
             interrupted = _following(runtime).run()
             assert isinstance(interrupted, Generator)
-            for _ in range(landings):
+            for _ in range(steps):
                 next(interrupted)
             interrupted.close()
         else:
-            with runtime.hints() as hints:
+            with opened.webhook_processor() as hints:
                 hints.follow()
         assert _ids(pipeline, ON_THEIR_WAY) - {""} == {call_id}
-        _follow(runtime)
+        _run(opened)
     assert _ids(pipeline, SCORED) == {call_id}
     assert _ids(pipeline, ON_THEIR_WAY) == set()
     assert pipeline.sandbox.stats()["details_by_call"] == {call_id: 1}
@@ -151,15 +147,14 @@ def test_a_call_that_cannot_be_had_is_tried_once_and_holds_up_no_other(
     """Of what a poll found, all but the one that the server does not give is scored; the run ends and names it."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     good, bad = _spoken(pipeline)[:2]
-    with runtime_of(pipeline, monkeypatch) as runtime:
-        with runtime.clari(POLLING) as client:
-            runtime.polling(client).poll()
-            pipeline.sandbox.edit(good, status="PROCESSED")
-            pipeline.sandbox.edit(bad, status="PROCESSED")
-            assert runtime.polling(client).poll().calls == 2
+    with resources_of(pipeline, monkeypatch) as opened:
+        opened.poll()
+        pipeline.sandbox.edit(good, status="PROCESSED")
+        pipeline.sandbox.edit(bad, status="PROCESSED")
+        assert opened.poll() == 2
         pipeline.sandbox.set_faults(detail_status={bad: 400})
-        following = _follow(runtime)
-    assert [bad in problem for problem in following.problems] == [True]
+        incremental = _run(opened)
+    assert [bad in problem for problem in incremental.problems] == [True]
     assert _ids(pipeline, SCORED) == {good}
     assert pipeline.sandbox.stats()["details_by_call"] == {good: 1, bad: 1}
 
@@ -169,12 +164,12 @@ def test_a_spent_week_ends_the_run_well(make_pipeline: MakePipeline, monkeypatch
     pipeline = make_pipeline(days=1, calls_per_day=20, requests_per_week=1)
     monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "1")
     calls = _spoken(pipeline)[:3]
-    with runtime_of(pipeline, monkeypatch) as runtime:
-        _announce(runtime, *calls)
-        following = _follow(runtime)
-        assert following.spent is not None
-        assert following.problems == []
-        assert runtime.inbox.backlog().count == 2
+    with resources_of(pipeline, monkeypatch) as opened:
+        _announce(opened, *calls)
+        incremental = _run(opened)
+        assert incremental.quota_exhausted is not None
+        assert incremental.problems == []
+        assert opened.inbox.backlog().count == 2
     assert len(_ids(pipeline, SCORED)) == 1
     assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
 
@@ -183,9 +178,9 @@ def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeyp
     """A run that somebody else began and gave up on is collected when its webhook comes: one look, no second run."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     call_id = _spoken(pipeline)[0]
-    with runtime_of(pipeline, monkeypatch) as runtime:
+    with resources_of(pipeline, monkeypatch) as opened:
         pipeline.sandbox.set_faults(semarize_stuck=True)
-        _announce(runtime, call_id)
+        _announce(opened, call_id)
         interrupted = _following(runtime).run()
         assert isinstance(interrupted, Generator)
         while not _ids(pipeline, "SELECT call_id FROM copilot_ops.semarize_runs WHERE run_id IS NOT NULL"):
@@ -194,9 +189,9 @@ def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeyp
         runtime.arrivals.complete(runtime.calls.find(call_id).call_date, [call_id])  # type: ignore[union-attr]
         pipeline.sandbox.set_faults()
         for row in pipeline.query("SELECT run_id FROM copilot_ops.semarize_runs WHERE run_id IS NOT NULL"):
-            _announce(runtime, row["run_id"], kind="run")
-        _announce(runtime, "run_of_somebody_else", kind="run")
-        _follow(runtime)
+            _announce(opened, row["run_id"], kind="run")
+        _announce(opened, "run_of_somebody_else", kind="run")
+        _run(opened)
     assert _ids(pipeline, SCORED) == {call_id}
     assert pipeline.sandbox.stats()["runs_created"] == KITS
 
@@ -210,17 +205,17 @@ def test_complete_days_of_a_run_that_met_the_end_of_the_week_go_on(
     pipeline = make_pipeline(days=3, calls_per_day=8)
     first, last = pipeline.days()
     monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "14")
-    with runtime_of(pipeline, monkeypatch) as runtime, dg.DagsterInstance.ephemeral() as instance:
+    with resources_of(pipeline, monkeypatch) as opened, dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [raw_call_details, *([call_tables] if with_tables else [])],
             instance=instance,
-            resources={"runtime": runtime},
+            resources=configured_resources(),
             tags={"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last},
             raise_on_error=False,
         )
         assert not result.success
         assert pipeline.query("SELECT call_id FROM copilot.calls") == []
-        _follow(runtime)
+        _run(opened)
     complete = pipeline.query(
         """SELECT call_date FROM copilot_ops.calls GROUP BY 1
         HAVING bool_and(readiness <> 'ready' OR fetched_version IS NOT DISTINCT FROM version)"""

@@ -9,25 +9,27 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
+from copilot_pipeline.extract.factory import open_extraction
 from copilot_pipeline.extract.polling import SOURCE
 from copilot_pipeline.extract.webhook_calls import WEBHOOK
-from copilot_pipeline.runtime import Runtime
 from copilot_pipeline.sandbox.calls import PENDING
 from copilot_pipeline.state.inbox import InboundWebhook
+from copilot_pipeline_tests.defs.opened import Opened
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
-from copilot_pipeline_tests.end_to_end.pipeline import runtime_of
+from copilot_pipeline_tests.end_to_end.pipeline import resources_of
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 
-def _poll(runtime: Runtime) -> int:
-    with runtime.clari(SOURCE) as client:
-        return runtime.polling(client).poll().calls
-
-
-def _fetch_what_waits(runtime: Runtime) -> set[date]:
-    days = runtime.calls.unfinished_days([SOURCE, WEBHOOK, "recheck"])
-    with runtime.extraction(SOURCE) as extraction:
-        for report in extraction.run(days, known=runtime.calls.to_fetch(days)):
+def _fetch_what_waits(opened: Opened) -> set[date]:
+    days = opened.calls.unfinished_days([SOURCE, WEBHOOK, "recheck"])
+    limits = opened.rate_limiter.limits
+    with (
+        opened.clari_copilot.client(SOURCE) as client,
+        open_extraction(
+            opened.settings.load(), client, opened.postgres.database, opened.lake.open(), limits, source=SOURCE
+        ) as extraction,
+    ):
+        for report in extraction.run(days, known=opened.calls.to_fetch(days)):
             assert not report.problems
     return set(days)
 
@@ -39,13 +41,13 @@ def test_a_poll_finds_what_ripened_and_asks_for_nothing_twice(
     without news brings nothing to fetch."""
     pipeline = make_pipeline(days=2, calls_per_day=20)
     late = next(call["call_id"] for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING)
-    with runtime_of(pipeline, monkeypatch) as runtime:
-        assert _poll(runtime) == 0  # the world's calls changed in March
+    with resources_of(pipeline, monkeypatch) as opened:
+        assert opened.poll() == 0  # the world's calls changed in March
         pipeline.sandbox.edit(late, status="POST_PROCESSING_DONE")
-        assert _poll(runtime) == 1
-        assert len(_fetch_what_waits(runtime)) == 1
-        _poll(runtime)  # the overlap shows it again
-        assert _fetch_what_waits(runtime) == set()
+        assert opened.poll() == 1
+        assert len(_fetch_what_waits(opened)) == 1
+        opened.poll()  # the overlap shows it again
+        assert _fetch_what_waits(opened) == set()
     assert pipeline.sandbox.stats()["details_by_call"] == {late: 1}
 
 
@@ -56,15 +58,15 @@ def test_a_poll_that_died_goes_on_in_its_own_window(
     failed, and then what came after it is found as well."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     first, second = [call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)][:2]
-    with runtime_of(pipeline, monkeypatch) as runtime:
+    with resources_of(pipeline, monkeypatch) as opened:
         pipeline.sandbox.edit(first, status="PROCESSED")
         pipeline.sandbox.set_faults(refuse_credentials=True)
         with pytest.raises(Exception, match="403"):
-            _poll(runtime)
+            opened.poll()
         pipeline.sandbox.set_faults()
         pipeline.sandbox.edit(second, status="PROCESSED")
-        _poll(runtime)
-        _poll(runtime)
+        opened.poll()
+        opened.poll()
         known = pipeline.query("SELECT call_id FROM copilot_ops.calls WHERE source = 'poll'")
     assert {row["call_id"] for row in known} == {first, second}
 
@@ -77,14 +79,14 @@ def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
     pipeline = make_pipeline(days=1, calls_per_day=20)
     wanted = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
     forget = datetime.now(UTC) + timedelta(hours=1)
-    with runtime_of(pipeline, monkeypatch) as runtime:
-        runtime.inbox.put([InboundWebhook("call", (wanted, "nobody-knows-it"), "test", forget)])
-        with runtime.hints() as hints:
+    with resources_of(pipeline, monkeypatch) as opened:
+        opened.inbox.put([InboundWebhook("call", (wanted, "nobody-knows-it"), "test", forget)])
+        with opened.webhook_processor() as hints:
             followed = hints.follow()
             assert (set(followed.calls), followed.unknown, followed.problems) == ({wanted}, 1, [])
             assert hints.follow().calls == {}
-        assert runtime.inbox.backlog().count == 0
-        _fetch_what_waits(runtime)
+        assert opened.inbox.backlog().count == 0
+        _fetch_what_waits(opened)
     assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "nobody-knows-it": 1}
     held = pipeline.query(
         "SELECT fetched_version = version AS held, stored_date IS NOT NULL AS stored FROM copilot_ops.calls"
@@ -100,7 +102,7 @@ def test_a_call_that_never_ripens_is_given_up_loudly(
     (pipeline.home).mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text("clari: {processing_looks: 2}\n")
     pipeline.run("--assets", "raw_call_details")
-    with runtime_of(pipeline, monkeypatch) as runtime, runtime.hints() as hints:
+    with resources_of(pipeline, monkeypatch) as opened, opened.webhook_processor() as hints:
         problems: list[str] = []
         for _ in range(3):
             pipeline.query(

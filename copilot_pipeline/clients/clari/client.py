@@ -57,7 +57,7 @@ class ClariClient:
     @property
     def has_succeeded(self) -> bool:
         """Whether the server has accepted the credentials."""
-        return self._caller.has_succeeded
+        return self._http.has_succeeded
 
     @property
     def capabilities(self) -> Capabilities:

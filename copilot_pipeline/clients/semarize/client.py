@@ -50,7 +50,7 @@ class SemarizeClient:
     @property
     def has_succeeded(self) -> bool:
         """Whether the server has accepted the credentials."""
-        return self._caller.has_succeeded
+        return self._http.has_succeeded
 
     def create(self, request: RunRequest) -> RunState:
         """Creates the run, or is given the one this key made before. Both 200 and 202 may come, in either mode.

@@ -1,15 +1,18 @@
 """When Dagster materializes the unpartitioned tables downstream of the partitions."""
 
+from typing import Any
+
 import dagster as dg
 
 HOURLY = "0 * * * *"
 MONDAY_MORNING = "0 7 * * 1"  # an hour after the daily run of calls starts
 
-_Condition = dg.AutomationCondition[dg.AssetKey]
+_Condition = dg.AutomationCondition[Any]
 
 
 def _tick_passed(cron: str) -> _Condition:
-    return dg.AutomationCondition.cron_tick_passed(cron, "UTC").since_last_handled()
+    tick: _Condition = dg.AutomationCondition.cron_tick_passed(cron, "UTC")
+    return tick.since_last_handled()
 
 
 # An input that is partitioned counts as changed when any of its partitions is updated, by a run or by the incremental

@@ -35,9 +35,7 @@ RUN_TAG = "copilot_pipeline/run"  # on materializations of the incremental run: 
 
 call_partitions = dg.define_asset_job(
     "call_partitions",
-    selection=dg.AssetSelection.assets(
-        RAW_CALL_DETAILS.name, *(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
-    ),
+    selection=dg.AssetSelection.assets(RAW_CALL_DETAILS.name, *(table.name for table in (*CALL_TABLES, *SCORE_TABLES))),
     description="Fetch, load and score the calls of some days.",
     tags=DAILY_PRIORITY,
 )
@@ -141,4 +139,4 @@ def deliveries() -> None:
     send_deliveries()
 
 
-JOBS = [call_partitions, reference_data, marts, poll, incremental_run, deliveries]
+JOBS = (call_partitions, reference_data, marts, poll, incremental_run, deliveries)

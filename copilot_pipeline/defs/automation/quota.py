@@ -9,9 +9,10 @@ from typing import TypeVar
 
 import dagster as dg
 
+from copilot_pipeline.clients.rate_limits import BACKFILL
 from copilot_pipeline.defs.resources.services import RateLimiterResource
 from copilot_pipeline.defs.resources.storage import PostgresResource
-from copilot_pipeline.defs.runs import BACKFILL, BACKFILL_TAG, CLARI_POOL, is_of_command
+from copilot_pipeline.defs.runs import BACKFILL_TAG, CLARI_POOL, is_of_command
 from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.load.tables import CALLS
 from copilot_pipeline.postgres import Database
@@ -65,7 +66,9 @@ def closed_reason(rate_limiter: RateLimiterResource, source: str) -> str | None:
         return f"{quota.why_closed}; open again at {quota.closed_until:%Y-%m-%d %H:%M} UTC"
     if quota.used + rate_limiter.limits.units_per_page > quota.limit:
         what = "the part of the weekly quota for backfills" if source == BACKFILL else "the weekly quota"
-        return f"{what} is used up ({quota.used:,} of {quota.limit:,}); it resets at {quota.resets_at:%Y-%m-%d %H:%M} UTC"
+        return (
+            f"{what} is used up ({quota.used:,} of {quota.limit:,}); it resets at {quota.resets_at:%Y-%m-%d %H:%M} UTC"
+        )
     return None
 
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import dagster as dg
 
+from copilot_pipeline.clients.rate_limits import BACKFILL
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.backfills import registered_backfills
 from copilot_pipeline.defs.automation.incremental_run import SOURCES, open_runs
@@ -15,7 +16,6 @@ from copilot_pipeline.defs.partitions import is_partition
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, DeliveriesResource, RateLimiterResource
 from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
 from copilot_pipeline.defs.runs import (
-    BACKFILL,
     BACKFILL_TAG,
     CLARI_POOL,
     DAGSTER_BACKFILL_TAG,

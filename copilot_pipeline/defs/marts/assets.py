@@ -86,14 +86,14 @@ def _mart_assets(
 
 
 def _coaching(builder: "MartBuilder", deliveries: DeliveryService) -> Built:
-    rows, regressions = builder.coaching()
+    rows, regressions = builder.build_coaching()
     alerts = deliveries.send_regression_alerts(regressions)
     ongoing = sum(not regression.is_over for regression in regressions)
     return rows, {COACHING_REGRESSIONS.name: {"ongoing_regressions": ongoing, "alerts_enqueued": alerts}}
 
 
 def _win_loss(builder: "MartBuilder", _: DeliveryService) -> Built:
-    rows, found = builder.win_loss()
+    rows, found = builder.build_win_loss()
     return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": found.conclusion}}
 
 
@@ -101,21 +101,21 @@ meddicc = _mart_assets(
     "meddicc",
     (MEDDICC_COVERAGE, MEDDICC_SUMMARY, MEDDICC_OUTCOMES),
     (*_SCORES, DEALS.name, USERS.name),
-    lambda builder, _: (builder.meddicc(), {}),
+    lambda builder, _: (builder.build_meddicc(), {}),
 )
 coaching = _mart_assets("coaching", (COACHING_SCORES, COACHING_REGRESSIONS), (*_SCORES, USERS.name), _coaching)
 claim_verification = _mart_assets(
     "claim_verification",
     (CLAIMS, CLAIM_ACCURACY, MESSAGE_ADOPTION),
     (*_SCORES, UTTERANCES.name),
-    lambda builder, _: (builder.claims(), {}),
+    lambda builder, _: (builder.build_claims(), {}),
 )
 win_loss = _mart_assets("win_loss", (WIN_LOSS_DRIVERS, WIN_LOSS_CONCLUSION), (*_SCORES, DEALS.name), _win_loss)
 open_deals = _mart_assets(
     "open_deals",
     (DEAL_SIGNALS, DEAL_INSPECTION),
     (*_SCORES, DEALS.name, MEDDICC_SUMMARY.name),
-    lambda builder, _: (builder.open_deals(), {}),
+    lambda builder, _: (builder.build_open_deals(), {}),
 )
 
 

@@ -28,7 +28,8 @@ class SettingsResource(dg.ConfigurableResource[Any]):
     """
 
     config_path: str | None = Field(
-        default=None, description="Path of pipeline.yaml. Default: pipeline.yaml in the working directory, if it exists."
+        default=None,
+        description="Path of pipeline.yaml. Default: pipeline.yaml in the working directory, if it exists.",
     )
     _loaded: Settings | None = PrivateAttr(default=None)
 

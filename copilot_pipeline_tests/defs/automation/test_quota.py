@@ -1,4 +1,4 @@
-"""A run that meets the end of the week gives its rest back to the queue, and only such a run is started again."""
+"""A run that uses up the weekly quota is requeued, and only such a run is."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from copilot_pipeline.defs.calls.raw import raw_call_details
+from copilot_pipeline.defs.calls.assets import raw_call_details
+from copilot_pipeline.defs.resources.configured import configured_resources
+from copilot_pipeline.defs.runs import BACKFILL_TAG
 from copilot_pipeline.errors import QuotaExhausted
-from copilot_pipeline.runtime import BACKFILL_TAG, Runtime
+from copilot_pipeline_tests.defs.opened import Opened
 
 _MARK = "dagster/retry_on_asset_or_op_failure"
 
 
-def tags_after(instance: dg.DagsterInstance, runtime: Runtime, tags: Mapping[str, str]) -> Mapping[str, str]:
+def tags_after(instance: dg.DagsterInstance, tags: Mapping[str, str]) -> Mapping[str, str]:
     """The tags of a run of one day that failed."""
     result = dg.materialize(
         [raw_call_details],
         instance=instance,
-        resources={"runtime": runtime},
+        resources=configured_resources(),
         partition_key="2026-03-02",
         tags=dict(tags),
         raise_on_error=False,
@@ -31,26 +33,26 @@ def tags_after(instance: dg.DagsterInstance, runtime: Runtime, tags: Mapping[str
     return run.tags
 
 
-def the_server_says_the_week_is_spent(runtime: Runtime) -> None:
-    """The gate is closed."""
+def use_up_the_weekly_quota(opened: Opened) -> None:
+    """Close the rate limiter, as if the server had refused for the week."""
     with pytest.raises(QuotaExhausted):
-        runtime.gate().on_throttled(None, "Limit Exceeded")
+        opened.rate_limiter.limiter("manual").on_throttled(None, "Limit Exceeded")
 
 
-def test_the_rest_goes_back_to_the_queue(instance: dg.DagsterInstance, runtime: Runtime) -> None:
-    """The run is marked to be started again, and the pool is shut at once."""
-    the_server_says_the_week_is_spent(runtime)
-    assert tags_after(instance, runtime, {})[_MARK] == "true"
+def test_requeues_a_run_when_the_quota_is_used_up(instance: dg.DagsterInstance, opened: Opened) -> None:
+    """The run is marked to be retried, and the limit of its pool is 0 immediately."""
+    use_up_the_weekly_quota(opened)
+    assert tags_after(instance, {})[_MARK] == "true"
 
 
-def test_another_failure_is_not_repeated_for_ever(instance: dg.DagsterInstance, runtime: Runtime) -> None:
-    """A run that was started again inherits the mark; where it fails for another reason, it is not started again."""
-    assert tags_after(instance, runtime, {_MARK: "true", "dagster/max_retries": "1000"})[_MARK] == "false"
+def test_does_not_retry_another_failure(instance: dg.DagsterInstance, opened: Opened) -> None:
+    """A retry inherits the mark; if it fails for another reason, it is not retried again."""
+    assert tags_after(instance, {_MARK: "true", "dagster/max_retries": "1000"})[_MARK] == "false"
 
 
-def test_a_cancelled_backfill_is_not_gone_on_with(instance: dg.DagsterInstance, runtime: Runtime) -> None:
-    """Its run that meets the end of the week is the last one."""
-    backfill = runtime.backfills.register(date(2026, 3, 2), date(2026, 3, 2), calls=None, requests=None)
-    runtime.backfills.cancel(backfill.id)
-    the_server_says_the_week_is_spent(runtime)
-    assert _MARK not in tags_after(instance, runtime, {BACKFILL_TAG: str(backfill.id)})
+def test_does_not_requeue_a_run_of_a_cancelled_backfill(instance: dg.DagsterInstance, opened: Opened) -> None:
+    """Its run that uses up the quota is the last one."""
+    backfill = opened.backfills.register(date(2026, 3, 2), date(2026, 3, 2), calls=None, requests=None)
+    opened.backfills.cancel(backfill.id)
+    use_up_the_weekly_quota(opened)
+    assert _MARK not in tags_after(instance, {BACKFILL_TAG: str(backfill.id)})

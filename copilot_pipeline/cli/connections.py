@@ -1,0 +1,41 @@
+"""What commands open: settings, the database, the services on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import click
+
+from copilot_pipeline.clients.rate_limits import RateLimits
+from copilot_pipeline.config.loading import Settings, load_settings
+from copilot_pipeline.delivery.service import DeliveryService
+from copilot_pipeline.postgres import Database, open_database
+from copilot_pipeline.progress import NoProgress, Progress
+
+
+def command_settings() -> Settings:
+    """All settings; warnings go to standard error."""
+    settings = load_settings()
+    settings.report_warnings(lambda warning: click.echo(f"warning: {warning}", err=True))
+    return settings
+
+
+@contextmanager
+def command_database(settings: Settings) -> Iterator[Database]:
+    """The database, its schema migrated, closed at the end of the block."""
+    with closing(open_database(settings.environment)) as database:
+        yield database
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Settings, Database]]:
+    """Settings and the database, for commands that need both."""
+    settings = command_settings()
+    with command_database(settings) as database:
+        yield settings, database
+
+
+def delivery_service(settings: Settings, database: Database, progress: Progress | None = None) -> DeliveryService:
+    """What enqueues and sends deliveries and reports incidents."""
+    return DeliveryService(settings, database, RateLimits.from_settings(settings), progress or NoProgress())
