@@ -56,7 +56,7 @@ def test_the_groups_stand_in_one_order() -> None:
             for group, members in _groups().items()
         }
     )
-    assert list(groups.static_order())[-1] == "answers"
+    assert list(groups.static_order())[-1] == "marts"
 
 
 def _groups() -> dict[str | None, list[str]]:
@@ -113,8 +113,8 @@ def test_what_costs_requests_is_in_the_pool_of_its_api() -> None:
 
 def test_what_somebody_waits_for_has_pools_of_its_own() -> None:
     """Neither a poll nor what follows a webhook waits for a backfill, which holds the pool of its assets for long."""
-    pools = {name: set(defs.resolve_job_def(name).nodes[0].definition.pools) for name in ("poll", "arrivals")}
-    assert pools == {"poll": {"polling"}, "arrivals": {"arrivals"}}
+    pools = {name: set(defs.resolve_job_def(name).nodes[0].definition.pools) for name in ("poll", "incremental_run")}
+    assert pools == {"poll": {"poll"}, "incremental_run": {"incremental_run"}}
 
 
 def test_every_pool_is_limited() -> None:
@@ -166,7 +166,7 @@ def test_schedules_run_by_themselves() -> None:
 
 def test_the_daily_schedule_looks_back() -> None:
     """Each morning the closed days of the last days are asked for, newest first, each at most once a morning."""
-    schedule = next(one for one in defs.schedules or [] if one.name == "daily_calls_schedule")
+    schedule = next(one for one in defs.schedules or [] if one.name == "daily_call_partitions")
     assert isinstance(schedule, dg.ScheduleDefinition)
     morning = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
     yesterday = morning.date() - timedelta(days=1)
@@ -182,7 +182,7 @@ def test_the_daily_schedule_looks_back() -> None:
 
 def test_the_daily_run_goes_the_whole_way() -> None:
     """The job of the schedule makes every table that lies by day."""
-    job = defs.resolve_job_def("daily_calls")
+    job = defs.resolve_job_def("call_partitions")
     assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == EVERY_DAY
 
 
@@ -195,4 +195,4 @@ def test_a_deal_that_cannot_be_read_keeps_no_answer_back() -> None:
 
     assert "raw_deals" in made_by("reference_data")
     assert "deals" not in made_by("reference_data")
-    assert made_by("answers") == {"accounts", "deals", *(table.name for table in MART_TABLES)}
+    assert made_by("marts") == {"accounts", "deals", *(table.name for table in MART_TABLES)}

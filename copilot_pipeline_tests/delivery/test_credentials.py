@@ -33,7 +33,7 @@ def look(source: str) -> list[str]:
             open_clari_client(settings, database, limits, source, reports_refusal=reports),
             open_semarize_client(settings, database, reports_refusal=reports),
         ):
-            with suppress(CredentialsRefused), client_of as client:  # type: ignore[attr-defined]
+            with suppress(CredentialsRefused), client_of as client:
                 client.probe()
         return [incident.name for incident in delivery_service(settings, database).watching().open_incidents()]
 

@@ -125,11 +125,12 @@ def test_what_a_run_leaves_the_next_one_takes_up(
     with resources_of(pipeline, monkeypatch) as opened:
         _announce(opened, call_id)
         if steps:
-            interrupted = _following(runtime).run()
-            assert isinstance(interrupted, Generator)
-            for _ in range(steps):
-                next(interrupted)
-            interrupted.close()
+            with opened.incremental_run() as incremental:
+                interrupted = incremental.run()
+                assert isinstance(interrupted, Generator)
+                for _ in range(steps):
+                    next(interrupted)
+                interrupted.close()
         else:
             with opened.webhook_processor() as hints:
                 hints.follow()
@@ -181,12 +182,13 @@ def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeyp
     with resources_of(pipeline, monkeypatch) as opened:
         pipeline.sandbox.set_faults(semarize_stuck=True)
         _announce(opened, call_id)
-        interrupted = _following(runtime).run()
-        assert isinstance(interrupted, Generator)
-        while not _ids(pipeline, "SELECT call_id FROM copilot_ops.semarize_runs WHERE run_id IS NOT NULL"):
-            next(interrupted)
-        interrupted.close()
-        runtime.arrivals.complete(runtime.calls.find(call_id).call_date, [call_id])  # type: ignore[union-attr]
+        with opened.incremental_run() as incremental:
+            interrupted = incremental.run()
+            assert isinstance(interrupted, Generator)
+            while not _ids(pipeline, "SELECT call_id FROM copilot_ops.semarize_runs WHERE run_id IS NOT NULL"):
+                next(interrupted)
+            interrupted.close()
+        opened.pending.complete(opened.calls.find(call_id).call_date, [call_id])  # type: ignore[union-attr]
         pipeline.sandbox.set_faults()
         for row in pipeline.query("SELECT run_id FROM copilot_ops.semarize_runs WHERE run_id IS NOT NULL"):
             _announce(opened, row["run_id"], kind="run")
