@@ -70,7 +70,7 @@ def sandbox_environment(
     if options_file.exists():
         options = SandboxOptions.from_json(options_file.read_text())
     else:
-        options = SandboxOptions(days=DAYS, calls_per_day=calls_per_day, ripening_seconds=120)
+        options = SandboxOptions(days=DAYS, calls_per_day=calls_per_day, processing_seconds=120)
         options_file.write_text(options.to_json())
     with Sandbox(options) as sandbox:
         os.environ.update(sandbox.environment())

@@ -23,7 +23,10 @@ _REFRESH_SECONDS = 5
 @click.option("--dialect", type=click.Choice(["rest", "guide"]), default="rest", show_default=True, help="API dialect.")
 @click.option("--port", default=0, help="Loopback port. Default: any free port.")
 @click.option("--latency-ms", default=0.0, help="Delay of every Clari response.")
-@click.option("--ripening", default=120.0, show_default=True, help="Seconds until unprocessed calls become ready.")
+@click.option(
+    "--processing-seconds", default=120.0, show_default=True, help="Seconds until unprocessed calls become ready."
+)
+@click.option("--ripening", type=float, hidden=True)
 @click.option("--no-limits", is_flag=True, help="Do not enforce the limits (10 requests per second, 100,000 per week).")
 @click.option("--json", "as_json", is_flag=True, help="Print the environment variables as JSON.")
 def command(
@@ -34,7 +37,8 @@ def command(
     dialect: str,
     port: int,
     latency_ms: float,
-    ripening: float,
+    processing_seconds: float,
+    ripening: float | None,
     no_limits: bool,
     as_json: bool,
 ) -> None:
@@ -51,6 +55,8 @@ def command(
       curl -d '{"call_id": "ID", "changes": {"title": "New"}}' \\
         ADDRESS/_sandbox/edit
     """
+    if ripening is not None:
+        click.echo("warning: --ripening is deprecated and will be removed in 0.3. Use --processing-seconds.", err=True)
     options = SandboxOptions(
         seed=seed,
         first_day=datetime.now(UTC).date() - timedelta(days=days),
@@ -61,7 +67,7 @@ def command(
         requests_per_second=None if no_limits else SandboxOptions().requests_per_second,
         requests_per_week=None if no_limits else SandboxOptions().requests_per_week,
         latency_ms=latency_ms,
-        ripening_seconds=ripening,
+        processing_seconds=processing_seconds if ripening is None else ripening,
         port=port,
     )
     with Sandbox(options) as sandbox:

@@ -1,7 +1,8 @@
-"""The sandbox: Clari Copilot in both dialects, Semarize and the sinks, emulated over real HTTP on loopback.
+"""The sandbox: Clari Copilot in both dialects, Semarize and the sinks, emulated over HTTP on loopback.
 
-For trying and for testing; nothing in the product depends on it. A world of calls is made from a seed, with the traps
-that the real data has; limits are enforced as the vendor's are; statuses ripen with time; faults can be switched on.
+It is used by the demo and by tests; nothing else in the product depends on it. Calls are generated from a seed, with
+the irregularities of real data. Limits are enforced like the vendor's, processing of calls takes time, and faults can
+be switched on.
 
     with Sandbox(SandboxOptions(days=14)) as sandbox:
         os.environ.update(sandbox.environment())

@@ -1,4 +1,4 @@
-"""The sandbox's calls: list items and details, with the traps of the real data. Made from the seed, call by call."""
+"""The sandbox's calls: list items and details, generated from the seed, with the irregularities of real data."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _OTHER_STATUSES = (
     "ERROR_IN_PROCESSING",
     "ERROR_IN_RECORDING",
 )
-_TYPES = ("ZOOM", "GOOGLE_MEET", "MS_TEAMS", "DIALPAD", "RECORDING")  # the last is not in the documented enumeration
-_EVERY = 40  # each trap comes once in so many calls
+_TYPES = ("ZOOM", "GOOGLE_MEET", "MS_TEAMS", "DIALPAD", "RECORDING")  # the last one is undocumented
+_EVERY = 40  # each trap occurs once in this many calls
 _TRAPS = {
     0: "first_instant",
     1: "last_instant",
@@ -45,13 +45,13 @@ _TRAPS = {
     26: "no_metrics",
     29: "nan_summary",
 }
-_STATUS_TRAPS = (6, 12, 18, 24, 30)  # calls that are not plainly ready
+_STATUS_TRAPS = (6, 12, 18, 24, 30)  # calls with other statuses
 _CACHED_BODIES = 4096
 
 
 @dataclass(slots=True)
 class Call:
-    """One call; what was edited stands over what was made."""
+    """One call; `changes` replace generated fields."""
 
     call_id: str
     index: int
@@ -64,14 +64,14 @@ class Call:
     trap: str | None
     length: int
     progress: float
-    ripens_after: float | None = None
-    is_gone: bool = False
+    ready_after: float | None = None
+    is_removed: bool = False
     changes: dict[str, Any] = field(default_factory=dict)
     revision: int = 0
 
 
 class Calls:
-    """Every call of the world, by id."""
+    """All calls, by id."""
 
     def __init__(self, options: SandboxOptions, company: Company) -> None:
         self._options = options
@@ -98,11 +98,11 @@ class Calls:
         rep = rng.choice(self.company.sellers)
         theirs = [deal for deal in self.company.deals if deal.rep is rep]
         deal = None if trap == "no_crm" or not theirs or rng.random() < 0.08 else rng.choice(theirs)
-        status, ripens = READY, None
+        status, ready_after = READY, None
         if options.traps and index % _EVERY in _STATUS_TRAPS:
             status = _OTHER_STATUSES[(index // _EVERY * len(_STATUS_TRAPS) + _STATUS_TRAPS.index(index % _EVERY)) % 15]
-            if status in PENDING and options.ripening_seconds is not None:
-                ripens = rng.random() * options.ripening_seconds
+            if status in PENDING and options.processing_seconds is not None:
+                ready_after = rng.random() * options.processing_seconds
         elif rng.random() < 0.05:
             status = "PROCESSED"
         return Call(
@@ -117,26 +117,26 @@ class Calls:
             trap=trap,
             length=0 if trap == "silent" else max(0, int(rng.gauss(options.segments, options.segments / 5))),
             progress=day / max(1, options.days - 1),
-            ripens_after=ripens,
+            ready_after=ready_after,
         )
 
-    def ripen(self, seconds: float) -> None:
-        """Statuses move on: `seconds` have passed since the sandbox began."""
+    def finish_processing(self, seconds: float) -> None:
+        """Set calls to ready whose processing ends within `seconds` after the start of the sandbox."""
         for call in self.by_id.values():
-            if call.ripens_after is not None and seconds >= call.ripens_after:
-                call.ripens_after = None
+            if call.ready_after is not None and seconds >= call.ready_after:
+                call.ready_after = None
                 self.change(call, {"status": READY})
 
     def change(self, call: Call, changes: dict[str, Any]) -> None:
-        """Edits a call. Only a new status moves `last_modified_time` (contract trap 1)."""
+        """Edit a call. Only a new status changes `last_modified_time`, as in the vendor's API."""
         call.revision += 1
         for name, value in changes.items():
             if name == "status":
                 call.status, call.modified_at = str(value), datetime.now(UTC)
             elif name == "time":
                 call.started_at = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-            elif name == "gone":
-                call.is_gone = bool(value)
+            elif name == "removed":
+                call.is_removed = bool(value)
             elif name == "private":
                 call.is_private = bool(value)
             else:
@@ -145,28 +145,28 @@ class Calls:
     # --- bodies ------------------------------------------------------------------------------------------------
 
     def item(self, call: Call) -> dict[str, Any]:
-        """As `/calls` lists it."""
+        """The call as `/calls` lists it."""
         item = self._item(call)
         return {**item, **{name: value for name, value in call.changes.items() if name not in _ONLY_IN_DETAILS}}
 
     def details(self, call: Call) -> dict[str, Any]:
-        """As `/call-details` tells it, without the wrapper."""
+        """The call in a response of `/call-details`."""
         summary = _summary(call)
-        told = {**self._item(call), "transcript": self.transcript(call), "summary": summary, **call.changes}
+        details = {**self._item(call), "transcript": self.transcript(call), "summary": summary, **call.changes}
         if call.deal is not None:
-            told.setdefault("deal_stage_live", call.deal.stage)
-        told["competitor_sentiments"] = _sentiments(told["transcript"])
-        return told
+            details.setdefault("deal_stage_live", call.deal.stage)
+        details["competitor_sentiments"] = _sentiments(details["transcript"])
+        return details
 
     def body(self, call: Call) -> bytes:
-        """The whole answer of `/call-details`."""
+        """The body of a response of `/call-details`."""
         return self._body(call.call_id, call.revision)
 
     def _make_body(self, call_id: str, revision: int) -> bytes:
         return json.dumps({"call": self.details(self.by_id[call_id])}, separators=(",", ":")).encode()
 
     def transcript(self, call: Call) -> list[dict[str, Any]]:
-        """The turns; none while the call is not ready."""
+        """The turns; empty if the call is not ready."""
         if call.status not in (READY, "PROCESSED"):
             return []
         rng = random.Random(f"{self._options.seed}:turns:{call.index}")
@@ -181,7 +181,7 @@ class Calls:
             clock += seconds + rng.choice((0.2, 0.5, 1.1))
         for turn in turns:
             turn["annotations"] = []
-        return _spoiled(call, turns, is_first=call.index < _EVERY)
+        return _with_trap(call, turns, is_first=call.index < _EVERY)
 
     def _item(self, call: Call) -> dict[str, Any]:
         deal, rep = call.deal, call.rep
@@ -299,8 +299,8 @@ def _sentiments(turns: Any) -> list[dict[str, Any]]:
     return []
 
 
-def _spoiled(call: Call, turns: list[dict[str, Any]], *, is_first: bool) -> list[dict[str, Any]]:
-    """The call's trap, if it is one of the transcript's."""
+def _with_trap(call: Call, turns: list[dict[str, Any]], *, is_first: bool) -> list[dict[str, Any]]:
+    """The turns with the call's trap, if it concerns the transcript."""
     if len(turns) < 6:
         return turns
     if call.trap == "unmatched_speaker":

@@ -13,12 +13,12 @@ from copilot_pipeline.sandbox.faults import Dice, Faults
 from copilot_pipeline.sandbox.limits import Limits
 from copilot_pipeline.sandbox.options import API_KEY, API_PASSWORD, SandboxOptions
 
-_MOST_SKIP = 10_000
+_MAX_SKIP = 10_000
 _NO_CREDENTIALS = {"errorMessage": "Credentials not provided!, see https://api-doc.copilot.clari.com"}
 
 
 class ClariCopilot:
-    """Both dialects over one world, behind one limit."""
+    """Both dialects over the same calls, behind one limit."""
 
     def __init__(self, options: SandboxOptions, company: Company, calls: Calls, limits: Limits, dice: Dice) -> None:
         self._options = options
@@ -26,7 +26,7 @@ class ClariCopilot:
         self._calls = calls
         self._limits = limits
         self._dice = dice
-        self._began = time.monotonic()
+        self._started_at = time.monotonic()
         self.details_by_call: dict[str, int] = {}
         self.requests: dict[str, int] = {}
 
@@ -47,38 +47,38 @@ class ClariCopilot:
             "/get-deal": self._deal,
             "/get-account": self._account,
         }
-        return self._served(request, faults, routes.get(request.path), "rest")
+        return self._respond(request, faults, routes.get(request.path), "rest")
 
     def guide(self, request: Request, faults: Faults) -> Reply:
-        """The API as the guide tells it."""
+        """The API as the integration guide describes it."""
         if request.headers.get("authorization") != f"ApiKey {API_KEY}" or faults.refuse_credentials:
             return as_json(401, {"error": "invalid_api_key"})
-        return self._served(request, faults, self._guide if request.path == "/call-details" else None, "guide")
+        return self._respond(request, faults, self._guide if request.path == "/call-details" else None, "guide")
 
-    def _served(self, request: Request, faults: Faults, handler: Any, dialect: str) -> Reply:
+    def _respond(self, request: Request, faults: Faults, handler: Any, dialect: str) -> Reply:
         name = f"{dialect} {request.path}"
         self.requests[name] = self.requests.get(name, 0) + 1
         self._limits.foreign_requests = faults.foreign_requests
-        refused = self._limits.admit()
-        if refused is not None:
+        refusal = self._limits.admit()
+        if refusal is not None:
             headers = {} if faults.retry_after is None else {"Retry-After": str(faults.retry_after)}
-            return as_json(429, {"message": refused}, **headers)
+            return as_json(429, {"message": refusal}, **headers)
         if handler is None or request.method != "GET":
             return as_json(404, {"message": "Not Found"})
-        if faults.error_status and self._dice.falls("error", faults.error_share):
+        if faults.error_status and self._dice.roll("error", faults.error_share):
             return gateway_error(faults.error_status)
-        self._calls.ripen(time.monotonic() - self._began)
+        self._calls.finish_processing(time.monotonic() - self._started_at)
         reply: Reply = handler(request, faults)
         reply.delay_seconds = (self._options.latency_ms + faults.slow_ms) / 1000
-        reply.hangs_up = reply.status == 200 and self._dice.falls("hang up", faults.hang_up_share)
+        reply.disconnects = reply.status == 200 and self._dice.roll("hang up", faults.hang_up_share)
         return reply
 
     # --- rest --------------------------------------------------------------------------------------------------
 
     def _list(self, request: Request, faults: Faults) -> Reply:
         try:
-            skip = _whole(request.first("skip"), 0, 0, _MOST_SKIP)
-            limit = _whole(request.first("limit"), 25, 1, 100)
+            skip = _integer(request.first("skip"), 0, 0, _MAX_SKIP)
+            limit = _integer(request.first("limit"), 25, 1, 100)
             found = self._matching(request)
             private = {"true": True, "1": True, "false": False, "0": False}[
                 request.first("includePrivate", "false") or ""
@@ -91,16 +91,16 @@ class ClariCopilot:
         if faults.repeat_pages:
             skip = 0
         page = found[skip : skip + limit]
-        answer: dict[str, Any] = {"calls": [self._calls.item(call) for call in page]}
+        body: dict[str, Any] = {"calls": [self._calls.item(call) for call in page]}
         if request.first("includePagination", "true") != "false":
             more = skip + limit < len(found)
-            answer["pagination"] = {"matched": len(found), "hasMore": more}
+            body["pagination"] = {"matched": len(found), "hasMore": more}
             if more:
-                answer["pagination"]["nextPageSkip"] = skip + limit
-        return as_json(200, answer)
+                body["pagination"]["nextPageSkip"] = skip + limit
+        return as_json(200, body)
 
     def _matching(self, request: Request) -> list[Call]:
-        found = [call for call in self._calls.by_id.values() if not call.is_gone]
+        found = [call for call in self._calls.by_id.values() if not call.is_removed]
         for name, instant in (("Time", _started), ("Modified", _modified)):
             for bound, keep in (("Gt", 1), ("Lt", -1)):
                 text = request.first(f"filter{name}{bound}")
@@ -124,7 +124,7 @@ class ClariCopilot:
         self.details_by_call[call_id] = self.details_by_call.get(call_id, 0) + 1
         if call_id in faults.detail_status:
             return gateway_error(faults.detail_status[call_id])
-        if call is None or call.is_gone or call_id in faults.not_found:
+        if call is None or call.is_removed or call_id in faults.not_found:
             return as_json(404, {})
         body = self._calls.body(call)
         return Reply(200, body[: len(body) // 2] if call_id in faults.malformed else body)
@@ -144,8 +144,8 @@ class ClariCopilot:
 
     def _scorecards(self, request: Request, _: Faults) -> Reply:
         try:
-            skip = _whole(request.first("skip"), 0, 0, _MOST_SKIP)
-            limit = _whole(request.first("limit"), 50, 1, 100)
+            skip = _integer(request.first("skip"), 0, 0, _MAX_SKIP)
+            limit = _integer(request.first("limit"), 50, 1, 100)
         except ValueError:
             return as_json(400, {})
         ready = [call for call in self._calls.by_id.values() if call.status == READY and call.index % 25 == 4]
@@ -184,10 +184,10 @@ class ClariCopilot:
         try:
             first = datetime.fromisoformat(request.first("start_date") or "").replace(tzinfo=UTC)
             end = datetime.fromisoformat(request.first("end_date") or "").replace(tzinfo=UTC)
-            offset, limit = _whole(request.first("offset"), 0, 0, 10**9), _whole(request.first("limit"), 50, 1, 100)
+            offset, limit = _integer(request.first("offset"), 0, 0, 10**9), _integer(request.first("limit"), 50, 1, 100)
         except ValueError:
             return as_json(400, {"error": "invalid_parameter"})
-        found = [call for call in self._calls.by_id.values() if not call.is_gone and not call.is_private]
+        found = [call for call in self._calls.by_id.values() if not call.is_removed and not call.is_private]
         found = sorted(
             (call for call in found if first <= call.started_at < end + timedelta(days=1)),
             key=lambda call: (call.started_at, call.call_id),
@@ -198,21 +198,21 @@ class ClariCopilot:
         return as_json(200, {"calls": [self.guide_item(call) for call in page]})
 
     def guide_item(self, call: Call) -> dict[str, Any]:
-        """A call in the guide's shape: names for speakers, no end times, sides told by role."""
-        told = self._calls.details(call)
+        """A call in the guide's shape: speakers by name, no end times, sides by role."""
+        details = self._calls.details(call)
         prospects = call.deal.prospects if call.deal else []
         names = {0: call.rep.name, **{index + 1: person.name for index, person in enumerate(prospects)}}
         item: dict[str, Any] = {
             "call_id": call.call_id,
-            "started_at": told["time"],
-            "duration": told.get("metrics", {}).get("call_duration", 0),
+            "started_at": details["time"],
+            "duration": details.get("metrics", {}).get("call_duration", 0),
             "participants": [
                 {"name": call.rep.name, "role": "rep", "email": call.rep.email},
                 *({"name": person.name, "role": "prospect", "email": person.email} for person in prospects),
             ],
             "transcript": [
                 {"speaker": names.get(turn["personId"], "Guest"), "start": turn["start"], "text": turn["text"]}
-                for turn in told["transcript"]
+                for turn in details["transcript"]
             ],
             "analytics": {"talk_ratio": {"rep": 0.42, "prospect": 0.58}, "topics": ["pricing", "timeline"]},
         }
@@ -251,8 +251,8 @@ def _modified(call: Call) -> datetime:
     return call.modified_at
 
 
-def _whole(text: str | None, default: int, least: int, most: int) -> int:
+def _integer(text: str | None, default: int, low: int, high: int) -> int:
     number = default if text is None else int(text)
-    if not least <= number <= most:
-        raise ValueError(f"{number} is not within {least} and {most}")
+    if not low <= number <= high:
+        raise ValueError(f"{number} is not between {low} and {high}")
     return number

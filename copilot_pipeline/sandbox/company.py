@@ -1,4 +1,4 @@
-"""The company the sandbox's calls belong to: its people, its customers and its deals. Made from a seed."""
+"""The company whose calls the sandbox serves: its people, customers and deals, generated from the seed."""
 
 from __future__ import annotations
 
@@ -76,24 +76,24 @@ REPS = 6
 
 @dataclass(frozen=True, slots=True)
 class Rep:
-    """Somebody of ours."""
+    """A user of the company."""
 
     user_id: str
     name: str
     email: str
     role: str
     manager_id: str | None
-    slides_from: float | None = None  # from this part of the world's days on, objection handling gets worse
+    regresses_from: float | None = None  # share of the days after which objection handling gets worse
 
     def item(self) -> dict[str, Any]:
-        """As `/users` shows it; a top manager has no manager key."""
+        """The user in a response of `/users`; a top manager has no manager key."""
         item = {"id": self.user_id, "email": self.email, "name": self.name, "role": self.role, "is_recording": True}
         return item if self.manager_id is None else {**item, "manager_id": self.manager_id}
 
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """Somebody of theirs."""
+    """A participant from a customer."""
 
     name: str
     email: str
@@ -101,7 +101,7 @@ class Prospect:
 
 @dataclass(slots=True)
 class Deal:
-    """A deal, and what is true of it: its calls speak of that."""
+    """A deal, and the facts that its calls mention."""
 
     deal_id: str
     copilot_id: str
@@ -117,11 +117,11 @@ class Deal:
     budget_confirmed: bool
     decision_maker_present: bool
     deep_discovery: bool
-    covered: frozenset[str]  # MEDDICC letters that are spoken of
+    covered: frozenset[str]  # MEDDICC elements that its calls mention
     history: list[dict[str, str]] = field(default_factory=list)
 
     def body(self) -> dict[str, Any]:
-        """As `/get-deal` answers, bare; amount and probability are texts."""
+        """The response of `/get-deal`; amount and probability are texts."""
         return {
             "id": self.copilot_id,
             "crm_id": self.deal_id,
@@ -154,32 +154,32 @@ ELEMENTS = (
 
 
 class Company:
-    """Reps, and deals with the people on the other side."""
+    """Reps, and deals with their prospects."""
 
     def __init__(self, seed: int, first_day: date, days: int) -> None:
         rng = random.Random(f"{seed}:company")
         self.reps = _reps(rng)
-        began = datetime.combine(first_day, time(), UTC)
-        self.deals = [self._deal(rng, index, began, days) for index in range(4 * len(_ACCOUNTS))]
+        first_instant = datetime.combine(first_day, time(), UTC)
+        self.deals = [self._deal(rng, index, first_instant, days) for index in range(4 * len(_ACCOUNTS))]
         self._by_id = {deal.deal_id: deal for deal in self.deals}
 
     @property
     def sellers(self) -> list[Rep]:
-        """Those who are on calls."""
+        """Users that take part in calls."""
         return [rep for rep in self.reps if rep.role == "REP"]
 
     def deal(self, deal_id: str | None) -> Deal | None:
         """A deal by its CRM id."""
         return self._by_id.get(deal_id or "")
 
-    def _deal(self, rng: random.Random, index: int, began: datetime, days: int) -> Deal:
+    def _deal(self, rng: random.Random, index: int, first_instant: datetime, days: int) -> Deal:
         account = _ACCOUNTS[index % len(_ACCOUNTS)]
         budget, decider, depth = rng.random() < 0.5, rng.random() < 0.5, rng.random() < 0.5
-        # Deals with all three are won four times as often: what a win/loss analysis should find.
+        # Deals with all three are won four times as often, which the win/loss analysis should find.
         wins = rng.random() < (0.9 if budget and decider and depth else 0.2)
         closed = index % 3 != 0
-        created = began - timedelta(days=rng.randint(20, 90))
-        close = began + timedelta(days=days + rng.randint(1, 30))
+        created = first_instant - timedelta(days=rng.randint(20, 90))
+        close = first_instant + timedelta(days=days + rng.randint(1, 30))
         stage = ("Closed Won" if wins else "Closed Lost") if closed else rng.choice(_STAGES)
         people = [_prospect(rng, account) for _ in range(rng.randint(1, 3))]
         return Deal(
@@ -199,30 +199,36 @@ class Company:
             deep_discovery=depth,
             covered=frozenset(name for name in ELEMENTS if rng.random() < (0.75 if wins else 0.4)),
             history=[
-                {"stage": stage, "prev_stage": "Discovery", "date_changed": zulu(began + timedelta(days=days - 1))}
+                {
+                    "stage": stage,
+                    "prev_stage": "Discovery",
+                    "date_changed": zulu(first_instant + timedelta(days=days - 1)),
+                }
             ],
         )
 
 
 def zulu(moment: datetime) -> str:
-    """A date-time as the API writes it."""
+    """A date-time in the format of the API."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
 def _reps(rng: random.Random) -> list[Rep]:
     names = [f"{first} {last}" for first, last in zip(_FIRST, _LAST, strict=True)]
     rng.shuffle(names)
-    boss = _rep(names[0], 0, "MANAGER", None)
-    managers = [_rep(names[1], 1, "MANAGER", boss.user_id), _rep(names[2], 2, "MANAGER", boss.user_id)]
+    director = _rep(names[0], 0, "MANAGER", None)
+    managers = [_rep(names[1], 1, "MANAGER", director.user_id), _rep(names[2], 2, "MANAGER", director.user_id)]
     sellers = [
-        _rep(names[3 + index], 3 + index, "REP", managers[index % 2].user_id, slides_from=0.5 if index == 0 else None)
+        _rep(
+            names[3 + index], 3 + index, "REP", managers[index % 2].user_id, regresses_from=0.5 if index == 0 else None
+        )
         for index in range(REPS)
     ]
-    return [boss, *managers, *sellers]
+    return [director, *managers, *sellers]
 
 
-def _rep(name: str, index: int, role: str, manager_id: str | None, slides_from: float | None = None) -> Rep:
-    return Rep(f"u-{index:04d}", name, _email(name, "acme"), role, manager_id, slides_from)
+def _rep(name: str, index: int, role: str, manager_id: str | None, regresses_from: float | None = None) -> Rep:
+    return Rep(f"u-{index:04d}", name, _email(name, "acme"), role, manager_id, regresses_from)
 
 
 def _prospect(rng: random.Random, account: str) -> Prospect:

@@ -1,4 +1,4 @@
-"""What is said on the sandbox's calls: believable lines, and the lines that the kits look for."""
+"""Lines of the sandbox's calls: small talk, and signals that the kits detect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SMALL_TALK = (
     (REP, "Two weeks is the usual, three if security wants a review."),
     (PROSPECT, "Security always wants a review."),
 )
-# Lines that mean something to a kit. The keys are what `scoring` looks for.
+# Lines that the kits of `scoring` detect, by the name of the signal.
 SIGNALS: dict[str, tuple[int, str]] = {
     "risk": (PROSPECT, "I would have to ask finance first, and honestly the timing is difficult."),
     "budget": (PROSPECT, "The budget is approved for this quarter."),
@@ -58,7 +58,7 @@ SIGNALS: dict[str, tuple[int, str]] = {
 
 
 def turns(rng: random.Random, company: Company, deal: Deal | None, rep: Rep, progress: float, length: int) -> list[Any]:
-    """The lines of one call as (person id, text), in order. `progress` is how far into the world the call lies."""
+    """The lines of one call as (person id, text), in order; `progress` is its day as a share of all days."""
     prospect = deal.prospects[0].name.split()[0] if deal else "everybody"
     words = {
         "prospect": prospect,
@@ -83,8 +83,8 @@ def _signals(rng: random.Random, deal: Deal | None, rep: Rep, progress: float) -
         found += ["decider"] if deal.decision_maker_present else []
         found += ["depth"] if deal.deep_discovery else []
         found += sorted(deal.covered)
-    slides = rep.slides_from is not None and progress >= rep.slides_from
-    found += ["brushed_off"] * 3 if slides else ["handled"] * rng.randint(1, 3)
+    regresses = rep.regresses_from is not None and progress >= rep.regresses_from
+    found += ["brushed_off"] * 3 if regresses else ["handled"] * rng.randint(1, 3)
     for name, share in (("next_step", 0.6), ("price", 0.4), ("competitor", 0.3), ("value", 0.5)):
         found += [name] if rng.random() < share else []
     for name, share in (("inaccurate", 0.06), ("roadmap", 0.04), ("outdated", 0.05)):

@@ -1,4 +1,4 @@
-"""A request and a reply, as the emulated services see them."""
+"""HTTP requests and responses of the emulated services."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, whole. `path` is what follows the service's mount."""
+    """A request. `path` is relative to the mount of the service."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class Request:
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """Every value of every parameter."""
+        """All values of all parameters."""
         return parse_qs(self.query_string, keep_blank_values=True)
 
     def first(self, name: str, default: str | None = None) -> str | None:
@@ -29,7 +29,7 @@ class Request:
         return self.query.get(name, [default])[0]
 
     def json(self) -> Any:
-        """The body read as JSON; None where it is none."""
+        """The body parsed as JSON; None if it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -38,18 +38,18 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """One answer. `hangs_up` closes the connection after half of it."""
+    """A response. With `disconnects`, the connection is closed after half of the body."""
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     delay_seconds: float = 0.0
-    hangs_up: bool = False
+    disconnects: bool = False
     media_type: str = "application/json"
 
 
 def as_json(status: int, value: Any, **headers: str) -> Reply:
-    """A JSON answer. Half a surrogate pair and NUL go out as escapes, as they do from the real API."""
+    """A JSON response. Lone surrogates and NUL are escaped, as in the real API."""
     return Reply(status, json.dumps(value, separators=(",", ":")).encode(), headers)
 
 
@@ -57,5 +57,5 @@ GATEWAY_ERROR = b"<html><head><title>502 Bad Gateway</title></head><body>Bad Gat
 
 
 def gateway_error(status: int) -> Reply:
-    """What the gateway says when what stands behind it does not: no JSON."""
+    """The gateway's own response if the API behind it fails: HTML."""
     return Reply(status, GATEWAY_ERROR, media_type="text/html")

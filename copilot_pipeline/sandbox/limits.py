@@ -1,4 +1,4 @@
-"""The vendor's limits: requests in any window of one second, and requests of the week."""
+"""The vendor's limits: requests in any window of one second, and requests per week."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 
 class Limits:
-    """Counts every request, refused ones too, and says which are over."""
+    """Counts every request, including refused ones, and refuses those over a limit."""
 
     def __init__(self, per_second: int | None, per_week: int | None) -> None:
         self.per_second = per_second
         self.per_week = per_week
-        self.foreign_requests = 0  # of somebody else on the same key
+        self.foreign_requests = 0  # of another client with the same key
         self.reset()
 
     def reset(self) -> None:
-        """Forgets what was counted."""
+        """Reset all counts."""
         self._recent: deque[float] = deque()
         self.most_in_a_second = 0
         self.throttled = 0
@@ -26,7 +26,7 @@ class Limits:
         self.refused_for_the_week = 0
 
     def admit(self) -> str | None:
-        """None to go on, else the gateway's words."""
+        """None if the request is allowed, else the gateway's message."""
         now = time.monotonic()
         while self._recent and self._recent[0] <= now - 1.0:
             self._recent.popleft()

@@ -1,4 +1,4 @@
-"""What a sandbox is asked to be."""
+"""Options of a sandbox."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ def _two_weeks_ago() -> date:
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """A world and how it is served. The same options (and the same day) give the same world."""
+    """Generated data and how it is served. The same options, on the same day, give the same data."""
 
     seed: int = 7
-    first_day: date = field(default_factory=_two_weeks_ago)  # the default world ends yesterday
+    first_day: date = field(default_factory=_two_weeks_ago)  # by default, the last day is yesterday
     days: int = 14
     calls_per_day: int = 60
-    segments: int = 80  # turns of a call, on average; 0 gives calls nobody speaks on
-    traps: bool = True  # the odd calls: private, silent, endless, without CRM link, not ready …
-    dialect: Literal["rest", "guide"] = "rest"  # which one `environment()` points at; both are served
-    requests_per_second: int | None = 10  # in any window of one second, both dialects together; None: no limit
+    segments: int = 80  # average number of turns of a call; 0 gives calls without speech
+    traps: bool = True  # irregular calls: private, silent, very long, without CRM link, not ready …
+    dialect: Literal["rest", "guide"] = "rest"  # the one that `environment()` selects; both are served
+    requests_per_second: int | None = 10  # in any window of one second, of both dialects; None: no limit
     requests_per_week: int | None = 100_000  # from Sunday 00:00 UTC
-    latency_ms: float = 0.0  # before every Clari answer
-    ripening_seconds: float | None = None  # calls not ready become ready within this time; None: never
-    semarize_seconds: float = 0.05  # how long a run takes
-    semarize_retry_after: int | None = None  # sent with 202 answers
-    webhook_url: str | None = None  # gets a signed notice of each run that ends
-    port: int = 0  # 0: any free one
+    latency_ms: float = 0.0  # of every Clari response
+    processing_seconds: float | None = None  # pending calls become ready within this time; None: never
+    semarize_seconds: float = 0.05  # duration of a run
+    semarize_retry_after: int | None = None  # sent with 202 responses
+    webhook_url: str | None = None  # receives a signed webhook for each completed run
+    port: int = 0  # 0: any free port
 
     @property
     def last_day(self) -> date:
-        """The newest day of the world."""
+        """The last day with calls."""
         return self.first_day + timedelta(days=self.days - 1)
 
     def to_json(self) -> str:
-        """For the child process."""
+        """Encode for the child process."""
         return msgspec.json.encode(self).decode()
 
     @staticmethod
     def from_json(text: str) -> SandboxOptions:
-        """In the child process."""
+        """Decode in the child process."""
         return msgspec.json.decode(text, type=SandboxOptions)

@@ -1,4 +1,4 @@
-"""The sandbox as its users see it: a child process, its address, and thin calls on its controls."""
+"""A sandbox as a child process: its address, and methods for its control endpoints."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from copilot_pipeline.sandbox.options import (
     SandboxOptions,
 )
 
-_END_WITHIN_SECONDS = 5
+_SHUTDOWN_TIMEOUT_SECONDS = 5
 
 
 class Sandbox:
-    """A running sandbox. Leave the block, or die, and it ends."""
+    """A context manager that runs a sandbox. It ends with the block, and if this process is killed."""
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()
@@ -40,12 +40,12 @@ class Sandbox:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            start_new_session=True,  # a Ctrl-C is for us; the child ends when we do
+            start_new_session=True,  # Ctrl-C is handled by this process; the child ends with it
         )
         line = self._process.stdout.readline() if self._process.stdout else ""
         if not line.strip():
             raise ConfigurationError(
-                f"the sandbox did not start: is port {self.options.port} taken? Leave --port out for a free one"
+                f"the sandbox did not start: is port {self.options.port} in use? Omit --port to use a free one"
             )
         self._port = int(line)
         self._client = httpx.Client(base_url=self.url, timeout=60)
@@ -60,7 +60,7 @@ class Sandbox:
             if self._process.stdin:
                 self._process.stdin.close()
             try:
-                self._process.wait(_END_WITHIN_SECONDS)
+                self._process.wait(_SHUTDOWN_TIMEOUT_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -69,11 +69,11 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Its address."""
         return f"http://127.0.0.1:{self._port}"
 
     def environment(self) -> dict[str, str]:
-        """Every variable that points the pipeline here."""
+        """The environment variables with which the pipeline uses this sandbox."""
         dialect = self.options.dialect
         return {
             "CLARI_COPILOT_API_KEY": API_KEY,
@@ -94,49 +94,49 @@ class Sandbox:
         }
 
     def stats(self) -> dict[str, Any]:
-        """What was asked of it, counted."""
+        """Counts of requests."""
         return self._get("stats")
 
     def reset_stats(self) -> None:
-        """Counts from zero."""
+        """Reset the counts of requests."""
         self._post("reset_stats", {})
 
     def truth(self) -> list[dict[str, Any]]:
-        """Every call as it stands: `call_id`, `day`, `item`, `details` and more."""
-        return [json.loads(line) for line in self._answer("truth").text.splitlines()]
+        """The current state of every call: `call_id`, `day`, `item`, `details` and more."""
+        return [json.loads(line) for line in self._request("truth").text.splitlines()]
 
     def reference(self) -> dict[str, Any]:
         """Users and deals."""
         return self._get("reference")
 
     def outputs(self) -> Any:
-        """What Semarize computed, run by run."""
-        return self._answer("outputs").json()
+        """The outputs of all Semarize runs."""
+        return self._request("outputs").json()
 
     def deliveries(self) -> dict[str, Any]:
-        """What the sinks were sent."""
+        """Everything that the sinks received."""
         return self._get("deliveries")
 
     def set_faults(self, **faults: Any) -> None:
-        """Switches these faults on and all others off (see `Faults`)."""
+        """Switch these faults on and all others off (see `Faults`)."""
         self._post("faults", faults)
 
     def edit(self, call_id: str, **changes: Any) -> None:
-        """Edits a call: `status`, `time`, `gone`, `private`, or any field of its body."""
+        """Edit a call: `status`, `time`, `removed`, `private`, or any field of its body."""
         self._post("edit", {"call_id": call_id, "changes": changes})
 
     def _get(self, control: str) -> dict[str, Any]:
-        answer: dict[str, Any] = self._answer(control).json()
-        return answer
+        content: dict[str, Any] = self._request(control).json()
+        return content
 
-    def _answer(self, control: str) -> httpx.Response:
+    def _request(self, control: str) -> httpx.Response:
         if self._client is None:
-            raise RuntimeError("the sandbox is used outside of its block")
+            raise RuntimeError("the sandbox is not running: use it as a context manager")
         return self._client.get(f"/_sandbox/{control}").raise_for_status()
 
     def _post(self, control: str, body: dict[str, Any]) -> None:
         if self._client is None:
-            raise RuntimeError("the sandbox is used outside of its block")
-        answer = self._client.post(f"/_sandbox/{control}", json=body)
-        if answer.status_code != httpx.codes.OK:
-            raise ValueError(f"the sandbox refuses {control}: {answer.json().get('error')}")
+            raise RuntimeError("the sandbox is not running: use it as a context manager")
+        response = self._client.post(f"/_sandbox/{control}", json=body)
+        if response.status_code != httpx.codes.OK:
+            raise ValueError(f"the sandbox rejected {control}: {response.json().get('error')}")

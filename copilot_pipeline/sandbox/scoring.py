@@ -1,4 +1,4 @@
-"""The sandbox's kits: what they answer is a function of the transcript they are sent, and of nothing else."""
+"""The sandbox's kits: their outputs are a pure function of the transcript."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _VERSIONS = "0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A transcript that was sent: what was said, line by line."""
+    """A transcript, line by line."""
 
     lines: tuple[str, ...]
 
     def said(self, signal: str) -> list[str]:
-        """The lines that carry a signal."""
+        """The lines with a signal."""
         wanted = SIGNALS[signal][1]
         return [line for line in self.lines if wanted in line]
 
     def number(self, name: str, low: float, high: float) -> float:
-        """A number that only the text and the name decide."""
+        """A pseudo-random number that depends on the text and the name only."""
         digest = hashlib.sha256(("\n".join(self.lines) + name).encode("utf-8", "replace")).digest()
         return round(low + (high - low) * int.from_bytes(digest[:4], "big") / 2**32, 3)
 
 
 def text_of(value: Any) -> Text:
-    """The input's transcript: a plain text of `Speaker: text` lines, or a list of `{speaker, text}`."""
+    """Parse the transcript of the input: a plain text of `Speaker: text` lines, or a list of `{speaker, text}`."""
     if isinstance(value, list):
         return Text(tuple(str(turn.get("text", "")) for turn in value if isinstance(turn, dict)))
     lines = str(value or "").split("\n")
@@ -41,11 +41,11 @@ def text_of(value: Any) -> Text:
 
 
 Brick = dict[str, Any]
-Answer = Callable[[Text], Brick]
+Scorer = Callable[[Text], Brick]
 
 
-def _present(signal: str, reason: str) -> Answer:
-    def answer(text: Text) -> Brick:
+def _present(signal: str, reason: str) -> Scorer:
+    def score(text: Text) -> Brick:
         found = text.said(signal)
         return {
             "value": bool(found),
@@ -54,18 +54,18 @@ def _present(signal: str, reason: str) -> Answer:
             "evidence": found[:2],
         }
 
-    return answer
+    return score
 
 
-def _coverage(element: str) -> Answer:
-    def answer(text: Text) -> Brick:
+def _coverage(element: str) -> Scorer:
+    def score(text: Text) -> Brick:
         found = text.said(element)
         if not found:
-            # Asked and not answered: a rubric says null, or says little, rather than guess.
+            # A rubric returns null for what the call does not mention, instead of a guess.
             return {"value": None, "confidence": 0.2, "reason": "Not spoken of in the call."}
         return {"value": text.number(element, 60, 100), "confidence": 0.8, "reason": "Spoken of.", "evidence": found[0]}
 
-    return answer
+    return score
 
 
 def _objections(text: Text) -> Brick:
@@ -90,7 +90,7 @@ def _depth(text: Text) -> Brick:
     return {"value": text.number("depth", 66, 95) if found else text.number("depth", 10, 60), "evidence": found}
 
 
-def _scale(name: str, low: float, high: float) -> Answer:
+def _scale(name: str, low: float, high: float) -> Scorer:
     return lambda text: {"value": text.number(name, low, high), "confidence": 0.7}
 
 
@@ -105,10 +105,10 @@ def _claims(text: Text) -> Brick:
     }
 
 
-KITS: dict[str, dict[str, Answer]] = {
+KITS: dict[str, dict[str, Scorer]] = {
     "DEA15164": {
         "risk_flag": _present("risk", "Budget or timing is in doubt."),
-        "champion_identified": _present("champion", "Somebody wants it to happen."),
+        "champion_identified": _present("champion", "A champion supports the purchase."),
         "deal_confidence": _scale("deal_confidence", 0, 100),
         "budget_confirmed": _present("budget", "Budget is approved."),
         "decision_maker_present": _present("decider", "The signer is on the call."),
@@ -142,7 +142,7 @@ _KINDS = {
 
 
 def version_of(code: str, revision: str | None = None) -> str:
-    """The version id of a kit's published version."""
+    """The id of a kit's published version."""
     return (
         hashlib.md5(f"{code}:{revision or 1}".encode(), usedforsecurity=False).hexdigest()[:2]
         + _VERSIONS
@@ -151,14 +151,14 @@ def version_of(code: str, revision: str | None = None) -> str:
 
 
 def code_of(kit_code: object, kit_version_id: object) -> str | None:
-    """Which kit a request means; a pinned version wins."""
+    """The code of the requested kit; a pinned version takes precedence. None if there is no such kit."""
     if isinstance(kit_version_id, str):
         return next((code for code in KITS if version_of(code) == kit_version_id), None)
     return kit_code if isinstance(kit_code, str) and kit_code in KITS else None
 
 
 def schema(code: str) -> dict[str, Any]:
-    """A kit's bricks and their enabled output fields. The real shape is not public; this one is a guess."""
+    """A kit's bricks and their output fields. The real shape is not published; this one is an assumption."""
     bricks = [
         {"key": key, "type": _kind(key), "output_fields": ["value", "confidence", "reason", "evidence"]}
         for key in KITS[code]
@@ -173,6 +173,6 @@ def _kind(key: str) -> str:
 
 
 def bricks_of(code: str, transcript: Any) -> dict[str, Brick]:
-    """What a kit answers."""
+    """The output of a kit for a transcript."""
     text = text_of(transcript)
-    return {key: answer(text) for key, answer in KITS[code].items()}
+    return {key: score(text) for key, score in KITS[code].items()}

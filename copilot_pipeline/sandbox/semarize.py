@@ -13,13 +13,13 @@ from copilot_pipeline.sandbox.exchange import Reply, Request, as_json
 from copilot_pipeline.sandbox.faults import Dice, Faults
 from copilot_pipeline.sandbox.options import SEMARIZE_KEY, SandboxOptions
 
-_LONGEST_KEY = 254
-_SYNC_GIVES_UP_SECONDS = 0.5
+_MAX_KEY_LENGTH = 254
+_SYNC_TIMEOUT_SECONDS = 0.5
 
 
 @dataclass(slots=True)
 class Run:
-    """A run that was paid for."""
+    """A paid run."""
 
     run_id: str
     code: str
@@ -29,13 +29,13 @@ class Run:
     transcript: Any
     created: float
     fails: bool
-    announced: bool = False
+    is_announced: bool = False
     reads: int = 0
 
 
 @dataclass(slots=True)
-class Ledger:
-    """What was created, and how often for the same kit and input."""
+class RunLog:
+    """All runs, and how many were created for the same kit and input."""
 
     runs: dict[str, Run] = field(default_factory=dict)
     by_key: dict[str, tuple[str, str]] = field(default_factory=dict)  # key -> (body digest, run id)
@@ -48,7 +48,7 @@ class Semarize:
     def __init__(self, options: SandboxOptions, dice: Dice) -> None:
         self._options = options
         self._dice = dice
-        self.ledger = Ledger()
+        self.run_log = RunLog()
         self.requests: dict[str, int] = {}
 
     def __call__(self, request: Request, faults: Faults) -> Reply:
@@ -59,17 +59,17 @@ class Semarize:
             return as_json(401, {"error": "invalid_api_key"})
         name = f"{request.method} {request.path if request.path.count('/') < 3 else '/v1/runs/{id}'}"
         self.requests[name] = self.requests.get(name, 0) + 1
-        if self._dice.falls("semarize 429", faults.semarize_429_share):
+        if self._dice.roll("semarize 429", faults.semarize_429_share):
             return as_json(429, {"error": "rate_limited", "retry_after_seconds": 0.2})
-        if self._dice.falls("semarize 500", faults.semarize_500_share):
+        if self._dice.roll("semarize 500", faults.semarize_500_share):
             return as_json(500, {"error": "run_request_failed"})
         if request.path == "/v1/runs" and request.method == "POST":
             return self._create(request, faults)
         if request.path == "/v1/runs":
-            newest = sorted(self.ledger.runs.values(), key=lambda run: -run.created)[:50]
+            newest = sorted(self.run_log.runs.values(), key=lambda run: -run.created)[:50]
             return as_json(200, {"runs": [self._state(run, faults) for run in newest]})
         if request.path.startswith("/v1/runs/"):
-            run = self.ledger.runs.get(request.path.removeprefix("/v1/runs/"))
+            run = self.run_log.runs.get(request.path.removeprefix("/v1/runs/"))
             return as_json(404, {"error": "run_not_found"}) if run is None else as_json(200, self._state(run, faults))
         if request.path == "/v1/kits/schema":
             code = scoring.code_of(request.first("kit_code"), request.first("kit_version_id"))
@@ -78,27 +78,27 @@ class Semarize:
 
     def _create(self, request: Request, faults: Faults) -> Reply:
         body = request.json()
-        refusal = _refusal(body, request.headers.get("idempotency-key"))
-        if refusal is not None:
-            return refusal
+        rejection = _rejection(body, request.headers.get("idempotency-key"))
+        if rejection is not None:
+            return rejection
         code = scoring.code_of(body.get("kit_code"), body.get("kit_version_id"))
         if code is None:
             return as_json(404, {"error": "kit_not_found"})
         digest = hashlib.sha256(request.body).hexdigest()
         key = request.headers.get("idempotency-key")
-        known = self.ledger.by_key.get(key) if key and not faults.semarize_forgets_keys else None
+        known = self.run_log.by_key.get(key) if key and not faults.semarize_forgets_keys else None
         if known is not None and known[0] != digest:
             return as_json(409, {"error": "idempotency_key_conflict"})
-        run = self.ledger.runs[known[1]] if known else self._new_run(body, code, faults)
+        run = self.run_log.runs[known[1]] if known else self._new_run(body, code, faults)
         if key:
-            self.ledger.by_key[key] = (digest, run.run_id)
+            self.run_log.by_key[key] = (digest, run.run_id)
         reply = self._created(run, body, faults)
-        reply.hangs_up = self._dice.falls("lost answer", faults.semarize_lost_answer_share)
+        reply.disconnects = self._dice.roll("lost answer", faults.semarize_lost_answer_share)
         return reply
 
     def _created(self, run: Run, body: dict[str, Any], faults: Faults) -> Reply:
         is_sync = body.get("mode") == "sync"
-        if is_sync and self._options.semarize_seconds <= _SYNC_GIVES_UP_SECONDS and not faults.semarize_stuck:
+        if is_sync and self._options.semarize_seconds <= _SYNC_TIMEOUT_SECONDS and not faults.semarize_stuck:
             run.created -= self._options.semarize_seconds
             return as_json(200, self._state(run, faults))
         advised = self._options.semarize_retry_after
@@ -108,51 +108,53 @@ class Semarize:
     def _new_run(self, body: dict[str, Any], code: str, faults: Faults) -> Run:
         sent = json.dumps(body["input"], sort_keys=True).encode()
         digest = hashlib.sha256(sent).hexdigest()
-        place = f"{code}:{digest[:16]}"
-        self.ledger.created[place] = self.ledger.created.get(place, 0) + 1
+        input_key = f"{code}:{digest[:16]}"
+        self.run_log.created[input_key] = self.run_log.created.get(input_key, 0) + 1
         run = Run(
-            run_id=f"run_{len(self.ledger.runs):08x}",
+            run_id=f"run_{len(self.run_log.runs):08x}",
             code=code,
             version=scoring.version_of(code, faults.kit_version),
             run_type=body.get("type", "api"),
             input_sha256=digest,
             transcript=body["input"].get("transcript"),
             created=time.monotonic(),
-            fails=self._dice.falls("failed", faults.semarize_failed_share),
+            fails=self._dice.roll("failed", faults.semarize_failed_share),
         )
-        self.ledger.runs[run.run_id] = run
+        self.run_log.runs[run.run_id] = run
         return run
 
     def _state(self, run: Run, faults: Faults) -> dict[str, Any]:
-        """The run as it stands."""
+        """The current state of a run."""
         run.reads += 1
         age = time.monotonic() - run.created
-        shown: dict[str, Any] = {"run_id": run.run_id, "status": "queued", "run_type": run.run_type}
+        state: dict[str, Any] = {"run_id": run.run_id, "status": "queued", "run_type": run.run_type}
         if faults.semarize_stuck or age < self._options.semarize_seconds / 2:
-            return shown
+            return state
         if age < self._options.semarize_seconds:
-            return {**shown, "status": "running"}
-        shown |= {"kit_version_id": run.version, "duration_ms": int(self._options.semarize_seconds * 1000)}
+            return {**state, "status": "running"}
+        state |= {"kit_version_id": run.version, "duration_ms": int(self._options.semarize_seconds * 1000)}
         if run.fails:
-            words = {"error_message": "The model gave no answer.", "error_user_message": "Please try again."}
-            return {**shown, "status": "failed", "error_code": "evaluation_failed", **words}
+            errors = {"error_message": "The model gave no answer.", "error_user_message": "Please try again."}
+            return {**state, "status": "failed", "error_code": "evaluation_failed", **errors}
         bricks = scoring.bricks_of(run.code, run.transcript)
-        return {**shown, "status": "succeeded", "output": {"kit_code": run.code, "bricks": bricks}}
+        return {**state, "status": "succeeded", "output": {"kit_code": run.code, "bricks": bricks}}
 
-    def ended(self, faults: Faults) -> list[Run]:
-        """Runs that have ended and were not announced yet."""
+    def take_ended(self, faults: Faults) -> list[Run]:
+        """Runs that ended since the previous call; marks them as announced."""
         now = time.monotonic()
         found = [
             run
-            for run in self.ledger.runs.values()
-            if not run.announced and now - run.created >= self._options.semarize_seconds and not faults.semarize_stuck
+            for run in self.run_log.runs.values()
+            if not run.is_announced
+            and now - run.created >= self._options.semarize_seconds
+            and not faults.semarize_stuck
         ]
         for run in found:
-            run.announced = True
+            run.is_announced = True
         return found
 
     def outputs(self) -> list[dict[str, Any]]:
-        """What was computed, run by run."""
+        """The outputs of all runs."""
         return [
             {
                 "run_id": run.run_id,
@@ -161,11 +163,11 @@ class Semarize:
                 "input_sha256": run.input_sha256,
                 "bricks": None if run.fails else scoring.bricks_of(run.code, run.transcript),
             }
-            for run in self.ledger.runs.values()
+            for run in self.run_log.runs.values()
         ]
 
 
-def _refusal(body: Any, key: str | None) -> Reply | None:
+def _rejection(body: Any, key: str | None) -> Reply | None:
     if not isinstance(body, dict):
         return as_json(400, {"error": "invalid_json"})
     if not body.get("kit_code") and not body.get("kit_version_id"):
@@ -176,6 +178,6 @@ def _refusal(body: Any, key: str | None) -> Reply | None:
         return as_json(400, {"error": "invalid_run_type"})
     if body.get("mode", "async") not in ("async", "sync"):
         return as_json(400, {"error": "invalid_run_mode"})
-    if key is not None and len(key) > _LONGEST_KEY:
+    if key is not None and len(key) > _MAX_KEY_LENGTH:
         return as_json(400, {"error": "idempotency_key_too_long"})
     return None

@@ -1,8 +1,8 @@
-"""The child process: one ASGI application that holds the world and answers for every service.
+"""The child process: one ASGI application that emulates all services.
 
     python -m copilot_pipeline.sandbox.server '{"seed": 7, …}'
 
-Prints the port it listens on and ends when its standard input closes, so it never outlives its parent.
+It prints its port and exits when its standard input is closed, so that it ends with its parent process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Handler = Callable[[Request, Faults], Reply]
 
 
 class World:
-    """Every service and what they share."""
+    """All services and their common state."""
 
     def __init__(self, options: SandboxOptions) -> None:
         self.options = options
@@ -60,7 +60,7 @@ class World:
         }
 
     def handle(self, request: Request) -> Reply:
-        """The service under the first part of the path."""
+        """Dispatch to the service that the first part of the path names."""
         mount, _, rest = request.path.lstrip("/").partition("/")
         handler = self.mounts.get(mount)
         if handler is None:
@@ -102,7 +102,7 @@ class World:
 
     def _stats(self) -> dict[str, Any]:
         details = self.clari.details_by_call
-        created = self.semarize.ledger.created
+        created = self.semarize.run_log.created
         return {
             "clari_requests": self.clari.requests,
             "clari_total": sum(self.clari.requests.values()),
@@ -124,7 +124,7 @@ class World:
             "call_id": call_id,
             "day": call.started_at.date().isoformat(),
             "is_private": call.is_private,
-            "is_gone": call.is_gone,
+            "is_removed": call.is_removed,
             "trap": call.trap,
             "item": self.calls.item(call),
             "details": self.calls.details(call),
@@ -138,7 +138,7 @@ class World:
 
 
 class Application:
-    """The world as ASGI."""
+    """The ASGI application."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -170,9 +170,9 @@ class Application:
                 "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             }
         )
-        if reply.hangs_up:
+        if reply.disconnects:
             await send({"type": "http.response.body", "body": reply.body[: len(reply.body) // 2], "more_body": True})
-            raise ConnectionAbortedError("hung up on purpose")
+            raise ConnectionAbortedError("the fault hang_up_share closes the connection")
         await send({"type": "http.response.body", "body": reply.body})
 
 
@@ -184,14 +184,14 @@ async def _body(receive: Callable[[], Awaitable[dict[str, Any]]]) -> AsyncIterat
         more = message.get("more_body", False)
 
 
-async def _announce_runs(world: World) -> None:
-    """Sends a signed notice of each run that ends, as Semarize does."""
+async def _send_run_webhooks(world: World) -> None:
+    """Send a signed webhook for each run that ends, as Semarize does."""
     url = world.options.webhook_url
     if url is None:
         return
     async with httpx.AsyncClient(timeout=10) as client:
         while True:
-            for run in world.semarize.ended(world.faults):
+            for run in world.semarize.take_ended(world.faults):
                 body = json.dumps({"type": "run.completed", "data": {"run_id": run.run_id}}).encode()
                 stamp = str(int(time.time()))
                 signature = hmac.new(WEBHOOK_SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
@@ -199,7 +199,7 @@ async def _announce_runs(world: World) -> None:
                 try:
                     await client.post(url, content=body, headers={**headers, "Content-Type": "application/json"})
                 except httpx.TransportError:
-                    run.announced = False
+                    run.is_announced = False
             await asyncio.sleep(0.05)
 
 
@@ -208,25 +208,25 @@ async def _serve(world: World, listener: socket.socket) -> None:
         Application(world), log_level="critical", access_log=False, lifespan="off", timeout_keep_alive=60
     )
     server = uvicorn.Server(config)
-    announcing = asyncio.create_task(_announce_runs(world))
-    asyncio.get_running_loop().run_in_executor(None, _end_with_parent)
+    webhooks = asyncio.create_task(_send_run_webhooks(world))
+    asyncio.get_running_loop().run_in_executor(None, _exit_with_parent)
     try:
         await server.serve(sockets=[listener])
     finally:
-        announcing.cancel()
+        webhooks.cancel()
 
 
-def _end_with_parent() -> None:
-    """Standard input closes when the parent ends, whichever way it ends."""
+def _exit_with_parent() -> None:
+    """Exit when standard input is closed, which happens however the parent ends."""
     while sys.stdin.buffer.read(4096):
         pass
     os._exit(0)
 
 
 def main() -> None:
-    """Serves until standard input closes."""
+    """Serve until standard input is closed."""
     options = SandboxOptions.from_json(sys.argv[1])
-    # The protocol is named so that the event loop switches off Nagle's algorithm, which would cost 40 ms an answer.
+    # With an explicit protocol, the event loop disables Nagle's algorithm, which would delay responses by 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", options.port))

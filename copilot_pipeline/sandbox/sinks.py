@@ -1,4 +1,4 @@
-"""Where results are delivered: Slack, Salesforce, HubSpot and a webhook, each remembering what it was sent."""
+"""Emulated sinks (Slack, Salesforce, HubSpot and a webhook) that record what they receive."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from copilot_pipeline.sandbox.options import (
 )
 
 _ACCESS_TOKEN = "sandbox-access-token"
-_MOST_SALESFORCE_RECORDS = 200
-_MOST_HUBSPOT_RECORDS = 100
+_MAX_SALESFORCE_RECORDS = 200
+_MAX_HUBSPOT_RECORDS = 100
 
 
 class Sinks:
-    """All four."""
+    """All four sinks."""
 
     def __init__(self, company: Company, dice: Dice) -> None:
         self._company = company
@@ -36,18 +36,18 @@ class Sinks:
         self.hubspot_writes: list[dict[str, Any]] = []
         self.hooks: list[dict[str, Any]] = []
 
-    def _trouble(self, sink: str, faults: Faults) -> Reply | None:
+    def _fault(self, sink: str, faults: Faults) -> Reply | None:
         if sink in faults.sink_down:
             return as_json(503, {"message": "down"})
-        if self._dice.falls(f"{sink} 429", faults.sink_429_share):
+        if self._dice.roll(f"{sink} 429", faults.sink_429_share):
             return as_json(429, {"message": "slow down"}, **{"Retry-After": "1"})
         return None
 
     def slack(self, request: Request, faults: Faults) -> Reply:
-        """An incoming webhook: answers `ok`, or `invalid_payload`."""
-        trouble = self._trouble("slack", faults)
-        if trouble is not None:
-            return trouble
+        """An incoming webhook: the response is `ok`, `invalid_payload` or `invalid_blocks`."""
+        fault = self._fault("slack", faults)
+        if fault is not None:
+            return fault
         message = request.json()
         if not isinstance(message, dict) or not (message.get("text") or message.get("blocks")):
             return Reply(400, b"invalid_payload", media_type="text/plain")
@@ -59,9 +59,9 @@ class Sinks:
 
     def salesforce(self, request: Request, faults: Faults) -> Reply:
         """The token endpoint, the collections endpoint and single opportunities."""
-        trouble = self._trouble("salesforce", faults)
-        if trouble is not None:
-            return trouble
+        fault = self._fault("salesforce", faults)
+        if fault is not None:
+            return fault
         if request.path == "/services/oauth2/token":
             return self._salesforce_token(request)
         if request.headers.get("authorization") != f"Bearer {_ACCESS_TOKEN}":
@@ -81,13 +81,13 @@ class Sinks:
         if form.get("grant_type") != "client_credentials" or not known:
             return as_json(400, {"error": "invalid_client", "error_description": "invalid client credentials"})
         host = request.headers.get("host", "")
-        answer = {"access_token": _ACCESS_TOKEN, "token_type": "Bearer", "instance_url": f"http://{host}/salesforce"}
-        return as_json(200, answer)
+        token = {"access_token": _ACCESS_TOKEN, "token_type": "Bearer", "instance_url": f"http://{host}/salesforce"}
+        return as_json(200, token)
 
     def _salesforce_update(self, request: Request, faults: Faults) -> Reply:
         body = request.json()
         records = body.get("records") if isinstance(body, dict) else None
-        if not isinstance(records, list) or len(records) > _MOST_SALESFORCE_RECORDS:
+        if not isinstance(records, list) or len(records) > _MAX_SALESFORCE_RECORDS:
             return as_json(400, [{"message": "too many records", "errorCode": "EXCEEDED_ID_LIMIT"}])
         results = [self._salesforce_record(record, faults) for record in records]
         return as_json(200, results)
@@ -110,17 +110,17 @@ class Sinks:
         return {"id": identity, "success": True, "errors": []}
 
     def hubspot(self, request: Request, faults: Faults) -> Reply:
-        """Batch update of deals: 200, or 207 where some of them fail."""
-        trouble = self._trouble("hubspot", faults)
-        if trouble is not None:
-            return trouble
+        """Batch update of deals: 200, or 207 if some of them fail."""
+        fault = self._fault("hubspot", faults)
+        if fault is not None:
+            return fault
         if request.headers.get("authorization") != f"Bearer {HUBSPOT_TOKEN}":
             return as_json(401, {"status": "error", "category": "INVALID_AUTHENTICATION", "message": "not authorised"})
         if request.path != "/crm/v3/objects/deals/batch/update" or request.method != "POST":
             return as_json(404, {"status": "error", "message": "not found"})
         body = request.json()
         inputs = body.get("inputs") if isinstance(body, dict) else None
-        if not isinstance(inputs, list) or len(inputs) > _MOST_HUBSPOT_RECORDS:
+        if not isinstance(inputs, list) or len(inputs) > _MAX_HUBSPOT_RECORDS:
             return as_json(400, {"status": "error", "category": "VALIDATION_ERROR", "message": "bad inputs"})
         results, errors = [], []
         for one in inputs:
@@ -135,23 +135,23 @@ class Sinks:
             self.hubspot_deals[identity] = {**self.hubspot_deals.get(identity, {}), **properties}
             self.hubspot_writes.append({"id": identity, **properties})
             results.append({"id": identity, "properties": properties})
-        answer: dict[str, Any] = {"status": "COMPLETE", "results": results}
+        result: dict[str, Any] = {"status": "COMPLETE", "results": results}
         if errors:
-            return as_json(207, {**answer, "numErrors": len(errors), "errors": errors})
-        return as_json(200, answer)
+            return as_json(207, {**result, "numErrors": len(errors), "errors": errors})
+        return as_json(200, result)
 
     def hook(self, request: Request, faults: Faults) -> Reply:
-        """Anybody's webhook; says whether the Standard Webhooks signature is right."""
-        trouble = self._trouble("hooks", faults)
-        if trouble is not None:
-            return trouble
+        """A generic webhook; records whether the Standard Webhooks signature is right."""
+        fault = self._fault("hooks", faults)
+        if fault is not None:
+            return fault
         names = ("webhook-id", "webhook-timestamp", "webhook-signature")
         headers = {name: request.headers.get(name) for name in names}
         self.hooks.append({"headers": headers, "body": request.json(), "signature_is_right": _is_signed(request)})
         return as_json(200, {"received": True})
 
     def deliveries(self) -> dict[str, Any]:
-        """Everything that was delivered."""
+        """Everything that was received."""
         return {
             "slack": self.slack_messages,
             "salesforce": {"writes": self.salesforce_writes, "opportunities": self.opportunities},

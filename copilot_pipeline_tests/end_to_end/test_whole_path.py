@@ -204,7 +204,7 @@ def test_a_call_that_moves_is_in_one_day_only(make_pipeline: MakePipeline) -> No
     new_day = calls[-1]["day"]
     assert moved["day"] != new_day
     pipeline.sandbox.edit(moved["call_id"], time=f"{new_day}T10:00:00.000Z")
-    pipeline.sandbox.edit(gone["call_id"], gone=True)
+    pipeline.sandbox.edit(gone["call_id"], removed=True)
     pipeline.sandbox.reset_stats()
     pipeline.run()
     assert pipeline.sandbox.stats()["details_total"] == 0  # its status did not move: what is held is still right

@@ -14,7 +14,7 @@ def storable(text: str) -> str:
 
 def is_listed(call: dict[str, Any]) -> bool:
     """Private calls are left out unless asked for."""
-    return not call["is_private"] and not call["is_gone"]
+    return not call["is_private"] and not call["is_removed"]
 
 
 def is_transcribed(call: dict[str, Any]) -> bool:

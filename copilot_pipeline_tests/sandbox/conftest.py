@@ -17,14 +17,14 @@ SEMARIZE = {"Authorization": "Bearer smz_test_sandbox"}
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    """Three days of calls, no limits."""
+    """A sandbox with three days of calls, without rate limits."""
     with Sandbox(SandboxOptions(first_day=FIRST_DAY, days=3, calls_per_day=40, requests_per_second=None)) as running:
         yield running
 
 
 @pytest.fixture
 def http(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    """A client; all faults off."""
+    """A client; all faults are off."""
     sandbox.set_faults()
     with httpx.Client(base_url=sandbox.url, headers={**CLARI, **SEMARIZE}) as client:
         yield client

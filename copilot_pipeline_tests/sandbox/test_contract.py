@@ -1,7 +1,8 @@
 """The sandbox's Clari Copilot responses have the shape that the vendor documents.
 
-`clari_copilot_schema.json` holds the response schemas of the endpoints that the pipeline reads, without descriptions and
-examples. They are extracted from the vendor's OpenAPI document, version 1.0.0, at https://api-doc.copilot.clari.com.
+`clari_copilot_schema.json` holds the response schemas of the endpoints that the pipeline reads, without descriptions
+and examples. They are extracted from the vendor's OpenAPI document, version 1.0.0, at
+https://api-doc.copilot.clari.com.
 """
 
 from __future__ import annotations
@@ -74,3 +75,12 @@ def test_details_of_every_call_match_the_documented_schema(sandbox: Sandbox, htt
     for call in sandbox.truth():
         response = http.get("/clari/call-details", params={"id": call["call_id"]})
         validator.validate(response.json())
+
+
+def test_schema_rejects_other_shapes(http: httpx.Client) -> None:
+    """A converted schema is not empty: a list in the place of an object and a wrong type are errors."""
+    validator = jsonschema.Draft202012Validator(_schema_of("/calls"))
+    response = http.get("/clari/calls", params={"limit": "1"}).json()
+    assert validator.is_valid(response)
+    assert not validator.is_valid({**response, "calls": {}})
+    assert not validator.is_valid({**response, "calls": [{**response["calls"][0], "title": 3}]})

@@ -1,4 +1,4 @@
-"""The sandbox keeps the promises that the other tests and the demo build on."""
+"""Properties of the sandbox that other tests and the demo rely on."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 from copilot_pipeline.sandbox.calls import PENDING
 from copilot_pipeline_tests.sandbox.conftest import CLARI, FIRST_DAY, SEMARIZE
 
+pytestmark = pytest.mark.e2e
+
 
 def _small(**options: Any) -> SandboxOptions:
     return SandboxOptions(**{"first_day": FIRST_DAY, "days": 1, "calls_per_day": 40, "segments": 10, **options})
 
 
-def test_the_same_options_give_the_same_world() -> None:
-    """Two sandboxes of one seed are equal to the last byte; another seed gives other calls."""
+def test_same_options_give_the_same_data() -> None:
+    """Two sandboxes with one seed have equal data; another seed gives other calls."""
     with Sandbox(_small()) as one, Sandbox(_small()) as two, Sandbox(_small(seed=8)) as other:
         assert one.truth() == two.truth()
         assert one.reference() == two.reference()
         assert {call["call_id"] for call in one.truth()}.isdisjoint({call["call_id"] for call in other.truth()})
 
 
-def test_every_status_and_every_trap_is_there(sandbox: Sandbox) -> None:
-    """Three days of forty calls hold ready and not ready ones, private ones, silent ones, and NUL in a text."""
+def test_has_every_status_and_trap(sandbox: Sandbox) -> None:
+    """Three days of forty calls include pending, private and silent calls, NUL characters and very long turns."""
     truth = sandbox.truth()
     assert len({call["item"]["status"] for call in truth}) >= 12
     traps = {call["trap"] for call in truth}
@@ -40,8 +42,8 @@ def test_every_status_and_every_trap_is_there(sandbox: Sandbox) -> None:
     assert any(len(turn["text"]) > 190_000 for call in truth for turn in call["details"]["transcript"])
 
 
-def test_the_limit_holds_in_any_second() -> None:
-    """Of thirty requests at once no more than ten are answered, the others get 429; then it answers again."""
+def test_enforces_the_rate_limit() -> None:
+    """Of thirty concurrent requests, ten are served and the others are 429."""
     with Sandbox(_small(requests_per_second=10)) as sandbox, ThreadPoolExecutor(30) as pool:
         answers = list(
             pool.map(lambda _: httpx.get(f"{sandbox.url}/clari/users", headers=CLARI).status_code, range(30))
@@ -51,16 +53,16 @@ def test_the_limit_holds_in_any_second() -> None:
         assert sandbox.stats()["answered_429"] == 20
 
 
-def test_the_week_ends_when_it_is_spent() -> None:
-    """After the week's requests every answer is the gateway's word for it."""
+def test_enforces_the_weekly_quota() -> None:
+    """When the quota is exhausted, every response is the gateway's 429."""
     with Sandbox(_small(requests_per_second=None, requests_per_week=3)) as sandbox:
         answers = [httpx.get(f"{sandbox.url}/clari/users", headers=CLARI) for _ in range(4)]
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert answers[-1].json() == {"message": "Limit Exceeded"}
 
 
-def test_pages_cover_everything_once(sandbox: Sandbox, http: httpx.Client) -> None:
-    """Paging as the contract says visits every call that is not private once, in order of time."""
+def test_pages_have_every_call_once(sandbox: Sandbox, http: httpx.Client) -> None:
+    """Paging through the list returns every call that is not private once."""
     seen: list[str] = []
     skip = 0
     while True:
@@ -76,41 +78,40 @@ def test_pages_cover_everything_once(sandbox: Sandbox, http: httpx.Client) -> No
 @pytest.mark.parametrize(
     "params", [{"skip": "10001"}, {"limit": "0"}, {"limit": "x"}, {"includePrivate": "yes"}, {"filterTimeGt": "soon"}]
 )
-def test_bad_parameters_are_refused(http: httpx.Client, params: dict[str, str]) -> None:
-    """A wrong filter value is 400."""
+def test_rejects_invalid_parameters(http: httpx.Client, params: dict[str, str]) -> None:
+    """An invalid value is 400."""
     assert http.get("/clari/calls", params=params).status_code == 400
 
 
-def test_keys_are_asked_for(sandbox: Sandbox) -> None:
-    """Without a header 401, with a wrong one 403; the same for the other services."""
+def test_requires_credentials(sandbox: Sandbox) -> None:
+    """401 without credentials and 403 with wrong ones; the other services respond with their own errors."""
     assert httpx.get(f"{sandbox.url}/clari/users").status_code == 401
     assert httpx.get(f"{sandbox.url}/clari/users", headers={**CLARI, "X-Api-Key": "x"}).status_code == 403
     assert httpx.get(f"{sandbox.url}/guide/call-details").status_code == 401
     assert httpx.get(f"{sandbox.url}/semarize/v1/runs").json() == {"error": "missing_bearer_token"}
 
 
-def test_calls_ripen() -> None:
-    """A call that is not ready becomes ready within the time given, its status moves its time of change, and then it
-    has a transcript."""
-    with Sandbox(_small(ripening_seconds=0.5, requests_per_second=None)) as sandbox:
-        young = [call for call in sandbox.truth() if call["item"]["status"] in PENDING]
-        assert young
+def test_finishes_processing_of_pending_calls() -> None:
+    """A pending call becomes ready in time; that changes its modification time and adds its transcript."""
+    with Sandbox(_small(processing_seconds=0.5, requests_per_second=None)) as sandbox:
+        pending = [call for call in sandbox.truth() if call["item"]["status"] in PENDING]
+        assert pending
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             httpx.get(f"{sandbox.url}/clari/calls", headers=CLARI)
             now = {call["call_id"]: call for call in sandbox.truth()}
-            ripe = [now[call["call_id"]] for call in young]
-            if all(call["item"]["status"] == "POST_PROCESSING_DONE" for call in ripe):
+            ready = [now[call["call_id"]] for call in pending]
+            if all(call["item"]["status"] == "POST_PROCESSING_DONE" for call in ready):
                 break
         else:
-            pytest.fail("some calls never ripened")
-        assert all(call["details"]["transcript"] for call in ripe)
-        before = {call["call_id"]: call["item"]["last_modified_time"] for call in young}
-        assert all(call["item"]["last_modified_time"] > before[call["call_id"]] for call in ripe)
+            pytest.fail("some calls never became ready")
+        assert all(call["details"]["transcript"] for call in ready)
+        before = {call["call_id"]: call["item"]["last_modified_time"] for call in pending}
+        assert all(call["item"]["last_modified_time"] > before[call["call_id"]] for call in ready)
 
 
-def test_a_key_pays_once(sandbox: Sandbox, http: httpx.Client) -> None:
-    """The same key and body are given the run that exists, another body is a conflict; values come from the text."""
+def test_idempotency_key_creates_one_run(sandbox: Sandbox, http: httpx.Client) -> None:
+    """The same key and body return the existing run, another body is a conflict; values depend on the text."""
     said = "I would have to ask finance first, and honestly the timing is difficult."
     body = {"kit_code": "DEA15164", "input": {"transcript": f"Lee: {said}"}}
     before = sandbox.stats()["runs_created"]
@@ -126,14 +127,14 @@ def test_a_key_pays_once(sandbox: Sandbox, http: httpx.Client) -> None:
     assert flag["evidence"] == [said]
 
 
-def test_faults_are_named_or_refused(sandbox: Sandbox) -> None:
-    """A fault that does not exist is refused by name."""
+def test_rejects_unknown_faults(sandbox: Sandbox) -> None:
+    """The error names the fault."""
     with pytest.raises(ValueError, match="slow_mss"):
         sandbox.set_faults(slow_mss=3)
 
 
-def test_faults_do_what_they_say(sandbox: Sandbox, http: httpx.Client) -> None:
-    """Large pages fail, chosen details are cut, missing or broken, sinks are down."""
+def test_injects_faults(sandbox: Sandbox, http: httpx.Client) -> None:
+    """Large pages fail, details are truncated, sinks are unavailable, connections are closed."""
     victim = next(call["call_id"] for call in sandbox.truth() if not call["is_private"])
     sandbox.set_faults(page_502_over=5, malformed=[victim], sink_down=["slack"])
     assert http.get("/clari/calls", params={"limit": "6"}).status_code == 502
@@ -147,9 +148,8 @@ def test_faults_do_what_they_say(sandbox: Sandbox, http: httpx.Client) -> None:
         http.get("/clari/users")
 
 
-@pytest.mark.e2e
-def test_it_ends_with_its_parent() -> None:
-    """The parent is killed outright, and the sandbox's address answers no more."""
+def test_exits_with_its_parent() -> None:
+    """After SIGKILL of the parent, the sandbox stops serving."""
     code = (
         "from copilot_pipeline.sandbox import Sandbox\n"
         "with Sandbox() as sandbox:\n"
@@ -171,4 +171,4 @@ def test_it_ends_with_its_parent() -> None:
             httpx.get(f"{url}/semarize/v1/runs", headers=SEMARIZE)
         except httpx.TransportError:
             return
-    pytest.fail("the sandbox outlived its parent")
+    pytest.fail("the sandbox did not exit with its parent")
