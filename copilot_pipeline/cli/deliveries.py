@@ -16,9 +16,10 @@ from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
+from copilot_pipeline.cli.suppressed import include_suppressed_options, wants_suppressed
 
 if TYPE_CHECKING:
-    from copilot_pipeline.delivery.outbox import Listed, SinkState
+    from copilot_pipeline.delivery.outbox import ListedDelivery, SinkState
 
 
 @click.group("deliveries", invoke_without_command=True)
@@ -48,8 +49,8 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
             outbox.sink_states(),
             outbox.counts(),
         )
-        incidents = delivery_service(settings, database).watching().open_incidents()
-        unlinked = len(outbox.unlinked())
+        incidents = delivery_service(settings, database).incident_monitor().open_incidents()
+        unlinked = len(outbox.unlinked_calls())
     if as_json:
         answer = {
             "deliveries": [asdict(row) for row in rows],
@@ -76,7 +77,8 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
     if unlinked:
         console.print(f"{unlinked} call(s) have no CRM record. List them: copilot-pipeline deliveries unlinked")
     for incident in incidents:
-        console.print(f"since {_when(incident.opened_at)}: {incident.name}: {incident.what}", style="red", markup=False)
+        since = f"since {_when(incident.opened_at)}: "
+        console.print(f"{since}{incident.name}: {incident.description}", style="red", markup=False)
     if not rows and not sinks:
         console.print("No deliveries yet. Create them: copilot-pipeline deliveries enqueue --from DATE --to DATE")
 
@@ -84,14 +86,14 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
 def _why(sink: SinkState) -> str:
     if not sink.failures or sink.failing_since is None:
         return ""
-    next_attempt = _when(sink.next_try_at) if sink.next_try_at else "now"
-    return f"; failing since {_when(sink.failing_since)}: {sink.last_problem}; next attempt {next_attempt}"
+    next_attempt = _when(sink.next_attempt_at) if sink.next_attempt_at else "now"
+    return f"; failing since {_when(sink.failing_since)}: {sink.last_error}; next attempt {next_attempt}"
 
 
-def _cells(row: Listed) -> tuple[object, ...]:
-    when = _when(row.settled_at or row.created_at)
+def _cells(row: ListedDelivery) -> tuple[object, ...]:
+    when = _when(row.completed_at or row.created_at)
     why = row.reason
-    if row.state == "waiting" and row.attempts:
+    if row.state == "queued" and row.attempts:
         why = f"{why or 'deferred'}; next attempt {_when(row.next_attempt_at)}"
     return (row.id, row.route.strip(), row.call_id, row.target or row.sink, row.state, when, why or "")
 
@@ -102,10 +104,8 @@ def _when(moment: datetime) -> str:
 
 @command.command("enqueue")
 @date_range_options
-@click.option(
-    "--loud", is_flag=True, help="Include calls older than max_age, and calls scored before the route existed."
-)
-def enqueue(first: datetime, last: datetime, loud: bool) -> None:
+@include_suppressed_options
+def enqueue(first: datetime, last: datetime, include_suppressed: bool, loud: bool) -> None:
     """Create the deliveries of these days in the outbox. Repeating it creates no duplicates.
 
     \b
@@ -116,37 +116,39 @@ def enqueue(first: datetime, last: datetime, loud: bool) -> None:
         service = delivery_service(settings, database)
         for text in service.check_routes():
             click.echo(f"not checked: {text}", err=True)
-        report = service.delivering().enqueue(dates_between(first, last), is_loud=loud)
-    click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.silenced} suppressed")
+        include_suppressed = wants_suppressed(include_suppressed, loud)
+        report = service.dispatcher().enqueue(dates_between(first, last), include_suppressed=include_suppressed)
+    click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.suppressed} suppressed")
     for reason, count in sorted(report.unlinked.items()):
         click.echo(f"{count} without a CRM record: {reason}")
 
 
 @command.command("send")
-@click.option("--now", "ignore_delay", is_flag=True, help="Ignore the backoff of failing sinks.")
+@click.option("--now", "ignore_backoff", is_flag=True, help="Ignore the backoff of failing sinks.")
 @click.option(
     "--wait", default=30.0, show_default=True, help="Longest wait for a sink that asks to retry later, in seconds."
 )
-def send(ignore_delay: bool, wait: float) -> None:
+def send(ignore_backoff: bool, wait: float) -> None:
     """Send the queued deliveries. Exits with 0 only if everything that was due was sent."""
     from copilot_pipeline.cli.progress_bars import ProgressBars
     from copilot_pipeline.delivery.outbox import Outbox
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with ProgressBars(console) as bars, opened() as (settings, database):
-        sent = delivery_service(settings, database, bars).deliver(ignore_delay=ignore_delay, patience_seconds=wait)
+        service = delivery_service(settings, database, bars)
+        sent = service.send(ignore_backoff=ignore_backoff, max_wait_seconds=wait)
         sinks = Outbox(database).sink_states()
     for (name, state), count in sorted(sent.counts.items()):
-        if state != "waiting":
+        if state != "queued":
             click.echo(f"{name}: {count} {state}")
     for sink in sinks:
-        if sink.waiting:
-            console.print(f"{sink.name}: {sink.waiting} queued{_why(sink)}", style="red", markup=False)
-    for problem in sent.problems.values():
+        if sink.queued:
+            console.print(f"{sink.name}: {sink.queued} queued{_why(sink)}", style="red", markup=False)
+    for problem in sent.unusable_sinks.values():
         console.print(problem, style="red", markup=False)
-    if not sent.counts and not sent.problems and not any(sink.waiting for sink in sinks):
+    if not sent.counts and not sent.unusable_sinks and not any(sink.queued for sink in sinks):
         console.print("Nothing is due.")
-    if any(sink.waiting for sink in sinks) or sent.total("refused") or sent.total("uncertain"):
+    if any(sink.queued for sink in sinks) or sent.total("failed") or sent.total("uncertain"):
         raise click.exceptions.Exit(INCOMPLETE)
 
 
@@ -165,7 +167,7 @@ def retry(ids: tuple[int, ...], route: str | None) -> None:
     if not ids and route is None:
         raise click.UsageError("Give the ids of deliveries, or a route with --route.")
     with opened() as (_, database):
-        click.echo(f"{Outbox(database).send_again(ids=ids, route=route)} queued again")
+        click.echo(f"{Outbox(database).retry(ids=ids, route=route)} queued again")
 
 
 @command.command("confirm")
@@ -185,12 +187,13 @@ def unlinked(as_json: bool) -> None:
     from copilot_pipeline.delivery.outbox import Outbox
 
     with opened() as (_, database):
-        rows = Outbox(database).unlinked()
+        rows = Outbox(database).unlinked_calls()
     names = ("route", "call_id", "call_date", "reason")
+    cells = [(row.route, row.call_id, row.call_date, row.reason) for row in rows]
     if as_json:
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], default=str))
+        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in cells], default=str))
     elif rows:
-        print_table(Console(highlight=False), names, rows)
+        print_table(Console(highlight=False), names, cells)
     else:
         click.echo("None. Every call of the routes has its CRM record.", err=True)
 

@@ -21,7 +21,7 @@ from copilot_pipeline.clients.rate_limits import MANUAL, RateLimits
 from copilot_pipeline.clients.semarize.connect import kits_of, open_client
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.delivery.credential_incidents import open_clari_client, open_semarize_client
-from copilot_pipeline.delivery.service import configured_rules
+from copilot_pipeline.delivery.rules import configured_rules
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.lake import Lake
 

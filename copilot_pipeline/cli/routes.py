@@ -13,6 +13,7 @@ from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
+from copilot_pipeline.cli.suppressed import include_suppressed_options, wants_suppressed
 
 
 @click.group("routes")
@@ -26,7 +27,7 @@ def check() -> None:
 
     Reads the schemas of the kits from Semarize, and checks that the credentials of the sinks are set.
     """
-    from copilot_pipeline.delivery.rules import in_words
+    from copilot_pipeline.delivery.rules import format_duration
     from copilot_pipeline.delivery.sinks import sink_problem
 
     console = Console(highlight=False, soft_wrap=True)
@@ -37,8 +38,8 @@ def check() -> None:
         rules = service.rules
         problems = {rule.sink_name: sink_problem(rule.sink_name, rule.sink, settings.environment) for rule in rules}
     for rule in rules:
-        age = f"calls up to {in_words(rule.max_age)} old" if rule.max_age else "calls of any age"
-        first = "earlier scores suppressed" if rule.is_silent_at_first else "earlier scores included"
+        age = f"calls up to {format_duration(rule.max_age)} old" if rule.max_age else "calls of any age"
+        first = "earlier scores suppressed" if rule.suppresses_first_run else "earlier scores included"
         console.print(f"{rule.name} → {rule.sink_name} ({rule.sink.kind}): {age}, {first}", markup=False)
     for problem in filter(None, problems.values()):
         console.print(problem, style="red", markup=False)
@@ -50,39 +51,39 @@ def check() -> None:
 
 @command.command("preview")
 @date_range_options
-@click.option(
-    "--loud", is_flag=True, help="Include calls older than max_age, and calls scored before the route existed."
-)
+@include_suppressed_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print complete messages as JSON. They contain quotes from calls."
 )
-def preview(first: datetime, last: datetime, loud: bool, as_json: bool) -> None:
+def preview(first: datetime, last: datetime, include_suppressed: bool, loud: bool, as_json: bool) -> None:
     """Show what the routes would send for these days. Nothing is sent and nothing is stored.
 
     \b
     copilot-pipeline routes preview --from 2026-11-01 --to 2026-11-14
     """
-    from copilot_pipeline.delivery.model import DeliveryRequest, Unlinked
+    from copilot_pipeline.delivery.model import DeliveryRequest, UnlinkedCall
 
     with opened() as (settings, database):
-        found = delivery_service(settings, database).delivering().preview(dates_between(first, last), is_loud=loud)
+        dispatcher = delivery_service(settings, database).dispatcher()
+        include_suppressed = wants_suppressed(include_suppressed, loud)
+        found = dispatcher.preview(dates_between(first, last), include_suppressed=include_suppressed)
     if as_json:
         click.echo(json.dumps([_as_dict(one) for one in found], ensure_ascii=False, default=str))
         return
     rows: list[tuple[str | None, ...]] = []
     for one in found:
-        if isinstance(one, Unlinked):
+        if isinstance(one, UnlinkedCall):
             rows.append((one.route, one.call_id, "", "not sent", one.reason))
         else:
-            sent = "not sent" if one.silent_because else "send"
-            rows.append((one.route, one.call_id, one.target or one.sink, sent, one.silent_because or _summary(one)))
+            sent = "not sent" if one.suppressed_because else "send"
+            rows.append((one.route, one.call_id, one.target or one.sink, sent, one.suppressed_because or _summary(one)))
     console = Console(highlight=False)
     if rows:
         print_table(console, ("route", "call", "to", "action", "reason or content"), rows)
-    silent = sum(isinstance(one, DeliveryRequest) and one.silent_because is not None for one in found)
-    unlinked = sum(isinstance(one, Unlinked) for one in found)
+    suppressed = sum(isinstance(one, DeliveryRequest) and one.suppressed_because is not None for one in found)
+    unlinked = sum(isinstance(one, UnlinkedCall) for one in found)
     console.print(
-        f"{len(found) - silent - unlinked} would be sent, {silent} suppressed, {unlinked} without a CRM record."
+        f"{len(found) - suppressed - unlinked} would be sent, {suppressed} suppressed, {unlinked} without a CRM record."
     )
 
 
@@ -96,6 +97,6 @@ def _as_dict(one: Any) -> dict[str, Any]:
     if hasattr(one, "payload"):
         return {
             "route": one.route, "sink": one.sink, "call_id": one.call_id, "target": one.target,
-            "sent": one.silent_because is None, "reason": one.silent_because, "payload": one.payload,
+            "sent": one.suppressed_because is None, "reason": one.suppressed_because, "payload": one.payload,
         }  # fmt: skip
     return {"route": one.route, "call_id": one.call_id, "sent": False, "reason": one.reason}

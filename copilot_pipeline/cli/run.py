@@ -137,8 +137,8 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
 
 def _deliver(deliveries: DeliveryService, bars: ProgressBars) -> None:
     """Send the deliveries that the routes ask for. What cannot be sent stays in the outbox."""
-    sent = deliveries.deliver()
-    for name, problem in sent.problems.items():
+    sent = deliveries.send()
+    for name, problem in sent.unusable_sinks.items():
         bars.note(f"{name}: {problem}")
     for (name, state), count in sorted(sent.counts.items()):
         bars.note(f"{name}: {count} {state}")

@@ -1,1 +1,1 @@
-"""Delivery: rules, and the sinks they lead to. What went out is remembered by `ledger.outbox`."""
+"""Delivery: routes and the sinks they send to, an outbox that sends each delivery once, and incidents."""

@@ -1,4 +1,4 @@
-"""Conditions: whether a rule applies to a scored call."""
+"""Conditions: whether a route applies to a scored call."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from copilot_pipeline.marts.model import ScoredCall, Value
 
 
 def applies(condition: ConditionSettings | None, call: ScoredCall) -> bool:
-    """Whether the condition is known to be true of the call. No condition is true of every call."""
-    return condition is None or evaluate(condition, lambda brick: answer_to(brick, call)) is True
+    """Return whether the condition is true of the call. An absent condition is true of every call.
+
+    If a brick has no value, every condition on it is false, including `not`.
+    """
+    return condition is None or evaluate(condition, lambda brick: brick_value(brick, call)) is True
 
 
-def answer_to(brick: BrickRef, call: ScoredCall) -> Value:
-    """The value of a brick, None if it has none."""
-    answer = call.bricks.get(brick.key)
-    return answer.value if answer else None
+def brick_value(brick: BrickRef, call: ScoredCall) -> Value:
+    """Return the value of a brick, or None if it has none."""
+    return call.value_of(brick.key)

@@ -17,7 +17,7 @@ from copilot_pipeline.clients.semarize import SemarizeClient
 from copilot_pipeline.clients.semarize import connect as semarize
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.delivery.incident_monitor import IncidentMonitor, incident_monitor
-from copilot_pipeline.delivery.incidents import Problem
+from copilot_pipeline.delivery.incidents import Failure
 from copilot_pipeline.errors import CredentialsRefused
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.page_size import PageSize
@@ -26,7 +26,7 @@ from copilot_pipeline.state.page_size import PageSize
 class _Client(Protocol):
     @property
     def has_succeeded(self) -> bool:
-        """Whether the server has accepted the credentials."""
+        """Return whether the server has accepted the credentials."""
 
 
 @contextmanager
@@ -39,9 +39,9 @@ def open_clari_client(
     attempts: int | None = None,
     reports_refusal: bool = True,
 ) -> Iterator[ClariClient]:
-    """A Clari Copilot client that counts its requests under `source`.
+    """Open a Clari Copilot client that counts its requests under `source`.
 
-    Without `reports_refusal` no incident is opened: the person who runs the command reads the error there.
+    Without `reports_refusal` a refusal is only raised: for commands whose user reads the error.
     """
     opened = clari.open_client(
         settings.environment,
@@ -63,7 +63,7 @@ def open_clari_client(
 def open_semarize_client(
     settings: Settings, database: Database, policy: RetryPolicy | None = None, *, reports_refusal: bool = True
 ) -> Iterator[SemarizeClient]:
-    """A Semarize client. Without `reports_refusal` no incident is opened."""
+    """Open a Semarize client. Without `reports_refusal` a refusal is only raised."""
     with (
         semarize.open_client(settings.environment, policy) as client,
         _incident(
@@ -84,9 +84,9 @@ def _incident(
     except CredentialsRefused as error:
         is_refused = True
         if reports_refusal:
-            todo = f"Renew {variables}, restart, and check with: copilot-pipeline doctor"
-            monitor().tell(Problem(name, f"{error}. Runs that need it fail.", todo))
+            next_step = f"Renew {variables}, restart, and check with: copilot-pipeline doctor"
+            monitor().open(Failure(name, f"{error}. Runs that need it fail.", next_step))
         raise
     finally:
         if client.has_succeeded and not is_refused:
-            monitor().over(name)
+            monitor().resolve(name)

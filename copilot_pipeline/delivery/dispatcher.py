@@ -1,7 +1,7 @@
-"""Delivering: what rules ask for goes into the outbox, and what waits in the outbox goes out.
+"""The dispatcher: enqueue what the rules ask for, and send what is queued.
 
-The two are apart, so that a sink that is down, or a process that dies, costs nothing but time. Each sink is served by
-a thread of its own: one that hangs holds up its own deliveries only.
+The two are separate, so that a sink that is unavailable, or a crash, costs nothing but time. Each sink has a thread of
+its own, so that a slow sink delays its own deliveries only.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from copilot_pipeline.config.routes import ANNOUNCING
-from copilot_pipeline.delivery.model import Delivery, DeliveryRequest, Outcome, Sink, Unlinked, Verdict
-from copilot_pipeline.delivery.outbox import Clock, NewDelivery, Outbox, UnlinkedCall, utc_now
-from copilot_pipeline.delivery.outbox_leases import Sending, Settlement, State, Taken, due_sinks
+from copilot_pipeline.delivery.model import Delivery, DeliveryRequest, Sink, UnlinkedCall
+from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
+from copilot_pipeline.delivery.outbox_leases import OutboxLeases, due_sinks
 from copilot_pipeline.delivery.rules import Rule
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.marts.reader import ScoredCallReader
@@ -24,44 +24,38 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import NoProgress, Progress
 
 STEP = "deliveries"
-PATIENCE_SECONDS = 30.0  # how long one run waits for a sink that asks for a moment; longer waits are the next run's
-_PUT_AT_ONCE = 500
-SHORTEST_WAIT_SECONDS = 0.2
-SECONDS_BETWEEN_LOOKS = 1.0
-_STATES: dict[Verdict, State] = {
-    Verdict.DELIVERED: "delivered",
-    Verdict.REFUSED: "refused",
-    Verdict.LATER: "waiting",
-    Verdict.UNSURE: "uncertain",
-}
+MAX_WAIT_SECONDS = 30.0  # how long one run waits for a sink in backoff; longer waits are left to the next run
+MIN_WAIT_SECONDS = 0.2
+REFRESH_SECONDS = 1.0
+_REQUESTS_PER_TRANSACTION = 500
 
 BuildSink = Callable[[str], Sink]
 
 
 @dataclass(slots=True)
-class Enqueued:
-    """What rules asked for."""
+class EnqueueReport:
+    """What the rules asked for."""
 
     calls: int = 0
-    added: int = 0  # new rows, the silenced ones included
-    silenced: int = 0  # wishes that are never sent: too old, or there before the rule
+    added: int = 0  # new rows, suppressed ones included
+    suppressed: int = 0  # requests that are never sent: too old, or scored before the route was active
     unlinked: Counter[str] = field(default_factory=Counter)  # by reason
 
 
 @dataclass(slots=True)
-class Sent:
-    """What became of attempts, by sink and state; `problems` are sinks that cannot be used at all."""
+class SendReport:
+    """Attempts by (sink, state), and the reason per sink that cannot be built."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    problems: dict[str, str] = field(default_factory=dict)
+    unusable_sinks: dict[str, str] = field(default_factory=dict)
 
     def total(self, state: str) -> int:
-        """Attempts that ended in a state, over all sinks."""
+        """Count the attempts that ended in a state, over all sinks."""
         return sum(count for (_, ended), count in self.counts.items() if ended == state)
 
 
 class Dispatcher:
-    """Rules, sinks and the outbox, put together."""
+    """Applies rules to scored calls, and sends the deliveries of the outbox to their sinks."""
 
     def __init__(
         self,
@@ -75,7 +69,7 @@ class Dispatcher:
         now: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`sinks`: kind by name, of all to serve. `may_repeat`: Slack sinks where a repeat is preferred to a gap."""
+        """`sinks`: kind by name. `may_repeat`: Slack sinks for which a repeat is preferred to a lost message."""
         self._database = database
         self._rules = rules
         self._sinks = sinks
@@ -87,87 +81,100 @@ class Dispatcher:
         self._calls = ScoredCallReader(database)
         self.outbox = Outbox(database, now=now)
 
-    # --- what should go out ------------------------------------------------------------------------------------
-
-    def preview(self, days: Sequence[date], *, is_loud: bool = False) -> list[DeliveryRequest | Unlinked]:
-        """What would be asked for, of these days: nothing is written and nothing is sent."""
-        first_seen = self.outbox.first_seen([rule.name for rule in self._rules], remember=False)
+    def preview(
+        self, days: Sequence[date], *, include_suppressed: bool = False
+    ) -> list[DeliveryRequest | UnlinkedCall]:
+        """Return what the rules ask for, of these days, without storing or sending anything."""
+        active_since = self.outbox.active_since([rule.name for rule in self._rules], activate=False)
         found = []
         for call in self._calls.read_for_rules(days):
             for rule in self._rules:
-                wish = rule.consider(call, now=self._now(), since=first_seen[rule.name], is_loud=is_loud)
-                if wish is not None:
-                    found.append(wish)
+                request = rule.evaluate(
+                    call,
+                    now=self._now(),
+                    active_since=active_since[rule.name],
+                    include_suppressed=include_suppressed,
+                )
+                if request is not None:
+                    found.append(request)
         return found
 
-    def enqueue(self, days: Sequence[date], *, is_loud: bool = False) -> Enqueued:
-        """Puts into the outbox what the rules ask for, of these days and of calls whose CRM link has changed.
+    def enqueue(self, days: Sequence[date], *, include_suppressed: bool = False) -> EnqueueReport:
+        """Enqueue what the rules ask for, of these days and of calls whose CRM link has changed.
 
-        Safe to repeat: what is there stays as it is. `is_loud` also sends what is old or was there before its rule.
+        Safe to repeat: known deliveries stay as they are. `include_suppressed` also sends calls that are too old or
+        were scored before their route was active.
         """
-        report = Enqueued()
-        since: dict[str, datetime] = {}
-        wishes: list[DeliveryRequest] = []
-        unlinked: list[Unlinked] = []
-        settled: list[tuple[str, str]] = []
+        report = EnqueueReport()
+        active_since: dict[str, datetime] = {}
+        requests: list[DeliveryRequest] = []
+        unlinked: list[UnlinkedCall] = []
+        not_requested: list[tuple[str, str]] = []
         for call in self._calls.read_for_rules(days, self.outbox.relinked_calls()):
-            if not report.calls:  # a rule begins with the first scored call it sees, not with an empty pipeline
-                since = self.outbox.first_seen([rule.name for rule in self._rules], remember=True)
+            if not report.calls:  # a route becomes active with its first scored call, not in an empty pipeline
+                active_since = self.outbox.active_since([rule.name for rule in self._rules], activate=True)
             report.calls += 1
             for rule in self._rules:
-                wish = rule.consider(call, now=self._now(), since=since[rule.name], is_loud=is_loud)
-                if isinstance(wish, DeliveryRequest):
-                    wishes.append(wish)
-                elif wish is not None:
-                    unlinked.append(wish)
-                elif rule.knows(call):
-                    settled.append((rule.name, call.call_id))
-            if len(wishes) + len(unlinked) >= _PUT_AT_ONCE:
-                self._put(wishes, unlinked, report, is_loud)
-        self._put(wishes, unlinked, report, is_loud)
-        self.outbox.withdraw(settled)
+                request = rule.evaluate(
+                    call,
+                    now=self._now(),
+                    active_since=active_since[rule.name],
+                    include_suppressed=include_suppressed,
+                )
+                if isinstance(request, DeliveryRequest):
+                    requests.append(request)
+                elif request is not None:
+                    unlinked.append(request)
+                elif rule.has_all_answers(call):
+                    not_requested.append((rule.name, call.call_id))
+            if len(requests) + len(unlinked) >= _REQUESTS_PER_TRANSACTION:
+                self._add(requests, unlinked, report, include_suppressed)
+                requests, unlinked = [], []
+        self._add(requests, unlinked, report, include_suppressed)
+        self.outbox.withdraw(not_requested)
         return report
 
-    def _put(self, wishes: list[DeliveryRequest], unlinked: list[Unlinked], report: Enqueued, is_loud: bool) -> None:
-        report.added += self.outbox.put(
-            [_row(wish) for wish in wishes],
-            [UnlinkedCall(one.route, one.call_id, one.reason, one.crm_system, one.deal_id) for one in unlinked],
-            is_loud=is_loud,
-        )
-        report.silenced += sum(wish.silent_because is not None for wish in wishes)
-        report.unlinked.update(one.reason for one in unlinked)
-        wishes.clear()
-        unlinked.clear()
+    def _add(
+        self,
+        requests: Sequence[DeliveryRequest],
+        unlinked: Sequence[UnlinkedCall],
+        report: EnqueueReport,
+        include_suppressed: bool,
+    ) -> None:
+        report.added += self.outbox.add(requests, unlinked, include_suppressed=include_suppressed)
+        report.suppressed += sum(request.suppressed_because is not None for request in requests)
+        report.unlinked.update(call.reason for call in unlinked)
 
-    # --- what goes out -----------------------------------------------------------------------------------------
+    def send(self, *, ignore_backoff: bool = False, max_wait_seconds: float = MAX_WAIT_SECONDS) -> SendReport:
+        """Send what is due, to all sinks in parallel. Waits at most `max_wait_seconds` for a sink in backoff.
 
-    def send(self, *, ignore_delay: bool = False, patience_seconds: float = PATIENCE_SECONDS) -> Sent:
-        """Sends what is due, to all sinks at once. What waits for longer than `patience_seconds` is left waiting.
-
-        `ignore_delay` tries failing sinks now: somebody has mended them.
+        `ignore_backoff` tries failing sinks immediately, because their problem has been fixed.
         """
-        report = Sent()
+        report = SendReport()
         with ThreadPoolExecutor(max(1, len(self._sinks)), thread_name_prefix="sink") as pool:
-            served = {pool.submit(self._serve, name, ignore_delay, patience_seconds): name for name in self._sinks}
-            while served:
-                done, _ = wait(served, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
-                for name, (counts, problem) in [(served.pop(one), one.result()) for one in done]:
+            running = {pool.submit(self._send_to, name, ignore_backoff, max_wait_seconds): name for name in self._sinks}
+            while running:
+                done, _ = wait(running, timeout=REFRESH_SECONDS, return_when=FIRST_COMPLETED)
+                for name, (counts, problem) in [(running.pop(one), one.result()) for one in done]:
                     report.counts.update({(name, state): count for state, count in counts.items()})
                     if problem is not None:
-                        report.problems[name] = problem
-                # What comes in meanwhile for the others does not wait for a sink that takes its time.
-                idle = self._sinks.keys() - set(served.values()) - report.problems.keys()
-                if served and not done:
-                    served |= {pool.submit(self._serve, name, False, 0.0): name for name in self._due(idle)}
+                        report.unusable_sinks[name] = problem
+                # Deliveries that are queued meanwhile for the other sinks do not wait for a slow sink.
+                idle = self._sinks.keys() - set(running.values()) - report.unusable_sinks.keys()
+                if running and not done:
+                    running |= {pool.submit(self._send_to, name, False, 0.0): name for name in self._due(idle)}
         return report
 
     def due(self) -> list[str]:
-        """The sinks that something could be sent to now. One that lacks its address or key is none of them."""
+        """Return the sinks with a due delivery, without those that lack their address or key."""
         return [name for name in self._due(self._sinks.keys()) if self._can_be_built(name)]
 
     def _due(self, names: Collection[str]) -> list[str]:
-        are_records = {name: kind not in ANNOUNCING for name, kind in self._sinks.items() if name in names}
+        are_records = {name: self._writes_records(name) for name in self._sinks if name in names}
         return due_sinks(self._database, are_records, now=self._now()) if are_records else []
+
+    def _writes_records(self, name: str) -> bool:
+        return self._sinks[name] not in ANNOUNCING
 
     def _can_be_built(self, name: str) -> bool:
         try:
@@ -176,62 +183,43 @@ class Dispatcher:
             return False
         return True
 
-    def _serve(self, name: str, ignore_delay: bool, patience_seconds: float) -> tuple[Counter[str], str | None]:
-        """One sink, until nothing is due. Returns the counts by state, and why it cannot be used at all."""
+    def _send_to(self, name: str, ignore_backoff: bool, max_wait_seconds: float) -> tuple[Counter[str], str | None]:
+        """Send to one sink until nothing is due. Returns the attempts by state, and why the sink cannot be built."""
         counts: Counter[str] = Counter()
-        kind = self._sinks[name]
-        with Sending(self._database.url, now=self._now) as sending:
-            sending.recover(name, may_repeat=kind != "slack" or name in self._may_repeat)
-            if sending.next_due(name, are_records=kind not in ANNOUNCING) is None:
+        are_records = self._writes_records(name)
+        with OutboxLeases(self._database.url, now=self._now) as leases:
+            leases.recover(name, may_repeat=self._sinks[name] != "slack" or name in self._may_repeat)
+            if leases.next_due_at(name, are_records=are_records) is None:
                 return counts, None
             try:
                 sink = self._build_sink(name)
             except ConfigurationError as error:
                 return counts, str(error)
             try:
-                if sending.is_in_doubt(name):
-                    sink.doubt()
+                if leases.needs_probe(name):
+                    sink.require_probe()
                 while True:
-                    taken = sending.take(
-                        name, sink.batch_size, are_records=kind not in ANNOUNCING, ignore_delay=ignore_delay
-                    )
-                    ignore_delay = False  # one try: a sink that is still down is left alone again
-                    if taken:
-                        self._attempt(name, sink, sending, taken, counts)
+                    leased = leases.lease(name, sink.batch_size, are_records=are_records, ignore_backoff=ignore_backoff)
+                    ignore_backoff = False  # for one attempt: a sink that still fails is in backoff again
+                    if leased:
+                        self._attempt(name, sink, leases, leased, counts)
                         continue
-                    seconds = self._seconds_to_wait(name, sending)
-                    if seconds is None or seconds > patience_seconds:
+                    due_at = leases.next_due_at(name, are_records=are_records)
+                    if due_at is None:
                         return counts, None
-                    patience_seconds -= seconds
+                    seconds = max(MIN_WAIT_SECONDS, (due_at - self._now()).total_seconds())
+                    if seconds > max_wait_seconds:
+                        return counts, None
+                    max_wait_seconds -= seconds
                     self._sleep(seconds)
             finally:
                 sink.close()
 
-    def _attempt(self, name: str, sink: Sink, sending: Sending, taken: Sequence[Taken], counts: Counter[str]) -> None:
-        self._progress.expect(STEP, len(taken))
-        outcomes = sink.send([Delivery(one.id, one.message_id, one.target, one.payload) for one in taken])
-        settlements = [_settlement(one, outcome) for one, outcome in zip(taken, outcomes, strict=True)]
-        sending.settle(name, settlements)
-        counts.update(one.state for one in settlements)
-        self._progress.advance(STEP, len(taken))
-
-    def _seconds_to_wait(self, name: str, sending: Sending) -> float | None:
-        due = sending.next_due(name, are_records=self._sinks[name] not in ANNOUNCING)
-        return None if due is None else max(SHORTEST_WAIT_SECONDS, (due - self._now()).total_seconds())
-
-
-def _row(wish: DeliveryRequest) -> NewDelivery:
-    return NewDelivery(
-        wish.route, wish.sink, wish.kind, wish.call_id, wish.version, wish.target, wish.call_started_at,
-        wish.scored_at, wish.payload, wish.silent_because,
-    )  # fmt: skip
-
-
-def _settlement(taken: Taken, outcome: Outcome) -> Settlement:
-    return Settlement(
-        taken.id,
-        _STATES[outcome.verdict],
-        outcome.reason,
-        outcome.retry_after_seconds,
-        str(outcome.trouble) if outcome.trouble is not None else None,
-    )
+    def _attempt(
+        self, name: str, sink: Sink, leases: OutboxLeases, leased: Sequence[Delivery], counts: Counter[str]
+    ) -> None:
+        self._progress.expect(STEP, len(leased))
+        results = sink.send(leased)
+        leases.complete(name, zip(leased, results, strict=True))
+        counts.update(result.status.value for result in results)
+        self._progress.advance(STEP, len(leased))

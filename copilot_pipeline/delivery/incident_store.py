@@ -1,123 +1,99 @@
-"""Incidents: what a person was told of, kept so that it is said once, again a day later, and once when it is over."""
+"""Store incidents, and queue a notification when one opens, after a day, and when it is resolved."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Literal
 
-from copilot_pipeline.delivery.outbox import Clock, NewDelivery, Outbox, utc_now
+from psycopg.rows import class_row, dict_row
+
+from copilot_pipeline.delivery.incidents import Failure, Incident, Stage, incident_payload
+from copilot_pipeline.delivery.model import DeliveryRequest
+from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
 
-ROUTE = " incidents"  # the outbox's name for these messages; a rule's name cannot begin with a blank
+ROUTE = " incidents"  # the route of notifications in the outbox; a route of pipeline.yaml cannot begin with a blank
+SAMPLE_EVERY = timedelta(hours=1)
+KEEP_SAMPLES = timedelta(days=7)
 
-
-@dataclass(frozen=True, slots=True)
-class OpenIncident:
-    """An incident that lasts."""
-
-    name: str
-    opened_at: datetime
-    last_told_at: datetime
-    times_told: int
-    what: str
-    what_to_do: str
-
-
-# Makes the message of an incident: (sink's kind, incident, stage) -> payload.
-Stage = Literal["open", "again", "over"]
-Wording = Callable[[str, OpenIncident, Stage], dict[str, object]]
+_SQL = load_queries("copilot_pipeline.delivery.sql", "incidents.sql")
 
 
 class IncidentStore:
-    """All incidents. The message goes into the outbox in the transaction that notes it: said once, never lost."""
+    """All incidents. A notification is queued in the transaction that records it: sent once, and never lost."""
 
-    def __init__(
-        self, database: Database, sinks: Sequence[tuple[str, str]], wording: Wording, *, now: Clock = utc_now
-    ) -> None:
+    def __init__(self, database: Database, sinks: Sequence[tuple[str, str]], *, now: Clock = utc_now) -> None:
+        """`sinks`: (name, kind) of the sinks that notifications are sent to."""
         self._database = database
         self._outbox = Outbox(database, now=now)
-        self._sinks = sinks  # (name, kind)
-        self._wording = wording
+        self._sinks = sinks
         self._now = now
 
-    def tell(self, name: str, what: str, what_to_do: str, *, repeat_after: timedelta) -> bool:
-        """Opens the incident or says it again when it is time; does nothing otherwise. True where something is said."""
+    def open(self, failure: Failure, *, repeat_after: timedelta) -> bool:
+        """Open the incident, or repeat its notification when it is due. Returns whether a notification was queued."""
         now = self._now()
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                """INSERT INTO copilot_ops.incidents AS known
-                  (name, opened_at, last_told_at, times_told, what, what_to_do)
-                VALUES (%(n)s, %(now)s, %(now)s, 1, %(w)s, %(d)s)
-                ON CONFLICT (name) WHERE closed_at IS NULL DO UPDATE SET last_told_at = excluded.last_told_at,
-                  times_told = known.times_told + 1, what = excluded.what, what_to_do = excluded.what_to_do
-                WHERE known.last_told_at <= %(before)s
-                RETURNING opened_at, last_told_at, times_told""",
-                {"n": name, "now": now, "w": what, "d": what_to_do, "before": now - repeat_after},
-            ).fetchone()
-            if row is None:  # told already: whoever looks sees how it is now
-                connection.execute(
-                    "UPDATE copilot_ops.incidents SET what = %s, what_to_do = %s WHERE name = %s AND closed_at IS NULL",
-                    (what, what_to_do, name),
-                )
+        parameters = {
+            "name": failure.name,
+            "now": now,
+            "description": failure.description,
+            "next_step": failure.next_step,
+            "repeat_before": now - repeat_after,
+        }
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Incident)) as cursor:
+            incident = cursor.execute(_SQL["open_or_repeat"], parameters).fetchone()
+            if incident is None:  # no notification is due; the list of open incidents shows the newest text
+                connection.execute(_SQL["update_text"], parameters)
                 return False
-            incident = OpenIncident(name, row[0], row[1], int(row[2]), what, what_to_do)
-            stage: Stage = "open" if incident.times_told == 1 else "again"
-            self._outbox.put_within(connection, self._messages(incident, stage, now))
+            stage: Stage = "opened" if incident.notifications == 1 else "repeated"
+            self._outbox.add_in_transaction(connection, self._notifications(incident, stage, now))
         return True
 
-    def over(self, name: str) -> bool:
-        """Closes the incident, if it is open, and says so. True where it was."""
+    def resolve(self, name: str) -> bool:
+        """Resolve the incident if it is open, and queue a notification. Returns whether it was open."""
         now = self._now()
-        with self._database.transaction() as connection:
-            row = connection.execute(
-                """UPDATE copilot_ops.incidents SET closed_at = %s WHERE name = %s AND closed_at IS NULL
-                RETURNING opened_at, last_told_at, times_told, what, what_to_do""",
-                (now, name),
-            ).fetchone()
-            if row is None:
+        with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Incident)) as cursor:
+            incident = cursor.execute(_SQL["resolve"], {"name": name, "now": now}).fetchone()
+            if incident is None:
                 return False
-            incident = OpenIncident(name, row[0], row[1], int(row[2]), row[3], row[4])
-            self._outbox.put_within(connection, self._messages(incident, "over", now))
+            self._outbox.add_in_transaction(connection, self._notifications(incident, "resolved", now))
         return True
 
-    def open_incidents(self, prefix: str = "") -> list[OpenIncident]:
-        """What lasts, oldest first."""
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT name, opened_at, last_told_at, times_told, what, what_to_do FROM copilot_ops.incidents
-                WHERE closed_at IS NULL AND starts_with(name, %s) ORDER BY opened_at, name""",
-                (prefix,),
-            ).fetchall()
-        return [OpenIncident(*row) for row in rows]
+    def open_incidents(self, prefix: str = "") -> list[Incident]:
+        """List open incidents whose name begins with a prefix, oldest first."""
+        with self._database.connection() as connection, connection.cursor(row_factory=class_row(Incident)) as cursor:
+            return cursor.execute(_SQL["open_incidents"], {"prefix": prefix}).fetchall()
 
-    def note_backlog(self, name: str, waiting: int, *, attempts: int) -> list[int]:
-        """Notes how much waits, once an hour; returns the latest counts, oldest first."""
+    def sample_backlog(self, name: str, items: int, *, limit: int) -> list[int]:
+        """Record the size of a backlog, at most once an hour. Returns the latest sizes, oldest first."""
         now = self._now()
         with self._database.transaction() as connection:
             connection.execute(
-                """INSERT INTO copilot_ops.backlog_samples SELECT %(name)s, %(now)s, %(waiting)s WHERE NOT EXISTS (
-                  SELECT 1 FROM copilot_ops.backlog_samples WHERE name = %(name)s AND sampled_at > %(hour_ago)s)
-                ON CONFLICT DO NOTHING""",
-                {"name": name, "now": now, "waiting": waiting, "hour_ago": now - timedelta(hours=1)},
+                _SQL["add_sample"], {"name": name, "now": now, "items": items, "hour_ago": now - SAMPLE_EVERY}
             )
-            connection.execute(
-                "DELETE FROM copilot_ops.backlog_samples WHERE name = %s AND sampled_at < %s",
-                (name, now - timedelta(days=7)),
-            )
-            rows = connection.execute(
-                "SELECT items FROM copilot_ops.backlog_samples WHERE name = %s ORDER BY sampled_at DESC LIMIT %s",
-                (name, attempts),
-            ).fetchall()
-        return [int(row[0]) for row in reversed(rows)]
+            connection.execute(_SQL["remove_old_samples"], {"name": name, "before": now - KEEP_SAMPLES})
+            with connection.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(_SQL["newest_samples"], {"name": name, "limit": limit}).fetchall()
+        return [int(row["items"]) for row in reversed(rows)]
 
-    def _messages(self, incident: OpenIncident, stage: Stage, now: datetime) -> list[NewDelivery]:
-        version = f"{incident.opened_at.isoformat()} {stage} {incident.times_told}"
+    def count_calls_to_fetch(self) -> int:
+        """Count listed calls whose details are not stored at their listed version."""
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(_SQL["count_calls_to_fetch"]).fetchone()
+        return int(row["calls"]) if row else 0
+
+    def _notifications(self, incident: Incident, stage: Stage, now: datetime) -> list[DeliveryRequest]:
         return [
-            NewDelivery(
-                ROUTE, sink, kind, f"{incident.name} → {sink}", version, "", now, now,
-                self._wording(kind, incident, stage),
+            DeliveryRequest(
+                route=ROUTE,
+                sink=sink,
+                kind=kind,
+                call_id=f"{incident.name} → {sink}",
+                version=f"{incident.opened_at.isoformat()} {stage} {incident.notifications}",
+                target="",
+                call_started_at=now,
+                scored_at=now,
+                payload=incident_payload(kind, incident, stage),
             )
             for sink, kind in self._sinks
-        ]  # fmt: skip
+        ]

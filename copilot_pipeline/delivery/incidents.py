@@ -1,4 +1,4 @@
-"""Failures a person must hear of: how they are worded, and when they are said again. Pure."""
+"""Incidents: failures that people are notified of, and the texts of the notifications. Pure."""
 
 from __future__ import annotations
 
@@ -8,49 +8,68 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
-from copilot_pipeline.delivery.messages import plain_message
+from copilot_pipeline.delivery.messages import text_message
 
-Stage = Literal["open", "again", "over"]
-EVENT_TYPES: dict[Stage, str] = {"open": "incident.opened", "again": "incident.repeated", "over": "incident.closed"}
-DOWN_FOR = timedelta(hours=1)
-GROWING_LOOKS = 3  # looks an hour apart, each with more waiting than the one before
-SMALL_BACKLOG = 50  # rows; below it nobody is called
+Stage = Literal["opened", "repeated", "resolved"]
+# `incident.closed` and the keys of the data are what receivers of webhooks rely on: they keep their names.
+EVENT_TYPES: dict[Stage, str] = {
+    "opened": "incident.opened",
+    "repeated": "incident.repeated",
+    "resolved": "incident.closed",
+}
+UNAVAILABLE_AFTER = timedelta(hours=1)
+GROWING_SAMPLES = 3  # samples, an hour apart, each larger than the one before
+SMALL_BACKLOG = 50  # rows; a smaller backlog is no incident
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """A failure. `name` stays the same while it lasts, and tells it from others."""
+class Failure:
+    """A failure. `name` identifies it while it lasts."""
 
     name: str
-    what: str
-    what_to_do: str
+    description: str
+    next_step: str
 
 
-def incident_payload(kind: str, problem: Problem, stage: Stage, since: datetime) -> dict[str, Any]:
-    """The message for a sink of this kind."""
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A failure that people were notified of."""
+
+    name: str
+    opened_at: datetime
+    last_notified_at: datetime
+    notifications: int
+    description: str
+    next_step: str
+
+
+def incident_payload(kind: str, incident: Incident, stage: Stage) -> dict[str, Any]:
+    """Return the notification for a sink of this kind."""
     if kind == "webhook":
         data = {
-            "name": problem.name,
-            "what": problem.what,
-            "what_to_do": problem.what_to_do,
-            "since": since.isoformat(),
+            "name": incident.name,
+            "what": incident.description,
+            "what_to_do": incident.next_step,
+            "since": incident.opened_at.isoformat(),
         }
         return {"type": EVENT_TYPES[stage], "data": data}
-    began = f"Since {since:%Y-%m-%d %H:%M} UTC."
-    if stage == "over":
-        return plain_message(f"Over: {problem.name}", [f"It was: {problem.what}", began, "Nothing more to do."])
-    heading = f"Failure: {problem.name}" if stage == "open" else f"Still failing: {problem.name}"
-    return plain_message(heading, [problem.what, f"What to do: {problem.what_to_do}", began])
+    began = f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC."
+    if stage == "resolved":
+        return text_message(
+            f"Resolved: {incident.name}", [f"It was: {incident.description}", began, "No action is needed."]
+        )
+    heading = f"Failure: {incident.name}" if stage == "opened" else f"Still failing: {incident.name}"
+    return text_message(heading, [incident.description, f"What to do: {incident.next_step}", began])
 
 
-def is_growing(counts: Iterable[int], *, is_known: bool) -> bool:
-    """Whether hourly counts, oldest first, show a backlog that nobody works off.
+def is_growing(sizes: Iterable[int], *, is_open: bool) -> bool:
+    """Return whether hourly sizes, oldest first, show a backlog that is not being worked off.
 
-    One that was told of (`is_known`) is over when it shrinks, and not when it merely grows no further.
+    The incident of a backlog (`is_open`) is resolved when the backlog shrinks, not when it stops growing.
     """
-    latest = list(counts)[-GROWING_LOOKS:]
+    latest = list(sizes)[-GROWING_SAMPLES:]
     if not latest or latest[-1] < SMALL_BACKLOG:
         return False
-    if is_known:
+    if is_open:
         return latest[-1] >= latest[-2] if len(latest) > 1 else True
-    return len(latest) == GROWING_LOOKS and all(after > before for before, after in pairwise(latest))
+    return len(latest) == GROWING_SAMPLES and all(after > before for before, after in pairwise(latest))

@@ -1,6 +1,6 @@
-"""From a scored call to the fields of a sink. Pure.
+"""Map a scored call to the fields of a sink. Pure.
 
-A brick without an answer has no field: an absent field leaves what stands in the CRM alone, where null would erase it.
+A brick without an answer produces no field: an absent field leaves the CRM's value as it is, null would erase it.
 """
 
 from __future__ import annotations
@@ -14,49 +14,49 @@ from copilot_pipeline.config.bricks import BrickRef, CallField, ConstantSettings
 from copilot_pipeline.marts.model import BrickAnswer, ScoredCall
 
 MULTIPLE_VALUES_SEPARATOR = ";"  # what both CRMs put between the values of a multi-select field
-LONGEST_TEXT = 32_000  # characters; a long text area holds 32,768 in Salesforce, 65,536 in HubSpot
+MAX_FIELD_CHARACTERS = 32_000  # a long text area holds 32,768 in Salesforce, 65,536 in HubSpot
 
 
 def mapped_fields(mapping: Mapping[str, FieldSource], call: ScoredCall) -> dict[str, Any]:
-    """The sink's fields, JSON values, without those that have no answer."""
-    found = {
-        name: source.value if isinstance(source, ConstantSettings) else looked_up(source, call)
+    """Return the sink's fields as JSON values, without those that have no answer."""
+    fields = {
+        name: source.value if isinstance(source, ConstantSettings) else resolve_reference(source, call)
         for name, source in mapping.items()
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def looked_up(reference: BrickRef | CallField, call: ScoredCall) -> Any:
-    """The value of a brick, one of its parts, or a field of the call; None if it is missing."""
+def resolve_reference(reference: BrickRef | CallField, call: ScoredCall) -> Any:
+    """Return the value of a brick, of one of its parts or of a field of the call, or None if it is missing."""
     if isinstance(reference, CallField):
-        return plain(call.fields.get(reference.name))
+        return to_json_value(call.fields.get(reference.name))
     answer = call.bricks.get(reference.key)
-    return None if answer is None else part_of(answer, reference.part)
+    return None if answer is None else answer_part(answer, reference.part)
 
 
-def part_of(answer: BrickAnswer, part: str) -> Any:
-    """One part of an answer; evidence as a list, none where it is empty."""
+def answer_part(answer: BrickAnswer, part: str) -> Any:
+    """Return one part of an answer. Evidence is a list, or None if it is empty."""
     if part == "evidence":
         return list(answer.evidence) or None
     return getattr(answer, part)
 
 
 def crm_value(value: Any) -> Any:
-    """As a CRM's field takes it: lists as `a;b`, texts cut to what a field holds, whole numbers without `.0`."""
+    """Convert to a CRM field's value: lists to `a;b`, texts cut to the field's size, whole numbers without `.0`."""
     if isinstance(value, list):
-        value = MULTIPLE_VALUES_SEPARATOR.join(as_text(item) for item in value)
+        value = MULTIPLE_VALUES_SEPARATOR.join(to_text(item) for item in value)
     if isinstance(value, dict):
         value = json.dumps(value, ensure_ascii=False)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return int(value)
-    return value[:LONGEST_TEXT] if isinstance(value, str) else value
+    return value[:MAX_FIELD_CHARACTERS] if isinstance(value, str) else value
 
 
-def as_text(value: Any) -> str:
-    """A text as it is, anything else as JSON has it."""
-    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
+def to_text(value: Any) -> str:
+    """Return a text unchanged and anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(to_json_value(value), ensure_ascii=False)
 
 
-def plain(value: Any) -> Any:
-    """As JSON has it: moments in ISO 8601."""
+def to_json_value(value: Any) -> Any:
+    """Convert dates and times to ISO 8601 texts."""
     return value.isoformat() if isinstance(value, datetime | date) else value

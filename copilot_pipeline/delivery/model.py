@@ -1,92 +1,102 @@
-"""What is delivered: a scored call as rules see it, a message that goes out, and what became of it."""
+"""What is delivered: requests, deliveries, and the result of sending one. Plain values, no I/O."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """One message on its way. `message_id` is the same at every attempt."""
-
-    delivery_id: int
-    message_id: str
-    target: str  # the record's id in a CRM; empty elsewhere
-    payload: Mapping[str, Any]
-
-
-class Verdict(StrEnum):
-    """What became of an attempt."""
-
-    DELIVERED = "delivered"
-    REFUSED = "refused"  # for good: the same again would be refused again
-    LATER = "later"
-    UNSURE = "unsure"  # it may have arrived, and sending again may repeat it
-
-
-class Trouble(StrEnum):
-    """Why nothing goes to a sink at the moment: it concerns all of its deliveries."""
-
-    DOWN = "down"  # no answer, or 5xx
-    BUSY = "busy"  # 429
-    CREDENTIALS = "credentials"  # the key or the address is not accepted: a person is needed
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of one delivery's attempt. `trouble` is set where it concerns the whole sink."""
-
-    verdict: Verdict
-    reason: str | None = None
-    retry_after_seconds: float | None = None
-    trouble: Trouble | None = None
-
-
-DELIVERED = Outcome(Verdict.DELIVERED)
-
-
-class Sink(Protocol):
-    """Somewhere results go. Never raises for what a server does: that is an outcome."""
-
-    kind: str
-    batch_size: int
-
-    def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
-        """Tries once, and says for each delivery what became of it, in the same order."""
-
-    def doubt(self) -> None:
-        """It left a message unanswered: where a repeat does harm, it has to answer before another one is risked."""
-
-    def close(self) -> None:
-        """Closes connections."""
-
-
-@dataclass(frozen=True, slots=True)
 class DeliveryRequest:
-    """A delivery that a rule asks for. The outbox keeps it once for (rule, call, version, target)."""
+    """A delivery that a route asks for. The outbox stores one per (route, call, version, target)."""
 
     route: str
     sink: str
     kind: str
     call_id: str
+    version: str
+    target: str  # the record's id in a CRM; empty for messages
     call_started_at: datetime
     scored_at: datetime
-    version: str
-    target: str
     payload: Mapping[str, Any]
-    silent_because: str | None = None  # set: it is kept as silenced and never sent
+    suppressed_because: str | None = None  # if set, it is stored and never sent
+
+    @property
+    def message_id(self) -> str:
+        """An id that is the same for the same delivery on every machine."""
+        identity = "\x1f".join((self.route, self.call_id, self.version, self.target))
+        return "msg_" + hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
-class Unlinked:
-    """A call that a rule wants to write back, and that has no record to be written to."""
+class UnlinkedCall:
+    """A call that a route would write to a CRM and that has no record there."""
 
     route: str
     call_id: str
     reason: str
     crm_system: str | None = None
-    deal_id: str | None = field(default=None)
+    deal_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery that is leased for sending. `message_id` is the same at every attempt."""
+
+    id: int
+    message_id: str
+    target: str
+    payload: Mapping[str, Any]
+
+
+class SendStatus(StrEnum):
+    """The result of an attempt; the value is the delivery's next state in the outbox."""
+
+    SENT = "sent"
+    FAILED = "failed"  # permanently: the same request would be rejected again
+    RETRY = "queued"
+    UNCERTAIN = "uncertain"  # the request went out and the response was lost
+
+
+class SinkProblem(StrEnum):
+    """Why a sink accepts nothing at the moment. Concerns all of its deliveries."""
+
+    UNAVAILABLE = "unavailable"  # no response, or 5xx
+    THROTTLED = "throttled"  # 429
+    CREDENTIALS = "credentials"  # the key or the address is not accepted: a person has to act
+
+
+@dataclass(frozen=True, slots=True)
+class SendResult:
+    """The result of an attempt to send one delivery. `problem` is set if it concerns the whole sink."""
+
+    status: SendStatus
+    reason: str | None = None
+    retry_after_seconds: float | None = None
+    problem: SinkProblem | None = None
+
+
+SENT = SendResult(SendStatus.SENT)
+
+
+class Sink(Protocol):
+    """A destination of deliveries. Returns errors of the server as results and never raises them."""
+
+    kind: str
+    batch_size: int
+
+    def send(self, batch: Sequence[Delivery]) -> list[SendResult]:
+        """Try each delivery once. Returns the results in the same order."""
+
+    def require_probe(self) -> None:
+        """Probe the server before the next message, because the response to an earlier one was lost.
+
+        Does nothing for sinks where a repeat is harmless.
+        """
+
+    def close(self) -> None:
+        """Close the connections."""

@@ -1,68 +1,38 @@
-"""The outbox: a delivery is a row before it is a request, and each goes out once.
+"""The outbox: a delivery is a row before it is a request, so that each is sent once.
 
-Here rows are written and read; `ledger.sending` takes them out, sends nothing itself, and writes down what became of
-them. Every method is one transaction, and its commit waits for the disk.
+Here rows are added and listed. `outbox_leases` leases rows for sending and records the results. Every method is one
+transaction, and its commit waits for the disk.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any
 
+from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
 from copilot_pipeline.delivery.crm_merge import leave_other_records
+from copilot_pipeline.delivery.model import DeliveryRequest, UnlinkedCall
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.queries import load_queries
 
-STATES = ("waiting", "sending", "uncertain", "refused", "delivered", "superseded", "silenced", "cancelled")
+STATES = ("queued", "sending", "uncertain", "failed", "sent", "superseded", "suppressed", "cancelled")
 Clock = Callable[[], datetime]
+
+_SQL = load_queries("copilot_pipeline.delivery.sql", "outbox.sql")
 
 
 def utc_now() -> datetime:
-    """The time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class NewDelivery:
-    """A row to be. `silenced_because` keeps it from ever being sent, and keeps it known."""
-
-    route: str
-    sink: str
-    kind: str
-    call_id: str
-    version: str
-    target: str
-    call_started_at: datetime
-    scored_at: datetime
-    payload: Mapping[str, Any]
-    silenced_because: str | None = None
-
-    @property
-    def message_id(self) -> str:
-        """The same for the same delivery, on every machine."""
-        identity = "\x1f".join((self.route, self.call_id, self.version, self.target))
-        return "msg_" + hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()[:32]
-
-
-@dataclass(frozen=True, slots=True)
-class UnlinkedCall:
-    """A call without a record to write to, and why."""
-
-    route: str
-    call_id: str
-    reason: str
-    crm_system: str | None
-    deal_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A row as people look at it: without its payload, which quotes what was said."""
+class ListedDelivery:
+    """A delivery without its payload, which quotes what was said on the call."""
 
     id: int
     route: str
@@ -74,196 +44,180 @@ class Listed:
     attempts: int
     created_at: datetime
     next_attempt_at: datetime
-    settled_at: datetime | None
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedUnlinkedCall:
+    """A call without a CRM record. `call_date` is None if the call is no longer stored."""
+
+    route: str
+    call_id: str
+    call_date: date | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class SinkState:
-    """How a sink is, and what waits for it."""
+    """The health of a sink and its open deliveries. `queued` includes those that are being sent."""
 
     name: str
-    waiting: int
-    oldest_waiting_at: datetime | None
+    queued: int
+    oldest_queued_at: datetime | None
     uncertain: int
     failures: int
     failing_since: datetime | None
-    next_try_at: datetime | None
-    trouble: str | None
-    last_problem: str | None
+    next_attempt_at: datetime | None
+    problem: str | None
+    last_error: str | None
     last_success_at: datetime | None
 
 
-_LISTED = "id, route, sink, call_id, target, state, reason, attempts, created_at, next_attempt_at, settled_at"
-
-
 class Outbox:
-    """All deliveries, of all rules."""
+    """The deliveries of all routes."""
 
     def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
         self._database = database
         self._now = now
 
-    def first_seen(self, routes: Sequence[str], *, remember: bool) -> dict[str, datetime]:
-        """When each rule was first seen; now for one that is new, which `remember` writes down."""
+    def active_since(self, routes: Sequence[str], *, activate: bool) -> dict[str, datetime]:
+        """Return since when each route is active; now for new ones, which `activate` stores."""
         now = self._now()
-        with self._database.transaction() as connection:
-            if remember:
-                connection.execute(
-                    """INSERT INTO copilot_ops.routes SELECT name, %s FROM unnest(%s::text[]) AS name
-                    ON CONFLICT DO NOTHING""",
-                    (now, sorted(routes)),
-                )
-            rows = connection.execute(
-                "SELECT name, first_seen_at FROM copilot_ops.routes WHERE name = ANY(%s)", (list(routes),)
-            ).fetchall()
-        return {**dict.fromkeys(routes, now), **dict(rows)}
+        with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            if activate:
+                cursor.execute(_SQL["activate_routes"], {"names": sorted(routes), "now": now})
+            rows = cursor.execute(_SQL["active_routes"], {"names": list(routes)}).fetchall()
+        return {**dict.fromkeys(routes, now), **{row["name"]: row["active_since"] for row in rows}}
 
-    def put(self, wanted: Sequence[NewDelivery], unlinked: Sequence[UnlinkedCall], *, is_loud: bool = False) -> int:
-        """Adds what is not there yet and notes the calls without a record, as one. Returns the rows added.
+    def add(
+        self,
+        requests: Sequence[DeliveryRequest],
+        unlinked: Sequence[UnlinkedCall],
+        *,
+        include_suppressed: bool = False,
+    ) -> int:
+        """Add new deliveries and calls without a record in one transaction. Returns the number of rows added.
 
-        A call that has moved to this record leaves the one it was linked to (and what was cancelled waits again when
-        it moves back). With `is_loud`, silenced rows are sent after all.
+        A call that is linked to another record now no longer counts for the former one. If it is linked to it again,
+        its cancelled deliveries are queued again. `include_suppressed` queues suppressed deliveries.
         """
         now = self._now()
         with self._database.transaction() as connection:
-            added = sum(self._put_one(connection, one, now, is_loud) for one in wanted)
-            _forget(connection, [(one.route, one.call_id) for one in wanted])
+            added = self.add_in_transaction(connection, requests, include_suppressed=include_suppressed)
+            _remove_unlinked(connection, [(request.route, request.call_id) for request in requests])
             for call in unlinked:
                 leave_other_records(connection, call.route, call.call_id, "", now)
                 connection.execute(
-                    """INSERT INTO copilot_ops.unlinked_calls AS known
-                      (route, call_id, reason, crm_system, deal_id, noticed_at) VALUES (%s, %s, %s, %s, %s, %s)
-                    ON CONFLICT (route, call_id) DO UPDATE SET reason = excluded.reason,
-                      crm_system = excluded.crm_system, deal_id = excluded.deal_id""",
-                    (call.route, call.call_id, call.reason, call.crm_system, call.deal_id, now),
+                    _SQL["add_unlinked_call"],
+                    {
+                        "route": call.route,
+                        "call_id": call.call_id,
+                        "reason": call.reason,
+                        "crm_system": call.crm_system,
+                        "deal_id": call.deal_id,
+                        "now": now,
+                    },
                 )
         return added
 
-    def put_within(self, connection: Connection, wanted: Sequence[NewDelivery]) -> None:
-        """Adds rows as part of the caller's transaction."""
-        for one in wanted:
-            self._put_one(connection, one, self._now(), is_loud=False)
-
-    def _put_one(self, connection: Connection, one: NewDelivery, now: datetime, is_loud: bool) -> int:
-        if one.target:
-            leave_other_records(connection, one.route, one.call_id, one.target, now)
-        state = "silenced" if one.silenced_because else "waiting"
-        cursor = connection.execute(
-            """INSERT INTO copilot_ops.outbox AS known (route, sink, kind, call_id, version, target, message_id,
-              call_started_at, scored_at, payload, state, reason, created_at, next_attempt_at, settled_at)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-            ON CONFLICT (route, call_id, version, target) DO UPDATE SET state = 'waiting', reason = NULL,
-              next_attempt_at = excluded.next_attempt_at, settled_at = NULL
-            WHERE excluded.state = 'waiting'
-              AND (known.state = 'cancelled' OR (known.state = 'silenced' AND %s))""",
-            (
-                one.route, one.sink, one.kind, one.call_id, one.version, one.target, one.message_id,
-                one.call_started_at, one.scored_at, Jsonb(one.payload), state, one.silenced_because, now, now,
-                now if one.silenced_because else None, is_loud,
-            ),
-        )  # fmt: skip
-        return max(0, cursor.rowcount)
+    def add_in_transaction(
+        self, connection: Connection, requests: Sequence[DeliveryRequest], *, include_suppressed: bool = False
+    ) -> int:
+        """Add new deliveries in the caller's transaction. Returns the number of rows added."""
+        now = self._now()
+        if requests:
+            connection.execute(_SQL["register_sinks"], {"names": sorted({request.sink for request in requests})})
+        return sum(_add_one(connection, request, now, include_suppressed) for request in requests)
 
     def withdraw(self, route_calls: Sequence[tuple[str, str]]) -> None:
-        """These rules no longer want these calls: they speak for no record any more, and need none."""
+        """Cancel the contributions of calls that routes no longer ask for, as (route, call id)."""
         now = self._now()
+        routes, call_ids = _columns(route_calls)
         with self._database.transaction() as connection:
-            _forget(connection, route_calls)
-            speaking = connection.execute(
-                """SELECT DISTINCT route, call_id FROM copilot_ops.outbox
-                JOIN unnest(%s::text[], %s::text[]) AS wanted (route, call_id) USING (route, call_id)
-                WHERE target <> '' AND state IN ('waiting', 'superseded', 'delivered')""",
-                ([one[0] for one in route_calls], [one[1] for one in route_calls]),
-            ).fetchall()
-            for route, call_id in speaking:
-                leave_other_records(connection, route, call_id, "", now, why="its newest scores say nothing of it")
+            _remove_unlinked(connection, route_calls)
+            with connection.cursor(row_factory=dict_row) as cursor:
+                rows = cursor.execute(_SQL["calls_with_records"], {"routes": routes, "call_ids": call_ids}).fetchall()
+            for row in rows:
+                leave_other_records(
+                    connection, row["route"], row["call_id"], "", now, reason="its newest scores no longer apply to it"
+                )
 
     def relinked_calls(self) -> list[str]:
-        """Calls noted without a record whose link to the CRM is another one now."""
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT DISTINCT call_id FROM copilot_ops.unlinked_calls AS noted JOIN copilot.calls USING (call_id)
-                WHERE (calls.deal_id, calls.crm_system) IS DISTINCT FROM (noted.deal_id, noted.crm_system)
-                ORDER BY 1"""
-            ).fetchall()
-        return [str(row[0]) for row in rows]
+        """Return calls without a record whose CRM link has changed since, by id."""
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            return [row["call_id"] for row in cursor.execute(_SQL["relinked_calls"])]
 
-    # --- for people --------------------------------------------------------------------------------------------
-
-    def listed(self, *, states: Sequence[str] = (), route: str | None = None, limit: int = 50) -> list[Listed]:
-        """The newest rows in some states (all, where none is named)."""
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                f"""SELECT {_LISTED} FROM copilot_ops.outbox WHERE (state = ANY(%(states)s) OR %(states)s = '{{}}')
-                  AND (route = %(route)s OR %(route)s IS NULL) ORDER BY coalesce(settled_at, created_at) DESC, id DESC
-                LIMIT %(limit)s""",
-                {"states": list(states), "route": route, "limit": limit},
-            ).fetchall()
-        return [Listed(*row) for row in rows]
+    def listed(self, *, states: Sequence[str] = (), route: str | None = None, limit: int = 50) -> list[ListedDelivery]:
+        """List the newest deliveries in some states, or in all."""
+        parameters = {"states": list(states), "route": route, "limit": limit}
+        with (
+            self._database.connection() as connection,
+            connection.cursor(row_factory=class_row(ListedDelivery)) as cursor,
+        ):
+            return cursor.execute(_SQL["list_deliveries"], parameters).fetchall()
 
     def counts(self) -> dict[tuple[str, str], int]:
-        """Rows by (sink, state)."""
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                "SELECT sink, state, count(*) FROM copilot_ops.outbox GROUP BY 1, 2 ORDER BY 1, 2"
-            ).fetchall()
-        return {(row[0], row[1]): int(row[2]) for row in rows}
+        """Count deliveries by (sink, state)."""
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(_SQL["count_deliveries"]).fetchall()
+        return {(row["sink"], row["state"]): int(row["deliveries"]) for row in rows}
 
-    def unlinked(self, days: tuple[date, date] | None = None) -> list[tuple[str, str, date | None, str]]:
-        """(route, call id, day, reason) of every call that cannot be written back, of some days or of all."""
+    def unlinked_calls(self, days: tuple[date, date] | None = None) -> list[ListedUnlinkedCall]:
+        """List calls without a CRM record, of the days from the first to the last, or of all days."""
         first, last = days or (None, None)
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT route, call_id, call_date, reason FROM copilot_ops.unlinked_calls
-                LEFT JOIN copilot.calls USING (call_id)
-                WHERE %(first)s::date IS NULL OR call_date BETWEEN %(first)s AND %(last)s
-                ORDER BY call_date DESC NULLS LAST, call_id, route""",
-                {"first": first, "last": last},
-            ).fetchall()
-        return [(row[0], row[1], row[2], row[3]) for row in rows]
+        with (
+            self._database.connection() as connection,
+            connection.cursor(row_factory=class_row(ListedUnlinkedCall)) as cursor,
+        ):
+            return cursor.execute(_SQL["list_unlinked_calls"], {"first": first, "last": last}).fetchall()
 
-    def send_again(self, *, ids: Sequence[int] = (), route: str | None = None) -> int:
-        """Refused or uncertain rows wait again: somebody mended it, or looked. Returns how many."""
+    def retry(self, *, ids: Sequence[int] = (), route: str | None = None) -> int:
+        """Queue failed or uncertain deliveries again, by id or the failed ones of a route. Returns how many."""
         with self._database.connection() as connection:
-            cursor = connection.execute(
-                """UPDATE copilot_ops.outbox SET state = 'waiting', next_attempt_at = %(now)s, settled_at = NULL,
-                  attempts = 0 WHERE state IN ('refused', 'uncertain')
-                  AND (id = ANY(%(ids)s)
-                    OR (%(route)s::text IS NOT NULL AND route = %(route)s AND state = 'refused'))""",
-                {"now": self._now(), "ids": list(ids), "route": route},
-            )
+            cursor = connection.execute(_SQL["queue_again"], {"now": self._now(), "ids": list(ids), "route": route})
             return max(0, cursor.rowcount)
 
     def confirm(self, ids: Sequence[int]) -> int:
-        """Somebody has looked: these uncertain ones did arrive. Returns how many there were."""
+        """Mark uncertain deliveries as sent, because a person has seen them. Returns how many."""
         with self._database.connection() as connection:
-            cursor = connection.execute(
-                """UPDATE copilot_ops.outbox SET state = 'delivered', settled_at = %s, reason = 'confirmed by a person'
-                WHERE state = 'uncertain' AND id = ANY(%s)""",
-                (self._now(), list(ids)),
-            )
+            cursor = connection.execute(_SQL["confirm_deliveries"], {"now": self._now(), "ids": list(ids)})
             return max(0, cursor.rowcount)
 
     def sink_states(self) -> list[SinkState]:
-        """Every sink that has or had something to send."""
-        with self._database.connection() as connection:
-            rows = connection.execute(
-                """SELECT coalesce(box.sink, sinks.name), coalesce(box.waiting, 0), box.oldest,
-                  coalesce(box.uncertain, 0), coalesce(sinks.failures, 0), sinks.failing_since,
-                  nullif(sinks.next_try_at, '-infinity'),
-                  sinks.trouble, sinks.last_problem, sinks.last_success_at
-                FROM (SELECT sink, count(*) FILTER (WHERE state IN ('waiting', 'sending')) AS waiting,
-                    min(created_at) FILTER (WHERE state IN ('waiting', 'sending')) AS oldest,
-                    count(*) FILTER (WHERE state = 'uncertain') AS uncertain
-                  FROM copilot_ops.outbox GROUP BY sink) AS box
-                FULL JOIN copilot_ops.sinks ON sinks.name = box.sink ORDER BY 1"""
-            ).fetchall()
-        return [SinkState(*row) for row in rows]
+        """Return the state of every sink that has or had deliveries."""
+        with self._database.connection() as connection, connection.cursor(row_factory=class_row(SinkState)) as cursor:
+            return cursor.execute(_SQL["sink_states"]).fetchall()
 
 
-def _forget(connection: Connection, route_calls: Sequence[tuple[str, str]]) -> None:
-    connection.execute(
-        """DELETE FROM copilot_ops.unlinked_calls WHERE (route, call_id) IN
-          (SELECT * FROM unnest(%s::text[], %s::text[]))""",
-        ([one[0] for one in route_calls], [one[1] for one in route_calls]),
+def _add_one(connection: Connection, request: DeliveryRequest, now: datetime, include_suppressed: bool) -> int:
+    if request.target:
+        leave_other_records(connection, request.route, request.call_id, request.target, now)
+    cursor = connection.execute(
+        _SQL["add_delivery"],
+        {
+            "route": request.route,
+            "sink": request.sink,
+            "kind": request.kind,
+            "call_id": request.call_id,
+            "version": request.version,
+            "target": request.target,
+            "message_id": request.message_id,
+            "call_started_at": request.call_started_at,
+            "scored_at": request.scored_at,
+            "payload": Jsonb(request.payload),
+            "is_suppressed": request.suppressed_because is not None,
+            "suppressed_because": request.suppressed_because,
+            "include_suppressed": include_suppressed,
+            "now": now,
+        },
     )
+    return max(0, cursor.rowcount)
+
+
+def _remove_unlinked(connection: Connection, route_calls: Sequence[tuple[str, str]]) -> None:
+    routes, call_ids = _columns(route_calls)
+    connection.execute(_SQL["remove_unlinked_calls"], {"routes": routes, "call_ids": call_ids})
+
+
+def _columns(route_calls: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    return [route for route, _ in route_calls], [call_id for _, call_id in route_calls]

@@ -1,66 +1,85 @@
-"""Whether the rules fit the kits: bricks that exist, answers that can be compared, sinks that have their keys. Pure.
+"""Check routes against their kits: bricks that exist, and comparisons that can be true.
 
-The shape of a kit's schema is not documented. What can be read of it is held against the rules; what cannot is said to
-be unchecked, and is no mistake.
+The kits' schemas say which bricks there are. A kit may change long after the start, so the routes are checked again
+whenever deliveries are queued: first against the stored scores, which costs no request, and only if these raise a
+doubt against the schema.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
+
+from psycopg.rows import dict_row
 
 from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.conditions import OPERATORS, ConditionSettings
 from copilot_pipeline.config.route_checks import Mistake
 from copilot_pipeline.config.routes import RouteSettings
+from copilot_pipeline.delivery.kit_schemas import Schema
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
 
-# How kinds of bricks are called: what stands left is seen in answers of /v1/kits/schema or in the vendor's pages.
-_KINDS = {
-    "boolean": "yes/no", "bool": "yes/no", "score": "score", "number": "score", "numeric": "score",
-    "integer": "score", "float": "score", "category": "text", "string": "text", "text": "text", "enum": "text",
-    "string_list": "list", "list": "list", "array": "list",
-}  # fmt: skip
-_FITTING = {
+_SQL = load_queries("copilot_pipeline.delivery.sql", "rule_checks.sql")
+
+# Kinds of stored values. Lists and objects (json) and nulls prove nothing about the brick's kind.
+_STORED_KINDS = {"bool": "yes/no", "num": "score", "text": "text"}
+_KINDS_BY_OPERATOR = {
     "above": ("score",), "below": ("score",), "at_least": ("score",), "at_most": ("score",),
     "contains": ("text", "list"),
 }  # fmt: skip
 
-Schema = Mapping[str, str | None]  # brick -> yes/no, score, text, list; None where the schema does not say
+
+def find_mistakes(routes: Sequence[RouteSettings], schemas: Mapping[str, Schema]) -> list[Mistake]:
+    """Return bricks that their kit does not have, and comparisons that can never be true.
+
+    Kits without a schema are not checked.
+    """
+    return [
+        Mistake(("routes", index, *keys), problem)
+        for index, route in enumerate(routes)
+        for keys, reference, condition in route.references()
+        for problem in _problems(reference, condition, schemas)
+    ]
 
 
-def parse_kit_schema(body: bytes) -> Schema | None:
-    """The bricks of a kit and their kinds; None where the answer cannot be understood."""
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    bricks = fields.get("bricks", fields.get("schema")) if isinstance(fields, dict) else fields
-    if isinstance(bricks, dict):
-        bricks = bricks.get("bricks", bricks)
-    found: dict[str, str | None] = {}
-    named = bricks.items() if isinstance(bricks, dict) else ((None, one) for one in _list(bricks))
-    for name, brick in named:
-        described = brick if isinstance(brick, dict) else {}
-        key = name or described.get("key") or described.get("name") or (brick if isinstance(brick, str) else None)
-        if isinstance(key, str) and key:
-            kind = described.get("type") or described.get("value_type") or (brick if name else None)
-            found[key] = _KINDS.get(kind.lower()) if isinstance(kind, str) else None
-    return found or None
+def find_mistakes_in_scores(
+    database: Database,
+    routes: Sequence[RouteSettings],
+    days: Sequence[date],
+    read_schema: Callable[[str], Schema | None],
+) -> list[Mistake]:
+    """Return the mistakes that these days' scores indicate and the kits' schemas confirm.
+
+    A schema is read only if the scores indicate a mistake. If it cannot be read, nothing counts as a mistake.
+    """
+    answered = _answered_bricks(database, days)
+    if not find_mistakes(routes, answered):
+        return []
+    schemas = {kit: schema for kit in answered if (schema := read_schema(kit)) is not None}
+    return find_mistakes(routes, schemas)
 
 
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
+def routes_with_mistakes(mistakes: Sequence[Mistake], routes: Sequence[RouteSettings]) -> frozenset[str]:
+    """Return the names of the routes that have a mistake."""
+    return frozenset(routes[int(one.keys[1])].name for one in mistakes)
 
 
-def mistakes_against(routes: Sequence[RouteSettings], schemas: Mapping[str, Schema]) -> list[Mistake]:
-    """Bricks that no kit has, and comparisons that can never be true. Kits without a schema are passed over."""
-    found = []
-    for index, route in enumerate(routes):
-        for keys, reference, condition in route.references():
-            found += [Mistake(("routes", index, *keys), what) for what in _problems(reference, condition, schemas)]
-    return found
+def _answered_bricks(database: Database, days: Sequence[date]) -> dict[str, Schema]:
+    """Return the bricks with scores on these days and the kind of their values, by kit."""
+    with database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(_SQL["answered_bricks"], {"days": list(days)}).fetchall()
+    kinds: dict[tuple[str, str], set[str | None]] = defaultdict(set)
+    for row in rows:
+        kinds[row["kit"], row["brick"]].add(_STORED_KINDS.get(row["value_kind"]))
+    schemas: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for (kit, brick), several in kinds.items():
+        schemas[kit][brick] = several.pop() if len(several) == 1 else None
+    return dict(schemas)
 
 
 def _problems(reference: BrickRef, condition: ConditionSettings | None, schemas: Mapping[str, Schema]) -> Iterator[str]:
@@ -69,25 +88,22 @@ def _problems(reference: BrickRef, condition: ConditionSettings | None, schemas:
         return
     if reference.brick not in schema:
         near = difflib.get_close_matches(reference.brick, schema, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(schema))}"
-        yield f"the kit {reference.kit} has no brick {reference.brick!r}; {hint}"
+        suggestion = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(schema))}"
+        yield f"the kit {reference.kit} has no brick {reference.brick!r}; {suggestion}"
         return
     kind = schema[reference.brick]
     if condition is not None and kind is not None:
-        yield from _unfit(reference, kind, condition)
+        yield from _impossible_comparison(reference, kind, condition)
 
 
-def _unfit(reference: BrickRef, kind: str, condition: ConditionSettings) -> Iterator[str]:
+def _impossible_comparison(reference: BrickRef, kind: str, condition: ConditionSettings) -> Iterator[str]:
     operator = next(name for name in OPERATORS if condition.operand(name) is not None)
     operand = condition.operand(operator)
-    fitting = _FITTING.get(operator) or tuple({_kind_of(one) for one in _operands(operand)})
-    if kind not in fitting:
-        yield f"{reference} answers with a {kind}, and `{operator}: {json.dumps(operand)}` can never be true of that"
+    operands = operand if isinstance(operand, list) else [operand]
+    possible = _KINDS_BY_OPERATOR.get(operator) or tuple({_kind_of(one) for one in operands})
+    if kind not in possible:
+        yield f"{reference} returns a {kind}, so `{operator}: {json.dumps(operand)}` can never be true"
 
 
-def _operands(operand: Any) -> list[Any]:
-    return operand if isinstance(operand, list) else [operand]
-
-
-def _kind_of(value: object) -> str:
+def _kind_of(value: Any) -> str:
     return "yes/no" if isinstance(value, bool) else "score" if isinstance(value, int | float) else "text"

@@ -1,13 +1,14 @@
-"""Rules: from a scored call to the delivery that should exist, or the reason why it cannot. Pure."""
+"""Rules: from a scored call to a delivery request, or to the reason why there is none. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.config.routes import (
     ANNOUNCING,
     DEFAULT_MAX_AGE,
@@ -16,19 +17,20 @@ from copilot_pipeline.config.routes import (
     all_sinks,
 )
 from copilot_pipeline.delivery.conditions import applies
-from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, plain
+from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, to_json_value
 from copilot_pipeline.delivery.messages import slack_message
-from copilot_pipeline.delivery.model import DeliveryRequest, Unlinked
-from copilot_pipeline.delivery.targets import record_id, same_record
-from copilot_pipeline.marts.model import ScoredCall
+from copilot_pipeline.delivery.model import DeliveryRequest, UnlinkedCall
+from copilot_pipeline.delivery.targets import canonical_record_id, record_id
+from copilot_pipeline.marts.model import KitRun, ScoredCall
 
-ONCE = "once"  # the version of what is said once a call, however often it is scored
+ONCE_PER_CALL = "once"  # the version of messages that are sent once per call, however often it is scored
 EVENT_TYPE = "call.scored"
+_CRMS = ("salesforce", "hubspot")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A route with the sink it leads to and the kits it waits for."""
+    """A route with its sink and the kits whose answers it needs."""
 
     route: RouteSettings
     sink_name: str
@@ -37,99 +39,133 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """The route's name."""
+        """Return the route's name."""
         return self.route.name
 
     @property
-    def is_announcement(self) -> bool:
-        """It tells somebody something new; otherwise it keeps a record up to date."""
+    def sends_messages(self) -> bool:
+        """Return whether it sends messages; otherwise it updates CRM records."""
         return self.sink.kind in ANNOUNCING
 
     @property
     def max_age(self) -> timedelta | None:
-        """How old a call may be when it is to be sent; None for any age."""
+        """Return the age beyond which calls are suppressed; None for no limit."""
         if self.route.max_age is None:
-            return DEFAULT_MAX_AGE if self.is_announcement else None
+            return DEFAULT_MAX_AGE if self.sends_messages else None
         return self.route.max_age if isinstance(self.route.max_age, timedelta) else None
 
     @property
-    def is_silent_at_first(self) -> bool:
-        """What was scored before the rule was there is not sent."""
-        return self.route.first_run == "suppress" or (self.route.first_run is None and self.is_announcement)
+    def suppresses_first_run(self) -> bool:
+        """Return whether calls that were scored before the route was active are suppressed."""
+        return self.route.first_run == "suppress" or (self.route.first_run is None and self.sends_messages)
 
-    def consider(
-        self, call: ScoredCall, *, now: datetime, since: datetime, is_loud: bool = False
-    ) -> DeliveryRequest | Unlinked | None:
-        """What this rule wants of the call: a delivery, a record that is not there, or nothing (yet).
+    def evaluate(
+        self, call: ScoredCall, *, now: datetime, active_since: datetime, include_suppressed: bool = False
+    ) -> DeliveryRequest | UnlinkedCall | None:
+        """Return the delivery that the rule asks for, or the call without a record, or None.
 
-        `since` is when the rule was first seen. `is_loud` sends what is old or was there before the rule.
+        `include_suppressed` also sends calls that are too old or were scored before the rule was active.
         """
         runs = [call.runs[kit] for kit in self.kits if kit in call.runs]
         if len(runs) < len(self.kits) or any(run.is_open for run in runs):
-            return None  # an answer is still to come: one message with all of it, not two with a part each
+            return None  # once all answers are there: one message with all of them instead of several with a part
         if not any(run.status == "succeeded" for run in runs) or not applies(self.route.when, call):
             return None
         fields = mapped_fields(self.route.map, call)
-        target, record = "", None
-        if self.sink.kind in ("salesforce", "hubspot") and not fields:
-            return None  # no brick of it was answered
-        if self.sink.kind in ("salesforce", "hubspot"):
-            record, reason = record_id(self.sink.kind, call.fields)
-            if record is None:
-                system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
-                return Unlinked(self.name, call.call_id, reason or "", system, deal_id)
-            target = same_record(self.sink.kind, record)
-        scored_at = max((run.finished_at for run in runs if run.finished_at), default=now)
-        payload = self._payload(call, scored_at, record, fields)
-        silent = None if is_loud else self._silent_because(call, scored_at, now, since)
-        version = ONCE if self.sink.kind == "slack" else _digest(*(run.version for run in runs))
-        return DeliveryRequest(
-            self.name, self.sink_name, self.sink.kind, call.call_id, call.started_at, scored_at, version, target,
-            payload, silent,
-        )  # fmt: skip
+        if self.sink.kind not in _CRMS:
+            return self._request(call, runs, "", None, fields, now, active_since, include_suppressed)
+        if not fields:
+            return None  # no brick of it has a value
+        record, reason = record_id(self.sink.kind, call.fields)
+        if record is None:
+            system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
+            return UnlinkedCall(self.name, call.call_id, reason or "", system, deal_id)
+        target = canonical_record_id(self.sink.kind, record)
+        return self._request(call, runs, target, record, fields, now, active_since, include_suppressed)
 
-    def knows(self, call: ScoredCall) -> bool:
-        """Every kit it waits for has answered, or is not for this call: what it does not want now, it does not want.
+    def has_all_answers(self, call: ScoredCall) -> bool:
+        """Return whether every kit has answered or was skipped, so that no request means no contribution.
 
-        A run that failed says nothing, and takes nothing back that was said before.
+        A failed run proves nothing, and nothing that was sent before is withdrawn because of it.
         """
         statuses = [call.runs[kit].status if kit in call.runs else "pending" for kit in self.kits]
         return "succeeded" in statuses and set(statuses) <= {"succeeded", "skipped"}
 
-    def _silent_because(self, call: ScoredCall, scored_at: datetime, now: datetime, since: datetime) -> str | None:
-        if self.is_silent_at_first and scored_at < since:
-            return "scored before the rule was there"
+    def _request(
+        self,
+        call: ScoredCall,
+        runs: Sequence[KitRun],
+        target: str,
+        record: str | None,
+        fields: dict[str, Any],
+        now: datetime,
+        active_since: datetime,
+        include_suppressed: bool,
+    ) -> DeliveryRequest:
+        scored_at = max((run.finished_at for run in runs if run.finished_at), default=now)
+        return DeliveryRequest(
+            route=self.name,
+            sink=self.sink_name,
+            kind=self.sink.kind,
+            call_id=call.call_id,
+            version=ONCE_PER_CALL if self.sink.kind == "slack" else _digest(*(run.version for run in runs)),
+            target=target,
+            call_started_at=call.started_at,
+            scored_at=scored_at,
+            payload=self._payload(call, scored_at, record, fields),
+            suppressed_because=(
+                None if include_suppressed else self._suppressed_because(call, scored_at, now, active_since)
+            ),
+        )
+
+    def _suppressed_because(
+        self, call: ScoredCall, scored_at: datetime, now: datetime, active_since: datetime
+    ) -> str | None:
+        if self.suppresses_first_run and scored_at < active_since:
+            return "scored before the route was active"
         if self.max_age is not None and now - call.started_at > self.max_age:
-            return f"the call was older than {in_words(self.max_age)} when it was scored"
+            return f"the call was older than {format_duration(self.max_age)} when it was scored"
         return None
 
     def _payload(
         self, call: ScoredCall, scored_at: datetime, record: str | None, fields: dict[str, Any]
     ) -> dict[str, Any]:
         if self.sink.kind == "slack":
-            return slack_message(self.name, call, self.route, self.sink.deal_url, fields)
+            return slack_message(call, self.route, self.sink.deal_url, fields)
         if self.sink.kind == "webhook":
-            data = fields if self.route.map else everything(call)
+            data = fields if self.route.map else event_data(call)
             return {"type": EVENT_TYPE, "timestamp": scored_at.isoformat(), "route": self.name, "data": data}
         return {"id": record, "fields": {name: crm_value(value) for name, value in fields.items()}}
 
 
-def rules_of(
-    routes: Sequence[RouteSettings], sinks: dict[str, SinkSettings], kits: Sequence[str], *, deal_url: str | None = None
+def configured_rules(settings: Settings) -> list[Rule]:
+    """Return the rules of pipeline.yaml."""
+    pipeline = settings.pipeline
+    address = settings.environment.salesforce_base_url
+    deal_url = f"{address}/lightning/r/Opportunity/{{deal_id}}/view" if address else None
+    return build_rules(pipeline.routes, pipeline.sinks, list(pipeline.kits), deal_url=deal_url)
+
+
+def build_rules(
+    routes: Sequence[RouteSettings],
+    sinks: Mapping[str, SinkSettings],
+    kits: Sequence[str],
+    *,
+    deal_url: str | None = None,
 ) -> list[Rule]:
-    """The rules of pipeline.yaml. A rule waits for the kits it names, or for all where it names none."""
-    known = all_sinks(sinks)
+    """Combine routes with their sinks and kits. A route that names no kit needs the answers of all kits."""
+    sinks_by_name = all_sinks(sinks)
     rules = []
     for route in routes:
-        sink = known[route.send]
+        sink = sinks_by_name[route.send]
         if sink.kind == "slack" and sink.deal_url is None and deal_url is not None:
             sink = sink.model_copy(update={"deal_url": deal_url})
         rules.append(Rule(route, route.send, sink, route.kits or tuple(kits)))
     return rules
 
 
-def everything(call: ScoredCall) -> dict[str, Any]:
-    """A call and all its answers: `bricks.<kit>.<brick>.value`, as the guide's router reads them."""
+def event_data(call: ScoredCall) -> dict[str, Any]:
+    """Return a call and all of its answers, these under `bricks.<kit>.<brick>.value`."""
     bricks: dict[str, dict[str, Any]] = {}
     for (kit, brick), answer in call.bricks.items():
         bricks.setdefault(kit, {})[brick] = {
@@ -138,14 +174,14 @@ def everything(call: ScoredCall) -> dict[str, Any]:
             "reason": answer.reason,
             "evidence": list(answer.evidence),
         }
-    return {**{name: plain(value) for name, value in call.fields.items()}, "bricks": bricks}
+    return {**{name: to_json_value(value) for name, value in call.fields.items()}, "bricks": bricks}
 
 
 def _digest(*versions: str) -> str:
     return hashlib.sha256("\n".join(versions).encode()).hexdigest()[:16]
 
 
-def in_words(length: timedelta) -> str:
-    """A length of time as people say it, in whole hours or days."""
+def format_duration(length: timedelta) -> str:
+    """Return a length of time in whole hours or days."""
     hours = int(length.total_seconds() // 3600)
     return f"{hours // 24} days" if hours >= 48 and hours % 24 == 0 else f"{hours} hours"

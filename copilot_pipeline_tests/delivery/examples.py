@@ -9,7 +9,7 @@ from typing import Any
 
 from copilot_pipeline.config.routes import RouteSettings, SinkSettings
 from copilot_pipeline.delivery.dispatcher import Dispatcher
-from copilot_pipeline.delivery.rules import Rule, rules_of
+from copilot_pipeline.delivery.rules import Rule, build_rules
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink
 from copilot_pipeline.marts.model import BrickAnswer, KitRun, ScoredCall
 from copilot_pipeline.postgres import Database
@@ -58,7 +58,7 @@ def scored(bricks: Mapping[str, Any] | None = None, *, call_id: str = "call-1", 
 def rules(*routes: Mapping[str, Any], sinks: Mapping[str, Any] | None = None, **options: Any) -> list[Rule]:
     """Rules from what pipeline.yaml would hold."""
     named = {name: SinkSettings.model_validate(sink) for name, sink in (sinks or {}).items()}
-    return rules_of([RouteSettings.model_validate(route) for route in routes], named, [KIT], **options)
+    return build_rules([RouteSettings.model_validate(route) for route in routes], named, [KIT], **options)
 
 
 def add_call(
@@ -151,7 +151,7 @@ class Crm:
         return {"id": record["id"], "success": True, "errors": []}
 
 
-def delivering(
+def make_dispatcher(
     database: Database,
     url: str,
     routes: Sequence[Rule],

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.config import conditions as truth
 from copilot_pipeline.config.conditions import ConditionSettings, Truth, compare
-from copilot_pipeline.delivery.conditions import answer_to, applies
+from copilot_pipeline.delivery.conditions import applies, brick_value
 from copilot_pipeline.marts.model import ScoredCall
 from copilot_pipeline_tests.delivery.examples import KIT, scored
 
 
 def evaluate(condition: ConditionSettings, call: ScoredCall) -> Truth:
     """The condition's truth for a call."""
-    return truth.evaluate(condition, lambda reference: answer_to(reference, call))
+    return truth.evaluate(condition, lambda reference: brick_value(reference, call))
 
 
 def condition(content: dict[str, Any]) -> ConditionSettings:

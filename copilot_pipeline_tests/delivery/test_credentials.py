@@ -35,7 +35,7 @@ def look(source: str) -> list[str]:
         ):
             with suppress(CredentialsRefused), client_of as client:
                 client.probe()
-        return [incident.name for incident in delivery_service(settings, database).watching().open_incidents()]
+        return [incident.name for incident in delivery_service(settings, database).incident_monitor().open_incidents()]
 
 
 def test_a_refused_key_is_told_of_once_and_when_it_is_accepted_again(

@@ -15,7 +15,7 @@ from copilot_pipeline_tests.delivery.examples import (
     Clock,
     Crm,
     add_call,
-    delivering,
+    make_dispatcher,
     rules,
 )
 from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
@@ -30,12 +30,12 @@ def test_an_answer_that_a_call_no_longer_gives_is_nobody_s(database: Database) -
     add_call(database, "older", {"deal_confidence": 5, "risk_flag": False}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9, "risk_flag": True})
     with serving(crm) as server:
-        steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
 
         def record() -> dict[str, object]:
             for _ in range(2):
-                steps.enqueue([DAY])
-                steps.send()
+                dispatcher.enqueue([DAY])
+                dispatcher.send()
             return crm.records[DEAL]
 
         assert record() == {"Confidence__c": 9, "Risk__c": True}
@@ -54,11 +54,11 @@ def test_a_run_that_failed_takes_nothing_back(database: Database) -> None:
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9})
     with serving(crm) as server:
-        steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
         for status in ("succeeded", "queued", "failed"):
             add_call(database, "newer", {"deal_confidence": 9} if status == "succeeded" else {}, status=status)
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
     assert crm.writes == [{"id": DEAL, "Confidence__c": 9}]
 
 
@@ -69,12 +69,12 @@ def test_a_call_that_a_rule_no_longer_holds_for_does_not_speak_by_it(database: D
     add_call(database, "older", {"deal_confidence": 5, "risk_flag": True}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9, "risk_flag": True})
     with serving(crm) as server:
-        steps = delivering(database, server.url, rules(only_risky), Clock())
-        steps.enqueue([DAY])
-        steps.send()
+        dispatcher = make_dispatcher(database, server.url, rules(only_risky), Clock())
+        dispatcher.enqueue([DAY])
+        dispatcher.send()
         add_call(database, "newer", {"deal_confidence": 9, "risk_flag": False}, version="2", scored_at=LATER)
-        steps.enqueue([DAY])
-        steps.send()
+        dispatcher.enqueue([DAY])
+        dispatcher.send()
     assert [one["Confidence__c"] for one in crm.writes] == [9, 5]
 
 
@@ -95,15 +95,15 @@ def test_a_rule_whose_writes_are_put_off_does_not_put_off_another_s(database: Da
     add_call(database, "call-1", {"risk_flag": True, "deal_confidence": 5})
     clock = Clock()
     with serving(answer) as server:
-        steps = delivering(database, server.url, rules(score, risk), clock)
-        steps.enqueue([DAY])
+        dispatcher = make_dispatcher(database, server.url, rules(score, risk), clock)
+        dispatcher.enqueue([DAY])
         for _ in range(3):
-            steps.send(patience_seconds=0)
+            dispatcher.send(max_wait_seconds=0)
             clock.move(minutes=11)
         assert crm.records == {DEAL: {"Confidence__c": 5}}
-        assert steps.due() == ["salesforce"]
-        steps.send(patience_seconds=0)
-        assert steps.due() == [], "what waits for its turn is not due"
+        assert dispatcher.due() == ["salesforce"]
+        dispatcher.send(max_wait_seconds=0)
+        assert dispatcher.due() == [], "what waits for its turn is not due"
 
 
 def test_a_write_without_an_answer_is_not_taken_for_what_stands_there(database: Database) -> None:
@@ -112,9 +112,9 @@ def test_a_write_without_an_answer_is_not_taken_for_what_stands_there(database: 
     clock = Clock()
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
     with serving(crm) as server:
-        steps = delivering(database, server.url, rules(OPPORTUNITY), clock)
-        steps.enqueue([DAY])
-        steps.send()
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), clock)
+        dispatcher.enqueue([DAY])
+        dispatcher.send()
 
     def swallow(asked: Asked) -> Reply:
         answered = crm(asked)
@@ -122,15 +122,15 @@ def test_a_write_without_an_answer_is_not_taken_for_what_stands_there(database: 
 
     with serving(swallow) as server:
         add_call(database, "newer", {"deal_confidence": 9})
-        steps = delivering(database, server.url, rules(OPPORTUNITY), clock)
-        steps.enqueue([DAY])
-        steps.send(patience_seconds=0)
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), clock)
+        dispatcher.enqueue([DAY])
+        dispatcher.send(max_wait_seconds=0)
         assert crm.records[DEAL] == {"Confidence__c": 9}
     with serving(crm) as server:
         add_call(database, "newer", {"risk_flag": True}, version="2", scored_at=LATER)
-        steps = delivering(database, server.url, rules(OPPORTUNITY), clock)
-        steps.enqueue([DAY])
-        steps.send(ignore_delay=True)
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), clock)
+        dispatcher.enqueue([DAY])
+        dispatcher.send(ignore_backoff=True)
     assert crm.records[DEAL] == {"Confidence__c": 5, "Risk__c": True}
 
 
@@ -144,11 +144,11 @@ def test_a_call_that_moves_while_it_is_being_written_leaves_the_record_too(datab
         answered = crm(asked)
         if asked.path.endswith("/composite/sobjects") and len(crm.writes) == 1:
             add_call(database, "newer", {"deal_confidence": 9}, deal_id=OTHER_DEAL)
-            steps.enqueue([DAY])
+            dispatcher.enqueue([DAY])
         return answered
 
     with serving(answer) as server:
-        steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
-        steps.enqueue([DAY])
-        steps.send()
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+        dispatcher.enqueue([DAY])
+        dispatcher.send()
     assert crm.records == {DEAL: {"Confidence__c": 5}, OTHER_DEAL: {"Confidence__c": 9}}

@@ -23,7 +23,7 @@ from copilot_pipeline_tests.delivery.examples import (
     Clock,
     Crm,
     add_call,
-    delivering,
+    make_dispatcher,
     rules,
 )
 from copilot_pipeline_tests.http_servers import Asked, Reply, in_turn, reply, serving
@@ -40,36 +40,36 @@ def states(database: Database) -> Counter[str]:
 class TestAlerts:
     """Messages to people: one a call and rule."""
 
-    def test_a_message_goes_out_once_however_often_the_steps_are_repeated(self, database: Database) -> None:
+    def test_a_message_goes_out_once_however_often_the_dispatcher_are_repeated(self, database: Database) -> None:
         """Running again, and scoring the call anew, says nothing twice."""
         clock = Clock()
         add_call(database, "call-1", {"risk_flag": True})
         add_call(database, "call-2", {"risk_flag": False})
         add_call(database, "call-3", {"risk_flag": None})
         with serving(lambda _: OK) as slack:
-            steps = delivering(database, slack.url, rules(RISK), clock)
+            dispatcher = make_dispatcher(database, slack.url, rules(RISK), clock)
             for version in ("1", "2"):
                 add_call(database, "call-1", {"risk_flag": True}, version=version)
-                steps.enqueue([DAY])
-                steps.send()
+                dispatcher.enqueue([DAY])
+                dispatcher.send()
         assert len(slack.asked) == 1
         assert "call-1" in slack.asked[0].body.decode()
 
     def test_a_call_that_becomes_risky_when_scored_anew_is_told_of(self, database: Database) -> None:
         """What was not sent because it was not true is sent when it is."""
         with serving(lambda _: OK) as slack:
-            steps = delivering(database, slack.url, rules(RISK), Clock())
+            dispatcher = make_dispatcher(database, slack.url, rules(RISK), Clock())
             for version, is_risky in (("1", False), ("2", True)):
                 add_call(database, "call-1", {"risk_flag": is_risky}, version=version)
-                steps.enqueue([DAY])
-                steps.send()
+                dispatcher.enqueue([DAY])
+                dispatcher.send()
         assert len(slack.asked) == 1
 
     def test_a_rule_waits_until_its_kit_has_answered(self, database: Database) -> None:
         """A run under way is waited for; one that failed says nothing."""
         for status in ("queued", "running", "failed"):
             add_call(database, f"call-{status}", {"risk_flag": True}, status=status)
-        assert delivering(database, "http://unused", rules(RISK), Clock()).enqueue([DAY]).added == 0
+        assert make_dispatcher(database, "http://unused", rules(RISK), Clock()).enqueue([DAY]).added == 0
 
     def test_slack_is_obeyed_when_it_asks_for_a_moment(self, database: Database) -> None:
         """After 429 nothing is sent before the time Slack named, and then everything, once."""
@@ -83,29 +83,29 @@ class TestAlerts:
         for number in range(4):
             add_call(database, f"call-{number}", {"risk_flag": True})
         with serving(answer) as slack:
-            steps = delivering(database, slack.url, rules(RISK), clock)
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher = make_dispatcher(database, slack.url, rules(RISK), clock)
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert len(sent_at) == 5
         assert sent_at[2] - sent_at[1] >= timedelta(seconds=7)
-        assert states(database) == {"delivered": 4}
+        assert states(database) == {"sent": 4}
 
     def test_a_message_that_may_have_arrived_is_not_repeated_but_shown(self, database: Database) -> None:
         """An answer cut off leaves it open: the message is uncertain until a person says."""
         add_call(database, "call-1", {"risk_flag": True})
         clock = Clock()
         with serving(in_turn(Reply(200, b"ok", is_split=True), OK)) as slack:
-            steps = delivering(database, slack.url, rules(RISK), clock)
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher = make_dispatcher(database, slack.url, rules(RISK), clock)
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
             clock.move(hours=2)
-            steps.send()
+            dispatcher.send()
             assert states(database) == {"uncertain": 1}
             assert len(slack.asked) == 1
-            (row,) = steps.outbox.listed()
-            assert steps.outbox.send_again(ids=[row.id]) == 1
-            steps.send()
-        assert states(database) == {"delivered": 1}
+            (row,) = dispatcher.outbox.listed()
+            assert dispatcher.outbox.retry(ids=[row.id]) == 1
+            dispatcher.send()
+        assert states(database) == {"sent": 1}
 
     def test_where_a_repeat_is_preferred_to_a_gap_it_is_sent_again(self, database: Database) -> None:
         """`on_uncertain: resend`: at least once, said so in pipeline.yaml."""
@@ -114,14 +114,14 @@ class TestAlerts:
         add_call(database, "call-1", {"risk_flag": True})
         clock = Clock()
         with serving(in_turn(Reply(200, b"ok", is_split=True), OK)) as slack:
-            steps = delivering(
+            dispatcher = make_dispatcher(
                 database, slack.url, rules(RISK), clock, build=lambda _: SlackSink(slack.url, may_repeat=True),
                 may_repeat=frozenset({"slack"}),
             )  # fmt: skip
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert len(slack.asked) == 2
-        assert states(database) == {"delivered": 1}
+        assert states(database) == {"sent": 1}
 
     def test_a_backfill_and_a_first_run_are_silent(self, database: Database) -> None:
         """Old calls, and calls scored before the rule was there, are kept silent for good, unless asked for."""
@@ -129,33 +129,33 @@ class TestAlerts:
         quiet = {**RISK, "first_run": "suppress"}
         add_call(database, "before", {"risk_flag": True}, scored_at=NOW - timedelta(minutes=1))
         with serving(lambda _: OK) as slack:
-            steps = delivering(database, slack.url, rules(quiet), clock)
-            assert steps.enqueue([DAY]).silenced == 1
+            dispatcher = make_dispatcher(database, slack.url, rules(quiet), clock)
+            assert dispatcher.enqueue([DAY]).suppressed == 1
             clock.move(hours=1)
             add_call(database, "old", {"risk_flag": True}, started_at=NOW - timedelta(days=4), scored_at=clock.now)
             add_call(database, "new", {"risk_flag": True}, scored_at=clock.now)
             old_day = DAY - timedelta(days=4)
-            assert steps.enqueue([DAY, old_day]).silenced == 2
-            steps.send()
+            assert dispatcher.enqueue([DAY, old_day]).suppressed == 2
+            dispatcher.send()
             assert len(slack.asked) == 1
-            steps.enqueue([DAY], is_loud=True)
-            steps.send()
+            dispatcher.enqueue([DAY], include_suppressed=True)
+            dispatcher.send()
         assert ["new" in one.body.decode() for one in slack.asked] == [True, False]
-        assert states(database) == {"delivered": 2, "silenced": 1}
+        assert states(database) == {"sent": 2, "suppressed": 1}
 
     def test_a_wrong_address_keeps_the_messages(self, database: Database) -> None:
         """A hook that is gone is a matter for a person; the messages wait and then go out."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(in_turn(Reply(404, b"no_service"), OK)) as slack:
-            steps = delivering(database, slack.url, rules(RISK), Clock())
-            steps.enqueue([DAY])
-            steps.send()
-            (sink,) = steps.outbox.sink_states()
-            assert (sink.trouble, sink.waiting) == ("credentials", 1)
-            assert "no_service" in (sink.last_problem or "")
-            assert "secret" not in (sink.last_problem or "")
-            steps.send(ignore_delay=True)
-        assert states(database) == {"delivered": 1}
+            dispatcher = make_dispatcher(database, slack.url, rules(RISK), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
+            (sink,) = dispatcher.outbox.sink_states()
+            assert (sink.problem, sink.queued) == ("credentials", 1)
+            assert "no_service" in (sink.last_error or "")
+            assert "secret" not in (sink.last_error or "")
+            dispatcher.send(ignore_backoff=True)
+        assert states(database) == {"sent": 1}
 
 
 class TestOpportunities:
@@ -169,9 +169,9 @@ class TestOpportunities:
             add_call(database, f"call-{2 - number}", {"deal_confidence": score}, started_at=started)
         add_call(database, "call-x", {"deal_confidence": 5}, deal_id=OTHER_DEAL)
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert crm.records == {DEAL: {"Confidence__c": 30}, OTHER_DEAL: {"Confidence__c": 5}}
         assert len(crm.writes) == 2
 
@@ -179,15 +179,15 @@ class TestOpportunities:
         """It only fills what the newer call left open."""
         crm = Crm()
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
             add_call(database, "new", {"deal_confidence": 80.0, "risk_flag": None})
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
             earlier = NOW - timedelta(hours=3)
             add_call(database, "older", {"deal_confidence": 20.0, "risk_flag": True}, started_at=earlier)
             add_call(database, "oldest", {"risk_flag": False}, started_at=earlier - timedelta(hours=1))
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert crm.records == {DEAL: {"Confidence__c": 80, "Risk__c": True}}
         assert crm.writes == [{"id": DEAL, "Confidence__c": 80}, {"id": DEAL, "Risk__c": True}]
 
@@ -195,12 +195,12 @@ class TestOpportunities:
         """A new version of the scores is a new delivery."""
         crm = Crm()
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
             for version, score in (("1", 40), ("2", 50)):
                 scored_at = NOW + timedelta(minutes=int(version))
                 add_call(database, "call-1", {"deal_confidence": score}, version=version, scored_at=scored_at)
-                steps.enqueue([DAY])
-                steps.send()
+                dispatcher.enqueue([DAY])
+                dispatcher.send()
         assert [write["Confidence__c"] for write in crm.writes] == [40, 50]
 
     def test_one_record_under_both_forms_of_its_id_is_one_record(self, database: Database) -> None:
@@ -209,9 +209,9 @@ class TestOpportunities:
         add_call(database, "short", {"deal_confidence": 1}, deal_id=DEAL[:15])
         add_call(database, "long", {"deal_confidence": 2}, deal_id=DEAL, started_at=NOW + timedelta(hours=1))
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert crm.writes == [{"id": DEAL, "Confidence__c": 2}]
 
     def test_a_field_that_may_not_be_written_is_an_error_of_that_record(self, database: Database) -> None:
@@ -221,11 +221,11 @@ class TestOpportunities:
         add_call(database, "bad", {"deal_confidence": 1, "risk_flag": True})
         add_call(database, "good", {"deal_confidence": 2}, deal_id=OTHER_DEAL)
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert crm.records == {OTHER_DEAL: {"Confidence__c": 2}}
-        (refused,) = steps.outbox.listed(states=["refused"])
+        (refused,) = dispatcher.outbox.listed(states=["failed"])
         assert refused.reason is not None
         assert refused.reason.startswith("INVALID_FIELD_FOR_INSERT_UPDATE (Risk__c): let the integration user write it")
 
@@ -237,16 +237,16 @@ class TestOpportunities:
             bricks = {"deal_confidence": number} | ({"risk_flag": True} if number % 2 else {})
             add_call(database, f"call-{number}", bricks, deal_id=f"0060000000{number:05d}AAA")
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
-            steps.enqueue([DAY])
-            steps.send()
-        assert states(database) == {"delivered": 20, "refused": 20}
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
+        assert states(database) == {"sent": 20, "failed": 20}
         assert len(server.asked) == 4, "a token, all, the half with the field and the half without"
         crm.unknown = set()
-        assert steps.outbox.send_again(route="Opportunity") == 20
+        assert dispatcher.outbox.retry(route="Opportunity") == 20
         with serving(crm) as server:
-            delivering(database, server.url, rules(OPPORTUNITY), Clock()).send()
-        assert states(database) == {"delivered": 40}
+            make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock()).send()
+        assert states(database) == {"sent": 40}
 
     def test_when_the_newest_score_is_refused_the_one_before_it_goes_out(self, database: Database) -> None:
         """A record that refuses one value still gets the newest one that it takes."""
@@ -255,9 +255,9 @@ class TestOpportunities:
         add_call(database, "older", {"deal_confidence": 10})
         add_call(database, "newer", {"deal_confidence": 20, "risk_flag": True}, started_at=NOW + timedelta(hours=1))
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert crm.records == {DEAL: {"Confidence__c": 10}}
 
     def test_more_than_two_hundred_records_go_in_several_requests(self, database: Database) -> None:
@@ -266,9 +266,9 @@ class TestOpportunities:
         for number in range(201):
             add_call(database, f"call-{number}", {"deal_confidence": number}, deal_id=f"0060000000{number:05d}AAA")
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         sizes = [len(json.loads(one.body)["records"]) for one in server.asked if one.method == "PATCH"]
         assert sizes == [200, 1]
         assert len(crm.records) == 201
@@ -277,9 +277,9 @@ class TestOpportunities:
         """The session ends in the middle; the write goes out once all the same."""
         crm = Crm()
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
             add_call(database, "call-1", {"deal_confidence": 1})
-            steps.enqueue([DAY])
+            dispatcher.enqueue([DAY])
 
             def expire_after_sign_in(asked: Asked) -> Reply:
                 answer = crm(asked)
@@ -287,7 +287,7 @@ class TestOpportunities:
                 return answer
 
             with serving(expire_after_sign_in) as flaky:
-                delivering(database, flaky.url, rules(OPPORTUNITY), Clock()).send()
+                make_dispatcher(database, flaky.url, rules(OPPORTUNITY), Clock()).send()
         assert crm.tokens == 2
         assert len(crm.writes) == 1
 
@@ -298,27 +298,27 @@ class TestOpportunities:
         add_call(database, "no-account", {"deal_confidence": 2}, deal_id=None, account_id=None, system=None)
         add_call(database, "elsewhere", {"deal_confidence": 3}, deal_id="123", system="HUBSPOT")
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
-            report = steps.enqueue([DAY])
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+            report = dispatcher.enqueue([DAY])
             assert report.unlinked == {"no deal": 1, "no account": 1, "unknown system": 1}
-            reasons = {call_id: reason for _, call_id, _, reason in steps.outbox.unlinked((DAY, DAY))}
+            reasons = {call.call_id: call.reason for call in dispatcher.outbox.unlinked_calls((DAY, DAY))}
             assert reasons == {"no-deal": "no deal", "no-account": "no account", "elsewhere": "unknown system"}
             add_call(database, "no-deal", {"deal_confidence": 1}, deal_id=DEAL)
-            steps.enqueue([])
-            steps.send()
+            dispatcher.enqueue([])
+            dispatcher.send()
         assert crm.records == {DEAL: {"Confidence__c": 1}}
-        assert {row[1] for row in steps.outbox.unlinked()} == {"no-account", "elsewhere"}
+        assert {call.call_id for call in dispatcher.outbox.unlinked_calls()} == {"no-account", "elsewhere"}
 
     def test_a_call_that_moves_to_another_deal_is_not_written_to_the_old_one(self, database: Database) -> None:
         """What still waited for the first record is cancelled."""
         crm = Crm()
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
             add_call(database, "call-1", {"deal_confidence": 1})
-            steps.enqueue([DAY])
+            dispatcher.enqueue([DAY])
             add_call(database, "call-1", {"deal_confidence": 1}, deal_id=OTHER_DEAL)
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert crm.records == {OTHER_DEAL: {"Confidence__c": 1}}
 
     def test_a_call_that_leaves_a_deal_takes_its_answers_with_it(self, database: Database) -> None:
@@ -326,13 +326,13 @@ class TestOpportunities:
         crm = Crm()
         older = NOW - timedelta(hours=3)
         with serving(crm) as server:
-            steps = delivering(database, server.url, rules(OPPORTUNITY), Clock())
+            dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
 
             def linked_to(deal_id: str | None) -> dict[str, Any]:
                 add_call(database, "newer", {"deal_confidence": 80, "risk_flag": True}, deal_id=deal_id)
                 for _ in range(2):  # asking twice writes once
-                    steps.enqueue([DAY])
-                    steps.send()
+                    dispatcher.enqueue([DAY])
+                    dispatcher.send()
                 return {record: dict(fields) for record, fields in crm.records.items()}
 
             add_call(database, "oldest", {"risk_flag": False}, started_at=older - timedelta(hours=1))
@@ -344,8 +344,8 @@ class TestOpportunities:
             assert linked_to(None) == {DEAL: own, OTHER_DEAL: newest}
             assert len(crm.writes) == 5
             add_call(database, "older", {"deal_confidence": 30}, started_at=older, version="2")
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         assert crm.records[DEAL] == {"Confidence__c": 30, "Risk__c": False}
 
 
@@ -358,9 +358,9 @@ class TestHooks:
 
         add_call(database, "call-1", {"risk_flag": True, "topics": ["a", "b"]})
         with serving(lambda _: OK) as hook:
-            steps = delivering(database, hook.url, rules(HOOK), Clock(datetime.now(UTC)))
-            steps.enqueue([DAY], is_loud=True)
-            steps.send()
+            dispatcher = make_dispatcher(database, hook.url, rules(HOOK), Clock(datetime.now(UTC)))
+            dispatcher.enqueue([DAY], include_suppressed=True)
+            dispatcher.send()
         (asked,) = hook.asked
         event = Webhook("whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=").verify(asked.body, dict(asked.headers))
         assert event["type"] == "call.scored"
@@ -371,12 +371,12 @@ class TestHooks:
         """Without an answer the event is sent again, and the receiver can drop it; a new score is a new event."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(in_turn(Reply(200, b"ok", is_split=True), Reply(503), OK)) as hook:
-            steps = delivering(database, hook.url, rules(HOOK), Clock())
-            steps.enqueue([DAY])
-            steps.send(patience_seconds=100)
+            dispatcher = make_dispatcher(database, hook.url, rules(HOOK), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send(max_wait_seconds=100)
             add_call(database, "call-1", {"risk_flag": False}, version="2")
-            steps.enqueue([DAY])
-            steps.send()
+            dispatcher.enqueue([DAY])
+            dispatcher.send()
         ids = [asked.headers["webhook-id"] for asked in hook.asked]
         assert len(set(ids[:3])) == 1
         assert len({asked.body for asked in hook.asked[:3]}) == 1
@@ -400,32 +400,32 @@ class TestOutage:
             return crm(asked)
 
         with serving(answer) as server:
-            steps = delivering(database, server.url, rules(RISK, OPPORTUNITY), clock)
+            dispatcher = make_dispatcher(database, server.url, rules(RISK, OPPORTUNITY), clock)
             for minute in range(60):
                 if minute % 10 == 0:
                     started = NOW + timedelta(minutes=minute)
                     bricks = {"risk_flag": True, "deal_confidence": minute}
                     add_call(database, f"call-{minute}", bricks, started_at=started)
-                steps.enqueue([DAY])
-                steps.send(patience_seconds=0)
+                dispatcher.enqueue([DAY])
+                dispatcher.send(max_wait_seconds=0)
                 clock.move(minutes=1)
             assert len(messages) == 6
             tries = len(server.asked) - len(messages)
             assert 6 <= tries <= 20, "delays grow"
             crm.is_down = False
             clock.move(minutes=10)
-            steps.send()
+            dispatcher.send()
         assert crm.records == {DEAL: {"Confidence__c": 50, "Risk__c": True}}
         assert len(messages) == 6
-        assert states(database)["waiting"] == 0
+        assert states(database)["queued"] == 0
 
     def test_two_senders_never_send_the_same_row(self, database: Database) -> None:
         """Several processes at once: each message once."""
         for number in range(30):
             add_call(database, f"call-{number}", {"risk_flag": True})
         with serving(lambda _: OK) as slack:
-            delivering(database, slack.url, rules(RISK), Clock()).enqueue([DAY])
-            senders = [delivering(database, slack.url, rules(RISK), Clock()) for _ in range(4)]
+            make_dispatcher(database, slack.url, rules(RISK), Clock()).enqueue([DAY])
+            senders = [make_dispatcher(database, slack.url, rules(RISK), Clock()) for _ in range(4)]
             threads = [threading.Thread(target=sender.send) for sender in senders]
             for thread in threads:
                 thread.start()
@@ -440,30 +440,30 @@ class TestOutage:
         """The row waits, and the reason is shown."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(lambda _: Reply(status, b"<html>secret words</html>")) as slack:
-            steps = delivering(database, slack.url, rules(RISK), Clock())
-            steps.enqueue([DAY])
-            steps.send(patience_seconds=0)
-        (row,) = steps.outbox.listed()
-        assert (row.state, row.reason) == ("waiting", f"answered {status}")
+            dispatcher = make_dispatcher(database, slack.url, rules(RISK), Clock())
+            dispatcher.enqueue([DAY])
+            dispatcher.send(max_wait_seconds=0)
+        (row,) = dispatcher.outbox.listed()
+        assert (row.state, row.reason) == ("queued", f"HTTP {status}")
 
     def test_a_server_that_is_not_there_is_no_uncertainty(self, database: Database) -> None:
         """Nothing can have arrived: the message waits."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(lambda _: OK) as slack:
             url = slack.url
-        steps = delivering(database, url, rules(RISK), Clock())
-        steps.enqueue([DAY])
-        steps.send(patience_seconds=0)
-        (row,) = steps.outbox.listed()
-        assert (row.state, row.reason) == ("waiting", "cannot be reached (ConnectError)")
+        dispatcher = make_dispatcher(database, url, rules(RISK), Clock())
+        dispatcher.enqueue([DAY])
+        dispatcher.send(max_wait_seconds=0)
+        (row,) = dispatcher.outbox.listed()
+        assert (row.state, row.reason) == ("queued", "cannot be reached (ConnectError)")
 
 
 def test_a_dry_run_changes_nothing(database: Database) -> None:
     """It shows what would be sent, and neither sends nor remembers."""
     add_call(database, "call-1", {"risk_flag": True})
     add_call(database, "call-2", {"risk_flag": True}, deal_id=None)
-    steps = delivering(database, "http://unused", rules(RISK, OPPORTUNITY), Clock())
-    found = steps.preview([DAY])
+    dispatcher = make_dispatcher(database, "http://unused", rules(RISK, OPPORTUNITY), Clock())
+    found = dispatcher.preview([DAY])
     assert sorted((one.route, one.call_id) for one in found) == [
         ("Opportunity", "call-1"),
         ("Opportunity", "call-2"),
@@ -471,6 +471,6 @@ def test_a_dry_run_changes_nothing(database: Database) -> None:
         ("Risk", "call-2"),
     ]
     assert states(database) == {}
-    assert steps.outbox.unlinked() == []
+    assert dispatcher.outbox.unlinked_calls() == []
     with database.connection() as connection:
         assert connection.execute("SELECT count(*) FROM copilot_ops.routes").fetchone() == (0,)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 from copilot_pipeline.delivery.incident_monitor import IncidentMonitor
-from copilot_pipeline.delivery.incidents import Problem
+from copilot_pipeline.delivery.incidents import Failure
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import (
     DAY,
@@ -17,7 +17,7 @@ from copilot_pipeline_tests.delivery.examples import (
     Clock,
     Crm,
     add_call,
-    delivering,
+    make_dispatcher,
     rules,
 )
 from copilot_pipeline_tests.http_servers import Asked, Reply, serving
@@ -37,59 +37,59 @@ def test_a_sink_down_for_an_hour_is_told_once_a_day_and_when_it_is_back(database
     crm.is_down = True
     add_call(database, "call-1", {"deal_confidence": 1})
     with serving(lambda asked: OK if asked.path.startswith("/services/T") else crm(asked)) as server:
-        steps = delivering(database, server.url, rules(OPPORTUNITY, RISK), clock)
-        watching = IncidentMonitor(database, [("slack", "slack")], now=clock)
-        steps.enqueue([DAY])
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY, RISK), clock)
+        monitor = IncidentMonitor(database, [("slack", "slack")], now=clock)
+        dispatcher.enqueue([DAY])
         told = []
         for _ in range(27 * 2):
-            watching.look(unusable=steps.send(patience_seconds=0).problems)
+            monitor.check(unusable_sinks=dispatcher.send(max_wait_seconds=0).unusable_sinks)
             told.append(len(headings(server.asked)))
             clock.move(minutes=30)
         assert told[1] == 0
         assert told[4] == 1
         assert told[-1] == 2
         crm.is_down = False
-        steps.send()
-        watching.look()
-        steps.send()
-        watching.look()
-        steps.send()
+        dispatcher.send()
+        monitor.check()
+        dispatcher.send()
+        monitor.check()
+        dispatcher.send()
     assert headings(server.asked) == [
         "Failure: sink salesforce is down",
         "Still failing: sink salesforce is down",
-        "Over: sink salesforce is down",
+        "Resolved: sink salesforce is down",
     ]
     assert crm.records != {}
-    assert watching.open_incidents() == []
+    assert monitor.open_incidents() == []
 
 
 def test_a_message_says_what_happened_and_what_to_do(database: Database) -> None:
     """Whoever is woken knows where to begin."""
     clock = Clock()
     with serving(lambda _: OK) as server:
-        steps = delivering(database, server.url, rules(RISK), clock)
-        watching = IncidentMonitor(database, [("slack", "slack")], now=clock)
-        assert watching.tell(Problem("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
-        assert not watching.tell(Problem("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
-        assert not watching.tell(Problem("daily run", "It failed again.", "Open it in the Dagster UI."))
-        assert [incident.what for incident in watching.open_incidents()] == ["It failed again."]
-        assert watching.over("daily run")
-        assert not watching.over("daily run")
-        steps.send()
+        dispatcher = make_dispatcher(database, server.url, rules(RISK), clock)
+        monitor = IncidentMonitor(database, [("slack", "slack")], now=clock)
+        assert monitor.open(Failure("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
+        assert not monitor.open(Failure("daily run", "The run of 2026-03-09 failed.", "Open it in the Dagster UI."))
+        assert not monitor.open(Failure("daily run", "It failed again.", "Open it in the Dagster UI."))
+        assert [incident.description for incident in monitor.open_incidents()] == ["It failed again."]
+        assert monitor.resolve("daily run")
+        assert not monitor.resolve("daily run")
+        dispatcher.send()
     assert "It was: It failed again." in server.asked[1].body.decode()
     text = server.asked[0].body.decode()
     assert "The run of 2026-03-09 failed." in text
     assert "What to do: Open it in the Dagster UI." in text
-    assert headings(server.asked) == ["Failure: daily run", "Over: daily run"]
+    assert headings(server.asked) == ["Failure: daily run", "Resolved: daily run"]
 
 
 def test_the_same_failure_after_its_end_is_a_new_one(database: Database) -> None:
     """Told again at once: it is another one."""
-    watching = IncidentMonitor(database, [], now=Clock())
-    problem = Problem("daily run", "failed", "look")
-    assert [watching.tell(problem), watching.over("daily run")] == [True, True]
+    monitor = IncidentMonitor(database, [], now=Clock())
+    problem = Failure("daily run", "failed", "look")
+    assert [monitor.open(problem), monitor.resolve("daily run")] == [True, True]
     moved = IncidentMonitor(database, [], now=Clock(NOW + timedelta(minutes=1)))
-    assert moved.tell(problem)
+    assert moved.open(problem)
 
 
 def test_refused_credentials_and_uncertain_messages_are_failures(database: Database) -> None:
@@ -103,73 +103,73 @@ def test_refused_credentials_and_uncertain_messages_are_failures(database: Datab
         return Reply(400, b'{"error": "invalid_client"}')
 
     with serving(answer) as server:
-        steps = delivering(database, server.url, rules(RISK, OPPORTUNITY), clock)
-        steps.enqueue([DAY])
-        steps.send(patience_seconds=0)
-    found = {problem.name: problem for problem in IncidentMonitor(database, [], now=clock).look()}
+        dispatcher = make_dispatcher(database, server.url, rules(RISK, OPPORTUNITY), clock)
+        dispatcher.enqueue([DAY])
+        dispatcher.send(max_wait_seconds=0)
+    found = {problem.name: problem for problem in IncidentMonitor(database, [], now=clock).check()}
     assert set(found) == {"sink salesforce refuses the credentials", "sink slack has uncertain messages"}
-    assert "invalid_client" in found["sink salesforce refuses the credentials"].what
+    assert "invalid_client" in found["sink salesforce refuses the credentials"].description
 
 
 def test_a_backlog_that_grows_is_told_and_one_that_shrinks_is_not(database: Database) -> None:
     """Three hours in a row with more waiting; a smaller count ends it."""
     clock = Clock()
-    steps = delivering(database, "http://unused", rules(RISK), clock)
-    watching = IncidentMonitor(database, [], now=clock)
+    dispatcher = make_dispatcher(database, "http://unused", rules(RISK), clock)
+    monitor = IncidentMonitor(database, [], now=clock)
     seen = []
     for hour in range(4):
         for number in range(30):
             add_call(database, f"call-{hour}-{number}", {"risk_flag": True})
-        steps.enqueue([DAY])
-        seen.append([problem.name for problem in watching.look()])
+        dispatcher.enqueue([DAY])
+        seen.append([problem.name for problem in monitor.check()])
         clock.move(hours=1, minutes=1)
     assert seen == [[], [], ["backlog deliveries"], ["backlog deliveries"]]
     with database.connection() as connection:
-        connection.execute("UPDATE copilot_ops.outbox SET state = 'delivered' WHERE call_id NOT LIKE 'call-0%'")
-    assert watching.look() == []
-    assert watching.open_incidents() == []
+        connection.execute("UPDATE copilot_ops.outbox SET state = 'sent' WHERE call_id NOT LIKE 'call-0%'")
+    assert monitor.check() == []
+    assert monitor.open_incidents() == []
 
 
 def test_a_backlog_that_was_told_of_is_over_when_it_shrinks(database: Database) -> None:
     """That it grows no further is no end of it, and no reason to be told anew when it does."""
     clock = Clock()
-    steps = delivering(database, "http://unused", rules(RISK), clock)
-    watching = IncidentMonitor(database, [], now=clock)
+    dispatcher = make_dispatcher(database, "http://unused", rules(RISK), clock)
+    monitor = IncidentMonitor(database, [], now=clock)
     seen = []
     for hour, more in enumerate([60, 10, 10, 0, 10, 0]):
         for number in range(more):
             add_call(database, f"call-{hour}-{number}", {"risk_flag": True})
-        steps.enqueue([DAY])
-        seen.append(bool(watching.look()))
+        dispatcher.enqueue([DAY])
+        seen.append(bool(monitor.check()))
         clock.move(hours=1, minutes=1)
     assert seen == [False, False, True, True, True, True]
     with database.connection() as connection:
-        connection.execute("UPDATE copilot_ops.outbox SET state = 'delivered' WHERE call_id LIKE 'call-1-%'")
-    assert watching.look() == []
+        connection.execute("UPDATE copilot_ops.outbox SET state = 'sent' WHERE call_id LIKE 'call-1-%'")
+    assert monitor.check() == []
 
 
 def test_a_sink_that_nothing_waits_for_is_no_failure(database: Database) -> None:
     """It failed once, and what it was to have has gone elsewhere: nobody will ever know whether it is back."""
     clock = Clock()
     add_call(database, "call-1", {"risk_flag": True})
-    steps = delivering(database, "http://127.0.0.1:9", rules(RISK), clock)
-    steps.enqueue([DAY])
-    steps.send(patience_seconds=0)
+    dispatcher = make_dispatcher(database, "http://127.0.0.1:9", rules(RISK), clock)
+    dispatcher.enqueue([DAY])
+    dispatcher.send(max_wait_seconds=0)
     clock.move(hours=2)
-    watching = IncidentMonitor(database, [], now=clock)
-    assert [problem.name for problem in watching.look()] == ["sink slack is down"]
+    monitor = IncidentMonitor(database, [], now=clock)
+    assert [problem.name for problem in monitor.check()] == ["sink slack is down"]
     with database.connection() as connection:
         connection.execute("UPDATE copilot_ops.outbox SET state = 'cancelled'")
-    assert watching.look() == []
+    assert monitor.check() == []
 
 
 def test_a_spent_budget_is_told_with_the_time_it_opens_again(database: Database) -> None:
     """Nothing to do but wait, and until when."""
     resets_at = datetime(2026, 3, 15, tzinfo=UTC)
     spent = WeeklyQuota(DAY, resets_at, used=100, limit=100, by_source={})
-    watching = IncidentMonitor(database, [], now=Clock())
-    (problem,) = watching.look(week=lambda: spent)
+    monitor = IncidentMonitor(database, [], now=Clock())
+    (problem,) = monitor.check(quota=spent)
     assert problem.name == "weekly budget"
-    assert "2026-03-15 00:00 UTC" in problem.what_to_do
-    assert watching.look(week=lambda: WeeklyQuota(DAY, resets_at, used=1, limit=100, by_source={})) == []
-    assert watching.open_incidents() == []
+    assert "2026-03-15 00:00 UTC" in problem.next_step
+    assert monitor.check(quota=WeeklyQuota(DAY, resets_at, used=1, limit=100, by_source={})) == []
+    assert monitor.open_incidents() == []

@@ -21,7 +21,7 @@ from copilot_pipeline_tests.delivery.examples import (
     Clock,
     Crm,
     add_call,
-    delivering,
+    make_dispatcher,
     rules,
 )
 from copilot_pipeline_tests.http_servers import Asked, Reply, serving
@@ -34,7 +34,7 @@ WITHIN_SECONDS = 30
 
 @pytest.mark.parametrize(
     ("route", "repeats", "state"),
-    [(RISK, 0, "uncertain"), (HOOK, 1, "delivered"), (OPPORTUNITY, 1, "delivered")],
+    [(RISK, 0, "uncertain"), (HOOK, 1, "sent"), (OPPORTUNITY, 1, "sent")],
     ids=["slack", "webhook", "salesforce"],
 )
 def test_a_sender_killed_in_the_middle_of_a_request(
@@ -61,27 +61,27 @@ def test_a_sender_killed_in_the_middle_of_a_request(
         deal_id = f"0060000000{number:05d}AAA"
         add_call(database, f"call-{number}", {"risk_flag": True, "deal_confidence": number}, deal_id=deal_id)
     with serving(answer) as server:
-        steps = delivering(database, server.url, rules(route), Clock())
-        steps.enqueue([DAY])
-        command = [sys.executable, "-m", "copilot_pipeline_tests.delivery.sender", database.url, server.url]
+        dispatcher = make_dispatcher(database, server.url, rules(route), Clock())
+        dispatcher.enqueue([DAY])
+        command = [sys.executable, "-m", "copilot_pipeline_tests.delivery.dispatcher_process", database.url, server.url]
         with subprocess.Popen(command) as sender:
             assert arrived.wait(WITHIN_SECONDS)
             if route is RISK:
-                steps.send()  # a second sender, while the first one still holds its row
-                assert len(steps.outbox.listed(states=["sending"])) == 1
+                dispatcher.send()  # a second sender, while the first one still holds its row
+                assert len(dispatcher.outbox.listed(states=["sending"])) == 1
             sender.kill()
         let_go.set()
-        steps.send()
-        rows = steps.outbox.listed()
+        dispatcher.send()
+        rows = dispatcher.outbox.listed()
     first = held[0]
     same = [asked for asked in server.asked if _key(asked) == _key(first) and asked.method == first.method]
     assert len(same) == 1 + repeats
     counted = Counter(row.state for row in rows)
     if route is OPPORTUNITY:
-        assert counted == {"delivered": 3}
+        assert counted == {"sent": 3}
         assert len(crm.records) == 3
     else:
-        assert counted == Counter({state: 1}) + Counter({"delivered": 2})
+        assert counted == Counter({state: 1}) + Counter({"sent": 2})
 
 
 def _key(asked: Asked) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot_pipeline.delivery.messages import LONGEST_TEXT, MOST_BLOCKS, escaped, link, shown, slack_message
+from copilot_pipeline.delivery.messages import MAX_BLOCKS, MAX_TEXT, escape, escape_and_cut, link, slack_message
 from copilot_pipeline.marts.model import BrickAnswer
 from copilot_pipeline_tests.delivery.examples import KIT, RISK, rules, scored
 
@@ -19,7 +19,7 @@ TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5000
 def message(call: Any, **route: Any) -> dict[str, Any]:
     """The message of a rule about a call."""
     rule = rules({**RISK, **route})[0]
-    return slack_message(rule.name, call, rule.route, "https://crm.example/{deal_id}/view", {})
+    return slack_message(call, rule.route, "https://crm.example/{deal_id}/view", {})
 
 
 def texts_of(sent: dict[str, Any]) -> list[str]:
@@ -57,15 +57,15 @@ def test_no_text_is_longer_than_slack_takes(title: str, reason: str, evidence: l
         scored({}, title=title, account_name=title, rep_name=reason, review_url="https://x/" + url), "risk_flag", answer
     )
     sent = message(call)
-    assert len(sent["blocks"]) <= MOST_BLOCKS
-    assert all(0 < len(text) <= LONGEST_TEXT for text in texts_of(sent))
+    assert len(sent["blocks"]) <= MAX_BLOCKS
+    assert all(0 < len(text) <= MAX_TEXT for text in texts_of(sent))
     assert len(sent["blocks"][0]["text"]["text"]) <= 150
 
 
 @given(TEXTS, st.integers(10, 200))
 def test_a_cut_never_splits_an_escape(text: str, longest: int) -> None:
     """What is shown reads back as the beginning of what was there."""
-    cut = shown(text, longest)
+    cut = escape_and_cut(text, longest)
     assert len(cut) <= longest
     flat = " ".join(text.split())
     assert flat.startswith(
@@ -77,7 +77,7 @@ def test_a_cut_never_splits_an_escape(text: str, longest: int) -> None:
 @given(TEXTS)
 def test_escaping_is_exactly_the_three_characters(text: str) -> None:
     """Nothing else is changed."""
-    assert html.unescape(escaped(text.replace("&", ""))) == text.replace("&", "")
+    assert html.unescape(escape(text.replace("&", ""))) == text.replace("&", "")
 
 
 def test_an_address_that_is_none_is_no_link() -> None:

@@ -10,7 +10,8 @@ import pytest
 from copilot_pipeline.config.loading import read_pipeline_file
 from copilot_pipeline.config.pipeline_file import PipelineFile
 from copilot_pipeline.config.routes import RouteSettings
-from copilot_pipeline.delivery.rule_checks import mistakes_against, parse_kit_schema
+from copilot_pipeline.delivery.kit_schemas import parse_kit_schema
+from copilot_pipeline.delivery.rule_checks import find_mistakes
 from copilot_pipeline.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
@@ -79,15 +80,15 @@ SCHEMA = {"deal": {"risk_flag": "yes/no", "confidence": "score", "category": "te
     [
         ({"brick": "deal.risk_flg", "is": True}, "no brick 'risk_flg'; did you mean risk_flag?"),
         ({"brick": "deal.zzz", "is": True}, "it has category, confidence, names, odd, risk_flag"),
-        ({"brick": "deal.risk_flag", "above": 3}, "answers with a yes/no, and `above: 3.0` can never be true"),
-        ({"brick": "deal.confidence", "is": "high"}, "answers with a score"),
-        ({"brick": "deal.risk_flag", "is": 1}, "answers with a yes/no"),
-        ({"brick": "deal.names", "is": "Globex"}, "answers with a list"),
+        ({"brick": "deal.risk_flag", "above": 3}, "returns a yes/no, so `above: 3.0` can never be true"),
+        ({"brick": "deal.confidence", "is": "high"}, "returns a score"),
+        ({"brick": "deal.risk_flag", "is": 1}, "returns a yes/no"),
+        ({"brick": "deal.names", "is": "Globex"}, "returns a list"),
     ],
 )
 def test_a_rule_is_held_against_its_kit(when: dict[str, Any], said: str) -> None:
     """A brick that does not exist, and a comparison that can never be true, are mistakes."""
-    (mistake,) = mistakes_against([route(when=when)], SCHEMA)
+    (mistake,) = find_mistakes([route(when=when)], SCHEMA)
     assert mistake.keys == ("routes", 0, "when", "brick")
     assert said in mistake.message
 
@@ -104,7 +105,7 @@ def test_a_rule_is_held_against_its_kit(when: dict[str, Any], said: str) -> None
 )
 def test_what_fits_or_cannot_be_known_is_no_mistake(when: dict[str, Any]) -> None:
     """A kind the schema does not say, and a kit without a schema, are passed over."""
-    assert mistakes_against([route(when=when)], SCHEMA) == []
+    assert find_mistakes([route(when=when)], SCHEMA) == []
 
 
 @pytest.mark.parametrize(

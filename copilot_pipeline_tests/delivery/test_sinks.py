@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.routes import SinkSettings
-from copilot_pipeline.delivery.model import Delivery, Outcome, Sink, Trouble, Verdict
+from copilot_pipeline.delivery.model import Delivery, SendResult, SendStatus, Sink, SinkProblem
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink, build_sink
 from copilot_pipeline.delivery.sinks.bisect import bisect_batch, fields_of
 from copilot_pipeline.errors import ConfigurationError
@@ -25,27 +25,27 @@ def deal(number: int, **fields: Any) -> Delivery:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "verdict", "trouble"),
+    ("status", "body", "status_", "problem"),
     [
-        (200, b"ok", Verdict.DELIVERED, None),
-        (400, b"invalid_blocks", Verdict.REFUSED, None),
-        (403, b"action_prohibited", Verdict.LATER, Trouble.CREDENTIALS),
-        (404, b"channel_not_found", Verdict.LATER, Trouble.CREDENTIALS),
-        (410, b"channel_is_archived", Verdict.LATER, Trouble.CREDENTIALS),
-        (302, b"", Verdict.LATER, Trouble.CREDENTIALS),
-        (429, b"", Verdict.LATER, Trouble.BUSY),
-        (423, b"", Verdict.LATER, Trouble.BUSY),
-        (477, b"", Verdict.LATER, Trouble.DOWN),
-        (500, b"rollup_error", Verdict.LATER, Trouble.DOWN),
+        (200, b"ok", SendStatus.SENT, None),
+        (400, b"invalid_blocks", SendStatus.FAILED, None),
+        (403, b"action_prohibited", SendStatus.RETRY, SinkProblem.CREDENTIALS),
+        (404, b"channel_not_found", SendStatus.RETRY, SinkProblem.CREDENTIALS),
+        (410, b"channel_is_archived", SendStatus.RETRY, SinkProblem.CREDENTIALS),
+        (302, b"", SendStatus.RETRY, SinkProblem.CREDENTIALS),
+        (429, b"", SendStatus.RETRY, SinkProblem.THROTTLED),
+        (423, b"", SendStatus.RETRY, SinkProblem.THROTTLED),
+        (477, b"", SendStatus.RETRY, SinkProblem.UNAVAILABLE),
+        (500, b"rollup_error", SendStatus.RETRY, SinkProblem.UNAVAILABLE),
     ],
 )
-def test_slack_answers_are_sorted(status: int, body: bytes, verdict: Verdict, trouble: Trouble | None) -> None:
+def test_slack_answers_are_sorted(status: int, body: bytes, status_: SendStatus, problem: SinkProblem | None) -> None:
     """Refused for good, or later, or a matter for a person."""
     with serving(lambda _: Reply(status, body)) as server:
         sink = SlackSink(f"{server.url}/services/T/B/s3cret")
         (outcome,) = sink.send([Delivery(1, "msg_1", "", {"text": "secret words"})])
         sink.close()
-    assert (outcome.verdict, outcome.trouble) == (verdict, trouble)
+    assert (outcome.status, outcome.problem) == (status_, problem)
     assert "s3cret" not in str(outcome)
     assert "secret words" not in str(outcome)
 
@@ -56,7 +56,7 @@ def test_no_log_holds_an_address_a_key_or_a_word(caplog: pytest.LogCaptureFixtur
     with serving(lambda _: Reply(200, b"ok")) as server:
         slack, hook = SlackSink(f"{server.url}/services/T/B/s3cret"), WebhookSink(f"{server.url}/s3cret", "c2VjcmV0")
         for sink in (slack, hook):
-            assert sink.send([Delivery(1, "msg_1", "", {"text": "secret words"})])[0].verdict is Verdict.DELIVERED
+            assert sink.send([Delivery(1, "msg_1", "", {"text": "secret words"})])[0].status is SendStatus.SENT
             sink.close()
     assert "s3cret" not in caplog.text
     assert "c2VjcmV0" not in caplog.text
@@ -76,7 +76,7 @@ def test_hubspot_writes_a_batch_and_says_of_each_what_became_of_it() -> None:
         sink = HubspotSink(server.url, "pat-1")
         found = sink.send([deal(1, risk=True, score=31), deal(2), deal(3)])
         sink.close()
-    assert [one.verdict for one in found] == [Verdict.DELIVERED, Verdict.REFUSED, Verdict.LATER]
+    assert [one.status for one in found] == [SendStatus.SENT, SendStatus.FAILED, SendStatus.RETRY]
     assert found[1].reason == "OBJECT_NOT_FOUND: there is no such deal"
     assert server.asked[0].headers["authorization"] == "Bearer pat-1"
 
@@ -87,7 +87,7 @@ def test_a_deal_that_was_merged_into_another_is_written() -> None:
         sink = HubspotSink(server.url, "pat-1")
         found = sink.send([deal(1), deal(2)])
         sink.close()
-    assert [one.verdict for one in found] == [Verdict.DELIVERED, Verdict.DELIVERED]
+    assert [one.status for one in found] == [SendStatus.SENT, SendStatus.SENT]
 
 
 def test_an_error_that_names_no_deal_is_asked_after() -> None:
@@ -103,7 +103,7 @@ def test_an_error_that_names_no_deal_is_asked_after() -> None:
         sink = HubspotSink(server.url, "pat-1")
         found = sink.send([deal(1), deal(2), deal(3)])
         sink.close()
-    assert [one.verdict for one in found] == [Verdict.DELIVERED, Verdict.REFUSED, Verdict.DELIVERED]
+    assert [one.status for one in found] == [SendStatus.SENT, SendStatus.FAILED, SendStatus.SENT]
     assert found[1].reason == "INVALID_OPTION: the property has no such option"
 
 
@@ -114,7 +114,7 @@ def test_an_answer_that_cannot_be_unpacked_is_no_answer() -> None:
         found = [*slack.send([Delivery(1, "msg_1", "", {"text": "x"})]), *hubspot.send([deal(1)])]
         slack.close()
         hubspot.close()
-    assert [one.verdict for one in found] == [Verdict.UNSURE, Verdict.LATER]
+    assert [one.status for one in found] == [SendStatus.UNCERTAIN, SendStatus.RETRY]
 
 
 def test_a_key_that_cannot_be_sent_stops_nothing_and_is_not_shown() -> None:
@@ -122,8 +122,8 @@ def test_a_key_that_cannot_be_sent_stops_nothing_and_is_not_shown() -> None:
     sink = HubspotSink("http://127.0.0.1:9", "pat\u2013s3cret")
     (outcome,) = sink.send([deal(1)])
     sink.close()
-    assert outcome.verdict is Verdict.LATER
-    assert outcome.reason == "the key or the address holds a character that cannot be sent"
+    assert outcome.status is SendStatus.RETRY
+    assert outcome.reason == "the key or the address contains a character that cannot be sent"
 
 
 def test_a_redirect_is_not_followed_and_takes_no_key_along() -> None:
@@ -138,7 +138,7 @@ def test_a_redirect_is_not_followed_and_takes_no_key_along() -> None:
             for sink in sinks:
                 sink.close()
         assert elsewhere.asked == []
-    assert {(one.verdict, one.trouble) for one in found} == {(Verdict.LATER, Trouble.CREDENTIALS)}
+    assert {(one.status, one.problem) for one in found} == {(SendStatus.RETRY, SinkProblem.CREDENTIALS)}
 
 
 def test_a_property_that_hubspot_does_not_know_fails_only_its_records() -> None:
@@ -157,7 +157,7 @@ def test_a_property_that_hubspot_does_not_know_fails_only_its_records() -> None:
         sink = HubspotSink(server.url, "pat-1")
         found = sink.send([deal(number, **({"nope": 1} if number == 3 else {"x": 1})) for number in range(8)])
         sink.close()
-    assert [one.verdict is Verdict.DELIVERED for one in found] == [number != 3 for number in range(8)]
+    assert [one.status is SendStatus.SENT for one in found] == [number != 3 for number in range(8)]
     assert found[3].reason == "PROPERTY_DOESNT_EXIST (nope): create the property on deals, or correct `map`"
 
 
@@ -169,7 +169,7 @@ def test_refused_credentials_of_a_crm_are_a_matter_for_a_person() -> None:
         found = [*hubspot.send([deal(1), deal(2)]), *salesforce.send([deal(3)])]
         hubspot.close()
         salesforce.close()
-    assert {(one.verdict, one.trouble) for one in found} == {(Verdict.LATER, Trouble.CREDENTIALS)}
+    assert {(one.status, one.problem) for one in found} == {(SendStatus.RETRY, SinkProblem.CREDENTIALS)}
     assert "s3cret" not in str(found)
 
 
@@ -185,7 +185,7 @@ def test_a_daily_limit_of_salesforce_is_no_matter_of_rights() -> None:
         sink = SalesforceSink(server.url, "client", "secret")
         (outcome,) = sink.send([deal(1)])
         sink.close()
-    assert (outcome.verdict, outcome.trouble) == (Verdict.LATER, Trouble.BUSY)
+    assert (outcome.status, outcome.problem) == (SendStatus.RETRY, SinkProblem.THROTTLED)
 
 
 @given(st.lists(st.sampled_from(["good", "bad value", "bad field"]), min_size=1, max_size=40))
@@ -193,18 +193,18 @@ def test_a_batch_is_divided_until_only_the_culprits_are_refused(kinds: list[str]
     """Whoever is among them, good records are written exactly once and bad ones never."""
     written: list[str] = []
 
-    def attempt(batch: Any) -> list[Outcome] | Outcome:
+    def attempt(batch: Any) -> list[SendResult] | SendResult:
         if any("nope" in fields_of(one) for one in batch):
-            return Outcome(Verdict.REFUSED, "no such field")
+            return SendResult(SendStatus.FAILED, "no such field")
         if any(one.payload["fields"].get("x") == "bad" for one in batch):
-            return Outcome(Verdict.REFUSED, "no such value")
+            return SendResult(SendStatus.FAILED, "no such value")
         written.extend(one.target for one in batch)
-        return [Outcome(Verdict.DELIVERED)] * len(batch)
+        return [SendResult(SendStatus.SENT)] * len(batch)
 
     contents: dict[str, dict[str, Any]] = {"good": {"x": 1}, "bad value": {"x": "bad"}, "bad field": {"nope": 1}}
     batch = [deal(number, **contents[kind]) for number, kind in enumerate(kinds)]
     found = bisect_batch(batch, attempt, lambda outcome: outcome.reason == "no such field")
-    assert [one.verdict is Verdict.DELIVERED for one in found] == [kind == "good" for kind in kinds]
+    assert [one.status is SendStatus.SENT for one in found] == [kind == "good" for kind in kinds]
     assert sorted(written) == sorted(str(number) for number, kind in enumerate(kinds) if kind == "good")
 
 
@@ -236,7 +236,7 @@ def test_a_sink_may_have_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     with serving(lambda _: Reply(200, b"ok")) as server:
         monkeypatch.setenv("SLACK_URL_OF_EMEA", f"{server.url}/services/T/B/emea")
         sink = build_sink("emea", SinkSettings(kind="slack", url_env="SLACK_URL_OF_EMEA"), environment())
-        assert sink.send([Delivery(1, "msg_1", "", {"text": "a"})])[0].verdict is Verdict.DELIVERED
+        assert sink.send([Delivery(1, "msg_1", "", {"text": "a"})])[0].status is SendStatus.SENT
         sink.close()
     assert server.asked[0].path == "/services/T/B/emea"
 

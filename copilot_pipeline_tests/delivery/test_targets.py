@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from copilot_pipeline.delivery.targets import NO_ACCOUNT, NO_DEAL, UNKNOWN_SYSTEM, record_id, same_record
+from copilot_pipeline.delivery.targets import NO_ACCOUNT, NO_DEAL, UNKNOWN_SYSTEM, canonical_record_id, record_id
 
 SHORT, LONG = "0065e00000ABcDe", "0065e00000ABcDeAAL"
 
@@ -39,5 +39,5 @@ def test_the_named_system_decides_and_without_one_the_id(
 
 def test_both_forms_of_a_salesforce_id_are_one_record() -> None:
     """The three letters at the end say which of the others are capitals."""
-    assert same_record("salesforce", SHORT) == same_record("salesforce", LONG) == LONG
-    assert same_record("salesforce", "opportunity-001") == "opportunity-001"
+    assert canonical_record_id("salesforce", SHORT) == canonical_record_id("salesforce", LONG) == LONG
+    assert canonical_record_id("salesforce", "opportunity-001") == "opportunity-001"

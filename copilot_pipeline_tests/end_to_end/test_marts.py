@@ -117,7 +117,7 @@ def _the_planted_slide_is_found_and_told_once(pipeline: Pipeline) -> None:
     told = pipeline.query(asked)
     assert len(told) == len(slides)
     # The calls are of long ago: a regression of then is no news.
-    assert {row["state"] for row in told} == {"silenced"}
+    assert {row["state"] for row in told} == {"suppressed"}
     command(pipeline, "marts")
     assert len(pipeline.query(asked)) == len(slides)
 

@@ -297,7 +297,8 @@ class IncrementalRun:
 
     def _complete(self, day: date, call_ids: Collection[str]) -> None:
         """Enqueue deliveries; the calls are no longer pending."""
-        self._steps.deliveries.enqueue_deliveries([day])
+        mistakes = self._steps.deliveries.enqueue([day])
+        self.problems += [mistake for mistake in mistakes if mistake not in self.problems]
         self._steps.pending.complete(day, call_ids)
         self._calls[day] -= set(call_ids)
         self._last_progress = time.monotonic()

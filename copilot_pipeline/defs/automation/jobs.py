@@ -128,8 +128,8 @@ def incremental_run() -> None:
 @dg.op(description="Sends the deliveries that are due, checks sinks and backlogs, and reports incidents.")
 def send_deliveries(context: dg.OpExecutionContext, deliveries: DeliveriesResource) -> None:
     """A sink that is down delays only its own deliveries."""
-    sent = deliveries.service().deliver()
-    for name, problem in sent.problems.items():
+    sent = deliveries.service().send()
+    for name, problem in sent.unusable_sinks.items():
         context.log.warning(f"{name}: {problem}")
 
 

@@ -26,7 +26,7 @@ from copilot_pipeline.defs.runs import (
     POLL_POOL,
     SCHEDULE,
 )
-from copilot_pipeline.delivery.incidents import Problem
+from copilot_pipeline.delivery.incidents import Failure
 from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, Inbox, PendingCalls
@@ -139,7 +139,7 @@ def due_deliveries(
     context: dg.SensorEvaluationContext, deliveries: DeliveriesResource
 ) -> dg.SensorResult | dg.SkipReason:
     """One run at a time."""
-    due = deliveries.service().delivering().due()
+    due = deliveries.service().dispatcher().due()
     if not due:
         return dg.SkipReason("no delivery is due")
     if context.instance.get_runs_count(dg.RunsFilter(job_name=deliveries_job.name, statuses=IN_PROGRESS)):
@@ -159,7 +159,7 @@ def failed_runs(context: dg.RunFailureSensorContext, deliveries: DeliveriesResou
         return
     what = f"Run {run.run_id[:8]} of {run.job_name} failed."
     todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
-    deliveries.service().watching().tell(Problem(f"run {run.job_name}", what, todo))
+    deliveries.service().incident_monitor().open(Failure(f"run {run.job_name}", what, todo))
 
 
 def _has_own_incident(context: dg.RunFailureSensorContext) -> bool:
@@ -181,7 +181,7 @@ def _has_own_incident(context: dg.RunFailureSensorContext) -> bool:
 )
 def recovered_runs(context: dg.RunStatusSensorContext, deliveries: DeliveriesResource) -> None:
     """Does nothing if the job has no open incident."""
-    deliveries.service().watching().over(f"run {context.dagster_run.job_name}")
+    deliveries.service().incident_monitor().resolve(f"run {context.dagster_run.job_name}")
 
 
 changed_inputs = dg.AutomationConditionSensorDefinition(

@@ -87,7 +87,7 @@ def _mart_assets(
 
 def _coaching(builder: "MartBuilder", deliveries: DeliveryService) -> Built:
     rows, regressions = builder.build_coaching()
-    alerts = deliveries.send_regression_alerts(regressions)
+    alerts = deliveries.enqueue_regression_alerts(regressions)
     ongoing = sum(not regression.is_over for regression in regressions)
     return rows, {COACHING_REGRESSIONS.name: {"ongoing_regressions": ongoing, "alerts_enqueued": alerts}}
 

@@ -70,7 +70,7 @@ def score_tables(
                 _load(tables, chain(scored, _other_days(loaded, database, days)), selected, problems, reporter)
             tables.refresh_views()
             # Also for days with problems: a call whose score is still pending does not delay the others.
-            mistakes = deliveries.service(progress).enqueue_deliveries(days)
+            mistakes = deliveries.service(progress).enqueue(days)
             fail_if(problems, "semarize_scores", also=mistakes)
     else:
         progress.note("no kits in pipeline.yaml: nothing is scored")

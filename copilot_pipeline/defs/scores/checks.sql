@@ -14,6 +14,6 @@ FROM copilot.evidence WHERE call_date >= %(first)s GROUP BY 1;
 
 -- name: deliveries_not_accepted
 -- Deliveries of each day that a sink refused, or whose outcome is unknown.
-SELECT call_started_at::date AS day, count(*) FILTER (WHERE state IN ('refused', 'uncertain')) AS offending,
+SELECT call_started_at::date AS day, count(*) FILTER (WHERE state IN ('failed', 'uncertain')) AS offending,
   count(*) AS total
 FROM copilot_ops.outbox WHERE call_started_at >= %(first)s GROUP BY 1;

@@ -1,42 +1,43 @@
-"""A batch that a server refuses as a whole because of something in it: divided until the culprit stands alone."""
+"""Bisect a batch that a server rejects as a whole, until the invalid deliveries are isolated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from copilot_pipeline.delivery.model import Delivery, Outcome, Verdict
+from copilot_pipeline.delivery.model import Delivery, SendResult, SendStatus
 
-Attempt = Callable[[Sequence[Delivery]], list[Outcome] | Outcome]
+Attempt = Callable[[Sequence[Delivery]], list[SendResult] | SendResult]
 
 
 def bisect_batch(
-    batch: Sequence[Delivery], attempt: Attempt, is_about_fields: Callable[[Outcome], bool]
-) -> list[Outcome]:
-    """Outcomes, in order. `attempt` returns one a delivery, or a single one for the request as a whole.
+    batch: Sequence[Delivery], attempt: Attempt, concerns_fields: Callable[[SendResult], bool]
+) -> list[SendResult]:
+    """Return the results in order. `attempt` returns one per delivery, or a single one for the whole request.
 
-    A refusal of the whole is not believed of each: the halves are asked for again. Only what `is_about_fields` holds
-    for every record that writes the same fields: 200 records with one unknown field then cost one request, not 400.
+    A rejection of the whole request does not mean that each delivery is invalid: both halves are tried again. A
+    rejection for which `concerns_fields` is true applies to every record with the same fields, so that 200 records with
+    one unknown field cost one request instead of 400.
     """
-    found = attempt(batch)
-    if isinstance(found, list):
-        return found
-    if len(batch) == 1 or found.verdict is not Verdict.REFUSED:
-        return [found] * len(batch)
+    result = attempt(batch)
+    if isinstance(result, list):
+        return result
+    if len(batch) == 1 or result.status is not SendStatus.FAILED:
+        return [result] * len(batch)
     first_fields = fields_of(batch[0])
-    alike = [fields_of(one) == first_fields for one in batch]
-    if is_about_fields(found):
-        if all(alike):
-            return [found] * len(batch)
-        is_left = alike
+    same_fields = [fields_of(one) == first_fields for one in batch]
+    if concerns_fields(result):
+        if all(same_fields):
+            return [result] * len(batch)
+        is_left = same_fields
     else:
-        is_left = [place < len(batch) // 2 for place in range(len(batch))]
+        is_left = [position < len(batch) // 2 for position in range(len(batch))]
     left = [one for one, belongs in zip(batch, is_left, strict=True) if belongs]
     right = [one for one, belongs in zip(batch, is_left, strict=True) if not belongs]
-    of_left = iter(bisect_batch(left, attempt, is_about_fields))
-    of_right = iter(bisect_batch(right, attempt, is_about_fields))
-    return [next(of_left if belongs else of_right) for belongs in is_left]
+    left_results = iter(bisect_batch(left, attempt, concerns_fields))
+    right_results = iter(bisect_batch(right, attempt, concerns_fields))
+    return [next(left_results if belongs else right_results) for belongs in is_left]
 
 
 def fields_of(delivery: Delivery) -> frozenset[str]:
-    """The fields it writes."""
+    """Return the names of the fields that a delivery writes."""
     return frozenset(delivery.payload.get("fields", {}))

@@ -1,4 +1,4 @@
-"""A sink from its settings and the environment, or what is missing for it."""
+"""Build a sink from its settings and the environment."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _KEYS = {"salesforce": "SALESFORCE_CLIENT_SECRET", "hubspot": "HUBSPOT_ACCESS_TO
 
 
 def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
-    """The sink, ready to send. Raises `ConfigurationError` that names the variable that is missing or wrong."""
+    """Build a sink. Raises `ConfigurationError` that names the missing or invalid variable."""
     url = _address(name, sink.url_env or _URLS[sink.kind], environment)
     if sink.kind == "slack":
         return SlackSink(url, may_repeat=sink.on_uncertain == "resend")
     key_variable = sink.key_env or _KEYS[sink.kind]
     if sink.kind == "webhook":
-        # Without a secret a hook is sent unsigned: Zapier and Make cannot check a signature without code.
+        # Without a secret the events are not signed: Zapier and Make cannot verify a signature without code.
         return WebhookSink(url, _value(key_variable, environment))
     key = _required(name, key_variable, environment)
     url = url.rstrip("/")
@@ -41,7 +41,7 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
 
 
 def sink_problem(name: str, sink: SinkSettings, environment: Environment) -> str | None:
-    """Why this sink cannot be used; None where it can."""
+    """Return why this sink cannot be built, or None if it can."""
     try:
         build_sink(name, sink, environment).close()
     except ConfigurationError as error:
@@ -64,7 +64,7 @@ def _required(name: str, variable: str, environment: Environment) -> str:
 
 
 def _value(variable: str, environment: Environment) -> str | None:
-    """Of a variable the settings know, their value; of one that only pipeline.yaml names, the environment's."""
+    """Return the value from the settings, or from the environment if only pipeline.yaml names the variable."""
     if variable.lower() not in type(environment).model_fields:
         return named_variable(variable)
     value = getattr(environment, variable.lower())

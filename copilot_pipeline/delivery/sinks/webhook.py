@@ -1,54 +1,50 @@
-"""A webhook of Zapier, n8n, Make or anybody, signed after the Standard Webhooks convention.
+"""A webhook (Zapier, n8n, Make, or your own), signed by the Standard Webhooks convention.
 
-`webhook-id` is the same at every attempt: a receiver that remembers it drops repeats. So a message without an answer
-is sent again, at least once in all. (https://github.com/standard-webhooks/standard-webhooks)
+`webhook-id` is the same at every attempt, so that a receiver can drop repeats. An event whose response was lost is sent
+again: at-least-once delivery. (https://github.com/standard-webhooks/standard-webhooks)
 """
 
 from __future__ import annotations
 
 import binascii
 import json
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from copilot_pipeline.delivery.model import DELIVERED, Delivery, Outcome
+from copilot_pipeline.delivery.model import SENT, Delivery, SendResult
+from copilot_pipeline.delivery.outbox import Clock, utc_now
 from copilot_pipeline.delivery.sinks.http_client import (
     ConnectFailed,
     ResponseLost,
     SinkHttpClient,
-    refused_or_later,
-    unanswered,
-    unreached,
+    connect_failed,
+    error_result,
+    response_lost,
 )
 from copilot_pipeline.errors import ConfigurationError
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class WebhookSink:
-    """One address: one event a request."""
+    """One address. One event per request."""
 
     kind = "webhook"
     batch_size = 1
 
     def __init__(
-        self, url: str, secret: str | None, *, line: SinkHttpClient | None = None, now: Callable[[], datetime] = _now
+        self, url: str, secret: str | None, *, http: SinkHttpClient | None = None, now: Clock = utc_now
     ) -> None:
         self._url = url
         self._signer = _signer(secret)
-        self._line = line or SinkHttpClient()
+        self._http = http or SinkHttpClient()
         self._now = now
 
-    def send(self, batch: Sequence[Delivery]) -> list[Outcome]:
-        """Posts each event once."""
+    def send(self, batch: Sequence[Delivery]) -> list[SendResult]:
+        """Post each event once."""
         return [self._post(delivery) for delivery in batch]
 
-    def _post(self, delivery: Delivery) -> Outcome:
+    def _post(self, delivery: Delivery) -> SendResult:
         content = json.dumps(delivery.payload, ensure_ascii=False)
         moment = self._now()
         headers = {
@@ -59,19 +55,19 @@ class WebhookSink:
         if self._signer is not None:
             headers["webhook-signature"] = self._signer.sign(delivery.message_id, moment, content)
         try:
-            reply = self._line.send("POST", self._url, content=content.encode(), headers=headers)
+            response = self._http.send("POST", self._url, content=content.encode(), headers=headers)
         except ConnectFailed as error:
-            return unreached(error)
+            return connect_failed(error)
         except ResponseLost as error:
-            return unanswered(error, may_repeat=True)
-        return DELIVERED if 200 <= reply.status < 300 else refused_or_later(reply)
+            return response_lost(error, may_repeat=True)
+        return SENT if 200 <= response.status < 300 else error_result(response)
 
-    def doubt(self) -> None:
-        """A repeat does no harm: nothing to ask."""
+    def require_probe(self) -> None:
+        """Do nothing: a repeat is harmless."""
 
     def close(self) -> None:
-        """Closes the connection."""
-        self._line.close()
+        """Close the connection."""
+        self._http.close()
 
 
 def _signer(secret: str | None) -> Webhook | None:

@@ -12,7 +12,7 @@ from copilot_pipeline.defs.scores.checks import SCORE_CHECKS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.cli.conftest import Command, command
 from copilot_pipeline_tests.defs.opened import opened_resources
-from copilot_pipeline_tests.delivery.examples import OPPORTUNITY, Clock, Crm, add_call, delivering, rules
+from copilot_pipeline_tests.delivery.examples import OPPORTUNITY, Clock, Crm, add_call, make_dispatcher, rules
 from copilot_pipeline_tests.http_servers import serving
 
 __all__ = ["command"]
@@ -37,16 +37,16 @@ def test_calls_without_a_record_and_refused_deliveries_are_counted(command: Comm
     add_call(database, "linked", {"risk_flag": True}, started_at=NOW)
     add_call(database, "unlinked", {"risk_flag": True}, started_at=NOW, deal_id=None)
     with serving(crm) as server:
-        steps = delivering(database, server.url, rules(OPPORTUNITY), Clock(NOW))
-        steps.enqueue([NOW.date()])
-        steps.send()
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock(NOW))
+        dispatcher.enqueue([NOW.date()])
+        dispatcher.send()
         assert offenders("scores_can_be_written_back") == (False, 1)
         assert offenders("deliveries_are_accepted") == (False, 1)
         crm.read_only = set()
         add_call(database, "unlinked", {"risk_flag": True}, started_at=NOW, deal_id="006000000000002AAA")
-        steps.outbox.send_again(route="Opportunity")
-        steps.enqueue([])
-        steps.send()
+        dispatcher.outbox.retry(route="Opportunity")
+        dispatcher.enqueue([])
+        dispatcher.send()
     assert len(crm.records) == 2
     assert offenders("scores_can_be_written_back") == (True, 0)
     assert offenders("deliveries_are_accepted") == (True, 0)

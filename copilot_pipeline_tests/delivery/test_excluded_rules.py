@@ -45,9 +45,9 @@ def enqueue() -> tuple[list[str], list[str], list[str]]:
     with opened() as (settings, database):
         service = delivery_service(settings, database)
         for _ in range(3):  # as the incremental run does, round by round
-            problems = service.enqueue_deliveries([DAY])
+            problems = service.enqueue([DAY])
         followed = {row.route for row in Outbox(database).listed()}
-        incidents = [incident.name for incident in service.watching().open_incidents()]
+        incidents = [incident.name for incident in service.incident_monitor().open_incidents()]
         return problems, sorted(followed), incidents
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 from copilot_pipeline.delivery.model import Sink
-from copilot_pipeline.delivery.outbox_leases import Sending
+from copilot_pipeline.delivery.outbox_leases import OutboxLeases
 from copilot_pipeline.delivery.sinks import SlackSink, WebhookSink
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database
-from copilot_pipeline_tests.delivery.examples import DAY, HOOK, RISK, Clock, add_call, delivering, rules
+from copilot_pipeline_tests.delivery.examples import DAY, HOOK, RISK, Clock, add_call, make_dispatcher, rules
 from copilot_pipeline_tests.http_servers import Asked, Reply, serving
 
 OK = Reply(200, b"ok")
@@ -26,24 +26,24 @@ def test_what_cannot_be_sent_is_not_due(database: Database) -> None:
         raise ConfigurationError(f"sink {name}: SLACK_WEBHOOK_URL is not set")
 
     add_call(database, "call-1", {"risk_flag": True})
-    steps = delivering(database, "http://unused", rules(RISK), Clock(), build=build)
-    steps.enqueue([DAY])
-    assert steps.due() == []
-    assert steps.send().problems == {"slack": "sink slack: SLACK_WEBHOOK_URL is not set"}
-    assert delivering(database, "http://unused", rules(HOOK), Clock()).due() == []
-    assert delivering(database, "http://unused", rules(RISK), Clock()).due() == ["slack"]
+    dispatcher = make_dispatcher(database, "http://unused", rules(RISK), Clock(), build=build)
+    dispatcher.enqueue([DAY])
+    assert dispatcher.due() == []
+    assert dispatcher.send().unusable_sinks == {"slack": "sink slack: SLACK_WEBHOOK_URL is not set"}
+    assert make_dispatcher(database, "http://unused", rules(HOOK), Clock()).due() == []
+    assert make_dispatcher(database, "http://unused", rules(RISK), Clock()).due() == ["slack"]
 
 
 def test_what_a_dead_sender_held_is_due(database: Database) -> None:
     """Nothing else may ever come in: whether it arrived is to be asked now."""
     add_call(database, "call-1", {"risk_flag": True})
-    steps = delivering(database, "http://unused", rules(RISK), Clock())
-    steps.enqueue([DAY])
-    with Sending(database.url, now=Clock()) as sending:
-        assert sending.take("slack", 1, are_records=False)
-        assert steps.due() == []
+    dispatcher = make_dispatcher(database, "http://unused", rules(RISK), Clock())
+    dispatcher.enqueue([DAY])
+    with OutboxLeases(database.url, now=Clock()) as leases:
+        assert leases.lease("slack", 1, are_records=False)
+        assert dispatcher.due() == []
     ends_at = time.monotonic() + WITHIN_SECONDS
-    while not steps.due():  # until PostgreSQL has noticed
+    while not dispatcher.due():  # until PostgreSQL has noticed
         assert time.monotonic() < ends_at
 
 
@@ -64,14 +64,16 @@ def test_what_comes_in_does_not_wait_for_a_sink_that_takes_its_time(database: Da
             "slack": lambda: SlackSink(server.url),
             "webhook": lambda: WebhookSink(f"{server.url}/hook", None),
         }
-        steps = delivering(database, server.url, rules(RISK, HOOK), Clock(), build=lambda name: makers[name]())
+        dispatcher = make_dispatcher(
+            database, server.url, rules(RISK, HOOK), Clock(), build=lambda name: makers[name]()
+        )
         add_call(database, "call-1", {"risk_flag": False})
-        steps.enqueue([DAY])
-        sender = threading.Thread(target=steps.send)
+        dispatcher.enqueue([DAY])
+        sender = threading.Thread(target=dispatcher.send)
         sender.start()
         assert is_asked.wait(WITHIN_SECONDS)
         add_call(database, "call-2", {"risk_flag": True})
-        steps.enqueue([DAY])
+        dispatcher.enqueue([DAY])
         sender.join()
         assert is_told.is_set()
 
@@ -92,15 +94,15 @@ def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
     for number in range(6):
         add_call(database, f"call-{number}", {"risk_flag": True})
     with serving(answer) as server:
-        steps = delivering(database, server.url, rules(RISK), clock)
-        steps.enqueue([DAY])
+        dispatcher = make_dispatcher(database, server.url, rules(RISK), clock)
+        dispatcher.enqueue([DAY])
         for _ in range(12):
-            steps.send(patience_seconds=0)
+            dispatcher.send(max_wait_seconds=0)
             clock.move(minutes=5)
         posts = [asked for asked in server.asked if asked.method == "POST"]
         assert (len(posts), len(server.asked) > 6) == (2, True)
         is_down = False
         clock.move(minutes=10)
-        steps.send()
+        dispatcher.send()
     assert len(arrived) == 4
-    assert sorted(row.state for row in steps.outbox.listed()) == ["delivered"] * 4 + ["uncertain"] * 2
+    assert sorted(row.state for row in dispatcher.outbox.listed()) == ["sent"] * 4 + ["uncertain"] * 2

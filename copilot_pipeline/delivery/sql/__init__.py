@@ -1,0 +1,1 @@
+"""SQL statements of the delivery package, read by `load_queries`."""
