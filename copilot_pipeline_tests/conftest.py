@@ -6,7 +6,7 @@ import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 from unittest.mock import patch
 
 import psycopg
@@ -18,6 +18,7 @@ from copilot_pipeline.postgres import Database, database_url, open_database
 TIERS = ("unit", "integration", "e2e")
 END_TO_END = Path(__file__).parent / "end_to_end"
 DATABASE_FIXTURE = "server_url"  # every fixture with a database depends on it
+PLATFORM_PROBES = {"file", "uname"}  # started by the module `platform` while libraries are imported
 PROCESS_FIXTURES = {"browser", "module_receiver"}
 
 
@@ -46,8 +47,13 @@ def only_e2e_tests_start_processes(request: pytest.FixtureRequest) -> Iterator[N
         yield
         return
 
-    def refuse(_process: object, arguments: object, *_: object, **__: object) -> NoReturn:
-        pytest.fail(f"starts the process {arguments!r}: mark the test with pytest.mark.e2e")
+    start = subprocess.Popen.__init__
+
+    def refuse(process: subprocess.Popen[bytes], arguments: Any, *others: Any, **options: Any) -> None:
+        if isinstance(arguments, list) and arguments[0] in PLATFORM_PROBES:
+            start(process, arguments, *others, **options)
+        else:
+            pytest.fail(f"starts the process {arguments!r}: mark the test with pytest.mark.e2e")
 
     with patch.object(subprocess.Popen, "__init__", refuse):
         yield

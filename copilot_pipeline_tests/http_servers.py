@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback whose answers a test scripts, and which keeps every request."""
+"""A real HTTP server on loopback with scripted responses, which records every request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it arrived."""
+    """A recorded request."""
 
     method: str
     path: str
@@ -25,7 +25,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer. `is_split` closes the connection in the middle of the body."""
+    """A response. `is_split` closes the connection in the middle of the body."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -34,13 +34,13 @@ class Reply:
 
 
 def reply(value: Any, status: int = 200, **headers: str) -> Reply:
-    """An answer that is JSON; header names with `_` for `-`."""
+    """Return a JSON response. `_` in a header name becomes `-`."""
     return Reply(status, json.dumps(value).encode(), {name.replace("_", "-"): text for name, text in headers.items()})
 
 
 @dataclass
 class Service:
-    """A server that runs."""
+    """A running server and its recorded requests."""
 
     url: str
     asked: list[Asked]
@@ -48,7 +48,7 @@ class Service:
 
 @contextmanager
 def serving(answer: Callable[[Asked], Reply]) -> Iterator[Service]:
-    """A server that answers with `answer` until the block ends."""
+    """Run a server that responds with `answer` until the block ends."""
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,7 +72,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Service]:
         do_GET = do_POST = do_PUT = do_PATCH = _answer
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Silent."""
+            """Do not log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -86,7 +86,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Service]:
 
 
 def in_turn(*replies: Reply) -> Callable[[Asked], Reply]:
-    """These answers one after the other; the last one stays."""
+    """Return the responses in this order; the last one is repeated."""
     left = list(replies)
     lock = threading.Lock()
 

@@ -1,6 +1,6 @@
-"""Rules of the code base that are read from its source: purity, import cost, docstrings.
+"""Rules that are checked in the source: purity, import cost, docstrings.
 
-The layers themselves are contracts of import-linter in `pyproject.toml`.
+The layers are contracts of import-linter in `pyproject.toml`.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ WITH_SIDE_EFFECTS = {"open", "print", "input", "exec", "eval"}
 
 
 def modules() -> list[Path]:
-    """Every module; migrations belong to Alembic."""
+    """Return every module except the migrations."""
     return sorted(path for path in ROOT.rglob("*.py") if "migrations" not in path.parts)
 
 
 def imported(path: Path) -> Iterator[tuple[str, int]]:
-    """The modules a file imports, wherever in it, with the line."""
+    """Yield the modules that a file imports anywhere, with the line."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((name.name, node.lineno) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: a relative import hides where it leads"
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
             yield node.module or "", node.lineno
             yield from ((f"{node.module}.{name.name}", node.lineno) for name in node.names)
 
 
 def is_within(name: str, package: str) -> bool:
-    """Whether a dotted name is a package or something in it."""
+    """Return whether a dotted name is the package or inside it."""
     return name == package or name.startswith(package + ".")
 
 
-def offences(path: Path, forbidden: set[str]) -> list[str]:
-    """Imports of what is forbidden."""
+def forbidden_imports(path: Path, forbidden: set[str]) -> list[str]:
+    """Return the forbidden imports of a file, with their lines."""
     return [
         f"{path.relative_to(ROOT)}:{line} imports {name}"
         for name, line in imported(path)
@@ -55,16 +55,16 @@ def offences(path: Path, forbidden: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_are_absolute(path: Path) -> None:
-    """A relative import hides where it leads, and import-linter's layers are read from absolute names."""
+    """Absolute names show the package that is imported."""
     list(imported(path))
 
 
 @pytest.mark.parametrize("package", PURE)
-def test_pure_packages_do_no_input_or_output(package: str) -> None:
-    """The same arguments give the same result: no file, no socket, no clock, no randomness."""
+def test_pure_packages_have_no_input_or_output(package: str) -> None:
+    """No file, socket, clock or randomness: the same arguments give the same result."""
     left_out = {ROOT / name for name in NOT_PURE}
     paths = [path for path in modules() if path.is_relative_to(ROOT / package) and path not in left_out]
-    assert [offence for path in paths for offence in offences(path, WITH_INPUT_AND_OUTPUT)] == []
+    assert [text for path in paths for text in forbidden_imports(path, WITH_INPUT_AND_OUTPUT)] == []
     for path in paths:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -73,8 +73,8 @@ def test_pure_packages_do_no_input_or_output(package: str) -> None:
                 assert node.func.attr not in {"now", "today", "utcnow"}, f"{path}:{node.lineno} reads the clock"
 
 
-def test_importing_the_command_costs_little() -> None:
-    """`--help` and a wrong option do not wait for Dagster, Arrow and the database driver to be imported."""
+def test_command_line_imports_no_slow_library() -> None:
+    """`--help` and usage errors do not import Dagster, Arrow or the database driver."""
     heavy = {"dagster", "pyarrow", "psycopg", "pandas"}
     at_top = [
         name
@@ -87,8 +87,8 @@ def test_importing_the_command_costs_little() -> None:
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_module_says_what_it_is_for(path: Path) -> None:
-    """A module has a docstring, and so has everything public in it."""
+def test_modules_and_public_names_have_docstrings(path: Path) -> None:
+    """Every module, public class and public function has a docstring."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree), path
     for node in tree.body:

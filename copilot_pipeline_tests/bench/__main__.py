@@ -1,7 +1,7 @@
-"""`make bench`: our run beside a bare httpx loop and beside dlt, on the same server, as ratios.
+"""`make bench`: compare the pipeline with a bare httpx loop and with dlt, on the same server, as ratios.
 
-The server is the sandbox with its limits off, calls of about 30 KB (200 segments). Every contender is a process of its
-own, start-up included, with a database of its own. Seconds depend on the machine; the ratios should not.
+The server is the sandbox without limits, with calls of about 30 KB (200 segments). Every contender runs in its own
+process, start-up included, with its own database. Seconds depend on the machine; the ratios should not.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ with httpx.Client(base_url=os.environ["CLARI_COPILOT_BASE_URL"], headers=headers
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One contender."""
+    """The result of one contender."""
 
     name: str
     seconds: float
@@ -46,16 +46,16 @@ class Measured:
 
     @property
     def calls_per_second(self) -> float:
-        """Start-up included."""
+        """Calls per second, start-up included."""
         return self.calls / self.seconds
 
 
 def main() -> None:
-    """Measures and prints."""
+    """Measure all contenders and print the table."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--calls", type=int, default=2002, help="calls in all, over 14 days")
-    parser.add_argument("--segments", type=int, default=200, help="turns of a call")
-    parser.add_argument("--dlt", type=Path, help="a Python that has dlt; left out, dlt is not measured")
+    parser.add_argument("--calls", type=int, default=2002, help="number of calls, over 14 days")
+    parser.add_argument("--segments", type=int, default=200, help="speaker turns per call")
+    parser.add_argument("--dlt", type=Path, help="Python executable with dlt; without it, dlt is not measured")
     chosen = parser.parse_args()
     console = Console(stderr=True)
     options = SandboxOptions(
@@ -80,14 +80,14 @@ def _measured(sandbox: Sandbox, folder: Path, dlt: Path | None, console: Console
     ids = _ids(sandbox, environment)
     first, last = sandbox.options.first_day.isoformat(), sandbox.options.last_day.isoformat()
     bare = [sys.executable, "-c", _BARE]
-    ours = [sys.executable, "-m", "copilot_pipeline", "run", "--from", first, "--to", last]
-    with console.status("warming the server"):
+    pipeline = [sys.executable, "-m", "copilot_pipeline", "run", "--from", first, "--to", last]
+    with console.status("warming up the server"):
         _run("", bare, environment, len(ids), " ".join(ids))
     contenders: list[tuple[str, list[str], str, str]] = [
-        ("a bare httpx loop: details only, nothing kept", bare, "", " ".join(ids))
+        ("bare httpx loop: details only, nothing stored", bare, "", " ".join(ids))
     ]
-    contenders.append(("ours: the raw layer", [*ours, "--assets", "raw_call_details"], "raw", ""))
-    contenders.append(("ours: the whole path, Parquet and Postgres", ours, "whole", ""))
+    contenders.append(("pipeline: raw layer", [*pipeline, "--assets", "raw_call_details"], "raw", ""))
+    contenders.append(("pipeline: everything, Parquet and Postgres", pipeline, "whole", ""))
     if dlt is not None:
         script = str(Path(__file__).with_name("with_dlt.py"))
         address = environment["CLARI_COPILOT_BASE_URL"]
@@ -96,7 +96,7 @@ def _measured(sandbox: Sandbox, folder: Path, dlt: Path | None, console: Console
     for name, command, database, stdin in contenders:
         url = _new_database(server, database) if database else ""
         command = [url if part == "DATABASE" else part for part in command]
-        changed = {**environment, "COPILOT_PIPELINE_DATABASE_URL": url, "COPILOT_PIPELINE_HOME": str(folder / name[:9])}
+        changed = {**environment, "COPILOT_PIPELINE_DATABASE_URL": url, "COPILOT_PIPELINE_HOME": str(folder / name[:4])}
         with console.status(name):
             _migrate(changed, database)
             results.append(_run(name, command, changed, len(ids), stdin))
@@ -105,7 +105,7 @@ def _measured(sandbox: Sandbox, folder: Path, dlt: Path | None, console: Console
 
 
 def _ids(sandbox: Sandbox, environment: dict[str, str]) -> list[str]:
-    """Every call, listed as a client would."""
+    """List the ids of all calls, as a client would."""
     keys = {"X-Api-Key": environment["CLARI_COPILOT_API_KEY"]}
     keys["X-Api-Password"] = environment["CLARI_COPILOT_API_PASSWORD"]
     ids: list[str] = []
@@ -125,14 +125,14 @@ def _new_database(server: str, name: str) -> str:
 
 
 def _migrate(environment: dict[str, str], name: str) -> None:
-    """The tables are made before the clock starts: they are made once in a pipeline's life."""
+    """Migrate before the measurement, because an installation is migrated once."""
     if name in ("raw", "whole"):
         command = [sys.executable, "-m", "copilot_pipeline", "sql", "SELECT 1"]
         subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
 def _run(name: str, command: list[str], environment: dict[str, str], calls: int, stdin: str) -> Measured:
-    began = time.monotonic()
+    started = time.monotonic()
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -140,12 +140,12 @@ def _run(name: str, command: list[str], environment: dict[str, str], calls: int,
     assert process.stderr is not None
     process.stdin.write(stdin)
     process.stdin.close()
-    words = process.stderr.read()
+    output = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
     process.stderr.close()
     if status:
-        raise SystemExit(f"{name or 'warming up'} failed:\n{words}")
-    return Measured(name, time.monotonic() - began, _megabytes(used), calls)
+        raise SystemExit(f"{name or 'warming up'} failed:\n{output}")
+    return Measured(name, time.monotonic() - started, _megabytes(used), calls)
 
 
 def _megabytes(used: resource.struct_rusage) -> float:
@@ -154,7 +154,7 @@ def _megabytes(used: resource.struct_rusage) -> float:
 
 def _table(results: list[Measured]) -> Table:
     table = Table(title=f"{results[0].calls} calls, start-up included", title_justify="left")
-    for heading in ("", "seconds", "calls/s", "MB", "time against the bare loop"):
+    for heading in ("", "seconds", "calls/s", "MB", "ratio to the bare loop"):
         table.add_column(heading, justify="left" if not heading else "right")
     for one in results:
         ratio = one.seconds / results[0].seconds

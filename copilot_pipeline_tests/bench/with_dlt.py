@@ -1,6 +1,6 @@
-"""The same work with dlt: every call's details from the API into PostgreSQL, utterances as a child table.
+"""The same work with dlt: details of every call into PostgreSQL, with utterances as a child table.
 
-Runs in an environment of its own, which `make bench` makes:
+Runs in a separate environment, which `make bench` creates:
 
     python with_dlt.py API_ADDRESS DATABASE_URL FIRST_DAY LAST_DAY
 """
@@ -18,7 +18,7 @@ HEADERS = {"X-Api-Key": os.environ["CLARI_COPILOT_API_KEY"], "X-Api-Password": o
 
 
 def calls(address: str, first_day: str, last_day: str) -> Iterator[Any]:
-    """Lists and fetches, four requests in flight."""
+    """List and fetch the calls with four concurrent requests."""
     window = {"filterTimeGt": f"{first_day}T00:00:00Z", "filterTimeLt": f"{last_day}T23:59:59.999Z", "limit": "100"}
     with httpx.Client(base_url=address, headers=HEADERS, timeout=60) as client, ThreadPoolExecutor(4) as pool:
         skip: int | None = 0
@@ -30,12 +30,12 @@ def calls(address: str, first_day: str, last_day: str) -> Iterator[Any]:
 
 
 def _credentials(database_url: str) -> str:
-    """dlt asks for a host and a password in the address; libpq goes by the socket's folder in the query."""
+    """Add the host and the password that dlt requires; libpq uses the folder of the socket in the query."""
     return database_url.replace("postgres:@/", "postgres:none@localhost/")
 
 
 def main() -> None:
-    """Loads everything once."""
+    """Load everything once."""
     address, database_url, first_day, last_day = sys.argv[1:]
     pipeline = dlt.pipeline(
         "bench", destination=dlt.destinations.postgres(_credentials(database_url)), dataset_name="with_dlt"
