@@ -1,4 +1,4 @@
-"""The report: what the answers say, as one HTML file for a sales leader, and its pictures for the Dagster UI."""
+"""The weekly report: one HTML file for sales leaders, and its charts for the Dagster UI."""
 
 from copilot_pipeline.report.headlines import headlines
 from copilot_pipeline.report.page import render

@@ -1,4 +1,4 @@
-"""The week at a glance: a few numbers, each with what it is of and what it was."""
+"""The key figures of the week, each with its base and the value of the week before."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 
 from copilot_pipeline.marts.intervals import percent
-from copilot_pipeline.report.formatting import some
+from copilot_pipeline.report.formatting import count_of
 from copilot_pipeline.report.model import Accuracy, Report
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
-    """A number that leads to its section."""
+class Kpi:
+    """A figure that links to its section."""
 
     section: str
     label: str
@@ -21,60 +21,62 @@ class Tile:
     details: tuple[str, ...]
 
 
-def kpis(report: Report) -> list[Tile]:
-    """What there is to say of the week; nothing of what was never looked at."""
+def kpis(report: Report) -> list[Kpi]:
+    """Return the figures of the week; none for what was not measured."""
     return [*_calls(report), *_coverage(report), *_coaching(report), *_claims(report), *_deals(report)]
 
 
-def _calls(report: Report) -> Iterator[Tile]:
+def _calls(report: Report) -> Iterator[Kpi]:
     by_week = {one.week: one for one in report.volume}
     now, before = by_week.get(report.week), by_week.get(report.week_before)
     if now is None:
         return
-    yield Tile("data", "Calls", f"{now.calls:,}", (f"{before.calls:,} the week before",) if before else ())
+    yield Kpi("data", "Calls", f"{now.calls:,}", (f"{before.calls:,} the week before",) if before else ())
     if now.calls:
-        yield Tile("data", "Scored", percent(now.scored / now.calls), (f"{now.scored:,} of {some(now.calls, 'call')}",))
+        details = (f"{now.scored:,} of {count_of(now.calls, 'call')}",)
+        yield Kpi("data", "Scored", percent(now.scored / now.calls), details)
 
 
-def _coverage(report: Report) -> Iterator[Tile]:
+def _coverage(report: Report) -> Iterator[Kpi]:
     now, before = _covered(report, report.week), _covered(report, report.week_before)
     if now is not None:
-        was = (f"{percent(before[0] / before[1])} of {before[1]:,} the week before",) if before else ()
-        details = (f"{now[0]:,} of {now[1]:,} elements", *was)
-        yield Tile("coverage", "MEDDICC coverage", percent(now[0] / now[1]), details)
+        earlier = (f"{percent(before[0] / before[1])} of {before[1]:,} the week before",) if before else ()
+        details = (f"{now[0]:,} of {now[1]:,} elements", *earlier)
+        yield Kpi("coverage", "MEDDICC coverage", percent(now[0] / now[1]), details)
 
 
 def _covered(report: Report, week: date) -> tuple[int, int] | None:
-    """Elements covered in a week, of all those that were looked for on its calls."""
-    ours = [one for one in report.coverage_by_week if one.group == week.isoformat()]
-    if not ours:
+    """Return the covered and all elements of the scored calls of a week; None without scored calls."""
+    of_week = [one for one in report.coverage_by_week if one.group == week.isoformat()]
+    if not of_week:
         return None
-    return sum(one.covered for one in ours), sum(one.n for one in ours)
+    return sum(one.covered for one in of_week), sum(one.n for one in of_week)
 
 
-def _coaching(report: Report) -> Iterator[Tile]:
-    if report.courses or report.slides:
-        lasting = [slide for slide in report.slides if slide.recovered_at is None]
-        new = sum(slide.detected_at.date() >= report.week for slide in lasting)
+def _coaching(report: Report) -> Iterator[Kpi]:
+    if report.skill_series or report.regressions:
+        ongoing = [regression for regression in report.regressions if regression.recovered_at is None]
+        new = sum(regression.detected_at.date() >= report.week for regression in ongoing)
         since = f"{new:,} new since {report.week.day} {report.week:%b}"
-        yield Tile("coaching", "Skill regressions", f"{len(lasting):,}", (since,))
+        yield Kpi("coaching", "Skill regressions", f"{len(ongoing):,}", (since,))
 
 
-def _claims(report: Report) -> Iterator[Tile]:
+def _claims(report: Report) -> Iterator[Kpi]:
     checked = _checked(report, report.week)
     if checked is not None:
         flagged = checked.n - checked.accurate
         before = _checked(report, report.week_before)
-        was = (f"{before.claims:,} the week before",) if before else ()
-        details = (f"on {flagged:,} of {some(checked.n, 'checked call')}", *was)
-        yield Tile("claims", "Claims flagged", f"{checked.claims:,}", details)
+        earlier = (f"{before.claims:,} the week before",) if before else ()
+        details = (f"on {flagged:,} of {count_of(checked.n, 'checked call')}", *earlier)
+        yield Kpi("claims", "Claims flagged", f"{checked.claims:,}", details)
 
 
 def _checked(report: Report, week: date) -> Accuracy | None:
     return next((one for one in report.accuracy if one.week == week), None)
 
 
-def _deals(report: Report) -> Iterator[Tile]:
+def _deals(report: Report) -> Iterator[Kpi]:
     deals = report.open_deals
     if deals.deals:
-        yield Tile("deals", "Deals at risk", f"{deals.with_risks:,}", (f"of {some(deals.deals, 'open deal')}",))
+        details = (f"of {count_of(deals.deals, 'open deal')}",)
+        yield Kpi("deals", "Deals at risk", f"{deals.with_risks:,}", details)

@@ -1,4 +1,4 @@
-"""What stands in a report. Plain values: read from the marts, drawn by the pictures, laid out by the page."""
+"""The content of a report as plain values, read from the marts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """Calls of a week, and how far they came."""
+    """Calls of a week, and how many have a transcript, scores and a CRM link."""
 
     week: date  # its Monday
     calls: int
@@ -20,7 +20,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many calls of a group covered an element."""
+    """The scored calls of a group that cover an element."""
 
     group: str  # a Monday as YYYY-MM-DD, or a rep
     element: str
@@ -29,26 +29,26 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """Covered, of n; n is never 0."""
+        """Covered share of `n`, which is never 0."""
         return self.covered / self.n
 
 
 @dataclass(frozen=True, slots=True)
-class ThinCall:
-    """A scored call of the week that covered little."""
+class LowCoverageCall:
+    """A scored call of the week that covers few elements."""
 
     title: str | None
     started_at: datetime
     rep: str | None
-    n: int  # elements asked for
+    n: int  # elements that its kits score
     covered: int
-    lacks: Sequence[str]
+    missing: Sequence[str]
     review_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class UnscoredCall:
-    """A call of the week without scores, and why."""
+    """A call of the week without scores, and the reason."""
 
     title: str | None
     started_at: datetime
@@ -57,16 +57,16 @@ class UnscoredCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Unscored:
-    """All of them in sum, and some by name."""
+class UnscoredCalls:
+    """The number of calls without scores, and the newest of them."""
 
-    calls: int
-    named: tuple[UnscoredCall, ...]
+    total: int
+    listed: tuple[UnscoredCall, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """An element against how deals ended."""
+class ElementOutcome:
+    """Deals of one outcome in which no call covered an element."""
 
     element: str
     outcome: str
@@ -78,13 +78,13 @@ class Ending:
 
     @property
     def share(self) -> float:
-        """Uncovered, of n; n is never 0."""
+        """Uncovered share of `n`, which is never 0."""
         return self.uncovered / self.n
 
 
 @dataclass(frozen=True, slots=True)
 class SkillPoint:
-    """A call in the course of a rep's skill."""
+    """The score of a skill on one call."""
 
     call_number: int
     started_at: datetime
@@ -94,13 +94,13 @@ class SkillPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class SkillCourse:
-    """A rep's skill, in call order; the newest points only."""
+class SkillSeries:
+    """The newest scores of a rep's skill, in call order."""
 
     rep: str
     skill: str
     threshold: float
-    is_sliding: bool
+    in_regression: bool
     points: tuple[SkillPoint, ...]
     review_url: str | None = None  # of the newest call
 
@@ -125,7 +125,7 @@ class Regression:
 
 @dataclass(frozen=True, slots=True)
 class FlaggedClaim:
-    """A claim with its quote."""
+    """A flagged claim with its quote."""
 
     week: date
     started_at: datetime
@@ -143,7 +143,7 @@ class FlaggedClaim:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Checked calls of a week, and those without a flagged claim."""
+    """The checked calls of a week, and those without a flagged claim."""
 
     week: date
     n: int
@@ -156,7 +156,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A change of messaging and its use."""
+    """A change of messaging and its use on calls."""
 
     message: str
     changed_on: date
@@ -168,7 +168,7 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A condition against won and lost deals."""
+    """A condition that is associated with won or lost deals."""
 
     condition: str
     sentence: str
@@ -195,14 +195,14 @@ class RiskyDeal:
     prospects: int
     owner: str | None
     risks: Sequence[str]
-    lacks: Sequence[str]
+    missing: Sequence[str]
     covered: float | None
     review_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class OpenDeals:
-    """All open deals in sum, and those with risks, most risks first."""
+    """The number of open deals, and those with risks, most risks first."""
 
     deals: int
     with_risks: int
@@ -211,25 +211,25 @@ class OpenDeals:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Everything on the page."""
+    """The content of the page."""
 
     title: str
-    week: date  # the Monday of the week it is about
-    made_at: datetime
+    week: date  # Monday of the week of the report
+    generated_at: datetime
     volume: tuple[Volume, ...]
     coverage_by_week: tuple[Coverage, ...]
     coverage_by_rep: tuple[Coverage, ...]
-    thin_calls: tuple[ThinCall, ...]
-    endings: tuple[Ending, ...]
-    courses: tuple[SkillCourse, ...]
-    slides: tuple[Regression, ...]
+    low_coverage_calls: tuple[LowCoverageCall, ...]
+    element_outcomes: tuple[ElementOutcome, ...]
+    skill_series: tuple[SkillSeries, ...]
+    regressions: tuple[Regression, ...]
     claims: tuple[FlaggedClaim, ...]
     accuracy: tuple[Accuracy, ...]
     adoption: tuple[Adoption, ...]
     drivers: tuple[Driver, ...]
-    conclusion: str | None  # None before win/loss was ever looked at
+    conclusion: str | None  # None before the first win/loss analysis
     open_deals: OpenDeals
-    unscored: Unscored
+    unscored: UnscoredCalls
 
     @property
     def week_before(self) -> date:

@@ -1,4 +1,4 @@
-"""The page: one HTML file that needs no network and runs no script."""
+"""Render a report as one HTML file without scripts or network requests."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from copilot_pipeline.config.urls import is_web_address
 from copilot_pipeline.marts.intervals import percent
 from copilot_pipeline.report import charts
 from copilot_pipeline.report.charts.style import FONTS
-from copilot_pipeline.report.formatting import in_order, plain, score, shortened, skill_name, spoken
+from copilot_pipeline.report.formatting import display_name, in_meddicc_order, plain, score, shortened, skill_name
 from copilot_pipeline.report.headlines import headlines
 from copilot_pipeline.report.kpis import kpis
 from copilot_pipeline.report.model import Driver, Report
 
-# So much stands open on the page; the rest is one click away.
-SHOWN_COURSES = 8
+# Items shown initially; the others are in a collapsed element.
+SHOWN_SKILL_SERIES = 8
 SHOWN_CLAIMS = 8
-_MOST_WITHIN_CHANCE = 5
-_LONGEST_QUOTE = 700
-_LONGEST_TITLE = 160
+_MAX_NOT_SIGNIFICANT = 5
+_MAX_QUOTE_LENGTH = 700
+_MAX_TITLE_LENGTH = 160
 
 
 def render(report: Report) -> str:
-    """The whole page."""
+    """Return the HTML page."""
     return (
         _templates()
         .get_template("page.html.j2")
         .render(
             report=report,
             headlines=headlines(report),
-            tiles=kpis(report),
-            pictures=charts,
+            kpis=kpis(report),
+            charts=charts,
             fonts=FONTS,
-            shown_courses=max(SHOWN_COURSES, sum(course.is_sliding for course in report.courses)),
+            shown_skill_series=max(SHOWN_SKILL_SERIES, sum(series.in_regression for series in report.skill_series)),
             shown_claims=SHOWN_CLAIMS,
-            drivers=_worth_showing(report.drivers),
+            drivers=_shown_drivers(report.drivers),
         )
     )
 
@@ -48,7 +48,7 @@ def render(report: Report) -> str:
 def _templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("copilot_pipeline.report"),
-        autoescape=True,  # names, quotes and reasons are other people's words
+        autoescape=True,  # names, quotes and reasons are untrusted
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -59,7 +59,7 @@ def _templates() -> Environment:
         "clock": _clock,
         "day": _day,
         "image": _image,
-        "in_order": in_order,
+        "in_meddicc_order": in_meddicc_order,
         "moment": _moment,
         "number": _number,
         "percent": percent,
@@ -68,21 +68,21 @@ def _templates() -> Environment:
         "quoted": _quoted,
         "score": score,
         "skill_name": skill_name,
-        "spoken": spoken,
+        "display_name": display_name,
         "titled": _titled,
         "week": _week,
     }
     return environment
 
 
-def _worth_showing(drivers: Sequence[Driver]) -> list[Driver]:
-    """All that hold up, and a few of those that may be chance."""
-    certain = [driver for driver in drivers if driver.is_significant]
-    return certain + [driver for driver in drivers if not driver.is_significant][:_MOST_WITHIN_CHANCE]
+def _shown_drivers(drivers: Sequence[Driver]) -> list[Driver]:
+    """Return all significant drivers, and a few others."""
+    significant = [driver for driver in drivers if driver.is_significant]
+    return significant + [driver for driver in drivers if not driver.is_significant][:_MAX_NOT_SIGNIFICANT]
 
 
 def _address(url: str | None) -> str | None:
-    """A link's address, where it is one of the web: the field holds what the API said."""
+    """Return a URL if it is an http or https address: the field is untrusted."""
     return url if url is not None and is_web_address(url) else None
 
 
@@ -91,16 +91,16 @@ def _image(draw: charts.Draw) -> str:
 
 
 def _prose(text: str) -> str:
-    """A sentence in which a number and its sign stay on one line."""
+    """Return a sentence with non-breaking spaces before percent signs."""
     return plain(text).replace(" %", "\u00a0%")
 
 
 def _quoted(text: str) -> str:
-    return shortened(plain(text), _LONGEST_QUOTE)
+    return shortened(plain(text), _MAX_QUOTE_LENGTH)
 
 
 def _titled(title: str | None) -> str:
-    return shortened(plain(title or ""), _LONGEST_TITLE) or "a call without a title"
+    return shortened(plain(title or ""), _MAX_TITLE_LENGTH) or "a call without a title"
 
 
 def _number(value: float) -> str:
@@ -108,7 +108,7 @@ def _number(value: float) -> str:
 
 
 def _week(report: Report) -> str:
-    """`16 to 22 November 2026`, with no more months and years than are needed."""
+    """Format the days of the week: `16 to 22 November 2026`, `30 November to 6 December 2026`."""
     first, last = report.week, report.last_day
     if first.year != last.year:
         return f"{_day(first)} to {_day(last)}"

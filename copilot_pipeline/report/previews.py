@@ -1,4 +1,4 @@
-"""The report's pictures for the Dagster UI: Markdown with the picture in it."""
+"""The report's charts for the Dagster UI, as Markdown with an embedded PNG."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from copilot_pipeline.load.tables import (
 from copilot_pipeline.report import charts
 from copilot_pipeline.report.queries import ReportQueries
 
-_MOST_COURSES = 12
+_MAX_PANELS = 12
 
 
-def preview(reading: ReportQueries, table: str, today: date) -> str | None:
-    """The picture of a mart; None where it has none, or nothing to show."""
-    draw = _picture(reading, table, today)
+def preview(queries: ReportQueries, table: str, today: date) -> str | None:
+    """Return the chart of a mart; None if it has none, or no rows to draw."""
+    draw = _chart(queries, table, today)
     if draw is None:
         return None
     return f"![{table}](data:image/png;base64,{b64encode(charts.as_png(draw)).decode()})"
 
 
-def _picture(reading: ReportQueries, table: str, today: date) -> charts.Draw | None:
+def _chart(queries: ReportQueries, table: str, today: date) -> charts.Draw | None:
     if table == MEDDICC_SUMMARY.name:
-        coverage = reading.coverage_by_week(today)
+        coverage = queries.coverage_by_week(today)
         return charts.coverage_map(coverage, are_weeks=True) if coverage else None
     if table == MEDDICC_OUTCOMES.name:
-        endings = reading.endings()
-        return charts.element_endings(endings) if endings else None
+        outcomes = queries.element_outcomes()
+        return charts.element_outcomes_chart(outcomes) if outcomes else None
     if table == COACHING_SCORES.name:
-        courses = reading.courses()[:_MOST_COURSES]
-        return charts.skill_courses(courses) if courses else None
+        series = queries.skill_series()[:_MAX_PANELS]
+        return charts.skill_panels(series) if series else None
     if table == CLAIM_ACCURACY.name:
-        accuracy = reading.accuracy(today)
+        accuracy = queries.accuracy(today)
         return charts.accuracy_by_week(accuracy) if accuracy else None
     if table == WIN_LOSS_DRIVERS.name:
-        drivers = reading.drivers()
+        drivers = queries.drivers()
         return charts.driver_forest(drivers) if drivers else None
     return None

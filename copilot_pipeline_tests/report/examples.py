@@ -1,4 +1,4 @@
-"""Reports, short to write."""
+"""Builders of reports for tests."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from copilot_pipeline.report.model import (
     Adoption,
     Coverage,
     Driver,
-    Ending,
+    ElementOutcome,
     FlaggedClaim,
+    LowCoverageCall,
     OpenDeals,
     Regression,
     Report,
     RiskyDeal,
-    SkillCourse,
     SkillPoint,
-    ThinCall,
-    Unscored,
+    SkillSeries,
     UnscoredCall,
+    UnscoredCalls,
     Volume,
 )
 
@@ -29,50 +29,54 @@ WEEK = date(2026, 11, 16)
 MOMENT = datetime(2026, 11, 18, 12, tzinfo=UTC)
 LINK = "https://copilot.example.com/call/c-1"
 ELEMENTS = ("metrics", "economic_buyer", "decision_criteria", "decision_process", "identify_pain", "champion")
+CONCLUSION = (
+    "budget_confirmed: 4.1 times the base rate, 37 of 52 won. "
+    "Among 900 conditions tested, 2 of those listed are significant."
+)
 
 EMPTY = Report(
     title="Conversations",
     week=WEEK,
-    made_at=MOMENT,
+    generated_at=MOMENT,
     volume=(),
     coverage_by_week=(),
     coverage_by_rep=(),
-    thin_calls=(),
-    endings=(),
-    courses=(),
-    slides=(),
+    low_coverage_calls=(),
+    element_outcomes=(),
+    skill_series=(),
+    regressions=(),
     claims=(),
     accuracy=(),
     adoption=(),
     drivers=(),
     conclusion=None,
     open_deals=OpenDeals(0, 0, ()),
-    unscored=Unscored(0, ()),
+    unscored=UnscoredCalls(0, ()),
 )
 
 
 def weeks(count: int) -> list[date]:
-    """So many Mondays, the last is the report's."""
+    """Return consecutive Mondays; the last is that of the report."""
     return [WEEK - timedelta(days=7 * back) for back in reversed(range(count))]
 
 
-def course(rep: str = "Ana Ruiz", *, slides: bool = False) -> SkillCourse:
-    """A course of twenty calls."""
+def series(rep: str = "Ana Ruiz", *, in_regression: bool = False) -> SkillSeries:
+    """Return a series of twenty calls."""
     points = tuple(
-        SkillPoint(number, MOMENT, 0.3 if slides and number > 15 else 0.7, slides and number > 15, 0.6)
+        SkillPoint(number, MOMENT, 0.3 if in_regression and number > 15 else 0.7, in_regression and number > 15, 0.6)
         for number in range(1, 21)
     )
-    return SkillCourse(rep, "objection_handling_score", 0.6, slides, points)
+    return SkillSeries(rep, "objection_handling_score", 0.6, in_regression, points)
 
 
-def slide(rep: str = "Ana Ruiz", **fields: Any) -> Regression:
-    """A slide that lasts, detected in the week."""
+def regression(rep: str = "Ana Ruiz", **fields: Any) -> Regression:
+    """Return an ongoing regression that was detected in the week."""
     found = Regression(rep, "objection_handling_score", "Max Boss", 5, 0.3, 0.2, 0.6, MOMENT, MOMENT, None, 4, LINK)
     return replace(found, **fields)
 
 
 def claim(quote: str | None = "It ships in March.", **fields: Any) -> FlaggedClaim:
-    """A claim that was found in its transcript."""
+    """Return a claim whose quote is in the transcript."""
     found = FlaggedClaim(
         WEEK, MOMENT, "Ana Ruiz", "roadmap_leak", quote, "exact", 92.5, "Ana Ruiz", "Roadmap Policy", None, None, LINK
     )
@@ -80,7 +84,7 @@ def claim(quote: str | None = "It ships in March.", **fields: Any) -> FlaggedCla
 
 
 def driver(condition: str, **fields: Any) -> Driver:
-    """A driver of winning that holds up."""
+    """Return a significant driver of winning."""
     found = Driver(
         condition, f"{condition}: 4.1 times the base rate, 37 of 52 won", 52, 37, 0.71, 0.58, 0.82, 0.17, 1e-9, True,
         "wins",
@@ -89,7 +93,7 @@ def driver(condition: str, **fields: Any) -> Driver:
 
 
 def full(**fields: Any) -> Report:
-    """A report with something in every section: twelve weeks, twenty reps."""
+    """Return a report with content in every section: twelve weeks, twenty reps."""
     report = replace(
         EMPTY,
         volume=tuple(Volume(week, 120 + n, 110, 100, 90) for n, week in enumerate(weeks(12))),
@@ -99,15 +103,19 @@ def full(**fields: Any) -> Report:
             for element in ELEMENTS
         ),
         coverage_by_rep=tuple(Coverage(f"Rep {n}", element, 30, n) for n in range(20) for element in ELEMENTS),
-        thin_calls=(ThinCall("Renewal with Acme", MOMENT, "Ana Ruiz", 6, 1, ("champion", "decision_process"), LINK),),
-        endings=tuple(
-            Ending(element, outcome, 300, 204, 0.62, 0.73, 0.001) for element in ELEMENTS for outcome in ("lost", "won")
+        low_coverage_calls=(
+            LowCoverageCall("Renewal with Acme", MOMENT, "Ana Ruiz", 6, 1, ("champion", "decision_process"), LINK),
         ),
-        courses=(course(slides=True), *(course(f"Rep {n}") for n in range(11))),
-        slides=(slide(), slide("Bo Li", recovered_at=MOMENT, manager=None, review_url=None)),
+        element_outcomes=tuple(
+            ElementOutcome(element, outcome, 300, 204, 0.62, 0.73, 0.001)
+            for element in ELEMENTS
+            for outcome in ("lost", "won")
+        ),
+        skill_series=(series(in_regression=True), *(series(f"Rep {n}") for n in range(11))),
+        regressions=(regression(), regression("Bo Li", recovered_at=MOMENT, manager=None, review_url=None)),
         claims=(
             claim(),
-            claim("Nobody said this.", match="not found", start_s=None, speaker=None),
+            claim("This was never said.", match="not found", start_s=None, speaker=None),
             claim(None, match="no quote", start_s=None),
         ),
         accuracy=tuple(Accuracy(week, 100, 90, 12, 0.9, 0.83, 0.94) for week in weeks(12)),
@@ -115,15 +123,19 @@ def full(**fields: Any) -> Report:
         drivers=(
             driver("budget_confirmed and decision_maker_present and discovery_depth > 65"),
             driver("not champion", direction="losses", won=3, win_rate=0.06, low=0.02, high=0.16),
-            driver("weather", is_significant=False, sentence="weather: 1.1 times the base rate, 9 of 40 won"),
+            driver(
+                "weather",
+                is_significant=False,
+                sentence="weather: 1.1 times the base rate, 9 of 40 won, not significant",
+            ),
         ),
-        conclusion="budget_confirmed: 4.1 times the base rate, 37 of 52 won. Of 900 conditions tested 2 hold up.",
+        conclusion=CONCLUSION,
         open_deals=OpenDeals(
             19,
             1,
             (RiskyDeal("Acme", "Acme Inc", "Negotiation", 1234567.0, 20.0, 1, "Ana", ("risk_flag",), ("budget",), 0.5,
                        LINK),),
         ),
-        unscored=Unscored(31, (UnscoredCall(None, MOMENT, "the vendor is still working on it", LINK),)),
+        unscored=UnscoredCalls(31, (UnscoredCall(None, MOMENT, "the vendor is still working on it", LINK),)),
     )  # fmt: skip
     return replace(report, **fields)

@@ -1,13 +1,13 @@
-"""The pictures, drawn by matplotlib. Each can be read without colour: numbers stand in the cells, and what is good or
-bad differs in shape.
+"""The charts, drawn by matplotlib.
 
-Each is drawn for a width: the page shows a phone another picture than a laptop, with the same numbers.
+Each is readable without colour: cells contain their numbers, and markers differ in shape. Each is drawn for a width:
+phones get a narrow version with the same numbers.
 """
 
-from copilot_pipeline.report.charts.coaching import skill_course, skill_courses
+from copilot_pipeline.report.charts.coaching import skill_panel, skill_panels
 from copilot_pipeline.report.charts.counts import accuracy_by_week, calls_by_week
 from copilot_pipeline.report.charts.coverage import coverage_map
-from copilot_pipeline.report.charts.outcomes import driver_forest, element_endings
+from copilot_pipeline.report.charts.outcomes import driver_forest, element_outcomes_chart
 from copilot_pipeline.report.charts.style import NARROW, WIDE, Draw, as_png, as_svg
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "calls_by_week",
     "coverage_map",
     "driver_forest",
-    "element_endings",
-    "skill_course",
-    "skill_courses",
+    "element_outcomes_chart",
+    "skill_panel",
+    "skill_panels",
 ]

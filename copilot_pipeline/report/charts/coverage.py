@@ -1,4 +1,4 @@
-"""The heat map of coverage."""
+"""Heat map of MEDDICC coverage."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from matplotlib.figure import Figure
 from copilot_pipeline.marts.intervals import percent
 from copilot_pipeline.report.charts.style import (
     NARROW,
-    SIGN,
+    PERCENT_SUFFIX,
     WIDE,
     Draw,
     label_columns,
     label_rows,
-    readable_on,
-    room_for,
+    label_width,
     single,
+    text_colour_on,
     week_label,
     wrapped,
 )
-from copilot_pipeline.report.formatting import in_order, plain, shortened, spoken
+from copilot_pipeline.report.formatting import display_name, in_meddicc_order, plain, shortened
 from copilot_pipeline.report.model import Coverage
 
-_MOST_WEEKS_ON_A_PHONE = 4
-_WIDEST_CELL, _ROOM_FOR_A_WORD = 0.95, 0.7  # inches
-_PALEST, _DARKEST = 0.06, 0.86
+_MAX_WEEKS_NARROW = 4
+_MAX_CELL_WIDTH, _MIN_WORD_WIDTH = 0.95, 0.7  # inches
+_MIN_SHADE, _MAX_SHADE = 0.06, 0.86
 
 
 def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool, width: float = WIDE) -> Draw:
-    """Element by week or rep; each cell says its share, and the group or the cell its n."""
+    """Draw elements by week or rep; each cell shows its share, and n if it differs within the group."""
 
     def draw() -> Figure:
         groups = list(dict.fromkeys(one.group for one in coverage))
         if are_weeks and width == NARROW:
-            groups = groups[-_MOST_WEEKS_ON_A_PHONE:]
+            groups = groups[-_MAX_WEEKS_NARROW:]
         shown = [one for one in coverage if one.group in set(groups)]
-        elements = in_order({one.element for one in shown})
+        elements = in_meddicc_order({one.element for one in shown})
         counts: defaultdict[str, set[int]] = defaultdict(set)
         for one in shown:
             counts[one.group].add(one.n)
-        # Weeks run from left to right; reps, who may be many and have long names, from top to bottom.
+        # Weeks are columns; reps are rows, because they may be many and have long names.
         rows, columns = (elements, groups) if are_weeks else (groups, elements)
         longest = 30 if width == WIDE else 13
         row_labels = [
-            wrapped(spoken(one), longest) if are_weeks else _rep(one, counts[one], longest, width) for one in rows
+            wrapped(display_name(one), longest) if are_weeks else _rep(one, counts[one], longest, width) for one in rows
         ]
-        cell = min(_WIDEST_CELL, (width - room_for(row_labels)) / len(columns))
+        cell = min(_MAX_CELL_WIDTH, (width - label_width(row_labels)) / len(columns))
         height = 0.8 + (0.44 if width == WIDE else 0.42) * len(rows)
-        figure, axes = single(min(width, room_for(row_labels) + cell * len(columns)), height)
+        figure, axes = single(min(width, label_width(row_labels) + cell * len(columns)), height)
         for one in shown:
             row, column = (one.element, one.group) if are_weeks else (one.group, one.element)
             x, y = columns.index(column), rows.index(row)
-            shade = _PALEST + (_DARKEST - _PALEST) * one.share
+            shade = _MIN_SHADE + (_MAX_SHADE - _MIN_SHADE) * one.share
             blue = mpl.colormaps["Blues"](shade)
             axes.add_patch(mpl.patches.Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=blue))
-            colour = readable_on(blue)
+            colour = text_colour_on(blue)
             alone = len(counts[one.group]) == 1
-            share = percent(one.share) if width == WIDE else percent(one.share).removesuffix(SIGN)
+            share = percent(one.share) if width == WIDE else percent(one.share).removesuffix(PERCENT_SUFFIX)
             axes.text(x, y if alone else y - 0.13, share, ha="center", va="center", color=colour)
             if not alone:
                 axes.text(x, y + 0.24, f"n {one.n:,}", ha="center", va="center", color=colour, fontsize=6.5)
@@ -69,11 +69,13 @@ def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool, width: float 
         if are_weeks:
             labels = [_with_count(week_label(date.fromisoformat(one)), counts[one]) for one in columns]
             label_columns(axes, labels, 8, above=True)
-        elif cell < _ROOM_FOR_A_WORD:
-            axes.set_xticks(range(len(columns)), [wrapped(spoken(one), 18) for one in columns], fontsize=8, rotation=90)
+        elif cell < _MIN_WORD_WIDTH:
+            axes.set_xticks(
+                range(len(columns)), [wrapped(display_name(one), 18) for one in columns], fontsize=8, rotation=90
+            )
             axes.xaxis.tick_top()
         else:
-            label_columns(axes, [wrapped(spoken(one), 11) for one in columns], 8, above=True)
+            label_columns(axes, [wrapped(display_name(one), 11) for one in columns], 8, above=True)
         label_rows(axes, row_labels, 9 if width == WIDE else 8)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)

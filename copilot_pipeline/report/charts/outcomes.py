@@ -1,4 +1,4 @@
-"""What goes with winning and losing."""
+"""Charts of won and lost deals."""
 
 from __future__ import annotations
 
@@ -15,32 +15,35 @@ from copilot_pipeline.report.charts.style import (
     GREY,
     NARROW,
     ORANGE,
-    SIGN,
+    PERCENT_SUFFIX,
     WIDE,
     Draw,
     label_rows,
     single,
     wrapped,
 )
-from copilot_pipeline.report.formatting import plain, spoken
-from copilot_pipeline.report.model import Driver, Ending
+from copilot_pipeline.report.formatting import display_name, plain
+from copilot_pipeline.report.model import Driver, ElementOutcome
 
 _LINE, _AIR, _AXIS = 0.155, 0.18, 0.6  # inches
 _WON, _LOST = ("won", "^", BLUE), ("lost", "v", ORANGE)
 
 
-def element_endings(endings: Sequence[Ending], *, width: float = WIDE) -> Draw:
-    """For each element the lost deals that never covered it, and the won ones, with their intervals."""
+def element_outcomes_chart(element_outcomes: Sequence[ElementOutcome], *, width: float = WIDE) -> Draw:
+    """Draw, for each element, the shares of lost and won deals that never covered it, with intervals."""
 
     def draw() -> Figure:
-        elements = list(dict.fromkeys(one.element for one in endings))
-        labels = [_counted(element, [one for one in endings if one.element == element], width) for element in elements]
+        elements = list(dict.fromkeys(one.element for one in element_outcomes))
+        labels = [
+            _counted(element, [one for one in element_outcomes if one.element == element], width)
+            for element in elements
+        ]
         figure, axes, places = _rows(labels, width, above=0.3)
         for (outcome, marker, colour), shift in ((_LOST, -0.07), (_WON, 0.07)):
-            for one in endings:
+            for one in element_outcomes:
                 if one.outcome == outcome:
                     place = places[elements.index(one.element)] + shift
-                    _measured(axes, place, one.low, one.share, one.high, marker, colour)
+                    _interval(axes, place, one.low, one.share, one.high, marker, colour)
         axes.set_xlabel("deals that never covered it, with the 95 % interval" if width == WIDE else "never covered it")
         figure.legend(
             handles=[
@@ -55,9 +58,9 @@ def element_endings(endings: Sequence[Ending], *, width: float = WIDE) -> Draw:
 
 
 def driver_forest(drivers: Sequence[Driver], *, width: float = WIDE) -> Draw:
-    """Win rates under each condition, with their intervals, beside the base rate. Never a rate without its n.
+    """Draw the win rate under each condition with its interval and n, and the base rate.
 
-    Triangles point to what it goes with: up to winning, down to losing. What is within chance is hollow.
+    A triangle points up for winning and down for losing, and is hollow if the driver is not significant.
     """
 
     def draw() -> Figure:
@@ -67,17 +70,17 @@ def driver_forest(drivers: Sequence[Driver], *, width: float = WIDE) -> Draw:
             _, marker, colour = _WON if driver.direction == "wins" else _LOST
             axes.plot([driver.base_rate] * 2, [place - 0.18, place + 0.18], color=GREY, linestyle="--", linewidth=1.2)
             face = colour if driver.is_significant else "white"
-            _measured(axes, place, driver.low, driver.win_rate, driver.high, marker, colour, face)
+            _interval(axes, place, driver.low, driver.win_rate, driver.high, marker, colour, face)
         axes.set_xlabel("deals won, with the 95 % interval; dashed: of all deals" if width == WIDE else "deals won")
         return figure
 
     return draw
 
 
-def _measured(
+def _interval(
     axes: Axes, place: float, low: float, share: float, high: float, marker: str, colour: str, face: str | None = None
 ) -> None:
-    """A share and its interval."""
+    """Draw a share and its interval."""
     axes.plot([low, high], [place, place], color=colour, linewidth=1.4)
     axes.plot(
         [share], [place],
@@ -86,8 +89,8 @@ def _measured(
 
 
 def _condition(driver: Driver, width: float) -> str:
-    """A condition a line; a value stays with what it is compared with."""
-    words = spoken(driver.condition)
+    """Return one line per condition, with no line break around a comparison."""
+    words = display_name(driver.condition)
     for sign, shown in ((" <= ", "\u00a0≤\u00a0"), (" > ", "\u00a0>\u00a0")):
         words = words.replace(sign, shown)
     first, *others = words.split(" and ")
@@ -95,14 +98,16 @@ def _condition(driver: Driver, width: float) -> str:
     return "\n".join(wrapped(part, longest) for part in (first, *(f"and {other}" for other in others)))
 
 
-def _counted(element: str, endings: Sequence[Ending], width: float) -> str:
-    counts = [f"{one.uncovered:,} of {one.n:,} {one.outcome}" for one in endings]
-    return "\n".join([plain(spoken(element)), ", ".join(counts) if width == WIDE else "\n".join(counts)])
+def _counted(element: str, element_outcomes: Sequence[ElementOutcome], width: float) -> str:
+    counts = [f"{one.uncovered:,} of {one.n:,} {one.outcome}" for one in element_outcomes]
+    return "\n".join([plain(display_name(element)), ", ".join(counts) if width == WIDE else "\n".join(counts)])
 
 
 def _rows(labels: Sequence[str], width: float, *, above: float = 0.0) -> tuple[Figure, Axes, list[float]]:
-    """Axes with shares from 0 to 1 in labelled rows, the first one on top, each as high as its label; and where the
-    rows are. Heights are inches, and so are places: `above` is left for a legend."""
+    """Return axes for shares from 0 to 1 with labelled rows from top to bottom, and the position of each row.
+
+    A row is as high as its label. Positions are in inches; `above` is the space for a legend.
+    """
     heights = [_AIR + _LINE * (label.count("\n") + 1) for label in labels]
     ends = list(accumulate(heights))
     places = [end - height / 2 for end, height in zip(ends, heights, strict=True)]
@@ -111,7 +116,7 @@ def _rows(labels: Sequence[str], width: float, *, above: float = 0.0) -> tuple[F
     axes.set_ylim(ends[-1], 0)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks([0, 0.5, 1] if width == NARROW else [0, 0.2, 0.4, 0.6, 0.8, 1])
-    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=SIGN))
+    axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=PERCENT_SUFFIX))
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", linewidth=0.8)
     return figure, axes, places

@@ -1,6 +1,6 @@
-"""How every picture is drawn: its style, its sizes, its way into SVG and PNG.
+"""Style, sizes, labels and output formats of the charts.
 
-SVG keeps text as text: browsers then find a font for names in any script.
+SVG output keeps text as text, so that browsers choose fonts for names in any script.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from copilot_pipeline.report.formatting import shortened
 
 Draw = Callable[[], Figure]
 
-# Inches, as the browser shows them: the page's column on a laptop, and on a phone of 360 pixels.
+# Inches in the browser: the column of the page on a laptop, and on a phone of 360 pixels.
 WIDE, NARROW = 9.6, 3.2
 INK, GREY, PALE, BLUE, ORANGE = "#1d2733", "#6b7682", "#e4e8ec", "#1f5fa8", "#b84a06"
-SIGN = " %"  # behind a number, as the page writes it
-# The page's own fonts. matplotlib measures with the wide one that it brings along: others need no more room.
+PERCENT_SUFFIX = " %"  # after a number, as on the page
+# The fonts of the page. matplotlib measures text with its own font, which is wider than these.
 FONTS = (
     "-apple-system, BlinkMacSystemFont, 'Segoe UI', Roboto, 'Noto Sans', 'Liberation Sans', 'DejaVu Sans Condensed', "
     "'DejaVu Sans', sans-serif"
 )
-_MEASURED_WITH = "DejaVu Sans"
-_INCHES_A_LETTER = 0.085  # of a label
-# matplotlib keeps its style in one place for all threads.
+_METRICS_FONT = "DejaVu Sans"
+_INCHES_PER_CHARACTER = 0.085
+# The style of matplotlib is global, so it is set under a lock.
 _STYLE_LOCK = Lock()
 
 
 def as_svg(draw: Draw) -> bytes:
-    """A picture for the page, without a background of its own."""
+    """Return a chart as SVG with a transparent background, for the page."""
     with _style():
         target = io.BytesIO()
-        # Without a date the same data makes the same bytes.
+        # Without a date, the same data gives the same bytes.
         draw().savefig(target, format="svg", transparent=True, metadata={"Date": None})
-    return target.getvalue().replace(f"'{_MEASURED_WITH}', sans-serif".encode(), FONTS.encode())
+    return target.getvalue().replace(f"'{_METRICS_FONT}', sans-serif".encode(), FONTS.encode())
 
 
 def as_png(draw: Draw) -> bytes:
-    """A picture for the Dagster UI."""
+    """Return a chart as PNG, for the Dagster UI."""
     with _style():
         target = io.BytesIO()
         draw().savefig(target, format="png", dpi=100)
@@ -58,9 +58,9 @@ def _style() -> Iterator[None]:
         {
             "svg.fonttype": "none",
             "svg.hashsalt": "copilot-pipeline",
-            "text.parse_math": False,  # a `$` in a name is a `$`
+            "text.parse_math": False,  # names may contain `$`
             "font.family": "sans-serif",
-            "font.sans-serif": [_MEASURED_WITH],
+            "font.sans-serif": [_METRICS_FONT],
             "font.size": 9,
             "axes.edgecolor": GREY,
             "axes.labelcolor": INK,
@@ -74,27 +74,27 @@ def _style() -> Iterator[None]:
         }
     )
     with _STYLE_LOCK, warnings.catch_warnings(), style:
-        # The browser has the fonts that matplotlib lacks.
+        # The browser supplies glyphs that the font of matplotlib lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         yield
 
 
 def single(width: float, height: float) -> tuple[Figure, Axes]:
-    """A picture with one set of axes."""
+    """Return a figure with one set of axes."""
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
-def room_for(labels: Sequence[str]) -> float:
-    """Inches that labels beside the axes need."""
-    return 0.3 + _INCHES_A_LETTER * max(len(line) for label in labels for line in label.split("\n"))
+def label_width(labels: Sequence[str]) -> float:
+    """Return the width in inches of labels beside the axes."""
+    return 0.3 + _INCHES_PER_CHARACTER * max(len(line) for label in labels for line in label.split("\n"))
 
 
 def label_rows(axes: Axes, labels: Sequence[str], size: float, places: Sequence[float] = ()) -> None:
-    """Labels of one or more lines, right-aligned beside their rows: the first at 0, the next at 1, or at `places`.
+    """Write labels of one or more lines right-aligned beside their rows: at 0, 1, 2, … or at `places`.
 
-    Each line is a text of its own: one text of several lines would be aligned by the width that its letters have in
-    another font than the browser's.
+    Each line is a separate text: matplotlib would align a text of several lines by the widths of its own font, not the
+    browser's.
     """
     axes.set_yticks([])
     for place, label in zip(places or range(len(labels)), labels, strict=True):
@@ -108,7 +108,7 @@ def label_rows(axes: Axes, labels: Sequence[str], size: float, places: Sequence[
 
 
 def label_columns(axes: Axes, labels: Sequence[str], size: float, *, above: bool) -> None:
-    """Labels of one or more lines, centred above or below their columns, for the same reason."""
+    """Write labels of one or more lines centred above or below their columns, one text per line."""
     axes.set_xticks([])
     for place, label in enumerate(labels):
         lines = label.split("\n")
@@ -121,27 +121,27 @@ def label_columns(axes: Axes, labels: Sequence[str], size: float, *, above: bool
             )  # fmt: skip
 
 
-def readable_on(colour: tuple[float, ...]) -> str:
-    """Ink or white, whichever stands out more on a colour."""
-    light = sum(share * _linear(part) for share, part in zip((0.2126, 0.7152, 0.0722), colour, strict=False))
-    return "white" if 1.05 / (light + 0.05) > (light + 0.05) / (_INK_LIGHT + 0.05) else INK
+def text_colour_on(colour: tuple[float, ...]) -> str:
+    """Return ink or white, whichever has more contrast on a colour (WCAG 2)."""
+    light = sum(share * _linear_light(part) for share, part in zip((0.2126, 0.7152, 0.0722), colour, strict=False))
+    return "white" if 1.05 / (light + 0.05) > (light + 0.05) / (_INK_LUMINANCE + 0.05) else INK
 
 
-def _linear(part: float) -> float:
-    """A part of a colour as light (sRGB)."""
+def _linear_light(part: float) -> float:
+    """Convert an sRGB component to linear light."""
     return part / 12.92 if part <= 0.04045 else float(((part + 0.055) / 1.055) ** 2.4)
 
 
-_INK_LIGHT = 0.02
+_INK_LUMINANCE = 0.02
 
 
 def week_label(monday: date) -> str:
-    """A week, by its Monday: `16 Nov`."""
+    """Format the Monday of a week: `16 Nov`."""
     return f"{monday.day} {monday:%b}"
 
 
 def wrapped(label: str, longest: int, lines: int = 2) -> str:
-    """A label on a few lines, cut visibly where these do not hold it."""
+    """Wrap a label to a few lines, with an ellipsis if it does not fit."""
     rows, words = [""], label.split(" ")
     while words:
         word = words.pop(0)
@@ -155,8 +155,8 @@ def wrapped(label: str, longest: int, lines: int = 2) -> str:
     return "\n".join(shortened(row, longest) for row in rows)
 
 
-def only_some(axes: Axes, labels: Sequence[str], most: int) -> None:
-    """At most so many labels under the axes, the last one among them."""
+def label_some_weeks(axes: Axes, labels: Sequence[str], most: int) -> None:
+    """Label at most `most` columns under the axes, always including the last."""
     step = -(-len(labels) // most)
     places = range((len(labels) - 1) % step, len(labels), step) if labels else range(0)
     axes.set_xticks(places, [labels[place] for place in places])
