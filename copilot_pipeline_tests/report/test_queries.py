@@ -17,7 +17,8 @@ def test_an_empty_warehouse_gives_an_empty_report(database: Database) -> None:
     """Every statement runs, and the week is the one that ended last."""
     report = ReportQueries(database, ReportSettings()).report(DAY)
     assert report.week == MONDAY - timedelta(days=7)
-    assert report.volume == report.claims == report.skill_series == ()
+    assert not report.claims
+    assert not report.skill_series
     assert report.open_deals == OpenDeals(0, 0, ())
     assert report.unscored == UnscoredCalls(0, ())
     assert report.conclusion is None
