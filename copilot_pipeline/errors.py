@@ -1,17 +1,15 @@
-"""Every error the pipeline raises on purpose, sorted by what the caller should do about it.
+"""Every expected error of the pipeline, sorted by what the caller should do.
 
 PipelineError
 ├── ConfigurationError     fix a setting (environment, pipeline.yaml), then run again
-├── CredentialsRefused     fix the credentials; nothing else will help
-├── RequestRefused         fix the request; the server will never accept it as it is (400, 409, 422)
-├── NotFound               the thing asked for is not there (404)
-├── TemporaryFailure       wait and retry: transport errors, 429, 5xx
-├── QuotaExhausted            the week's requests are used up; go on after `resets_at`
-├── NotReady               the call is still being processed; look again later
-├── UnreadableBody         these bytes cannot be understood; set them aside, go on with the rest
-└── WorkRemains            a step did all it could and some items are left; run it again
+├── CredentialsRefused     fix the credentials (401, 403); a retry cannot succeed
+├── RequestRefused         fix the request; the server never accepts it as it is (400, 409, 422)
+│   └── NotFound           the requested object does not exist (404)
+├── TemporaryFailure       retry with backoff: transport errors, 429, 5xx
+├── QuotaExhausted         continue after `resets_at`: the weekly quota is exhausted
+└── UnreadableBody         quarantine the response and continue with the others: it cannot be parsed
 
-No message holds a secret or a spoken word: messages name the place (method, path, field), never the content.
+Messages contain neither secrets nor spoken words: they name the place (method, path, field), never its content.
 """
 
 from __future__ import annotations
@@ -20,19 +18,19 @@ from datetime import datetime
 
 
 class PipelineError(Exception):
-    """Base of the tree: what happened, where, and what to do about it."""
+    """Base class. The message says what happened, where, and what to do."""
 
 
 class ConfigurationError(PipelineError):
-    """A setting is missing or wrong."""
+    """A setting is missing or invalid."""
 
 
 class CredentialsRefused(PipelineError):
-    """The server does not accept the key (401 or 403)."""
+    """The server refuses the credentials (401 or 403)."""
 
 
 class RequestRefused(PipelineError):
-    """The server understood and refuses; asking again the same way is pointless."""
+    """The server refuses the request; repeating it cannot succeed. `code` is the server's error code."""
 
     def __init__(self, message: str, *, status: int, code: str | None = None) -> None:
         super().__init__(message)
@@ -41,11 +39,11 @@ class RequestRefused(PipelineError):
 
 
 class NotFound(RequestRefused):
-    """The server does not know this id."""
+    """The server has no object with this id."""
 
 
 class TemporaryFailure(PipelineError):
-    """Worth another try: transport error, 429 or 5xx. `retry_after_seconds` is the server's own wish."""
+    """A transport error, 429 or 5xx. `retry_after_seconds` is the delay that the server requests."""
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -54,24 +52,12 @@ class TemporaryFailure(PipelineError):
 
 
 class QuotaExhausted(PipelineError):
-    """The weekly request budget is used up until `resets_at` (aware UTC)."""
+    """The weekly request quota is exhausted until `resets_at` (aware, UTC)."""
 
     def __init__(self, message: str, *, resets_at: datetime) -> None:
         super().__init__(message)
         self.resets_at = resets_at
 
 
-class NotReady(PipelineError):
-    """The call has no transcript yet."""
-
-
 class UnreadableBody(PipelineError):
-    """A body that cannot be understood. The message names the place in it, never what stands there."""
-
-
-class WorkRemains(PipelineError):
-    """A step finished what it could; `details` says what is left, item by item."""
-
-    def __init__(self, message: str, *, details: tuple[str, ...] = ()) -> None:
-        super().__init__(message)
-        self.details = details
+    """A response body that cannot be parsed. The message names the place in it, never its content."""

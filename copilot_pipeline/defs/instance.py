@@ -21,7 +21,7 @@ from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy.exc import ProgrammingError
 
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.config.loading import load_settings
+from copilot_pipeline.config.loading import load_environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import database_url, open_connection
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
@@ -52,7 +52,7 @@ class PipelineStorage(DagsterPostgresStorage):
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> PipelineStorage:
         """Storage on the database in use, started if it is the embedded one."""
-        url = database_url(load_settings().environment)
+        url = database_url(load_environment())
         with open_connection(url):  # Dagster would try again and again, and end in a traceback
             pass
         try:
@@ -95,7 +95,7 @@ class PipelineRunLauncher(dg.DefaultRunLauncher):
         record = self._instance.get_run_record_by_id(run.run_id)
         if record is None or record.start_time is None or time.time() - record.start_time < SECONDS_TO_CLAIM:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        with AdvisoryLocks(database_url(load_settings().environment), RUNS) as claims:
+        with AdvisoryLocks(database_url(load_environment()), RUNS) as claims:
             if claims.acquire([run.run_id]):
                 return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
         return CheckRunHealthResult(WorkerStatus.RUNNING)

@@ -23,9 +23,7 @@ INSTANCES: dict[errors.PipelineError, int] = {
     errors.NotFound("x", status=404): 1,
     errors.TemporaryFailure("x"): 1,
     errors.QuotaExhausted("x", resets_at=datetime(2026, 11, 22, tzinfo=UTC)): 75,
-    errors.NotReady("x"): 1,
     errors.UnreadableBody("x"): 1,
-    errors.WorkRemains("x"): 1,
 }
 
 

@@ -38,6 +38,7 @@ class SettingsResource(dg.ConfigurableResource[Any]):
         if self._loaded is None:
             overrides = {"copilot_pipeline_config": self.config_path} if self.config_path else {}
             self._loaded = load_settings(**overrides)
+            self._loaded.report_warnings(dg.get_dagster_logger().warning)
         return self._loaded
 
 
