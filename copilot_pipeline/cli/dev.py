@@ -14,8 +14,7 @@ from types import FrameType
 import click
 from rich.console import Console
 
-from copilot_pipeline.cli.connections import opened
-from copilot_pipeline.config.loading import load_settings
+from copilot_pipeline.cli.connections import command_settings, opened
 from copilot_pipeline.config.urls import without_secrets
 from copilot_pipeline.defs.instance import dagster_home, project_root
 from copilot_pipeline.errors import ConfigurationError
@@ -86,7 +85,7 @@ def _check_port_is_free(port: int, option: str) -> None:
 
 def _run_dagster(console: Console, port: int, log_level: str) -> int:
     """Run the UI and the daemon as one child process, and stop its whole process group at the end."""
-    home = dagster_home(load_settings().environment)
+    home = dagster_home(command_settings().environment)
     os.environ["DAGSTER_HOME"] = str(home)
     console.print("UI        starting; Ctrl-C stops everything")
     # Dagster's other formats write colour codes into files.
