@@ -124,11 +124,11 @@ def cancel(identity: int) -> None:
 def _plan(settings: Settings, database: Database, first: date, last: date) -> BackfillPlan:
     from copilot_pipeline.cli.run import validated_days
     from copilot_pipeline.clients.rate_limits import BACKFILL, MANUAL, RateLimits
+    from copilot_pipeline.days import day_ranges
     from copilot_pipeline.defs.runs import DAYS_PER_RUN
     from copilot_pipeline.delivery.credential_incidents import open_clari_client
     from copilot_pipeline.extract.backfill_plan import plan_backfill
-    from copilot_pipeline.extract.listing import Stretch
-    from copilot_pipeline.state.backfills import day_ranges
+    from copilot_pipeline.extract.listing import window_of
 
     days = validated_days(first, last)
     progress = Backfills(database).fetch_progress(first, last)
@@ -137,11 +137,11 @@ def _plan(settings: Settings, database: Database, first: date, last: date) -> Ba
     with open_clari_client(settings, database, limits, MANUAL) as client:
         counted: list[float | None]
         if len(runs) <= RUNS_COUNTED:
-            counted = [client.count_calls(Stretch(run).window(zone)) for run in runs]
+            counted = [client.count_calls(window_of(run, zone)) for run in runs]
         else:
-            total = client.count_calls(Stretch(days).window(zone))
+            total = client.count_calls(window_of(days, zone))
             counted = [None if total is None else total / len(runs)] * len(runs)
-        ready = client.count_calls(Stretch(days).window(zone), only_ready=True)
+        ready = client.count_calls(window_of(days, zone), only_ready=True)
         page_size = client.page_size
     calls = [progress.calls / len(runs) if count is None else count for count in counted]
     return plan_backfill(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
@@ -68,11 +68,6 @@ class Finished:
     def is_complete(self) -> bool:
         """Whether everything is done."""
         return not self.problems
-
-
-def days_between(first: date, last: date) -> tuple[date, ...]:
-    """The days from the first to the last, both included."""
-    return tuple(first + timedelta(days=offset) for offset in range((last - first).days + 1))
 
 
 def materialize_days(

@@ -146,7 +146,7 @@ def _deliver(deliveries: DeliveryService, bars: ProgressBars) -> None:
 
 def validated_days(first: date, last: date) -> tuple[date, ...]:
     """Return the days of the range. Raises `ConfigurationError` if one of them has no partition."""
-    from copilot_pipeline.cli.materialize import days_between
+    from copilot_pipeline.days import days_between
 
     settings = load_settings()
     start = settings.environment.copilot_pipeline_first_day

@@ -7,6 +7,7 @@ next free slot. `docs/adr/0001-own-rate-limiter.md` names the alternatives.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ SPACING = 1.015
 MAX_LATENESS_SECONDS = 0.012
 # No request is sent this close to the start of a week, so that clock differences with the server do not matter.
 QUIET_AT_RESET = timedelta(seconds=10)
+# With the rate switched off (sandbox, tests) requests are counted in blocks: one round trip per request costs CPU time.
+# Extracting 2,002 calls takes 5.9 s of it with a round trip each, and 5.2 s with blocks of 25.
+COUNTED_BLOCK = 25
 PAUSE_AFTER_429_SECONDS = 1.0  # without Retry-After; the gateway's own bucket refills within a second
 MAX_PAUSE_SECONDS = 60.0  # longer waits close the limiter, and runs wait in the queue of Dagster
 QUOTA_MESSAGE = "Limit Exceeded"  # the gateway's message for the weekly quota, as opposed to "Too Many Requests"
@@ -107,9 +111,15 @@ class RateLimiter:
         self._name = name
         self._sleep = sleep
         self._monotonic = monotonic
+        self._block_lock = threading.Lock()
+        self._block_left = 0
+        self._quota_left = 0
 
     def acquire(self, units: int = 1) -> None:
         """Wait for the next free slot. Raises `QuotaExhausted` if the quota is used up."""
+        if not self._interval_seconds:
+            self._count_in_blocks(units)
+            return
         counted_in: date | None = None
         while True:
             slot = self._reserve(units, counted_in)
@@ -120,6 +130,17 @@ class RateLimiter:
             self._sleep(slot.wait_seconds)
             if self._monotonic() - due <= MAX_LATENESS_SECONDS:
                 return
+
+    def _count_in_blocks(self, units: int) -> None:
+        """Count requests in advance, one by one near the end of the quota. A crash leaves a few that are not sent."""
+        with self._block_lock:
+            if self._block_left < units:
+                block = max(units, min(COUNTED_BLOCK, self._quota_left // 100))
+                slot = self._reserve(block, None)
+                self._sleep(slot.wait_seconds)
+                self._quota_left = self._requests_per_week - slot.used
+                self._block_left += block
+            self._block_left -= units
 
     def _reserve(self, units: int, counted_in: date | None) -> _Slot:
         """Return the next free slot. A request that was counted in another week is counted again."""
@@ -157,6 +178,7 @@ class RateLimiter:
         wait, or refuses repeatedly although the rate is within the limit. It opens again after an hour at most; if the
         next request is refused, it closes again.
         """
+        self._block_left = 0  # so that the next request reads the pause from the database
         pause = timedelta(seconds=retry_after_seconds or PAUSE_AFTER_429_SECONDS)
         values: dict[str, Any] = {
             "name": self._name,

@@ -45,7 +45,6 @@ def open_extraction(
             locks,
             source=source,
             requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
-            requests_per_second=limits.requests_per_second,
             progress=progress,
         )
 

@@ -1,112 +1,103 @@
-"""CursorKey: which calls there are. Writes the ledger page by page, so that a killed listing goes on where it was."""
+"""Listing: record which calls exist, page by page, so that an interrupted listing continues at its next page."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from copilot_pipeline.clients.clari import ClariClient, ListPage, ListPosition, ListWindow, TooDeep
+from copilot_pipeline.days import day_ranges
 from copilot_pipeline.state import CallStore, Cursor, CursorKey, ListCursors
-from copilot_pipeline.state.backfills import day_ranges
 
-# Whether the filters include their bounds is not documented. A second to spare on the lower side makes both readings
-# harmless: what falls outside is recorded under its own day.
+# Whether the API's time filters include their bounds is not documented. One second more at the lower bound makes both
+# readings work: calls that start before the window are recorded under their own day.
 OVERLAP = timedelta(seconds=1)
-LONGEST_STRETCH_DAYS = 14
-TIMES_LISTED = 3  # at most, where calls come into a window or leave it while it is paged through
-SHORTEST_WINDOW = 4 * OVERLAP  # cutting further would not make it shorter
+MAX_WINDOW_DAYS = 14
+MAX_LISTINGS = 3  # of one window, if calls enter or leave it while its pages are read
+MIN_WINDOW = 4 * OVERLAP  # halves of a shorter window would not be shorter
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """Consecutive days that are listed as one window."""
-
-    days: tuple[date, ...]  # ascending
-
-    def window(self, zone: ZoneInfo) -> ListWindow:
-        """The instants of the stretch. Midnight is taken in the zone: a day there may have 23 or 25 hours."""
-        first = datetime.combine(self.days[0], time_of_day.min, zone)
-        after_last = datetime.combine(self.days[-1] + timedelta(days=1), time_of_day.min, zone)
-        return ListWindow("started", first - OVERLAP, after_last)
+def window_of(days: Sequence[date], zone: ZoneInfo) -> ListWindow:
+    """Return the window of consecutive days, ascending. Midnight is local: a day may have 23 or 25 hours."""
+    first = datetime.combine(days[0], time_of_day.min, zone)
+    end = datetime.combine(days[-1] + timedelta(days=1), time_of_day.min, zone)
+    return ListWindow("started", first - OVERLAP, end)
 
 
-def stretches(days: Sequence[date]) -> list[Stretch]:
-    """Groups days into stretches of consecutive days, newest first.
-
-    One window for several days saves requests: pages are filled across midnight.
-    """
-    return [Stretch(group) for group in day_ranges(days, LONGEST_STRETCH_DAYS)]
+def window_days(days: Sequence[date]) -> list[tuple[date, ...]]:
+    """Group days into those listed as one window, newest first. Fewer windows mean fewer half-empty pages."""
+    return day_ranges(days, MAX_WINDOW_DAYS)
 
 
 class Lister:
-    """Lists windows through one source."""
+    """Lists windows on behalf of one source."""
 
-    def __init__(self, client: ClariClient, calls: CallStore, listings: ListCursors, source: str) -> None:
+    def __init__(self, client: ClariClient, calls: CallStore, cursors: ListCursors, source: str) -> None:
         self._client = client
         self._calls = calls
-        self._listings = listings
+        self._cursors = cursors
         self._source = source
 
     def pages(self, window: ListWindow, *, since: datetime, days: Sequence[date] = ()) -> Iterator[list[str]]:
-        """Lists a window into the ledger; yields the call ids of each page once the ledger has them.
+        """Record the calls of a window; yield the call ids of each page after they are committed.
 
-        Goes on where a listing of the same window stopped that began `since` then. In the end, calls of `days` that
-        were not shown are gone.
+        Continues a listing of the same window that began at `since` or later. At the end, calls of `days` that are not
+        in the list are marked as removed. Raises `TooDeep` if even the shortest window holds too many calls.
         """
-        place = self._listings.resume(self._listing(window), since)
-        yield from self._walk(window, since)
-        self._listings.finish(self._listing(window), days, place.started_at)
+        cursor = self._cursors.resume(self._key(window), since)
+        yield from self._pages_of(window, since)
+        self._cursors.finish(self._key(window), days, cursor.started_at)
 
-    def _walk(self, window: ListWindow, since: datetime) -> Iterator[list[str]]:
-        """A window with more matches than the API can page through is cut in two, in time."""
-        place = self._listings.resume(self._listing(window), since)
-        if place.is_complete:
+    def _pages_of(self, window: ListWindow, since: datetime) -> Iterator[list[str]]:
+        """List a window; split it in time if it holds more calls than paging can reach."""
+        cursor = self._cursors.resume(self._key(window), since)
+        if cursor.is_complete:
             return
-        if not place.is_split:
+        if not cursor.is_split:
             try:
-                yield from self._pages(window, place)
+                yield from self._remaining_pages(window, cursor)
                 return
             except TooDeep:
-                if window.before - window.after <= SHORTEST_WINDOW:
+                if window.before - window.after <= MIN_WINDOW:
                     raise
-                self._listings.mark_split(self._listing(window))
+                self._cursors.mark_split(self._key(window))
         middle = window.after + (window.before - window.after) / 2
-        yield from self._walk(ListWindow(window.basis, middle - OVERLAP, window.before), since)
-        yield from self._walk(ListWindow(window.basis, window.after, middle), since)
+        yield from self._pages_of(ListWindow(window.basis, middle - OVERLAP, window.before), since)
+        yield from self._pages_of(ListWindow(window.basis, window.after, middle), since)
 
-    def _pages(self, window: ListWindow, place: Cursor) -> Iterator[list[str]]:
-        position = ListPosition(place.skip, place.matched) if place.skip else None
-        times_left, has_shifted = TIMES_LISTED, False
+    def _remaining_pages(self, window: ListWindow, cursor: Cursor) -> Iterator[list[str]]:
+        position = ListPosition(cursor.skip, cursor.matched) if cursor.skip else None
+        listings, has_shifted = 1, False
         while True:
             page = self._client.list_page(window, position)
             following = page.next
             has_shifted = has_shifted or _has_shifted(position, page)
-            if following is None:
-                times_left -= 1
-                if has_shifted and times_left:
-                    following, has_shifted = ListPosition(0), False
-            for item in page.quarantined:
-                self._calls.quarantine(item.call_id, None, "list item", item.reason, item.body)
-            self._listings.record_page(
-                self._listing(window),
-                page.calls,
-                next_skip=following.skip if following else None,
-                matched=following.matched if following else None,
-                unreadable=[item.call_id for item in page.quarantined if item.call_id],
-            )
+            if following is None and has_shifted and listings < MAX_LISTINGS:
+                following, has_shifted = ListPosition(0), False
+                listings += 1
+            self._record(window, page, following)
             yield [call.call_id for call in page.calls]
             if following is None:
                 return
             position = following if following.skip else None
 
-    def _listing(self, window: ListWindow) -> CursorKey:
+    def _record(self, window: ListWindow, page: ListPage, following: ListPosition | None) -> None:
+        for item in page.quarantined:
+            self._calls.quarantine(item.call_id, None, "list item", item.reason, item.body)
+        self._cursors.record_page(
+            self._key(window),
+            page.calls,
+            next_skip=following.skip if following else None,
+            matched=following.matched if following else None,
+            unreadable=[item.call_id for item in page.quarantined if item.call_id],
+        )
+
+    def _key(self, window: ListWindow) -> CursorKey:
         return CursorKey(self._source, window.basis, window.after, window.before)
 
 
 def _has_shifted(position: ListPosition | None, page: ListPage) -> bool:
-    """Whether calls came into the window or left it while it was paged through: one may have slipped from a page that
-    was still to come into one that had been read."""
+    """Whether calls entered or left the window since its first page, so that one may have moved to an earlier page."""
     return position is not None and None not in (position.matched, page.matched) and position.matched != page.matched

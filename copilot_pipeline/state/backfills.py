@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
+from copilot_pipeline.days import days_between
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_one, fetch_values
@@ -34,8 +34,7 @@ class Backfill:
     @property
     def days(self) -> list[date]:
         """Its days, newest first."""
-        count = (self.last_day - self.first_day).days + 1
-        return [self.last_day - timedelta(days=offset) for offset in range(count)]
+        return list(reversed(days_between(self.first_day, self.last_day)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +103,3 @@ class Backfills:
             progress = fetch_one(connection, FetchProgress, _SQL["fetch_progress"], {"first": first, "last": last})
         assert progress is not None
         return progress
-
-
-def day_ranges(days: Iterable[date], max_days: int) -> list[tuple[date, ...]]:
-    """Group days into ranges of consecutive days, newest range first, each ascending and at most `max_days` long."""
-    ranges: list[list[date]] = []
-    for day in sorted(set(days), reverse=True):
-        if ranges and ranges[-1][-1] - day == timedelta(days=1) and len(ranges[-1]) < max_days:
-            ranges[-1].append(day)
-        else:
-            ranges.append([day])
-    return [tuple(reversed(group)) for group in ranges]

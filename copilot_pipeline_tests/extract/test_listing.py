@@ -9,14 +9,14 @@ import httpx
 import pytest
 
 from copilot_pipeline.clients.clari import ListWindow
-from copilot_pipeline.extract.listing import Lister, Stretch
+from copilot_pipeline.extract.listing import Lister, window_of
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, ListCursors
 from copilot_pipeline_tests.clients.clari.servers import RestServer, client_of
 
 DAY = date(2026, 3, 2)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-WINDOW = Stretch((DAY,)).window(ZoneInfo("UTC"))
+WINDOW = window_of((DAY,), ZoneInfo("UTC"))
 
 
 class Killed(BaseException):

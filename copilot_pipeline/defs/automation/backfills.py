@@ -7,12 +7,13 @@ import dagster as dg
 
 from copilot_pipeline.clients.backoff import Backoff
 from copilot_pipeline.clients.rate_limits import BACKFILL
+from copilot_pipeline.days import day_ranges
 from copilot_pipeline.defs.automation.jobs import call_partitions
 from copilot_pipeline.defs.automation.quota import closed_reason
 from copilot_pipeline.defs.resources.services import RateLimiterResource
 from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
 from copilot_pipeline.defs.runs import BACKFILL_PRIORITY, BACKFILL_TAG, DAYS_PER_RUN, IN_PROGRESS
-from copilot_pipeline.state.backfills import Backfill, Backfills, day_ranges
+from copilot_pipeline.state.backfills import Backfill, Backfills
 
 # The second run waits in the queue, so that requests continue at the full rate when the first one ends.
 RUNS_AHEAD = 2

@@ -1,0 +1,184 @@
+"""The extraction of one window of days: store bodies as they arrive, and each day when all its calls are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import pyarrow as pa
+
+from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted
+from copilot_pipeline.extract.fetch_pool import FetchPool, FetchResult, ListingEnded, Outcome, PageListed, PoolEvent
+from copilot_pipeline.extract.fetch_queue import FetchQueue
+from copilot_pipeline.extract.raw_partitions import RawPartition, RawPartitionWriter
+from copilot_pipeline.load.partition_loader import describe_error
+from copilot_pipeline.progress import Progress
+from copilot_pipeline.state import AdvisoryLocks, CallStore, CallToFetch
+
+BUSY_RETRY_SECONDS = 0.5  # until calls that another process had locked are tried again
+STEP = "call details"
+
+
+@dataclass(slots=True)
+class DayReport:
+    """The result of one day."""
+
+    day: date
+    stored: RawPartition | None = None
+    fetched: int = 0
+    quarantined: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that could be fetched is stored."""
+        return not self.problems
+
+
+class WindowExtraction:
+    """Fetches the calls of some days. The threads of the pool send requests; this one writes.
+
+    `fatal` is an error that concerns all days: refused credentials, a used-up quota, or a bug. After it no request is
+    sent, what was received is stored, and the reports name what is missing.
+    """
+
+    def __init__(
+        self,
+        pool: FetchPool,
+        calls: CallStore,
+        locks: AdvisoryLocks,
+        writer: RawPartitionWriter,
+        days: Sequence[date],
+        progress: Progress,
+    ) -> None:
+        self.fatal: BaseException | None = None
+        self._pool = pool
+        self._calls = calls
+        self._writer = writer
+        self._days = days
+        self._progress = progress
+        self._queue = FetchQueue(calls, locks, days)
+        self._unsettled = dict.fromkeys(days, 0)  # calls by day
+        self._reports = {day: DayReport(day) for day in days}
+        self._in_flight = 0
+        self._is_listing = False
+        self._is_listed = False
+
+    def fetch(self, calls: Sequence[CallToFetch]) -> Iterator[DayReport]:
+        """Fetch these calls of the days, without listing. Yields a report for each day."""
+        self._is_listed = True
+        self._add(calls)
+        yield from self._run()
+
+    def list_and_fetch(self, pages: Iterator[list[str]]) -> Iterator[DayReport]:
+        """Fetch what the pages show while they are listed. Yields a report for each day."""
+        self._is_listing = True
+        self._pool.list_pages(pages)
+        yield from self._run()
+
+    def _run(self) -> Iterator[DayReport]:
+        while self._is_listing or self._in_flight or self._queue:
+            self._fetch_next()
+            is_waiting_for_others = not (self._is_listing or self._in_flight)
+            events = self._pool.events(timeout=BUSY_RETRY_SECONDS if is_waiting_for_others else None)
+            if not events:
+                self._queue.retry_busy()
+            self._store_bodies(events)
+            for event in events:
+                self._handle(event)
+            if self._is_listed and self.fatal is None:
+                yield from self._store_days([day for day in self._reports if not self._unsettled[day]])
+        self._queue.release_done()
+        yield from self._store_days(list(self._reports))
+
+    def _fetch_next(self) -> None:
+        """Keep the threads busy with as many calls in hand as are in flight, so that none waits for its lock."""
+        while self._queue.has_pending and self._in_flight < 2 * self._pool.size:
+            to_fetch, fetched_elsewhere = self._queue.lock_next()
+            for call in to_fetch:
+                self._in_flight += 1
+                self._pool.fetch(call)
+            for call in fetched_elsewhere:
+                self._settle(call)
+
+    def _add(self, calls: Sequence[CallToFetch]) -> None:
+        new = self._queue.add(calls)
+        self._progress.expect(STEP, len(new))
+        for call in new:
+            self._unsettled[call.call_date] += 1
+        if self.fatal is not None:
+            self._abandon_queue()
+
+    def _store_bodies(self, events: Sequence[PoolEvent]) -> None:
+        """Store the bodies that arrived together in one transaction."""
+        received = [event.details for event in events if isinstance(event, FetchResult) and event.details is not None]
+        if received:
+            self._calls.store_details(received)
+
+    def _handle(self, event: PoolEvent) -> None:
+        if isinstance(event, FetchResult):
+            self._in_flight -= 1
+            self._queue.done(event.call.call_id)
+            self._settle(event.call)
+            self._report(event)
+        elif isinstance(event, PageListed):
+            self._add(self._calls.to_fetch(self._days, among=event.call_ids))
+        else:
+            self._end_listing(event)
+
+    def _end_listing(self, event: ListingEnded) -> None:
+        self._is_listing, self._is_listed = False, event.is_complete
+        if event.is_complete:
+            self._add(self._calls.to_fetch(self._days))  # also calls that were listed before and not fetched
+            return
+        if event.error is not None and _concerns_all_days(event.error):
+            self._stop(event.error)
+        for report in self._reports.values():
+            report.problems.append(f"listing: {event.error or 'stopped'}")
+
+    def _settle(self, call: CallToFetch) -> None:
+        self._unsettled[call.call_date] -= 1
+        self._progress.advance(STEP)
+
+    def _report(self, result: FetchResult) -> None:
+        call_id, report = result.call.call_id, self._reports[result.call.call_date]
+        match result.outcome:
+            case Outcome.FETCHED:
+                report.fetched += 1
+            case Outcome.QUARANTINED:
+                report.quarantined += 1
+                self._progress.note(f"call {call_id} of {report.day}: its details cannot be parsed and are quarantined")
+            case Outcome.NOT_FOUND:
+                report.problems.append(f"call {call_id}: listed, but its details do not exist (404)")
+            case Outcome.SKIPPED:
+                report.problems.append(f"call {call_id}: not fetched yet")
+            case Outcome.FAILED:
+                assert result.error is not None
+                if _concerns_all_days(result.error):
+                    self._stop(result.error)
+                else:
+                    self._calls.record_failure(call_id, str(result.error), defer=False)
+                report.problems.append(f"call {call_id}: {result.error}")
+
+    def _stop(self, error: BaseException) -> None:
+        self.fatal = self.fatal or error
+        self._pool.stop()
+        self._abandon_queue()
+
+    def _abandon_queue(self) -> None:
+        for call in self._queue.clear():
+            self._reports[call.call_date].problems.append(f"call {call.call_id}: not fetched yet")
+
+    def _store_days(self, days: Sequence[date]) -> Iterator[DayReport]:
+        for day in sorted(days, reverse=True):
+            report = self._reports.pop(day)
+            try:
+                report.stored = self._writer.store(day)
+            except (OSError, pa.ArrowException) as error:  # the bodies are still in the state store
+                report.problems.append(f"the raw file could not be written: {describe_error(error)}")
+            yield report
+
+
+def _concerns_all_days(error: BaseException) -> bool:
+    return isinstance(error, CredentialsRefused | QuotaExhausted) or not isinstance(error, PipelineError)
