@@ -1,4 +1,4 @@
-"""Parquet: `<lake>/<table>/call_date=YYYY-MM-DD/part.parquet`, one file a table and day, replaced atomically."""
+"""The Parquet lake: `<lake>/<table>/call_date=YYYY-MM-DD/part.parquet`, one file per table and day."""
 
 from copilot_pipeline.load.lake.files import Lake, TableWriter
 

@@ -1,4 +1,4 @@
-"""Parquet files: replaced whole or not at all, whoever dies when; readable by what analysts use."""
+"""Parquet files: replaced atomically, also when a writer is killed, and readable by common tools."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ import pytest
 
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.tables import SEMARIZE_SCORES, USERS, UTTERANCES, WAREHOUSE_TABLES, Table
+from copilot_pipeline.load.tables import (
+    CALLS,
+    RAW_CALL_DETAILS,
+    SEMARIZE_SCORES,
+    USERS,
+    UTTERANCES,
+    WAREHOUSE_TABLES,
+    Table,
+)
 
 DAY = date(2026, 11, 3)
 
@@ -39,51 +47,51 @@ def utterances(texts: list[str], *, call_id: str = "c-1", day: date = DAY) -> pa
     return pa.Table.from_pylist(rows, schema=UTTERANCES.arrow_schema)
 
 
-def written(lake: Lake, *batches: pa.Table, day: date = DAY) -> None:
-    """Writes a day."""
+def write(lake: Lake, *batches: pa.Table, day: date = DAY) -> None:
+    """Write a day."""
     with lake.writer(UTTERANCES, day) as writer:
         for batch in batches:
             writer.append(batch)
 
 
-def write_that_breaks(lake: Lake) -> None:
-    """A write whose block raises after the first rows."""
+def interrupted_write(lake: Lake) -> None:
+    """Raise within the block after the first rows."""
     with contextlib.suppress(InterruptedError), lake.writer(UTTERANCES, DAY) as writer:
         writer.append(utterances(["half"]))
         raise InterruptedError
 
 
 def texts_of(lake: Lake, day: date = DAY) -> list[str]:
-    """What a day holds."""
+    """The texts of a day."""
     return [text for batch in lake.batches(UTTERANCES, day) for text in batch.column("text").to_pylist()]
 
 
 def files_in(lake: Lake) -> list[str]:
-    """Every file of the lake, hidden ones too."""
+    """All files of the lake, also hidden ones."""
     root = Path(lake.url)
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
 
 
-def test_a_second_write_replaces(lake: Lake) -> None:
-    """A day is one file whose name depends on nothing but table and day: written twice, it holds the second."""
-    written(lake, utterances(["old", "older"]))
-    written(lake, utterances(["new"]))
+def test_a_second_write_replaces_the_first(lake: Lake) -> None:
+    """A day is one file whose name depends on table and day only."""
+    write(lake, utterances(["old", "older"]))
+    write(lake, utterances(["new"]))
     assert texts_of(lake) == ["new"]
     assert files_in(lake) == ["utterances/call_date=2026-11-03/part.parquet"]
 
 
-def test_batches_come_back_in_order(lake: Lake) -> None:
-    """Rows come back as they were written, a group at a time; a batch without rows leaves nothing."""
-    written(lake, utterances(["a", "b"]), utterances([]), utterances(["c"]))
+def test_reads_row_groups_in_order(lake: Lake) -> None:
+    """Rows are read as they were written, one row group at a time; an empty batch adds no group."""
+    write(lake, utterances(["a", "b"]), utterances([]), utterances(["c"]))
     assert [batch.num_rows for batch in lake.batches(UTTERANCES, DAY)] == [2, 1]
     assert texts_of(lake) == ["a", "b", "c"]
     assert lake.row_count(UTTERANCES, DAY) == 3
 
 
-def test_our_own_reader_puts_the_day_back(lake: Lake) -> None:
-    """What was written is read, the day included; chosen columns come in the order asked for."""
+def test_batches_add_the_partition_column(lake: Lake) -> None:
+    """Selected columns are in the requested order, the day included."""
     rows = utterances(["a", "b"])
-    written(lake, rows)
+    write(lake, rows)
     (batch,) = lake.batches(UTTERANCES, DAY)
     assert batch.equals(rows)
     (chosen,) = lake.batches(UTTERANCES, DAY, columns=["text", "call_date", "seq"])
@@ -93,28 +101,28 @@ def test_our_own_reader_puts_the_day_back(lake: Lake) -> None:
     assert without.column_names == ["text"]
 
 
-def test_a_day_without_rows_is_a_file(lake: Lake) -> None:
-    """A day on which nothing was said is there, with its columns: it is told from a day never made."""
+def test_a_day_without_rows_has_a_file(lake: Lake) -> None:
+    """An empty day is different from a day that was never written."""
     assert not lake.exists(UTTERANCES, DAY)
     assert list(lake.batches(UTTERANCES, DAY)) == []
     assert lake.row_count(UTTERANCES, DAY) == 0
-    written(lake)
+    write(lake)
     assert lake.exists(UTTERANCES, DAY)
     assert lake.row_count(UTTERANCES, DAY) == 0
     assert len(pq.read_schema(lake.path(UTTERANCES, DAY)).names) == len(UTTERANCES.column_names) - 1
 
 
-def test_a_write_that_fails_changes_nothing(lake: Lake) -> None:
-    """Where the block raises, the old file stays as it was and no draft is left."""
-    written(lake, utterances(["kept"]))
-    write_that_breaks(lake)
+def test_a_failed_write_changes_nothing(lake: Lake) -> None:
+    """If the block raises, the previous file stays and the temporary file is removed."""
+    write(lake, utterances(["kept"]))
+    interrupted_write(lake)
     assert texts_of(lake) == ["kept"]
     assert len(files_in(lake)) == 1
 
 
-def test_readers_see_the_old_file_until_the_end(lake: Lake) -> None:
-    """While a day is written its old rows are read, and the draft is a name that readers skip."""
-    written(lake, utterances(["old"]))
+def test_readers_see_the_previous_file_until_the_write_ends(lake: Lake) -> None:
+    """Readers skip the hidden name of the temporary file."""
+    write(lake, utterances(["old"]))
     with lake.writer(UTTERANCES, DAY) as writer:
         writer.append(utterances(["new"]))
         assert texts_of(lake) == ["old"]
@@ -136,7 +144,7 @@ with Lake(sys.argv[1]).writer(UTTERANCES, DAY) as writer:
 
 
 def killed_writer(lake: Lake) -> None:
-    """A process that is killed in the middle of writing the day."""
+    """Start a process that writes the day, and kill it in the middle."""
     process = subprocess.Popen([sys.executable, "-c", _WRITER, lake.url], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "in the middle\n"
@@ -146,50 +154,50 @@ def killed_writer(lake: Lake) -> None:
 
 
 @pytest.mark.e2e
-def test_a_writer_killed_in_the_middle_leaves_no_trace(lake: Lake) -> None:
-    """After kill -9 the day reads as before, for every reader; the next write clears the draft."""
-    written(lake, utterances(["kept"]))
+def test_a_killed_writer_changes_nothing(lake: Lake) -> None:
+    """After kill -9 every reader sees the previous rows, and the next write removes the temporary file."""
+    write(lake, utterances(["kept"]))
     killed_writer(lake)
     assert len(files_in(lake)) == 2
     assert texts_of(lake) == ["kept"]
     assert list(pd.read_parquet(Path(lake.url) / "utterances")["text"]) == ["kept"]
-    written(lake, utterances(["new"]))
+    write(lake, utterances(["new"]))
     assert texts_of(lake) == ["new"]
     assert files_in(lake) == ["utterances/call_date=2026-11-03/part.parquet"]
 
 
 @pytest.mark.e2e
-def test_a_writer_killed_on_a_new_day_leaves_no_day(lake: Lake) -> None:
-    """A day whose first write was killed does not exist, though its folder does."""
+def test_a_killed_first_write_leaves_no_day(lake: Lake) -> None:
+    """The day does not exist, although its folder does."""
     killed_writer(lake)
     assert not lake.exists(UTTERANCES, DAY)
     assert list(lake.batches(UTTERANCES, DAY)) == []
 
 
-def test_the_draft_of_a_living_writer_is_left_alone(lake: Lake) -> None:
-    """Two writers of one day do not take each other's drafts away; the last to finish wins, whole."""
+def test_concurrent_writers_do_not_remove_each_others_files(lake: Lake) -> None:
+    """Of two writers of one day, the one that finishes last wins."""
     with lake.writer(UTTERANCES, DAY) as slow:
         slow.append(utterances(["slow"]))
-        written(lake, utterances(["quick"]))
+        write(lake, utterances(["quick"]))
         assert texts_of(lake) == ["quick"]
     assert texts_of(lake) == ["slow"]
 
 
 @pytest.mark.parametrize(("age", "is_left"), [(timedelta(hours=30), True), (timedelta(days=3), False)])
-def test_drafts_of_other_machines_go_by_age(lake: Lake, age: timedelta, is_left: bool) -> None:
-    """A process of another machine cannot be asked: its draft is cleared once no write can last so long."""
-    written(lake)
-    draft = Path(lake.path(UTTERANCES, DAY)).with_name(".part.parquet.0ther000.1.abcdef01")
-    draft.write_bytes(b"half")
+def test_removes_temporary_files_of_other_machines_by_age(lake: Lake, age: timedelta, is_left: bool) -> None:
+    """Whether a process on another machine is alive is unknown, so only old files are removed."""
+    write(lake)
+    temporary = Path(lake.path(UTTERANCES, DAY)).with_name(".part.parquet.0ther000.1.abcdef01")
+    temporary.write_bytes(b"half")
     moment = (datetime.now(UTC) - age).timestamp()
-    os.utime(draft, (moment, moment))
-    written(lake)
-    assert draft.exists() is is_left
+    os.utime(temporary, (moment, moment))
+    write(lake)
+    assert temporary.exists() is is_left
 
 
 @pytest.mark.parametrize("table", WAREHOUSE_TABLES, ids=lambda table: table.name)
-def test_files_carry_the_column_list(lake: Lake, table: Table) -> None:
-    """A file has the columns, types, nullability and descriptions of the column list, but for the folder's column."""
+def test_files_have_the_schema_of_the_column_list(lake: Lake, table: Table) -> None:
+    """Columns, types, nullability and descriptions, without the partition column."""
     day = DAY if table.partitioned else None
     with lake.writer(table, day):
         pass
@@ -201,11 +209,11 @@ def test_files_carry_the_column_list(lake: Lake, table: Table) -> None:
         assert field.metadata[b"description"].decode() == column.description
 
 
-def test_pandas_reads_days_as_they_are(lake: Lake) -> None:
-    """A folder of days is one frame, and a filter on the day reads that day alone."""
+def test_pandas_reads_the_partitioned_folder(lake: Lake) -> None:
+    """A folder of days is one frame, and a filter on the day reads that day only."""
     days = [DAY, DAY + timedelta(days=1)]
     for day in days:
-        written(lake, utterances([f"said on {day}"], call_id=f"c-{day}", day=day), day=day)
+        write(lake, utterances([f"said on {day}"], call_id=f"c-{day}", day=day), day=day)
     frame = pd.read_parquet(Path(lake.url) / "utterances")
     assert sorted(frame["text"]) == [f"said on {day}" for day in days]
     one = pd.read_parquet(Path(lake.url) / "utterances", filters=[("call_date", "==", str(days[1]))])
@@ -216,17 +224,17 @@ def test_pandas_reads_days_as_they_are(lake: Lake) -> None:
     assert list(alone["text"]) == [f"said on {DAY}"]
 
 
-def test_arrow_reads_days_as_hive_partitions(lake: Lake) -> None:
-    """The day is in the folder's name; told that it is a date, Arrow reads a date."""
-    written(lake, utterances(["said"]))
+def test_arrow_reads_the_days_as_hive_partitions(lake: Lake) -> None:
+    """Arrow reads the day of the folder name as a date."""
+    write(lake, utterances(["said"]))
     partitioning = pa_dataset.partitioning(pa.schema([("call_date", pa.date32())]), flavor="hive")
     dataset = pa_dataset.dataset(Path(lake.url) / "utterances", partitioning=partitioning)
     found = dataset.to_table(filter=pa_dataset.field("call_date") == pa.scalar(DAY))
     assert found.column("call_date").to_pylist() == [DAY]
 
 
-def test_null_and_empty_stay_apart(lake: Lake) -> None:
-    """Null is neither an empty text nor an empty list nor false, before and after."""
+def test_distinguishes_null_empty_and_false(lake: Lake) -> None:
+    """Null is different from an empty text, an empty list and false."""
     row = {
         "call_id": "c-1",
         "kit": "deal",
@@ -245,33 +253,76 @@ def test_null_and_empty_stay_apart(lake: Lake) -> None:
     ]
 
 
-def test_a_snapshot_has_no_day(lake: Lake) -> None:
-    """A table that is not partitioned is one file in its folder."""
+def test_a_snapshot_is_one_file(lake: Lake) -> None:
+    """An unpartitioned table has one file in its folder."""
     with lake.writer(USERS) as writer:
         writer.append(pa.Table.from_pylist([{"user_id": "u-1"}], schema=USERS.arrow_schema))
     assert files_in(lake) == ["users/part.parquet"]
     assert lake.row_count(USERS) == 1
 
 
-def test_an_object_store_shows_only_whole_files() -> None:
-    """Where closing an upload publishes what there is of it, a write that failed is still not seen."""
+def write_with_former_names(lake: Lake, table: Table, rows: list[dict[str, object]]) -> None:
+    """Write a day as earlier versions did: `removed_at` was called `gone_at`."""
+    schema = pa.schema([field for field in table.arrow_schema if field.name != "call_date"])
+    content = pa.Table.from_pylist(rows, schema=schema)
+    path = Path(lake.path(table, DAY))
+    path.parent.mkdir(parents=True)
+    names = ["gone_at" if name == "removed_at" else name for name in content.column_names]
+    pq.write_table(content.rename_columns(names), path)
+
+
+def test_reads_files_with_former_column_names(lake: Lake) -> None:
+    """A file of an earlier version is read under the present names, whole and by column."""
+    removed_at = datetime(2026, 11, 9, tzinfo=UTC)
+    raw: dict[str, object] = {"call_id": "c-1", "dialect": "rest", "listed": b"{}", "listed_is_newer": True}
+    write_with_former_names(lake, RAW_CALL_DETAILS, [{**raw, "removed_at": removed_at}])
+    (batch,) = lake.batches(RAW_CALL_DETAILS, DAY)
+    assert batch.column_names == list(RAW_CALL_DETAILS.column_names)
+    assert batch.to_pylist()[0]["removed_at"] == removed_at
+    (chosen,) = lake.batches(RAW_CALL_DETAILS, DAY, columns=["removed_at", "call_id"])
+    assert chosen.to_pylist() == [{"removed_at": removed_at, "call_id": "c-1"}]
+
+
+def test_rewriting_a_day_stores_the_present_column_names(lake: Lake) -> None:
+    """The rows of an old file, written again, are in a file with the new names."""
+    removed_at = datetime(2026, 11, 9, tzinfo=UTC)
+    call: dict[str, object] = {
+        "call_id": "c-1",
+        "started_at": removed_at,
+        "status": "ready",
+        "has_crm_link": False,
+        "has_transcript": False,
+    }
+    write_with_former_names(lake, CALLS, [{**call, "removed_at": removed_at}])
+    batches = list(lake.batches(CALLS, DAY))
+    with lake.writer(CALLS, DAY) as writer:
+        for batch in batches:
+            writer.append(batch)
+    names = pq.read_schema(lake.path(CALLS, DAY)).names
+    assert "removed_at" in names
+    assert "gone_at" not in names
+    (rewritten,) = lake.batches(CALLS, DAY, columns=["removed_at"])
+    assert rewritten.column("removed_at").to_pylist() == [removed_at]
+
+
+def test_object_stores_show_only_complete_files() -> None:
+    """A failed write is not visible, although closing an upload publishes it."""
     lake = Lake("mock:///lake")
     assert not isinstance(lake.filesystem, pa_fs.LocalFileSystem)
-    written(lake, utterances(["kept"]))
-    write_that_breaks(lake)
+    write(lake, utterances(["kept"]))
+    interrupted_write(lake)
     assert texts_of(lake) == ["kept"]
     found = lake.filesystem.get_file_info(pa_fs.FileSelector("lake", recursive=True))
     assert [info.base_name for info in found if info.is_file] == ["part.parquet"]
 
 
-def test_a_lake_is_probed_without_a_trace(lake: Lake) -> None:
-    """Asking whether the lake can be written leaves no file."""
+def test_probe_leaves_no_file(lake: Lake) -> None:
     lake.probe()
     assert files_in(lake) == []
 
 
-def test_a_lake_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    """Where the address is a file, the error names the setting and what to look at."""
+def test_probe_explains_why_the_lake_cannot_be_written(tmp_path: Path) -> None:
+    """The error names the setting and what to check."""
     (tmp_path / "lake").write_text("a file")
     with pytest.raises(ConfigurationError, match=r"cannot be written .* COPILOT_PIPELINE_LAKE_URL"):
         Lake(str(tmp_path / "lake")).probe()
@@ -280,8 +331,8 @@ def test_a_lake_that_cannot_be_written_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["nosuch://key:secret@bucket/lake", "s3://[key:secret", "s3://key:secret@ket/a?nosuch=1"]
 )
-def test_a_wrong_address_is_not_quoted(url: str) -> None:
-    """The error names the setting, and nothing of the key in the address."""
+def test_errors_do_not_quote_the_key_of_an_address(url: str) -> None:
+    """The error names the setting and hides the key."""
     with pytest.raises(ConfigurationError, match="COPILOT_PIPELINE_LAKE_URL") as caught:
         Lake(url)
     assert "secret" not in str(caught.value)

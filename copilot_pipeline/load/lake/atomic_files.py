@@ -1,0 +1,80 @@
+"""Write files under a temporary name and move them into place; remove temporary files of crashed writers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.fs as pa_fs
+
+# Several machines may share the lake. Whether a process of another machine is alive is unknown, so its temporary files
+# are removed only when they are older than any write takes.
+ABANDONED_AFTER = timedelta(days=2)
+_MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+
+
+def temporary_path(path: str) -> str:
+    """Return a hidden name beside `path`: `.<name>.<machine>.<process id>.<random>`. Readers skip a leading dot."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/.{name}.{_MACHINE}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+
+
+def prepare_folder(filesystem: pa_fs.FileSystem, path: str) -> None:
+    """Create the folder of a file, and remove temporary files of that file whose writers crashed."""
+    folder, _, name = path.rpartition("/")
+    if filesystem.type_name not in _OBJECT_STORES:  # an object store has no folders
+        filesystem.create_dir(folder, recursive=True)
+    for found in filesystem.get_file_info(pa_fs.FileSelector(folder, allow_not_found=True)):
+        if found.base_name.startswith(f".{name}.") and _is_abandoned(found):
+            discard(filesystem, found.path)
+
+
+def publish(filesystem: pa_fs.FileSystem, temporary: str, path: str) -> None:
+    """Move a temporary file to `path`, atomically and durably.
+
+    A local file is flushed to disk before it gets its name, because bodies are deleted from the state store afterwards.
+    """
+    is_local = isinstance(filesystem, pa_fs.LocalFileSystem)
+    if is_local:
+        _flush(temporary)
+    filesystem.move(temporary, path)
+    if is_local:
+        _flush(path.rpartition("/")[0])
+
+
+def discard(filesystem: pa_fs.FileSystem, temporary: str) -> None:
+    """Remove a temporary file. Does nothing if it is removed already."""
+    if filesystem.get_file_info(temporary).type == pa_fs.FileType.File:
+        with suppress(FileNotFoundError):
+            filesystem.delete_file(temporary)
+
+
+def _is_abandoned(found: pa_fs.FileInfo) -> bool:
+    _, machine, process_id, _ = found.base_name.rsplit(".", 3)
+    if machine == _MACHINE and process_id.isdecimal():
+        return not _is_alive(int(process_id))
+    return bool(found.mtime is not None and found.mtime < datetime.now(UTC) - ABANDONED_AFTER)
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # alive, and owned by another user
+        return True
+    return True
+
+
+def _flush(path: str) -> None:
+    descriptor = os.open(Path(path), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
