@@ -1,7 +1,7 @@
-"""The one column list: Arrow schemas, Postgres tables and what the Dagster UI shows are all made from it.
+"""The column list of all tables: the source of Arrow schemas, PostgreSQL tables and the schemas in the Dagster UI.
 
-A column is named once, with its kind and the sentence an analyst reads about it. Parquet, Postgres (table and column
-comments) and Dagster's `TableSchema` follow; a test holds the migrated database against this list.
+Each column is defined once, with its kind and a description for analysts. Parquet field metadata, PostgreSQL comments
+and Dagster's `TableSchema` are generated from it; a test compares the migrated database with this list.
 """
 
 from copilot_pipeline.load.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
@@ -24,6 +24,7 @@ from copilot_pipeline.load.tables.model import CALL_DATE, Column, Kind, Table
 from copilot_pipeline.load.tables.reference import ACCOUNTS, DEALS, SCORECARDS, TOPICS, USERS
 from copilot_pipeline.load.tables.rows import columns_to_arrow, rows_to_arrow
 from copilot_pipeline.load.tables.scores import EVIDENCE, SEMARIZE_RUNS, SEMARIZE_SCORES
+from copilot_pipeline.load.tables.views import VIEWS, View
 
 CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
 SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES, EVIDENCE)
@@ -59,12 +60,14 @@ __all__ = [
     "TRANSCRIPTS",
     "USERS",
     "UTTERANCES",
+    "VIEWS",
     "WAREHOUSE_TABLES",
     "WIN_LOSS_CONCLUSION",
     "WIN_LOSS_DRIVERS",
     "Column",
     "Kind",
     "Table",
+    "View",
     "columns_to_arrow",
     "rows_to_arrow",
 ]

@@ -1,4 +1,4 @@
-"""What a column and a table are, and how each kind of column is called in Arrow and in PostgreSQL."""
+"""Columns and tables, and the Arrow and PostgreSQL type of each kind of column."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 
 
 class Kind(Enum):
-    """A column's type: (Arrow, PostgreSQL)."""
+    """The type of a column: (PostgreSQL, Arrow)."""
 
     TEXT = ("text", pa.string())
     TEXTS = ("text[]", pa.list_(pa.string()))
@@ -28,29 +28,29 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `required` columns are never null."""
+    """A column. `required` columns are never null."""
 
     name: str
     kind: Kind
     description: str
     required: bool = False
-    is_long: bool = False  # pages of text, stored as they are: compressing them costs more than the rest of the load
+    is_long: bool = False  # pages of text, stored uncompressed: compression would take longer than the rest of the load
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: in the lake under its name, in Postgres (where `in_warehouse`) in schema `copilot`."""
+    """A table of the lake and, if `in_warehouse`, of schema `copilot` in PostgreSQL."""
 
     name: str
     description: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    partitioned: bool = True  # by call_date; the others are small snapshots
+    partitioned: bool = True  # by call_date; other tables are replaced as a whole
     in_warehouse: bool = True
 
     @property
     def arrow_schema(self) -> pa.Schema:
-        """The Arrow schema, descriptions included as field metadata."""
+        """The Arrow schema, with descriptions as field metadata."""
         return pa.schema(
             [
                 pa.field(
@@ -65,44 +65,49 @@ class Table:
 
     @property
     def column_names(self) -> tuple[str, ...]:
-        """The columns, in order."""
+        """The names of the columns, in order."""
         return tuple(column.name for column in self.columns)
 
 
 def text(name: str, description: str, *, required: bool = False) -> Column:
-    """A text column."""
+    """Return a text column."""
     return Column(name, Kind.TEXT, description, required)
 
 
 def integer(name: str, description: str, *, required: bool = False) -> Column:
-    """A whole number."""
+    """Return an integer column."""
     return Column(name, Kind.INTEGER, description, required)
 
 
 def number(name: str, description: str, *, required: bool = False) -> Column:
-    """A floating-point number."""
+    """Return a floating-point column."""
     return Column(name, Kind.NUMBER, description, required)
 
 
 def boolean(name: str, description: str, *, required: bool = False) -> Column:
-    """True or false."""
+    """Return a boolean column."""
     return Column(name, Kind.BOOLEAN, description, required)
 
 
 def moment(name: str, description: str, *, required: bool = False) -> Column:
-    """A point in time, UTC."""
+    """Return a timestamp column (UTC)."""
     return Column(name, Kind.MOMENT, description, required)
 
 
 def json(name: str, description: str) -> Column:
-    """JSON, as text in Arrow."""
+    """Return a JSON column, which is text in Arrow."""
     return Column(name, Kind.JSON, description)
 
 
 def texts(name: str, description: str) -> Column:
-    """A list of texts."""
+    """Return a column of text lists."""
     return Column(name, Kind.TEXTS, description)
 
 
-CALL_ID = text("call_id", "Clari Copilot's id of the call.", required=True)
-CALL_DATE = Column("call_date", Kind.DATE, "The partition: the day of the call's time.", required=True)
+CALL_ID = text("call_id", "Call id of Clari Copilot.", required=True)
+CALL_DATE = Column(
+    "call_date",
+    Kind.DATE,
+    "Day of the call's start time in the configured time zone (default UTC); the partition of partitioned tables.",
+    required=True,
+)

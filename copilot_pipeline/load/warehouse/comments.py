@@ -1,27 +1,30 @@
-"""Print `COMMENT ON` statements for all tables and columns of the warehouse, for a new migration.
+"""Print `COMMENT ON` statements for all tables, views and columns of the warehouse, for a new migration.
 
 Run `python -m copilot_pipeline.load.warehouse.comments` after a description in the column list has changed.
 """
 
 from __future__ import annotations
 
-from copilot_pipeline.load.tables import WAREHOUSE_TABLES
+from collections.abc import Iterator, Sequence
+
+from copilot_pipeline.load.tables import VIEWS, WAREHOUSE_TABLES, Column
+from copilot_pipeline.load.warehouse.statements import quoted
 
 
 def comments() -> str:
-    """Return one statement a line, in the order of the column list."""
-    lines = []
+    """Return one statement per line, in the order of the column list."""
+    lines: list[str] = []
     for table in WAREHOUSE_TABLES:
-        lines.append(f"COMMENT ON TABLE copilot.{table.name} IS {_literal(table.description)};")
-        lines += [
-            f"COMMENT ON COLUMN copilot.{table.name}.{column.name} IS {_literal(column.description)};"
-            for column in table.columns
-        ]
+        lines += _comments("TABLE", table.name, table.description, table.columns)
+    for view in VIEWS:
+        lines += _comments("VIEW", view.name, view.description, view.columns)
     return "\n".join(lines) + "\n"
 
 
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _comments(kind: str, name: str, description: str, columns: Sequence[Column]) -> Iterator[str]:
+    yield f"COMMENT ON {kind} copilot.{name} IS {quoted(description)};"
+    for column in columns:
+        yield f"COMMENT ON COLUMN copilot.{name}.{column.name} IS {quoted(column.description)};"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def table_statements(table: Table) -> list[str]:
     name = f"{SCHEMA}.{table.name}"
     columns = [f"  {column.name} {_type_of(table, column)}" for column in table.columns]
     body = ",\n".join([*columns, f"  PRIMARY KEY ({', '.join(table.key)})"])
-    statements = [f"CREATE TABLE {name} (\n{body}\n);", f"COMMENT ON TABLE {name} IS {_quoted(table.description)};"]
+    statements = [f"CREATE TABLE {name} (\n{body}\n);", f"COMMENT ON TABLE {name} IS {quoted(table.description)};"]
     statements += [
         f"ALTER TABLE {name} ALTER COLUMN {column.name} SET STORAGE EXTERNAL;"
         for column in table.columns
@@ -37,7 +37,7 @@ def table_statements(table: Table) -> list[str]:
         # A day is loaded in one transaction, so its rows are adjacent and a small block-range index is enough.
         statements.append(f"CREATE INDEX {table.name}_by_date ON {name} USING brin (call_date) WITH (autosummarize);")
     statements += [
-        f"COMMENT ON COLUMN {name}.{column.name} IS {_quoted(column.description)};" for column in table.columns
+        f"COMMENT ON COLUMN {name}.{column.name} IS {quoted(column.description)};" for column in table.columns
     ]
     return statements
 
@@ -48,7 +48,8 @@ def _type_of(table: Table, column: Column) -> str:
     return f"{column.kind.postgres}{collation}{' NOT NULL' if column.required else ''}"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return the text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 

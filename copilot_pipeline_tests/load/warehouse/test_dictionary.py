@@ -1,4 +1,4 @@
-"""The data dictionary in the repository is the column list."""
+"""The data dictionary in the repository is up to date."""
 
 from pathlib import Path
 
@@ -7,6 +7,6 @@ from copilot_pipeline.load.warehouse.dictionary import dictionary
 FILE = Path(__file__).parents[3] / "docs" / "data-dictionary.md"
 
 
-def test_the_dictionary_is_made_anew_when_a_column_changes() -> None:
-    """`docs/data-dictionary.md` is what `python -m copilot_pipeline.load.warehouse.dictionary` prints."""
+def test_data_dictionary_is_up_to_date() -> None:
+    """To update the file, run `python -m copilot_pipeline.load.warehouse.dictionary > docs/data-dictionary.md`."""
     assert FILE.read_text(encoding="utf-8") == dictionary()

@@ -1,18 +1,18 @@
-"""The migrated database is what the column list says."""
+"""The migrated database has the tables, views and comments of the column list."""
 
 from __future__ import annotations
 
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from copilot_pipeline.load.tables import WAREHOUSE_TABLES
+from copilot_pipeline.load.tables import VIEWS, WAREHOUSE_TABLES
 from copilot_pipeline.load.warehouse import refresh_kit_views
 from copilot_pipeline.postgres import Database, migrate
 from copilot_pipeline_tests.load.warehouse.rows import load_scores, score
 
 
-def test_every_table_and_column_is_there_with_its_comment(database: Database) -> None:
-    """Names, types, nullability, order and comments in Postgres are those of the column list."""
+def test_tables_have_the_columns_and_comments_of_the_column_list(database: Database) -> None:
+    """Names, types, nullability, order and comments are equal."""
     with database.connection() as connection:
         rows = connection.execute(
             """SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -37,8 +37,22 @@ def test_every_table_and_column_is_there_with_its_comment(database: Database) ->
     assert rows == expected
 
 
+def test_views_have_the_comments_of_the_column_list(database: Database) -> None:
+    """Each view, its columns and their descriptions are in the list."""
+    with database.connection() as connection:
+        rows = connection.execute(
+            """SELECT c.relname, obj_description(c.oid), a.attname, col_description(c.oid, a.attnum)
+            FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relnamespace = 'copilot'::regnamespace AND c.relkind = 'v' AND a.attnum > 0"""
+        ).fetchall()
+    expected = {
+        (view.name, view.description, column.name, column.description) for view in VIEWS for column in view.columns
+    }
+    assert set(rows) == expected
+
+
 def test_every_view_and_its_columns_have_comments(database: Database) -> None:
-    """A view asks a question in words and says what each of its columns holds; so do the wide views of the kits."""
+    """Also the views of the kits, which are created at run time."""
     load_scores(database, score("champion", True, kit="deal"))
     refresh_kit_views(database, ["deal"])
     with database.connection() as connection:
@@ -51,8 +65,8 @@ def test_every_view_and_its_columns_have_comments(database: Database) -> None:
     assert [row for row in rows if not (row[2] and row[3])] == []
 
 
-def test_the_known_head_is_the_newest_migration() -> None:
-    """The revision that start-up compares with is the newest file."""
+def test_head_is_the_newest_migration() -> None:
+    """`migrate.HEAD`, which is compared at start-up, is the revision of the newest file."""
     config = Config()
     config.set_main_option("script_location", str(migrate.__file__).replace("migrate.py", "migrations"))
     assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD

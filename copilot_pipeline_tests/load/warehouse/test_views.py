@@ -1,4 +1,4 @@
-"""One wide view a kit: a row a call, a typed column a brick, whatever the bricks are called."""
+"""The wide views of the kits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from copilot_pipeline_tests.load.warehouse.rows import column, load_scores, scor
 
 
 def view(database: Database, kit: str = "deal") -> list[dict[str, Any]]:
-    """The view's rows, without the day and the version."""
+    """The rows of the view, without the day and the version."""
     refresh_kit_views(database, [kit])
     with database.connection() as connection:
         cursor = connection.execute(f"SELECT * FROM copilot.scores_{kit} ORDER BY call_id".encode())
@@ -25,7 +25,7 @@ def view(database: Database, kit: str = "deal") -> list[dict[str, Any]]:
 
 
 def types(database: Database, kit: str = "deal") -> dict[str, str]:
-    """The view's columns and their types."""
+    """The columns of the view and their types."""
     with database.connection() as connection:
         return dict(
             connection.execute(
@@ -36,8 +36,8 @@ def types(database: Database, kit: str = "deal") -> dict[str, str]:
         )
 
 
-def test_a_row_a_call_a_column_a_brick(database: Database) -> None:
-    """Each brick is a column of its answers' type; what a call has no answer for is null, and null is not false."""
+def test_has_a_row_per_call_and_a_column_per_brick(database: Database) -> None:
+    """The column has the type of the values; a missing value is null, not false."""
     load_scores(
         database,
         score("risk", True),
@@ -55,16 +55,16 @@ def test_a_row_a_call_a_column_a_brick(database: Database) -> None:
     assert types(database) == {"depth": "double precision", "names": "jsonb", "risk": "boolean", "topic": "text"}
 
 
-def test_a_brick_of_several_kinds_is_json(database: Database) -> None:
-    """Answers of different kinds stand side by side as JSON: none is cast, none is lost, null stays null."""
+def test_shows_bricks_with_several_value_kinds_as_json(database: Database) -> None:
+    """No value is cast or lost, and null stays null."""
     values = [True, 0, "yes", b"[1]", None]
     load_scores(database, *(score("mixed", value, call_id=f"c-{index}") for index, value in enumerate(values)))
     assert [row["mixed"] for row in view(database)] == [True, 0, "yes", [1], None]
     assert types(database) == {"mixed": "jsonb"}
 
 
-def test_a_brick_without_an_answer_is_a_column(database: Database) -> None:
-    """A brick that only ever said null is there, as null."""
+def test_shows_bricks_without_a_value(database: Database) -> None:
+    """A brick with null values only has a column."""
     load_scores(database, score("shy", None))
     assert view(database) == [{"call_id": "c-1", "shy": None}]
 
@@ -86,15 +86,15 @@ def test_a_brick_without_an_answer_is_a_column(database: Database) -> None:
         "select",
     ],
 )
-def test_any_name_is_a_column(database: Database, brick: str) -> None:
-    """A brick's name is the column's, whatever stands in it; nothing of it is run as SQL."""
+def test_accepts_any_brick_name(database: Database, brick: str) -> None:
+    """The name of the brick is the name of the column; it is never executed as SQL."""
     load_scores(database, score(brick, 1), score(brick + " ", True))
     assert view(database) == [{"call_id": "c-1", brick: 1.0, brick + " ": True}]
 
 
 @pytest.mark.parametrize("letter", ["a", "é", "😀"])
-def test_long_names_that_begin_alike_stay_two(database: Database, letter: str) -> None:
-    """PostgreSQL cuts names at 63 bytes: bricks that differ only behind that are two columns, each with its value."""
+def test_distinguishes_long_names_with_the_same_beginning(database: Database, letter: str) -> None:
+    """PostgreSQL truncates names to 63 bytes; bricks that differ after that have two columns."""
     load_scores(database, score(letter * 70 + "x", 1), score(letter * 70 + "y", 2), score(letter * 15, 3))
     (row,) = view(database)
     assert sorted(value for name, value in row.items() if name != "call_id") == [1, 2, 3]
@@ -102,16 +102,16 @@ def test_long_names_that_begin_alike_stay_two(database: Database, letter: str) -
     assert all(len(name.encode()) <= 63 for name in row)
 
 
-def test_a_brick_named_like_our_own_columns(database: Database) -> None:
-    """A brick called call_id does not hide the call's id."""
+def test_renames_bricks_named_like_fixed_columns(database: Database) -> None:
+    """A brick called call_id does not hide the id of the call."""
     load_scores(database, score("call_id", 1), score("call_date", 2), score("kit", 3))
     (row,) = view(database)
     assert row["call_id"] == "c-1"
     assert sorted(value for name, value in row.items() if name != "call_id") == [1, 2, 3]
 
 
-def test_a_view_follows_its_bricks(database: Database) -> None:
-    """New bricks appear, kinds change, bricks that are gone go; refreshed without need, nothing is made anew."""
+def test_follows_changes_of_bricks(database: Database) -> None:
+    """Bricks are added and removed and change their kind; a refresh without a change does not recreate the view."""
     load_scores(database, score("b", True))
     assert view(database) == [{"call_id": "c-1", "b": True}]
     before = column(database, "SELECT 'copilot.scores_deal'::regclass::oid")
@@ -122,12 +122,12 @@ def test_a_view_follows_its_bricks(database: Database) -> None:
 
 
 def test_a_kit_without_scores_has_an_empty_view(database: Database) -> None:
-    """A query on a kit that has scored nothing yet finds a view without rows."""
+    """A query of a kit without scores returns no rows instead of an error."""
     assert view(database, "fresh") == []
 
 
-def test_columns_say_what_they_hold(database: Database) -> None:
-    """The view and each brick's column carry a comment."""
+def test_columns_have_comments(database: Database) -> None:
+    """The view and the columns of the bricks have a comment."""
     load_scores(database, score("b", True), score("c", None))
     view(database)
     comments = column(
@@ -135,14 +135,14 @@ def test_columns_say_what_they_hold(database: Database) -> None:
         "SELECT col_description('copilot.scores_deal'::regclass, attnum) FROM pg_attribute"
         " WHERE attrelid = 'copilot.scores_deal'::regclass AND attnum > 3 ORDER BY attnum",
     )
-    assert comments == ["Brick b: bool.", "Brick c: no answer yet, only null."]
+    assert comments == ["Brick b: bool.", "Brick c: no value yet, only null."]
     assert column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')")[0].startswith(
         "Scores of kit deal"
     )
 
 
-def test_who_may_read_still_may(database: Database) -> None:
-    """A view that is made anew for a new brick keeps its grants."""
+def test_keeps_grants_when_it_is_recreated(database: Database) -> None:
+    """A new brick recreates the view."""
     load_scores(database, score("a", True))
     view(database)
     with database.connection() as connection:
@@ -156,8 +156,8 @@ def test_who_may_read_still_may(database: Database) -> None:
     ) == [1]  # fmt: skip
 
 
-def test_a_view_that_others_build_on_is_not_torn_down(database: Database) -> None:
-    """Where an analyst's view stands on ours, both stay as they are and the error says what to do."""
+def test_does_not_drop_a_view_that_others_depend_on(database: Database) -> None:
+    """If an analyst's view depends on it, both are unchanged and the error says what to do."""
     load_scores(database, score("a", True))
     view(database)
     with database.connection() as connection:

@@ -1,0 +1,137 @@
+"""The views of the warehouse: what they show, and the descriptions of their columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from copilot_pipeline.load.tables.calls import CALLS, TRANSCRIPTS
+from copilot_pipeline.load.tables.marts import (
+    CLAIM_ACCURACY,
+    CLAIMS,
+    COACHING_REGRESSIONS,
+    DEAL_INSPECTION,
+    MEDDICC_OUTCOMES,
+    MESSAGE_ADOPTION,
+    WIN_LOSS_DRIVERS,
+)
+from copilot_pipeline.load.tables.model import Column, Kind, Table, boolean, integer, text, texts
+from copilot_pipeline.load.tables.scores import SEMARIZE_RUNS, SEMARIZE_SCORES
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view of schema `copilot`."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+
+
+def _columns(table: Table, *names: str, **renamed: str) -> tuple[Column, ...]:
+    """Return columns of a table; `renamed` maps names in the view to names in the table."""
+    columns = {column.name: column for column in table.columns}
+    return (
+        *(columns[name] for name in names),
+        *(replace(columns[column], name=name) for name, column in renamed.items()),
+    )
+
+
+_SHARE = ("share", "share_low", "share_high")
+
+VIEWS: tuple[View, ...] = (
+    View(
+        "uncovered_in_lost_deals",
+        "Lost deals in which a MEDDICC element was never covered, by element, with n and interval.",
+        _columns(MEDDICC_OUTCOMES, "element", "uncovered", *_SHARE, "p_value", "sentence", lost_deals="n"),
+    ),
+    View(
+        "reps_in_regression",
+        "Present regressions: a skill of a rep below its threshold on consecutive calls, and the manager to inform.",
+        _columns(
+            COACHING_REGRESSIONS,
+            *("rep_id", "rep_name", "skill", "latest", "threshold", "calls", "first_call_at", "detected_at"),
+            *("calls_since_training", "manager_id", "manager_name", "manager_email", "first_call_id"),
+            "detected_call_id",
+        ),
+    ),
+    View(
+        "weekly_accuracy",
+        "Accuracy of claims by week.",
+        (
+            Column("week", Kind.DATE, "Monday of the week."),
+            *_columns(
+                CLAIM_ACCURACY,
+                *("accurate", *_SHARE, "claims", "inaccurate", "roadmap_leaks", "outdated_competitive"),
+                "quotes_not_found",
+                calls_checked="n",
+            ),
+        ),
+    ),
+    View(
+        "flagged_claims",
+        "Flagged claims with time, speaker, quote and the document that they contradict.",
+        _columns(
+            CLAIMS,
+            *("week", "started_at", "rep_name", "kind", "quote", "match", "speaker", "start_s", "document"),
+            *("product", "reason", "review_url", "call_id"),
+        ),
+    ),
+    View(
+        "message_lag",
+        "Days from a change of messaging to its first use on a call, over all reps.",
+        _columns(
+            MESSAGE_ADOPTION,
+            *("message", "changed_on", "lag_days", "first_call_id", "calls_using", *_SHARE, "still_old"),
+            calls_since="n",
+        ),
+    ),
+    View(
+        "win_drivers",
+        "Conditions on scores that are associated with won deals after correction for all tested conditions.",
+        _columns(
+            WIN_LOSS_DRIVERS,
+            *("condition", "sentence", "won", "support", "win_rate", "win_rate_low", "win_rate_high", "base_rate"),
+            *("lift", "q_value"),
+        ),
+    ),
+    View(
+        "deals_at_risk",
+        "Open deals with at least one risk, and their risks.",
+        _columns(
+            DEAL_INSPECTION,
+            *("deal_id", "deal_name", "account_name", "amount", "stage", "days_since_last_call", "risks"),
+            *("risk_flags", "stage_lacks", "stage_evidence", "people", "owner_name", "last_call_url"),
+        ),
+    ),
+    View(
+        "scored_transcripts",
+        "The text of each transcript_hash: what was sent to Semarize, replaced transcripts included.",
+        (
+            *_columns(TRANSCRIPTS, "transcript_hash", "call_id"),
+            text("text", "Text as it was scored."),
+            boolean("is_current", "Whether it is the present text of the call."),
+        ),
+    ),
+    View(
+        "calls_without_scores",
+        "Calls without a score, and the reason.",
+        (
+            *_columns(SEMARIZE_RUNS, "call_id", "call_date", "error_code", "run_id", "requested_at"),
+            *_columns(CALLS, "title", "review_url"),
+            text("kit", "Name of the kit in pipeline.yaml; null if the call has no transcript."),
+            text("status", "Status of the Semarize run; of the call if it has no transcript."),
+            text("why", "Why there is no score."),
+        ),
+    ),
+    View(
+        "kit_versions",
+        "Versions of each kit with their bricks, value kinds and days.",
+        (
+            *_columns(SEMARIZE_SCORES, "kit", "kit_version_id", "brick"),
+            texts("value_kinds", "Kinds of the values: bool, num, text or json."),
+            integer("calls", "Number of calls with the brick, null values included."),
+            Column("first_day", Kind.DATE, "First day of these calls."),
+            Column("last_day", Kind.DATE, "Last day of these calls."),
+        ),
+    ),
+)

@@ -1,0 +1,15 @@
+-- name: bricks_of_kit
+-- Return the bricks of a kit with the kinds of their values; a null value has no kind.
+SELECT brick, coalesce(array_agg(DISTINCT value_kind ORDER BY value_kind)
+  FILTER (WHERE value_kind <> 'null'), '{}') AS value_kinds
+FROM copilot.semarize_scores WHERE kit = %(kit)s GROUP BY brick ORDER BY brick;
+
+-- name: comment_of_view
+-- Return the comment of a view; null if there is no such view.
+SELECT obj_description(to_regclass(%(view)s), 'pg_class') AS comment;
+
+-- name: readers_of_view
+-- Return the roles that may select from a view; null stands for PUBLIC.
+SELECT DISTINCT CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) END AS role
+FROM pg_class, aclexplode(relacl) AS acl
+WHERE oid = to_regclass(%(view)s) AND acl.privilege_type = 'SELECT' AND acl.grantee <> relowner;
