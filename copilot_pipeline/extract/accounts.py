@@ -1,9 +1,9 @@
-"""Accounts: what the calls say of them for nothing, and the CRM mirror's record at one request an account."""
+"""Accounts: what the calls say about them, and the record of the CRM mirror, which costs one request an account."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
@@ -19,7 +19,7 @@ from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.progress import Progress
 
 # A company's name and place change rarely.
-_KIND = MirroredKind("accounts", "account_id", read_again="30 days")
+_KIND = MirroredKind("account", "accounts", read_again_after=timedelta(days=30))
 _SQL = load_queries(__package__, "crm.sql")
 
 

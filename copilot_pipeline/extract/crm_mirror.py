@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from copilot_pipeline.errors import (
@@ -18,34 +18,43 @@ from copilot_pipeline.errors import (
     UnreadableBody,
 )
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_all, fetch_values
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.state.bodies import pack, unpack
 
 Record = TypeVar("Record")
-# Each of these was tried for a while already: an outage is not waited for once a record.
-MOST_FAILURES_IN_A_ROW = 5
+MAX_FAILURES_IN_A_ROW = 5  # of records whose request was retried already: then the mirror is down
+_SQL = load_queries(__package__, "crm_mirror.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class MirroredKind:
-    """What is read: the name of its table in `copilot_ops`, the column in `copilot.calls`, and how long it is good."""
+    """A kind of record. `plural` is its table in `copilot_ops` and the name of its statements."""
 
-    table: str
-    key: str
-    read_again: str  # a PostgreSQL interval
+    singular: str
+    plural: str
+    read_again_after: timedelta
 
 
 @dataclass(frozen=True, slots=True)
 class MirroredRecord:
-    """A record as it came. `is_closed`: it will not change any more."""
+    """A record as received. `is_closed`: it will not change any more."""
 
     body: bytes
     is_closed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _StoredRecord:
+    id: str
+    read_at: datetime
+    body: bytes
+
+
 @dataclass(slots=True)
 class MirrorRead:
-    """What reading came to."""
+    """How many records were read, how many the mirror does not have, and what failed."""
 
     read: int = 0
     missing: int = 0
@@ -53,7 +62,7 @@ class MirrorRead:
 
 
 class CrmMirror:
-    """Records of one kind. Each is kept as it arrives: what was read is not read again after a death."""
+    """Records of one kind. Each is stored when it is received, so that it is not read again after a crash."""
 
     def __init__(
         self, database: Database, kind: MirroredKind, *, requests_in_flight: int = 1, progress: Progress
@@ -64,89 +73,79 @@ class CrmMirror:
         self._progress = progress
 
     def read(self, fetch: Callable[[str], MirroredRecord]) -> MirrorRead:
-        """Reads each linked record that is new, or that may have changed since it was last read.
+        """Read the linked records that are new or that may have changed since they were last read.
 
-        One record's trouble is in the report. Refused credentials and a spent budget concern all of them: what has
-        arrived is kept, and then they are raised. After a few failures in a row the rest is left for the next time.
+        Errors of single records are in the result. Refused credentials and a used-up quota concern all records: what
+        was received is stored, and then they are raised. After a few failures in a row the rest is left to the next
+        read.
         """
-        report = MirrorRead()
-        waiting = deque(self._wanted())
-        under_way: dict[Future[MirroredRecord], str] = {}
-        stop: PipelineError | None = None
+        result = MirrorRead()
+        waiting = deque(self._ids_to_read())
+        in_flight: dict[Future[MirroredRecord], str] = {}
+        fatal: PipelineError | None = None
         failures_in_a_row = 0
-        self._progress.expect(self._kind.table, len(waiting))
-        with ThreadPoolExecutor(self._requests_in_flight, thread_name_prefix="mirror") as pool:
-            while waiting or under_way:
-                while waiting and len(under_way) < self._requests_in_flight:
-                    identity = waiting.popleft()
-                    under_way[pool.submit(fetch, identity)] = identity
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    self._progress.advance(self._kind.table)
+        self._progress.expect(self._kind.plural, len(waiting))
+        with ThreadPoolExecutor(self._requests_in_flight, thread_name_prefix="crm") as pool:
+            while waiting or in_flight:
+                while waiting and len(in_flight) < self._requests_in_flight:
+                    record_id = waiting.popleft()
+                    in_flight[pool.submit(fetch, record_id)] = record_id
+                for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
+                    self._progress.advance(self._kind.plural)
                     try:
-                        has_failed = self._has_failed(under_way.pop(future), future, report)
+                        is_failure = self._store_result(in_flight.pop(future), future, result)
                     except (CredentialsRefused, QuotaExhausted) as error:
-                        stop = stop or error
+                        fatal = fatal or error
                         waiting.clear()
                         continue
-                    failures_in_a_row = failures_in_a_row + 1 if has_failed else 0
-                    if failures_in_a_row == MOST_FAILURES_IN_A_ROW and waiting:
-                        report.problems.append(f"{len(waiting):,} more {self._kind.table} were not asked for")
+                    failures_in_a_row = failures_in_a_row + 1 if is_failure else 0
+                    if failures_in_a_row == MAX_FAILURES_IN_A_ROW and waiting:
+                        result.problems.append(f"{len(waiting):,} more {self._kind.plural} were not read")
                         waiting.clear()
-        if stop is not None:
-            raise stop
-        return report
+        if fatal is not None:
+            raise fatal
+        return result
 
-    def _has_failed(self, identity: str, future: Future[MirroredRecord], report: MirrorRead) -> bool:
-        """Keeps a record. True where the API failed, false where the record is to blame."""
+    def _store_result(self, record_id: str, future: Future[MirroredRecord], result: MirrorRead) -> bool:
+        """Store a record. Returns True if the API failed, False if the record exists, is missing or is unreadable."""
         try:
-            self._keep(identity, future.result())
-            report.read += 1
+            self._store(record_id, future.result())
+            result.read += 1
         except NotFound:
-            self._keep(identity, None)
-            report.missing += 1
+            self._store(record_id, None)
+            result.missing += 1
         except (CredentialsRefused, QuotaExhausted):
             raise
         except PipelineError as error:
-            report.problems.append(f"{self._kind.key.removesuffix('_id')} {identity}: {error}")
+            result.problems.append(f"{self._kind.singular} {record_id}: {error}")
             return isinstance(error, TemporaryFailure)
         return False
 
     def records(self, parse: Callable[[bytes, str], Record]) -> dict[str, tuple[datetime, Record | None]]:
-        """What is kept, by id: when it was read, and the record; None where its body cannot be read."""
+        """Return when each stored record was read and the record, None if its body cannot be parsed, by id."""
 
-        def parsed(body: bytes, identity: str) -> Record | None:
+        def parsed(stored: _StoredRecord) -> Record | None:
             try:
-                return parse(body, identity)
+                return parse(unpack(stored.body), stored.id)
             except UnreadableBody:
                 return None
 
         with self._database.connection() as connection:
-            rows = connection.execute(
-                f"SELECT {self._kind.key}, read_at, body FROM copilot_ops.{self._kind.table} WHERE body IS NOT NULL"
-            ).fetchall()
-        return {identity: (read_at, parsed(unpack(body), identity)) for identity, read_at, body in rows}
+            rows = fetch_all(connection, _StoredRecord, _SQL[f"stored_{self._kind.plural}"])
+        return {stored.id: (stored.read_at, parsed(stored)) for stored in rows}
 
-    def _wanted(self) -> list[str]:
-        table, key = self._kind.table, self._kind.key
+    def _ids_to_read(self) -> list[str]:
         with self._database.connection() as connection:
-            rows = connection.execute(
-                f"""SELECT DISTINCT calls.{key} FROM copilot.calls AS calls
-                LEFT JOIN copilot_ops.{table} AS known USING ({key})
-                WHERE calls.{key} IS NOT NULL
-                  AND (known.{key} IS NULL OR (NOT known.is_closed AND known.read_at < now() - %s::interval))
-                ORDER BY 1""",
-                (self._kind.read_again,),
-            ).fetchall()
-        return [str(row[0]) for row in rows]
+            statement = _SQL[f"{self._kind.plural}_to_read"]
+            return fetch_values(connection, statement, {"read_again_after": self._kind.read_again_after})
 
-    def _keep(self, identity: str, record: MirroredRecord | None) -> None:
-        """None: the mirror does not have it. A body that it had before stays."""
-        table, key = self._kind.table, self._kind.key
+    def _store(self, record_id: str, record: MirroredRecord | None) -> None:
+        """Store a record, or that the mirror does not have it; a body that was stored before stays."""
+        values = {
+            "id": record_id,
+            "is_missing": record is None,
+            "is_closed": record is not None and record.is_closed,
+            "body": None if record is None else pack(record.body),
+        }
         with self._database.connection() as connection:
-            connection.execute(
-                f"""INSERT INTO copilot_ops.{table} AS known ({key}, read_at, is_missing, is_closed, body)
-                VALUES (%s, now(), %s, %s, %s) ON CONFLICT ({key}) DO UPDATE SET read_at = excluded.read_at,
-                  is_missing = excluded.is_missing, is_closed = excluded.is_closed,
-                  body = coalesce(excluded.body, known.body)""",
-                (identity, record is None, bool(record and record.is_closed), pack(record.body) if record else None),
-            )
+            connection.execute(_SQL[f"store_{self._kind.singular}"], values)

@@ -1,9 +1,9 @@
-"""Deals: what the calls say of them for nothing, and the CRM mirror's record at one request a deal."""
+"""Deals: what the calls say about them, and the record of the CRM mirror, which costs one request a deal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
@@ -20,8 +20,7 @@ from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.transform.deal_outcomes import DealOutcome, outcome_of
 
-# A closed deal does not change any more; an open one is read again a day later.
-_KIND = MirroredKind("deals", "deal_id", read_again="20 hours")
+_KIND = MirroredKind("deal", "deals", read_again_after=timedelta(hours=20))  # so that open deals are read daily
 _SQL = load_queries(__package__, "crm.sql")
 
 

@@ -1,9 +1,8 @@
-"""Hints: calls that are looked at by their id, because a webhook named them or because they were not ready before.
+"""Calls that are fetched by id: named by a webhook, or not ready when they were last seen.
 
-A hint says where to look and nothing else: what the ledger learns comes from the API's own answer. Details are asked
-for under the same claim that a backfill takes, so that a call which both want is fetched by one of them. A call whose
-details are held already is looked up in the list, for a moment's worth of it: the list shows whether its version has
-moved, and the details of a version are asked for once.
+A webhook only names a call; everything that is stored comes from the API's own response. Details are fetched under the
+same advisory lock that a backfill takes, so that only one of them fetches a call. A call whose details are stored is
+looked up in the list first, in a window of two seconds, and fetched again only if its version changed.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from copilot_pipeline.state import (
     CallState,
     CallStore,
     CallToFetch,
+    CallToRetry,
     Inbox,
     InboxItem,
     ListCursors,
@@ -42,212 +42,213 @@ from copilot_pipeline.state import (
 from copilot_pipeline.state.bodies import pack
 
 WEBHOOK = "webhook"
-LOOK = "recheck"
-# At the pace of nine a second this many are a few seconds' work, and then the first of them are made into tables.
-HINTS_AT_ONCE = 40
-LOOKS_AT_ONCE = 20
-# Beside a backfill's requests, one at a time would wait for its turn each time.
+RECHECK = "recheck"
+# At nine requests a second a batch takes a few seconds; then the tables of its calls are built.
+MAX_WEBHOOKS = 40
+MAX_RECHECKS = 20
+# While a backfill uses the rate limiter too, a single request at a time would get only a small share of the slots.
 REQUESTS_IN_FLIGHT = 4
-_UNREADY = (Readiness.PENDING, Readiness.UNKNOWN)
+_NOT_READY = (Readiness.PENDING, Readiness.UNKNOWN)
 
 Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
 class BatchResult:
-    """What following hints came to."""
+    """The result of one batch. `fatal` concerns all items: refused credentials or a used-up quota."""
 
-    calls: dict[str, date] = field(default_factory=dict)  # to be brought through to their scores
-    runs: dict[str, tuple[date, str]] = field(default_factory=dict)  # announced as ended: run id, day and call
-    hints: int = 0  # and looks
+    calls: dict[str, date] = field(default_factory=dict)  # became pending calls: id and day
+    runs: dict[str, tuple[date, str]] = field(default_factory=dict)  # reported as finished: run id, day and call id
+    processed: int = 0  # webhooks and rechecks
     unknown: int = 0
     given_up: int = 0
     problems: list[str] = field(default_factory=list)
-    stop: BaseException | None = None  # what concerns all hints: refused credentials, a spent budget
+    fatal: BaseException | None = None
 
 
 class WebhookProcessor:
-    """Follows hints into the ledger."""
+    """Processes the inbox and the calls that are due for a recheck."""
 
     def __init__(
         self,
         client: ClariClient,
-        ledger: CallStore,
+        calls: CallStore,
         inbox: Inbox,
-        arrivals: PendingCalls,
-        claims: AdvisoryLocks,
+        pending_calls: PendingCalls,
+        locks: AdvisoryLocks,
         database: Database,
         *,
         max_attempts: int,
         kits: int,
         is_in_reach: Callable[[date], bool] = lambda _: True,
     ) -> None:
+        """`is_in_reach` tells whether a day has a partition; calls of other days are recorded and not processed."""
         self._client = client
-        self._ledger = ledger
+        self._calls = calls
         self._inbox = inbox
-        self._arrivals = arrivals
-        self._claims = claims
+        self._pending_calls = pending_calls
+        self._locks = locks
         self._database = database
-        self._most_looks = max_attempts
+        self._max_attempts = max_attempts
         self._kits = kits
         self._is_in_reach = is_in_reach
 
-    def follow(self) -> BatchResult:
-        """The oldest hints of the inbox, and the calls that are due for another look; some of each.
+    def process_batch(self) -> BatchResult:
+        """Process the oldest webhooks of the inbox, then the calls that are due for a recheck.
 
-        What concerns all of them stops the rest, which is given back, and is in the report.
+        After a fatal error no request is sent, and the webhooks that were not processed are released.
         """
-        followed = BatchResult()
-        taken = self._inbox.lease(HINTS_AT_ONCE)
-        items = list({(item.kind, item.external_id): item for item in taken}.values())
-        self._inbox.release([item for item in taken if item not in items])  # announced anew: one after the other
-        self._each(items, lambda item: self._follow(item, followed), followed, self._inbox.release)
-        due = self._ledger.due_for_retry(self._most_looks, LOOKS_AT_ONCE) if followed.stop is None else []
-        self._each(due, lambda one: self._look_again(one.call_id, one.attempts, followed), followed)
-        followed.hints = len(taken) + len(due)
-        return followed
+        result = BatchResult()
+        leased = self._inbox.lease(MAX_WEBHOOKS)
+        items = list({(item.kind, item.external_id): item for item in leased}.values())
+        # Several webhooks of the same call are processed one after the other.
+        self._inbox.release([item for item in leased if item not in items])
+        self._for_each(items, lambda item: self._process(item, result), result, self._inbox.release)
+        due = self._calls.due_for_retry(self._max_attempts, MAX_RECHECKS) if result.fatal is None else []
+        self._for_each(due, lambda call: self._recheck(call, result), result)
+        result.processed = len(leased) + len(due)
+        return result
 
-    def _each(
+    def _for_each(
         self,
         items: Sequence[Item],
         work: Callable[[Item], None],
-        followed: BatchResult,
+        result: BatchResult,
         release: Callable[[Sequence[Item]], None] = lambda _: None,
     ) -> None:
-        """Several at a time."""
-
-        def one(item: Item) -> None:
-            if followed.stop is None:
+        def work_or_release(item: Item) -> None:
+            if result.fatal is None:
                 try:
                     work(item)
                     return
                 except (CredentialsRefused, QuotaExhausted) as error:
-                    followed.stop = error
+                    result.fatal = error
             release([item])
 
         if items:
-            with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="hints") as pool:
-                list(pool.map(one, items))
+            with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="webhooks") as pool:
+                list(pool.map(work_or_release, items))
 
-    def _follow(self, item: InboxItem, followed: BatchResult) -> None:
+    def _process(self, item: InboxItem, result: BatchResult) -> None:
         try:
             if item.kind == "call":
-                self._follow_call(item, followed)
+                self._process_call(item, result)
             else:
-                self._follow_run(item, followed)
+                self._process_run(item, result)
         except (CredentialsRefused, QuotaExhausted):
             raise
         except PipelineError as error:
-            # It stays taken until its lease runs out, and is then tried again.
-            followed.problems.append(f"{item.kind} {item.external_id}: {error}")
+            # The item stays leased; it is processed again when its lease expires.
+            result.problems.append(f"{item.kind} {item.external_id}: {error}")
 
-    def _follow_call(self, item: InboxItem, followed: BatchResult) -> None:
-        with self._claimed(item.external_id) as is_ours:
-            if not is_ours:  # somebody is fetching it right now: what came of it is seen in a moment
+    def _process_call(self, item: InboxItem, result: BatchResult) -> None:
+        with self._lock(item.external_id) as is_locked:
+            if not is_locked:  # another process is fetching the call; its result is visible at the next attempt
                 self._inbox.release([item])
                 return
-            known = self._ledger.find(item.external_id)
-            if known is not None and known.readiness is Readiness.READY and known.is_fetched and self._is_listed(known):
-                self._follow_known(item, followed)
+            known = self._calls.find(item.external_id)
+            if known is not None and known.readiness is Readiness.READY and known.is_fetched and self._refresh(known):
+                self._finish_without_fetching(item, result)
                 return
             try:
                 body = self._client.get_details(item.external_id)
                 listed = self._client.item_of_details(body, item.external_id)
-            except RequestRefused:  # for an id that it does not know, the API answers 404 or 400
-                followed.unknown += 1
-                self._over(item)
-                return
+            except RequestRefused:  # the API answers an unknown id with 404 or 400
+                result.unknown += 1
+                self._ack(item)
             except UnreadableBody as error:
-                self._ledger.quarantine(item.external_id, None, "webhook", str(error), body)
-                self._over(item)
-                return
-            self._write(listed, body, WEBHOOK, item, followed)
+                self._calls.quarantine(item.external_id, None, "webhook", str(error), body)
+                self._ack(item)
+            else:
+                self._store(listed, body, WEBHOOK, item, result)
 
-    def _is_listed(self, known: CallState) -> bool:
-        """Looks a call up in the list, which tells the ledger whether anything of it has changed.
+    def _refresh(self, known: CallState) -> bool:
+        """Record the call's list item, which shows whether its version changed.
 
-        False where it is not at its time any more, or where a list costs more than the call itself.
+        Returns False if the call is not in the list at its time, or if the API's list is not cheaper than the details.
         """
         if not self._client.capabilities.has_modified_filter:
             return False
         window = ListWindow("started", known.started_at - OVERLAP, known.started_at + OVERLAP)
-        lister = Lister(self._client, self._ledger, ListCursors(self._ledger), WEBHOOK)
-        pages = list(lister.pages(window, since=self._ledger.now()))
+        lister = Lister(self._client, self._calls, ListCursors(self._calls), WEBHOOK)
+        pages = list(lister.pages(window, since=self._calls.now()))
         return any(known.call_id in page for page in pages)
 
-    def _follow_known(self, item: InboxItem, followed: BatchResult) -> None:
-        """Nothing is to be fetched for the hint. Where the call is not through yet, it is taken along."""
-        known = self._ledger.find(item.external_id)
+    def _finish_without_fetching(self, item: InboxItem, result: BatchResult) -> None:
+        """Acknowledge the webhook; the call becomes a pending call if it has not reached the scores yet."""
+        known = self._calls.find(item.external_id)
         with self._database.transaction() as connection:
             if not self._inbox.ack([item], connection=connection) or known is None:
                 return
             if known.is_fetched and not (known.is_loaded and known.finished_runs >= self._kits):
-                self._arrived(known.call_id, known.call_date, followed, connection)
+                self._add_pending(known.call_id, known.call_date, result, connection)
 
-    def _follow_run(self, item: InboxItem, followed: BatchResult) -> None:
-        """Semarize says that a run has ended: it is read at once, and the scores of its call are made anew."""
+    def _process_run(self, item: InboxItem, result: BatchResult) -> None:
+        """Make the call of a finished Semarize run a pending call, so that its scores are read and loaded."""
         with self._database.transaction() as connection:
             if not self._inbox.ack([item], connection=connection):
                 return
             run = SemarizeRunStore(self._database).find_by_run_id(connection, item.external_id)
             if run is None:
-                followed.unknown += 1
+                result.unknown += 1
             elif run.finished_at is None and self._is_in_reach(run.call_date):
-                self._arrivals.add({run.call_id: run.call_date}, connection=connection)
-                followed.runs[item.external_id] = run.call_date, run.call_id
+                self._pending_calls.add({run.call_id: run.call_date}, connection=connection)
+                result.runs[item.external_id] = run.call_date, run.call_id
 
-    def _look_again(self, call_id: str, attempts: int, followed: BatchResult) -> None:
-        with self._claimed(call_id) as is_ours:
-            known = self._ledger.find(call_id) if is_ours else None
-            if known is None or known.readiness not in _UNREADY:
+    def _recheck(self, call: CallToRetry, result: BatchResult) -> None:
+        """Fetch a call that was not ready; defer it if it still is not."""
+        with self._lock(call.call_id) as is_locked:
+            known = self._calls.find(call.call_id) if is_locked else None
+            if known is None or known.readiness not in _NOT_READY:
                 return
             try:
-                body = self._client.get_details(call_id)
-                listed = self._client.item_of_details(body, call_id)
+                body = self._client.get_details(call.call_id)
+                listed = self._client.item_of_details(body, call.call_id)
             except (CredentialsRefused, QuotaExhausted):
                 raise
             except PipelineError as error:
-                found = str(error)
+                reason = str(error)
             else:
-                if listed.readiness not in _UNREADY:
-                    self._write(listed, body, LOOK, None, followed)
+                if listed.readiness not in _NOT_READY:
+                    self._store(listed, body, RECHECK, None, result)
                     return
-                found = "not ready"
-        is_last = attempts + 1 >= self._most_looks
-        words = f"{found} after {attempts + 1} looks" + (": given up" if is_last else "")
-        self._ledger.record_failure(call_id, words, defer=True)
-        if is_last:
-            followed.given_up += 1
-            followed.problems.append(f"call {call_id}: {words}; a change of its status brings it back")
+                reason = "not ready"
+        self._defer(call.call_id, reason, call.attempts + 1, result)
 
-    def _write(
-        self, listed: ListedCall, body: bytes, source: str, item: InboxItem | None, followed: BatchResult
-    ) -> None:
-        """The call, its body, the end of the hint, and that the call is on its way: as one."""
-        day = self._ledger.day_of(listed.started_at)
+    def _defer(self, call_id: str, reason: str, attempts: int, result: BatchResult) -> None:
+        is_last = attempts >= self._max_attempts
+        problem = f"{reason} after {attempts} attempts" + (": given up" if is_last else "")
+        self._calls.record_failure(call_id, problem, defer=True)
+        if is_last:
+            result.given_up += 1
+            result.problems.append(f"call {call_id}: {problem}. It is fetched when its status changes")
+
+    def _store(self, listed: ListedCall, body: bytes, source: str, item: InboxItem | None, result: BatchResult) -> None:
+        """Store the call, its body and the pending call, and acknowledge the webhook, in one transaction."""
+        day = self._calls.day_of(listed.started_at)
         with self._database.transaction() as connection:
             if item is not None and not self._inbox.ack([item], connection=connection):
                 return
-            self._ledger.record(connection, [listed], source)
+            self._calls.record(connection, [listed], source)
             if listed.readiness is Readiness.READY and not listed.has_details:
                 call = CallToFetch(listed.call_id, day, listed.version)
-                self._ledger.store_details_in(connection, [ReceivedDetails(call, pack(body))])
-            self._arrived(listed.call_id, day, followed, connection)
+                self._calls.store_details_in(connection, [ReceivedDetails(call, pack(body))])
+            self._add_pending(listed.call_id, day, result, connection)
 
-    def _arrived(self, call_id: str, day: date, followed: BatchResult, connection: Connection) -> None:
+    def _add_pending(self, call_id: str, day: date, result: BatchResult, connection: Connection) -> None:
         if self._is_in_reach(day):
-            self._arrivals.add({call_id: day}, connection=connection)
-            followed.calls[call_id] = day
+            self._pending_calls.add({call_id: day}, connection=connection)
+            result.calls[call_id] = day
 
-    def _over(self, item: InboxItem) -> None:
+    def _ack(self, item: InboxItem) -> None:
         with self._database.transaction() as connection:
             self._inbox.ack([item], connection=connection)
 
     @contextmanager
-    def _claimed(self, call_id: str) -> Iterator[bool]:
-        is_ours = bool(self._claims.acquire([call_id]))
+    def _lock(self, call_id: str) -> Iterator[bool]:
+        is_locked = bool(self._locks.acquire([call_id]))
         try:
-            yield is_ours
+            yield is_locked
         finally:
-            if is_ours:
-                self._claims.release([call_id])
+            if is_locked:
+                self._locks.release([call_id])

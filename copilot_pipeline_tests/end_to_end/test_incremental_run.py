@@ -78,7 +78,7 @@ def test_details_that_somebody_is_fetching_are_not_asked_for(
         _announce(opened, wanted)
         with AdvisoryLocks(opened.postgres.database.url) as backfill, opened.webhook_processor() as hints:
             assert backfill.acquire([wanted]) == {wanted}
-            assert hints.follow().calls == {}
+            assert hints.process_batch().calls == {}
         assert opened.inbox.backlog().count == 1
         assert pipeline.sandbox.stats()["details_by_call"] == {}
         pipeline.run("--assets", "raw_call_details")
@@ -133,7 +133,7 @@ def test_what_a_run_leaves_the_next_one_takes_up(
                 interrupted.close()
         else:
             with opened.webhook_processor() as hints:
-                hints.follow()
+                hints.process_batch()
         assert _ids(pipeline, ON_THEIR_WAY) - {""} == {call_id}
         _run(opened)
     assert _ids(pipeline, SCORED) == {call_id}

@@ -82,9 +82,9 @@ def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
     with resources_of(pipeline, monkeypatch) as opened:
         opened.inbox.put([InboundWebhook("call", (wanted, "nobody-knows-it"), "test", forget)])
         with opened.webhook_processor() as hints:
-            followed = hints.follow()
+            followed = hints.process_batch()
             assert (set(followed.calls), followed.unknown, followed.problems) == ({wanted}, 1, [])
-            assert hints.follow().calls == {}
+            assert hints.process_batch().calls == {}
         assert opened.inbox.backlog().count == 0
         _fetch_what_waits(opened)
     assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "nobody-knows-it": 1}
@@ -108,7 +108,7 @@ def test_a_call_that_never_ripens_is_given_up_loudly(
             pipeline.query(
                 "UPDATE copilot_ops.calls SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL RETURNING 1"
             )
-            problems += hints.follow().problems
+            problems += hints.process_batch().problems
     pending = [call for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING]
     assert len(problems) == len(pending) > 0
     assert all("given up" in problem for problem in problems)

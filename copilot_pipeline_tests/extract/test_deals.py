@@ -108,7 +108,7 @@ def test_an_outage_is_not_waited_for_once_a_deal(database: Database, home: Path)
     reader = Reader(database, home)
     report, asked = reader.night(Crm(a="Closed Won", is_down_from="b"))
     assert asked == list("abcdef")
-    assert report.problems[-1] == "2 more deals were not asked for"
+    assert report.problems[-1] == "2 more deals were not read"
     assert reader.outcomes()["a"] == "won"
     assert reader.night(Crm(**dict.fromkeys("bcdefgh", "Closed Lost")))[1] == list("bcdefgh")
 

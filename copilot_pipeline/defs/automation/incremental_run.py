@@ -27,7 +27,7 @@ from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.extract.details import DetailExtraction
 from copilot_pipeline.extract.factory import make_call_tables, open_extraction, open_webhook_processor
 from copilot_pipeline.extract.polling import SOURCE as POLL
-from copilot_pipeline.extract.webhook_calls import LOOK, WEBHOOK, WebhookProcessor
+from copilot_pipeline.extract.webhook_calls import RECHECK, WEBHOOK, WebhookProcessor
 from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, SCORE_TABLES, Table
 from copilot_pipeline.postgres import Database
@@ -36,7 +36,7 @@ from copilot_pipeline.score.runs import SemarizeRunner
 from copilot_pipeline.score.score_tables import ScoreTables
 from copilot_pipeline.state import CallStore, CallToFetch, Inbox, PendingCalls
 
-SOURCES = (POLL, WEBHOOK, LOOK)
+SOURCES = (POLL, WEBHOOK, RECHECK)
 CALLS_PER_ROUND = 40  # about five seconds at nine requests per second
 CALLS_PER_ROUND_BESIDE_WEBHOOKS = 10  # polled calls yield to webhooks
 ROUND_SECONDS = 1.0
@@ -176,19 +176,19 @@ class IncrementalRun:
     def _fetch(self) -> Iterator[LoadedDay]:
         limit = CALLS_PER_ROUND
         if self.quota_exhausted is None:
-            batch = self._steps.webhooks.follow()
+            batch = self._steps.webhooks.process_batch()
             self.problems += batch.problems
-            if batch.hints:
+            if batch.processed:
                 limit = CALLS_PER_ROUND_BESIDE_WEBHOOKS
                 self._last_progress = time.monotonic()
             self._expedite_runs(batch.runs)
             self._add(batch.calls)
             self._urgent.update(batch.calls.values())
             self._to_store.update(batch.calls.values())
-            if isinstance(batch.stop, QuotaExhausted):
-                self.quota_exhausted = batch.stop
-            elif batch.stop is not None:
-                raise batch.stop
+            if isinstance(batch.fatal, QuotaExhausted):
+                self.quota_exhausted = batch.fatal
+            elif batch.fatal is not None:
+                raise batch.fatal
         try:
             yield from self._store(self._to_fetch(limit) if self.quota_exhausted is None else [])
         except QuotaExhausted as spent:
