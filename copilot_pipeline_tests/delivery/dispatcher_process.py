@@ -1,4 +1,4 @@
-"""A process that sends what waits, for a test to kill."""
+"""A process that sends queued deliveries, for a test to kill."""
 
 from __future__ import annotations
 

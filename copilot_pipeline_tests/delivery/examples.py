@@ -1,4 +1,4 @@
-"""Scored calls: as rules see them, and in the database."""
+"""Scored calls, in memory and in the database, and servers that behave like the sinks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOOK = {"name": "Hook", "send": "webhook", "first_run": "send"}
 
 
 class Clock:
-    """A clock that a test moves; sleeping moves it too."""
+    """A clock that advances when a test moves it or sleeps."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.now = now
@@ -41,12 +41,12 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def move(self, **length: float) -> None:
-        self.now += timedelta(**length)
+    def move(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
 
 
 def scored(bricks: Mapping[str, Any] | None = None, *, call_id: str = "call-1", **fields: Any) -> ScoredCall:
-    """A call whose kit has answered."""
+    """A call with answers of its kit."""
     answers = {(KIT, name): BrickAnswer(value) for name, value in (bricks or {}).items()}
     known = {"call_id": call_id, "title": "Northwind x Acme", "started_at": NOW, "crm_system": "SALESFORCE"}
     runs = {KIT: KitRun("succeeded", "v1", NOW)}
@@ -56,7 +56,7 @@ def scored(bricks: Mapping[str, Any] | None = None, *, call_id: str = "call-1", 
 
 
 def rules(*routes: Mapping[str, Any], sinks: Mapping[str, Any] | None = None, **options: Any) -> list[Rule]:
-    """Rules from what pipeline.yaml would hold."""
+    """Rules of these routes, as in pipeline.yaml."""
     named = {name: SinkSettings.model_validate(sink) for name, sink in (sinks or {}).items()}
     return build_rules([RouteSettings.model_validate(route) for route in routes], named, [KIT], **options)
 
@@ -75,7 +75,7 @@ def add_call(
     status: str = "succeeded",
     title: str = "Northwind x Acme",
 ) -> None:
-    """A scored call in the tables, or the same call scored anew."""
+    """Add a scored call to the tables, or replace it by a new version."""
     day = started_at.date()
     with database.transaction() as connection:
         for table in ("calls", "semarize_runs", "semarize_scores"):
@@ -113,7 +113,7 @@ def _kind(value: object) -> str:
 
 
 class Crm:
-    """Salesforce as the contract has it: a token, and a collection of records that succeed or fail one by one."""
+    """Salesforce by its contract: a token, and collections of records that succeed or fail independently."""
 
     def __init__(self) -> None:
         self.records: dict[str, dict[str, Any]] = {}
@@ -135,7 +135,7 @@ class Crm:
             return reply([{"errorCode": "INVALID_SESSION_ID", "message": "Session expired"}], 401)
         sent = json.loads(asked.body)["records"]
         names = {name for one in sent for name in one}
-        if names & self.unknown:  # as the vendor does: the request as a whole
+        if names & self.unknown:  # the vendor rejects the whole request
             name = min(names & self.unknown)
             return reply([{"errorCode": "INVALID_FIELD", "message": f"No such column '{name}' on sobject"}], 400)
         return reply([self.write(one) for one in sent])
@@ -160,8 +160,8 @@ def make_dispatcher(
     build: Callable[[str], Any] | None = None,
     **options: Any,
 ) -> Dispatcher:
-    """Delivering to sinks that all live at one address."""
-    makers: dict[str, Callable[[], Any]] = {
+    """A dispatcher whose sinks are all at one address."""
+    builders: dict[str, Callable[[], Any]] = {
         "slack": lambda: SlackSink(f"{url}/services/T/B/secret"),
         "webhook": lambda: WebhookSink(f"{url}/hook", "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="),
         "salesforce": lambda: SalesforceSink(url, "client", "secret"),
@@ -169,5 +169,11 @@ def make_dispatcher(
     }
     kinds = {rule.sink_name: rule.sink.kind for rule in routes}
     return Dispatcher(
-        database, routes, kinds, build or (lambda name: makers[kinds[name]]()), now=clock, sleep=clock.sleep, **options
+        database,
+        routes,
+        kinds,
+        build or (lambda name: builders[kinds[name]]()),
+        now=clock,
+        sleep=clock.sleep,
+        **options,
     )

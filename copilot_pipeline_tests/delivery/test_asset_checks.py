@@ -1,4 +1,4 @@
-"""What the checks in the UI say of deliveries."""
+"""Dagster's asset checks of deliveries."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = ["command"]
 NOW = datetime.now(UTC)
 
 
-def offenders(name: str) -> tuple[bool, int]:
-    """Whether the check passes, and how many rows it counts."""
+def run_check(name: str) -> tuple[bool, int]:
+    """Return whether the check passes, and how many rows it counts."""
     (check,) = [one for one in (*CRM_CHECKS, *SCORE_CHECKS) if one.check_key.name == name]
     with opened_resources() as opened:
         result = check(postgres=opened.postgres, settings=opened.settings)
@@ -29,8 +29,8 @@ def offenders(name: str) -> tuple[bool, int]:
     return result.passed, int(str(result.metadata["offending_rows"].value))
 
 
-def test_calls_without_a_record_and_refused_deliveries_are_counted(command: Command, database: Database) -> None:
-    """Each until it is mended: the link appears, the field may be written."""
+def test_checks_count_calls_without_a_record_and_failed_deliveries(command: Command, database: Database) -> None:
+    """They pass once the call is linked and the field may be written."""
     Path("pipeline.yaml").write_text("kits: {deal_signals: DEA15164}\n")
     crm = Crm()
     crm.read_only = {"Risk__c"}
@@ -40,13 +40,13 @@ def test_calls_without_a_record_and_refused_deliveries_are_counted(command: Comm
         dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock(NOW))
         dispatcher.enqueue([NOW.date()])
         dispatcher.send()
-        assert offenders("scores_can_be_written_back") == (False, 1)
-        assert offenders("deliveries_are_accepted") == (False, 1)
+        assert run_check("scores_can_be_written_back") == (False, 1)
+        assert run_check("deliveries_are_accepted") == (False, 1)
         crm.read_only = set()
         add_call(database, "unlinked", {"risk_flag": True}, started_at=NOW, deal_id="006000000000002AAA")
         dispatcher.outbox.retry(route="Opportunity")
         dispatcher.enqueue([])
         dispatcher.send()
     assert len(crm.records) == 2
-    assert offenders("scores_can_be_written_back") == (True, 0)
-    assert offenders("deliveries_are_accepted") == (True, 0)
+    assert run_check("scores_can_be_written_back") == (True, 0)
+    assert run_check("deliveries_are_accepted") == (True, 0)

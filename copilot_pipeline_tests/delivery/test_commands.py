@@ -1,4 +1,4 @@
-"""The commands, as they are called."""
+"""The commands `routes` and `deliveries`."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ routes:
 BRICKS = [{"key": "risk_flag", "type": "boolean"}, {"key": "deal_confidence", "type": "score"}]
 
 
-def test_from_a_dry_run_to_a_delivery(
+def test_check_preview_enqueue_send_list_and_export(
     command: Command, database: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Check, preview, enqueue, send, look, export: each says what a person needs to know next."""
+    """The output of each command names the next step."""
     crm = Crm()
 
     def answer(asked: Asked) -> Reply:
@@ -75,8 +75,8 @@ def test_from_a_dry_run_to_a_delivery(
     assert ",'=Northwind," in Path("out.csv").read_bytes().decode()
 
 
-def test_a_rule_with_a_mistake_in_it_is_not_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The kit has no such brick: the line is named, the code says that a setting is wrong, and nothing is enqueued."""
+def test_enqueue_rejects_a_route_with_an_unknown_brick(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the line, the exit code is that of a wrong setting, and nothing is enqueued."""
     Path("pipeline.yaml").write_text(PIPELINE.replace("deal_confidence}", "deal_confidance}"))
     with serving(lambda _: reply({"bricks": BRICKS})) as server:
         monkeypatch.setenv("SEMARIZE_BASE_URL", server.url)
@@ -87,8 +87,8 @@ def test_a_rule_with_a_mistake_in_it_is_not_run(command: Command, monkeypatch: p
     assert "did you mean deal_confidence?" in ended.err
 
 
-def test_a_state_that_does_not_exist_is_a_wrong_usage(command: Command) -> None:
-    """With the ones that do."""
+def test_an_unknown_state_is_a_usage_error(command: Command) -> None:
+    """The error lists the states."""
     ended = command("deliveries", "--state", "lost")
     assert ended.code == 2
     assert "Unknown state 'lost'. Choose from: queued" in ended.err

@@ -1,4 +1,4 @@
-"""Conditions are true only of what is known."""
+"""Conditions are true only of known values."""
 
 from __future__ import annotations
 
@@ -53,13 +53,15 @@ def condition(content: dict[str, Any]) -> ConditionSettings:
         ({"one_of": [1, 2]}, True, False),
     ],
 )
-def test_a_comparison_compares_like_with_like(comparison: dict[str, Any], value: Any, expected: bool) -> None:
-    """Yes is not 1, a text is not a number, and null is nothing: none of them makes a comparison true."""
+def test_comparisons_are_false_for_values_of_another_type(
+    comparison: dict[str, Any], value: Any, expected: bool
+) -> None:
+    """True is not 1, a text is not a number, and null equals nothing."""
     assert applies(condition({"brick": f"{KIT}.b", **comparison}), scored({"b": value})) is expected
 
 
-def test_a_missing_brick_makes_nothing_true() -> None:
-    """Neither a comparison nor its negation holds of a brick that is not there."""
+def test_conditions_on_a_missing_brick_are_false() -> None:
+    """Neither a comparison nor its negation is true if the brick has no value."""
     asked = {"brick": f"{KIT}.b", "is": True}
     assert not applies(condition(asked), scored())
     assert not applies(condition({"not": asked}), scored())
@@ -87,14 +89,14 @@ CONDITIONS = st.recursive(
 
 
 @given(CONDITIONS)
-def test_of_a_call_without_answers_nothing_is_ever_true(content: dict[str, Any]) -> None:
-    """However conditions are put together, ignorance never fires a rule."""
+def test_conditions_are_unknown_for_a_call_without_answers(content: dict[str, Any]) -> None:
+    """For every combination of conditions."""
     assert evaluate(condition(content), scored({"a": None})) is None
 
 
 @given(CONDITIONS, st.dictionaries(NAMES, VALUES))
-def test_not_turns_truth_around_and_leaves_ignorance(content: dict[str, Any], bricks: dict[str, Any]) -> None:
-    """`not` of true is false, of false is true, of unknown is unknown; twice is nothing."""
+def test_not_inverts_true_and_false_and_keeps_unknown(content: dict[str, Any], bricks: dict[str, Any]) -> None:
+    """A double negation changes nothing."""
     call = scored(bricks)
     truth = evaluate(condition(content), call)
     assert evaluate(condition({"not": content}), call) is (None if truth is None else not truth)
@@ -102,18 +104,18 @@ def test_not_turns_truth_around_and_leaves_ignorance(content: dict[str, Any], br
 
 
 @given(CONDITIONS, st.dictionaries(NAMES, VALUES), NAMES, VALUES)
-def test_learning_more_never_takes_a_truth_back(
+def test_an_additional_answer_never_changes_a_known_result(
     content: dict[str, Any], bricks: dict[str, Any], name: str, value: Any
 ) -> None:
-    """An answer where there was none turns unknown into known, and changes nothing that was known."""
+    """It may only turn unknown into true or false."""
     before = evaluate(condition(content), scored({**bricks, name: None}))
     after = evaluate(condition(content), scored({**bricks, name: value}))
     assert before is None or before is after
 
 
 @given(VALUES, st.floats(allow_nan=False, allow_infinity=False))
-def test_opposite_comparisons_exclude_each_other(value: Any, operand: float) -> None:
-    """Of `above` and `at_most` exactly one holds of a number, and neither of anything else."""
+def test_exactly_one_of_above_and_at_most_is_true_of_a_number(value: Any, operand: float) -> None:
+    """Neither is true of any other value."""
     found = {compare("above", value, operand), compare("at_most", value, operand)}
     is_number = isinstance(value, float)
     assert found == ({True, False} if is_number else {None})
@@ -132,14 +134,14 @@ def test_opposite_comparisons_exclude_each_other(value: Any, operand: float) -> 
         ({"brick": "k.b", "equals": 3}, "Extra inputs"),
     ],
 )
-def test_a_condition_that_says_nothing_is_refused(content: dict[str, Any], said: str) -> None:
-    """What cannot be meant is a mistake at start, with words that say which."""
+def test_rejects_an_incomplete_condition(content: dict[str, Any], said: str) -> None:
+    """The error says what is missing."""
     with pytest.raises(ValueError, match=said):
         condition(content)
 
 
-def test_and_and_or_are_words_too() -> None:
-    """`and` and `or` say the same as `all` and `any`."""
+def test_and_and_or_are_aliases_of_all_and_any() -> None:
+    """`and` equals `all`, `or` equals `any`."""
     asked = {"brick": f"{KIT}.a", "is": True}
     assert condition({"and": [asked]}) == condition({"all": [asked]})
     assert condition({"or": [asked]}) == condition({"any": [asked]})

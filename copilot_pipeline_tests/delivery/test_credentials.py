@@ -1,4 +1,4 @@
-"""A key that a service refuses is one failure, whichever runs meet it."""
+"""Refused credentials are one incident, whichever runs meet them."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SET = {
 }  # fmt: skip
 
 
-def look(source: str) -> list[str]:
-    """What a run through a source does with both services. Returns the failures that last."""
+def probe_services(source: str) -> list[str]:
+    """Open both clients as a run does, and send a request. Returns the open incidents."""
     reports = source != "doctor"
     with opened() as (settings, database):
         limits = RateLimits.from_settings(settings)
@@ -38,10 +38,10 @@ def look(source: str) -> list[str]:
         return [incident.name for incident in delivery_service(settings, database).incident_monitor().open_incidents()]
 
 
-def test_a_refused_key_is_told_of_once_and_when_it_is_accepted_again(
+def test_refused_credentials_open_one_incident_until_they_are_accepted(
     command: Command, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each service by itself; whoever calls the doctor reads it there, and nobody else is woken."""
+    """One per service, however many runs meet it; the doctor reports it to its user only."""
     refused = {"clari", "semarize"}
 
     def answer(asked: Asked) -> Reply:
@@ -52,15 +52,15 @@ def test_a_refused_key_is_told_of_once_and_when_it_is_accepted_again(
     with serving(answer) as server:
         for name, value in {**SET, "CLARI_COPILOT_BASE_URL": server.url, "SEMARIZE_BASE_URL": server.url}.items():
             monkeypatch.setenv(name, value)
-        assert look("doctor") == []
+        assert probe_services("doctor") == []
         both = ["credentials of Clari Copilot", "credentials of Semarize"]
-        assert [look(source) for source in ("polling", "run", "webhook")] == [both, both, both]
+        assert [probe_services(source) for source in ("polling", "run", "webhook")] == [both, both, both]
         refused.remove("clari")
-        assert look("run") == ["credentials of Semarize"]
+        assert probe_services("run") == ["credentials of Semarize"]
         refused.clear()
-        assert look("run") == []
+        assert probe_services("run") == []
     with database.connection() as connection:
         rows = connection.execute("SELECT payload::text FROM copilot_ops.outbox ORDER BY id").fetchall()
-    assert len(rows) == 4, "two began, two are over"
+    assert len(rows) == 4, "two opened, two resolved"
     assert "Renew CLARI_COPILOT_API_KEY and CLARI_COPILOT_API_PASSWORD" in rows[0][0]
     assert not [secret for secret in ("k3y", "s3cret") if secret in str(rows)]

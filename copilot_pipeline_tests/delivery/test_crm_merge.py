@@ -1,4 +1,4 @@
-"""Records of a CRM hold what is true now: scored anew, moved, put off, or answered no longer."""
+"""CRM records hold the newest answers: scored again, relinked, retried, or removed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ OTHER_DEAL = "006000000000002AAA"
 LATER = NOW + timedelta(hours=1)
 
 
-def test_an_answer_that_a_call_no_longer_gives_is_nobody_s(database: Database) -> None:
-    """Scored anew without an answer, a call leaves the field to the call before it; a part at a time, and wholly."""
+def test_a_removed_answer_falls_back_to_the_previous_call(database: Database) -> None:
+    """A call scored again without an answer leaves the field to the call before it, for one field or for all."""
     crm = Crm()
     add_call(database, "older", {"deal_confidence": 5, "risk_flag": False}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9, "risk_flag": True})
@@ -48,8 +48,8 @@ def test_an_answer_that_a_call_no_longer_gives_is_nobody_s(database: Database) -
         assert record() == {"Confidence__c": 7, "Risk__c": False}
 
 
-def test_a_run_that_failed_takes_nothing_back(database: Database) -> None:
-    """Nothing follows from an answer that did not come: what stands in the record stays, nothing is written."""
+def test_a_failed_run_changes_no_record(database: Database) -> None:
+    """The record keeps its values and nothing is written."""
     crm = Crm()
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9})
@@ -62,8 +62,8 @@ def test_a_run_that_failed_takes_nothing_back(database: Database) -> None:
     assert crm.writes == [{"id": DEAL, "Confidence__c": 9}]
 
 
-def test_a_call_that_a_rule_no_longer_holds_for_does_not_speak_by_it(database: Database) -> None:
-    """The newest call that the rule is true of does."""
+def test_a_call_whose_condition_is_no_longer_true_does_not_count(database: Database) -> None:
+    """The newest call whose condition is true decides."""
     crm = Crm()
     only_risky = {**OPPORTUNITY, "when": {"brick": f"{KIT}.risk_flag", "is": True}}
     add_call(database, "older", {"deal_confidence": 5, "risk_flag": True}, started_at=NOW - timedelta(hours=2))
@@ -78,8 +78,8 @@ def test_a_call_that_a_rule_no_longer_holds_for_does_not_speak_by_it(database: D
     assert [one["Confidence__c"] for one in crm.writes] == [9, 5]
 
 
-def test_a_rule_whose_writes_are_put_off_does_not_put_off_another_s(database: Database) -> None:
-    """Two rules write fields of one record; one of them meets a lock, again and again."""
+def test_retried_writes_of_one_route_do_not_delay_another_route(database: Database) -> None:
+    """Two routes write to one record, and one of them is rejected with a lock again and again."""
     crm = Crm()
     score = {**OPPORTUNITY, "name": "Score", "map": {"Confidence__c": f"{KIT}.deal_confidence"}}
     risk = {**OPPORTUNITY, "name": "Risk", "map": {"Risk__c": f"{KIT}.risk_flag"}}
@@ -89,7 +89,7 @@ def test_a_rule_whose_writes_are_put_off_does_not_put_off_another_s(database: Da
         if not asked.path.endswith("/composite/sobjects"):
             return crm(asked)
         records = json.loads(asked.body)["records"]
-        assert len({one["id"] for one in records}) == len(records), "a record stands twice in a request"
+        assert len({one["id"] for one in records}) == len(records), "a record occurs twice in a request"
         return reply([locked if "Risk__c" in one else crm.write(one) for one in records])
 
     add_call(database, "call-1", {"risk_flag": True, "deal_confidence": 5})
@@ -103,11 +103,11 @@ def test_a_rule_whose_writes_are_put_off_does_not_put_off_another_s(database: Da
         assert crm.records == {DEAL: {"Confidence__c": 5}}
         assert dispatcher.due() == ["salesforce"]
         dispatcher.send(max_wait_seconds=0)
-        assert dispatcher.due() == [], "what waits for its turn is not due"
+        assert dispatcher.due() == [], "a retried write is not due before its next attempt"
 
 
-def test_a_write_without_an_answer_is_not_taken_for_what_stands_there(database: Database) -> None:
-    """It may have arrived: when the call takes it back, the field is written, though it was never known to be."""
+def test_a_write_whose_response_was_lost_does_not_count_as_stored(database: Database) -> None:
+    """If the call no longer has the answer, the field is written although it was never confirmed."""
     crm = Crm()
     clock = Clock()
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
@@ -116,11 +116,11 @@ def test_a_write_without_an_answer_is_not_taken_for_what_stands_there(database: 
         dispatcher.enqueue([DAY])
         dispatcher.send()
 
-    def swallow(asked: Asked) -> Reply:
+    def drop_response(asked: Asked) -> Reply:
         answered = crm(asked)
         return answered if asked.path.endswith("/token") else Reply(200, answered.body, is_split=True)
 
-    with serving(swallow) as server:
+    with serving(drop_response) as server:
         add_call(database, "newer", {"deal_confidence": 9})
         dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), clock)
         dispatcher.enqueue([DAY])
@@ -134,8 +134,8 @@ def test_a_write_without_an_answer_is_not_taken_for_what_stands_there(database: 
     assert crm.records[DEAL] == {"Confidence__c": 5, "Risk__c": True}
 
 
-def test_a_call_that_moves_while_it_is_being_written_leaves_the_record_too(database: Database) -> None:
-    """The write to the old record arrives after the move: the call before it speaks there again."""
+def test_a_call_that_is_relinked_during_the_write_leaves_the_record(database: Database) -> None:
+    """The write to the former record succeeds after the change, so the previous call is written there again."""
     crm = Crm()
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9})

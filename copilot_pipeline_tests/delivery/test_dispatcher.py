@@ -1,4 +1,4 @@
-"""Delivered once: through outages, repeats, late scores and several processes at a time."""
+"""Deliveries are sent once: through outages, repeats, late scores and concurrent processes."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ OK = Reply(200, b"ok")
 
 
 def states(database: Database) -> Counter[str]:
-    """Rows of the outbox by state."""
+    """Count the deliveries by state."""
     return Counter(row.state for row in Outbox(database).listed(limit=10_000))
 
 
 class TestAlerts:
-    """Messages to people: one a call and rule."""
+    """Messages to people: one per call and route."""
 
-    def test_a_message_goes_out_once_however_often_the_dispatcher_are_repeated(self, database: Database) -> None:
-        """Running again, and scoring the call anew, says nothing twice."""
+    def test_repeated_runs_send_a_message_once(self, database: Database) -> None:
+        """Neither another run nor a new score of the call sends it again."""
         clock = Clock()
         add_call(database, "call-1", {"risk_flag": True})
         add_call(database, "call-2", {"risk_flag": False})
@@ -55,8 +55,8 @@ class TestAlerts:
         assert len(slack.asked) == 1
         assert "call-1" in slack.asked[0].body.decode()
 
-    def test_a_call_that_becomes_risky_when_scored_anew_is_told_of(self, database: Database) -> None:
-        """What was not sent because it was not true is sent when it is."""
+    def test_sends_a_message_when_a_new_score_makes_the_condition_true(self, database: Database) -> None:
+        """The earlier score, of which it was false, does not suppress it."""
         with serving(lambda _: OK) as slack:
             dispatcher = make_dispatcher(database, slack.url, rules(RISK), Clock())
             for version, is_risky in (("1", False), ("2", True)):
@@ -65,14 +65,14 @@ class TestAlerts:
                 dispatcher.send()
         assert len(slack.asked) == 1
 
-    def test_a_rule_waits_until_its_kit_has_answered(self, database: Database) -> None:
-        """A run under way is waited for; one that failed says nothing."""
+    def test_sends_nothing_before_the_kit_has_answered(self, database: Database) -> None:
+        """Neither for an open run nor for a failed one."""
         for status in ("queued", "running", "failed"):
             add_call(database, f"call-{status}", {"risk_flag": True}, status=status)
         assert make_dispatcher(database, "http://unused", rules(RISK), Clock()).enqueue([DAY]).added == 0
 
-    def test_slack_is_obeyed_when_it_asks_for_a_moment(self, database: Database) -> None:
-        """After 429 nothing is sent before the time Slack named, and then everything, once."""
+    def test_respects_retry_after_of_slack(self, database: Database) -> None:
+        """After a 429 nothing is sent before the time that Slack named, and then every message once."""
         clock = Clock()
         sent_at = []
 
@@ -90,8 +90,8 @@ class TestAlerts:
         assert sent_at[2] - sent_at[1] >= timedelta(seconds=7)
         assert states(database) == {"sent": 4}
 
-    def test_a_message_that_may_have_arrived_is_not_repeated_but_shown(self, database: Database) -> None:
-        """An answer cut off leaves it open: the message is uncertain until a person says."""
+    def test_a_message_whose_response_was_lost_is_uncertain(self, database: Database) -> None:
+        """It is not sent again until a person retries it."""
         add_call(database, "call-1", {"risk_flag": True})
         clock = Clock()
         with serving(in_turn(Reply(200, b"ok", is_split=True), OK)) as slack:
@@ -107,8 +107,8 @@ class TestAlerts:
             dispatcher.send()
         assert states(database) == {"sent": 1}
 
-    def test_where_a_repeat_is_preferred_to_a_gap_it_is_sent_again(self, database: Database) -> None:
-        """`on_uncertain: resend`: at least once, said so in pipeline.yaml."""
+    def test_on_uncertain_resend_sends_the_message_again(self, database: Database) -> None:
+        """At-least-once delivery, as configured in pipeline.yaml."""
         from copilot_pipeline.delivery.sinks import SlackSink
 
         add_call(database, "call-1", {"risk_flag": True})
@@ -123,8 +123,8 @@ class TestAlerts:
         assert len(slack.asked) == 2
         assert states(database) == {"sent": 1}
 
-    def test_a_backfill_and_a_first_run_are_silent(self, database: Database) -> None:
-        """Old calls, and calls scored before the rule was there, are kept silent for good, unless asked for."""
+    def test_backfills_and_first_runs_suppress_messages(self, database: Database) -> None:
+        """Old calls, and calls scored before the route was active, are sent only with `include_suppressed`."""
         clock = Clock()
         quiet = {**RISK, "first_run": "suppress"}
         add_call(database, "before", {"risk_flag": True}, scored_at=NOW - timedelta(minutes=1))
@@ -143,8 +143,8 @@ class TestAlerts:
         assert ["new" in one.body.decode() for one in slack.asked] == [True, False]
         assert states(database) == {"sent": 2, "suppressed": 1}
 
-    def test_a_wrong_address_keeps_the_messages(self, database: Database) -> None:
-        """A hook that is gone is a matter for a person; the messages wait and then go out."""
+    def test_a_wrong_address_keeps_messages_queued(self, database: Database) -> None:
+        """A removed webhook is reported as a problem of the credentials; the messages are sent once it is fixed."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(in_turn(Reply(404, b"no_service"), OK)) as slack:
             dispatcher = make_dispatcher(database, slack.url, rules(RISK), Clock())
@@ -159,10 +159,10 @@ class TestAlerts:
 
 
 class TestOpportunities:
-    """Records of a CRM: the latest score, never an older one."""
+    """CRM records hold the newest scores."""
 
-    def test_each_opportunity_gets_the_score_of_its_newest_call(self, database: Database) -> None:
-        """Of several calls that wait one write is made, with the newest call's answers."""
+    def test_writes_the_newest_call_to_each_opportunity(self, database: Database) -> None:
+        """Several queued calls result in one write."""
         crm = Crm()
         for number, score in enumerate((10.0, 20.0, 30.0)):
             started = NOW + timedelta(minutes=number)
@@ -176,7 +176,7 @@ class TestOpportunities:
         assert len(crm.writes) == 2
 
     def test_an_older_call_scored_late_does_not_overwrite_a_newer_one(self, database: Database) -> None:
-        """It only fills what the newer call left open."""
+        """It only fills fields that the newer call has no answer for."""
         crm = Crm()
         with serving(crm) as server:
             dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
@@ -191,8 +191,8 @@ class TestOpportunities:
         assert crm.records == {DEAL: {"Confidence__c": 80, "Risk__c": True}}
         assert crm.writes == [{"id": DEAL, "Confidence__c": 80}, {"id": DEAL, "Risk__c": True}]
 
-    def test_a_call_scored_anew_is_written_anew(self, database: Database) -> None:
-        """A new version of the scores is a new delivery."""
+    def test_a_new_version_of_the_scores_is_a_new_write(self, database: Database) -> None:
+        """Both values are written, in order."""
         crm = Crm()
         with serving(crm) as server:
             dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
@@ -203,8 +203,8 @@ class TestOpportunities:
                 dispatcher.send()
         assert [write["Confidence__c"] for write in crm.writes] == [40, 50]
 
-    def test_one_record_under_both_forms_of_its_id_is_one_record(self, database: Database) -> None:
-        """15 and 18 characters name the same opportunity: the newest call wins over both."""
+    def test_both_forms_of_a_salesforce_id_are_one_record(self, database: Database) -> None:
+        """15 and 18 characters identify the same opportunity, so the newest call decides."""
         crm = Crm()
         add_call(database, "short", {"deal_confidence": 1}, deal_id=DEAL[:15])
         add_call(database, "long", {"deal_confidence": 2}, deal_id=DEAL, started_at=NOW + timedelta(hours=1))
@@ -214,8 +214,8 @@ class TestOpportunities:
             dispatcher.send()
         assert crm.writes == [{"id": DEAL, "Confidence__c": 2}]
 
-    def test_a_field_that_may_not_be_written_is_an_error_of_that_record(self, database: Database) -> None:
-        """The others are written; the reason names the field and what to do, and not the value."""
+    def test_a_read_only_field_fails_only_its_record(self, database: Database) -> None:
+        """The reason names the field and the next step, and not the value."""
         crm = Crm()
         crm.read_only = {"Risk__c"}
         add_call(database, "bad", {"deal_confidence": 1, "risk_flag": True})
@@ -229,8 +229,8 @@ class TestOpportunities:
         assert refused.reason is not None
         assert refused.reason.startswith("INVALID_FIELD_FOR_INSERT_UPDATE (Risk__c): let the integration user write it")
 
-    def test_a_field_that_does_not_exist_fails_only_the_records_that_have_it(self, database: Database) -> None:
-        """The vendor refuses the whole request; the records without the field are written all the same."""
+    def test_an_unknown_field_fails_only_the_records_that_have_it(self, database: Database) -> None:
+        """The vendor rejects the whole request; records without the field are written nevertheless."""
         crm = Crm()
         crm.unknown = {"Risk__c"}
         for number in range(40):
@@ -241,15 +241,15 @@ class TestOpportunities:
             dispatcher.enqueue([DAY])
             dispatcher.send()
         assert states(database) == {"sent": 20, "failed": 20}
-        assert len(server.asked) == 4, "a token, all, the half with the field and the half without"
+        assert len(server.asked) == 4, "a token, the whole batch, the records with the field and those without"
         crm.unknown = set()
         assert dispatcher.outbox.retry(route="Opportunity") == 20
         with serving(crm) as server:
             make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock()).send()
         assert states(database) == {"sent": 40}
 
-    def test_when_the_newest_score_is_refused_the_one_before_it_goes_out(self, database: Database) -> None:
-        """A record that refuses one value still gets the newest one that it takes."""
+    def test_writes_the_previous_score_if_the_newest_is_rejected(self, database: Database) -> None:
+        """The record gets the newest score that it accepts."""
         crm = Crm()
         crm.read_only = {"Risk__c"}
         add_call(database, "older", {"deal_confidence": 10})
@@ -260,8 +260,8 @@ class TestOpportunities:
             dispatcher.send()
         assert crm.records == {DEAL: {"Confidence__c": 10}}
 
-    def test_more_than_two_hundred_records_go_in_several_requests(self, database: Database) -> None:
-        """The vendor takes 200 at a time."""
+    def test_splits_more_than_200_records_into_several_requests(self, database: Database) -> None:
+        """200 is the vendor's limit."""
         crm = Crm()
         for number in range(201):
             add_call(database, f"call-{number}", {"deal_confidence": number}, deal_id=f"0060000000{number:05d}AAA")
@@ -273,8 +273,8 @@ class TestOpportunities:
         assert sizes == [200, 1]
         assert len(crm.records) == 201
 
-    def test_an_expired_token_is_renewed(self, database: Database) -> None:
-        """The session ends in the middle; the write goes out once all the same."""
+    def test_renews_an_expired_token(self, database: Database) -> None:
+        """The session ends between two requests, and the record is written once."""
         crm = Crm()
         with serving(crm) as server:
             dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
@@ -291,8 +291,8 @@ class TestOpportunities:
         assert crm.tokens == 2
         assert len(crm.writes) == 1
 
-    def test_calls_without_a_record_are_listed_and_written_when_the_link_appears(self, database: Database) -> None:
-        """No deal, no account, another CRM: each with its reason, until it is linked; of whatever day it is."""
+    def test_calls_without_a_record_are_listed_until_they_are_linked(self, database: Database) -> None:
+        """With the reason: no deal, no account, or another CRM. Once linked they are written, whatever their day."""
         crm = Crm()
         add_call(database, "no-deal", {"deal_confidence": 1}, deal_id=None)
         add_call(database, "no-account", {"deal_confidence": 2}, deal_id=None, account_id=None, system=None)
@@ -309,8 +309,8 @@ class TestOpportunities:
         assert crm.records == {DEAL: {"Confidence__c": 1}}
         assert {call.call_id for call in dispatcher.outbox.unlinked_calls()} == {"no-account", "elsewhere"}
 
-    def test_a_call_that_moves_to_another_deal_is_not_written_to_the_old_one(self, database: Database) -> None:
-        """What still waited for the first record is cancelled."""
+    def test_a_relinked_call_is_not_written_to_its_former_deal(self, database: Database) -> None:
+        """The queued delivery to the former record is cancelled."""
         crm = Crm()
         with serving(crm) as server:
             dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
@@ -321,8 +321,8 @@ class TestOpportunities:
             dispatcher.send()
         assert crm.records == {OTHER_DEAL: {"Confidence__c": 1}}
 
-    def test_a_call_that_leaves_a_deal_takes_its_answers_with_it(self, database: Database) -> None:
-        """The newest call that is left speaks for the deal again; when the call comes back, it does."""
+    def test_a_relinked_call_no_longer_counts_for_its_former_deal(self, database: Database) -> None:
+        """The newest remaining call is written there; a call that is linked again counts again."""
         crm = Crm()
         older = NOW - timedelta(hours=3)
         with serving(crm) as server:
@@ -330,7 +330,7 @@ class TestOpportunities:
 
             def linked_to(deal_id: str | None) -> dict[str, Any]:
                 add_call(database, "newer", {"deal_confidence": 80, "risk_flag": True}, deal_id=deal_id)
-                for _ in range(2):  # asking twice writes once
+                for _ in range(2):  # enqueueing twice writes once
                     dispatcher.enqueue([DAY])
                     dispatcher.send()
                 return {record: dict(fields) for record, fields in crm.records.items()}
@@ -340,7 +340,7 @@ class TestOpportunities:
             own, newest = {"Confidence__c": 20, "Risk__c": False}, {"Confidence__c": 80, "Risk__c": True}
             assert linked_to(DEAL) == {DEAL: newest}
             assert linked_to(OTHER_DEAL) == {DEAL: own, OTHER_DEAL: newest}
-            assert linked_to(DEAL) == {DEAL: newest, OTHER_DEAL: newest}  # nobody is left to speak for the other one
+            assert linked_to(DEAL) == {DEAL: newest, OTHER_DEAL: newest}  # no call is linked to the other deal
             assert linked_to(None) == {DEAL: own, OTHER_DEAL: newest}
             assert len(crm.writes) == 5
             add_call(database, "older", {"deal_confidence": 30}, started_at=older, version="2")
@@ -349,11 +349,11 @@ class TestOpportunities:
         assert crm.records[DEAL] == {"Confidence__c": 30, "Risk__c": False}
 
 
-class TestHooks:
-    """Events for Zapier, n8n and Make: signed, and recognisable when they come again."""
+class TestWebhooks:
+    """Events for Zapier, n8n and Make."""
 
-    def test_an_event_is_signed_and_carries_every_brick(self, database: Database) -> None:
-        """A receiver of the convention accepts it; the value stands where the guide's router looks."""
+    def test_events_are_signed_and_contain_every_brick(self, database: Database) -> None:
+        """The library of the convention verifies it."""
         from datetime import UTC, datetime
 
         add_call(database, "call-1", {"risk_flag": True, "topics": ["a", "b"]})
@@ -367,8 +367,8 @@ class TestHooks:
         assert event["data"]["bricks"]["deal_signals"]["risk_flag"]["value"] is True
         assert event["data"]["bricks"]["deal_signals"]["topics"]["value"] == ["a", "b"]
 
-    def test_a_repeat_carries_the_same_id_and_the_same_body(self, database: Database) -> None:
-        """Without an answer the event is sent again, and the receiver can drop it; a new score is a new event."""
+    def test_a_retried_event_has_the_same_id_and_body(self, database: Database) -> None:
+        """So that a receiver can drop it. A new score is a new event with another id."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(in_turn(Reply(200, b"ok", is_split=True), Reply(503), OK)) as hook:
             dispatcher = make_dispatcher(database, hook.url, rules(HOOK), Clock())
@@ -385,10 +385,10 @@ class TestHooks:
 
 
 class TestOutage:
-    """A sink that is down delays its own deliveries only."""
+    """An unavailable sink delays its own deliveries only."""
 
-    def test_an_hour_down_and_back(self, database: Database) -> None:
-        """Slack goes on; Salesforce is asked less and less; then everything arrives, and each message once."""
+    def test_an_outage_of_one_sink_does_not_delay_another(self, database: Database) -> None:
+        """Messages are sent meanwhile, attempts become rarer, and after the outage each write is sent once."""
         clock, crm = Clock(), Crm()
         crm.is_down = True
         messages: list[Any] = []
@@ -419,8 +419,8 @@ class TestOutage:
         assert len(messages) == 6
         assert states(database)["queued"] == 0
 
-    def test_two_senders_never_send_the_same_row(self, database: Database) -> None:
-        """Several processes at once: each message once."""
+    def test_concurrent_dispatchers_send_each_message_once(self, database: Database) -> None:
+        """Four dispatchers, thirty messages."""
         for number in range(30):
             add_call(database, f"call-{number}", {"risk_flag": True})
         with serving(lambda _: OK) as slack:
@@ -436,8 +436,8 @@ class TestOutage:
         assert set(bodies.values()) == {1}
 
     @pytest.mark.parametrize("status", [500, 502, 503, 408])
-    def test_whatever_a_server_says_while_it_is_down_nothing_is_dropped(self, database: Database, status: int) -> None:
-        """The row waits, and the reason is shown."""
+    def test_server_errors_keep_deliveries_queued(self, database: Database, status: int) -> None:
+        """The reason has the status, and nothing of the body."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(lambda _: Reply(status, b"<html>secret words</html>")) as slack:
             dispatcher = make_dispatcher(database, slack.url, rules(RISK), Clock())
@@ -446,8 +446,8 @@ class TestOutage:
         (row,) = dispatcher.outbox.listed()
         assert (row.state, row.reason) == ("queued", f"HTTP {status}")
 
-    def test_a_server_that_is_not_there_is_no_uncertainty(self, database: Database) -> None:
-        """Nothing can have arrived: the message waits."""
+    def test_a_failed_connection_keeps_the_message_queued(self, database: Database) -> None:
+        """Nothing can have arrived, so it is not uncertain."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(lambda _: OK) as slack:
             url = slack.url
@@ -458,8 +458,8 @@ class TestOutage:
         assert (row.state, row.reason) == ("queued", "cannot be reached (ConnectError)")
 
 
-def test_a_dry_run_changes_nothing(database: Database) -> None:
-    """It shows what would be sent, and neither sends nor remembers."""
+def test_preview_stores_and_sends_nothing(database: Database) -> None:
+    """It returns what would be sent."""
     add_call(database, "call-1", {"risk_flag": True})
     add_call(database, "call-2", {"risk_flag": True}, deal_id=None)
     dispatcher = make_dispatcher(database, "http://unused", rules(RISK, OPPORTUNITY), Clock())

@@ -1,4 +1,4 @@
-"""What is due: nothing that cannot be sent, everything that can, and one sink never waits for another."""
+"""Due deliveries: only what can be sent, and no sink delays another one."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ OK = Reply(200, b"ok")
 WITHIN_SECONDS = 30
 
 
-def test_what_cannot_be_sent_is_not_due(database: Database) -> None:
-    """A sink without its address, and one that no rule names any more: they would start a run every few seconds."""
+def test_sinks_that_cannot_be_built_or_are_unused_are_not_due(database: Database) -> None:
+    """Otherwise the sensor would start a run every few seconds."""
 
     def build(name: str) -> Any:
         raise ConfigurationError(f"sink {name}: SLACK_WEBHOOK_URL is not set")
@@ -34,8 +34,8 @@ def test_what_cannot_be_sent_is_not_due(database: Database) -> None:
     assert make_dispatcher(database, "http://unused", rules(RISK), Clock()).due() == ["slack"]
 
 
-def test_what_a_dead_sender_held_is_due(database: Database) -> None:
-    """Nothing else may ever come in: whether it arrived is to be asked now."""
+def test_deliveries_of_a_crashed_dispatcher_are_due(database: Database) -> None:
+    """Even if nothing else is queued."""
     add_call(database, "call-1", {"risk_flag": True})
     dispatcher = make_dispatcher(database, "http://unused", rules(RISK), Clock())
     dispatcher.enqueue([DAY])
@@ -43,52 +43,52 @@ def test_what_a_dead_sender_held_is_due(database: Database) -> None:
         assert leases.lease("slack", 1, are_records=False)
         assert dispatcher.due() == []
     ends_at = time.monotonic() + WITHIN_SECONDS
-    while not dispatcher.due():  # until PostgreSQL has noticed
+    while not dispatcher.due():  # until PostgreSQL has detected the closed connection
         assert time.monotonic() < ends_at
 
 
-def test_what_comes_in_does_not_wait_for_a_sink_that_takes_its_time(database: Database) -> None:
-    """A hook does not answer; an alert that is asked for meanwhile goes out, in the same run."""
-    is_asked, is_told = threading.Event(), threading.Event()
+def test_new_deliveries_do_not_wait_for_a_slow_sink(database: Database) -> None:
+    """A webhook does not respond, and an alert that is enqueued meanwhile is sent in the same run."""
+    webhook_called, alert_sent = threading.Event(), threading.Event()
 
     def answer(asked: Asked) -> Reply:
         if asked.path == "/hook":
-            is_asked.set()
-            assert is_told.wait(WITHIN_SECONDS), "the alert waited for the hook"
+            webhook_called.set()
+            assert alert_sent.wait(WITHIN_SECONDS), "the alert waited for the hook"
         else:
-            is_told.set()
+            alert_sent.set()
         return OK
 
     with serving(answer) as server:
-        makers: dict[str, Callable[[], Sink]] = {
+        builders: dict[str, Callable[[], Sink]] = {
             "slack": lambda: SlackSink(server.url),
             "webhook": lambda: WebhookSink(f"{server.url}/hook", None),
         }
         dispatcher = make_dispatcher(
-            database, server.url, rules(RISK, HOOK), Clock(), build=lambda name: makers[name]()
+            database, server.url, rules(RISK, HOOK), Clock(), build=lambda name: builders[name]()
         )
         add_call(database, "call-1", {"risk_flag": False})
         dispatcher.enqueue([DAY])
         sender = threading.Thread(target=dispatcher.send)
         sender.start()
-        assert is_asked.wait(WITHIN_SECONDS)
+        assert webhook_called.wait(WITHIN_SECONDS)
         add_call(database, "call-2", {"risk_flag": True})
         dispatcher.enqueue([DAY])
         sender.join()
-        assert is_told.is_set()
+        assert alert_sent.is_set()
 
 
 def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
-    """Connections are taken and closed for an hour. What is tried meanwhile is a question that posts nothing."""
+    """Connections are closed without a response for an hour; most attempts are probes, which post nothing."""
     clock = Clock()
     is_down = True
-    arrived = []
+    received = []
 
     def answer(asked: Asked) -> Reply:
         if is_down:
             return Reply(200, b"", is_split=True)
         if asked.method == "POST":
-            arrived.append(asked.body)
+            received.append(asked.body)
         return OK if asked.method == "POST" else Reply(405)
 
     for number in range(6):
@@ -104,5 +104,5 @@ def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
         is_down = False
         clock.move(minutes=10)
         dispatcher.send()
-    assert len(arrived) == 4
+    assert len(received) == 4
     assert sorted(row.state for row in dispatcher.outbox.listed()) == ["sent"] * 4 + ["uncertain"] * 2

@@ -1,4 +1,4 @@
-"""A rule that asks a kit for what it does not have: told of by its line, set aside, and no harm to the others."""
+"""A route with a brick that its kit does not have is reported and excluded."""
 
 from __future__ import annotations
 
@@ -35,53 +35,53 @@ INCIDENT = "rules of pipeline.yaml"
 
 @pytest.fixture
 def semarize(command: Command, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A key for it, set after the command's environment was emptied."""
+    """Set a key for Semarize in the otherwise empty environment."""
     monkeypatch.setenv("SEMARIZE_API_KEY", "k")
     return monkeypatch
 
 
 def enqueue() -> tuple[list[str], list[str], list[str]]:
-    """What a run does at its end. Returns its problems, the rules that were followed, and what a person is told of."""
+    """Enqueue as a run does. Returns its problems, the applied routes and the open incidents."""
     with opened() as (settings, database):
         service = delivery_service(settings, database)
-        for _ in range(3):  # as the incremental run does, round by round
+        for _ in range(3):  # the incremental run enqueues repeatedly
             problems = service.enqueue([DAY])
-        followed = {row.route for row in Outbox(database).listed()}
+        applied = {row.route for row in Outbox(database).listed()}
         incidents = [incident.name for incident in service.incident_monitor().open_incidents()]
-        return problems, sorted(followed), incidents
+        return problems, sorted(applied), incidents
 
 
-def test_a_rule_with_a_mistake_is_set_aside_until_it_is_corrected(
+def test_excludes_a_route_with_an_unknown_brick_until_it_is_corrected(
     semarize: pytest.MonkeyPatch, database: Database
 ) -> None:
-    """Its line and what was probably meant are said; the other rule is followed; corrected, it is followed too."""
+    """The problem names the line and the probable brick; the other route is applied."""
     add_call(database, "call-1", {"risk_flag": True, "deal_confidence": 31})
     path = Path("pipeline.yaml")
     path.write_text(PIPELINE)
     with serving(lambda _: reply({"bricks": BRICKS})) as server:
         semarize.setenv("SEMARIZE_BASE_URL", server.url)
-        (problem,), followed, incidents = enqueue()
+        (problem,), applied, incidents = enqueue()
         assert "line 5: routes.0.when.brick: the kit deal_signals has no brick 'risk_flagg'" in problem
         assert "did you mean risk_flag?" in problem
-        assert (followed, incidents) == (["Risk"], [INCIDENT])
+        assert (applied, incidents) == (["Risk"], [INCIDENT])
         path.write_text(PIPELINE.replace("risk_flagg", "risk_flag"))
-        asked = len(server.asked)
+        requests = len(server.asked)
         assert enqueue() == ([], ["Risk", "Slip"], [])
-        assert len(server.asked) == asked, "what the answers show is not asked for"
+        assert len(server.asked) == requests, "no schema is read if the scores confirm the routes"
 
 
 @pytest.mark.parametrize("answer", [reply({"error": "not_found"}, 404), Reply(500), reply({"what": "ever"})])
-def test_a_schema_that_cannot_be_had_makes_no_mistake(
+def test_applies_all_routes_if_the_schema_cannot_be_read(
     semarize: pytest.MonkeyPatch, database: Database, answer: Reply
 ) -> None:
-    """The rules are followed as they are: a brick that is never answered makes nothing true."""
+    """A condition on a brick without a value is false, so the route sends nothing."""
     add_call(database, "call-1", {"risk_flag": True})
     Path("pipeline.yaml").write_text(PIPELINE)
 
-    def once(asked: Asked) -> Reply:
+    def respond(_: Asked) -> Reply:
         return answer
 
-    with serving(once) as server:
+    with serving(respond) as server:
         semarize.setenv("SEMARIZE_BASE_URL", server.url)
         assert enqueue() == ([], ["Risk"], [])
         assert len(server.asked) == 1

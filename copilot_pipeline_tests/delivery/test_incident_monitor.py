@@ -1,4 +1,4 @@
-"""A person is told once, again a day later, and when it is over."""
+"""People are notified of an incident when it opens, daily, and when it is resolved."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ OK = Reply(200, b"ok")
 
 
 def headings(asked: list[Asked]) -> list[str]:
-    """The headings of the messages that arrived in Slack."""
+    """Return the headings of the messages that Slack received."""
     messages = [json.loads(one.body) for one in asked if one.path.startswith("/services/T")]
     return [message["blocks"][0]["text"]["text"] for message in messages]
 
 
-def test_a_sink_down_for_an_hour_is_told_once_a_day_and_when_it_is_back(database: Database) -> None:
-    """Nothing in the first hour, then one message, another after a day, and one at the end."""
+def test_an_unavailable_sink_is_reported_after_an_hour_daily_and_when_it_recovers(database: Database) -> None:
+    """Nothing in the first hour, then one notification, another after a day, and one at the end."""
     clock, crm = Clock(), Crm()
     crm.is_down = True
     add_call(database, "call-1", {"deal_confidence": 1})
@@ -40,14 +40,14 @@ def test_a_sink_down_for_an_hour_is_told_once_a_day_and_when_it_is_back(database
         dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY, RISK), clock)
         monitor = IncidentMonitor(database, [("slack", "slack")], now=clock)
         dispatcher.enqueue([DAY])
-        told = []
+        sent_headings = []
         for _ in range(27 * 2):
             monitor.check(unusable_sinks=dispatcher.send(max_wait_seconds=0).unusable_sinks)
-            told.append(len(headings(server.asked)))
+            sent_headings.append(len(headings(server.asked)))
             clock.move(minutes=30)
-        assert told[1] == 0
-        assert told[4] == 1
-        assert told[-1] == 2
+        assert sent_headings[1] == 0
+        assert sent_headings[4] == 1
+        assert sent_headings[-1] == 2
         crm.is_down = False
         dispatcher.send()
         monitor.check()
@@ -63,8 +63,8 @@ def test_a_sink_down_for_an_hour_is_told_once_a_day_and_when_it_is_back(database
     assert monitor.open_incidents() == []
 
 
-def test_a_message_says_what_happened_and_what_to_do(database: Database) -> None:
-    """Whoever is woken knows where to begin."""
+def test_notifications_contain_the_failure_and_the_next_step(database: Database) -> None:
+    """A repeated report updates the text without another notification."""
     clock = Clock()
     with serving(lambda _: OK) as server:
         dispatcher = make_dispatcher(database, server.url, rules(RISK), clock)
@@ -83,17 +83,17 @@ def test_a_message_says_what_happened_and_what_to_do(database: Database) -> None
     assert headings(server.asked) == ["Failure: daily run", "Resolved: daily run"]
 
 
-def test_the_same_failure_after_its_end_is_a_new_one(database: Database) -> None:
-    """Told again at once: it is another one."""
+def test_a_failure_after_its_resolution_opens_a_new_incident(database: Database) -> None:
+    """With a notification."""
     monitor = IncidentMonitor(database, [], now=Clock())
-    problem = Failure("daily run", "failed", "look")
-    assert [monitor.open(problem), monitor.resolve("daily run")] == [True, True]
+    failure = Failure("daily run", "failed", "look")
+    assert [monitor.open(failure), monitor.resolve("daily run")] == [True, True]
     moved = IncidentMonitor(database, [], now=Clock(NOW + timedelta(minutes=1)))
-    assert moved.open(problem)
+    assert moved.open(failure)
 
 
-def test_refused_credentials_and_uncertain_messages_are_failures(database: Database) -> None:
-    """Both need a person, and at once."""
+def test_reports_refused_credentials_and_uncertain_messages(database: Database) -> None:
+    """Without a delay, because both need a person."""
     add_call(database, "call-1", {"risk_flag": True, "deal_confidence": 1})
     clock = Clock()
 
@@ -106,13 +106,13 @@ def test_refused_credentials_and_uncertain_messages_are_failures(database: Datab
         dispatcher = make_dispatcher(database, server.url, rules(RISK, OPPORTUNITY), clock)
         dispatcher.enqueue([DAY])
         dispatcher.send(max_wait_seconds=0)
-    found = {problem.name: problem for problem in IncidentMonitor(database, [], now=clock).check()}
+    found = {failure.name: failure for failure in IncidentMonitor(database, [], now=clock).check()}
     assert set(found) == {"sink salesforce refuses the credentials", "sink slack has uncertain messages"}
     assert "invalid_client" in found["sink salesforce refuses the credentials"].description
 
 
-def test_a_backlog_that_grows_is_told_and_one_that_shrinks_is_not(database: Database) -> None:
-    """Three hours in a row with more waiting; a smaller count ends it."""
+def test_a_growing_backlog_opens_an_incident(database: Database) -> None:
+    """After three growing samples; a smaller backlog resolves it."""
     clock = Clock()
     dispatcher = make_dispatcher(database, "http://unused", rules(RISK), clock)
     monitor = IncidentMonitor(database, [], now=clock)
@@ -121,7 +121,7 @@ def test_a_backlog_that_grows_is_told_and_one_that_shrinks_is_not(database: Data
         for number in range(30):
             add_call(database, f"call-{hour}-{number}", {"risk_flag": True})
         dispatcher.enqueue([DAY])
-        seen.append([problem.name for problem in monitor.check()])
+        seen.append([failure.name for failure in monitor.check()])
         clock.move(hours=1, minutes=1)
     assert seen == [[], [], ["backlog deliveries"], ["backlog deliveries"]]
     with database.connection() as connection:
@@ -130,8 +130,8 @@ def test_a_backlog_that_grows_is_told_and_one_that_shrinks_is_not(database: Data
     assert monitor.open_incidents() == []
 
 
-def test_a_backlog_that_was_told_of_is_over_when_it_shrinks(database: Database) -> None:
-    """That it grows no further is no end of it, and no reason to be told anew when it does."""
+def test_the_incident_of_a_backlog_is_resolved_when_it_shrinks(database: Database) -> None:
+    """A backlog that merely stops growing neither resolves nor reopens it."""
     clock = Clock()
     dispatcher = make_dispatcher(database, "http://unused", rules(RISK), clock)
     monitor = IncidentMonitor(database, [], now=clock)
@@ -148,8 +148,8 @@ def test_a_backlog_that_was_told_of_is_over_when_it_shrinks(database: Database) 
     assert monitor.check() == []
 
 
-def test_a_sink_that_nothing_waits_for_is_no_failure(database: Database) -> None:
-    """It failed once, and what it was to have has gone elsewhere: nobody will ever know whether it is back."""
+def test_a_failing_sink_without_queued_deliveries_is_not_reported(database: Database) -> None:
+    """Nothing is sent to it, so its recovery would never be detected."""
     clock = Clock()
     add_call(database, "call-1", {"risk_flag": True})
     dispatcher = make_dispatcher(database, "http://127.0.0.1:9", rules(RISK), clock)
@@ -157,19 +157,19 @@ def test_a_sink_that_nothing_waits_for_is_no_failure(database: Database) -> None
     dispatcher.send(max_wait_seconds=0)
     clock.move(hours=2)
     monitor = IncidentMonitor(database, [], now=clock)
-    assert [problem.name for problem in monitor.check()] == ["sink slack is down"]
+    assert [failure.name for failure in monitor.check()] == ["sink slack is down"]
     with database.connection() as connection:
         connection.execute("UPDATE copilot_ops.outbox SET state = 'cancelled'")
     assert monitor.check() == []
 
 
-def test_a_spent_budget_is_told_with_the_time_it_opens_again(database: Database) -> None:
-    """Nothing to do but wait, and until when."""
+def test_a_used_up_quota_is_reported_with_its_reset(database: Database) -> None:
+    """No action is needed until then."""
     resets_at = datetime(2026, 3, 15, tzinfo=UTC)
     spent = WeeklyQuota(DAY, resets_at, used=100, limit=100, by_source={})
     monitor = IncidentMonitor(database, [], now=Clock())
-    (problem,) = monitor.check(quota=spent)
-    assert problem.name == "weekly budget"
-    assert "2026-03-15 00:00 UTC" in problem.next_step
+    (failure,) = monitor.check(quota=spent)
+    assert failure.name == "weekly budget"
+    assert "2026-03-15 00:00 UTC" in failure.next_step
     assert monitor.check(quota=WeeklyQuota(DAY, resets_at, used=1, limit=100, by_source={})) == []
     assert monitor.open_incidents() == []

@@ -1,4 +1,4 @@
-"""Slack messages keep to Slack's limits and show what was said as it was said."""
+"""Slack messages stay within Slack's limits and escape texts from outside."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5000
 
 
 def message(call: Any, **route: Any) -> dict[str, Any]:
-    """The message of a rule about a call."""
+    """Build the message of a route about a call."""
     rule = rules({**RISK, **route})[0]
     return slack_message(call, rule.route, "https://crm.example/{deal_id}/view", {})
 
 
 def texts_of(sent: dict[str, Any]) -> list[str]:
-    """Every text in the blocks."""
+    """Return every text in the blocks."""
     found = [block["text"]["text"] for block in sent["blocks"] if "text" in block]
     return found + [element["text"] for block in sent["blocks"] for element in block.get("elements", [])]
 
 
-def test_the_message_shows_score_reason_evidence_and_links() -> None:
-    """A person sees the score, why, the quote, and gets to the call and to the deal."""
+def test_messages_contain_score_reason_evidence_and_links() -> None:
+    """Links lead to the call and to the deal."""
     call = scored({"risk_flag": True, "deal_confidence": 31.0}, review_url="https://copilot.example/1", deal_id="006X")
     answer = BrickAnswer(True, 0.9, "Budget is in doubt.", ("We may have to wait.",))
     whole = "\n".join(texts_of(message(_with(call, "risk_flag", answer), score=f"{KIT}.deal_confidence")))
@@ -41,8 +41,8 @@ def test_the_message_shows_score_reason_evidence_and_links() -> None:
     assert "<https://crm.example/006X/view|Open the deal>" in whole
 
 
-def test_what_was_said_cannot_ping_anybody_or_fake_a_link() -> None:
-    """Mentions and links from outside arrive as the characters they are."""
+def test_escapes_mentions_and_links_in_texts_from_outside() -> None:
+    """They are shown as plain characters."""
     title = "<!channel> <https://evil.example|our site> & more"
     whole = "\n".join([*texts_of(message(scored({"risk_flag": True}, title=title))), "x"])
     assert "<!channel>" not in whole
@@ -50,8 +50,10 @@ def test_what_was_said_cannot_ping_anybody_or_fake_a_link() -> None:
 
 
 @given(TEXTS, TEXTS, st.lists(TEXTS, max_size=6), TEXTS)
-def test_no_text_is_longer_than_slack_takes(title: str, reason: str, evidence: list[str], url: str) -> None:
-    """Whatever comes from outside, every text and the number of blocks stay within the limits."""
+def test_texts_and_blocks_stay_within_the_limits_of_slack(
+    title: str, reason: str, evidence: list[str], url: str
+) -> None:
+    """For any title, reason, evidence and address."""
     answer = BrickAnswer(True, 0.5, reason, tuple(evidence))
     call = _with(
         scored({}, title=title, account_name=title, rep_name=reason, review_url="https://x/" + url), "risk_flag", answer
@@ -63,10 +65,10 @@ def test_no_text_is_longer_than_slack_takes(title: str, reason: str, evidence: l
 
 
 @given(TEXTS, st.integers(10, 200))
-def test_a_cut_never_splits_an_escape(text: str, longest: int) -> None:
-    """What is shown reads back as the beginning of what was there."""
-    cut = escape_and_cut(text, longest)
-    assert len(cut) <= longest
+def test_never_cuts_inside_an_escape_sequence(text: str, max_length: int) -> None:
+    """A cut text is a prefix of the original."""
+    cut = escape_and_cut(text, max_length)
+    assert len(cut) <= max_length
     flat = " ".join(text.split())
     assert flat.startswith(
         cut.removesuffix("…").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")[: len(flat)]
@@ -75,13 +77,13 @@ def test_a_cut_never_splits_an_escape(text: str, longest: int) -> None:
 
 
 @given(TEXTS)
-def test_escaping_is_exactly_the_three_characters(text: str) -> None:
-    """Nothing else is changed."""
+def test_escapes_only_ampersand_and_angle_brackets(text: str) -> None:
+    """Everything else is unchanged."""
     assert html.unescape(escape(text.replace("&", ""))) == text.replace("&", "")
 
 
-def test_an_address_that_is_none_is_no_link() -> None:
-    """Only http and https lead anywhere."""
+def test_links_only_to_http_addresses() -> None:
+    """Other schemes and missing addresses result in None."""
     assert link("javascript:alert(1)", "x") is None
     assert link(None, "x") is None
     assert link("https://a.example/?q=<b>|c", "x") == "<https://a.example/?q=%3Cb%3E%7Cc|x>"

@@ -1,4 +1,4 @@
-"""A manager hears of each regression once, in the week in which it was detected."""
+"""Managers get one alert per skill regression."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from copilot_pipeline_tests.http_servers import Reply, serving
 
 
 def regression(**fields: Any) -> RegressionRow:
-    """Three weak calls in a row, an hour apart, the third of them now."""
+    """A regression of three calls, an hour apart, the third of them now."""
     row = RegressionRow(
         rep_id="u-1",
         skill="objections",
@@ -44,14 +44,14 @@ def regression(**fields: Any) -> RegressionRow:
 
 
 class Manager:
-    """The alerts as they arrive in Slack."""
+    """The recipient of alerts in Slack."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.clock = Clock()
 
-    def hears(self, *regressions: RegressionRow) -> list[str]:
-        """What a day's answers lead to, made twice because anything may be run again."""
+    def alerts(self, *regressions: RegressionRow) -> list[str]:
+        """Enqueue and send the alerts twice, as a repeated run does. Returns the messages."""
         with serving(lambda _: Reply(200, b"ok")) as slack:
             for _ in range(2):
                 enqueue_regression_alerts(self._database, regressions, "slack", "slack", now=self.clock)
@@ -67,29 +67,29 @@ class Manager:
 
 @pytest.fixture
 def manager(database: Database) -> Manager:
-    """A manager nobody has told anything yet."""
+    """A manager without alerts so far."""
     return Manager(database)
 
 
-def test_a_slide_is_told_once_and_not_with_each_call(manager: Manager) -> None:
-    """It goes on for days and is over in the end: one message, of the day it was detected."""
-    assert len(manager.hears(regression())) == 1
+def test_a_regression_is_alerted_once(manager: Manager) -> None:
+    """Neither further calls nor its recovery send another message."""
+    assert len(manager.alerts(regression())) == 1
     for days in (1, 2, 6):
         manager.clock.now = NOW + timedelta(days=days)
-        assert manager.hears(regression(calls=3 + days, latest=0.3)) == []
-    assert manager.hears(regression(is_over=True, recovered_call_id="c-9", recovered_at=NOW + timedelta(days=6))) == []
+        assert manager.alerts(regression(calls=3 + days, latest=0.3)) == []
+    assert manager.alerts(regression(is_over=True, recovered_call_id="c-9", recovered_at=NOW + timedelta(days=6))) == []
 
 
-def test_the_message_says_who_slides_in_what_and_whose_it_is(manager: Manager) -> None:
-    """A manager need not look anything up."""
-    (text,) = manager.hears(regression())
+def test_alerts_name_the_rep_and_the_skill(manager: Manager) -> None:
+    """So that a manager need not look them up."""
+    (text,) = manager.alerts(regression())
     assert "Ana Silva" in text
     assert "objections" in text
 
 
-def test_a_late_call_that_moves_the_beginning_tells_nothing_new(manager: Manager) -> None:
-    """A call scored late may make the regression begin, and be detected, earlier: it is the same regression."""
-    manager.hears(regression())
+def test_a_late_call_that_moves_the_beginning_sends_no_second_alert(manager: Manager) -> None:
+    """It is the same regression with an earlier first call."""
+    manager.alerts(regression())
     earlier = regression(
         first_call_id="c-0",
         first_call_at=NOW - timedelta(hours=5),
@@ -97,14 +97,14 @@ def test_a_late_call_that_moves_the_beginning_tells_nothing_new(manager: Manager
         detected_at=NOW - timedelta(hours=1),
         calls=4,
     )
-    assert manager.hears(earlier) == []
+    assert manager.alerts(earlier) == []
 
 
-def test_after_recovery_a_slide_is_another_one(manager: Manager) -> None:
-    """So is one of another skill, and one of another rep."""
+def test_a_regression_after_recovery_is_alerted_again(manager: Manager) -> None:
+    """So is one of another skill or of another rep."""
     recovered = NOW + timedelta(hours=1)
     first = regression(is_over=True, recovered_call_id="c-4", recovered_at=recovered)
-    manager.hears(first)
+    manager.alerts(first)
     manager.clock.now = NOW + timedelta(days=1)
     again = regression(
         first_call_id="c-5",
@@ -112,14 +112,14 @@ def test_after_recovery_a_slide_is_another_one(manager: Manager) -> None:
         detected_call_id="c-7",
         detected_at=NOW + timedelta(days=1),
     )
-    assert len(manager.hears(first, again)) == 1
-    assert len(manager.hears(first, again, again._replace(skill="discovery"), again._replace(rep_id="u-2"))) == 2
+    assert len(manager.alerts(first, again)) == 1
+    assert len(manager.alerts(first, again, again._replace(skill="discovery"), again._replace(rep_id="u-2"))) == 2
 
 
-def test_a_regression_of_long_ago_is_no_news(manager: Manager, database: Database) -> None:
-    """A year of old calls brings no year of alerts; that nothing was sent is written down with its reason."""
+def test_old_regressions_are_suppressed(manager: Manager, database: Database) -> None:
+    """A backfill sends no alerts; the reason is stored."""
     long_ago = regression(first_call_at=NOW - timedelta(days=9), detected_at=NOW - timedelta(days=8))
-    assert manager.hears(long_ago) == []
+    assert manager.alerts(long_ago) == []
     with database.connection() as connection:
         rows = connection.execute("SELECT state, reason FROM copilot_ops.outbox").fetchall()
     assert rows == [("suppressed", "detected more than a week ago")]

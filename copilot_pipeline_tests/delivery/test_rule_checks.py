@@ -1,4 +1,4 @@
-"""A rule with a mistake in it is refused with the line it stands in."""
+"""Mistakes in routes are reported with their line."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ KITS = "kits: {deal: D1}\n"
         ("- name: a\n  send: slack\n  map:\n    x: 3\n", 6, "must be text: put it in quotes"),
     ],
 )
-def test_a_mistake_is_named_by_its_line(tmp_path: Path, routes: str, line: int, said: str) -> None:
-    """Whoever wrote it finds it at once."""
+def test_mistakes_are_reported_with_their_line(tmp_path: Path, routes: str, line: int, said: str) -> None:
+    """With what was expected."""
     path = tmp_path / "pipeline.yaml"
     path.write_text(f"{KITS}routes:\n{routes}")
     with pytest.raises(ConfigurationError) as caught:
@@ -57,8 +57,8 @@ def test_a_mistake_is_named_by_its_line(tmp_path: Path, routes: str, line: int, 
     assert said in str(caught.value)
 
 
-def test_a_sink_takes_the_name_of_a_variable_and_never_repeats_a_secret(tmp_path: Path) -> None:
-    """A secret put where a name belongs does not appear in the error."""
+def test_rejects_a_secret_in_place_of_a_variable_name_without_repeating_it(tmp_path: Path) -> None:
+    """The error names the line."""
     path = tmp_path / "pipeline.yaml"
     path.write_text("sinks:\n  alerts: {kind: slack, url_env: https://hooks.slack.com/services/T/B/s3cret}\n")
     with pytest.raises(ConfigurationError) as caught:
@@ -68,7 +68,7 @@ def test_a_sink_takes_the_name_of_a_variable_and_never_repeats_a_secret(tmp_path
 
 
 def route(**content: Any) -> RouteSettings:
-    """A rule for Slack."""
+    """A route to Slack."""
     return RouteSettings.model_validate({"name": "a", "send": "slack", **content})
 
 
@@ -86,8 +86,8 @@ SCHEMA = {"deal": {"risk_flag": "yes/no", "confidence": "score", "category": "te
         ({"brick": "deal.names", "is": "Globex"}, "returns a list"),
     ],
 )
-def test_a_rule_is_held_against_its_kit(when: dict[str, Any], said: str) -> None:
-    """A brick that does not exist, and a comparison that can never be true, are mistakes."""
+def test_reports_unknown_bricks_and_impossible_comparisons(when: dict[str, Any], said: str) -> None:
+    """Against the kit's schema."""
     (mistake,) = find_mistakes([route(when=when)], SCHEMA)
     assert mistake.keys == ("routes", 0, "when", "brick")
     assert said in mistake.message
@@ -103,8 +103,8 @@ def test_a_rule_is_held_against_its_kit(when: dict[str, Any], said: str) -> None
         {"brick": "other.unknown", "is": True},
     ],
 )
-def test_what_fits_or_cannot_be_known_is_no_mistake(when: dict[str, Any]) -> None:
-    """A kind the schema does not say, and a kit without a schema, are passed over."""
+def test_does_not_report_what_the_schema_leaves_open(when: dict[str, Any]) -> None:
+    """A brick without a kind and a kit without a schema are not checked."""
     assert find_mistakes([route(when=when)], SCHEMA) == []
 
 
@@ -122,18 +122,18 @@ def test_what_fits_or_cannot_be_known_is_no_mistake(when: dict[str, Any]) -> Non
         (b"not json", None),
     ],
 )
-def test_a_schema_is_read_as_far_as_it_can_be(body: bytes, expected: dict[str, str | None] | None) -> None:
-    """Its shape is not documented: what is not understood is not guessed."""
+def test_parses_the_known_formats_of_a_schema(body: bytes, expected: dict[str, str | None] | None) -> None:
+    """Its format is undocumented; what cannot be understood is left out."""
     assert parse_kit_schema(body) == expected
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*/pipeline.yaml")), ids=lambda path: path.parent.name)
-def test_the_examples_are_right_and_short(path: Path) -> None:
-    """Each of the guide's flows is one file of at most twenty lines."""
+def test_example_files_are_valid_and_short(path: Path) -> None:
+    """At most twenty lines each."""
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 20
     assert read_pipeline_file(str(path)).kits
 
 
-def test_a_file_without_routes_has_none() -> None:
-    """Nothing is sent anywhere unless somebody says so."""
+def test_there_are_no_routes_by_default() -> None:
+    """Nothing is sent without configuration."""
     assert PipelineFile().routes == ()

@@ -1,4 +1,4 @@
-"""What servers answer, sorted into what becomes of a delivery; and no secret or spoken word in a reason."""
+"""Responses of servers become results, and no reason contains a secret or a quote."""
 
 from __future__ import annotations
 
@@ -39,8 +39,10 @@ def deal(number: int, **fields: Any) -> Delivery:
         (500, b"rollup_error", SendStatus.RETRY, SinkProblem.UNAVAILABLE),
     ],
 )
-def test_slack_answers_are_sorted(status: int, body: bytes, status_: SendStatus, problem: SinkProblem | None) -> None:
-    """Refused for good, or later, or a matter for a person."""
+def test_maps_responses_of_slack_to_results(
+    status: int, body: bytes, status_: SendStatus, problem: SinkProblem | None
+) -> None:
+    """Failed permanently, retried, or a problem of the credentials."""
     with serving(lambda _: Reply(status, body)) as server:
         sink = SlackSink(f"{server.url}/services/T/B/s3cret")
         (outcome,) = sink.send([Delivery(1, "msg_1", "", {"text": "secret words"})])
@@ -50,8 +52,8 @@ def test_slack_answers_are_sorted(status: int, body: bytes, status_: SendStatus,
     assert "secret words" not in str(outcome)
 
 
-def test_no_log_holds_an_address_a_key_or_a_word(caplog: pytest.LogCaptureFixture) -> None:
-    """Even where everything is logged: a webhook's address is its key."""
+def test_logs_contain_no_address_key_or_message(caplog: pytest.LogCaptureFixture) -> None:
+    """Not even at level DEBUG: the address of a webhook is its key."""
     caplog.set_level(logging.DEBUG)
     with serving(lambda _: Reply(200, b"ok")) as server:
         slack, hook = SlackSink(f"{server.url}/services/T/B/s3cret"), WebhookSink(f"{server.url}/s3cret", "c2VjcmV0")
@@ -63,8 +65,8 @@ def test_no_log_holds_an_address_a_key_or_a_word(caplog: pytest.LogCaptureFixtur
     assert "secret words" not in caplog.text
 
 
-def test_hubspot_writes_a_batch_and_says_of_each_what_became_of_it() -> None:
-    """207: some are written, some are not, each with its reason."""
+def test_hubspot_returns_a_result_per_record() -> None:
+    """With status 207 some records are written and the others have a reason."""
 
     def answer(asked: Asked) -> Reply:
         inputs = json.loads(asked.body)["inputs"]
@@ -81,8 +83,8 @@ def test_hubspot_writes_a_batch_and_says_of_each_what_became_of_it() -> None:
     assert server.asked[0].headers["authorization"] == "Bearer pat-1"
 
 
-def test_a_deal_that_was_merged_into_another_is_written() -> None:
-    """HubSpot answers with the id of the deal that is left: nothing is wrong, and nothing is sent for ever."""
+def test_a_merged_hubspot_deal_counts_as_written() -> None:
+    """HubSpot returns the id of the remaining deal."""
     with serving(lambda _: reply({"status": "COMPLETE", "results": [{"id": "900"}, {"id": "2"}]})) as server:
         sink = HubspotSink(server.url, "pat-1")
         found = sink.send([deal(1), deal(2)])
@@ -90,8 +92,8 @@ def test_a_deal_that_was_merged_into_another_is_written() -> None:
     assert [one.status for one in found] == [SendStatus.SENT, SendStatus.SENT]
 
 
-def test_an_error_that_names_no_deal_is_asked_after() -> None:
-    """Alone, each deal shows whether it is the one; the others are written."""
+def test_an_error_without_a_deal_id_is_isolated() -> None:
+    """Each deal is sent alone, so that only the invalid one fails."""
 
     def answer(asked: Asked) -> Reply:
         ids = [one["id"] for one in json.loads(asked.body)["inputs"]]
@@ -107,8 +109,8 @@ def test_an_error_that_names_no_deal_is_asked_after() -> None:
     assert found[1].reason == "INVALID_OPTION: the property has no such option"
 
 
-def test_an_answer_that_cannot_be_unpacked_is_no_answer() -> None:
-    """It may have arrived: a message is left to a person, a record is written again."""
+def test_a_corrupt_response_counts_as_lost() -> None:
+    """A message becomes uncertain, a record is written again."""
     with serving(lambda _: Reply(200, b"ok", {"Content-Encoding": "gzip"})) as server:
         slack, hubspot = SlackSink(server.url), HubspotSink(server.url, "pat-1")
         found = [*slack.send([Delivery(1, "msg_1", "", {"text": "x"})]), *hubspot.send([deal(1)])]
@@ -117,8 +119,8 @@ def test_an_answer_that_cannot_be_unpacked_is_no_answer() -> None:
     assert [one.status for one in found] == [SendStatus.UNCERTAIN, SendStatus.RETRY]
 
 
-def test_a_key_that_cannot_be_sent_stops_nothing_and_is_not_shown() -> None:
-    """Somebody copied a dash of the wrong kind: the reason says so, and not what the key is."""
+def test_a_key_with_a_non_ascii_character_is_reported_without_showing_it() -> None:
+    """Such as a dash copied from a document."""
     sink = HubspotSink("http://127.0.0.1:9", "pat\u2013s3cret")
     (outcome,) = sink.send([deal(1)])
     sink.close()
@@ -126,8 +128,8 @@ def test_a_key_that_cannot_be_sent_stops_nothing_and_is_not_shown() -> None:
     assert outcome.reason == "the key or the address contains a character that cannot be sent"
 
 
-def test_a_redirect_is_not_followed_and_takes_no_key_along() -> None:
-    """Another server hears nothing: neither the message, nor the token."""
+def test_redirects_are_not_followed() -> None:
+    """The other server receives neither the message nor the token."""
     with serving(lambda _: reply({})) as elsewhere:
         with serving(lambda _: Reply(307, b"", {"Location": f"{elsewhere.url}/there"})) as server:
             sinks: list[Sink] = [
@@ -141,8 +143,8 @@ def test_a_redirect_is_not_followed_and_takes_no_key_along() -> None:
     assert {(one.status, one.problem) for one in found} == {(SendStatus.RETRY, SinkProblem.CREDENTIALS)}
 
 
-def test_a_property_that_hubspot_does_not_know_fails_only_its_records() -> None:
-    """HubSpot refuses the whole batch; the others are written, and the reason names the property, not the value."""
+def test_an_unknown_hubspot_property_fails_only_its_records() -> None:
+    """HubSpot rejects the whole batch; the reason names the property, not the value."""
 
     def answer(asked: Asked) -> Reply:
         inputs = json.loads(asked.body)["inputs"]
@@ -161,8 +163,8 @@ def test_a_property_that_hubspot_does_not_know_fails_only_its_records() -> None:
     assert found[3].reason == "PROPERTY_DOESNT_EXIST (nope): create the property on deals, or correct `map`"
 
 
-def test_refused_credentials_of_a_crm_are_a_matter_for_a_person() -> None:
-    """Nothing is refused: all of it waits for the key to be renewed."""
+def test_refused_credentials_of_a_crm_keep_deliveries_queued() -> None:
+    """Nothing fails until the key is renewed."""
     with serving(lambda _: reply({"status": "error", "category": "INVALID_AUTHENTICATION"}, 401)) as server:
         hubspot = HubspotSink(server.url, "pat-1")
         salesforce = SalesforceSink(server.url, "client", "s3cret")
@@ -173,8 +175,8 @@ def test_refused_credentials_of_a_crm_are_a_matter_for_a_person() -> None:
     assert "s3cret" not in str(found)
 
 
-def test_a_daily_limit_of_salesforce_is_no_matter_of_rights() -> None:
-    """It is sent with 403 and passes by itself."""
+def test_the_daily_limit_of_salesforce_counts_as_throttling() -> None:
+    """It has status 403 but is temporary."""
 
     def answer(asked: Asked) -> Reply:
         if asked.path.endswith("/token"):
@@ -189,8 +191,8 @@ def test_a_daily_limit_of_salesforce_is_no_matter_of_rights() -> None:
 
 
 @given(st.lists(st.sampled_from(["good", "bad value", "bad field"]), min_size=1, max_size=40))
-def test_a_batch_is_divided_until_only_the_culprits_are_refused(kinds: list[str]) -> None:
-    """Whoever is among them, good records are written exactly once and bad ones never."""
+def test_bisects_a_batch_until_only_invalid_records_fail(kinds: list[str]) -> None:
+    """Valid records are written exactly once and invalid ones never."""
     written: list[str] = []
 
     def attempt(batch: Any) -> list[SendResult] | SendResult:
@@ -209,7 +211,7 @@ def test_a_batch_is_divided_until_only_the_culprits_are_refused(kinds: list[str]
 
 
 def environment(**values: str) -> Environment:
-    """Nothing but these variables."""
+    """An environment with these variables only."""
     return Environment(_env_file=None, **values)  # type: ignore[arg-type, call-arg]
 
 
@@ -224,15 +226,15 @@ def environment(**values: str) -> Environment:
         ({"kind": "slack", "url_env": "SLACK_URL_OF_EMEA"}, {}, "sink s: SLACK_URL_OF_EMEA is not set"),
     ],
 )
-def test_what_a_sink_lacks_is_named(sink: dict[str, Any], values: dict[str, str], said: str | None) -> None:
-    """The variable, and never its value."""
+def test_reports_the_missing_variable_of_a_sink(sink: dict[str, Any], values: dict[str, str], said: str | None) -> None:
+    """By its name, without its value."""
     with pytest.raises((ConfigurationError, ValueError)) as caught:
         build_sink("s", SinkSettings.model_validate(sink), environment(**values))
     assert said is None or said in str(caught.value)
 
 
-def test_a_sink_may_have_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two channels: two names, two variables."""
+def test_a_sink_may_name_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two channels have two names and two variables."""
     with serving(lambda _: Reply(200, b"ok")) as server:
         monkeypatch.setenv("SLACK_URL_OF_EMEA", f"{server.url}/services/T/B/emea")
         sink = build_sink("emea", SinkSettings(kind="slack", url_env="SLACK_URL_OF_EMEA"), environment())
@@ -241,8 +243,8 @@ def test_a_sink_may_have_a_variable_of_its_own(monkeypatch: pytest.MonkeyPatch) 
     assert server.asked[0].path == "/services/T/B/emea"
 
 
-def test_a_webhook_secret_that_is_no_base64_is_refused_without_being_shown() -> None:
-    """At start, with a way to make a right one."""
+def test_rejects_a_webhook_secret_that_is_not_base64_without_showing_it() -> None:
+    """The error says how to create a valid one."""
     with pytest.raises(ConfigurationError, match="must be base64") as caught:
         WebhookSink("https://a.example", "whsec_a")
     assert "whsec_a" not in str(caught.value)

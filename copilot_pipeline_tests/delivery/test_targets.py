@@ -1,4 +1,4 @@
-"""Which record a call belongs to."""
+"""The CRM record that a call belongs to."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ SHORT, LONG = "0065e00000ABcDe", "0065e00000ABcDeAAL"
         ("hubspot", {"crm_system": "HUBSPOT", "deal_id": " "}, (None, NO_ACCOUNT)),
     ],
 )
-def test_the_named_system_decides_and_without_one_the_id(
+def test_finds_the_record_by_crm_system_or_by_the_format_of_the_id(
     kind: str, call: dict[str, Any], expected: tuple[str | None, str | None]
 ) -> None:
-    """A record of another CRM is never written to; how ids look is the CRM's own affair where it is named."""
+    """A record of another CRM is never written to."""
     assert record_id(kind, call) == expected
 
 
-def test_both_forms_of_a_salesforce_id_are_one_record() -> None:
-    """The three letters at the end say which of the others are capitals."""
+def test_both_forms_of_a_salesforce_id_have_one_canonical_form() -> None:
+    """The last three letters encode which of the others are capitals."""
     assert canonical_record_id("salesforce", SHORT) == canonical_record_id("salesforce", LONG) == LONG
     assert canonical_record_id("salesforce", "opportunity-001") == "opportunity-001"

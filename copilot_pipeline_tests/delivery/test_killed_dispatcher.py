@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of a request."""
+"""`kill -9` of a dispatcher during a request."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ WITHIN_SECONDS = 30
     [(RISK, 0, "uncertain"), (HOOK, 1, "sent"), (OPPORTUNITY, 1, "sent")],
     ids=["slack", "webhook", "salesforce"],
 )
-def test_a_sender_killed_in_the_middle_of_a_request(
+def test_a_killed_dispatcher_loses_and_repeats_nothing(
     database: Database, route: Mapping[str, Any], repeats: int, state: str
 ) -> None:
-    """What may have arrived is repeated where that does no harm, and left to a person where it does.
+    """A delivery that may have arrived is repeated if that is harmless, else it becomes uncertain; the others are sent.
 
-    Its neighbours go out, and nothing is sent by two. While the process lives, nobody takes its row away.
+    While the process is alive, no other one takes over its delivery.
     """
     crm = Crm()
-    arrived, let_go = threading.Event(), threading.Event()
-    held: list[Asked] = []
+    arrived, may_respond = threading.Event(), threading.Event()
+    pending: list[Asked] = []
 
     def answer(asked: Asked) -> Reply:
         is_message = asked.path not in ("/services/oauth2/token",)
         if is_message and not arrived.is_set():
-            held.append(asked)
+            pending.append(asked)
             arrived.set()
-            let_go.wait(WITHIN_SECONDS)
+            may_respond.wait(WITHIN_SECONDS)
             return OK
         return crm(asked) if asked.path.startswith("/services/") and "/T/" not in asked.path else OK
 
@@ -67,13 +67,13 @@ def test_a_sender_killed_in_the_middle_of_a_request(
         with subprocess.Popen(command) as sender:
             assert arrived.wait(WITHIN_SECONDS)
             if route is RISK:
-                dispatcher.send()  # a second sender, while the first one still holds its row
+                dispatcher.send()  # a second dispatcher, while the first one holds its lease
                 assert len(dispatcher.outbox.listed(states=["sending"])) == 1
             sender.kill()
-        let_go.set()
+        may_respond.set()
         dispatcher.send()
         rows = dispatcher.outbox.listed()
-    first = held[0]
+    first = pending[0]
     same = [asked for asked in server.asked if _key(asked) == _key(first) and asked.method == first.method]
     assert len(same) == 1 + repeats
     counted = Counter(row.state for row in rows)
@@ -85,7 +85,7 @@ def test_a_sender_killed_in_the_middle_of_a_request(
 
 
 def _key(asked: Asked) -> str:
-    """What a receiver knows a message by."""
+    """Return what identifies a message for a receiver."""
     if asked.path.endswith("/composite/sobjects"):
         return json.dumps(json.loads(asked.body), sort_keys=True)
     return asked.headers.get("webhook-id") or asked.body.decode()
