@@ -75,14 +75,14 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
     settings = command_settings()
     with command_database(settings) as database:
         rescoring = make_rescore_service(settings, database)
-        wanted = RescoreRequest(days[0], days[-1], rescoring.chosen(kits), only_failed)
+        wanted = RescoreRequest(days[0], days[-1], rescoring.select_kits(kits), only_failed)
         cost = rescoring.cost(wanted)
-        click.echo(cost.in_words(), err=True)
+        click.echo(cost.describe(), err=True)
         if cost.runs and not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError("No terminal for the confirmation. Add --yes to pay for these runs.")
             click.confirm("Pay for them?", abort=True, err=True)
-        order = rescoring.begin(wanted)
+        order = rescoring.start(wanted)
     run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
     with command_database(settings) as database:
         make_rescore_service(settings, database).finish(order)

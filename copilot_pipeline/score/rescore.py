@@ -22,7 +22,7 @@ class RescoreCost:
         """The number of runs of all kits."""
         return sum(self.by_kit.values())
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Return for example `312 Semarize runs are paid for again: 156 with coaching, 156 with meddicc`."""
         if not self.runs:
             return "nothing is paid for again: these days and kits have no finished run"
@@ -38,7 +38,7 @@ class RescoreService:
         self._rescores = rescores
         self._kits = kits
 
-    def chosen(self, names: Sequence[str]) -> list[tuple[str, str]]:
+    def select_kits(self, names: Sequence[str]) -> list[tuple[str, str]]:
         """Return (name, reference) of the named kits, of all kits if no name is given.
 
         Raises `ConfigurationError` for an unknown name.
@@ -58,7 +58,7 @@ class RescoreService:
         rescore_id = self._rescores.unfinished(name or request.name)
         return RescoreCost(self._rescores.cost(request, rescore_id), rescore_id is not None)
 
-    def begin(self, request: RescoreRequest, name: str | None = None) -> int:
+    def start(self, request: RescoreRequest, name: str | None = None) -> int:
         """Mark the runs as wanted again; the next scoring of these days pays for them. Resumes after a crash."""
         return self._rescores.start(request, name or request.name)
 

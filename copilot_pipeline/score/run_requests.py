@@ -62,7 +62,9 @@ def register_runs(
     intents = []
     for transcript in transcripts:
         for kit in kits:
-            if (transcript.call_id, kit.name) in in_progress or kit.calls.skip_reason(transcript.facts) is not None:
+            if (transcript.call_id, kit.name) in in_progress or kit.call_filter.skip_reason(
+                transcript.facts
+            ) is not None:
                 continue
             request = run_request(transcript.call_id, transcript.text, kit, mode=mode, run_type=run_type)
             intents.append(

@@ -139,7 +139,7 @@ def _run_row(run: SemarizeRun, day: date, bricks: int, problem: str | None) -> S
 
 
 def _row_without_run(transcript: StoredTranscript, kit: Kit, day: date) -> SemarizeRunRow:
-    skip_reason = kit.calls.skip_reason(transcript.facts)
+    skip_reason = kit.call_filter.skip_reason(transcript.facts)
     return SemarizeRunRow(
         call_id=transcript.call_id,
         kit=kit.name,

@@ -36,7 +36,7 @@ def read_transcripts(
     lake: Lake, day: date, kits: Iterable[Kit], *, with_text: bool
 ) -> Iterator[list[StoredTranscript]]:
     """Yield the transcripts of a day, one row group at a time because texts are large."""
-    details = _details(lake, day) if any(kit.calls.needs_facts for kit in kits) else {}
+    details = _details(lake, day) if any(kit.call_filter.needs_facts for kit in kits) else {}
     for batch in lake.batches(TRANSCRIPTS, day, columns=[*_COLUMNS, "text"] if with_text else _COLUMNS):
         transcripts = []
         for row in batch.to_pylist():

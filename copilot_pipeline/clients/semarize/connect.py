@@ -35,6 +35,6 @@ def api_key(environment: Environment) -> str:
 def kits_of(pipeline: PipelineFile) -> list[Kit]:
     """The kits of `pipeline.yaml`."""
     return [
-        Kit(name=name, code=kit.code, version_id=kit.kit_version_id, calls=kit.calls.kit_filter)
+        Kit(name=name, code=kit.code, version_id=kit.kit_version_id, call_filter=kit.calls.kit_filter)
         for name, kit in pipeline.kits.items()
     ]

@@ -25,7 +25,7 @@ class Kit:
     name: str
     code: str | None = None
     version_id: str | None = None
-    calls: KitFilter = field(default_factory=KitFilter)
+    call_filter: KitFilter = field(default_factory=KitFilter)
 
     @property
     def reference(self) -> str:

@@ -89,17 +89,17 @@ def _rescoring(
         yield
         return
     service = make_rescore_service(settings, database)
-    request = RescoreRequest(days[0], days[-1], service.chosen(config.kits), config.only_failed)
+    request = RescoreRequest(days[0], days[-1], service.select_kits(config.kits), config.only_failed)
     name = f"dagster {context.run.root_run_id or context.run_id}"
     cost = service.cost(request, name)
     if not config.pay:
         raise dg.Failure(
-            f"Not started: {cost.in_words()}. Set `pay: true` to confirm.",
+            f"Not started: {cost.describe()}. Set `pay: true` to confirm.",
             metadata={"paid_runs": cost.runs},
             allow_retries=False,
         )
-    context.log.info(cost.in_words())
-    started = service.begin(request, name)
+    context.log.info(cost.describe())
+    started = service.start(request, name)
     yield
     service.finish(started)
 

@@ -30,7 +30,7 @@ FILE_NAME = "part.parquet"
 PARTITION = CALL_DATE.name
 COMPRESSION = "zstd"
 # Columns that were renamed: files of earlier versions are readable, and get the new name when they are rewritten.
-FORMER_NAMES = {"removed_at": "gone_at", "regression_first_call_id": "slide_first_call_id"}
+FORMER_NAMES = {"removed_at": "gone_at"}
 
 
 class TableWriter:
