@@ -23,6 +23,7 @@ from copilot_pipeline_tests.defs.opened import Opened, opened_resources
 
 KITS = "kits:\n  deal_signals: {code: DEA15164}\n  coaching: {code: C0AC4123}\n"
 _PATIENCE_SECONDS = 120
+_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "PYTHONPATH")
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Pipeline:
         config = self.home / "pipeline.yaml"
         if not config.exists():
             config.write_text(KITS)
-        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "TMPDIR", "LANG")}
+        kept = {name: value for name, value in os.environ.items() if name in _KEPT}
         return {
             **kept,
             **self.sandbox.environment(),

@@ -139,7 +139,7 @@ def test_somebody_else_on_the_key_is_noticed(make_pipeline: MakePipeline) -> Non
     pipeline = make_pipeline(days=1, requests_per_week=1000)
     pipeline.sandbox.set_faults(foreign_requests=995)
     pipeline.run(expect=75)
-    assert "somebody else uses the same key" in pipeline.last_words
+    assert "another client uses the same key" in pipeline.last_words
     assert httpx.get(f"{pipeline.sandbox.url}/_sandbox/stats").json()["refused_for_the_week"] <= 8
 
 
