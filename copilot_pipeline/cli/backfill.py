@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from copilot_pipeline.cli.connections import opened
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.state import Backfills
@@ -66,7 +67,7 @@ def plan(first: datetime, last: datetime, as_json: bool) -> None:
 def start(first: datetime, last: datetime, as_json: bool) -> None:
     """Register a backfill. The daemon starts its runs. The same range is registered only once."""
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = text_console()
     with opened() as (settings, database):
         made = _plan(settings, database, first.date(), last.date())
         registered = Backfills(database).register(
@@ -86,7 +87,7 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
 def status(watch: bool, as_json: bool) -> None:
     """Show the progress of each backfill, what it is waiting for, and when it is expected to finish."""
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = text_console()
     with opened() as (settings, database):
         states = [_state(settings, database, one) for one in Backfills(database).all()]
         if as_json:

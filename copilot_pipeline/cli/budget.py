@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from copilot_pipeline.cli.connections import opened
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.clients.rate_limits import BACKFILL, MANUAL, RateLimits
 from copilot_pipeline.postgres import Database
 
@@ -28,7 +28,7 @@ def command(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = text_console()
     console.print(f"Week since {facts['week_starts']} (UTC): {facts['used']:,} of {facts['limit']:,} requests used")
     table = Table("source", "requests", box=None, header_style="dim")
     for source, requests in sorted(facts["by_source"].items(), key=lambda pair: -pair[1]):

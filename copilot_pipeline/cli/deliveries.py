@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import delivery_service, opened
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
@@ -61,7 +62,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         }
         click.echo(json.dumps(answer, default=lambda value: value.isoformat()))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = text_console()
     if rows:
         print_table(
             console,
@@ -133,7 +134,7 @@ def send(ignore_backoff: bool, wait: float) -> None:
     from copilot_pipeline.cli.progress_bars import ProgressBars
     from copilot_pipeline.delivery.outbox import Outbox
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = text_console(stderr=True)
     with ProgressBars(console) as bars, opened() as (settings, database):
         service = delivery_service(settings, database, bars)
         sent = service.send(ignore_backoff=ignore_backoff, max_wait_seconds=wait)

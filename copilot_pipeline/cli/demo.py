@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 
@@ -38,7 +39,7 @@ def command(calls_per_day: int, home: Path | None) -> None:
     The sandbox emulates Clari Copilot and Semarize over HTTP, with their limits. The database is an embedded
     PostgreSQL. A second run fetches and scores nothing twice.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = text_console()
     with sandbox_environment(home, calls_per_day=calls_per_day) as (sandbox, folder):
         first, last = sandbox.options.first_day, sandbox.options.last_day
         console.print(
@@ -133,7 +134,7 @@ def _print_next_steps(console: Console, folder: Path) -> None:
         ("With your own keys in .env, check the setup", f"{command} doctor"),
     ):
         console.print(f"  {what}", markup=False)
-        console.print(f"    {how}", style="bold", markup=False)
+        console.print(f"    {how}", style="bold", markup=False, soft_wrap=True)  # can be copied
 
 
 def _from_here(path: Path) -> str:

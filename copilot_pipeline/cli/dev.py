@@ -15,6 +15,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import command_settings, opened
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.config.urls import without_secrets
 from copilot_pipeline.defs.instance import dagster_home, project_root
 from copilot_pipeline.errors import ConfigurationError
@@ -46,7 +47,7 @@ def command(sandbox: bool, port: int, webhook_port: int, log_level: str) -> None
     copilot-pipeline dev
     copilot-pipeline dev --sandbox --port 3001
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = text_console()
     _check_port_is_free(port, "--port")
     # A shell that starts us in the background has SIGINT ignored, and children would inherit that.
     signal.signal(signal.SIGTERM, _interrupt)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.text import Text
 
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
 
 INCOMPLETE = 1
@@ -23,9 +24,8 @@ def exit_code_of(error: PipelineError) -> int:
 
 def print_error(error: PipelineError) -> None:
     """Print the error on standard error, with the next step where there is one."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print("error: ", style="bold red", end="")
-    console.print(str(error), markup=False)
+    console = text_console(stderr=True)
+    console.print(Text.assemble(("error: ", "bold red"), str(error)))
     if isinstance(error, CredentialsRefused):
         console.print("Set the keys in the environment or in .env, then check them: copilot-pipeline doctor")
 

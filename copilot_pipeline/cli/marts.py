@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import command_settings
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.config.loading import Settings
 
 
@@ -23,7 +24,7 @@ def command(as_json: bool) -> None:
     copilot-pipeline marts
     copilot-pipeline marts --json
     """
-    rows = refresh(command_settings(), Console(stderr=True))
+    rows = refresh(command_settings(), text_console(stderr=True))
     if as_json:
         click.echo(json.dumps(rows))
 
@@ -35,7 +36,7 @@ def refresh(settings: Settings, console: Console) -> dict[str, int]:
         from copilot_pipeline.cli.materialize import materialize_marts
 
         rows = materialize_marts(settings)
-    console.print(f"{len(rows)} marts built in {time.monotonic() - started:.1f} s:", highlight=False)
+    console.print(f"{len(rows)} marts built in {time.monotonic() - started:.1f} s:")
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
-    console.print(counts, highlight=False, soft_wrap=not console.is_terminal)
+    console.print(counts)
     return rows

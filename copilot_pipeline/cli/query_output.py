@@ -27,7 +27,7 @@ def print_table(console: Console, names: Sequence[str], rows: Iterable[Row]) -> 
     """Print a table as wide as the terminal, or as wide as its content if the output is not a terminal."""
     table = Table()
     for name in names:
-        table.add_column(Text(_without_controls(name)))
+        table.add_column(Text(_without_controls(name)), overflow="fold")
     for row in rows:
         table.add_row(*(_NULL if value is None else Text(_without_controls(_plain(value))) for value in row))
     if console.is_terminal:

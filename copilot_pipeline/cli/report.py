@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import opened
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.cli.dates import DATE
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.errors import ConfigurationError
@@ -39,7 +40,7 @@ def command(out: Path, as_of: datetime | None, no_refresh: bool, as_is: bool) ->
     """
     from copilot_pipeline.cli.marts import refresh
 
-    console = Console(stderr=True)
+    console = text_console(stderr=True)
     if as_is:
         click.echo("warning: --as-is is deprecated and will be removed in 0.3. Use --no-refresh.", err=True)
     with opened() as (settings, database):
@@ -66,6 +67,4 @@ def write(settings: Settings, database: Database, console: Console, out: Path, a
         ) from None
     console.print(
         f"report on the week of {report.week}: {out} ({len(page.encode()) / 1024:,.0f} KB)",
-        highlight=False,
-        soft_wrap=True,
     )

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import delivery_service, opened
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
@@ -30,7 +31,7 @@ def check() -> None:
     from copilot_pipeline.delivery.rules import format_duration
     from copilot_pipeline.delivery.sinks import sink_problem
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = text_console()
     with opened() as (settings, database):
         service = delivery_service(settings, database)
         for text in service.check_routes():

@@ -9,9 +9,9 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from copilot_pipeline.cli.connections import command_database, command_settings, delivery_service
+from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.progress_bars import ProgressBars
@@ -93,7 +93,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
     from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
 
     days = validated_days(first, last)
-    console = Console(stderr=True)
+    console = text_console(stderr=True)
     started = time.monotonic()
     settings = command_settings()
     with ProgressBars(console) as bars, command_database(settings) as database:
@@ -125,13 +125,13 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         )
     else:
         for problem in finished.problems:
-            console.print(f"not done: {problem}", style="red", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"not done: {problem}", style="red", markup=False)
         rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         range_of_days = "1 day" if len(days) == 1 else f"{len(days)} days"
-        console.print(f"{range_of_days} in {time.monotonic() - started:.1f} s: {rows}", highlight=False, soft_wrap=True)
+        console.print(f"{range_of_days} in {time.monotonic() - started:.1f} s: {rows}")
     if not finished.is_complete:
         if not as_json:
-            console.print("Run the same command again to complete it.", highlight=False)
+            console.print("Run the same command again to complete it.")
         raise click.exceptions.Exit(INCOMPLETE)
 
 
