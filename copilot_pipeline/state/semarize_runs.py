@@ -66,6 +66,12 @@ class SemarizeRun:
         return unpack(self.packed_answer) if self.packed_answer is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class _ScoredText:
+    call_id: str
+    transcript_hash: str
+
+
 class SemarizeRunStore:
     """All runs. Every method is one transaction whose commit waits for the disk, because a run costs money."""
 
@@ -162,10 +168,14 @@ class SemarizeRunStore:
 
         The old texts are read over another connection, which still sees them. Without changes nothing is read.
         """
-        hashes = fetch_values(replacing, _SQL["hashes_to_archive"], {"day": day})
-        if hashes:
+        texts = fetch_all(replacing, _ScoredText, _SQL["to_archive"], {"day": day})
+        if texts:
+            values = {
+                "call_ids": [text.call_id for text in texts],
+                "hashes": [text.transcript_hash for text in texts],
+            }
             with self._database.connection() as connection:
-                connection.execute(_SQL["archive_transcripts"], {"hashes": hashes})
+                connection.execute(_SQL["archive_transcripts"], values)
 
 
 def _key(run: SemarizeRun) -> dict[str, Any]:

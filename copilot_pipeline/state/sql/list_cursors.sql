@@ -32,7 +32,7 @@ WHERE source = %(source)s AND basis = %(basis)s AND after = %(after)s AND before
 -- name: mark_removed
 -- Mark the calls of some days that a listing has not shown since it started.
 UPDATE copilot_ops.calls SET removed_at = clock_timestamp(), is_dirty = true
-WHERE call_id IN (
+WHERE call_date = ANY(%(days)s) AND call_id IN (
   SELECT call_id FROM copilot_ops.calls
   WHERE call_date = ANY(%(days)s) AND seen_at < %(started_at)s AND removed_at IS NULL
   ORDER BY call_id FOR UPDATE

@@ -77,10 +77,11 @@ UPDATE copilot_ops.semarize_runs SET
 WHERE call_id = %(call_id)s AND kit = %(kit)s AND kit_reference = %(kit_reference)s
   AND transcript_hash = %(transcript_hash)s AND rescore_id IS NOT DISTINCT FROM %(rescore_id)s;
 
--- name: hashes_to_archive
+-- name: to_archive
 -- Return the scored transcripts of a day that its new rows, not committed yet, no longer contain.
-SELECT runs.transcript_hash FROM copilot_ops.semarize_runs AS runs
-WHERE runs.call_id IN (SELECT call_id FROM copilot.calls WHERE call_date = %(day)s)
+-- The collation is that of the primary key of semarize_runs, which is read by index only with it.
+SELECT runs.call_id, runs.transcript_hash FROM copilot_ops.semarize_runs AS runs
+WHERE runs.call_id IN (SELECT call_id COLLATE "default" FROM copilot.calls WHERE call_date = %(day)s)
   AND NOT EXISTS (
     SELECT 1 FROM copilot.transcripts AS texts
     WHERE (texts.call_id, texts.transcript_hash) = (runs.call_id, runs.transcript_hash))
@@ -92,7 +93,8 @@ WHERE runs.call_id IN (SELECT call_id FROM copilot.calls WHERE call_date = %(day
 -- Copy transcripts to the replaced ones.
 INSERT INTO copilot_ops.replaced_transcripts (transcript_hash, call_id, text)
 SELECT DISTINCT ON (transcript_hash) transcript_hash, call_id, text FROM copilot.transcripts
-WHERE transcript_hash = ANY(%(hashes)s) ORDER BY transcript_hash, call_id
+WHERE call_id = ANY(%(call_ids)s) AND transcript_hash = ANY(%(hashes)s)
+ORDER BY transcript_hash, call_id
 ON CONFLICT DO NOTHING;
 
 -- name: find_by_run_id
