@@ -19,7 +19,7 @@ from copilot_pipeline.load.tables import RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, PartitionStore, ReceivedDetails
 from copilot_pipeline.state.bodies import pack
-from copilot_pipeline_tests.state.examples import DAY, NOON, listed, record
+from copilot_pipeline_tests.state.examples import DAY, NOON, listed_call, record
 
 DAYS = [DAY + timedelta(days=offset) for offset in range(2)]
 CALLS = ["a", "b"]
@@ -60,7 +60,10 @@ class World:
         """The list shows a call on a day, in a version."""
         self.days[call_id], self.versions[call_id] = day, version
         at = NOON + timedelta(days=day)
-        record(self.ledger, listed(call_id, version=f"v{version}", content=f"{call_id} {day} {version}", started_at=at))
+        record(
+            self.ledger,
+            listed_call(call_id, version=f"v{version}", content=f"{call_id} {day} {version}", started_at=at),
+        )
 
     def fetch(self, call_id: str) -> None:
         """Its details arrive, if the ledger wants them."""

@@ -1,4 +1,4 @@
-"""A ledger of calls on a real database."""
+"""A state store on a real database."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import CallStore
+from copilot_pipeline.state import CallStore, PartitionStore
 
 
 @pytest.fixture
-def ledger(database: Database) -> CallStore:
-    """The ledger, with days of UTC."""
+def call_store(database: Database) -> CallStore:
+    """The calls, with partitions in UTC."""
     return CallStore(database, ZoneInfo("UTC"))
+
+
+@pytest.fixture
+def partitions(call_store: CallStore) -> PartitionStore:
+    """The partitions of these calls."""
+    return call_store.partitions

@@ -1,4 +1,4 @@
-"""Claims: nobody fetches what somebody else is fetching, and no claim outlives its process."""
+"""Advisory locks: two processes never work on the same id, and a killed process keeps no lock."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ pytestmark = pytest.mark.e2e
 _HOLDER = """
 import sys
 from copilot_pipeline.state import AdvisoryLocks
-with AdvisoryLocks(sys.argv[1]) as claims:
-    print(*sorted(claims.acquire(sys.argv[2:])), flush=True)
+with AdvisoryLocks(sys.argv[1]) as locks:
+    print(*sorted(locks.acquire(sys.argv[2:])), flush=True)
     sys.stdin.readline()
 """
 
 
-def holder(url: str, *call_ids: str) -> subprocess.Popen[str]:
-    """A process that claims calls and holds them."""
+def lock_holder(url: str, *ids: str) -> subprocess.Popen[str]:
+    """Start a process that acquires locks and holds them."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, url, *call_ids], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _HOLDER, url, *ids], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    assert process.stdout.readline().split() == sorted(call_ids)
+    assert process.stdout.readline().split() == sorted(ids)
     return process
 
 
-def test_a_claim_is_held_once(database: Database) -> None:
-    """What one holds another is not given; released, it is free again. Leaving the block releases everything."""
+def test_acquires_only_free_locks(database: Database) -> None:
+    """A released lock can be acquired by another connection; leaving the block releases all locks."""
     with AdvisoryLocks(database.url) as ours, AdvisoryLocks(database.url) as theirs:
         assert ours.acquire(["a", "b"]) == {"a", "b"}
         assert theirs.acquire(["b", "c"]) == {"c"}
@@ -44,22 +44,28 @@ def test_a_claim_is_held_once(database: Database) -> None:
         assert others.acquire(["a", "b", "c"]) == {"a", "b", "c"}
 
 
-def test_the_claims_of_a_killed_process_are_free(database: Database) -> None:
-    """kill -9 frees what a process held, without lease or clean-up."""
-    process = holder(database.url, "a", "b")
+def test_namespaces_are_independent(database: Database) -> None:
+    """The same id can be locked once in each namespace."""
+    with AdvisoryLocks(database.url, 1) as ours, AdvisoryLocks(database.url, 2) as theirs:
+        assert ours.acquire(["a"]) == theirs.acquire(["a"]) == {"a"}
+
+
+def test_kill_releases_the_locks_of_a_process(database: Database) -> None:
+    """After kill -9 the locks are free, without lease or clean-up."""
+    process = lock_holder(database.url, "a", "b")
     with AdvisoryLocks(database.url) as ours:
         assert ours.acquire(["a", "b", "c"]) == {"c"}
         process.kill()
         process.communicate()
         deadline = time.monotonic() + 10
-        taken: set[str] = set()
-        while not taken and time.monotonic() < deadline:  # the server notices a closed socket a moment later
-            taken = ours.acquire(["a"])
-        assert taken == {"a"}
+        acquired: set[str] = set()
+        while not acquired and time.monotonic() < deadline:  # the server notices the closed socket a moment later
+            acquired = ours.acquire(["a"])
+        assert acquired == {"a"}
         assert ours.acquire(["b"]) == {"b"}
 
 
-def test_claims_live_in_their_block() -> None:
-    """Outside of the block nothing can be claimed."""
+def test_locks_exist_only_inside_their_block() -> None:
+    """Outside of the block there is no connection."""
     with pytest.raises(RuntimeError, match="outside of their"):
         AdvisoryLocks("postgresql://nowhere").acquire(["a"])

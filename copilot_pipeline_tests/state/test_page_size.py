@@ -1,4 +1,4 @@
-"""The page size that works: remembered, and tried larger again later."""
+"""The page size that the API accepts is stored, and grows again later."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from copilot_pipeline.state.page_size import PageSize
 
 
 def age(database: Database, days: float) -> None:
-    """Makes what is remembered so many days older."""
+    """Make the stored size so many days older."""
     with database.connection() as connection:
         connection.execute(
             """UPDATE copilot_ops.key_values SET value = split_part(value, ' ', 1) || ' '
@@ -18,8 +18,8 @@ def age(database: Database, days: float) -> None:
         )
 
 
-def test_a_size_that_works_is_remembered(database: Database) -> None:
-    """The largest where nothing was refused; else the newest size, never more than the largest."""
+def test_loads_the_size_that_was_saved_last(database: Database) -> None:
+    """The maximum before any page was refused; else the last saved size, never more than the maximum."""
     sizes = PageSize(database)
     assert sizes.load(100) == 100
     sizes.save(50)
@@ -29,8 +29,8 @@ def test_a_size_that_works_is_remembered(database: Database) -> None:
 
 
 @pytest.mark.parametrize(("days", "size"), [(6.9, 12), (7.1, 24), (14.1, 48), (21.1, 96), (28.1, 100), (9999, 100)])
-def test_a_size_grows_again(database: Database, days: float, size: int) -> None:
-    """A hiccup of the gateway does not make every later listing dearer: the size doubles with every week."""
+def test_doubles_the_size_every_week(database: Database, days: float, size: int) -> None:
+    """One error of a gateway does not make every later listing slower."""
     sizes = PageSize(database)
     sizes.save(12)
     age(database, days)
