@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-
 import pytest
 
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import Backfill, Backfills, CallStore, ListCursors, PartitionStore
-from copilot_pipeline.state.backfills import FetchProgress, day_ranges
+from copilot_pipeline.state.backfills import FetchProgress
 from copilot_pipeline_tests.state.examples import (
     DAY,
     NEXT_DAY,
@@ -67,22 +65,3 @@ def test_a_day_remains_until_it_is_listed_stored_loaded_and_scored(
         assert backfills.remaining_days(backfill, are_scored=True) == [NEXT_DAY, DAY]
         partitions.mark_scored(connection, DAY)
     assert backfills.remaining_days(backfill, are_scored=True) == [NEXT_DAY]
-
-
-@pytest.mark.parametrize(
-    ("offsets", "ranges"),
-    [
-        ([], []),
-        ([0, 1, 2], [(0, 1, 2)]),
-        ([2, 0, 1, 1], [(0, 1, 2)]),
-        ([0, 2, 3], [(2, 3), (0,)]),
-        ([0, 1, 2, 3], [(1, 2, 3), (0,)]),
-    ],
-)
-def test_groups_consecutive_days(offsets: list[int], ranges: list[tuple[int, ...]]) -> None:
-    """Newest range first, each ascending and no longer than the maximum."""
-
-    def days(group: list[int] | tuple[int, ...]) -> list[date]:
-        return [DAY + timedelta(days=offset) for offset in group]
-
-    assert day_ranges(days(offsets), 3) == [tuple(days(group)) for group in ranges]
