@@ -6,7 +6,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from copilot_pipeline.sandbox.calls import READY, Call, Calls
+from copilot_pipeline.sandbox.call import READY, Call
+from copilot_pipeline.sandbox.calls import Calls
 from copilot_pipeline.sandbox.company import Company
 from copilot_pipeline.sandbox.exchange import Reply, Request, as_json, gateway_error
 from copilot_pipeline.sandbox.faults import Dice, Faults

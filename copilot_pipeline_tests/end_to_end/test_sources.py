@@ -12,7 +12,7 @@ import pytest
 from copilot_pipeline.extract.factory import open_extraction
 from copilot_pipeline.extract.polling import SOURCE
 from copilot_pipeline.extract.webhook_calls import WEBHOOK
-from copilot_pipeline.sandbox.calls import PENDING
+from copilot_pipeline.sandbox.call import PENDING
 from copilot_pipeline.state.inbox import InboundWebhook
 from copilot_pipeline_tests.defs.opened import Opened
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline

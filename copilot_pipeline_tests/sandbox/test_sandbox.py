@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
-from copilot_pipeline.sandbox.calls import PENDING
+from copilot_pipeline.sandbox.call import PENDING
 from copilot_pipeline_tests.sandbox.conftest import CLARI, FIRST_DAY, SEMARIZE
 
 pytestmark = pytest.mark.e2e
