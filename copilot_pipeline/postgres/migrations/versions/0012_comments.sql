@@ -206,7 +206,7 @@ COMMENT ON COLUMN copilot.meddicc_coverage.brick IS 'Brick that measures the ele
 COMMENT ON COLUMN copilot.meddicc_coverage.kit_version_id IS 'Kit version that was used.';
 COMMENT ON COLUMN copilot.meddicc_coverage.is_covered IS 'Whether the element was covered; false if the brick has no value.';
 COMMENT ON COLUMN copilot.meddicc_coverage.is_answered IS 'Whether the brick has a value; without one the element counts as not covered.';
-COMMENT ON COLUMN copilot.meddicc_coverage.level IS 'Value as a share of its scale, 0 to 1; null without a value.';
+COMMENT ON COLUMN copilot.meddicc_coverage.level IS 'Value as a share of its scale, 0 to 1; yes is 1. Null for texts, lists and missing values.';
 COMMENT ON COLUMN copilot.meddicc_coverage.confidence IS 'Confidence of Semarize, 0 to 1.';
 COMMENT ON COLUMN copilot.meddicc_coverage.evidence IS 'First quote.';
 COMMENT ON COLUMN copilot.meddicc_coverage.review_url IS 'Page of the call in Clari Copilot.';
@@ -234,7 +234,7 @@ COMMENT ON COLUMN copilot.meddicc_outcomes.p_value IS 'P value of Fisher''s exac
 COMMENT ON COLUMN copilot.meddicc_outcomes.sentence IS 'The result as a sentence.';
 COMMENT ON TABLE copilot.coaching_scores IS 'One row per rep, skill and call: score, trend and regression.';
 COMMENT ON COLUMN copilot.coaching_scores.rep_id IS 'The rep: user id, else e-mail, else name.';
-COMMENT ON COLUMN copilot.coaching_scores.skill IS 'Skill (key of the brick).';
+COMMENT ON COLUMN copilot.coaching_scores.skill IS 'Skill: its name in the settings, by default the brick.';
 COMMENT ON COLUMN copilot.coaching_scores.call_id IS 'Call id of Clari Copilot.';
 COMMENT ON COLUMN copilot.coaching_scores.call_date IS 'Day of the call''s start time in the configured time zone (default UTC); the partition of partitioned tables.';
 COMMENT ON COLUMN copilot.coaching_scores.week IS 'Monday of the call''s week.';
@@ -256,7 +256,7 @@ COMMENT ON COLUMN copilot.coaching_scores.kit_version_id IS 'Kit version that wa
 COMMENT ON COLUMN copilot.coaching_scores.review_url IS 'Page of the call in Clari Copilot.';
 COMMENT ON TABLE copilot.coaching_regressions IS 'One row per regression: a skill below its threshold on consecutive calls. Each causes one alert to the manager.';
 COMMENT ON COLUMN copilot.coaching_regressions.rep_id IS 'The rep: user id, else e-mail, else name.';
-COMMENT ON COLUMN copilot.coaching_regressions.skill IS 'Skill (key of the brick).';
+COMMENT ON COLUMN copilot.coaching_regressions.skill IS 'Skill: its name in the settings, by default the brick.';
 COMMENT ON COLUMN copilot.coaching_regressions.first_call_id IS 'First call of the regression.';
 COMMENT ON COLUMN copilot.coaching_regressions.rep_name IS 'Name of the rep.';
 COMMENT ON COLUMN copilot.coaching_regressions.manager_id IS 'User id of the manager who receives the alert.';
@@ -321,7 +321,7 @@ COMMENT ON COLUMN copilot.message_adoption.message IS 'Name of the message chang
 COMMENT ON COLUMN copilot.message_adoption.rep_id IS 'The rep, or `all`.';
 COMMENT ON COLUMN copilot.message_adoption.rep_name IS 'Name of the rep.';
 COMMENT ON COLUMN copilot.message_adoption.changed_on IS 'Day of the change.';
-COMMENT ON COLUMN copilot.message_adoption.n IS 'Number of calls since the change.';
+COMMENT ON COLUMN copilot.message_adoption.n IS 'Number of calls since the change whose use of the message is known.';
 COMMENT ON COLUMN copilot.message_adoption.calls_using IS 'Number of these calls that use the new message.';
 COMMENT ON COLUMN copilot.message_adoption.share IS 'Share of calls that use the new message, 0 to 1; null if n is 0.';
 COMMENT ON COLUMN copilot.message_adoption.share_low IS 'Lower end of its 95 % interval (Wilson).';
@@ -346,7 +346,7 @@ COMMENT ON COLUMN copilot.win_loss_drivers.rest_rate IS 'Share of the deals that
 COMMENT ON COLUMN copilot.win_loss_drivers.lift IS 'win_rate / base_rate; null if no deal was won.';
 COMMENT ON COLUMN copilot.win_loss_drivers.p_value IS 'P value of Fisher''s exact test, two-sided.';
 COMMENT ON COLUMN copilot.win_loss_drivers.q_value IS 'p_value corrected for thresholds tried, conditions of this size (Benjamini-Hochberg) and number of sizes.';
-COMMENT ON COLUMN copilot.win_loss_drivers.is_significant IS 'Whether q_value is at most `false_discovery_rate`, and a conjunction improves on each of its parts.';
+COMMENT ON COLUMN copilot.win_loss_drivers.is_significant IS 'Whether q_value is at most `false_discovery_rate`, and a conjunction significantly better than its parts.';
 COMMENT ON COLUMN copilot.win_loss_drivers.direction IS 'wins or losses: the outcome that the condition is associated with.';
 COMMENT ON COLUMN copilot.win_loss_drivers.sentence IS 'The result as a sentence.';
 COMMENT ON TABLE copilot.win_loss_conclusion IS 'One row: the data behind the drivers, and the conclusion as a sentence.';
@@ -409,7 +409,7 @@ COMMENT ON COLUMN copilot.uncovered_in_lost_deals.lost_deals IS 'Number of deals
 COMMENT ON VIEW copilot.reps_in_regression IS 'Present regressions: a skill of a rep below its threshold on consecutive calls, and the manager to inform.';
 COMMENT ON COLUMN copilot.reps_in_regression.rep_id IS 'The rep: user id, else e-mail, else name.';
 COMMENT ON COLUMN copilot.reps_in_regression.rep_name IS 'Name of the rep.';
-COMMENT ON COLUMN copilot.reps_in_regression.skill IS 'Skill (key of the brick).';
+COMMENT ON COLUMN copilot.reps_in_regression.skill IS 'Skill: its name in the settings, by default the brick.';
 COMMENT ON COLUMN copilot.reps_in_regression.latest IS 'Newest score of the regression.';
 COMMENT ON COLUMN copilot.reps_in_regression.threshold IS 'Threshold.';
 COMMENT ON COLUMN copilot.reps_in_regression.calls IS 'Number of consecutive calls below the threshold so far.';
@@ -457,7 +457,7 @@ COMMENT ON COLUMN copilot.message_lag.share IS 'Share of calls that use the new 
 COMMENT ON COLUMN copilot.message_lag.share_low IS 'Lower end of its 95 % interval (Wilson).';
 COMMENT ON COLUMN copilot.message_lag.share_high IS 'Upper end of its 95 % interval (Wilson).';
 COMMENT ON COLUMN copilot.message_lag.still_old IS 'Number of calls since the change that use the old message.';
-COMMENT ON COLUMN copilot.message_lag.calls_since IS 'Number of calls since the change.';
+COMMENT ON COLUMN copilot.message_lag.calls_since IS 'Number of calls since the change whose use of the message is known.';
 COMMENT ON VIEW copilot.win_drivers IS 'Conditions on scores that are associated with won deals after correction for all tested conditions.';
 COMMENT ON COLUMN copilot.win_drivers.condition IS 'Condition as text: `budget_confirmed and discovery_depth > 65`.';
 COMMENT ON COLUMN copilot.win_drivers.sentence IS 'The result as a sentence.';
