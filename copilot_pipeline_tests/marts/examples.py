@@ -1,4 +1,4 @@
-"""Conversations and deals, short to write."""
+"""Builders of scored calls and deals for tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REP = Rep("u-1", "Ana Ruiz", "u-9", "Max Boss", "max@example.com", "ana@example.
 
 
 def call(call_id: str, answers: Mapping[str, Any] | None = None, *, day: int = 0, **fields: Any) -> ScoredCall:
-    """A call so many days after the Monday. Answers by brick: values, or whole answers; None for answers: unscored."""
+    """Return a call some days after the Monday, with values or answers by brick; unscored if `answers` is None."""
     when = MONDAY + timedelta(days=day)
     given: dict[str, Any] = {
         "call_id": call_id,
@@ -32,7 +32,7 @@ def call(call_id: str, answers: Mapping[str, Any] | None = None, *, day: int = 0
 
 
 def quoted(value: Any, *texts: str, match: str = "exact") -> BrickAnswer:
-    """An answer with quotes, found where `match` is not `not found`."""
+    """Return an answer with quotes, which are in the transcript unless `match` is `not found`."""
     found = match != "not found"
     return BrickAnswer(
         value,
@@ -46,15 +46,15 @@ def quoted(value: Any, *texts: str, match: str = "exact") -> BrickAnswer:
 
 
 def won(deal_id: str, **fields: Any) -> Deal:
-    """A won deal."""
+    """Return a won deal."""
     return Deal(deal_id, DealOutcome.WON, **fields)
 
 
 def lost(deal_id: str, **fields: Any) -> Deal:
-    """A lost deal."""
+    """Return a lost deal."""
     return Deal(deal_id, DealOutcome.LOST, **fields)
 
 
 def still_open(deal_id: str, **fields: Any) -> Deal:
-    """An open deal."""
+    """Return an open deal."""
     return Deal(deal_id, DealOutcome.OPEN, **fields)

@@ -1,4 +1,4 @@
-"""Message adoption: the lag from a change to its use, told from what reps say."""
+"""Message adoption: use of a new message and the lag to its first use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from copilot_pipeline_tests.marts.examples import KIT, MONDAY, call
 
 
 def message(**fields: Any) -> MessageSettings:
-    """A change of messaging on the Monday."""
+    """Return a change of messaging on the Monday."""
     given = {"name": "pricing", "changed_on": MONDAY, "new": ("per seat",), "old": ("per user",)}
     return MessageSettings(**{**given, **fields})
 
@@ -28,34 +28,34 @@ def message(**fields: Any) -> MessageSettings:
         ("", False, False),
     ],
 )
-def test_words_are_found_whole_whatever_their_case(said: str, new: bool, old: bool) -> None:
-    """Whole words in their order; punctuation and case do not matter."""
+def test_matches_whole_words_and_ignores_case(said: str, new: bool, old: bool) -> None:
+    """Punctuation does not matter either."""
     assert use_of(message(), call("c"), said) == (use := use_of(message(), call("c"), said))
     assert (use.new, use.old) == (new, old)
 
 
-def test_a_brick_can_tell_it_instead() -> None:
-    """Yes, no, or unknown where the brick has no answer and there are no words to go by."""
+def test_a_brick_decides_if_there_are_no_words() -> None:
+    """Without a value the use is unknown."""
     by_brick = message(new=(), brick=f"{KIT}.uses_it")
     answers: list[Any] = [True, False, None]
     assert [use_of(by_brick, call("c", {"uses_it": value}), "").new for value in answers] == answers
 
 
 @pytest.mark.parametrize(("value", "new"), [("yes", True), ("No", False), ("not used", False), ([], False)])
-def test_a_brick_may_answer_in_words(value: Any, new: bool) -> None:
-    """A text that says no is no use, though it is a text."""
+def test_a_text_that_negates_is_no_use(value: Any, new: bool) -> None:
+    """Texts and lists are interpreted like yes and no."""
     assert use_of(message(new=(), brick=f"{KIT}.uses_it"), call("c", {"uses_it": value}), "").new is new
 
 
-def test_a_call_on_which_no_rep_is_known_to_speak_is_told_by_its_brick() -> None:
-    """Without words of a rep nothing is known of the words; a brick may know all the same."""
+def test_use_is_unknown_without_words_of_a_rep() -> None:
+    """A brick with a value decides then."""
     assert use_of(message(), call("c"), None).new is None
     assert use_of(message(brick=f"{KIT}.uses_it"), call("c", {"uses_it": True}), None).new is True
     assert use_of(message(brick=f"{KIT}.uses_it"), call("c", {"uses_it": None}), None).new is None
 
 
-def test_the_lag_is_the_days_to_the_first_use() -> None:
-    """By rep and in all; calls before the change do not count; who never uses it has no lag."""
+def test_the_lag_is_the_number_of_days_to_the_first_use() -> None:
+    """Calls before the change do not count; a rep who never uses the message has no lag."""
     other = Rep("u-2", "Bo")
     said = [
         (call("c-0", day=-1), "per seat"),
@@ -68,14 +68,14 @@ def test_the_lag_is_the_days_to_the_first_use() -> None:
         row.rep_id: row
         for row in message_adoption(message(), [(one, use_of(message(), one, words)) for one, words in said])
     }
-    everybody = rows["all"]
-    assert (everybody.n, everybody.calls_using, everybody.lag_days, everybody.first_call_id) == (4, 2, 4.0, "c-2")
-    assert (everybody.still_old, everybody.last_old_call_id) == (2, "c-3")
+    total = rows["all"]
+    assert (total.n, total.calls_using, total.lag_days, total.first_call_id) == (4, 2, 4.0, "c-2")
+    assert (total.still_old, total.last_old_call_id) == (2, "c-3")
     assert (rows["u-1"].lag_days, rows["u-2"].lag_days) == (4.0, None)
     assert rows["u-2"].share == 0.0
 
 
-def test_without_calls_there_is_a_row_without_a_share() -> None:
-    """A change that nobody has had a call since is there, with n 0."""
+def test_a_change_without_calls_has_a_row_without_a_share() -> None:
+    """Its n is 0."""
     row = message_adoption(message(), [])[0]
     assert (row.rep_id, row.n, row.share, row.lag_days) == ("all", 0, None, None)

@@ -1,4 +1,4 @@
-"""Claims: each flag with its kind, its quote and its document; accuracy with its n."""
+"""Claims with kind, quote and document, and the accuracy of reps and products."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from copilot_pipeline_tests.marts.examples import KIT, REP, call, quoted
 
 
 def nowhere(_call_id: str, words: str) -> Quote:
-    """A transcript in which nothing is found."""
+    """Find nothing, as in a transcript without the words."""
     return Quote(words, "not found")
 
 
 def flagged(*calls: ScoredCall, **settings: Any) -> list[ClaimRow]:
-    """The claims of some calls."""
+    """Return the claims of some calls."""
     said = ClaimSettings(**{"kinds": {"inaccurate": f"{KIT}.wrong"}, **settings})
     return list(claims(calls, claim_kinds(said, []), said, nowhere))
 
 
-def test_a_yes_is_a_claim_for_each_quote() -> None:
-    """Every quote is a claim of its own, with where it was said; no and null are none."""
+def test_yes_is_one_claim_per_quote() -> None:
+    """No and null are no claims."""
     found = flagged(
         call("c-1", {"wrong": quoted(True, "Ships in March.", "Never fails.")}),
         call("c-2", {"wrong": False}),
@@ -38,8 +38,8 @@ def test_a_yes_is_a_claim_for_each_quote() -> None:
     assert all(one.is_found for one in found)
 
 
-def test_a_quote_that_nobody_said_is_said_plainly() -> None:
-    """It is `not found`, and still a flagged claim; without any quote it says so."""
+def test_marks_quotes_that_are_not_in_the_transcript() -> None:
+    """The claim is flagged all the same, also without any quote."""
     found = flagged(call("c-1", {"wrong": quoted(True, "Invented.", match="not found")}), call("c-2", {"wrong": True}))
     assert [(one.match, one.is_found, one.seq) for one in found] == [
         ("not found", False, None),
@@ -58,20 +58,20 @@ def test_a_quote_that_nobody_said_is_said_plainly() -> None:
         ("he said it never fails", [None]),
     ],
 )
-def test_lists_and_categories_flag_too(value: Any, expected: list[str | None]) -> None:
-    """Each item of a list is a claim; a text is one unless it says that there is nothing."""
+def test_lists_and_texts_flag_claims(value: Any, expected: list[str | None]) -> None:
+    """Each item of a list is a claim, and a text is one unless it means `nothing`."""
     assert [one.quote for one in flagged(call("c-1", {"wrong": value}))] == expected
 
 
-def test_only_the_values_of_the_settings_flag() -> None:
-    """`flagged_when` takes values; yes is not 1."""
+def test_configured_values_are_the_only_ones_that_flag() -> None:
+    """Yes does not equal 1."""
     kinds = {"bad": {"brick": f"{KIT}.verdict", "flagged_when": ["wrong", 1]}}
     calls = [call(f"c-{n}", {"verdict": value}) for n, value in enumerate(["wrong", "fine", 1.0, True])]
     assert [one.call_id for one in flagged(*calls, kinds=kinds)] == ["c-0", "c-2"]
 
 
 def test_two_kinds_of_one_brick_are_two_claims() -> None:
-    """A list that names the kinds is asked for each: every claim has an id of its own."""
+    """Their claim ids differ."""
     kinds = {
         "inaccurate": {"brick": f"{KIT}.flags", "flagged_when": ["wrong"]},
         "outdated_competitive": {"brick": f"{KIT}.flags", "flagged_when": ["old"]},
@@ -81,8 +81,8 @@ def test_two_kinds_of_one_brick_are_two_claims() -> None:
     assert len({one.claim_id for one in found}) == 2
 
 
-def test_a_text_that_somebody_said_is_its_own_quote() -> None:
-    """A brick may answer with the claim itself; a category that nobody said stays without a quote."""
+def test_a_text_from_the_transcript_is_its_own_quote() -> None:
+    """A category that is not in the transcript has no quote."""
     said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
 
     def locate(_call_id: str, words: str) -> Quote:
@@ -100,8 +100,8 @@ def test_a_text_that_somebody_said_is_its_own_quote() -> None:
     ]
 
 
-def test_a_claim_is_of_who_said_it() -> None:
-    """On a call of two of our people the accuracy of each is that of their own words."""
+def test_attributes_a_claim_to_its_speaker() -> None:
+    """On a call with two own people, the accuracy of each counts their own claims."""
     engineer = Rep("u-2", "Bo Li")
     held = call(
         "c-1",
@@ -117,8 +117,8 @@ def test_a_claim_is_of_who_said_it() -> None:
     assert {row.grain_id: (row.n, row.accurate) for row in rows if row.grain == "rep"} == {"u-1": (2, 2), "u-2": (1, 0)}
 
 
-def test_the_document_is_the_one_that_is_named() -> None:
-    """By the item itself, a brick, the reason, or the only document that the kind is held against."""
+def test_finds_the_source_document() -> None:
+    """It is named by the item, a brick, the reason, or the settings of the kind."""
     documents = ("Facts", "Facts 2026", "Policy")
     by_item = flagged(call("c", {"wrong": [{"quote": "a", "document": "Sheet"}]}), documents=documents)
     by_brick = flagged(call("c", {"wrong": True, "source": "Wiki"}), document=f"{KIT}.source", documents=documents)
@@ -132,8 +132,8 @@ def test_the_document_is_the_one_that_is_named() -> None:
     assert flagged(call("c", {"wrong": True}))[0].document is None
 
 
-def test_kinds_are_recognised_by_their_bricks() -> None:
-    """Without settings, each of one kind; a score about claims is not a flag."""
+def test_infers_kinds_from_brick_names() -> None:
+    """Each brick has one kind; scores do not flag claims."""
     known = [(KIT, "roadmap_is_outdated"), (KIT, "inaccurate_claim_present"), (KIT, "roadmap_clarity_score")]
     assert [(name, kind.brick[1]) for name, kind in claim_kinds(ClaimSettings(), known)] == [
         ("inaccurate", "inaccurate_claim_present"),
@@ -141,8 +141,8 @@ def test_kinds_are_recognised_by_their_bricks() -> None:
     ]
 
 
-def test_accuracy_counts_checked_calls_only() -> None:
-    """A call counts where a flagging brick answered: null is no check and no call without a flag."""
+def test_accuracy_counts_checked_calls() -> None:
+    """A call is checked if a flagging brick has a value; null is no value."""
     calls = [
         call("c-1", {"wrong": quoted(True, "x", "y"), "product": "Alpha"}),
         call("c-2", {"wrong": False, "product": "Alpha"}, day=7),

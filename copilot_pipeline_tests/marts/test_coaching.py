@@ -1,4 +1,4 @@
-"""Coaching: skills in call order, slides, trainings and recovery."""
+"""Coaching: skills in call order, regressions, trainings and recovery."""
 
 from __future__ import annotations
 
@@ -20,68 +20,76 @@ SKILLS = {"objections": Skill((KIT, "objections"))}
 
 
 def calls_with(scores: Sequence[Any]) -> list[ScoredCall]:
-    """A call a day with these scores; None is a null answer."""
+    """Return a call per day with these scores; None is a null value."""
     return [call(f"c-{n}", {"objections": score}, day=n) for n, score in enumerate(scores)]
 
 
 def scored(scores: Sequence[Any], **settings: Any) -> list[CoachingRow]:
-    """The rows of such calls."""
+    """Return the coaching rows of such calls."""
     return coaching_scores(calls_with(scores), SKILLS, CoachingSettings(**settings))
 
 
-def slides(scores: Sequence[Any], **settings: Any) -> list[RegressionRow]:
-    """The slides of such calls."""
+def regressions(scores: Sequence[Any], **settings: Any) -> list[RegressionRow]:
+    """Return the regressions of such calls."""
     return coaching_regressions(scored(scores, **settings), {REP.rep_id: REP})
 
 
-def test_three_calls_below_in_a_row_are_a_regression() -> None:
-    """Detected on the third, with the first call of the slide and whom to tell; over when a call is back."""
-    found = slides([0.9, 0.5, 0.4, 0.55, 0.3, 0.6])
+def test_three_consecutive_calls_below_are_a_regression() -> None:
+    """It is detected on the third call and ends with the first call at the threshold."""
+    found = regressions([0.9, 0.5, 0.4, 0.55, 0.3, 0.6])
     assert len(found) == 1
-    slide = found[0]
-    assert (slide.first_call_id, slide.detected_call_id, slide.recovered_call_id) == ("c-1", "c-3", "c-5")
-    assert (slide.calls, slide.lowest, slide.latest, slide.threshold) == (4, 0.3, 0.3, 0.6)
-    assert (slide.manager_id, slide.manager_name, slide.manager_email) == ("u-9", "Max Boss", "max@example.com")
-    assert slide.is_over
-    assert slide.detected_week == MONDAY
+    regression = found[0]
+    assert (regression.first_call_id, regression.detected_call_id, regression.recovered_call_id) == (
+        "c-1",
+        "c-3",
+        "c-5",
+    )
+    assert (regression.calls, regression.lowest, regression.latest, regression.threshold) == (4, 0.3, 0.3, 0.6)
+    assert (regression.manager_id, regression.manager_name, regression.manager_email) == (
+        "u-9",
+        "Max Boss",
+        "max@example.com",
+    )
+    assert regression.is_over
+    assert regression.detected_week == MONDAY
 
 
-def test_two_calls_below_are_none() -> None:
-    """A call at the threshold is not below it and breaks the row."""
-    assert slides([0.5, 0.5, 0.6, 0.5, 0.5, 0.7]) == []
+def test_two_consecutive_calls_below_are_no_regression() -> None:
+    """A call at the threshold is not below it."""
+    assert regressions([0.5, 0.5, 0.6, 0.5, 0.5, 0.7]) == []
 
 
-def test_a_call_without_the_skill_is_no_call_of_it() -> None:
-    """Null neither goes on with a slide nor ends it, and is not a score of 0."""
+def test_skips_calls_without_a_score_of_the_skill() -> None:
+    """Null neither continues nor ends a regression, and is not a score of 0."""
     rows = scored([0.5, None, 0.5, None, 0.5])
     assert [row.call_id for row in rows] == ["c-0", "c-2", "c-4"]
     assert [row.regression_detected for row in rows] == [False, False, True]
 
 
-def test_a_second_slide_is_a_second_row() -> None:
-    """After recovery it may slide again."""
-    found = slides([0.1] * 3 + [0.9] + [0.1] * 5)
+def test_a_regression_after_recovery_is_another_row() -> None:
+    """The first is over, the second is not."""
+    found = regressions([0.1] * 3 + [0.9] + [0.1] * 5)
     assert [(one.first_call_id, one.is_over) for one in found] == [("c-0", True), ("c-4", False)]
 
 
 @pytest.mark.parametrize(
     ("highest", "expected"), [(0.9, 0.6), (4.0, 3.0), (9.0, 6.0), (88.0, 60.0)], ids=["1", "5", "10", "100"]
 )
-def test_the_threshold_is_of_the_scale(highest: float, expected: float) -> None:
-    """0.60 is 0.6 of 1, 3 of 5, 6 of 10 and 60 of 100, as the highest answer tells."""
+def test_the_threshold_is_a_share_of_the_scale(highest: float, expected: float) -> None:
+    """The scale is the smallest of 1, 5, 10 and 100 that holds the highest score."""
     assert scored([highest])[0].threshold == pytest.approx(expected)
 
 
-def test_rolling_mean_and_trend() -> None:
-    """Over the last five calls; no trend from fewer than three."""
+def test_rolling_mean_and_trend_cover_the_last_five_calls() -> None:
+    """A trend needs at least three calls."""
     rows = scored([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])
     assert [row.trend for row in rows[:2]] == [None, None]
     assert rows[-1].rolling_mean == pytest.approx(0.5)
     assert rows[-1].trend == pytest.approx(0.1)
 
 
-def test_calls_since_training() -> None:
-    """Counted from the day after the newest training of this rep and skill."""
+def test_counts_calls_since_the_newest_training_of_the_rep_and_skill() -> None:
+    """Calls on the day of the training are before it."""
     trainings = (
         TrainingSettings(name="for all", date=MONDAY),
         TrainingSettings(name="for Ana", date=MONDAY + timedelta(days=3), reps=(" ANA@example.com ",)),
@@ -99,15 +107,15 @@ def test_calls_since_training() -> None:
     ]
 
 
-def test_calls_go_by_time_and_not_by_arrival() -> None:
-    """A call that was scored late takes its place."""
+def test_orders_calls_by_their_time() -> None:
+    """A call that was scored late has its place in the order."""
     rows = coaching_scores(reversed(calls_with([0.9, 0.5, 0.5, 0.5])), SKILLS, CoachingSettings())
     assert [row.call_number for row in rows] == [1, 2, 3, 4]
     assert rows[-1].regression_detected
 
 
-def test_reps_are_kept_apart() -> None:
-    """Three weak calls of three reps are nobody's regression; a call of nobody is nobody's."""
+def test_counts_each_rep_separately() -> None:
+    """Three weak calls of three reps are no regression; a call without a rep is left out."""
     calls = [call(f"c-{n}", {"objections": 0.1}, day=n, rep=Rep(f"u-{n}")) for n in range(3)]
     calls.append(call("c-9", {"objections": 0.1}, rep=None))
     rows = coaching_scores(calls, SKILLS, CoachingSettings())
@@ -115,8 +123,8 @@ def test_reps_are_kept_apart() -> None:
     assert not any(row.regression_detected for row in rows)
 
 
-def test_skills_are_recognised() -> None:
-    """Without settings: every score of a kit named after coaching; two kits' bricks of one name are told apart."""
+def test_infers_skills_from_names() -> None:
+    """Without settings, skills are the scores of the coaching kit, else the bricks of the vendor's guide."""
     known = {("coaching", "depth"): {"num"}, ("coaching", "notes"): {"text"}, ("deal", "depth"): {"num"}}
     assert list(skills(CoachingSettings(), known)) == ["depth"]
     guide = {("any", "objection_handling_score"): {"num"}, ("any", "other"): {"num"}}
@@ -124,11 +132,11 @@ def test_skills_are_recognised() -> None:
 
 
 @given(st.lists(st.sampled_from([0.2, 0.59, 0.6, 0.95, None]), max_size=40), st.integers(1, 5))
-def test_slides_are_the_runs_below(scores: list[float | None], consecutive: int) -> None:
-    """Whatever the course: a slide for each unbroken run of at least N calls below, of its length, and no other."""
+def test_regressions_are_the_runs_of_calls_below_the_threshold(scores: list[float | None], consecutive: int) -> None:
+    """There is one regression for each run of at least N calls below, and it has the length of the run."""
     known = [score for score in scores if score is not None]
     runs = "".join("x" if score < 0.6 else " " for score in known).split()
-    # Without a high score among them the scale would be another one.
-    found = slides([*scores, 0.95], consecutive_calls=consecutive)
-    assert [slide.calls for slide in found] == [len(run) for run in runs if len(run) >= consecutive]
-    assert all(slide.is_over for slide in found)
+    # The high score at the end keeps the scale at 1.
+    found = regressions([*scores, 0.95], consecutive_calls=consecutive)
+    assert [regression.calls for regression in found] == [len(run) for run in runs if len(run) >= consecutive]
+    assert all(regression.is_over for regression in found)

@@ -1,4 +1,4 @@
-"""Open deals: newest answers, trends, risks, and the stage against the evidence."""
+"""Open deals: newest values, trends, risks, and the evidence for their stage."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
 def signals(*calls: ScoredCall) -> dict[str, DealSignalRow]:
-    """The signals of one open deal, by brick."""
+    """Return the signals of one open deal by brick."""
     return {row.brick: row for row in deal_signals(by_deal(calls), [still_open("d")])}
 
 
-def test_the_newest_answer_and_the_one_before() -> None:
-    """By call time; nulls are skipped and are no change."""
+def test_compares_the_newest_value_with_the_previous_one() -> None:
+    """Calls are ordered by time, and nulls are skipped."""
     found = signals(
         call("c-2", {"depth": 70.0, "champion": None, "topic": "price"}, day=2, deal_id="d"),
         call("c-1", {"depth": 40.0, "champion": True, "topic": "price"}, day=1, deal_id="d"),
@@ -38,31 +38,31 @@ def test_the_newest_answer_and_the_one_before() -> None:
     ("value", "text"),
     [(1_500_000.0, "1500000"), (0.41, "0.41"), (2 / 3, "0.666667"), (-0.0, "0"), (64.0, "64"), (1e-9, "1e-09")],
 )
-def test_numbers_are_written_as_people_write_them(value: float, text: str) -> None:
-    """A budget of a million and a half is not 1.5e+06."""
+def test_formats_numbers_without_exponents(value: float, text: str) -> None:
+    """A budget of 1500000 is not written 1.5e+06."""
     assert signals(call("c", {"budget": value}, deal_id="d"))["budget"].latest == text
 
 
 def test_only_open_deals_have_signals() -> None:
-    """A closed deal needs no inspection; a call without a deal belongs to none."""
+    """Closed deals and calls without a deal have no rows."""
     calls = by_deal([call("c-1", {"a": True}, deal_id="w"), call("c-2", {"a": True})])
     assert deal_signals(calls, [won("w")]) == []
     assert inspect_deals(calls, [won("w")], DealSettings(), {}, NOW) == []
 
 
 def inspected(deal: Deal, *calls: ScoredCall, **settings: Any) -> Any:
-    """The one inspected deal."""
+    """Return the inspection of one deal."""
     return inspect_deals(by_deal(calls), [deal], DealSettings(**settings), {deal.deal_id: 0.5}, NOW)[0]
 
 
-def test_a_deal_without_calls_is_there_and_at_risk() -> None:
-    """No call yet is a risk, not a missing row."""
+def test_a_deal_without_calls_is_at_risk() -> None:
+    """Its row is not missing."""
     row = inspected(still_open("d", name="Acme"))
     assert (row.calls, row.days_since_last_call, row.risk_flags, row.meddicc_covered) == (0, None, ["no call yet"], 0.5)
 
 
-def test_risks_are_said_in_words() -> None:
-    """Silence, one person only, a close date that has passed, and what the kit flags now."""
+def test_risks_are_texts() -> None:
+    """No recent call, a single prospect, a past close date, and the newest flags of the kit."""
     row = inspected(
         still_open("d", close_date=NOW - timedelta(days=1)),
         call("c-1", {"risk_flag": False}, day=0, deal_id="d", prospects=("Pat",)),
@@ -77,8 +77,8 @@ def test_risks_are_said_in_words() -> None:
     assert (row.risks, row.people, row.last_call_id) == (4, ["Pat"], "c-2")
 
 
-def test_risks_of_the_settings_take_their_place() -> None:
-    """A risk is a condition on the newest answers; what is unknown is none."""
+def test_configured_risks_replace_the_risk_bricks() -> None:
+    """A risk is a condition on the newest values; an unknown value is no risk."""
     risks = [{"name": "no champion", "when": {"brick": f"{KIT}.champion", "is": False}}]
     calls = [call("c-1", {"champion": False, "risk_flag": True}, day=27, deal_id="d", prospects=("Pat", "Kim"))]
     assert inspected(still_open("d"), *calls, risks=risks).risk_flags == ["no champion"]
@@ -86,8 +86,8 @@ def test_risks_of_the_settings_take_their_place() -> None:
     assert inspected(still_open("d"), *unknown, risks=risks).risk_flags == []
 
 
-def test_a_stage_is_held_against_the_evidence() -> None:
-    """What the stage asks for must have been shown on some call."""
+def test_lists_the_conditions_of_a_stage_that_no_call_fulfils() -> None:
+    """Each must be fulfilled on at least one call."""
     stages = {
         "negotiation": {
             "budget": {"brick": f"{KIT}.budget", "is": True},

@@ -1,4 +1,4 @@
-"""MEDDICC: what counts as covered, on which calls, and against which outcome."""
+"""MEDDICC coverage by call, its sums, and its relation to deal outcomes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from copilot_pipeline_tests.marts.examples import KIT, call, lost, quoted, still
 CHAMPION = {"champion": Element((KIT, "champion"))}
 
 
-def coverage(*calls: ScoredCall, parts: dict[str, Element] | None = None) -> list[CoverageRow]:
-    """The coverage of some calls."""
-    return meddicc_coverage(calls, parts or CHAMPION, MeddiccSettings())
+def coverage(*calls: ScoredCall, by_name: dict[str, Element] | None = None) -> list[CoverageRow]:
+    """Return the coverage rows of some calls."""
+    return meddicc_coverage(calls, by_name or CHAMPION, MeddiccSettings())
 
 
 @pytest.mark.parametrize(
@@ -39,31 +39,31 @@ def coverage(*calls: ScoredCall, parts: dict[str, Element] | None = None) -> lis
         ([], False, None),
     ],
 )
-def test_what_covers_an_element(value: Any, is_covered: bool, level: float | None) -> None:
-    """Yes, half of the scale, a category that is none of nothing, a list with something in it. Null has no level."""
+def test_values_that_cover_an_element(value: Any, is_covered: bool, level: float | None) -> None:
+    """Yes, half of the scale, a text that does not negate, a list with items. Null has no level."""
     row = coverage(call("c-1", {"champion": value}), call("c-2", {"champion": 100.0}))[0]
     assert (row.is_covered, row.is_answered, row.level) == (is_covered, value is not None, level)
 
 
 def test_only_scored_calls_count() -> None:
-    """A call that the kit scored and said nothing on is not covered; a call that it never saw is not in the table."""
+    """A scored call without a value is not covered; an unscored call has no row."""
     rows = coverage(call("c-1", {}), call("c-2", None))
     assert [(row.call_id, row.is_covered, row.is_answered) for row in rows] == [("c-1", False, False)]
 
 
-def test_the_settings_say_when() -> None:
-    """A threshold in the brick's own unit, an item, or some values."""
-    parts = {
+def test_settings_define_the_covering_values() -> None:
+    """They are a threshold in the brick's unit, an item of a list, or a set of values."""
+    by_name = {
         "a": Element((KIT, "score"), covered_from=3),
         "b": Element((KIT, "names"), contains="globex"),
         "c": Element((KIT, "grade"), one_of=("A", "B")),
     }
     answers = {"score": 3.0, "names": ["Globex"], "grade": "C"}
-    assert [row.is_covered for row in coverage(call("c-1", answers), parts=parts)] == [True, True, False]
+    assert [row.is_covered for row in coverage(call("c-1", answers), by_name=by_name)] == [True, True, False]
 
 
-def test_bricks_are_recognised_by_their_names() -> None:
-    """Without settings each element is the brick that is named after it, of a methodology's kit first."""
+def test_infers_elements_from_brick_names() -> None:
+    """Bricks of qualification kits have precedence."""
     known = [("deal", "champion_identified"), ("meddicc", "champion"), ("meddicc", "pain"), ("deal", "risk_flag")]
     found = elements(MeddiccSettings(), known)
     assert {name: element.brick for name, element in found.items()} == {
@@ -85,13 +85,13 @@ def test_bricks_are_recognised_by_their_names() -> None:
         ("championship", None),
     ],
 )
-def test_a_brick_may_be_named_in_many_ways(brick: str, element: str | None) -> None:
-    """Whole words, anywhere in the name, however they are joined."""
+def test_matches_whole_words_in_any_naming_style(brick: str, element: str | None) -> None:
+    """The words may be anywhere in the name."""
     assert list(elements(MeddiccSettings(), [("qualification", brick)])) == ([element] if element else [])
 
 
-def test_sums_have_their_n_and_interval() -> None:
-    """By all, week, deal, rep and team: calls, covered calls, share and interval."""
+def test_summary_rows_have_n_and_interval() -> None:
+    """There is a row per grain: all, week, deal, rep and team."""
     rows = coverage(*(call(f"c-{n}", {"champion": n < 3}, day=7 * (n % 2), deal_id=f"d-{n % 2}") for n in range(10)))
     found = {(row.grain, row.grain_id): row for row in meddicc_summary(rows, {"d-0": "Acme", "u-9": "Max Boss"})}
     assert found.keys() == {
@@ -100,14 +100,14 @@ def test_sums_have_their_n_and_interval() -> None:
     }  # fmt: skip
     everything = found["all", "all"]
     assert (everything.n, everything.covered, everything.share) == (10, 3, 0.3)
-    # Wilson's interval of 3 in 10, from a table.
+    # The Wilson score interval of 3 in 10, from a published table.
     assert (everything.share_low, everything.share_high) == pytest.approx((0.1078, 0.6032), abs=1e-4)
     assert found["deal", "d-0"].grain_name == "Acme"
     assert found["team", "u-9"].grain_name == "Max Boss"
 
 
-def test_a_deal_counts_once_however_many_calls_it_has() -> None:
-    """Of the lost deals so many had no coverage on any call: in numbers, in words, and with a test against the won."""
+def test_each_deal_counts_once() -> None:
+    """A deal is uncovered if none of its calls covers the element."""
     calls = [
         call(f"c-{n}-{again}", {"champion": n % 4 == 0 and again == 1}, deal_id=f"lost-{n}")
         for n in range(20)
@@ -119,12 +119,12 @@ def test_a_deal_counts_once_however_many_calls_it_has() -> None:
     assert (rows["won"].n, rows["won"].uncovered) == (10, 0)
     assert rows["lost"].sentence.startswith("Of 20 lost deals 75 % (15, 95 % interval ")
     assert rows["lost"].sentence.endswith(" had no coverage of champion.")
-    # choose(20, 15) / choose(30, 15), and once more for the opposite table, which is as unlikely.
+    # choose(20, 15) / choose(30, 15), twice: the opposite table is equally unlikely.
     assert rows["lost"].p_value == pytest.approx(2 * 15504 / 155117520, rel=1e-6)
 
 
-def test_a_call_after_the_end_covers_nothing() -> None:
-    """What was asked when the deal had ended did not keep it from being lost; a deal with nothing else is left out."""
+def test_ignores_calls_after_the_close() -> None:
+    """A deal without earlier calls is left out."""
     calls = [
         call("c-1", {"champion": False}, day=1, deal_id="d-1"),
         call("c-2", {"champion": True}, day=3, deal_id="d-1"),
@@ -135,7 +135,7 @@ def test_a_call_after_the_end_covers_nothing() -> None:
     assert (row.outcome, row.n, row.uncovered) == ("lost", 1, 1)
 
 
-def test_open_deals_stand_beside_without_a_test() -> None:
-    """An open deal has ended in nothing yet."""
+def test_open_deals_have_no_p_value() -> None:
+    """Their outcome is not known."""
     row = meddicc_outcomes(coverage(call("c", {"champion": quoted(True, "yes")}, deal_id="d")), [still_open("d")])[0]
     assert (row.outcome, row.n, row.uncovered, row.p_value) == ("open", 1, 0, None)

@@ -1,4 +1,4 @@
-"""How a deal ended and when: CRMs write their stages in many ways, and deals are opened again."""
+"""The outcome of a deal and when it closed, from CRM stages and stage histories."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ LAST_MOMENT = datetime(2026, 3, 9, 23, 59, 59, 999999, tzinfo=UTC)
         (None, DealOutcome.OPEN),
     ],
 )
-def test_only_letters_and_digits_of_a_stage_count(stage: str | None, expected: DealOutcome) -> None:
-    """Salesforce, HubSpot and people write the same stage in their own ways; another stage is open."""
+def test_compares_letters_and_digits_of_stages(stage: str | None, expected: DealOutcome) -> None:
+    """CRMs write the same stage in different ways; any other stage is open."""
     assert outcome_of(stage, OutcomeSettings()) is expected
 
 
-def test_stages_of_the_settings_take_the_place_of_the_usual_ones() -> None:
-    """A workspace names its own."""
+def test_configured_stages_replace_the_defaults() -> None:
+    """`Closed Won` is open if it is not configured."""
     own = OutcomeSettings(won=("Gewonnen", "签约"), lost=("Verloren",))
     stages = ("gewonnen", "签约", "Verloren", "Closed Won")
     assert [outcome_of(stage, own) for stage in stages] == [
@@ -58,10 +58,10 @@ def test_stages_of_the_settings_take_the_place_of_the_usual_ones() -> None:
         ([("Discovery", 1)], None),
         ([], None),
     ],
-    ids=["once", "in any order", "again", "stays won", "lost, then won", "opened again", "never", "no history"],
+    ids=["once", "in any order", "again", "stays won", "lost, then won", "reopened", "never", "no history"],
 )
-def test_a_deal_closes_when_it_comes_to_its_present_end(changes: list[tuple[str, int]], day: int | None) -> None:
-    """The last time that it closed counts; from one won stage to another it stays closed."""
+def test_a_deal_closes_when_it_reaches_its_present_outcome(changes: list[tuple[str, int]], day: int | None) -> None:
+    """The last close counts; a change between two won stages is none."""
     history = [{"stage": stage, "date_changed": f"2026-03-{on:02}T10:00:00.000Z"} for stage, on in changes]
     expected = datetime(2026, 3, day, 10, tzinfo=UTC) if day else None
     assert closed_at(json.dumps(history), OutcomeSettings()) == expected
@@ -78,6 +78,6 @@ def test_a_deal_closes_when_it_comes_to_its_present_end(changes: list[tuple[str,
     ],
     ids=["none", "no list", "nothing of use", "a day", "without a zone"],
 )
-def test_what_a_history_does_not_say_is_unknown(history: str | None, expected: datetime | None) -> None:
-    """A history of any shape is read as far as it can be; a deal that closed on a day closed at its end."""
+def test_tolerates_incomplete_stage_histories(history: str | None, expected: datetime | None) -> None:
+    """Unusable entries are skipped; a date without a time is the end of that day."""
     assert closed_at(history, OutcomeSettings()) == expected

@@ -1,4 +1,4 @@
-"""Win/loss: planted drivers are found with their counts, noise is not taken for one, and little is not much."""
+"""Win/loss: finds planted drivers with their counts, and no drivers in noise or in too few deals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ World = tuple[list[ScoredCall], list[Deal]]
 
 
 def world(seed: int, deals: int, chance: Callable[[Answers], float], noise: int = 20) -> World:
-    """Deals with one call each, won with a chance that only the planted bricks decide."""
+    """Return deals with one call each, whose chance to be won depends on the planted bricks only."""
     rng = random.Random(seed)
     calls, ended = [], []
     for number in range(deals):
@@ -44,19 +44,19 @@ def world(seed: int, deals: int, chance: Callable[[Answers], float], noise: int 
 
 
 def found(at: World, **fields: Any) -> WinLoss:
-    """The drivers under some settings."""
+    """Return the analysis under some settings."""
     return win_loss_drivers(*at, WinLossSettings(**fields))
 
 
 def planted(answers: Answers) -> float:
-    """Won where three things come together."""
+    """Return the chance to win: high if three conditions are true."""
     together = answers["budget_confirmed"] and answers["decision_maker_present"] and answers["discovery_depth"] > 65
     return 0.75 if together else 0.08
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_planted_conjunction_comes_first_in_words_with_its_counts(seed: int) -> None:
-    """Three conditions together among twenty that are noise: found, on top, counted as they are, said in one line."""
+def test_a_planted_conjunction_is_first_with_its_counts(seed: int) -> None:
+    """Three planted bricks are among twenty bricks of noise."""
     at = world(seed, 500, planted)
     result = found(at)
     best = result.drivers[0]
@@ -78,8 +78,8 @@ def test_a_planted_conjunction_comes_first_in_words_with_its_counts(seed: int) -
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_conjunction_stands_out_of_much_noise(seed: int) -> None:
-    """Of 400 deals and forty bricks of noise: first, significant, and next to nothing of the noise is."""
+def test_finds_a_conjunction_among_forty_bricks_of_noise(seed: int) -> None:
+    """It is first and significant, and at most one driver contains noise."""
     drivers = found(world(seed, 400, planted, noise=40)).drivers
     three = {"kit.budget_confirmed", "kit.decision_maker_present", "kit.discovery_depth"}
     assert set(drivers[0].bricks) == three
@@ -88,36 +88,36 @@ def test_a_conjunction_stands_out_of_much_noise(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_noise_beside_a_driver_is_within_chance(seed: int) -> None:
-    """What was not planted is not called significant, alone or stuck to what was."""
+def test_noise_beside_a_driver_is_not_significant(seed: int) -> None:
+    """Neither alone nor in a conjunction with a planted brick."""
     result = found(world(seed, 500, planted))
     certain = [driver for driver in result.drivers if driver.is_significant]
     noisy = [driver for driver in certain if any("noise" in brick for brick in driver.bricks)]
     assert len(certain) >= 3
-    # The rate of false discoveries is a twentieth: a single one among many is what was asked for.
+    # The false discovery rate is 5 %, so one among many is expected.
     assert len(noisy) <= max(1, len(certain) // 10), [driver.sentence for driver in noisy]
 
 
-def test_pure_noise_leads_to_nothing() -> None:
-    """Of two dozen worlds in which nothing decides, nearly all end with nothing beyond chance."""
+def test_pure_noise_has_no_significant_driver() -> None:
+    """At most three of 24 random data sets have one."""
     certain = [
         any(driver.is_significant for driver in found(world(seed, 120, lambda _: 0.4, noise=12)).drivers)
         for seed in range(24)
     ]
-    # One in twenty is the rate: four or more of 24 would be one chance in thirty.
+    # At a rate of 5 %, four or more of 24 have a probability of 3 %.
     assert sum(certain) <= 3
 
 
-def test_a_driver_of_losing_says_so() -> None:
-    """What goes with losing has its own direction, and its complement goes with winning."""
+def test_drivers_have_a_direction() -> None:
+    """The complement of a driver of losing is a driver of winning."""
     result = found(world(1, 300, lambda answers: 0.05 if answers["budget_confirmed"] else 0.6, noise=5))
     directions = {driver.condition: driver.direction for driver in result.drivers if driver.size == 1}
     assert directions["budget_confirmed"] == LOSSES
     assert directions["not budget_confirmed"] == WINS
 
 
-def test_too_few_deals_are_no_conclusion() -> None:
-    """Fewer closed deals with scored calls than the setting: no driver, and a sentence that says how many there are."""
+def test_too_few_deals_give_no_conclusion() -> None:
+    """The sentence states how many there are and how many are needed."""
     result = found(world(1, 29, planted))
     assert result.drivers == []
     assert result.conclusion == (
@@ -126,36 +126,36 @@ def test_too_few_deals_are_no_conclusion() -> None:
     assert found(world(1, 29, planted), min_deals=29).tested > 0
 
 
-def test_only_won_deals_differ_in_nothing() -> None:
-    """Without a lost deal there is nothing to compare."""
+def test_needs_won_and_lost_deals() -> None:
+    """Without a lost deal there is no comparison."""
     result = found(world(1, 60, lambda _: 1.0))
     assert result.drivers == []
     assert result.conclusion == "All 60 closed deals with scored calls were won: nothing to compare."
 
 
-def test_a_missing_answer_is_unknown_and_never_a_no() -> None:
-    """Deals without an answer count neither for nor against: n is the deals of which it is known."""
+def test_a_missing_value_is_unknown() -> None:
+    """Deals without a value are not in n."""
     calls = [call(f"c-{n}", {"seen": n % 2 == 0 if n < 60 else None}, deal_id=f"d-{n}") for n in range(100)]
     deals = [(won if n % 2 == 0 or n >= 60 else lost)(f"d-{n}") for n in range(100)]
     driver = next(one for one in found((calls, deals)).drivers if one.condition == "seen")
     assert (driver.n, driver.support, driver.won) == (60, 30, 30)
 
 
-def test_deals_without_calls_and_calls_without_deals_do_not_count() -> None:
-    """Only closed deals with a scored call are observations."""
+def test_observations_are_closed_deals_with_scored_calls() -> None:
+    """Open deals, unknown deals and deals with unscored calls are none."""
     calls = [
         call("c-1", {"seen": True}, deal_id="d-1"),
         call("c-2", {"seen": True}),
         call("c-3", None, deal_id="d-2"),
         call("c-4", {"seen": True}, deal_id="d-3"),
-        call("c-5", {"seen": True}, deal_id="nobody knows"),
+        call("c-5", {"seen": True}, deal_id="unknown"),
     ]
     deals = [won("d-1"), lost("d-2"), still_open("d-3"), lost("d-4")]
     assert [one.deal_id for one in observations(calls, deals, WinLossSettings())] == ["d-1"]
 
 
 def at_noon(day: int) -> datetime:
-    """Noon, so many days after the Monday."""
+    """Return noon, some days after the Monday."""
     return datetime(2026, 11, 2, 12, tzinfo=UTC) + timedelta(days=day)
 
 
@@ -167,10 +167,10 @@ def at_noon(day: int) -> datetime:
         ({"close_date": at_noon(-30)}, 3.0),
         ({}, 3.0),
     ],
-    ids=["history", "close date", "a close date before all calls is a guess", "nothing known"],
+    ids=["history", "close date", "a close date before all calls is ignored", "unknown"],
 )
-def test_what_was_said_after_the_close_does_not_count(fields: Mapping[str, Any], expected: float) -> None:
-    """A call after the deal closed cannot have decided it."""
+def test_ignores_calls_after_the_close(fields: Mapping[str, Any], expected: float) -> None:
+    """They cannot have influenced the outcome."""
     calls = [call(f"c-{day}", {"depth": float(day)}, day=day, deal_id="d") for day in (1, 2, 3)]
     assert observations(calls, [won("d", **fields)], WinLossSettings())[0].answers == {(KIT, "depth"): expected}
 
@@ -183,8 +183,8 @@ def test_what_was_said_after_the_close_does_not_count(fields: Mapping[str, Any],
         ("average", {"yes": False, "depth": 60.0, "topic": frozenset({"price"})}),
     ],
 )
-def test_the_calls_of_a_deal_are_taken_together(across_calls: Any, expected: Answers) -> None:
-    """Any yes and the highest score; the newest; or the mean, with the majority of yes and no. Nulls are skipped."""
+def test_combines_the_calls_of_a_deal(across_calls: Any, expected: Answers) -> None:
+    """Any yes and the highest score, the newest value, or the mean and the majority. Nulls are skipped."""
     calls = [
         call("c-1", {"yes": False, "depth": 50.0, "topic": "timing"}, day=1, deal_id="d"),
         call("c-2", {"yes": True, "depth": 90.0, "topic": None}, day=2, deal_id="d"),
@@ -194,15 +194,15 @@ def test_the_calls_of_a_deal_are_taken_together(across_calls: Any, expected: Ans
     assert observed.answers == {(KIT, brick): value for brick, value in expected.items()}
 
 
-def test_thresholds_of_the_settings_are_the_only_cuts() -> None:
-    """Who names a threshold is asked nothing else of that score."""
+def test_configured_thresholds_are_the_only_cut_points() -> None:
+    """They replace those that are taken from the scores."""
     result = found(world(1, 300, planted, noise=0), thresholds={BrickRef(KIT, "discovery_depth"): (72.5,)})
     cuts = {driver.condition for driver in result.drivers if driver.bricks == [f"{KIT}.discovery_depth"]}
     assert cuts == {"discovery_depth > 72.5", "discovery_depth <= 72.5"}
 
 
-def test_categories_and_lists_are_conditions_too() -> None:
-    """A category is one thing, a list contains several."""
+def test_categories_and_list_items_are_conditions() -> None:
+    """A category has one value, a list several."""
     rng = random.Random(3)
     calls, deals = [], []
     for number in range(200):
@@ -215,8 +215,8 @@ def test_categories_and_lists_are_conditions_too() -> None:
     assert {"size is large", "rivals contains Globex"} <= certain
 
 
-def test_spellings_of_one_answer_are_one_condition() -> None:
-    """`Yes` is `yes`; two long texts that begin alike are two conditions with words of their own."""
+def test_merges_spellings_of_a_value() -> None:
+    """`Yes` equals `yes`; long texts with the same beginning have different names."""
     long = "a text that goes on and on until there is no room left for what comes "
     calls = [
         call(f"c-{n}", {"buyer": ("yes", "Yes", "no")[n % 3], "why": long + "abc"[n // 30]}, deal_id=f"d-{n}")
@@ -229,8 +229,8 @@ def test_spellings_of_one_answer_are_one_condition() -> None:
     assert len(words) == 3
 
 
-def test_a_kit_can_be_left_out() -> None:
-    """`exclude` takes a kit or a brick."""
+def test_excludes_kits_and_bricks() -> None:
+    """`exclude` lists kits and `kit.brick`."""
     at = world(1, 200, planted, noise=0)
     assert found(at, exclude=(KIT,)).tested == 0
     bricks = {brick for one in found(at, exclude=(f"{KIT}.budget_confirmed",)).drivers for brick in one.bricks}
@@ -239,8 +239,8 @@ def test_a_kit_can_be_left_out() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.data())
-def test_the_exact_test_is_scipys(data: st.DataObject) -> None:
-    """Every p-value equals `scipy.stats.fisher_exact`, which takes one table at a time."""
+def test_p_values_equal_those_of_scipy(data: st.DataObject) -> None:
+    """`scipy.stats.fisher_exact` takes one table per call."""
     n = data.draw(st.integers(2, 400))
     of_all = data.draw(st.integers(0, n))
     support = data.draw(st.integers(0, n))

@@ -1,4 +1,4 @@
--- What was claimed, by whom, in which words, and where in the recording?
+-- Flagged claims with speaker, quote and place in the recording.
 SELECT week, rep_name, kind, quote, match, speaker,
   to_seconds(start_s) AS at, document, review_url
 FROM read_parquet('{lake}/claims/*.parquet')

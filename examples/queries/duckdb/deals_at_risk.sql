@@ -1,4 +1,4 @@
--- Which open deals are at risk, and why?
+-- Open deals at risk, with their risks.
 SELECT deal_name, stage, amount, days_since_last_call, risk_flags, stage_lacks
 FROM read_parquet('{lake}/deal_inspection/*.parquet')
 WHERE risks > 0

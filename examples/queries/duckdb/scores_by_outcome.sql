@@ -1,4 +1,4 @@
--- What was the mean of each score in won, lost and open deals (yes is 1)? Never a mean without its numbers.
+-- Mean of each score in won, lost and open deals (yes is 1), with the numbers of deals and calls.
 SELECT scores.kit || '.' || scores.brick AS brick, deals.outcome, count(DISTINCT deals.deal_id) AS deals,
   count(*) AS calls, avg(coalesce(scores.value_num, scores.value_bool::int)) AS mean
 FROM read_parquet('{lake}/deals/*.parquet') AS deals

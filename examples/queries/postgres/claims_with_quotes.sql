@@ -1,4 +1,4 @@
--- What was claimed, by whom, in which words, and where in the recording?
+-- Flagged claims with speaker, quote and place in the recording.
 SELECT week, rep_name, kind, quote, match, speaker,
   make_interval(secs => start_s) AS at, document, review_url
 FROM copilot.claims

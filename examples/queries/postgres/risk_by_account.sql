@@ -1,4 +1,4 @@
--- Every score of a call beside the call: one row a call, a column a brick, straight from the long table.
+-- Scores beside their call: one row per call and one column per brick, from the long table.
 SELECT calls.account_name, calls.call_id, calls.started_at,
   bool_or(scores.value_bool) FILTER (WHERE scores.brick = 'risk_flag') AS risk_flag,
   max(scores.value_num) FILTER (WHERE scores.brick = 'deal_confidence') AS deal_confidence,

@@ -1,4 +1,4 @@
--- How much do reps talk, by the vendor's count and by ours?
+-- Talk share of reps, as computed by the vendor and by the pipeline.
 SELECT rep_name, count(*) AS calls, avg(rep_talk_share) AS ours, avg(vendor_rep_talk_share) AS vendors,
   count(vendor_rep_talk_share) AS calls_the_vendor_counted
 FROM copilot.calls
