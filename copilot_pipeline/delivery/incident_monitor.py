@@ -19,7 +19,7 @@ from copilot_pipeline.postgres import Database
 
 SINK = "sink "
 BACKLOG = "backlog "
-QUOTA = "weekly budget"
+QUOTA = "weekly quota"
 _CHECKED_PREFIXES = (SINK, BACKLOG, QUOTA)  # of the names of failures that `check` opens and resolves
 
 _WHY_CLOSED = {

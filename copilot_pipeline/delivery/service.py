@@ -28,7 +28,7 @@ from copilot_pipeline.progress import Progress
 if TYPE_CHECKING:
     from copilot_pipeline.marts.coaching import RegressionRow
 
-_RULES_INCIDENT = "rules of pipeline.yaml"
+_ROUTES_INCIDENT = "routes of pipeline.yaml"
 
 
 class DeliveryService:
@@ -74,9 +74,9 @@ class DeliveryService:
         return incident_monitor(self._settings, self._database)
 
     def enqueue(self, days: Sequence[date]) -> list[str]:
-        """Enqueue what the rules ask for, of these days. Returns a description of excluded rules, if there are any.
+        """Enqueue what the rules ask for, of these days. Returns a description of excluded routes, if there are any.
 
-        A rule with a brick that its kit does not have is excluded and reported as an incident; the others are applied.
+        A route with a brick that its kit does not have is excluded and reported as an incident; the others are applied.
         """
         if not (self.rules and days):
             return []
@@ -86,11 +86,11 @@ class DeliveryService:
         if mistakes:
             description = self._explain(mistakes)
             self.incident_monitor().open(
-                Failure(_RULES_INCIDENT, description, "Correct them, then: copilot-pipeline routes check")
+                Failure(_ROUTES_INCIDENT, description, "Correct them, then: copilot-pipeline routes check")
             )
-            problems.append(f"{description}\n  These rules are excluded; the others are applied.")
+            problems.append(f"{description}\n  These routes are excluded; the others are applied.")
         else:
-            self.incident_monitor().resolve(_RULES_INCIDENT)
+            self.incident_monitor().resolve(_ROUTES_INCIDENT)
         self.dispatcher(exclude=routes_with_mistakes(mistakes, routes)).enqueue(days)
         return problems
 

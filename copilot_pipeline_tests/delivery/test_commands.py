@@ -92,3 +92,12 @@ def test_an_unknown_state_is_a_usage_error(command: Command) -> None:
     ended = command("deliveries", "--state", "lost")
     assert ended.code == 2
     assert "Unknown state 'lost'. Choose from: queued" in ended.err
+
+
+def test_loud_is_a_deprecated_name_of_include_suppressed(command: Command, database: Database) -> None:
+    """It works for one version, with a warning that names the new option."""
+    Path("pipeline.yaml").write_text(PIPELINE.replace("first_run: send", "first_run: suppress"))
+    add_call(database, "call-1", {"risk_flag": True}, deal_id=None)
+    results = [command("routes", "preview", *DAYS, *flags) for flags in ((), ("--include-suppressed",), ("--loud",))]
+    assert ["--loud is deprecated" in result.err for result in results] == [False, False, True]
+    assert results[1].out == results[2].out

@@ -474,3 +474,14 @@ def test_preview_stores_and_sends_nothing(database: Database) -> None:
     assert dispatcher.outbox.unlinked_calls() == []
     with database.connection() as connection:
         assert connection.execute("SELECT count(*) FROM copilot_ops.routes").fetchone() == (0,)
+
+
+def test_sinks_with_only_suppressed_deliveries_have_a_state(database: Database) -> None:
+    """The list of sinks is complete although nothing was ever sent to one of them."""
+    add_call(database, "old", {"risk_flag": True}, started_at=NOW - timedelta(days=4))
+    dispatcher = make_dispatcher(database, "http://unused", rules(RISK), Clock())
+    dispatcher.enqueue([DAY - timedelta(days=4)])
+    assert states(database) == {"suppressed": 1}
+    assert [(sink.name, sink.queued, sink.oldest_queued_at) for sink in dispatcher.outbox.sink_states()] == [
+        ("slack", 0, None)
+    ]

@@ -30,7 +30,7 @@ routes:
     first_run: send
 """
 BRICKS = [{"key": "risk_flag", "type": "boolean"}, {"key": "deal_confidence", "type": "score"}]
-INCIDENT = "rules of pipeline.yaml"
+INCIDENT = "routes of pipeline.yaml"
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ def test_a_used_up_quota_is_reported_with_its_reset(database: Database) -> None:
     spent = WeeklyQuota(DAY, resets_at, used=100, limit=100, by_source={})
     monitor = IncidentMonitor(database, [], now=Clock())
     (failure,) = monitor.check(quota=spent)
-    assert failure.name == "weekly budget"
+    assert failure.name == "weekly quota"
     assert "2026-03-15 00:00 UTC" in failure.next_step
     assert monitor.check(quota=WeeklyQuota(DAY, resets_at, used=1, limit=100, by_source={})) == []
     assert monitor.open_incidents() == []

@@ -10,7 +10,6 @@ import pytest
 from copilot_pipeline.config.loading import read_pipeline_file
 from copilot_pipeline.config.pipeline_file import PipelineFile
 from copilot_pipeline.config.routes import RouteSettings
-from copilot_pipeline.delivery.kit_schemas import parse_kit_schema
 from copilot_pipeline.delivery.rule_checks import find_mistakes
 from copilot_pipeline.errors import ConfigurationError
 
@@ -106,25 +105,6 @@ def test_reports_unknown_bricks_and_impossible_comparisons(when: dict[str, Any],
 def test_does_not_report_what_the_schema_leaves_open(when: dict[str, Any]) -> None:
     """A brick without a kind and a kit without a schema are not checked."""
     assert find_mistakes([route(when=when)], SCHEMA) == []
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        (
-            b'{"bricks": [{"key": "a", "type": "boolean"}, {"name": "b", "type": "score"}]}',
-            {"a": "yes/no", "b": "score"},
-        ),
-        (b'{"bricks": {"a": {"type": "string_list"}, "b": "category"}}', {"a": "list", "b": "text"}),
-        (b'{"schema": {"bricks": [{"key": "a", "type": "novel"}]}}', {"a": None}),
-        (b'["a", "b"]', {"a": None, "b": None}),
-        (b"{}", None),
-        (b"not json", None),
-    ],
-)
-def test_parses_the_known_formats_of_a_schema(body: bytes, expected: dict[str, str | None] | None) -> None:
-    """Its format is undocumented; what cannot be understood is left out."""
-    assert parse_kit_schema(body) == expected
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*/pipeline.yaml")), ids=lambda path: path.parent.name)

@@ -102,11 +102,11 @@ def response_lost(error: ResponseLost, *, may_repeat: bool) -> SendResult:
 def error_result(response: SinkResponse, detail: str | None = None) -> SendResult:
     """Return the result of a response whose status is not 2xx."""
     reason = f"HTTP {response.status}" + (f": {detail}" if detail else "")
-    wait = parse_retry_after(response.headers.get("retry-after"))
+    seconds = parse_retry_after(response.headers.get("retry-after"))
     if response.status in (423, 429):  # 423: HubSpot has locked the records briefly because of too many writes
-        return SendResult(SendStatus.RETRY, reason, wait, SinkProblem.THROTTLED)
+        return SendResult(SendStatus.RETRY, reason, seconds, SinkProblem.THROTTLED)
     if response.status >= 500 or response.status in (408, 425, 477):  # 477: HubSpot is migrating the account
-        return SendResult(SendStatus.RETRY, reason, wait, SinkProblem.UNAVAILABLE)
+        return SendResult(SendStatus.RETRY, reason, seconds, SinkProblem.UNAVAILABLE)
     if response.status in (401, 403, 404, 410) or response.status < 400:  # 3xx: the address has changed
-        return SendResult(SendStatus.RETRY, reason, wait, SinkProblem.CREDENTIALS)
+        return SendResult(SendStatus.RETRY, reason, seconds, SinkProblem.CREDENTIALS)
     return SendResult(SendStatus.FAILED, reason)

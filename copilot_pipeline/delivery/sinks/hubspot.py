@@ -60,13 +60,13 @@ class HubspotSink:
             return connect_failed(error)
         except ResponseLost as error:
             return response_lost(error, may_repeat=True)
-        answer = response.json()
-        if response.status in (200, 201, 207) and isinstance(answer, dict):
-            outcomes = _record_results(batch, answer)
-            return [outcome or self.send([one])[0] for one, outcome in zip(batch, outcomes, strict=True)]
+        body = response.json()
+        if response.status in (200, 201, 207) and isinstance(body, dict):
+            results = _record_results(batch, body)
+            return [result or self.send([one])[0] for one, result in zip(batch, results, strict=True)]
         if response.status == 400:
-            return _error_result(response.body.decode("utf-8", "replace"), answer)
-        return error_result(response, _category(answer))
+            return _rejection(response.body.decode("utf-8", "replace"), body)
+        return error_result(response, _category(body))
 
     def require_probe(self) -> None:
         """Do nothing: a repeat is harmless."""
@@ -84,9 +84,9 @@ def _properties(fields: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _record_results(batch: Sequence[Delivery], answer: dict[str, Any]) -> list[SendResult | None]:
+def _record_results(batch: Sequence[Delivery], body: dict[str, Any]) -> list[SendResult | None]:
     """Return a result per deal; None for a deal that an error without an id may concern."""
-    results, errors = _objects(answer.get("results")), _objects(answer.get("errors"))
+    results, errors = _objects(body.get("results")), _objects(body.get("errors"))
     if not errors and len(results) == len(batch):
         return [SENT] * len(batch)  # a merged deal is returned with the id of the other one
     found = {str(one.get("id")): SENT for one in results}
@@ -96,26 +96,26 @@ def _record_results(batch: Sequence[Delivery], answer: dict[str, Any]) -> list[S
         ids = context.get("ids") if isinstance(context, dict) else None
         named = ids if isinstance(ids, list) else []
         unnamed += [] if named else [error]
-        found |= {str(identity): _error_result(json.dumps(error), error) for identity in named}
+        found |= {str(identity): _rejection(json.dumps(error), error) for identity in named}
     unmentioned = SendResult(SendStatus.RETRY, "the response does not mention this deal") if not unnamed else None
     if unnamed and len(batch) == 1:
-        unmentioned = _error_result(json.dumps(unnamed[0]), unnamed[0])
+        unmentioned = _rejection(json.dumps(unnamed[0]), unnamed[0])
     return [found.get(one.payload["id"], unmentioned) for one in batch]
 
 
-def _error_result(text: str, answer: object) -> SendResult:
+def _rejection(text: str, body: object) -> SendResult:
     """Return a result whose reason has codes and names of properties only: the vendor's message quotes the value."""
     text = text.replace('\\"', '"')  # the message contains a list of problems as JSON
     problem = _PROBLEM.search(text)
-    code = problem[1] if problem else _category(answer) or "rejected without an error code"
+    code = problem[1] if problem else _category(body) or "rejected without an error code"
     names = list(dict.fromkeys(_PROPERTY.findall(text)))
     reason = code + (f" ({', '.join(names)})" if names else "")
     next_step = _NEXT_STEPS.get(code)
     return SendResult(SendStatus.FAILED, f"{reason}: {next_step}" if next_step else reason)
 
 
-def _category(answer: object) -> str | None:
-    value = answer.get("category") if isinstance(answer, dict) else None
+def _category(body: object) -> str | None:
+    value = body.get("category") if isinstance(body, dict) else None
     return value if isinstance(value, str) and _CODE.match(value) else None
 
 
@@ -123,5 +123,5 @@ def _objects(value: object) -> list[dict[str, Any]]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def _concerns_fields(outcome: SendResult) -> bool:
-    return (outcome.reason or "").startswith(("PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"))
+def _concerns_fields(result: SendResult) -> bool:
+    return (result.reason or "").startswith(("PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"))

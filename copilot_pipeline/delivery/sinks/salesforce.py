@@ -110,12 +110,12 @@ class SalesforceSink:
             content=urlencode(form).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )
-        answer = response.json()
-        if response.status == 200 and isinstance(answer, dict) and isinstance(answer.get("access_token"), str):
-            address = answer.get("instance_url")
-            return (address.rstrip("/") if isinstance(address, str) else self._base_url), answer["access_token"]
+        body = response.json()
+        if response.status == 200 and isinstance(body, dict) and isinstance(body.get("access_token"), str):
+            address = body.get("instance_url")
+            return (address.rstrip("/") if isinstance(address, str) else self._base_url), body["access_token"]
         if response.status == 400:
-            code = answer.get("error") if isinstance(answer, dict) else None
+            code = body.get("error") if isinstance(body, dict) else None
             named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[a-z_]{3,40}", code) else ""
             return SendResult(
                 SendStatus.RETRY, f"the client credentials are not accepted{named}", problem=SinkProblem.CREDENTIALS
@@ -135,20 +135,20 @@ def _record_result(result: object) -> SendResult:
         return SENT
     errors = result.get("errors") if isinstance(result, dict) else None
     error = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    return _error_from_code(_code(error.get("statusCode")), error)
+    return _result_of_error(_code(error.get("statusCode")), error)
 
 
-def _request_result(response: SinkResponse, answer: object) -> SendResult:
-    error = answer[0] if isinstance(answer, list) and answer and isinstance(answer[0], dict) else {}
+def _request_result(response: SinkResponse, body: object) -> SendResult:
+    error = body[0] if isinstance(body, list) and body and isinstance(body[0], dict) else {}
     code = _code(error.get("errorCode"))
     if code in _LIMITS:  # has status 403, but is not a matter of permissions
         return SendResult(SendStatus.RETRY, f"HTTP {response.status}: {code}", problem=SinkProblem.THROTTLED)
     if response.status == 400:
-        return _error_from_code(code, error)
+        return _result_of_error(code, error)
     return error_result(response, code)
 
 
-def _error_from_code(code: str | None, error: Mapping[str, Any]) -> SendResult:
+def _result_of_error(code: str | None, error: Mapping[str, Any]) -> SendResult:
     """Return the code, the fields and the next step, without the vendor's message, which may quote the value."""
     if code in _TEMPORARY:
         return SendResult(SendStatus.RETRY, code)
@@ -171,5 +171,5 @@ def _code(value: object) -> str | None:
     return value if isinstance(value, str) and _CODE.match(value) else None
 
 
-def _concerns_fields(outcome: SendResult) -> bool:
-    return (outcome.reason or "").startswith("INVALID_FIELD")
+def _concerns_fields(result: SendResult) -> bool:
+    return (result.reason or "").startswith("INVALID_FIELD")

@@ -105,6 +105,10 @@ ALTER TABLE copilot_ops.incidents RENAME COLUMN last_told_at TO last_notified_at
 ALTER TABLE copilot_ops.incidents RENAME COLUMN times_told TO notifications;
 ALTER TABLE copilot_ops.incidents RENAME COLUMN what TO description;
 ALTER TABLE copilot_ops.incidents RENAME COLUMN what_to_do TO next_step;
+-- Incidents that are open during the migration are resolved under their new names.
+UPDATE copilot_ops.incidents SET name = CASE name WHEN 'weekly budget' THEN 'weekly quota'
+  ELSE 'routes of pipeline.yaml' END
+WHERE name IN ('weekly budget', 'rules of pipeline.yaml');
 
 COMMENT ON TABLE copilot_ops.incidents IS 'Failures that people are notified of when they open, once a day while they last, and when they are resolved.';
 COMMENT ON COLUMN copilot_ops.incidents.name IS 'Identifies the failure; the same while it lasts.';
