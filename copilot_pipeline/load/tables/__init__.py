@@ -5,20 +5,17 @@ and Dagster's `TableSchema` are generated from it; a test compares the migrated 
 """
 
 from copilot_pipeline.load.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
+from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
 from copilot_pipeline.load.tables.marts import (
     CLAIM_ACCURACY,
     CLAIMS,
     COACHING_REGRESSIONS,
     COACHING_SCORES,
-    DEAL_INSPECTION,
-    DEAL_SIGNALS,
     MART_TABLES,
     MEDDICC_COVERAGE,
     MEDDICC_OUTCOMES,
     MEDDICC_SUMMARY,
     MESSAGE_ADOPTION,
-    WIN_LOSS_CONCLUSION,
-    WIN_LOSS_DRIVERS,
 )
 from copilot_pipeline.load.tables.model import CALL_DATE, Column, Kind, Table
 from copilot_pipeline.load.tables.reference import ACCOUNTS, DEALS, SCORECARDS, TOPICS, USERS

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from copilot_pipeline.load.tables.calls import CALLS, TRANSCRIPTS
+from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, WIN_LOSS_DRIVERS
 from copilot_pipeline.load.tables.marts import (
     CLAIM_ACCURACY,
     CLAIMS,
     COACHING_REGRESSIONS,
-    DEAL_INSPECTION,
     MEDDICC_OUTCOMES,
     MESSAGE_ADOPTION,
-    WIN_LOSS_DRIVERS,
 )
 from copilot_pipeline.load.tables.model import Column, Kind, Table, boolean, integer, text, texts
 from copilot_pipeline.load.tables.scores import SEMARIZE_RUNS, SEMARIZE_SCORES

@@ -1,0 +1,129 @@
+"""The marts about deals: win/loss drivers, and the state of open deals."""
+
+from __future__ import annotations
+
+from copilot_pipeline.load.tables.mart_columns import REVIEW_URL
+from copilot_pipeline.load.tables.model import (
+    Table,
+    boolean,
+    integer,
+    moment,
+    number,
+    text,
+    texts,
+)
+
+WIN_LOSS_DRIVERS = Table(
+    "win_loss_drivers",
+    "Conditions on scores, alone and in conjunctions of up to three, tested against won and lost deals.",
+    ("condition",),
+    (
+        text("condition", "Condition as text: `budget_confirmed and discovery_depth > 65`.", required=True),
+        integer("size", "Number of conditions, 1 to 3.", required=True),
+        texts("bricks", "Bricks of the conditions, `kit.brick`."),
+        integer("n", "Number of closed deals for which all of these bricks have a value.", required=True),
+        integer("support", "Number of these deals that meet the condition.", required=True),
+        integer("won", "Number of these deals that were won.", required=True),
+        number("win_rate", "won / support.", required=True),
+        number("win_rate_low", "Lower end of its 95 % interval (Wilson).", required=True),
+        number("win_rate_high", "Upper end of its 95 % interval (Wilson).", required=True),
+        number("base_rate", "Share of the n deals that were won.", required=True),
+        number("rest_rate", "Share of the deals that do not meet the condition that were won."),
+        number("lift", "win_rate / base_rate; null if no deal was won."),
+        number("p_value", "P value of Fisher's exact test, two-sided.", required=True),
+        number(
+            "q_value",
+            "p_value corrected for thresholds tried, conditions of this size (Benjamini-Hochberg) and number of sizes.",
+            required=True,
+        ),
+        boolean(
+            "is_significant",
+            "Whether q_value is at most `false_discovery_rate`, and a conjunction significantly better than its parts.",
+            required=True,
+        ),
+        text("direction", "wins or losses: the outcome that the condition is associated with.", required=True),
+        text("sentence", "The result as a sentence.", required=True),
+    ),
+    partitioned=False,
+)
+
+WIN_LOSS_CONCLUSION = Table(
+    "win_loss_conclusion",
+    "One row: the data behind the drivers, and the conclusion as a sentence.",
+    ("scope",),
+    (
+        text("scope", "`all`: all closed deals.", required=True),
+        integer("deals", "Number of closed deals with scored calls.", required=True),
+        integer("won", "Number of these deals that were won.", required=True),
+        integer("tested", "Number of tested conditions and conjunctions; 0 if there are too few deals.", required=True),
+        integer("significant", "Number of significant rows in `win_loss_drivers`.", required=True),
+        text("conclusion", "The strongest driver, or the reason why there is none.", required=True),
+    ),
+    partitioned=False,
+)
+
+DEAL_SIGNALS = Table(
+    "deal_signals",
+    "One row per open deal and brick: newest value, previous value and trend.",
+    ("deal_id", "kit", "brick"),
+    (
+        text("deal_id", "Deal id in the CRM.", required=True),
+        text("kit", "Name of the kit in pipeline.yaml.", required=True),
+        text("brick", "Key of the brick.", required=True),
+        text("value_kind", "bool, num, text or json.", required=True),
+        text("latest", "Newest value, as text.", required=True),
+        number("latest_num", "Newest value as a number (true is 1)."),
+        text("previous", "Previous value, as text."),
+        number("change", "Newest minus previous value; null unless both are numbers."),
+        text(
+            "trend",
+            "up, down or flat for numbers; changed or flat for other values; new for a single value.",
+            required=True,
+        ),
+        number("slope", "Slope over all values, per call; null for fewer than three numbers."),
+        integer("answers", "Number of calls with a value.", required=True),
+        text("call_id", "Call of the newest value.", required=True),
+        moment("answered_at", "Start time of that call.", required=True),
+        text("reason", "Reason given by Semarize."),
+        text("evidence", "First quote."),
+        text("kit_version_id", "Kit version that was used."),
+        REVIEW_URL,
+    ),
+    partitioned=False,
+)
+
+DEAL_INSPECTION = Table(
+    "deal_inspection",
+    "One row per open deal: last call, people, risks, and the evidence that its stage lacks.",
+    ("deal_id",),
+    (
+        text("deal_id", "Deal id in the CRM.", required=True),
+        text("deal_name", "Display name."),
+        text("account_name", "Account name."),
+        number("amount", "Amount."),
+        text("stage", "Stage."),
+        text("forecast_category", "Forecast category."),
+        moment("close_date", "Expected close date."),
+        text("owner_name", "Name of the rep of the newest call."),
+        integer("calls", "Number of linked calls.", required=True),
+        integer("scored_calls", "Number of these calls with scores.", required=True),
+        moment("last_call_at", "Start time of the newest call; null without calls."),
+        text("last_call_id", "Newest call."),
+        number("days_since_last_call", "Days since the newest call; null without calls."),
+        text("last_call_url", "Page of the newest call in Clari Copilot."),
+        texts("people", "Prospects on any of its calls."),
+        integer("prospects", "Number of these prospects.", required=True),
+        texts("risk_flags", "Risks, as text."),
+        integer("risks", "Number of risks.", required=True),
+        texts("stage_expects", "Conditions that the stage requires (setting `stages`)."),
+        texts("stage_lacks", "Required conditions that no call meets."),
+        number(
+            "stage_evidence",
+            "Share of the required conditions that a call meets, 0 to 1; null if the stage requires none.",
+        ),
+        number(
+            "meddicc_covered", "Share of the MEDDICC elements covered on any call, 0 to 1; null without MEDDICC scores."
+        ),
+    ),
+    partitioned=False,
+)
