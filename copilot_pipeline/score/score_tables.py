@@ -88,12 +88,13 @@ class ScoreTables:
 
     def _scores(self, run: SemarizeRun, day: date) -> tuple[list[SemarizeScoreRow], str | None]:
         """Return the scores of a run, and the reason if some are missing."""
-        if run.status != "succeeded" or run.answer is None:
+        body = run.answer if run.status == "succeeded" else None
+        if body is None:
             return [], None
         try:
-            parsed = parse_scores(run.answer)
+            parsed = parse_scores(body)
         except UnreadableBody as error:
-            self._calls.quarantine(run.call_id, day, f"semarize run {run.kit}", str(error), run.answer)
+            self._calls.quarantine(run.call_id, day, f"semarize run {run.kit}", str(error), body)
             return [], str(error)
         rows = [
             SemarizeScoreRow(

@@ -21,6 +21,8 @@ from copilot_pipeline.transform.transcripts.text import (
 )
 from copilot_pipeline.transform.transcripts.timing import estimated_ends, plausible_all, spoken_seconds, time_order
 
+_REP = Side.REP.value
+
 
 @dataclass(frozen=True, slots=True)
 class Utterances:
@@ -104,11 +106,10 @@ def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript
     words = word_counts(texts)
     text = transcript_text(names, texts)
     totals = _totals(keys, seconds, words)
-    rep = Side.REP.value
     speech = SpeechColumns(
         keys=keys,
         person_ids=utterances.person_id,
-        is_rep=[side == rep for side in utterances.side],
+        is_rep=[side == _REP for side in utterances.side],
         starts=segments.starts,
         ends=ends,
         seconds=seconds,
