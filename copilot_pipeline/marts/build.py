@@ -25,7 +25,8 @@ from copilot_pipeline.load.tables import (
 )
 from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, use_of
 from copilot_pipeline.marts.brick_roles import elements, skills
-from copilot_pipeline.marts.claims import AccuracyRow, ClaimRow, claim_accuracy, claim_kinds, claims
+from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
+from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
 from copilot_pipeline.marts.coaching import CoachingRow, RegressionRow, coaching_regressions, coaching_scores
 from copilot_pipeline.marts.deals import DealInspectionRow, DealSignalRow, by_deal, deal_signals, inspect_deals
 from copilot_pipeline.marts.meddicc import (

@@ -1,8 +1,7 @@
-"""Claim verification: flagged claims with quote and source document, and the accuracy of reps and products."""
+"""Claim verification: flagged claims with their quotes and source documents."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,7 +9,6 @@ from typing import NamedTuple
 
 from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
-from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Quote, ScoredCall, Value, items_of
 from copilot_pipeline.marts.negation import NOTHING, normalized
 
@@ -63,24 +61,6 @@ class ClaimRow(NamedTuple):
     reason: str | None
     confidence: float | None
     review_url: str | None
-
-
-class AccuracyRow(NamedTuple):
-    """A row of `claim_accuracy`."""
-
-    grain: str
-    grain_id: str
-    grain_name: str | None
-    n: int
-    accurate: int
-    share: float | None
-    share_low: float | None
-    share_high: float | None
-    claims: int
-    inaccurate: int
-    roadmap_leaks: int
-    outdated_competitive: int
-    quotes_not_found: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +180,7 @@ def _claim_row(
     kit, brick = kind.brick
     quote = flag.quote
     rep = call.speaker_of(quote) if quote else call.rep
-    document = (
-        flag.document
-        or _nth_text(_value(call, settings.document), position, flags)
-        or _document_named_in(f"{flag.text} {answer.reason or ''}", (*kind.documents, *settings.documents))
-        or (" or ".join(kind.documents) or None)
-    )
+    text = f"{flag.text} {answer.reason or ''}"
     return ClaimRow(
         claim_id=f"{call.call_id}:{name}:{kit}.{brick}:{position}",
         call_id=call.call_id,
@@ -229,15 +204,21 @@ def _claim_row(
         speaker=quote.speaker if quote else None,
         speaker_side=quote.side if quote else None,
         said=quote.said if quote else None,
-        document=document,
-        product=flag.product or _nth_text(_value(call, settings.product), position, flags),
+        document=(
+            flag.document
+            or _nth_text(configured_value(call, settings.document), position, flags)
+            or _document_named_in(text, (*kind.documents, *settings.documents))
+            or (" or ".join(kind.documents) or None)
+        ),
+        product=flag.product or _nth_text(configured_value(call, settings.product), position, flags),
         reason=answer.reason,
         confidence=answer.confidence,
         review_url=call.review_url,
     )
 
 
-def _value(call: ScoredCall, reference: BrickRef | None) -> Value:
+def configured_value(call: ScoredCall, reference: BrickRef | None) -> Value:
+    """Return the value of a brick of the settings; None if the setting is empty or the brick has no value."""
     return call.value_of(reference.key) if reference else None
 
 
@@ -253,79 +234,3 @@ def _document_named_in(text: str, documents: Sequence[str]) -> str | None:
     searched = text.casefold()
     named = [document for document in documents if document.casefold() in searched]
     return max(named, key=len) if named else None
-
-
-# --- accuracy ----------------------------------------------------------------------------------------------------
-
-
-class _Counts:
-    """Calls and claims of one group."""
-
-    def __init__(self) -> None:
-        self.name: str | None = None
-        self.calls = 0
-        self.accurate = 0
-        self.claims: list[ClaimRow] = []
-
-
-def claim_accuracy(
-    calls: Iterable[ScoredCall],
-    found: Iterable[ClaimRow],
-    kinds: Sequence[tuple[str, ClaimKind]],
-    settings: ClaimSettings,
-) -> list[AccuracyRow]:
-    """Return the share of checked calls without a claim, in total and by rep, product and week.
-
-    A call is checked if at least one flagging brick has a value; null does not count as checked.
-    """
-    by_call: defaultdict[str, list[ClaimRow]] = defaultdict(list)
-    for claim in found:
-        by_call[claim.call_id].append(claim)
-    groups: defaultdict[tuple[str, str], _Counts] = defaultdict(_Counts)
-    for call in calls:
-        answers = [call.bricks.get(kind.brick) for _, kind in kinds]
-        if not any(answer is not None and answer.value is not None for answer in answers):
-            continue
-        flagged = by_call.get(call.call_id, [])
-        for grain, grain_id, name, of_grain in _grains(call, flagged, settings):
-            counts = groups[grain, grain_id]
-            counts.name = counts.name or name
-            counts.calls += 1
-            counts.accurate += not of_grain
-            counts.claims += of_grain
-    return [_accuracy_row(grain, grain_id, counts) for (grain, grain_id), counts in sorted(groups.items())]
-
-
-def _grains(
-    call: ScoredCall, flagged: list[ClaimRow], settings: ClaimSettings
-) -> Iterator[tuple[str, str, str | None, list[ClaimRow]]]:
-    yield "all", "all", None, flagged
-    yield "week", call.week.isoformat(), None, flagged
-    for rep in call.reps():
-        yield "rep", rep.rep_id, rep.name, [claim for claim in flagged if claim.rep_id == rep.rep_id]
-    value = _value(call, settings.product)
-    products = {str(item) for item in items_of(value) if item} | {claim.product for claim in flagged if claim.product}
-    for product in sorted(products):
-        yield "product", product, product, [claim for claim in flagged if claim.product in (product, None)]
-
-
-def _accuracy_row(grain: str, grain_id: str, counts: _Counts) -> AccuracyRow:
-    of_kind: defaultdict[str, int] = defaultdict(int)
-    for claim in counts.claims:
-        of_kind[claim.kind] += 1
-    share = share_of(counts.accurate, counts.calls)
-    return AccuracyRow(
-        grain=grain,
-        grain_id=grain_id,
-        grain_name=counts.name,
-        n=counts.calls,
-        accurate=counts.accurate,
-        share=share.share,
-        share_low=share.low,
-        share_high=share.high,
-        claims=len(counts.claims),
-        inaccurate=of_kind[INACCURATE],
-        roadmap_leaks=of_kind[ROADMAP_LEAK],
-        outdated_competitive=of_kind[OUTDATED],
-        quotes_not_found=sum(claim.match == "not found" for claim in counts.claims),
-    )

@@ -8,7 +8,8 @@ import pytest
 
 from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
-from copilot_pipeline.marts.claims import NO_QUOTE, ClaimRow, claim_accuracy, claim_kinds, claims
+from copilot_pipeline.marts.claim_accuracy import claim_accuracy
+from copilot_pipeline.marts.claims import NO_QUOTE, ClaimRow, claim_kinds, claims
 from copilot_pipeline.marts.model import BrickAnswer, Quote, Rep, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, REP, call, quoted
 

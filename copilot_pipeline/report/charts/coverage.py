@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from copilot_pipeline.marts.intervals import percent
@@ -54,16 +55,8 @@ def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool, width: float 
         figure, axes = single(min(width, label_width(row_labels) + cell * len(columns)), height)
         for one in shown:
             row, column = (one.element, one.group) if are_weeks else (one.group, one.element)
-            x, y = columns.index(column), rows.index(row)
-            shade = _MIN_SHADE + (_MAX_SHADE - _MIN_SHADE) * one.share
-            blue = mpl.colormaps["Blues"](shade)
-            axes.add_patch(mpl.patches.Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=blue))
-            colour = text_colour_on(blue)
-            alone = len(counts[one.group]) == 1
-            share = percent(one.share) if width == WIDE else percent(one.share).removesuffix(PERCENT_SUFFIX)
-            axes.text(x, y if alone else y - 0.13, share, ha="center", va="center", color=colour)
-            if not alone:
-                axes.text(x, y + 0.24, f"n {one.n:,}", ha="center", va="center", color=colour, fontsize=6.5)
+            position = columns.index(column), rows.index(row)
+            _draw_cell(axes, position, one, with_n=len(counts[one.group]) > 1, with_suffix=width == WIDE)
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         if are_weeks:
@@ -82,6 +75,17 @@ def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool, width: float 
         return figure
 
     return draw
+
+
+def _draw_cell(axes: Axes, position: tuple[int, int], coverage: Coverage, *, with_n: bool, with_suffix: bool) -> None:
+    x, y = position
+    blue = mpl.colormaps["Blues"](_MIN_SHADE + (_MAX_SHADE - _MIN_SHADE) * coverage.share)
+    axes.add_patch(mpl.patches.Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=blue))
+    colour = text_colour_on(blue)
+    share = percent(coverage.share) if with_suffix else percent(coverage.share).removesuffix(PERCENT_SUFFIX)
+    axes.text(x, y - 0.13 if with_n else y, share, ha="center", va="center", color=colour)
+    if with_n:
+        axes.text(x, y + 0.24, f"n {coverage.n:,}", ha="center", va="center", color=colour, fontsize=6.5)
 
 
 def _rep(name: str, counts: set[int], longest: int, width: float) -> str:

@@ -1,0 +1,110 @@
+"""The accuracy of claims: checked calls without a flagged claim, by rep, product and week."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from copilot_pipeline.config.marts import ClaimSettings
+from copilot_pipeline.marts.claims import (
+    INACCURATE,
+    OUTDATED,
+    ROADMAP_LEAK,
+    ClaimKind,
+    ClaimRow,
+    configured_value,
+)
+from copilot_pipeline.marts.intervals import share_of
+from copilot_pipeline.marts.model import ScoredCall, items_of
+
+
+class AccuracyRow(NamedTuple):
+    """A row of `claim_accuracy`."""
+
+    grain: str
+    grain_id: str
+    grain_name: str | None
+    n: int
+    accurate: int
+    share: float | None
+    share_low: float | None
+    share_high: float | None
+    claims: int
+    inaccurate: int
+    roadmap_leaks: int
+    outdated_competitive: int
+    quotes_not_found: int
+
+
+class _Counts:
+    """Calls and claims of one group."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.calls = 0
+        self.accurate = 0
+        self.claims: list[ClaimRow] = []
+
+
+def claim_accuracy(
+    calls: Iterable[ScoredCall],
+    found: Iterable[ClaimRow],
+    kinds: Sequence[tuple[str, ClaimKind]],
+    settings: ClaimSettings,
+) -> list[AccuracyRow]:
+    """Return the share of checked calls without a claim, in total and by rep, product and week.
+
+    A call is checked if at least one flagging brick has a value; null does not count as checked.
+    """
+    by_call: defaultdict[str, list[ClaimRow]] = defaultdict(list)
+    for claim in found:
+        by_call[claim.call_id].append(claim)
+    groups: defaultdict[tuple[str, str], _Counts] = defaultdict(_Counts)
+    for call in calls:
+        answers = [call.bricks.get(kind.brick) for _, kind in kinds]
+        if not any(answer is not None and answer.value is not None for answer in answers):
+            continue
+        flagged = by_call.get(call.call_id, [])
+        for grain, grain_id, name, of_grain in _grains(call, flagged, settings):
+            counts = groups[grain, grain_id]
+            counts.name = counts.name or name
+            counts.calls += 1
+            counts.accurate += not of_grain
+            counts.claims += of_grain
+    return [_accuracy_row(grain, grain_id, counts) for (grain, grain_id), counts in sorted(groups.items())]
+
+
+def _grains(
+    call: ScoredCall, flagged: list[ClaimRow], settings: ClaimSettings
+) -> Iterator[tuple[str, str, str | None, list[ClaimRow]]]:
+    yield "all", "all", None, flagged
+    yield "week", call.week.isoformat(), None, flagged
+    for rep in call.reps():
+        yield "rep", rep.rep_id, rep.name, [claim for claim in flagged if claim.rep_id == rep.rep_id]
+    value = configured_value(call, settings.product)
+    products = {str(item) for item in items_of(value) if item} | {claim.product for claim in flagged if claim.product}
+    for product in sorted(products):
+        yield "product", product, product, [claim for claim in flagged if claim.product in (product, None)]
+
+
+def _accuracy_row(grain: str, grain_id: str, counts: _Counts) -> AccuracyRow:
+    of_kind: defaultdict[str, int] = defaultdict(int)
+    for claim in counts.claims:
+        of_kind[claim.kind] += 1
+    share = share_of(counts.accurate, counts.calls)
+    return AccuracyRow(
+        grain=grain,
+        grain_id=grain_id,
+        grain_name=counts.name,
+        n=counts.calls,
+        accurate=counts.accurate,
+        share=share.share,
+        share_low=share.low,
+        share_high=share.high,
+        claims=len(counts.claims),
+        inaccurate=of_kind[INACCURATE],
+        roadmap_leaks=of_kind[ROADMAP_LEAK],
+        outdated_competitive=of_kind[OUTDATED],
+        quotes_not_found=sum(claim.match == "not found" for claim in counts.claims),
+    )
