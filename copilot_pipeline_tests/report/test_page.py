@@ -229,7 +229,8 @@ def test_wraps_conjunctions_between_conditions() -> None:
 def test_shows_all_significant_drivers_and_five_others() -> None:
     """Three of fifteen are significant."""
     many = tuple(driver(f"brick_{n}", is_significant=n < 3) for n in range(15))
-    assert sum(f"brick_{n}:" in render(full(drivers=many)) for n in range(15)) == 8
+    page = render(full(drivers=many))
+    assert sum(f"brick_{n}:" in page for n in range(15)) == 8
 
 
 @pytest.mark.parametrize("draw", [charts.skill_panel(series(in_regression=True)), charts.skill_panels([series()] * 5)])
