@@ -229,3 +229,13 @@ def test_readme_is_short_and_its_images_are_small() -> None:
     images = [path for path in (ROOT / "docs/images").rglob("*") if path.is_file()]
     assert images
     assert [path.name for path in images if path.stat().st_size >= IMAGE_BYTES] == []
+
+
+def test_changelog_lists_every_renamed_table_and_column() -> None:
+    """Each rename of migration 0012 is a row of the changelog."""
+    changelog = text_of(ROOT / "CHANGELOG.md")
+    rename = re.compile(r"^ALTER (?:TABLE|VIEW) ([a-z_.]+) RENAME (?:COLUMN (\w+) )?TO (\w+);", flags=re.MULTILINE)
+    for file in sorted((ROOT / "copilot_pipeline/postgres/migrations/versions").glob("0012_*.sql")):
+        for table, column, new in rename.findall(text_of(file)):
+            old = f"{table}.{column}" if column else table
+            assert f"`{old}` | `{new}` |" in changelog, file.name
