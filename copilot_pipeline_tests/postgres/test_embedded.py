@@ -1,4 +1,4 @@
-"""The embedded server: it runs as long as somebody uses it, and no longer, however its users end."""
+"""The embedded server stops with its last user, also if other users were killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from copilot_pipeline.postgres.handles import HANDLES_FILE, forget_a_dead_server, strike_out_the_dead
+from copilot_pipeline.postgres.server_users import PID_FILE, USERS_FILE, remove_dead_users, remove_stale_pid_file
 
 pytestmark = pytest.mark.e2e
 
@@ -29,7 +29,7 @@ sys.stdin.readline()
 
 
 class User:
-    """A process that uses the embedded server until it is told to leave."""
+    """A process that uses the embedded server until `leave` or `kill`."""
 
     def __init__(self, home: Path) -> None:
         self.process = subprocess.Popen(
@@ -39,18 +39,18 @@ class User:
         self.url = self.process.stdout.readline().strip()
 
     def leave(self) -> None:
-        """Ends it as programs end."""
+        """Let the process exit normally."""
         self.process.communicate("\n", timeout=30)
 
-    def die(self) -> None:
-        """Kills it."""
+    def kill(self) -> None:
+        """Kill the process."""
         self.process.kill()
         self.process.communicate(timeout=30)
 
 
 def server_of(home: Path) -> psutil.Process | None:
-    """The server's process, while it runs."""
-    path = home / "postgres" / "postmaster.pid"
+    """Return the process of the server, None if it does not run."""
+    path = home / "postgres" / PID_FILE
     try:
         return psutil.Process(int(path.read_text().splitlines()[0]))
     except (FileNotFoundError, psutil.NoSuchProcess):
@@ -59,19 +59,19 @@ def server_of(home: Path) -> psutil.Process | None:
 
 @pytest.fixture(autouse=True)
 def no_server_left(home: Path) -> Iterator[None]:
-    """Whatever a test finds, its server does not outlive it."""
+    """Kill the server if a test fails to stop it."""
     yield
     server = server_of(home)
     if server is not None and server.name() == "postgres":
         server.kill()
 
 
-def test_the_server_ends_with_its_last_living_user(home: Path) -> None:
-    """A user killed with -9 does not keep the server up: it ends when the last living one leaves, and not before."""
+def test_server_stops_with_its_last_living_user(home: Path) -> None:
+    """A user that was killed does not keep the server running; it stops when the last living one exits."""
     killed, first, last = User(home), User(home), User(home)
     server = server_of(home)
     assert server is not None
-    killed.die()
+    killed.kill()
     first.leave()
     assert server.is_running()
     with psycopg.connect(last.url) as connection:
@@ -81,90 +81,90 @@ def test_the_server_ends_with_its_last_living_user(home: Path) -> None:
     assert server_of(home) is None
 
 
-def test_a_server_whose_users_were_all_killed_ends_with_the_next(home: Path) -> None:
-    """Where every user was killed the server goes on; whoever comes next uses it and ends it."""
-    User(home).die()
+def test_server_stops_with_the_next_user_if_all_users_were_killed(home: Path) -> None:
+    """It keeps running without users; the next one uses it and stops it on exit."""
+    User(home).kill()
     server = server_of(home)
     assert server is not None
-    following = User(home)
+    next_user = User(home)
     assert server_of(home) == server
-    following.leave()
+    next_user.leave()
     server.wait(timeout=10)
     assert server_of(home) is None
 
 
-def test_a_stranger_with_the_servers_number_is_not_the_server(home: Path) -> None:
-    """After a crash the server's process id may be somebody else's: a new server is started all the same."""
+def test_starts_a_server_if_another_process_has_its_process_id(home: Path) -> None:
+    """After a crash the id in the PID file may belong to another process."""
     user = User(home)
     server = server_of(home)
     assert server is not None
-    note = home / "postgres" / "postmaster.pid"
-    lines = note.read_text().splitlines()
-    user.die()
+    pid_file = home / "postgres" / PID_FILE
+    lines = pid_file.read_text().splitlines()
+    user.kill()
     for process in [server, *server.children()]:
         process.kill()
     server.wait(timeout=10)
-    lines[0] = str(os.getpid())  # a process that lives, and began after the server says that it did
+    lines[0] = str(os.getpid())  # a living process that is younger than the server of the file
     lines[2] = str(int(psutil.Process().create_time()) - 3600)
-    note.write_text("\n".join(lines) + "\n")
-    following = User(home)
-    assert following.url
-    with psycopg.connect(following.url) as connection:
+    pid_file.write_text("\n".join(lines) + "\n")
+    next_user = User(home)
+    assert next_user.url
+    with psycopg.connect(next_user.url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
-    following.leave()
+    next_user.leave()
 
 
 def dead_process() -> int:
-    """The id of a process that is gone."""
+    """Return the id of a process that has exited."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
 
 
-def listed(folder: Path, *process_ids: int, age_seconds: float = 0) -> Path:
-    """A list as the library writes it."""
-    path = folder / HANDLES_FILE
+def write_list(folder: Path, *process_ids: int, age_seconds: float = 0) -> Path:
+    """Write the list as the library does; return its path."""
+    path = folder / USERS_FILE
     path.write_text(json.dumps(process_ids))
     moment = time.time() - age_seconds
     os.utime(path, (moment, moment))
     return path
 
 
-def test_only_the_dead_are_struck_out(tmp_path: Path) -> None:
-    """The living stay, ours and other people's (process 1 is always there, and never ours)."""
-    gone = dead_process()
-    path = listed(tmp_path, gone, os.getpid(), 1)
-    assert strike_out_the_dead(tmp_path) == [gone]
+def test_removes_only_dead_processes(tmp_path: Path) -> None:
+    """Living ones stay, also those of other users (process 1 always exists)."""
+    dead = dead_process()
+    path = write_list(tmp_path, dead, os.getpid(), 1)
+    assert remove_dead_users(tmp_path) == [dead]
     assert json.loads(path.read_text()) == [os.getpid(), 1]
 
 
-def test_a_number_used_again_is_not_the_one_noted(tmp_path: Path) -> None:
-    """A process that began after the list was written is a stranger with a dead one's id."""
-    path = listed(tmp_path, os.getpid(), age_seconds=3600 + time.time() - psutil.Process().create_time())
-    assert strike_out_the_dead(tmp_path) == [os.getpid()]
+def test_removes_a_reused_process_id(tmp_path: Path) -> None:
+    """A process that started after the list was written is not the listed one."""
+    path = write_list(tmp_path, os.getpid(), age_seconds=3600 + time.time() - psutil.Process().create_time())
+    assert remove_dead_users(tmp_path) == [os.getpid()]
     assert json.loads(path.read_text()) == []
 
 
-def test_a_zombie_is_dead(tmp_path: Path) -> None:
-    """A killed process nobody has waited for yet uses nothing any more."""
+def test_removes_a_zombie(tmp_path: Path) -> None:
+    """A killed process whose parent has not waited for it does not use the server."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    listed(tmp_path, process.pid)
-    assert strike_out_the_dead(tmp_path) == [process.pid]
+    write_list(tmp_path, process.pid)
+    assert remove_dead_users(tmp_path) == [process.pid]
     process.communicate()
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2", "null", "{}", '["x"]'])
-def test_a_list_cut_short_is_begun_anew(tmp_path: Path, content: str) -> None:
-    """A process killed while it wrote leaves half a list, which must not keep everybody out."""
-    (tmp_path / HANDLES_FILE).write_text(content)
-    assert strike_out_the_dead(tmp_path) == []
-    assert (tmp_path / HANDLES_FILE).read_text() == "[]"
+def test_replaces_an_incomplete_list(tmp_path: Path, content: str) -> None:
+    """A process that was killed while it wrote the list must not prevent the start."""
+    (tmp_path / USERS_FILE).write_text(content)
+    assert remove_dead_users(tmp_path) == []
+    assert (tmp_path / USERS_FILE).read_text() == "[]"
 
 
-def test_without_a_list_there_is_nothing_to_do(tmp_path: Path) -> None:
-    """The first start of all finds neither list nor note, and makes none."""
-    assert strike_out_the_dead(tmp_path) == []
-    assert not forget_a_dead_server(tmp_path)
+def test_first_start_finds_no_files(tmp_path: Path) -> None:
+    """Without list and PID file nothing is written."""
+    assert remove_dead_users(tmp_path) == []
+    assert not remove_stale_pid_file(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Alembic's entry: one online upgrade, its own version table in `copilot_ops`."""
+"""Entry point of Alembic: one online upgrade, whose version table is in `copilot_ops`."""
 
 import sqlalchemy
 from alembic import context

@@ -9,7 +9,7 @@ down_revision = "0011"
 
 
 def upgrade() -> None:
-    """Rename; no row is rewritten but those whose stored words change."""
+    """Rename; only rows whose stored words change are rewritten."""
     here = Path(__file__).parent
     for part in ("state", "delivery", "warehouse", "comments"):
         statements = (here / f"0012_{part}.sql").read_text(encoding="utf-8")
@@ -17,5 +17,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Not offered, as for the earlier ones."""
+    """Not offered: a downgrade would lose state."""
     raise NotImplementedError("restore a backup instead")
