@@ -72,15 +72,29 @@ def _refresh(connection: Connection, kit: str) -> None:
     view = sql.Identifier(SCHEMA, f"scores_{kit}")
     columns = sql.SQL("").join(brick.column for brick in bricks)
     statement = _CREATE.format(view=view, bricks=columns, kit=sql.Literal(kit))
+    text, name = statement.as_string(connection), view.as_string(connection)
     # The comment contains the statement, so that a view that is up to date is recognized.
-    comment = f"Scores of kit {kit}: one row per call, one column per brick. {statement.as_string(connection)}"
-    name = view.as_string(connection)
+    comment = f"Scores of kit {kit}: one row per call, one column per brick. {text}"
     with connection.cursor(row_factory=scalar_row) as cursor:
-        if cursor.execute(_SQL["comment_of_view"], {"view": name}).fetchone() == comment:
+        found = cursor.execute(_SQL["comment_of_view"], {"view": name}).fetchone()
+        if found == comment:
             return
-        readers = cursor.execute(_SQL["readers_of_view"], {"view": name}).fetchall()
-    _drop(connection, view, kit)
-    connection.execute(statement)
+        is_current = found is not None and _one_line(found).endswith(_one_line(text))
+        readers = [] if is_current else cursor.execute(_SQL["readers_of_view"], {"view": name}).fetchall()
+    if not is_current:
+        _drop(connection, view, kit)
+        connection.execute(statement)
+    _comment(connection, view, comment, bricks)
+    for role in readers:  # dropping the view has removed its grants
+        grantee = sql.Identifier(role) if role else sql.SQL("PUBLIC")
+        connection.execute(sql.SQL("GRANT SELECT ON {view} TO {role}").format(view=view, role=grantee))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _comment(connection: Connection, view: sql.Identifier, comment: str, bricks: Sequence[_Brick]) -> None:
     connection.execute(sql.SQL("COMMENT ON VIEW {view} IS {text}").format(view=view, text=sql.Literal(comment)))
     descriptions = {
         CALL_ID.name: CALL_ID.description,
@@ -94,9 +108,6 @@ def _refresh(connection: Connection, kit: str) -> None:
                 view=view, column=sql.Identifier(column), text=sql.Literal(description)
             )
         )
-    for role in readers:  # dropping the view has removed its grants
-        grantee = sql.Identifier(role) if role else sql.SQL("PUBLIC")
-        connection.execute(sql.SQL("GRANT SELECT ON {view} TO {role}").format(view=view, role=grantee))
 
 
 def _drop(connection: Connection, view: sql.Identifier, kit: str) -> None:

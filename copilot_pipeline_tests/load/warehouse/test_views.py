@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.warehouse import refresh_kit_views
@@ -166,3 +167,18 @@ def test_does_not_drop_a_view_that_others_depend_on(database: Database) -> None:
     with pytest.raises(PipelineError, match=r"DROP VIEW copilot\.scores_deal CASCADE"):
         refresh_kit_views(database, ["deal"])
     assert column(database, "SELECT a FROM copilot.mine") == [True]
+
+
+def test_updates_the_comments_of_an_earlier_version_without_recreating_the_view(database: Database) -> None:
+    """A new wording of a comment does not drop a view that others depend on."""
+    load_scores(database, score("a", True))
+    view(database)
+    (comment,) = column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')")
+    statement = comment[comment.index("CREATE VIEW") :].replace("\n    FROM", "\n        FROM")
+    former = f"Scores of kit deal: a row a call, a column a brick. {statement}"
+    with database.connection() as connection:
+        connection.execute(sql.SQL("COMMENT ON VIEW copilot.scores_deal IS {text}").format(text=sql.Literal(former)))
+        connection.execute("CREATE VIEW copilot.mine AS SELECT a FROM copilot.scores_deal")
+    view(database)
+    assert column(database, "SELECT a FROM copilot.mine") == [True]
+    assert column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')") == [comment]
