@@ -1,4 +1,4 @@
-"""How a step tells whoever waits how far it is. A bar in the terminal, a line in the log, or nothing."""
+"""Progress of a step: a bar in the terminal, a line in the log, or nothing."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Hears of progress. Must be cheap: it is called for each call."""
+    """Receives progress. Must be cheap, because it is called for each call."""
 
     def expect(self, step: str, items: int) -> None:
-        """`items` more items of a step are to be done."""
+        """Add items to the total of a step."""
 
     def advance(self, step: str, items: int = 1) -> None:
-        """`items` of a step are done."""
+        """Count items of a step as done."""
 
     def note(self, text: str) -> None:
-        """Something a person should read. Never a secret or a spoken word."""
+        """Show a message. It never contains a secret or text from a call."""
 
 
 class NoProgress:
-    """Nobody waits."""
+    """Discards all progress."""
 
     def expect(self, step: str, items: int) -> None:
         """Ignored."""

@@ -18,8 +18,7 @@ RETIRED = {
 
 # File, word and the reason why it may stay.
 ALLOWED = {
-    ("copilot_pipeline/cli/deliveries.py", "loud"): "deprecated option, removed in 0.3",
-    ("copilot_pipeline/cli/routes.py", "loud"): "deprecated option, removed in 0.3",
+    ("copilot_pipeline/cli/suppressed.py", "loud"): "deprecated option, removed in 0.3",
     ("copilot_pipeline/cli/sql.py", "hint"): "attribute of psycopg: message_hint",
 }
 

@@ -1,4 +1,4 @@
-"""What commands open: settings, the database, the services on it."""
+"""Open what commands need: settings, the database and the services on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from copilot_pipeline.progress import NoProgress, Progress
 
 
 def command_settings() -> Settings:
-    """All settings; warnings go to standard error."""
+    """Load the settings and print warnings on standard error."""
     settings = load_settings()
     settings.report_warnings(lambda warning: click.echo(f"warning: {warning}", err=True))
     return settings
@@ -23,19 +23,19 @@ def command_settings() -> Settings:
 
 @contextmanager
 def command_database(settings: Settings) -> Iterator[Database]:
-    """The database, its schema migrated, closed at the end of the block."""
+    """Open the database with a migrated schema; close it at the end of the block."""
     with closing(open_database(settings.environment)) as database:
         yield database
 
 
 @contextmanager
 def opened() -> Iterator[tuple[Settings, Database]]:
-    """Settings and the database, for commands that need both."""
+    """Load the settings and open the database, for commands that need both."""
     settings = command_settings()
     with command_database(settings) as database:
         yield settings, database
 
 
 def delivery_service(settings: Settings, database: Database, progress: Progress | None = None) -> DeliveryService:
-    """What enqueues and sends deliveries and reports incidents."""
+    """Build the service that enqueues and sends deliveries and reports incidents."""
     return DeliveryService(settings, database, RateLimits.from_settings(settings), progress or NoProgress())

@@ -1,7 +1,7 @@
 """Materialize assets in this process, as Dagster runs that the UI shows: what `run`, `marts` and `demo` do.
 
-The raw layer first, then what is made from it, each in a run of its own: days that could not be fetched completely do
-not keep the others from being loaded and scored, nor one deal the table of all.
+The raw layer and the assets below it are separate runs, so that a day that could not be fetched completely does not
+keep the other days from being loaded and scored, and a deal does not block the table of all deals.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _ERRORS: dict[str, type[PipelineError]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """How a range of days ended."""
+    """The result of a range of days."""
 
     days: tuple[date, ...]
     problems: tuple[str, ...]
@@ -100,7 +100,7 @@ def materialize_days(
 
 
 def materialize_marts(settings: Settings) -> dict[str, int]:
-    """Rebuild the marts. Return their rows; raise what kept any of them from being built."""
+    """Rebuild the marts. Return their row counts; raise `PipelineError` if one of them failed."""
     names = [table.name for table in MART_TABLES]
     result = _materialize(open_instance(settings.environment), names, datetime.now(UTC))
     problems = _problems(result)
@@ -114,7 +114,7 @@ def materialize_marts(settings: Settings) -> dict[str, int]:
 
 
 def cancel_queued(settings: Settings, tags: Mapping[str, str]) -> tuple[int, int]:
-    """Cancel the queued runs with these tags. Return how many, and how many are running."""
+    """Cancel the queued runs with these tags. Return the number cancelled and the number running."""
     instance = open_instance(settings.environment)
     queued = instance.get_runs(dg.RunsFilter(tags=dict(tags), statuses=[dg.DagsterRunStatus.QUEUED]))
     cancelled = sum(instance.run_coordinator.cancel_run(run.run_id) for run in queued)
@@ -123,7 +123,7 @@ def cancel_queued(settings: Settings, tags: Mapping[str, str]) -> tuple[int, int
 
 
 def _require_keys(settings: Settings, assets: Sequence[str]) -> None:
-    """Raise `ConfigurationError` now for a key that would be needed later."""
+    """Raise `ConfigurationError` before the first request if a key is missing."""
     if any(name in (*_FIRST, *_MIRRORED) for name in assets):
         clari.credentials(settings.environment)
     if settings.pipeline.kits and any(table.name in assets for table in SCORE_TABLES):
@@ -131,7 +131,7 @@ def _require_keys(settings: Settings, assets: Sequence[str]) -> None:
 
 
 def _deferred(calls: CallStore, days: Sequence[date], problems: Sequence[str]) -> list[str]:
-    """Calls that were not requested because their next attempt is later: without them, not everything is done."""
+    """Return a problem for each deferred call, because the days are incomplete without them."""
     named = "\n".join(problems)
     lines = []
     for call in calls.deferred(days):
@@ -177,7 +177,7 @@ def _failures(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:
 
 
 def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
-    """What is not done: the problems in the metadata of failures and materializations, else each failure's reason."""
+    """Return the problems in the metadata of failures and materializations, or the reason of each failure."""
     problems: list[str] = []
     for event in result.all_events:
         if event.is_step_failure:
@@ -206,7 +206,7 @@ def _has_class(event: dg.DagsterEvent, name: str) -> bool:
 
 
 def _pipeline_error(event: dg.DagsterEvent) -> PipelineError | None:
-    """The pipeline's own error that failed the step, from the class name and the message that Dagster recorded."""
+    """Rebuild the pipeline error that failed the step from the class name and message that Dagster recorded."""
     for error in _error_chain(event):
         kind = _ERRORS.get(error.cls_name or "")
         if kind is None:
