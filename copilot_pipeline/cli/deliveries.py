@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from copilot_pipeline.delivery.outbox import ListedDelivery, SinkState
 
 
+FORMER_STATES = {"waiting": "queued", "delivered": "sent", "refused": "failed", "silenced": "suppressed"}
+
+
 @click.group("deliveries", invoke_without_command=True)
 @click.option("--state", "states", multiple=True, help="Only this state, for example failed (repeatable).")
 @click.option("--route", help="Only this route.")
@@ -40,6 +43,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         return
     from copilot_pipeline.delivery.outbox import STATES, Outbox
 
+    states = tuple(_renamed_state(state) for state in states)
     unknown = set(states) - set(STATES)
     if unknown:
         raise click.UsageError(f"Unknown state '{min(unknown)}'. Choose from: {', '.join(STATES)}")
@@ -82,6 +86,13 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         console.print(f"{since}{incident.name}: {incident.description}", style="red", markup=False)
     if not rows and not sinks:
         console.print("No deliveries yet. Create them: copilot-pipeline deliveries enqueue --from DATE --to DATE")
+
+
+def _renamed_state(state: str) -> str:
+    if state in FORMER_STATES:
+        new = FORMER_STATES[state]
+        click.echo(f"warning: the state {state} is deprecated and will be removed in 0.3. Use {new}.", err=True)
+    return FORMER_STATES.get(state, state)
 
 
 def _why(sink: SinkState) -> str:

@@ -25,7 +25,6 @@ from copilot_pipeline.marts.model import KitRun, ScoredCall
 
 ONCE_PER_CALL = "once"  # the version of messages that are sent once per call, however often it is scored
 EVENT_TYPE = "call.scored"
-_CRMS = ("salesforce", "hubspot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,43 +65,21 @@ class Rule:
 
         `include_suppressed` also sends calls that are too old or were scored before the rule was active.
         """
-        runs = [call.runs[kit] for kit in self.kits if kit in call.runs]
-        if len(runs) < len(self.kits) or any(run.is_open for run in runs):
-            return None  # once all answers are there: one message with all of them instead of several with a part
-        if not any(run.status == "succeeded" for run in runs) or not applies(self.route.when, call):
+        runs = self._completed_runs(call)
+        if not runs or not applies(self.route.when, call):
             return None
         fields = mapped_fields(self.route.map, call)
-        if self.sink.kind not in _CRMS:
-            return self._request(call, runs, "", None, fields, now, active_since, include_suppressed)
-        if not fields:
-            return None  # no brick of it has a value
-        record, reason = record_id(self.sink.kind, call.fields)
-        if record is None:
-            system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
-            return UnlinkedCall(self.name, call.call_id, reason or "", system, deal_id)
-        target = canonical_record_id(self.sink.kind, record)
-        return self._request(call, runs, target, record, fields, now, active_since, include_suppressed)
-
-    def has_all_answers(self, call: ScoredCall) -> bool:
-        """Return whether every kit has answered or was skipped, so that no request means no contribution.
-
-        A failed run proves nothing, and nothing that was sent before is withdrawn because of it.
-        """
-        statuses = [call.runs[kit].status if kit in call.runs else "pending" for kit in self.kits]
-        return "succeeded" in statuses and set(statuses) <= {"succeeded", "skipped"}
-
-    def _request(
-        self,
-        call: ScoredCall,
-        runs: Sequence[KitRun],
-        target: str,
-        record: str | None,
-        fields: dict[str, Any],
-        now: datetime,
-        active_since: datetime,
-        include_suppressed: bool,
-    ) -> DeliveryRequest:
+        target, record = "", None
+        if self.sink.kind in ("salesforce", "hubspot"):
+            if not fields:
+                return None  # no brick of it has a value
+            record, reason = record_id(self.sink.kind, call.fields)
+            if record is None:
+                system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
+                return UnlinkedCall(self.name, call.call_id, reason or "", system, deal_id)
+            target = canonical_record_id(self.sink.kind, record)
         scored_at = max((run.finished_at for run in runs if run.finished_at), default=now)
+        suppressed_because = self._suppressed_because(call, scored_at, now, active_since)
         return DeliveryRequest(
             route=self.name,
             sink=self.sink_name,
@@ -113,10 +90,26 @@ class Rule:
             call_started_at=call.started_at,
             scored_at=scored_at,
             payload=self._payload(call, scored_at, record, fields),
-            suppressed_because=(
-                None if include_suppressed else self._suppressed_because(call, scored_at, now, active_since)
-            ),
+            suppressed_because=None if include_suppressed else suppressed_because,
         )
+
+    def has_all_answers(self, call: ScoredCall) -> bool:
+        """Return whether every kit has answered or was skipped, so that no request means no contribution.
+
+        A failed run proves nothing, and nothing that was sent before is withdrawn because of it.
+        """
+        statuses = [call.runs[kit].status if kit in call.runs else "pending" for kit in self.kits]
+        return "succeeded" in statuses and set(statuses) <= {"succeeded", "skipped"}
+
+    def _completed_runs(self, call: ScoredCall) -> list[KitRun]:
+        """Return the runs of the kits; none while an answer is missing, or if no run has succeeded.
+
+        So that one message has all answers, instead of several messages with a part each.
+        """
+        runs = [call.runs[kit] for kit in self.kits if kit in call.runs]
+        if len(runs) < len(self.kits) or any(run.is_open for run in runs):
+            return []
+        return runs if any(run.has_succeeded for run in runs) else []
 
     def _suppressed_because(
         self, call: ScoredCall, scored_at: datetime, now: datetime, active_since: datetime

@@ -101,3 +101,10 @@ def test_loud_is_a_deprecated_name_of_include_suppressed(command: Command, datab
     results = [command("routes", "preview", *DAYS, *flags) for flags in ((), ("--include-suppressed",), ("--loud",))]
     assert ["--loud is deprecated" in result.err for result in results] == [False, False, True]
     assert results[1].out == results[2].out
+
+
+def test_former_names_of_states_work_with_a_warning(command: Command, database: Database) -> None:
+    """For one version."""
+    result = command("deliveries", "--state", "silenced", "--json")
+    assert result.code == 0
+    assert "the state silenced is deprecated and will be removed in 0.3. Use suppressed." in result.err
