@@ -1,4 +1,4 @@
-"""Build the call tables of a day from its raw partition, in one pass, in the lake and the warehouse.
+"""Build the call tables of a day from its raw partition, in one pass.
 
 A pure function of stored bodies and users, so a year of calls is rebuilt without a request. Memory does not grow with
 the day: each batch of calls is parsed, written to Parquet and copied to PostgreSQL before the next one is read.
@@ -28,7 +28,7 @@ from copilot_pipeline.transform.transcripts import UserDirectory, assemble, part
 
 @dataclass(frozen=True, slots=True)
 class LoadedCallTables:
-    """The loaded call tables of a day: rows by table, and the number of quarantined bodies."""
+    """Loaded call tables of a day: rows by table, number of quarantined bodies."""
 
     day: date
     rows: dict[str, int]
@@ -49,7 +49,7 @@ class CallTables:
         self._directory = directory
 
     def days_to_build(self, days: Sequence[date]) -> list[date]:
-        """Return these days and those whose tables still show a call that moved to another day, newest first."""
+        """Return these days and those that a call has left, newest first."""
         return sorted({*days, *self._calls.partitions.stale_days()}, reverse=True)
 
     def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:

@@ -1,4 +1,7 @@
-"""Load partitions into the lake and the warehouse; the next one is built while the previous one is copied."""
+"""Load partitions into the lake and the warehouse.
+
+The next one is built while the previous one is copied.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ PARTITION_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
 
 @dataclass(frozen=True, slots=True)
 class LoadedPartition:
-    """One day of some tables. With a `problem`, the warehouse still has the previous rows."""
+    """One day of some tables.
+
+    With a `problem`, the warehouse still has the previous rows.
+    """
 
     day: date
     rows: dict[str, int]
@@ -62,7 +68,10 @@ class PartitionLoader:
         batches_of: Callable[[date], Iterator[CallBatch]],
         before_commit: Callable[[Connection, date], None] | None = None,
     ) -> Iterator[LoadedPartition]:
-        """Replace each day with what `batches_of` yields. Errors of one day are reported in its result."""
+        """Replace each day with what `batches_of` yields.
+
+        Errors of one day are reported in its result.
+        """
         pending: deque[tuple[date, Future[dict[str, int]] | BaseException]] = deque()
         with WarehouseLoader(self._database) as loader:
             for day in days:
@@ -74,7 +83,10 @@ class PartitionLoader:
                 yield _result(*pending.popleft())
 
     def _lock(self, day: date, pending: Sequence[Future[dict[str, int]]]) -> ExitStack:
-        """Lock the partition. If it is taken, release our other locks first, so that two runs cannot deadlock."""
+        """Lock the partition.
+
+        If it is taken, release our other locks first, so that two runs cannot deadlock.
+        """
         lock = ExitStack()
         if not lock.enter_context(self._partitions.lock(day, wait=False)):
             lock.close()
@@ -109,7 +121,10 @@ class PartitionLoader:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the operating system's message or the class of an error; its own text may quote rows."""
+    """Return the operating system's message or the class of an error.
+
+    Its own text may quote rows.
+    """
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
 

@@ -1,1 +1,1 @@
-"""Score: one paid Semarize run per call, kit and transcript, and the score tables."""
+"""Semarize runs, one per call, kit and transcript, and the score tables."""

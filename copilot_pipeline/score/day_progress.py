@@ -25,7 +25,10 @@ class ScoredPartition:
 
 
 class DayProgress:
-    """The runs in progress by day. A day is finished when its transcripts are read and none of its runs is open."""
+    """The runs in progress by day.
+
+    A day is finished when its transcripts are read and none of its runs is open.
+    """
 
     def __init__(self) -> None:
         self._reports: dict[date, ScoredPartition] = {}
@@ -72,7 +75,7 @@ class DayProgress:
             yield self._take(day)
 
     def take_changed(self) -> list[ScoredPartition]:
-        """Return the reports of days of which a run has ended since the last call, newest first."""
+        """Return the reports of days with a run that ended since the last call."""
         return [self._take(day) for day in sorted(self._changed, reverse=True)]
 
     def _end(self, day: date) -> None:

@@ -18,14 +18,14 @@ _COLUMNS = ["call_id", "seq", "speaker", "side", "start_s", "text"]
 
 
 class EvidenceFinder:
-    """Reads the utterances of a day once, in the order of its calls: both files have the same order."""
+    """Reads the utterances of a day once, in the order of its calls."""
 
     def __init__(self, lake: Lake, day: date) -> None:
         self._batches = lake.batches(UTTERANCES, day, columns=_COLUMNS)
         self._current: pa.Table | None = None
 
     def rows(self, call_ids: Sequence[str], scores: Iterable[SemarizeScoreRow]) -> Iterator[EvidenceRow]:
-        """Yield a row of `evidence` for each quote in the scores of these calls, which are the next of the day."""
+        """Yield a row of `evidence` for each quote of the next calls of the day."""
         quoted: defaultdict[str, list[SemarizeScoreRow]] = defaultdict(list)
         for score in scores:
             if score.evidence:
@@ -39,7 +39,10 @@ class EvidenceFinder:
                 yield from _evidence_rows(score, finder)
 
     def _utterances_of(self, call_ids: list[str]) -> dict[str, list[SpokenUtterance]]:
-        """Return the utterances by call. Reads until all calls were seen; a call is never in two row groups."""
+        """Return the utterances by call.
+
+        Reads until all calls were seen; a call is never in two row groups.
+        """
         found: dict[str, list[SpokenUtterance]] = {}
         missing = set(call_ids)
         while missing:

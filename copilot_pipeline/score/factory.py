@@ -28,7 +28,10 @@ RUNNER_RETRIES = RetryPolicy(attempts=1)
 def open_runner(
     settings: Settings, client: SemarizeClient, database: Database, lake: Lake, progress: Progress | None = None
 ) -> Iterator[SemarizeRunner]:
-    """Create and collect Semarize runs. `client` should be opened with `RUNNER_RETRIES`."""
+    """Create and collect Semarize runs.
+
+    `client` should be opened with `RUNNER_RETRIES`.
+    """
     rules, advanced = settings.pipeline.semarize, settings.pipeline.advanced.semarize
     with AdvisoryLocks(database.url, SCORING) as locks:
         yield SemarizeRunner(

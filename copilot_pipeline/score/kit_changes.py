@@ -44,7 +44,7 @@ class _Version:
 
 
 def kit_changes(database: Database, since: date) -> list[str]:
-    """Return one sentence per change: a new version, an added or removed brick, a brick with another value kind."""
+    """Return one sentence per new version, changed set of bricks or value kind."""
     found = []
     for kit, versions in _versions(database, since).items():
         for older, newer in pairwise(versions.values()):
@@ -80,7 +80,7 @@ def _differences(kit: str, older: Mapping[str, frozenset[str]], newer: Mapping[s
 
 
 def _inconsistencies(version: _Version) -> list[str]:
-    """Return bricks that differ between calls: a version gives each call the same bricks, each of one value kind."""
+    """Return bricks of a version that differ between calls."""
     found = [
         f"{version.kit}.{name}: several value kinds within one version: {', '.join(sorted(brick.value_kinds))}"
         for name, brick in version.bricks.items()

@@ -1,4 +1,4 @@
-"""Score transcripts again: state the cost first, then start each replaced run once."""
+"""Score transcripts again: state the cost first, then replace each run once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RescoreCost:
         return sum(self.by_kit.values())
 
     def describe(self) -> str:
-        """Return for example `312 Semarize runs are paid for again: 156 with coaching, 156 with meddicc`."""
+        """Return `312 Semarize runs are paid for again: 156 with coaching, …`."""
         if not self.runs:
             return "nothing is paid for again: these days and kits have no finished run"
         kits = ", ".join(f"{count:,} with {kit}" for kit, count in self.by_kit.items())
@@ -59,9 +59,15 @@ class RescoreService:
         return RescoreCost(self._rescores.cost(request, rescore_id), rescore_id is not None)
 
     def start(self, request: RescoreRequest, name: str | None = None) -> int:
-        """Mark the runs as wanted again; the next scoring of these days pays for them. Resumes after a crash."""
+        """Mark the runs as wanted again; the next scoring of these days pays for them.
+
+        Resumes after a crash.
+        """
         return self._rescores.start(request, name or request.name)
 
     def finish(self, rescore_id: int) -> None:
-        """Finish a request after its runs were scored. The same request made again is a new one."""
+        """Finish a request after its runs were scored.
+
+        The same request made again is a new one.
+        """
         self._rescores.finish(rescore_id)

@@ -1,4 +1,7 @@
-"""Row types of the score tables. Their fields are the columns of the tables, in the same order."""
+"""Row types of the score tables.
+
+Their fields are the columns of the tables, in the same order.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,10 @@ class SemarizeRunRow:
 
     @property
     def is_unscored(self) -> bool:
-        """Whether a score is expected and missing. A result without bricks counts as missing."""
+        """Whether a score is expected and missing.
+
+        A result without bricks counts as missing.
+        """
         return self.status != "skipped" and (self.status != "succeeded" or not self.bricks)
 
 

@@ -14,7 +14,9 @@ LOCKED_RETRY_SECONDS = 0.5  # until a run that another process is creating is re
 
 
 class RunExecutor:
-    """Creates and reads runs. Thread-safe; a task must be used by one thread at a time.
+    """Creates and reads runs.
+
+    Thread-safe; a task must be used by one thread at a time.
 
     The run id is stored right after the response, so a crash at any moment does not pay for a run twice.
     """
@@ -35,7 +37,10 @@ class RunExecutor:
         self._monotonic = monotonic
 
     def advance(self, task: RunTask) -> float | None:
-        """Create the run, or read its state. Return the seconds until the next request; None if it has ended."""
+        """Create the run, or read its state.
+
+        Return the seconds until the next request; None if it has ended.
+        """
         if task.run.run_id is None:
             return self._create(task)
         state = self._client.read(task.run.run_id)

@@ -10,7 +10,10 @@ from copilot_pipeline.score.run_requests import RunTask
 
 
 class RunQueue:
-    """Runs that wait for their next request. Times are seconds of one monotonic clock."""
+    """Runs that wait for their next request.
+
+    Times are seconds of one monotonic clock.
+    """
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, RunTask]] = []

@@ -1,4 +1,4 @@
-"""Register the runs that transcripts need, before anything is requested from Semarize."""
+"""Register the runs that transcripts need, before Semarize is requested."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class SemarizeRunSettings:
 
 @dataclass(slots=True)
 class RunTask:
-    """A run in progress. The request is kept until the run exists: after a crash the same body must be sent again."""
+    """A run in progress.
+
+    The request is kept until the run exists: after a crash the same body must be sent again.
+    """
 
     run: SemarizeRun
     request: RunRequest
@@ -52,7 +55,7 @@ def register_runs(
     settings: SemarizeRunSettings,
     in_progress: Container[RunKey] = (),
 ) -> list[RunTask]:
-    """Store the intents of some transcripts in one transaction and return the tasks of unfinished runs.
+    """Store the intents in one transaction and return the unfinished runs.
 
     Runs that are `in_progress` in this process are left out.
     """

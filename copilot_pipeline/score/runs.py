@@ -31,7 +31,9 @@ WEBHOOK_CHECK_SECONDS = 1.0  # between two checks of the inbox for finished runs
 
 
 class SemarizeRunner:
-    """Brings the runs of some days to their end: with `run`, or with `add` and `poll` while more days arrive.
+    """Creates and polls the runs of some days until they end.
+
+    Use `run` for a fixed list of days, `add` and `poll` while more days arrive.
 
     Use it as a context manager for `poll`. On exit, requests in flight are finished; open runs are collected by a later
     runner.
@@ -98,7 +100,7 @@ class SemarizeRunner:
         self._unread.append(self._tasks(day, call_ids))
 
     def poll(self, timeout: float) -> list[ScoredPartition]:
-        """Send the requests that are due and handle the responses that arrive within `timeout` seconds.
+        """Send due requests and handle responses for at most `timeout` seconds.
 
         Returns the days of which a run has ended or is given up, with their problems. Raises an error that concerns
         all days once no request is in flight.
@@ -126,7 +128,10 @@ class SemarizeRunner:
     # --- start runs ----------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Queue runs up to the limit. Transcripts are large, so they are read when they are needed."""
+        """Queue runs up to the limit.
+
+        Transcripts are large, so they are read when they are needed.
+        """
         while self._unread and self._has_capacity():
             task = next(self._unread[0], None)
             if task is None:
@@ -138,7 +143,7 @@ class SemarizeRunner:
         return self._fatal is None and len(self._queue) + len(self._in_flight) < self._settings.runs_in_flight
 
     def _tasks(self, day: date, call_ids: Collection[str] | None) -> Iterator[RunTask]:
-        """Register the runs of a day and yield those that have not ended and are not in progress yet."""
+        """Register the runs of a day and yield the open ones that are not in progress."""
         for batch in read_transcripts(self._lake, day, self._kits, with_text=True):
             selected = [transcript for transcript in batch if call_ids is None or transcript.call_id in call_ids]
             tasks = register_runs(self._store, selected, day, self._kits, self._settings, self._days.in_progress)
@@ -170,7 +175,10 @@ class SemarizeRunner:
         return len(self._in_flight) < self._concurrency.limit
 
     def _wait(self, timeout: float | None) -> None:
-        """Wait for a response, for the next due request, or for the timeout; with queued runs at most a second."""
+        """Wait for a response, for the next due request, or for the timeout.
+
+        With queued runs at most a second.
+        """
         seconds = timeout
         if self._queue and self._has_free_slot():
             until_due = max(0.0, min(self._next_request_at() - self._monotonic(), WEBHOOK_CHECK_SECONDS))
@@ -181,7 +189,7 @@ class SemarizeRunner:
             time.sleep(seconds)
 
     def _expedite_completed_runs(self) -> None:
-        """Read runs that a webhook reported as ended now, not when their next poll is due."""
+        """Read runs that a webhook reported as ended before their next poll is due."""
         now = self._monotonic()
         if now < self._inbox_checked_at + WEBHOOK_CHECK_SECONDS:
             return
@@ -213,7 +221,10 @@ class SemarizeRunner:
                 self._progress.advance(STEP)
 
     def _requeue(self, task: RunTask, delay: float, reason: str) -> bool:
-        """Queue the next request of a run. Returns False if it is given up because of its deadline."""
+        """Queue the next request of a run.
+
+        Returns False if it is given up because of its deadline.
+        """
         due_at = self._monotonic() + delay
         if due_at <= (task.deadline or 0.0):
             self._queue.push(task, due_at)
@@ -222,7 +233,10 @@ class SemarizeRunner:
         return False
 
     def _on_temporary_failure(self, task: RunTask, error: TemporaryFailure) -> float | None:
-        """Return the seconds until the next attempt; None if the server is down, which ends all runs."""
+        """Return the seconds until the next attempt.
+
+        None if the server is down, which ends all runs.
+        """
         task.failures += 1
         delay = self._concurrency.on_failure(error, self._monotonic(), task.failures)
         if delay is None:

@@ -1,4 +1,4 @@
-"""Build the score tables of a day from the stored Semarize results, without a request."""
+"""Build the score tables of a day from stored results, without a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from copilot_pipeline.state import CallStore, SemarizeRun, SemarizeRunStore
 
 @dataclass(frozen=True, slots=True)
 class LoadedScores:
-    """The loaded score tables of a day: rows by table, and the number of missing scores."""
+    """Loaded score tables of a day: rows by table, number of missing scores."""
 
     day: date
     rows: dict[str, int]
@@ -31,7 +31,7 @@ class LoadedScores:
 
 
 class ScoreTables:
-    """Builds semarize_runs, semarize_scores and evidence of a day, and a wide view per kit."""
+    """Builds the score tables of a day, and a wide view per kit."""
 
     def __init__(
         self, lake: Lake, database: Database, runs: SemarizeRunStore, calls: CallStore, kits: Sequence[Kit]

@@ -1,4 +1,4 @@
-"""Read the transcripts of a day from the lake, with the facts that kit filters need."""
+"""Read the transcripts of a day, with the facts that kit filters need."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _CallDetails:
 def read_transcripts(
     lake: Lake, day: date, kits: Iterable[Kit], *, with_text: bool
 ) -> Iterator[list[StoredTranscript]]:
-    """Yield the transcripts of a day, one row group at a time because texts are large."""
+    """Yield the transcripts of a day, one row group at a time."""
     details = _details(lake, day) if any(kit.call_filter.needs_facts for kit in kits) else {}
     for batch in lake.batches(TRANSCRIPTS, day, columns=[*_COLUMNS, "text"] if with_text else _COLUMNS):
         transcripts = []

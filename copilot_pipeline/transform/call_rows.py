@@ -43,7 +43,10 @@ class CallRows:
         fetched_at: datetime | None,
         removed_at: datetime | None,
     ) -> None:
-        """Add one call. `transcript` is None if the call has none (not ready, no content, quarantined details)."""
+        """Add one call.
+
+        `transcript` is None if the call has none (not ready, no content, quarantined details).
+        """
         self.call_ids.append(record.call_id)
         self._calls.append(_call_row(self._day, record, transcript, participants, fetched_at, removed_at))
         self._participants.extend(participants)
@@ -85,7 +88,7 @@ class CallRows:
 
 
 def has_transcript(record: CallRecord, has_details: bool) -> bool:
-    """Return whether a call gets a transcript row: it is ready and its details are stored, even if they are silent."""
+    """Return whether a call gets a transcript row, even an empty one."""
     return has_details and record.readiness is Readiness.READY
 
 

@@ -57,7 +57,10 @@ class SpokenUtterance:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """The place of a quote; `seq` and the following fields are None if it was not found. `score` is from 0 to 1."""
+    """The place of a quote.
+
+    `seq` and the following fields are None if it was not found. `score` is from 0 to 1.
+    """
 
     match: Match
     score: float
@@ -73,7 +76,10 @@ NOT_FOUND = Passage(Match.NOT_FOUND, 0.0)
 
 
 class QuoteFinder:
-    """Finds quotes in the utterances of one call. Indexes are built when the first quote needs them."""
+    """Finds quotes in the utterances of one call.
+
+    Indexes are built when the first quote needs them.
+    """
 
     def __init__(self, utterances: Sequence[SpokenUtterance]) -> None:
         self._utterances = [utterance for utterance in utterances if utterance.text.strip()]
@@ -93,7 +99,10 @@ class QuoteFinder:
         return re.compile(rf"^[ \t]*({'|'.join(map(re.escape, names))}):[ \t]+(?=\S)", re.IGNORECASE | re.MULTILINE)
 
     def _split_speaker(self, quote: str) -> tuple[str | None, str]:
-        """Return (dana, `we agreed`) for `Dana: we agreed`; names at the beginning of further lines are removed too."""
+        """Return (dana, `we agreed`) for `Dana: we agreed`.
+
+        Names at the beginning of further lines are removed too.
+        """
         if ":" not in quote or not self._utterances:
             return None, quote
         found = self._speaker.match(quote)
@@ -122,7 +131,7 @@ class QuoteFinder:
 
     @cached_property
     def _text(self) -> str:
-        """All words of the call, each between spaces, so that a search matches whole words only."""
+        """All words of the call, each between spaces to match whole words only."""
         return " " + "".join(" ".join(words) + " " for words in self._words if words)
 
     def _find_normalized(self, quote: str, speaker: str | None) -> Passage | None:
@@ -147,7 +156,7 @@ class QuoteFinder:
         return found
 
     def _end_of_parts(self, parts: list[list[str]], start: int) -> int | None:
-        """Return the position where the last part ends, if the parts follow each other from `start`; else None."""
+        """Return where the last part ends if all follow each other from `start`."""
         position = start
         for words in parts:
             wanted = f" {' '.join(words)} "
@@ -177,7 +186,10 @@ class QuoteFinder:
         return best
 
     def _candidate_ranges(self, wanted: Counter[str], length: int) -> list[tuple[int, int]]:
-        """Return ranges of utterances that share most of the quote's words; only these are compared by character."""
+        """Return ranges of utterances that share most of the quote's words.
+
+        Only these are compared by character.
+        """
         shared = [sum((wanted & counted).values()) if wanted.keys() & counted.keys() else 0 for counted in self._counts]
         cumulative = [0, *accumulate(shared)]
         ranges = []
@@ -225,14 +237,14 @@ class QuoteFinder:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text: lower case, Unicode-normalized (NFKC), without punctuation."""
+    """Return the words of a text: lower case, NFKC, without punctuation."""
     plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     # Apostrophes are removed: "don't", "don\u2019t" and "dont" are the same word.
     return _WORD.findall(plain.replace("'", "").replace("\u2019", "").casefold())
 
 
 def _at_word_boundaries(quote: str, text: str) -> bool:
-    """Return whether the quote begins and ends at word boundaries: `art` does not match in `start`."""
+    """Return whether the quote is made of whole words: `art` is not in `start`."""
     start = text.find(quote)
     while start >= 0:
         before, after = text[start - 1 : start], text[start + len(quote) : start + len(quote) + 1]

@@ -1,4 +1,7 @@
-"""Row types of the call tables. Their fields are the columns of the tables, in the same order."""
+"""Row types of the call tables.
+
+Their fields are the columns of the tables, in the same order.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +99,10 @@ class TranscriptRow:
 
 @dataclass(slots=True)
 class UtteranceColumns:
-    """Columns of `utterances`: lists of equal length, because a day has hundreds of thousands of rows."""
+    """Columns of `utterances` as lists of equal length.
+
+    Lists instead of rows, because a day has hundreds of thousands of utterances.
+    """
 
     call_id: list[str] = field(default_factory=list)
     seq: list[int] = field(default_factory=list)

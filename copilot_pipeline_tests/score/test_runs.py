@@ -34,7 +34,10 @@ Answer = Callable[[Asked], Reply | None]
 
 @dataclass
 class Server:
-    """Semarize with idempotency keys. `first` may respond instead of it; `stuck` runs stay queued forever."""
+    """Semarize with idempotency keys.
+
+    `first` may respond instead of it; `stuck` runs stay queued forever.
+    """
 
     first: Answer = lambda asked: None
     stuck: bool = False

@@ -16,7 +16,10 @@ def run(call_id: str, status: str, bricks: int = 0, **fields: Any) -> dict[str, 
 
 
 def test_lists_each_call_without_a_score_with_the_reason(database: Database) -> None:
-    """Failed, skipped, open, without bricks, not transcribed; calls with a score are not listed."""
+    """Failed, skipped, open, without bricks, not transcribed.
+
+    Calls with a score are not listed.
+    """
     load(
         database,
         {

@@ -1,4 +1,4 @@
-"""The Parquet lake: `<lake>/<table>/call_date=YYYY-MM-DD/part.parquet`, one file per table and day."""
+"""The Parquet lake: `<lake>/<table>/call_date=YYYY-MM-DD/part.parquet`."""
 
 from copilot_pipeline.load.lake.files import Lake, TableWriter
 

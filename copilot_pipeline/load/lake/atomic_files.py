@@ -1,4 +1,7 @@
-"""Write files under a temporary name and move them into place; remove temporary files of crashed writers."""
+"""Write files under a temporary name and move them into place.
+
+Remove temporary files of crashed writers.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,16 @@ _OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
 
 
 def temporary_path(path: str) -> str:
-    """Return a hidden name beside `path`: `.<name>.<machine>.<process id>.<random>`. Readers skip a leading dot."""
+    """Return a hidden name beside `path`: `.<name>.<machine>.<process id>.<random>`.
+
+    Readers skip a leading dot.
+    """
     folder, _, name = path.rpartition("/")
     return f"{folder}/.{name}.{_MACHINE}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
 
 
 def prepare_folder(filesystem: pa_fs.FileSystem, path: str) -> None:
-    """Create the folder of a file, and remove temporary files of that file whose writers crashed."""
+    """Create the folder of a file and remove its abandoned temporary files."""
     folder, _, name = path.rpartition("/")
     if filesystem.type_name not in _OBJECT_STORES:  # an object store has no folders
         filesystem.create_dir(folder, recursive=True)

@@ -34,7 +34,10 @@ FORMER_NAMES = {"removed_at": "gone_at"}
 
 
 class TableWriter:
-    """Writes one file. It becomes visible when the block ends, and not at all if the block raises."""
+    """Writes one file.
+
+    It becomes visible when the block ends, and not at all if the block raises.
+    """
 
     def __init__(self, lake: Lake, table: Table, path: str) -> None:
         self._lake = lake
@@ -117,7 +120,10 @@ class Lake:
                 yield rows.select(names)
 
     def replace_file(self, name: str, content: bytes) -> str:
-        """Write a file that is not a table, atomically. Return its address without secrets."""
+        """Write a file that is not a table, atomically.
+
+        Return its address without secrets.
+        """
         path = f"{self._root}/{name}"
         temporary = temporary_path(path)
         prepare_folder(self.filesystem, temporary)
@@ -169,5 +175,5 @@ def _file_schema(table: Table) -> pa.Schema:
 
 
 def _stored_names(names: Sequence[str], in_file: Sequence[str]) -> list[str]:
-    """Return the names under which columns are stored, which may be their former names."""
+    """Return the names of columns in a file, which may be former names."""
     return [name if name in in_file else FORMER_NAMES.get(name, name) for name in names]

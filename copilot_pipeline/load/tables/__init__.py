@@ -1,4 +1,4 @@
-"""The column list of all tables: the source of Arrow schemas, PostgreSQL tables and the schemas in the Dagster UI.
+"""The column list of all tables, the source of every schema.
 
 Each column is defined once, with its kind and a description for analysts. Parquet field metadata, PostgreSQL comments
 and Dagster's `TableSchema` are generated from it; a test compares the migrated database with this list.

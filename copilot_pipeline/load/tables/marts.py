@@ -1,4 +1,6 @@
-"""The marts: MEDDICC coverage, coaching, claims, win/loss and open deals. Rebuilt as a whole from the scores.
+"""The marts: MEDDICC coverage, coaching, claims, win/loss and open deals.
+
+Rebuilt as a whole from the scores.
 
 Each share has its `n` and its 95 % interval (Wilson). A week is identified by its Monday, in the time zone of the
 partitions.

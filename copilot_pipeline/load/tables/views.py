@@ -1,4 +1,4 @@
-"""The views of the warehouse: what they show, and the descriptions of their columns."""
+"""The views of the warehouse and the descriptions of their columns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ class View:
 
 
 def _columns(table: Table, *names: str, **renamed: str) -> tuple[Column, ...]:
-    """Return columns of a table; `renamed` maps names in the view to names in the table."""
+    """Return columns of a table.
+
+    `renamed` maps names in the view to names in the table.
+    """
     columns = {column.name: column for column in table.columns}
     return (
         *(columns[name] for name in names),

@@ -1,4 +1,4 @@
-"""The tables for analysts in PostgreSQL: generated from the column list, loaded in bulk, one transaction per day."""
+"""The tables for analysts in PostgreSQL, loaded in one transaction per day."""
 
 from copilot_pipeline.load.warehouse.loader import PartitionCopy, WarehouseLoader, load_snapshot
 from copilot_pipeline.load.warehouse.views import refresh_kit_views

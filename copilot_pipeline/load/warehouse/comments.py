@@ -1,6 +1,6 @@
-"""Print `COMMENT ON` statements for all tables, views and columns of the warehouse, for a new migration.
+"""Print `COMMENT ON` statements for all tables, views and columns.
 
-Run `python -m copilot_pipeline.load.warehouse.comments` after a description in the column list has changed.
+Run `python -m copilot_pipeline.load.warehouse.comments` for a new migration after a description has changed.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def copy_rows(connection: Connection, table: Table, batch: pa.Table) -> None:
 
 
 def _as_csv_columns(table: Table, batch: pa.Table) -> pa.Table:
-    """Convert lists to PostgreSQL array literals, because Arrow's CSV writer does not support them."""
+    """Convert lists, which Arrow's CSV writer does not support, to array literals."""
     columns = []
     for column in table.columns:
         values = batch.column(column.name)

@@ -1,4 +1,7 @@
-"""The data dictionary: tables, views and columns with their descriptions. Run this module to print it."""
+"""The data dictionary: tables, views and columns with their descriptions.
+
+Run this module to print it.
+"""
 
 from __future__ import annotations
 

@@ -57,14 +57,20 @@ class WarehouseLoader:
         self._thread.shutdown(wait=True)
 
     def start(self, tables: Sequence[Table], day: date) -> PartitionCopy:
-        """Start to replace a day. End it with `commit` or `rollback`, else the following days never start."""
+        """Start to replace a day.
+
+        End it with `commit` or `rollback`, else the following days never start.
+        """
         copy = PartitionCopy(tables, day, self._slots)
         copy.outcome = self._thread.submit(copy.run, self._database)
         return copy
 
 
 class PartitionCopy:
-    """The transaction that replaces one day. `outcome` has the rows by table, or the error."""
+    """The transaction that replaces one day.
+
+    `outcome` has the rows by table, or the error.
+    """
 
     outcome: Future[dict[str, int]]
 
@@ -153,7 +159,7 @@ class _End:
 
 
 def load_snapshot(database: Database, table: Table, rows: Iterable[pa.Table]) -> int:
-    """Replace an unpartitioned table in one transaction and return the number of rows."""
+    """Replace an unpartitioned table in one transaction. Return the rows."""
     written = 0
     with database.transaction() as connection:
         # A second process that replaces the table waits; readers do not.

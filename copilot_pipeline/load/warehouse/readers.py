@@ -24,7 +24,9 @@ _GRANTS = (
 
 
 def grant_reader(database: Database, name: str, password: str | None = None) -> str | None:
-    """Let a role read all tables and views of `copilot`, future ones included; create it if it does not exist.
+    """Let a role read all tables and views of `copilot`, future ones included.
+
+    Create it if it does not exist.
 
     Returns the password of the new role; None if the role exists and keeps its password. Raises `ConfigurationError`
     for an invalid name.

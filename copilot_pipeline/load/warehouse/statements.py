@@ -17,7 +17,10 @@ def table_identifier(table: Table) -> sql.Identifier:
 
 
 def create_statements(names: Sequence[str]) -> str:
-    """Return the SQL that creates tables, for a migration. Run this module with table names to print it."""
+    """Return the SQL that creates tables, for a migration.
+
+    Run this module with table names to print it.
+    """
     tables = {table.name: table for table in WAREHOUSE_TABLES}
     return "\n".join(statement for name in names for statement in table_statements(tables[name])) + "\n"
 

@@ -59,7 +59,10 @@ class _Brick:
 
 
 def refresh_kit_views(database: Database, kits: Sequence[str]) -> None:
-    """Make each view `copilot.scores_<kit>` show all bricks seen so far. Does nothing if it shows them already."""
+    """Make each view `copilot.scores_<kit>` show all bricks seen so far.
+
+    Does nothing if it shows them already.
+    """
     for kit in kits:
         with database.transaction() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -121,9 +124,9 @@ def _drop(connection: Connection, view: sql.Identifier, kit: str) -> None:
 
 
 def _column_name(brick: str) -> str:
-    """Return the name of the brick if it is a valid column name, else its beginning and a hash.
+    """Return the brick's name if it is a valid column name, else shorten it.
 
-    Two long names with the same beginning stay different, and a name does not depend on the other bricks.
+    A hash keeps long names with the same beginning different, and a name does not depend on the other bricks.
     """
     if brick and len(brick.encode("utf-8")) <= _MAX_NAME_BYTES and brick not in _RESERVED_NAMES:
         return brick

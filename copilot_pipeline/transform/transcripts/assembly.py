@@ -1,4 +1,4 @@
-"""Assemble a transcript from the segments of a call: utterances in time order, the text, the metrics."""
+"""Assemble a transcript from segments: utterances, text and metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REP = Side.REP.value
 
 @dataclass(frozen=True, slots=True)
 class Utterances:
-    """The utterances of a call in time order, one sequence per column of `utterances`."""
+    """The utterances of a call in time order, one sequence per column."""
 
     seq: Sequence[int]
     person_id: Sequence[str | None]
@@ -43,7 +43,10 @@ class Utterances:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """A call's transcript. The three dictionaries are keyed by person id, or by speaker if there is no id."""
+    """A call's transcript.
+
+    The three dictionaries are keyed by person id, or by speaker if there is no id.
+    """
 
     utterances: Utterances
     text: str  # `Speaker: text` lines, without a line break at the end
@@ -76,7 +79,10 @@ class SpeakerTotals:
 
 @dataclass(frozen=True, slots=True)
 class _Segments:
-    """The segments of a call in time order, one sequence per field; implausible times are None."""
+    """The segments of a call in time order, one sequence per field.
+
+    Implausible times are None.
+    """
 
     person_ids: Sequence[str | None]
     texts: Sequence[str]
@@ -85,7 +91,10 @@ class _Segments:
 
 
 def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript:
-    """Return the transcript of a call. Every segment becomes exactly one utterance, also an empty one."""
+    """Return the transcript of a call.
+
+    Every segment becomes exactly one utterance, also an empty one.
+    """
     segments = _in_time_order(record)
     texts = storable_all(segments.texts)
     by_received_id = _speakers(set(segments.person_ids), people)

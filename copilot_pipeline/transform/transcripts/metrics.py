@@ -1,4 +1,7 @@
-"""Speech metrics of a call, recomputed from its utterances; `calls` has them next to the vendor's own."""
+"""Speech metrics of a call, recomputed from its utterances.
+
+`calls` has them next to the vendor's own.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,10 @@ from typing import cast
 
 @dataclass(frozen=True, slots=True)
 class SpeechMetrics:
-    """Metrics of one call. Times in seconds from the start of the call; None if unknown."""
+    """Metrics of one call.
+
+    Times in seconds from the start of the call; None if unknown.
+    """
 
     rep_talk_share: float | None = None  # the reps' seconds divided by all seconds, 0 to 1
     speak_duration_s: float | None = None
@@ -75,7 +81,10 @@ def turn_starts(keys: Sequence[str]) -> list[int]:
 
 
 def longest_monologue(speech: SpeechColumns, turns: Sequence[int]) -> Monologue | None:
-    """Return the longest stretch of one speaker; the earliest of several equally long ones."""
+    """Return the longest stretch of one speaker.
+
+    The earliest of several equally long ones.
+    """
     starts, ends = speech.starts, speech.ends
     if not turns:
         return None
@@ -92,7 +101,10 @@ def longest_monologue(speech: SpeechColumns, turns: Sequence[int]) -> Monologue 
 
 
 def monologue(starts: Iterable[float | None], ends: Iterable[float | None], first: int) -> Monologue | None:
-    """Return one speaker's stretch, from its first start to its latest end; None if no start is known."""
+    """Return one speaker's stretch, from its first start to its latest end.
+
+    None if no start is known.
+    """
     known_starts = [start for start in starts if start is not None]
     if not known_starts:
         return None
@@ -102,7 +114,7 @@ def monologue(starts: Iterable[float | None], ends: Iterable[float | None], firs
 
 
 def _longest_in_order(starts: Sequence[float], ends: Sequence[float], turns: Sequence[int]) -> Monologue:
-    """Return the same as `longest_monologue` if all times are known and the ends ascend, as in most calls."""
+    """Return the longest monologue of a call with known times and ascending ends."""
     first_starts = [starts[first] for first in turns]
     last_ends = [*(ends[after - 1] for after in turns[1:]), ends[-1]]
     lengths = list(map(sub, last_ends, first_starts))

@@ -15,7 +15,7 @@ from copilot_pipeline.transform.transcripts.text import unknown_speaker
 def participant_rows(
     record: CallRecord, day: date, people: Sequence[ResolvedPerson], transcript: Transcript
 ) -> list[ParticipantRow]:
-    """Return a row for each person on the call, then one for each id that spoke without being on a list.
+    """Return a row for each person on the call and each other id that spoke.
 
     Speech without an id counts in the total but has no row: several people may be behind it.
     """

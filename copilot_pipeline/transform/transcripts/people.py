@@ -1,4 +1,4 @@
-"""Resolve the people of a call: names, sides and roles from its people lists and the workspace's users."""
+"""Resolve names, sides and roles of the people of a call."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class UserDirectory:
         return len(self._by_id)
 
     def find(self, user_id: str | None, email: str | None) -> User | None:
-        """Return the user with this id, else with this e-mail (case-insensitive), else None."""
+        """Return the user with this id, else this e-mail (case-insensitive)."""
         if user_id is not None:
             user = self._by_id.get(user_id)
             if user is not None:
@@ -69,7 +69,10 @@ def resolve_people(record: CallRecord, directory: UserDirectory) -> tuple[Resolv
 
 
 def _unique_by_id(people: Sequence[Person]) -> Iterable[Person]:
-    """Return the people with distinct ids; of two with the same id, the one with more information."""
+    """Return the people with distinct ids.
+
+    Of two with the same id, the one with more information.
+    """
     chosen: dict[str, Person] = {}
     for person in people:
         person_id = storable(person.person_id)
@@ -80,7 +83,10 @@ def _unique_by_id(people: Sequence[Person]) -> Iterable[Person]:
 
 
 def _completeness(person: Person) -> tuple[object, ...]:
-    """Return a sort key: how much is known of a person. The rest of the key makes the choice deterministic."""
+    """Return a sort key: how much is known of a person.
+
+    The rest of the key makes the choice deterministic.
+    """
     rank = {Side.REP: 2, Side.PROSPECT: 1, Side.UNKNOWN: 0}[person.side]
     texts = (person.user_id, person.email, person.name, person.phone)
     flags = (person.is_organizer, person.joined)
@@ -120,7 +126,7 @@ def _resolved(person: Person, directory: UserDirectory) -> ResolvedPerson:
 def _merge_duplicates(
     people: list[ResolvedPerson], join_only_ids: set[str], record: CallRecord
 ) -> list[ResolvedPerson]:
-    """Return the people with each join-only person merged into the listed person they are."""
+    """Return the people, join-only people merged into listed ones."""
     listed = [person for person in people if person.person_id not in join_only_ids]
     join_only = [person for person in people if person.person_id in join_only_ids]
     # Distinct ids first: a call has hundreds of segments and a handful of ids.
@@ -141,7 +147,7 @@ def _merge_duplicates(
 
 
 def _match_by_identity(join_only: Iterable[ResolvedPerson], listed: Iterable[ResolvedPerson]) -> dict[str, str]:
-    """Map join-only ids to the only listed person with the same user or the same e-mail."""
+    """Map join-only ids to the only listed person with the same user or e-mail."""
     by_identity: dict[tuple[str, str], set[str]] = defaultdict(set)
     for person in listed:
         for identity in _identities(person):
@@ -166,7 +172,7 @@ def _match_by_name(
     listed: Sequence[ResolvedPerson],
     spoke: set[str],
 ) -> dict[str, str]:
-    """Map join-only ids to the listed person of the same name, if the name is unique on both sides.
+    """Map join-only ids to the listed person of the same, unique name.
 
     Not if both spoke under their own ids, and not if an external's address differs from the one that joined.
     """

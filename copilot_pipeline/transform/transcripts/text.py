@@ -32,7 +32,10 @@ def storable(text: str) -> str:
 
 
 def storable_all(texts: Sequence[str]) -> Sequence[str]:
-    """Return `storable` of each text; checks all of them together, because replacements are rare."""
+    """Return `storable` of each text.
+
+    Checks all of them together, because replacements are rare.
+    """
     # Joined with a separator: two halves of a surrogate pair in neighbouring texts must not form one character.
     if is_storable("\n".join(texts)):
         return texts
@@ -40,12 +43,15 @@ def storable_all(texts: Sequence[str]) -> Sequence[str]:
 
 
 def single_line(text: str) -> str:
-    """Return the text on one line: inner runs of line breaks become one space, those at either end are removed."""
+    """Return the text on one line: runs of line breaks become one space."""
     return " ".join(filter(None, text.splitlines()))
 
 
 def display_text(text: str | None) -> str | None:
-    """Return a name or an address for display: storable, on one line, trimmed; None if it is blank."""
+    """Return a name or an address for display: storable, on one line, trimmed.
+
+    None if it is blank.
+    """
     if text is None:
         return None
     return (text if text.isprintable() else single_line(storable(text))).strip() or None

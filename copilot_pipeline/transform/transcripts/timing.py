@@ -9,7 +9,10 @@ _LIMIT_S = 1e9
 
 
 def plausible(seconds: float | None) -> float | None:
-    """Return the time in seconds; None if it is missing, NaN, infinite or larger than 30 years."""
+    """Return the time in seconds.
+
+    None if it is missing, NaN, infinite or larger than 30 years.
+    """
     return seconds if seconds is not None and -_LIMIT_S < seconds < _LIMIT_S else None
 
 
@@ -20,7 +23,9 @@ def plausible_all(times: Iterable[float | None]) -> list[float | None]:
 
 
 def time_order(starts: Sequence[float | None]) -> list[int] | None:
-    """Return the positions in order of start, stable; None if they are in order already.
+    """Return the positions in order of start, stable.
+
+    None if they are in order already.
 
     An utterance without a start stays right after the one it was received after.
     """
@@ -38,7 +43,10 @@ def time_order(starts: Sequence[float | None]) -> list[int] | None:
 def estimated_ends(
     starts: Sequence[float | None], ends: Sequence[float | None], duration_s: float | None
 ) -> Sequence[float | None]:
-    """Return the ends in seconds; a missing one is the next start, the last one the end of the call."""
+    """Return the ends in seconds.
+
+    A missing one is the next start, the last one the end of the call.
+    """
     if None not in ends:
         return ends
     estimated: list[float | None] = []
@@ -52,7 +60,7 @@ def estimated_ends(
 
 
 def spoken_seconds(starts: Iterable[float | None], ends: Iterable[float | None]) -> list[float]:
-    """Return the duration of each utterance in seconds: 0 if a time is missing or the end precedes the start."""
+    """Return the seconds of each utterance; 0 if unknown or negative."""
     return [
         end - start if start is not None and end is not None and end > start else 0.0
         for start, end in zip(starts, ends, strict=True)

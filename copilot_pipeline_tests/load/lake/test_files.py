@@ -81,7 +81,10 @@ def test_a_second_write_replaces_the_first(lake: Lake) -> None:
 
 
 def test_reads_row_groups_in_order(lake: Lake) -> None:
-    """Rows are read as they were written, one row group at a time; an empty batch adds no group."""
+    """Rows are read as they were written, one row group at a time.
+
+    An empty batch adds no group.
+    """
     write(lake, utterances(["a", "b"]), utterances([]), utterances(["c"]))
     assert [batch.num_rows for batch in lake.batches(UTTERANCES, DAY)] == [2, 1]
     assert texts_of(lake) == ["a", "b", "c"]

@@ -43,7 +43,10 @@ def utterance(call_id: str, seq: int, text: str, day: date = DAY, **fields: Any)
 
 
 def score(brick: str, value: Any, *, call_id: str = "c-1", kit: str = "deal") -> dict[str, Any]:
-    """A row of `semarize_scores` with the value in the column of its kind; lists are given as JSON bytes."""
+    """A row of `semarize_scores` with the value in the column of its kind.
+
+    Lists are given as JSON bytes.
+    """
     kind = {bool: "bool", float: "num", int: "num", str: "text", bytes: "json", type(None): "null"}[type(value)]
     row = {
         "call_id": call_id,

@@ -64,7 +64,10 @@ def test_batches_are_loaded_in_one_transaction(database: Database) -> None:
 
 
 def test_a_failed_day_keeps_its_rows_and_does_not_stop_the_next(database: Database) -> None:
-    """A row that PostgreSQL refuses rolls back the day; the loader continues with the next one."""
+    """A row that PostgreSQL refuses rolls back the day.
+
+    The loader continues with the next one.
+    """
     load(database, {CALLS: [call("old")], UTTERANCES: []})
     with WarehouseLoader(database) as loader:
         broken = loader.start(TABLES, DAY)
@@ -214,7 +217,10 @@ def test_stores_every_value(schema_url: str, rows: list[dict[str, Any]]) -> None
 
 
 def test_replaces_a_snapshot_in_one_transaction(database: Database) -> None:
-    """An unpartitioned table has the rows of the newest snapshot; a failed one changes nothing."""
+    """An unpartitioned table has the rows of the newest snapshot.
+
+    A failed one changes nothing.
+    """
     first = arrow(TOPICS, [{"topic_id": "1", "name": "price"}, {"topic_id": "2", "name": None}])
     second = arrow(TOPICS, [{"topic_id": "2", "name": "security"}])
     assert load_snapshot(database, TOPICS, [first]) == 2

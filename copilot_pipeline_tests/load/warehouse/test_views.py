@@ -95,7 +95,10 @@ def test_accepts_any_brick_name(database: Database, brick: str) -> None:
 
 @pytest.mark.parametrize("letter", ["a", "é", "😀"])
 def test_distinguishes_long_names_with_the_same_beginning(database: Database, letter: str) -> None:
-    """PostgreSQL truncates names to 63 bytes; bricks that differ after that have two columns."""
+    """PostgreSQL truncates names to 63 bytes.
+
+    Bricks that differ after that have two columns.
+    """
     load_scores(database, score(letter * 70 + "x", 1), score(letter * 70 + "y", 2), score(letter * 15, 3))
     (row,) = view(database)
     assert sorted(value for name, value in row.items() if name != "call_id") == [1, 2, 3]
@@ -112,7 +115,10 @@ def test_renames_bricks_named_like_fixed_columns(database: Database) -> None:
 
 
 def test_follows_changes_of_bricks(database: Database) -> None:
-    """Bricks are added and removed and change their kind; a refresh without a change does not recreate the view."""
+    """Bricks are added and removed and change their kind.
+
+    A refresh without a change does not recreate the view.
+    """
     load_scores(database, score("b", True))
     assert view(database) == [{"call_id": "c-1", "b": True}]
     before = column(database, "SELECT 'copilot.scores_deal'::regclass::oid")

@@ -45,7 +45,10 @@ def _assemble(segments: list[Segment], people: list[Person] | None = None) -> Tr
     ],
 )
 def test_orders_utterances_by_start(starts: list[float | None], order: str) -> None:
-    """Ties keep the order received; an utterance without a start stays after its predecessor."""
+    """Ties keep the order received.
+
+    An utterance without a start stays after its predecessor.
+    """
     transcript = _assemble([said(letter, "0", start) for letter, start in zip("abcd", starts, strict=False)])
     assert "".join(utterance.text for utterance in rows(transcript)) == order
     assert [utterance.seq for utterance in rows(transcript)] == list(range(len(starts)))
@@ -63,7 +66,10 @@ def test_orders_utterances_by_start(starts: list[float | None], order: str) -> N
     ],
 )
 def test_resolves_the_speaker_of_a_person_id(person_id: str | None, expected: tuple[str | None, str, str]) -> None:
-    """Person id 0 is an id like others; an id of no known person still gives a speaker name."""
+    """Person id 0 is an id like others.
+
+    An id of no known person still gives a speaker name.
+    """
     (utterance,) = rows(_assemble([said("hi", person_id)]))
     assert (utterance.person_id, utterance.speaker, utterance.side) == expected
 
@@ -123,7 +129,10 @@ def test_assembles_a_call_without_speech() -> None:
 
 @given(segments=SEGMENTS, people=PEOPLE)
 def test_every_segment_becomes_one_utterance(segments: list[Segment], people: list[Person]) -> None:
-    """No segment is dropped, merged or changed, for any Unicode text and any times; the result is deterministic."""
+    """No segment is dropped, merged or changed, for any Unicode text and any times.
+
+    The result is deterministic.
+    """
     transcript = _assemble(segments, people)
     replaced = str.maketrans({"\x00": "\ufffd"} | {chr(code): "\ufffd" for code in range(0xD800, 0xE000)})
     received = sorted(segment.text.translate(replaced) for segment in segments)

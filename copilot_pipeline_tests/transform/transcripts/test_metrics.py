@@ -64,7 +64,10 @@ def test_talk_share_counts_unknown_speakers() -> None:
 def test_estimates_missing_ends_and_ignores_impossible_times(
     segments: list[Segment], duration_s: float | None, expected: tuple[float | None, float | None]
 ) -> None:
-    """A missing end is the next start or the end of the call; an utterance that ends before its start has 0 seconds."""
+    """A missing end is the next start or the end of the call.
+
+    An utterance that ends before its start has 0 seconds.
+    """
     metrics = _metrics(*segments, duration_s=duration_s)
     assert (metrics.rep_talk_share, metrics.speak_duration_s) == expected
 
@@ -105,7 +108,10 @@ def test_finds_the_longest_monologue(
     ],
 )
 def test_counts_runs_of_question_marks(text: str, questions: int) -> None:
-    """A run of question marks of any script is one question; the reps' questions are counted separately."""
+    """A run of question marks of any script is one question.
+
+    The reps' questions are counted separately.
+    """
     metrics = _metrics(said(text, "0"), said(text, "1"))
     assert (metrics.questions, metrics.questions_by_reps) == (2 * questions, questions)
 
@@ -118,7 +124,10 @@ def test_counts_turns(speakers: str, turns: int) -> None:
 
 
 def test_each_listed_person_and_each_unknown_speaker_has_a_row() -> None:
-    """Listed people have a row even if silent; so does an id that spoke without being listed."""
+    """Listed people have a row even if silent.
+
+    So does an id that spoke without being listed.
+    """
     rows = _rows(call([said("one two", "0", 0, 3), said("three", "7", 3, 4), said("x", None)], [rep(), external()]))
     assert [(row.person_id, row.name, row.side) for row in rows] == [
         ("0", "Dana Ortiz", "rep"),

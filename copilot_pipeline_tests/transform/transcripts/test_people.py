@@ -49,7 +49,10 @@ def _resolve(*people: Person) -> tuple[ResolvedPerson, ...]:
     ],
 )
 def test_resolves_name_and_side(person: Person, name: str, side: Side) -> None:
-    """The name is the best one known, on one line; the side comes from the lists or the user directory."""
+    """The name is the best one known, on one line.
+
+    The side comes from the lists or the user directory.
+    """
     (resolved,) = _resolve(person)
     assert (resolved.name, resolved.side) == (name, side)
 
@@ -111,7 +114,10 @@ def test_shared_address_resolves_to_the_named_user_in_any_order() -> None:
 def test_does_not_depend_on_the_order_of_the_lists(
     people: list[Person], segments: list[Segment], random: Random
 ) -> None:
-    """Any order of the lists gives the same people; each id occurs once and each person has a name."""
+    """Any order of the lists gives the same people.
+
+    Each id occurs once and each person has a name.
+    """
     shuffled = list(people)
     random.shuffle(shuffled)
     first = resolve_people(call(segments, people), DIRECTORY)
