@@ -25,8 +25,9 @@ HOURLY_AFTER_INPUTS: _Condition = (
 
 
 def weekly_after(inputs: dg.AssetSelection) -> _Condition:
-    """On Mondays, as soon as all of `inputs` were rebuilt that morning."""
-    rebuilt = dg.AutomationCondition.all_deps_updated_since_cron(MONDAY_MORNING, "UTC").allow(inputs)
+    """On Mondays, once all of `inputs` were rebuilt that morning; if one of them fails, after it was rebuilt."""
+    tick: _Condition = dg.AutomationCondition.cron_tick_passed(MONDAY_MORNING, "UTC")
+    rebuilt = dg.AutomationCondition.all_deps_match(dg.AutomationCondition.newly_updated().since(tick)).allow(inputs)
     return (_tick_passed(MONDAY_MORNING) & rebuilt & ~dg.AutomationCondition.in_progress()).with_label(
         "weekly, after the marts of Monday morning"
     )
