@@ -22,10 +22,10 @@ class NoProgress:
     """Discards all progress."""
 
     def expect(self, step: str, items: int) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def advance(self, step: str, items: int = 1) -> None:
-        """Ignored."""
+        """Do nothing."""
 
     def note(self, text: str) -> None:
-        """Ignored."""
+        """Do nothing."""

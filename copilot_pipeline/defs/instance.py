@@ -1,7 +1,7 @@
-"""Dagster's own storage, on the pipeline's database.
+"""Dagster's instance: storage in the pipeline's database, and a run launcher that detects crashed runs.
 
-`dagster.yaml` names the class below, so that `dagster dev`, the daemon, the UI and our commands all keep runs and
-events in the same PostgreSQL, named or embedded, without an address in the file.
+`dagster.yaml` names the classes below, so that `dagster dev`, the daemon, the UI and our commands store runs and events
+in the same PostgreSQL, external or embedded, without a URL in the file.
 """
 
 from __future__ import annotations
@@ -14,9 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+
+# Private, because Dagster has no public way to open an instance with another compute log manager than that of
+# dagster.yaml: `DagsterInstance.from_config` takes only the file (docs of dagster.yaml:
+# https://docs.dagster.io/deployment/oss/dagster-yaml).
 from dagster._core.instance.ref import InstanceRef
+
+# Private, because what a run launcher answers the run monitor with is not exported, and custom launchers are not
+# documented: https://github.com/dagster-io/dagster/issues/5652
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
-from dagster._serdes import ConfigurableClassData
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy.exc import ProgrammingError
 
@@ -31,7 +37,7 @@ STATEMENT_TIMEOUT_MS = 120_000
 RECYCLE_SECONDS = 1800
 INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's code
 MOST_CONNECTIONS = 20
-SECONDS_TO_CLAIM = 45.0
+SECONDS_TO_LOCK = 45.0  # from the start of a run until its process has loaded the code and holds its lock
 _NOT_CAPTURED = {
     "module": "dagster._core.storage.noop_compute_log_manager",
     "class": "NoOpComputeLogManager",
@@ -40,18 +46,18 @@ _NOT_CAPTURED = {
 
 
 class PipelineStorage(DagsterPostgresStorage):
-    """DagsterPostgresStorage on the address that the pipeline's settings give."""
+    """DagsterPostgresStorage in the database that the environment configures."""
 
     @classmethod
     def config_type(cls) -> dict[str, Any]:
-        """No configuration: the address comes from the environment."""
+        """No configuration: the URL comes from the environment."""
         return {}
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
+        cls, inst_data: Any, config_value: Mapping[str, Any]
     ) -> PipelineStorage:
-        """Storage on the database in use, started if it is the embedded one."""
+        """Storage in the configured database; starts the embedded one if none is configured."""
         url = database_url(load_environment())
         with open_connection(url):  # Dagster would try again and again, and end in a traceback
             pass
@@ -68,9 +74,9 @@ class PipelineStorage(DagsterPostgresStorage):
         return storage
 
     def keep_connections(self) -> None:
-        """Holds a connection open in each part, as Dagster does for its webserver.
+        """Keep connections open in each part, as Dagster does for its webserver.
 
-        Without it every single event opens a connection of its own, which takes longer than all the rest of it.
+        Without it each event opens a connection of its own, which takes longer than everything else about it.
         """
         for part in (self.run_storage, self.event_log_storage, self.schedule_storage):
             part.optimize_for_webserver(
@@ -79,35 +85,35 @@ class PipelineStorage(DagsterPostgresStorage):
 
 
 class PipelineRunLauncher(dg.DefaultRunLauncher):
-    """Runs are processes of the code server, and each holds a claim in PostgreSQL for as long as it lives.
+    """Runs are processes of the code server; each holds an advisory lock in PostgreSQL for as long as it lives.
 
-    Dagster's own launcher cannot tell whether a process from before a restart is still there: after a power cut its run
-    would stay "started" for ever and keep its pool. Here the monitor of runs sees that nobody holds the claim.
+    Dagster's own launcher cannot tell whether a process from before a restart still exists: after a power failure its
+    run would stay "started" and keep its pool. Here the run monitor sees that the lock is free.
     """
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        """It can tell."""
+        """Always."""
         return True
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """Dead where nobody holds the claim a while after the start: a process takes it once it has loaded the code."""
+        """The run has crashed if its lock is free a while after its start."""
         record = self._instance.get_run_record_by_id(run.run_id)
-        if record is None or record.start_time is None or time.time() - record.start_time < SECONDS_TO_CLAIM:
+        if record is None or record.start_time is None or time.time() - record.start_time < SECONDS_TO_LOCK:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        with AdvisoryLocks(database_url(load_environment()), RUNS) as claims:
-            if claims.acquire([run.run_id]):
-                return CheckRunHealthResult(WorkerStatus.FAILED, "its process is gone")
+        with AdvisoryLocks(database_url(load_environment()), RUNS) as locks:
+            if locks.acquire([run.run_id]):
+                return CheckRunHealthResult(WorkerStatus.FAILED, "the process of the run no longer exists")
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
 
 def speed_up_events() -> None:
-    """Has the events at a run's end written together, in this process and those it starts: ten times quicker."""
+    """Write the events at the end of a run in batches, ten times faster, in this process and its children."""
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "100")
 
 
 def dagster_home(environment: Environment) -> Path:
-    """The folder of Dagster's files, with the project's `dagster.yaml` in it. Exported as DAGSTER_HOME."""
+    """The folder of Dagster's files, with the project's `dagster.yaml`. Exported as DAGSTER_HOME if that is not set."""
     speed_up_events()
     named = os.environ.get("DAGSTER_HOME")
     if named:
@@ -125,10 +131,10 @@ def project_root() -> Path:
 
 
 def open_instance(environment: Environment) -> dg.DagsterInstance:
-    """The instance that the UI shows too, for a command.
+    """The instance that the UI shows, for a command.
 
-    What a command prints goes to its terminal and nowhere else: captured like a worker's, its progress would come late,
-    by way of a file and two more processes, which complain on Ctrl-C.
+    The output of a command goes to its terminal only. Captured like that of a run, its progress would be delayed by a
+    file and two more processes, which print errors on Ctrl-C.
     """
     home = dagster_home(environment)
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides={"compute_logs": _NOT_CAPTURED}))

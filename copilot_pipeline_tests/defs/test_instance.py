@@ -1,4 +1,4 @@
-"""A run whose process is gone is noticed, whatever ended it."""
+"""A run whose process no longer exists is detected, whatever ended it."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import yaml
 from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.launcher.base import WorkerStatus
 
-from copilot_pipeline.defs.instance import SECONDS_TO_CLAIM, PipelineRunLauncher
+from copilot_pipeline.defs.instance import SECONDS_TO_LOCK, PipelineRunLauncher
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
 
-def health(database: Database, *, started_ago: float, claimed: bool) -> WorkerStatus:
-    """What the launcher says of a run."""
-    with dg.DagsterInstance.ephemeral() as instance, AdvisoryLocks(database.url, RUNS) as claims:
-        run = instance.add_run(dg.DagsterRun("daily_calls", run_id="a-run"))
+def health(database: Database, *, started_ago: float, locked: bool) -> WorkerStatus:
+    """The health that the launcher reports of a run."""
+    with dg.DagsterInstance.ephemeral() as instance, AdvisoryLocks(database.url, RUNS) as locks:
+        run = instance.add_run(dg.DagsterRun("call_partitions", run_id="a-run"))
         instance.report_dagster_event(
-            DagsterEvent(DagsterEventType.RUN_START.value, "daily_calls"),
+            DagsterEvent(DagsterEventType.RUN_START.value, "call_partitions"),
             run_id=run.run_id,
             timestamp=time.time() - started_ago,
         )
         launcher = PipelineRunLauncher()
         launcher.register_instance(instance)
-        claims.acquire([run.run_id] if claimed else [])
+        locks.acquire([run.run_id] if locked else [])
         return launcher.check_run_worker_health(run).status
 
 
-def test_a_run_lives_as_long_as_its_claim(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Claimed, it is alive however long it takes; unclaimed, it is dead, but for the moment it needs to begin."""
+def test_a_run_has_crashed_if_its_lock_is_free(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its lock it is running, however long it takes; without, it has crashed, unless it has just started."""
     monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", database.url)
-    assert health(database, started_ago=10_000, claimed=True) is WorkerStatus.RUNNING
-    assert health(database, started_ago=SECONDS_TO_CLAIM / 2, claimed=False) is WorkerStatus.RUNNING
-    assert health(database, started_ago=2 * SECONDS_TO_CLAIM, claimed=False) is WorkerStatus.FAILED
+    assert health(database, started_ago=10_000, locked=True) is WorkerStatus.RUNNING
+    assert health(database, started_ago=SECONDS_TO_LOCK / 2, locked=False) is WorkerStatus.RUNNING
+    assert health(database, started_ago=2 * SECONDS_TO_LOCK, locked=False) is WorkerStatus.FAILED
 
 
-def test_the_monitor_of_runs_is_on() -> None:
-    """dagster.yaml has runs launched by the launcher that can tell, and started again when they died."""
+def test_run_monitoring_is_enabled() -> None:
+    """dagster.yaml names the launcher that detects crashed runs, and retries them."""
     config = yaml.safe_load((Path(__file__).parents[2] / "dagster.yaml").read_text())
     assert config["run_launcher"]["class"] == PipelineRunLauncher.__name__
     assert config["run_monitoring"]["enabled"]

@@ -66,7 +66,9 @@ def configured_resources() -> dict[str, Any]:
             semarize=semarize,
             **{name: _variable(name) for name in _SINK_VARIABLES},
         ),
-        "progress": NoProgress(),
+        "progress": dg.ResourceDefinition.hardcoded_resource(
+            NoProgress(), description="Shows the progress of a run: bars in the terminal of a command, nothing elsewhere."
+        ),
     }
 
 
