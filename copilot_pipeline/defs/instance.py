@@ -54,9 +54,7 @@ class PipelineStorage(DagsterPostgresStorage):
         return {}
 
     @classmethod
-    def from_config_value(
-        cls, inst_data: Any, config_value: Mapping[str, Any]
-    ) -> PipelineStorage:
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> PipelineStorage:
         """Storage in the configured database; starts the embedded one if none is configured."""
         url = database_url(load_environment())
         with open_connection(url):  # Dagster would try again and again, and end in a traceback

@@ -67,7 +67,8 @@ def configured_resources() -> dict[str, Any]:
             **{name: _variable(name) for name in _SINK_VARIABLES},
         ),
         "progress": dg.ResourceDefinition.hardcoded_resource(
-            NoProgress(), description="Shows the progress of a run: bars in the terminal of a command, nothing elsewhere."
+            NoProgress(),
+            description="Shows the progress of a run: bars in the terminal of a command, nothing elsewhere.",
         ),
     }
 
