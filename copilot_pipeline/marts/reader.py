@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import class_row, dict_row, namedtuple_row
 
 from copilot_pipeline.config.marts import OutcomeSettings
-from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, KitRun, Quote, Rep, ScoredCall, Value
+from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, KitRun, Quote, Rep, ScoredCall
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
@@ -21,6 +21,8 @@ DAYS_PER_READ = 31
 CALLS_PER_READ = 500
 
 _SQL = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")
+# The column that holds the value of each kind.
+_VALUE_COLUMNS = {"bool": "value_bool", "num": "value_num", "text": "value_text", "json": "value_json"}
 _Row = TypeVar("_Row")
 
 
@@ -35,51 +37,6 @@ class AnsweredBrick(NamedTuple):
     def key(self) -> BrickKey:
         """Kit and key of the brick."""
         return self.kit, self.brick
-
-
-class _RunRow(NamedTuple):
-    call_id: str
-    kit: str
-    status: str
-    kit_version_id: str | None
-    finished_at: datetime | None
-    version: str
-
-
-class _ScoreRow(NamedTuple):
-    call_id: str
-    kit: str
-    brick: str
-    value_kind: str
-    value_bool: bool | None
-    value_num: float | None
-    value_text: str | None
-    value_json: Any
-    confidence: float | None
-    reason: str | None
-    evidence: list[str] | None
-
-    @property
-    def value(self) -> Value:
-        """The value of the column that the kind names; None for the kind `null`."""
-        values: dict[str, Value] = {
-            "bool": self.value_bool, "num": self.value_num, "text": self.value_text, "json": self.value_json,
-        }  # fmt: skip
-        return values.get(self.value_kind)
-
-
-class _QuoteRow(NamedTuple):
-    call_id: str
-    kit: str
-    brick: str
-    quote: str
-    match: str
-    match_score: float | None
-    seq: int | None
-    start_s: float | None
-    speaker: str | None
-    side: str | None
-    said: str | None
 
 
 class _Answers(NamedTuple):
@@ -261,21 +218,35 @@ def _answers(
         "bricks": None if bricks is None else [brick for _, brick in bricks],
     }
     runs: defaultdict[str, dict[str, KitRun]] = defaultdict(dict)
-    for run in _fetch(connection, "runs", class_row(_RunRow), call_ids=call_ids):
-        runs[run.call_id][run.kit] = KitRun(run.status, run.version, run.finished_at, run.kit_version_id)
-    quotes: defaultdict[tuple[str, str, str], list[Quote]] = defaultdict(list)
-    for row in _fetch(connection, "quotes", class_row(_QuoteRow), **chosen) if with_quotes else ():
-        quotes[row.call_id, row.kit, row.brick].append(
-            Quote(row.quote, row.match, row.match_score, row.seq, row.start_s, row.speaker, row.side, row.said)
+    for run in _fetch(connection, "runs", namedtuple_row, call_ids=call_ids):
+        runs[run.call_id][run.kit] = KitRun(
+            status=run.status,
+            version=run.version,
+            finished_at=run.finished_at,
+            kit_version_id=run.kit_version_id,
+        )
+    quotes: defaultdict[tuple[str, str, str], tuple[Quote, ...]] = defaultdict(tuple)
+    for row in _fetch(connection, "quotes", namedtuple_row, **chosen) if with_quotes else ():
+        quotes[row.call_id, row.kit, row.brick] += (
+            Quote(
+                text=row.quote,
+                match=row.match,
+                score=row.match_score,
+                seq=row.seq,
+                start_s=row.start_s,
+                speaker=row.speaker,
+                side=row.side,
+                said=row.said,
+            ),
         )
     answers: defaultdict[str, dict[BrickKey, BrickAnswer]] = defaultdict(dict)
-    for score in _fetch(connection, "scores", class_row(_ScoreRow), **chosen, with_evidence=with_evidence):
+    for score in _fetch(connection, "scores", namedtuple_row, **chosen, with_evidence=with_evidence):
         answers[score.call_id][score.kit, score.brick] = BrickAnswer(
-            score.value,
-            score.confidence,
-            score.reason,
-            tuple(score.evidence or ()),
-            tuple(quotes.get((score.call_id, score.kit, score.brick), ())),
+            value=getattr(score, _VALUE_COLUMNS[score.value_kind]) if score.value_kind != "null" else None,
+            confidence=score.confidence,
+            reason=score.reason,
+            evidence=tuple(score.evidence or ()),
+            quotes=quotes.get((score.call_id, score.kit, score.brick), ()),
         )
     return _Answers(runs, answers)
 
