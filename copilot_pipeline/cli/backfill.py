@@ -16,6 +16,7 @@ from rich.table import Table
 from copilot_pipeline.cli.connections import opened
 from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.cli.dates import date_range_options
+from copilot_pipeline.clients.weekly_quota import SHARED_KEY
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.state import Backfills
 
@@ -214,7 +215,7 @@ def _waits_for(week: WeeklyQuota) -> str | None:
         return f"the weekly quota, which resets {week.resets_at:%Y-%m-%d %H:%M} UTC"
     if week.closed_until is None:
         return None
-    reason = "repeated 429s: another client uses the key" if week.closed_because == "foreign" else "the server"
+    reason = "repeated 429s: another client uses the key" if week.closed_because == SHARED_KEY else "the server"
     return f"{reason}; next request {week.closed_until:%Y-%m-%d %H:%M} UTC"
 
 

@@ -70,8 +70,8 @@ class _Slot:
 class _Throttled:
     """The state of the limit after one more 429."""
 
-    refusals: int
-    refused_seconds: float
+    throttle_count: int
+    throttled_seconds: float
     now_at: datetime
     was_closed_because: str | None
     is_on_trial: bool
@@ -84,7 +84,7 @@ class _Throttled:
             return RETRY_AFTER
         if self.is_on_trial and self.was_closed_because in RETRY_INTERVALS:
             return self.was_closed_because
-        if self.refusals >= MAX_429S_IN_A_ROW or self.refused_seconds > MAX_429_SECONDS:
+        if self.throttle_count >= MAX_429S_IN_A_ROW or self.throttled_seconds > MAX_429_SECONDS:
             return SHARED_KEY
         return PAUSE
 

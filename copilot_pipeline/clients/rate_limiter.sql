@@ -12,8 +12,8 @@ INSERT INTO copilot_ops.rate_limits (name) VALUES (%(name)s) ON CONFLICT DO NOTH
 -- name: count_429
 -- Count a 429, in a row with the ones before if it came soon after their pause, and return the state before it.
 UPDATE copilot_ops.rate_limits SET
-  refusals = CASE WHEN is_in_a_row THEN refusals + 1 ELSE 1 END,
-  refused_since = CASE WHEN is_in_a_row THEN refused_since ELSE now_at END
+  throttle_count = CASE WHEN is_in_a_row THEN throttle_count + 1 ELSE 1 END,
+  throttled_since = CASE WHEN is_in_a_row THEN throttled_since ELSE now_at END
 FROM (
   SELECT clock_timestamp() AS now_at, closed_because AS was_closed_because,
     clock_timestamp() < closed_until + make_interval(secs => %(in_a_row_seconds)s) AS is_in_a_row,
@@ -22,7 +22,7 @@ FROM (
   FROM copilot_ops.rate_limits WHERE name = %(name)s FOR UPDATE
 ) AS before
 WHERE name = %(name)s
-RETURNING refusals, extract(epoch FROM now_at - refused_since)::double precision AS refused_seconds, now_at,
+RETURNING throttle_count, extract(epoch FROM now_at - throttled_since)::double precision AS throttled_seconds, now_at,
   was_closed_because, is_on_trial;
 
 -- name: close

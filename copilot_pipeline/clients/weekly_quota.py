@@ -9,9 +9,9 @@ from copilot_pipeline.errors import QuotaExhausted
 
 # Values of `closed_because` in `copilot_ops.rate_limits`.
 PAUSE = "pause"  # a short pause after a 429, waited for by the request itself
-SERVER_QUOTA = "server"  # the server says that the weekly quota is used up
-SHARED_KEY = "foreign"  # the server refuses requests although our own rate is within the limit
-RETRY_AFTER = "asked"  # the server asked for a wait that is too long to sleep through
+SERVER_QUOTA = "server_quota"  # the server says that the weekly quota is used up
+SHARED_KEY = "shared_key"  # the server refuses requests although our own rate is within the limit
+RETRY_AFTER = "retry_after"  # the server asked for a wait that is too long to sleep through
 
 _SUMMARIES = {
     SERVER_QUOTA: "the server says that the weekly quota is used up",

@@ -224,7 +224,7 @@ def test_repeated_429s_mean_that_another_client_uses_the_key(database: Database)
         alone.on_throttled(0.01, "Too Many Requests")
     with pytest.raises(QuotaExhausted, match="another client uses the same key"):
         alone.on_throttled(0.01, "Too Many Requests")
-    assert alone.quota().closed_because == "foreign"
+    assert alone.quota().closed_because == "shared_key"
 
 
 def test_closes_instead_of_sleeping_through_a_long_wait(database: Database) -> None:

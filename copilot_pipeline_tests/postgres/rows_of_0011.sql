@@ -19,7 +19,7 @@ INSERT INTO copilot_ops.days (call_date, stored_at, calls, tabulated_at, lost_a_
 VALUES ('2026-11-03', '2026-11-04', 3, '2026-11-05', true);
 INSERT INTO copilot_ops.quarantine (call_id, origin, reason, body, body_hash, noticed_at)
 VALUES ('polled', 'call-details', '$: not JSON', 'x', 'h', '2026-11-03');
-INSERT INTO copilot_ops.pace (name, week_requests) VALUES ('clari', 35);
+INSERT INTO copilot_ops.pace (name, week_requests, closed_because, refusals) VALUES ('clari', 35, 'foreign', 12);
 INSERT INTO copilot_ops.request_counts (name, week_start, door, requests) VALUES
   ('clari', '2026-11-01', 'polling', 10), ('clari', '2026-11-01', 'run', 3), ('clari', '2026-11-01', 'ui', 4),
   ('clari', '2026-11-01', 'demo', 5), ('clari', '2026-11-01', 'sensor', 6), ('clari', '2026-11-01', 'schedule', 7),

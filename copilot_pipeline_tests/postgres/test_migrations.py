@@ -76,9 +76,9 @@ def test_request_counts_of_merged_sources_are_summed(migrated: Connection) -> No
         {"week_start": date(2026, 11, 1), "source": "poll", "requests": 10},
         {"week_start": date(2026, 11, 1), "source": "schedule", "requests": 13},
     ]
-    assert rows(migrated, "SELECT name, week_requests FROM copilot_ops.rate_limits") == [
-        {"name": "clari", "week_requests": 35}
-    ]
+    assert rows(
+        migrated, "SELECT name, week_requests, closed_because, throttle_count FROM copilot_ops.rate_limits"
+    ) == [{"name": "clari", "week_requests": 35, "closed_because": "shared_key", "throttle_count": 12}]
 
 
 def test_one_cursor_per_window_and_source_remains(migrated: Connection) -> None:

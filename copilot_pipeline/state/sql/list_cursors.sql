@@ -61,5 +61,5 @@ ON CONFLICT (name) DO UPDATE SET
 RETURNING value::timestamptz;
 
 -- name: finish_command
--- Forget when a command was given.
+-- Delete the time at which a command was given.
 DELETE FROM copilot_ops.key_values WHERE name = %(name)s;

@@ -84,7 +84,7 @@ ON CONFLICT (call_date) DO UPDATE SET stored_at = excluded.stored_at, calls = ex
 SELECT pg_advisory_xact_lock(%(namespace)s, %(day_number)s);
 
 -- name: try_lock_day
--- Take the lock on a day's files if it is free, and return whether it was.
+-- Acquire the lock on a day's files if it is free, and return whether it was.
 SELECT pg_try_advisory_xact_lock(%(namespace)s, %(day_number)s);
 
 -- name: stale_days

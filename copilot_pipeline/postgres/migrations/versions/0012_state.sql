@@ -115,16 +115,21 @@ COMMENT ON COLUMN copilot_ops.partitions.scored_at IS 'When the score tables of 
 -- --- rate limit ---------------------------------------------------------------------------------------------------
 
 ALTER TABLE copilot_ops.pace RENAME TO rate_limits;
+ALTER TABLE copilot_ops.rate_limits RENAME COLUMN refused_since TO throttled_since;
+ALTER TABLE copilot_ops.rate_limits RENAME COLUMN refusals TO throttle_count;
 ALTER INDEX copilot_ops.pace_pkey RENAME TO rate_limits_pkey;
+UPDATE copilot_ops.rate_limits SET closed_because = CASE closed_because
+  WHEN 'server' THEN 'server_quota' WHEN 'foreign' THEN 'shared_key' ELSE 'retry_after' END
+WHERE closed_because IN ('server', 'foreign', 'asked');
 COMMENT ON TABLE copilot_ops.rate_limits IS 'One row an API: the next free slot and the requests of this week, shared by all processes.';
 COMMENT ON COLUMN copilot_ops.rate_limits.name IS 'The API.';
 COMMENT ON COLUMN copilot_ops.rate_limits.next_slot_at IS 'Next free slot.';
 COMMENT ON COLUMN copilot_ops.rate_limits.week_start IS 'Sunday (UTC) on which the week of the last slot began.';
 COMMENT ON COLUMN copilot_ops.rate_limits.week_requests IS 'Requests of that week.';
 COMMENT ON COLUMN copilot_ops.rate_limits.closed_until IS 'No request is granted before then.';
-COMMENT ON COLUMN copilot_ops.rate_limits.closed_because IS 'Why it was last closed; null after a request succeeded.';
-COMMENT ON COLUMN copilot_ops.rate_limits.refused_since IS 'First of the last consecutive 429s.';
-COMMENT ON COLUMN copilot_ops.rate_limits.refusals IS 'Answers of 429 since refused_since, each soon after the pause for the one before.';
+COMMENT ON COLUMN copilot_ops.rate_limits.closed_because IS 'Why it was last closed: pause, server_quota, shared_key or retry_after; null after a request succeeded.';
+COMMENT ON COLUMN copilot_ops.rate_limits.throttled_since IS 'First of the last consecutive 429s.';
+COMMENT ON COLUMN copilot_ops.rate_limits.throttle_count IS 'Answers of 429 since throttled_since, each soon after the pause for the one before.';
 COMMENT ON COLUMN copilot_ops.rate_limits.requests_when_closed IS 'Requests of the week when the limiter last closed. A 429 soon after it opens closes it again.';
 
 ALTER TABLE copilot_ops.request_counts RENAME COLUMN door TO source;
@@ -296,8 +301,8 @@ COMMENT ON COLUMN copilot_ops.accounts.body IS 'Response as received (zstd, as i
 DROP FUNCTION copilot_ops.take_slot;
 -- Reserve the next free slot (GCRA) and count it against the week of that slot, in one statement. The row lock makes it
 -- exact and fair. Commits do not wait for the disk: a crash of the database may lose the last half second of
--- reservations, and then at most that many requests are sent early. No slot lies close to the turn of the week, because
--- only the server's clock decides in which week such a request counts.
+-- reservations, and then at most that many requests are sent early. No slot is close to the turn of the week, because the
+-- server's clock decides in which week such a request counts.
 CREATE FUNCTION copilot_ops.acquire_slot(
   in_name text, in_source text, in_units integer, in_counted integer, in_interval_seconds double precision,
   in_week_limit bigint, in_quiet interval,
