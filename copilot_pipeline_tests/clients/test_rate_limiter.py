@@ -105,7 +105,7 @@ class Clock:
                 """CREATE SCHEMA test_clock;
                 CREATE TABLE test_clock.is_ahead (by interval);
                 INSERT INTO test_clock.is_ahead VALUES ('0');
-                CREATE FUNCTION test_clock.clock_timestamp() RERESETS timestamptz LANGUAGE sql AS
+                CREATE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
                 $$ SELECT pg_catalog.clock_timestamp() + by FROM test_clock.is_ahead $$"""
             )
             connection.execute(f"ALTER DATABASE {row[0]} SET search_path = test_clock, pg_catalog, public")
