@@ -60,7 +60,7 @@ class AccountRow:
 
 
 class Accounts:
-    """Reads accounts and makes the table."""
+    """Reads accounts from the CRM mirror and builds the table."""
 
     def __init__(self, lake: Lake, database: Database, *, requests_in_flight: int, progress: Progress) -> None:
         self._lake = lake
@@ -68,11 +68,11 @@ class Accounts:
         self._mirror = CrmMirror(database, _KIND, requests_in_flight=requests_in_flight, progress=progress)
 
     def read(self, client: ClariClient) -> MirrorRead:
-        """One request for each linked account that is new, or was last read a month ago."""
+        """Read each linked account that is new or was last read a month ago, one request each."""
         return self._mirror.read(lambda account_id: MirroredRecord(client.get_account(account_id)[1]))
 
     def tabulate(self) -> int:
-        """Replaces `accounts`. Costs no request. Returns the rows."""
+        """Replace `accounts` and return the number of rows. Sends no request."""
         with (
             self._database.connection() as connection,
             connection.cursor(row_factory=class_row(AccountOfCalls)) as cursor,

@@ -1,4 +1,4 @@
-"""Planning: what a backfill will cost before it starts. Pure arithmetic."""
+"""What a backfill will cost. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 
 from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 
-DEEPEST_WINDOW = 10_000  # more calls than these are listed in halves
+MAX_WINDOW_CALLS = 10_000  # a window with more calls is split
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def plan_backfill(
 
 def pages_of(calls: float, page_size: int) -> float:
     """The list requests of a window. A count that is an average has half a page more than it fills."""
-    if calls > DEEPEST_WINDOW:
+    if calls > MAX_WINDOW_CALLS:
         return 1 + 2 * pages_of(calls / 2, page_size)
     return max(1.0, math.ceil(calls / page_size) if calls == int(calls) else calls / page_size + 0.5)
 

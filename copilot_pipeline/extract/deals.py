@@ -70,7 +70,7 @@ class DealRow:
 
 
 class Deals:
-    """Reads deals and makes the table."""
+    """Reads deals from the CRM mirror and builds the table."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Deals:
         )
 
     def read(self, client: ClariClient) -> MirrorRead:
-        """One request for each linked deal that is new, or was open when it was last read."""
+        """Read each linked deal that is new or was open when it was last read, one request each."""
 
         def fetch(deal_id: str) -> MirroredRecord:
             deal, body = client.get_deal(deal_id)
@@ -98,7 +98,7 @@ class Deals:
         return self._mirror.read(fetch)
 
     def tabulate(self) -> int:
-        """Replaces `deals`. Costs no request. Returns the rows."""
+        """Replace `deals` and return the number of rows. Sends no request."""
         with self._database.connection() as connection, connection.cursor(row_factory=class_row(DealOfCalls)) as cursor:
             of_calls = cursor.execute(_SQL["deals_of_calls"]).fetchall()
         records = self._mirror.records(parse_deal)

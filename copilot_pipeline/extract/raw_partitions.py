@@ -1,4 +1,4 @@
-"""Storing: the raw file of a day, made from what the ledger holds and what the file held before."""
+"""Raw partitions: write the raw file of a day from new bodies in the state store and from its previous file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS, rows_to_arrow
 from copilot_pipeline.state import CallStore, PartitionCall, UnstoredBody, UnstoredKey
 
-# Rows held in memory at once. At 30 KB a call this is some megabytes, whatever the size of the day.
+# Rows in memory. At 30 KB a call these are a few megabytes, whatever the size of the day.
 CALLS_PER_BATCH = 50
 
 
 @dataclass(frozen=True, slots=True)
 class RawPartition:
-    """The raw file of a day."""
+    """The raw file of a day; `was_rewritten` is false if it was up to date."""
 
     day: date
     calls: int
@@ -33,42 +33,46 @@ class _Bodies:
 
 
 class RawPartitionWriter:
-    """Writes raw days. A day is rewritten only when the ledger says that something changed."""
+    """Writes raw partitions. A day is rewritten only if one of its calls changed."""
 
-    def __init__(self, lake: Lake, ledger: CallStore, dialect: str) -> None:
+    def __init__(self, lake: Lake, calls: CallStore, dialect: str) -> None:
         self._lake = lake
-        self._ledger = ledger
-        self._days = ledger.partitions
+        self._calls = calls
+        self._partitions = calls.partitions
         self._dialect = dialect
 
     def store(self, day: date) -> RawPartition:
-        """Stores a day, and anew the days that its calls have moved away from."""
-        for other in self._days_left_behind(day) - {day}:
-            with self._days.lock(other):
+        """Write a day if it changed, and rewrite the days from which calls moved to it.
+
+        Raises `OSError` or `pyarrow.ArrowException` if the lake cannot be written; the bodies then stay in the state
+        store.
+        """
+        for other in self._return_moved_bodies(day) - {day}:
+            with self._partitions.lock(other):
                 self._write(other)
-        with self._days.lock(day):
-            if self._days.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
+        with self._partitions.lock(day):
+            if self._partitions.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
                 return self._write(day)
         return RawPartition(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
 
-    def _days_left_behind(self, day: date) -> set[date]:
-        """Takes back the bodies of all calls that moved to this day or away from it; returns the days they lay in.
+    def _return_moved_bodies(self, day: date) -> set[date]:
+        """Return bodies of calls that moved to or from the day to the state store; return the days that held them.
 
-        Those are written anew, so what moved to them and away from them is taken back first as well.
+        Those days are rewritten, so the bodies of calls that moved to or from them are returned first as well.
         """
-        left_behind: set[date] = set()
-        to_look_at = [day]
-        while to_look_at:
-            for old_day, call_ids in self._days.moved_calls(to_look_at.pop()).items():
-                with self._days.lock(old_day):
-                    self._take_back(old_day, call_ids)
-                left_behind.add(old_day)
-                to_look_at.append(old_day)
-        return left_behind
+        old_days: set[date] = set()
+        to_check = [day]
+        while to_check:
+            for old_day, call_ids in self._partitions.moved_calls(to_check.pop()).items():
+                with self._partitions.lock(old_day):
+                    self._return_bodies(old_day, call_ids)
+                old_days.add(old_day)
+                to_check.append(old_day)
+        return old_days
 
-    def _take_back(self, old_day: date, call_ids: Sequence[str]) -> None:
+    def _return_bodies(self, old_day: date, call_ids: Sequence[str]) -> None:
         leaving = set(call_ids)
-        now = self._ledger.now()
+        now = self._calls.now()
         bodies = [
             UnstoredBody(row["call_id"], part, now, row[part])
             for row in _stored_rows(self._lake, old_day)
@@ -76,34 +80,34 @@ class RawPartitionWriter:
             for part in ("listed", "details")
             if row[part] is not None
         ]
-        self._days.return_bodies(old_day, bodies, call_ids)
+        self._partitions.return_bodies(old_day, bodies, call_ids)
 
     def _write(self, day: date) -> RawPartition:
-        as_of = self._ledger.now()
-        # A call that has moved here just now, and whose bodies lie in another day's file, comes with the next time.
-        calls = [call for call in self._days.calls_of(day) if call.stored_date in (None, day)]
-        # And one that has left just now takes its bodies along: the file that is written will not show it.
-        if leaving := self._days.moved_away(day, except_ids=[call.call_id for call in calls]):
-            self._take_back(day, leaving)
-        earlier = _EarlierBodies(_stored_rows(self._lake, day))
+        as_of = self._calls.now()
+        # A call that has just moved here, and whose bodies are in another day's file, is included by the next write.
+        calls = [call for call in self._partitions.calls_of(day) if call.stored_date in (None, day)]
+        # The bodies of a call that has just moved away are kept in the state store, because the new file omits it.
+        if leaving := self._partitions.moved_away(day, except_ids=[call.call_id for call in calls]):
+            self._return_bodies(day, leaving)
+        previous = _PreviousBodies(_stored_rows(self._lake, day))
         stored: list[UnstoredKey] = []
         with self._lake.writer(RAW_CALL_DETAILS, day) as writer:
             for start in range(0, len(calls), CALLS_PER_BATCH):
                 batch = calls[start : start + CALLS_PER_BATCH]
-                bodies = {call.call_id: earlier.of(call.call_id) for call in batch}
-                for held in self._days.unstored_bodies(list(bodies)):
-                    setattr(bodies[held.call_id], held.part, held.body)
-                    stored.append(held.key)
+                bodies = {call.call_id: previous.of(call.call_id) for call in batch}
+                for body in self._partitions.unstored_bodies(list(bodies)):
+                    setattr(bodies[body.call_id], body.part, body.body)
+                    stored.append(body.key)
                 writer.append(_rows(day, self._dialect, batch, bodies))
-            self._days.begin_storing(day)
-        self._days.mark_stored(day, calls, stored, as_of)
+            self._partitions.begin_storing(day)
+        self._partitions.mark_stored(day, calls, stored, as_of)
         return RawPartition(day, len(calls), was_rewritten=True)
 
 
-class _EarlierBodies:
-    """Bodies from the day's earlier file, read in step with the calls.
+class _PreviousBodies:
+    """Bodies of the previous file, read in step with the calls.
 
-    Both are sorted by call id, so one row group at a time is enough, whatever the size of the day.
+    Both are sorted by call id, so that one row group at a time is in memory.
     """
 
     def __init__(self, rows: Iterator[dict[str, Any]]) -> None:
@@ -111,7 +115,7 @@ class _EarlierBodies:
         self._next = next(rows, None)
 
     def of(self, call_id: str) -> _Bodies:
-        """The earlier bodies of a call; call ids must ascend from one request to the next."""
+        """Return the previous bodies of a call. Call ids must ascend from one invocation to the next."""
         wanted = call_id.encode()
         while self._next is not None and self._next["call_id"].encode() < wanted:
             self._next = next(self._rows, None)

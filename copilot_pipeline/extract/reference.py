@@ -1,4 +1,4 @@
-"""Reference data: users, topics, scorecards and deals, small snapshots that are replaced whole."""
+"""Reference data: users, topics and scorecards, small snapshots that are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Reference:
         return replace_snapshot(self._lake, self._database, table, unique.values())
 
     def user_directory(self) -> UserDirectory:
-        """The users as last read; empty where they never were."""
+        """Return the users as last read; an empty directory if they never were."""
         users = [User(**row) for batch in self._lake.batches(USERS) for row in batch.to_pylist()]
         return UserDirectory(users)
 

@@ -1,6 +1,6 @@
-"""Clari Copilot: one client, two dialects of its API, one record out of both.
+"""Clari Copilot: one client, two dialects of its API, one record type.
 
-Everything past this package works on records; the dialect is a setting, never a guess from a failing answer.
+Code outside this package works on records. The dialect is a setting and is never guessed from a failed request.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def dialect_named(name: str) -> Dialect:
-    """The dialect a setting names: `rest` (the vendor's own API) or `guide`."""
+    """Return the dialect of a setting: `rest` (the vendor's own API) or `guide`."""
     if name == "rest":
         return RestDialect()
     if name == "guide":

@@ -1,4 +1,4 @@
-"""The client: asks in the words of a dialect, pages through windows, and hands on untouched bodies."""
+"""The client: builds requests with a dialect, pages through windows, and returns bodies unchanged."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from copilot_pipeline.clients.clari.rest import instant
 from copilot_pipeline.clients.http import HttpClient
 from copilot_pipeline.errors import NotFound, PipelineError, RequestRefused, TemporaryFailure, UnreadableBody
 
-_BAD_GATEWAY = 502  # what the gateway answers when a page would be larger than about 6 MB (contract 0.4)
+_BAD_GATEWAY = 502  # the gateway's response if a page would be larger than about 6 MB (contract 0.4)
 _SCORECARD_PAGE = 100
 _SCORECARD_MAX_SKIP = 10_000
 
 
 class ClariClient:
-    """Reads calls and what surrounds them. Thread-safe, as its caller is."""
+    """Reads calls, users, topics, scorecards, deals and accounts. Thread-safe."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ClariClient:
         counts_records: bool = False,
     ) -> None:
         self._dialect = dialect
-        self._counts_records = counts_records  # the pace counts the records of a page, as the guide words the limit
+        self._counts_records = counts_records  # the rate limit counts records instead of requests, as in the guide
         self._http = http
         self._include_private = include_private
         self._page_size = max(1, min(page_size, dialect.largest_page))
@@ -66,36 +66,36 @@ class ClariClient:
 
     @property
     def page_size(self) -> int:
-        """The number of calls asked for at once; shrinks when pages turn out too large."""
+        """The number of calls per page; it is halved when the server refuses a page as too large."""
         return self._page_size
 
     def list_page(self, window: ListWindow, position: ListPosition | None = None) -> ListPage:
-        """One page of the window, from its beginning or from where the page before said to go on.
+        """Return the first page of a window, or the page at a position.
 
-        Only the first page and the last ask for the total, which makes the answer slow: where the two differ, calls
-        came or went meanwhile. Raises `TooDeep` when the window holds more than paging can reach, `PipelineError` when
-        the server repeats a page or does not move on.
+        Only the first page and the last request the total, which is slow: if the two differ, calls entered or left the
+        window. Raises `TooDeep` if the window holds more calls than paging can reach, `PipelineError` if the server
+        repeats a page or does not advance.
         """
-        here = position or ListPosition(0)
+        current = position or ListPosition(0)
         max_skip = self.capabilities.max_skip
-        if max_skip is not None and here.skip > max_skip:
-            raise TooDeep(f"clari: the window goes on beyond skip {max_skip}", matched=here.matched)
-        is_last = here.matched is None or here.skip + self._page_size >= here.matched
-        page, limit = self._fetch_page(window, here.skip, with_total=is_last)
+        if max_skip is not None and current.skip > max_skip:
+            raise TooDeep(f"clari: the window continues beyond skip {max_skip}", matched=current.matched)
+        is_last = current.matched is None or current.skip + self._page_size >= current.matched
+        page, limit = self._fetch_page(window, current.skip, with_total=is_last)
         matched = page.matched
         if max_skip is not None and matched is not None and matched > max_skip:
             raise TooDeep(f"clari: the window holds {matched} calls, beyond skip {max_skip}", matched=matched)
         fingerprint = hashlib.sha256(b"\n".join(page.items)).hexdigest() if page.items else None
-        if fingerprint is not None and fingerprint == here.previous:
-            raise PipelineError(f"clari: the page at skip {here.skip} repeats the one before it")
+        if fingerprint is not None and fingerprint == current.previous:
+            raise PipelineError(f"clari: the page at skip {current.skip} repeats the previous page")
         calls, quarantined = self._read_items(page, window)
-        total = here.matched if matched is None else matched
-        return ListPage(calls, quarantined, _next_position(page, here.skip, limit, total, fingerprint), matched)
+        total = current.matched if matched is None else matched
+        return ListPage(calls, quarantined, _next_position(page, current.skip, limit, total, fingerprint), matched)
 
     def _fetch_page(self, window: ListWindow, skip: int, *, with_total: bool) -> tuple[PageBody, int]:
-        """The page and the size it came in: halved on 502, which repeats for ever at the same size (trap 4).
+        """Return a page and its size, which is halved on 502: retrying a page that is too large never helps (trap 4).
 
-        A size is remembered only once it has worked: where even a single call gets 502, size is not the reason.
+        A smaller size is kept only after it has worked: if even a page of one call gets 502, size is not the reason.
         """
         limit = self._page_size
         while True:
@@ -120,12 +120,12 @@ class ClariClient:
             try:
                 return self._dialect.read_page(body), limit
             except UnreadableBody as error:
-                raise UnreadableBody(f"clari: the page of the list at skip {skip} cannot be read: {error}") from None
+                raise UnreadableBody(f"clari: the list page at skip {skip} cannot be parsed: {error}") from None
 
     def _read_items(
         self, page: PageBody, window: ListWindow
     ) -> tuple[tuple[ListedCall, ...], tuple[UnreadableItem, ...]]:
-        """The calls of a page; one that cannot be read is set aside and takes no other with it."""
+        """Parse the calls of a page. An item that cannot be parsed does not affect the others."""
         calls: list[ListedCall] = []
         quarantined: list[UnreadableItem] = []
         for body in page.items:
@@ -139,7 +139,7 @@ class ClariClient:
         return tuple(calls), tuple(quarantined)
 
     def get_details(self, call_id: str) -> bytes:
-        """One call, whole, as it came. `NotFound` for an unknown id, which the API also answers with 400 (1.8)."""
+        """Return the details of a call as received. Raises `NotFound` for an unknown id, also on 400 (contract 1.8)."""
         try:
             return self._get(self._dialect.details_request(call_id))
         except RequestRefused as error:
@@ -148,19 +148,20 @@ class ClariClient:
             raise
 
     def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
-        """The call of a details answer as a list would show it; raises `UnreadableBody`."""
+        """Return the list item contained in a details body. Raises `UnreadableBody`."""
         return self._dialect.item_of_details(body, call_id)
 
     def count_calls(self, window: ListWindow, *, only_ready: bool = False) -> int | None:
-        """How many calls a window holds, or how many that can be fetched, for one request; None where the dialect does
-        not say.
+        """Return the number of calls in a window, or of those that can be fetched; None if the dialect has no total.
+
+        Sends one request.
         """
         statuses = self.capabilities.ready_statuses
         if only_ready and not statuses:
             return None
         request = self._dialect.list_request(window, 0, 1, include_private=self._include_private, with_total=True)
-        wished = tuple(("filterStatus", status) for status in statuses) if only_ready else ()
-        return self._dialect.read_page(self._get(Request(request.path, (*request.params, *wished)))).matched
+        filters = tuple(("filterStatus", status) for status in statuses) if only_ready else ()
+        return self._dialect.read_page(self._get(Request(request.path, (*request.params, *filters)))).matched
 
     def parse_call(
         self,
@@ -170,31 +171,31 @@ class ClariClient:
         listed_is_newer: bool = False,
         call_id: str | None = None,
     ) -> CallRecord:
-        """The record, from stored bodies."""
+        """Return the record of stored bodies. Raises `UnreadableBody`."""
         return self._dialect.parse_call(listed, details, listed_is_newer=listed_is_newer, call_id=call_id)
 
     def check_details(self, body: bytes, call_id: str) -> None:
-        """Raises `UnreadableBody` where an answer is not the call that was asked for, whole.
+        """Raise `UnreadableBody` if a details body is truncated or is not the requested call.
 
-        The usual answer is looked over in a tenth of the time that reading it takes; what stands in its transcript is
-        read when tables are made of it, and set aside then where it makes no sense.
+        A usual body is checked without parsing its transcript, in a tenth of the time. A transcript that cannot be
+        parsed is quarantined when tables are built from it.
         """
-        if not self._dialect.looks_whole(body, call_id):
+        if not self._dialect.is_plainly_valid(body, call_id):
             self._dialect.parse_call(None, body, call_id=call_id)
 
     def probe(self) -> None:
-        """Asks for as little as possible: returns when the key is accepted, raises otherwise."""
+        """Send the smallest request. Raises an error if the key is refused."""
         self._get(self._dialect.probe_request())
 
     def list_users(self) -> tuple[list[User], bytes]:
-        """The users of the workspace and the body they came in; empty where the dialect has none."""
+        """Return the users of the workspace and the body; empty if the dialect has none."""
         if not self.capabilities.has_reference:
             return [], b""
         body = self._get(Request("/users"))
         return parse_users(body), body
 
     def list_topics(self) -> tuple[list[Topic], bytes]:
-        """The topics of the workspace and the body they came in; empty where the dialect has none."""
+        """Return the topics of the workspace and the body; empty if the dialect has none."""
         if not self.capabilities.has_reference:
             return [], b""
         body = self._get(Request("/v2/topics"))
@@ -203,7 +204,7 @@ class ClariClient:
     def list_scorecards(
         self, after: datetime | None = None, before: datetime | None = None
     ) -> tuple[list[Scorecard], list[bytes]]:
-        """The human scorecards, all pages, and their bodies; empty where the dialect has none."""
+        """Return the human scorecards of all pages and the bodies; empty if the dialect has none."""
         cards: list[Scorecard] = []
         bodies: list[bytes] = []
         skip: int | None = 0 if self.capabilities.has_reference else None
@@ -211,11 +212,11 @@ class ClariClient:
         bounds += [("filterTimeLt", instant(before, up=True))] if before else []
         while skip is not None:
             if skip > _SCORECARD_MAX_SKIP:
-                raise TooDeep(f"clari: scorecards go on beyond skip {_SCORECARD_MAX_SKIP}", matched=None)
+                raise TooDeep(f"clari: scorecards continue beyond skip {_SCORECARD_MAX_SKIP}", matched=None)
             params = (*bounds, ("skip", str(skip)), ("limit", str(_SCORECARD_PAGE)))
             body = self._get(Request("/scorecard", params))
             if bodies and body == bodies[-1]:
-                raise PipelineError(f"clari: the scorecard page at skip {skip} repeats the one before it")
+                raise PipelineError(f"clari: the scorecard page at skip {skip} repeats the previous page")
             found, received, has_more, next_skip = parse_scorecards(body)
             cards += found
             bodies.append(body)
@@ -225,32 +226,32 @@ class ClariClient:
         return cards, bodies
 
     def get_deal(self, deal_id: str) -> tuple[Deal, bytes]:
-        """A deal by the CRM's id, and the body it came in."""
+        """Return a deal by its id in the CRM, and the body. Raises `NotFound`."""
         body = self._get_mirrored("/get-deal", deal_id)
         return parse_deal(body, deal_id), body
 
     def get_account(self, account_id: str) -> tuple[Account, bytes]:
-        """An account by the CRM's id, and the body it came in."""
+        """Return an account by its id in the CRM, and the body. Raises `NotFound`."""
         body = self._get_mirrored("/get-account", account_id)
         return parse_account(body, account_id), body
 
-    def _get_mirrored(self, path: str, identity: str) -> bytes:
+    def _get_mirrored(self, path: str, record_id: str) -> bytes:
         if not self.capabilities.has_reference:
             raise NotFound(f"clari: the {self._dialect.name} dialect has no {path}", status=404)
-        return self._get(Request(path, (("id", identity),)))
+        return self._get(Request(path, (("id", record_id),)))
 
     def _get(self, request: Request, *, units: int = 1, no_retry_on: frozenset[int] = frozenset()) -> bytes:
-        answer = self._http.request("GET", request.path, params=request.params, units=units, no_retry_on=no_retry_on)
-        return answer.body
+        response = self._http.request("GET", request.path, params=request.params, units=units, no_retry_on=no_retry_on)
+        return response.body
 
 
 def _next_position(
     page: PageBody, skip: int, limit: int, matched: int | None, fingerprint: str | None
 ) -> ListPosition | None:
-    """Where to go on, or None at the end.
+    """Return the position of the next page, None after the last one.
 
-    The server's word counts where there is one; else an empty page is the last, and so is a short one unless the
-    total says that more is left (a server may hand out smaller pages than asked for).
+    `has_more` decides if the server sends it. Otherwise an empty page is the last one, and so is a short page, unless
+    the total says that there are more calls: a server may return smaller pages than requested.
     """
     received = len(page.items)
     if page.has_more is not None:
@@ -258,7 +259,7 @@ def _next_position(
             return None
         following = skip + received if page.next_skip is None else page.next_skip
         if following <= skip:
-            raise PipelineError(f"clari: the page at skip {skip} promises more but does not move on")
+            raise PipelineError(f"clari: the page at skip {skip} announces more calls but does not advance")
         return ListPosition(following, matched, fingerprint)
     is_all = matched is not None and skip + received >= matched
     if received == 0 or is_all or (received < limit and matched is None):

@@ -1,7 +1,7 @@
-"""From bytes to clean values: JSON that is not quite JSON, and fields whose type varies.
+"""Decode bodies: JSON with common defects, and fields whose type varies.
 
-msgspec reads almost every body. What it refuses but real bodies contain (half a surrogate pair in an escape, bytes that
-are no UTF-8, NaN and Infinity as literals) goes through the standard library and is then cleaned: after `decode` no
+msgspec decodes almost every body. Defects that it refuses but that occur (half a surrogate pair in an escape, bytes
+that are not UTF-8, NaN and Infinity as literals) are decoded by the standard library and cleaned: after `decode` no
 string holds a lone surrogate or NUL, which PostgreSQL refuses, and no number is NaN or infinite.
 """
 
@@ -19,25 +19,25 @@ import msgspec
 from copilot_pipeline.clients.text import clean_text
 from copilot_pipeline.errors import UnreadableBody
 
-_SIGNED_ADDRESSES = frozenset({"audio_url", "video_url"})  # die after 4 hours (contract trap 19): no change of the call
-_LARGEST_COUNT = 2**31 - 1
-_LONGEST_ID_BYTES = 1024  # an index of PostgreSQL takes 2,700 bytes a row, and an id shares it with other columns
-_FIRST_MILLISECOND_STAMP = 100_000_000_000  # above it (the year 5138 in seconds) an epoch number counts milliseconds
+_SIGNED_URLS = frozenset({"audio_url", "video_url"})  # expire after 4 hours (contract trap 19): no change
+_MAX_COUNT = 2**31 - 1
+_MAX_ID_BYTES = 1024  # a PostgreSQL index entry has 2,700 bytes, which an id shares with other columns
+_MIN_MILLISECONDS = 100_000_000_000  # from here (the year 5138 in seconds) an epoch number counts milliseconds
 
 
 def decode(body: bytes, path: str = "$") -> Any:
-    """The body as clean plain values; raises `UnreadableBody` when it is not JSON by any reading."""
+    """Return the body as clean Python values. Raises `UnreadableBody` if it is not JSON."""
     try:
         try:
             value = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return _cleaned(_decode_patiently(body, path))
+            return _cleaned(_decode_leniently(body, path))
         return _cleaned(value) if b"\\u0000" in body else value
     except RecursionError:
         raise UnreadableBody(f"{path}: nested too deeply") from None
 
 
-def _decode_patiently(body: bytes, path: str) -> Any:
+def _decode_leniently(body: bytes, path: str) -> Any:
     if not body.strip():
         raise UnreadableBody(f"{path}: empty")
     try:
@@ -66,10 +66,10 @@ class _WrappedCalls(msgspec.Struct):
 
 
 def split_page(body: bytes, *, bare_array_allowed: bool = False) -> tuple[list[bytes], Mapping[str, Any]]:
-    """The items of a list page as their own bytes, and the `pagination` object (empty where there is none).
+    """Return the bytes of each item of a list page, and the `pagination` object (empty if absent).
 
-    An item is cut out unread, so that one bad call cannot take its page with it. A page without `calls` is an error,
-    not an empty page: taken as empty, it would end a listing early without a trace.
+    Items are not parsed, so that a defect of one does not affect the others. A page without `calls` raises
+    `UnreadableBody`: treated as an empty page, it would end a listing early without an error.
     """
     try:
         if bare_array_allowed and body.lstrip()[:1] == b"[":
@@ -79,7 +79,7 @@ def split_page(body: bytes, *, bare_array_allowed: bool = False) -> tuple[list[b
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        value = _decode_patiently(body, "$")
+        value = _decode_leniently(body, "$")
         if not (bare_array_allowed and isinstance(value, list)):
             value = expect_mapping(value, "$")
             items = value.get("calls")
@@ -87,15 +87,15 @@ def split_page(body: bytes, *, bare_array_allowed: bool = False) -> tuple[list[b
             items, value = value, {}
         if not isinstance(items, list):
             raise UnreadableBody("$.calls: expected an array")
-        # Escapes are kept as escapes here: the stored item must mean what was sent.
+        # ASCII with escapes, so that the stored item has the content that was sent, lone surrogates included.
         return [json.dumps(item).encode("ascii") for item in items], mapping(_cleaned(value.get("pagination")))
     except RecursionError:
         raise UnreadableBody("$: nested too deeply") from None
 
 
 def content_hash(item: Mapping[str, Any]) -> str:
-    """A fingerprint of everything in a listed item but the signed media addresses."""
-    kept = {key: value for key, value in item.items() if key not in _SIGNED_ADDRESSES}
+    """Return a hash of a list item without its signed media URLs."""
+    kept = {key: value for key, value in item.items() if key not in _SIGNED_URLS}
     try:
         canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
     except RecursionError:
@@ -104,7 +104,7 @@ def content_hash(item: Mapping[str, Any]) -> str:
 
 
 def json_text(value: Any) -> str | None:
-    """A nested value as JSON text, for a column; None where there is nothing (null, or an empty list or object)."""
+    """Return a nested value as JSON text for a column; None for null and for an empty list or object."""
     if value is None or value in ([], {}):
         return None
     try:
@@ -114,34 +114,34 @@ def json_text(value: Any) -> str | None:
 
 
 def expect_mapping(value: Any, path: str) -> dict[str, Any]:
-    """The object, or `UnreadableBody`."""
+    """Return the object. Raises `UnreadableBody` for any other type."""
     if not isinstance(value, dict):
         raise UnreadableBody(f"{path}: expected an object")
     return value
 
 
 def expect_id(value: Any, path: str) -> str:
-    """The id of a call, which it cannot be without, or `UnreadableBody`."""
+    """Return the id of a call. Raises `UnreadableBody` if it is missing or too long."""
     found = identifier(value)
     if found is None:
         raise UnreadableBody(f"{path}: expected an id")
-    if len(found.encode()) > _LONGEST_ID_BYTES:
-        raise UnreadableBody(f"{path}: longer than {_LONGEST_ID_BYTES:,} bytes")
+    if len(found.encode()) > _MAX_ID_BYTES:
+        raise UnreadableBody(f"{path}: longer than {_MAX_ID_BYTES:,} bytes")
     return found
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """The object, or an empty one where something else stands: for optional parts."""
+    """Return the object, an empty one for any other type: for optional parts."""
     return value if isinstance(value, dict) else {}
 
 
 def mappings(value: Any) -> list[dict[str, Any]]:
-    """The objects of a list; anything else in it, or instead of it, is passed over."""
+    """Return the objects of a list, without items of other types."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def text(value: Any) -> str | None:
-    """Text that says something, without outer blanks; numbers count as text. None otherwise."""
+    """Return stripped text, or a number as text; None if it is empty or of another type."""
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -150,13 +150,13 @@ def text(value: Any) -> str | None:
 
 
 def texts(value: Any) -> tuple[str, ...]:
-    """Several texts from a list or from one bare text (contract 1.6: `contact_ids` comes as both)."""
+    """Return the texts of a list or of a single text (contract 1.6: `contact_ids` is sent as both)."""
     items = value if isinstance(value, list) else [value]
     return tuple(found for item in items if (found := text(item)) is not None)
 
 
 def identifier(value: Any) -> str | None:
-    """An id as text: 0 is an id, and 1, 1.0 and "1" are the same one (contract traps 7 and 8)."""
+    """Return an id as text: 0 is an id, and 1, 1.0 and "1" are the same one (contract traps 7 and 8)."""
     if isinstance(value, float) and value.is_integer():
         return _digits(int(value))
     return text(value)
@@ -170,7 +170,7 @@ def _digits(value: int | float) -> str | None:
 
 
 def number(value: Any) -> float | None:
-    """A finite number, also from text such as "5.4"; "NaN" is none (contract trap 13)."""
+    """Return a finite number, also from text such as "5.4"; None for "NaN" (contract trap 13)."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -181,26 +181,26 @@ def number(value: Any) -> float | None:
 
 
 def count(value: Any) -> int | None:
-    """A whole number that a database integer can hold."""
+    """Return an integer that fits a database column, otherwise None."""
     found = number(value)
-    return int(found) if found is not None and abs(found) <= _LARGEST_COUNT else None
+    return int(found) if found is not None and abs(found) <= _MAX_COUNT else None
 
 
 def flag(value: Any) -> bool | None:
-    """True or False where it says so."""
+    """Return a boolean, None for any other type."""
     return value if isinstance(value, bool) else None
 
 
 def moment(value: Any) -> datetime | None:
-    """An aware UTC instant from ISO 8601 text or epoch seconds or milliseconds; None where it cannot be read.
+    """Return an aware UTC time from ISO 8601 text or epoch seconds or milliseconds; None if it cannot be parsed.
 
-    A time without a zone is taken as UTC, which is all the API was ever seen to send (contract 1.6).
+    A time without a zone is UTC, the only zone the API was seen to send (contract 1.6).
     """
     try:
         if isinstance(value, str):
             found = datetime.fromisoformat(value.strip())
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            seconds = value / 1000 if abs(value) >= _FIRST_MILLISECOND_STAMP else value
+            seconds = value / 1000 if abs(value) >= _MIN_MILLISECONDS else value
             found = datetime.fromtimestamp(seconds, UTC)
         else:
             return None

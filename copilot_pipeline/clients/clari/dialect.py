@@ -1,4 +1,4 @@
-"""What the client and its dialects say to each other and to their callers."""
+"""The types shared by the client, its dialects and its callers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ QueryParams = tuple[tuple[str, str], ...]
 
 
 class TooDeep(RequestRefused):
-    """A window holds more calls than paging can reach: cut it in time and ask again.
+    """A window holds more calls than paging can reach: split it in time and list the halves.
 
-    The vendor refuses `skip` above 10000 (contract 1.4). `matched` is the size of the window where it is known.
+    The vendor refuses `skip` above 10000 (contract 1.4). `matched` is the number of calls in the window, if known.
     """
 
     def __init__(self, message: str, *, matched: int | None) -> None:
@@ -27,8 +27,8 @@ class TooDeep(RequestRefused):
 class ListWindow:
     """Calls that started, or whose status changed, between two aware UTC instants.
 
-    Whether the server's bounds are inclusive is not documented (contract 1.3): windows should overlap, and calls be
-    told apart by id.
+    Whether the server's bounds are inclusive is not documented (contract 1.3), so windows should overlap, and calls
+    should be deduplicated by id.
     """
 
     basis: Literal["started", "modified"]
@@ -38,16 +38,16 @@ class ListWindow:
 
 @dataclass(frozen=True, slots=True)
 class ListPosition:
-    """Where the next page starts. `matched` and `previous` carry what the pages before it told."""
+    """Where the next page starts. `matched` is the total that an earlier page reported."""
 
     skip: int
     matched: int | None = None
-    previous: str | None = None  # fingerprint of the page before, to notice a server that repeats itself
+    previous: str | None = None  # hash of the previous page, to detect a server that repeats pages
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableItem:
-    """A listed call that could not be read: kept aside so that the others of its page go on."""
+    """A list item that cannot be parsed, with its id if that can be read."""
 
     body: bytes
     reason: str
@@ -56,7 +56,7 @@ class UnreadableItem:
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """One page of a listing. `matched`, the size of the window, comes with its first page and its last."""
+    """One page of a listing. `matched`, the total of the window, is set on the first page and the last."""
 
     calls: tuple[ListedCall, ...]
     quarantined: tuple[UnreadableItem, ...]
@@ -66,20 +66,20 @@ class ListPage:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a dialect can do, so that those who plan windows need not know its name."""
+    """What a dialect supports."""
 
     has_modified_filter: bool
     has_status: bool
     list_has_transcript: bool
-    max_skip: int | None  # deepest position a listing may start from
+    max_skip: int | None  # largest position of a page
     has_reference: bool = True  # users, topics, scorecards, deals
-    ready_statuses: tuple[str, ...] = ()  # what to ask for in order to count the calls whose details can be fetched
-    whole_days_only: bool = False  # windows can only be asked for in days; the client cuts them to size
+    ready_statuses: tuple[str, ...] = ()  # statuses of calls whose details can be fetched
+    whole_days_only: bool = False  # the API filters by days only; the client filters by time
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GET request to be sent."""
+    """A GET request."""
 
     path: str
     params: QueryParams = ()
@@ -87,7 +87,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class PageBody:
-    """A list page cut into items; the last three are None where the server does not say."""
+    """A list page as the bytes of its items; other fields are None if the server does not send them."""
 
     items: tuple[bytes, ...]
     matched: int | None = None
@@ -96,7 +96,7 @@ class PageBody:
 
 
 class Dialect(Protocol):
-    """How one description of the API asks and answers. Pure: no dialect ever sends anything itself."""
+    """The requests and bodies of one description of the API. Pure: the client sends the requests."""
 
     @property
     def name(self) -> str: ...
@@ -111,33 +111,33 @@ class Dialect(Protocol):
     def capabilities(self) -> Capabilities: ...
 
     def auth_headers(self, api_key: str, api_password: str | None = None) -> dict[str, str]:
-        """The headers that prove who asks; raises `ConfigurationError` when a part is missing."""
+        """Return the authentication headers. Raises `ConfigurationError` if a part is missing."""
 
     def list_request(
         self, window: ListWindow, skip: int, limit: int, *, include_private: bool, with_total: bool
     ) -> Request:
-        """The request for one page."""
+        """Return the request for one page."""
 
     def details_request(self, call_id: str) -> Request:
-        """The request for one call, whole."""
+        """Return the request for the details of a call."""
 
     def probe_request(self) -> Request:
-        """The cheapest request that only a valid key can make."""
+        """Return the cheapest request that needs a valid key."""
 
     def read_page(self, body: bytes) -> PageBody:
-        """A page cut into items, none of them read yet."""
+        """Split a page into items without parsing them."""
 
     def read_item(self, body: bytes) -> ListedCall:
-        """One item of a page; raises `UnreadableBody`."""
+        """Parse one item of a page. Raises `UnreadableBody`."""
 
     def readable_id(self, body: bytes) -> str | None:
-        """The id of an item that could not be read otherwise."""
+        """Return the id of an item that cannot be parsed otherwise, None if it has none."""
 
     def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
-        """The call of a details answer as a list would show it; raises `UnreadableBody`."""
+        """Return the list item contained in a details body. Raises `UnreadableBody`."""
 
-    def looks_whole(self, body: bytes, call_id: str) -> bool:
-        """Whether a details answer is plainly the call asked for; if not, it takes `parse_call` to tell."""
+    def is_plainly_valid(self, body: bytes, call_id: str) -> bool:
+        """Whether a quick check shows that a details body is the requested call; if not, `parse_call` decides."""
 
     def parse_call(
         self,
@@ -147,4 +147,4 @@ class Dialect(Protocol):
         listed_is_newer: bool = False,
         call_id: str | None = None,
     ) -> CallRecord:
-        """The record, from stored bodies; raises `UnreadableBody`, naming a place and a kind, never content."""
+        """Return the record of stored bodies. Raises `UnreadableBody`, which names a path and a type, never content."""

@@ -1,6 +1,6 @@
-"""The API as a public extraction guide describes it (contract 2): one path, transcripts already in the list.
+"""The API as a public extraction guide describes it (contract 2): one path, and transcripts in the list.
 
-Nothing outside that guide confirms it, so everything it leaves open is read in every way it could be meant.
+No other source confirms the guide, so this dialect accepts every reading of what the guide leaves open.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ _SIDES = {
 
 
 class GuideDialect:
-    """The API as the guide tells it."""
+    """The API of the guide."""
 
     name = "guide"
     default_base_url = "https://api.copilot.clari.com"
-    largest_page = 50  # the guide's own example; whether more is taken is not said
+    largest_page = 50  # from the guide's example; the maximum is not documented
     capabilities = Capabilities(
         has_modified_filter=False,
         has_status=False,
@@ -63,7 +63,7 @@ class GuideDialect:
     )
 
     def auth_headers(self, api_key: str, api_password: str | None = None) -> dict[str, str]:
-        """One header; there is no password here."""
+        """Return one header; this dialect has no password."""
         if not api_key.strip():
             raise ConfigurationError("clari: the guide dialect needs the API key")
         return {"Authorization": f"ApiKey {api_key.strip()}"}
@@ -71,9 +71,9 @@ class GuideDialect:
     def list_request(
         self, window: ListWindow, skip: int, limit: int, *, include_private: bool, with_total: bool
     ) -> Request:
-        """Whole days, the last one included by asking up to the day after; the client filters to the window."""
+        """Return a request for whole days, up to the day after the last one; the client filters by time."""
         if window.basis != "started":
-            raise ConfigurationError("clari: the guide dialect cannot list by the time of the last change")
+            raise ConfigurationError("clari: the guide dialect cannot list by modification time")
         first = window.after.astimezone(UTC).date()
         end = window.before.astimezone(UTC).date() + timedelta(days=1)
         return Request(
@@ -87,11 +87,11 @@ class GuideDialect:
         )
 
     def details_request(self, call_id: str) -> Request:
-        """The same path with an id."""
+        """Return a request for the same path with an id."""
         return Request(_PATH, (("call_id", call_id),))
 
     def probe_request(self) -> Request:
-        """One call of today."""
+        """Return a request for one call of today."""
         today = datetime.now(UTC).date()
         tomorrow = today + timedelta(days=1)
         return Request(
@@ -100,16 +100,16 @@ class GuideDialect:
         )
 
     def read_page(self, body: bytes) -> PageBody:
-        """An array of calls, bare or under `calls`.
+        """Split an array of calls, bare or under `calls`.
 
-        No rule to stop at is given, and a server may hand out smaller pages than asked for: only an empty page is the
-        end, which costs a listing one more request.
+        The end of a listing is not documented, and a server may return smaller pages than requested. So only an empty
+        page is the end, which costs one more request per listing.
         """
         items, _ = split_page(body, bare_array_allowed=True)
         return PageBody(tuple(items), has_more=bool(items))
 
     def read_item(self, body: bytes) -> ListedCall:
-        """A call, whole; without status or time of change its content is its version."""
+        """Parse a call. Without a status and a modification time, the hash of its content is its version."""
         item = expect_mapping(decode(body), "$")
         fingerprint = content_hash(item)
         return ListedCall(
@@ -125,18 +125,18 @@ class GuideDialect:
         )
 
     def readable_id(self, body: bytes) -> str | None:
-        """The id of an item that is an object, whatever else is wrong with it."""
+        """Return the id of an item that is an object but cannot be parsed otherwise."""
         try:
             return _call_id_of(expect_mapping(decode(body), "$"), "$")
         except UnreadableBody:
             return None
 
     def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
-        """The call, whole: a list shows no less here."""
+        """Return the call; in this dialect a list item is the whole call."""
         _, call = _chosen(decode(body), call_id)
         return self.read_item(msgspec.json.encode(call))
 
-    def looks_whole(self, body: bytes, call_id: str) -> bool:
+    def is_plainly_valid(self, body: bytes, call_id: str) -> bool:
         """Never plainly: the guide leaves several shapes possible."""
         return False
 
@@ -148,7 +148,7 @@ class GuideDialect:
         listed_is_newer: bool = False,
         call_id: str | None = None,
     ) -> CallRecord:
-        """The record. List and details say the same things here, so the later one of the two is taken whole."""
+        """Return the record. List item and details have the same fields, so the later of the two is used."""
         item = None if listed is None else expect_mapping(decode(listed), "$")
         wanted = call_id or (None if item is None else _call_id_of(item, "$"))
         if details is not None and (item is None or not listed_is_newer):
@@ -163,7 +163,7 @@ class GuideDialect:
 
 
 def _chosen(value: Any, wanted: str | None) -> tuple[str, dict[str, Any]]:
-    """The call in any of the shapes the guide leaves possible: `{"calls": []}`, `{"call": {}}`, `[]`, or bare."""
+    """Return the call from any shape that the guide allows: `{"calls": []}`, `{"call": {}}`, `[]`, or bare."""
     path = "$"
     for key in ("calls", "call"):
         if isinstance(value, dict) and key in value:
@@ -194,7 +194,7 @@ def _build_record(call: dict[str, Any], path: str) -> CallRecord:
     segments = _segments(call.get("transcript"), f"{path}.transcript", people)
     known = {person.person_id for person in people}
     speakers = dict.fromkeys(segment.person_id for segment in segments if segment.person_id is not None)
-    # A turn names its speaker, so that somebody who is on no list has a name all the same.
+    # A turn names its speaker, who may be missing in the list of participants.
     people += tuple(Person(name, name, None, None, Side.UNKNOWN) for name in speakers if name not in known)
     analytics = mapping(call.get("analytics"))
     share = number(mapping(analytics.get("talk_ratio")).get("rep"))
@@ -223,7 +223,7 @@ def _build_record(call: dict[str, Any], path: str) -> CallRecord:
 
 
 def _people(call: dict[str, Any]) -> tuple[Person, ...]:
-    """The participants by name, for the name is all a turn of the transcript points at."""
+    """Return the participants; their ids are their names, because a turn of the transcript refers to a name."""
     found: dict[str, Person] = {}
     for entry in mappings(call.get("participants")):
         name, email = text(entry.get("name")), text(entry.get("email"))
@@ -254,7 +254,7 @@ def _segments(turns: Any, path: str, people: tuple[Person, ...]) -> tuple[Segmen
 
 
 class _SpeakerNames(dict[str, str | None]):
-    """The person a turn's speaker is: the participant of that name, in whatever case. Each name is looked up once."""
+    """Person ids by the name of a speaker, without regard to case. Each name is resolved once."""
 
     def __init__(self, people: tuple[Person, ...]) -> None:
         super().__init__((person.person_id, person.person_id) for person in people)
@@ -267,7 +267,7 @@ class _SpeakerNames(dict[str, str | None]):
 
 
 def _crm(call: dict[str, Any]) -> CrmLink:
-    """Whatever is there: the guide promises CRM ids, account, opportunity and stage without naming the fields."""
+    """Return the CRM fields under any likely name: the guide mentions the data without naming the fields."""
     crm = {**call, **mapping(call.get("crm"))}
 
     def first(*keys: str) -> str | None:

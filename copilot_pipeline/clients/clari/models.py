@@ -1,7 +1,7 @@
-"""The call model: what both dialects of the Clari Copilot API become at the edge.
+"""The records that both dialects of the Clari Copilot API are parsed into.
 
-Everything past the client works on these records and never on a dialect's own field names. Absent and null are the
-same thing here (`None`): the API leaves optional keys out where others would send null.
+Code outside the client uses these records and never the field names of a dialect. Absent and null fields are both
+`None`: the API omits optional keys.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import NamedTuple
 
 
 class Readiness(StrEnum):
-    """What a call's status means for the pipeline (the vendor's 17 statuses, grouped)."""
+    """Groups of the vendor's 17 call statuses."""
 
     READY = "ready"  # the transcript can be fetched
-    PENDING = "pending"  # still being processed: look again later
-    NO_CONTENT = "no_content"  # terminal, never a transcript: keep the metadata, never ask for details
-    FAILED = "failed"  # the vendor failed to process it; may be reprocessed one day
-    UNKNOWN = "unknown"  # a status this version does not know: treated as pending, counted
+    PENDING = "pending"  # still being processed: retried later
+    NO_CONTENT = "no_content"  # terminal, without a transcript: only the metadata is kept
+    FAILED = "failed"  # the vendor failed to process it and may process it again
+    UNKNOWN = "unknown"  # an unknown status: treated as pending
 
 
 class Side(StrEnum):
-    """Which side of the table a speaker sits on."""
+    """Whether a speaker is internal or external."""
 
     REP = "rep"
     PROSPECT = "prospect"
@@ -32,7 +32,7 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListedCall:
-    """A call as a list page shows it: enough to decide whether its details are wanted."""
+    """A call on a list page."""
 
     call_id: str
     started_at: datetime  # aware, UTC; scheduled time for calendar meetings
@@ -42,21 +42,21 @@ class ListedCall:
     version: str  # changes when the details have to be fetched again
     content_hash: str  # changes with anything in the listed item (title, deal, people …)
     body: bytes  # the item, as JSON, untouched in meaning
-    has_details: bool = False  # True where the list already carries the transcript (guide dialect)
+    has_details: bool = False  # the list item includes the transcript (guide dialect)
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody on a call, from one or more of the people lists."""
+    """A participant of a call, merged from the API's lists of people."""
 
-    person_id: str  # the vendor's personId as text; a stable stand-in where there is none
+    person_id: str  # the vendor's personId as text; a stable substitute if absent
     name: str | None
     email: str | None
     phone: str | None
     side: Side
     user_id: str | None = None  # internal users only
     is_organizer: bool | None = None
-    joined: bool | None = None  # seen in joinedParticipants; None where the dialect does not say
+    joined: bool | None = None  # listed in joinedParticipants; None if unknown
 
 
 class Segment(NamedTuple):
@@ -70,7 +70,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class VendorAnalytics:
-    """The vendor's own numbers; ours are recomputed and stand beside them."""
+    """The vendor's own metrics; the pipeline computes its own from the transcript."""
 
     rep_talk_share: float | None = None  # 0 to 1
     questions: int | None = None
@@ -84,7 +84,7 @@ class VendorAnalytics:
 
 @dataclass(frozen=True, slots=True)
 class CrmLink:
-    """What ties the call to the CRM; every field may be missing."""
+    """The CRM records of a call; every field may be missing."""
 
     system: str | None = None
     account_id: str | None = None
@@ -100,7 +100,7 @@ class CrmLink:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The vendor's own summary; JSON text where the shape is nested."""
+    """The vendor's summary; nested fields are JSON text."""
 
     text: str | None = None
     takeaways: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One call, whole: what the tables are made of."""
+    """One call with its transcript."""
 
     call_id: str
     started_at: datetime

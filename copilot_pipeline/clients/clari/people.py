@@ -1,7 +1,7 @@
-"""The people of a call: three lists of the API made one, each person once.
+"""The people of a call: the three lists of the API merged into one, each person once.
 
-Internal users come with an address under `userEmail` and without a name, invited externals with whatever is known,
-and those who joined often with nothing but a name (contract 1.6 and traps 7 to 11).
+Internal users have an e-mail address under `userEmail` and no name, invited externals have any of the fields, and
+people who joined often have only a name (contract 1.6 and traps 7 to 11).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from copilot_pipeline.clients.clari.models import Person, Side
 
 @dataclass(slots=True)
 class _Draft:
-    """A person while the lists are still being read; `number` is the vendor's personId."""
+    """A person while the lists are merged; `number` is the vendor's personId."""
 
     number: str | None
     name: str | None
@@ -28,13 +28,13 @@ class _Draft:
 
     @property
     def person_id(self) -> str | None:
-        """The personId, or a stand-in that stays the same from one reading to the next."""
+        """The personId, or a substitute that is the same whenever the call is parsed."""
         if self.number is not None:
             return self.number
         return self.email or (f"name:{self.name}" if self.name else None)
 
-    def learn(self, other: _Draft) -> None:
-        """Fills gaps from another entry about the same person; what is known stays."""
+    def merge(self, other: _Draft) -> None:
+        """Fill empty fields from another entry of the same person."""
         self.number = self.number if self.number is not None else other.number
         self.name = self.name or other.name
         self.email = self.email or other.email
@@ -61,27 +61,27 @@ def _folded(value: str | None) -> str | None:
     return value.casefold() if value else None
 
 
-class _Gathering:
-    """The people found so far, in the order of the lists."""
+class _People:
+    """The people of the lists that were read, in their order."""
 
     def __init__(self) -> None:
         self.drafts: list[_Draft] = []
 
     def add(self, draft: _Draft) -> None:
-        """Adds somebody, or what is new about somebody already there (same personId, or same stand-in)."""
+        """Add a person, or merge them with the one who has the same personId or substitute."""
         if draft.person_id is None:
             return
         for known in self.drafts:
             if known.person_id == draft.person_id:
-                known.learn(draft)
+                known.merge(draft)
                 return
         self.drafts.append(draft)
 
     def join(self, draft: _Draft) -> None:
-        """Marks somebody as having joined.
+        """Mark a person as joined.
 
-        Matched by personId, address, then name. One matched by address or name under another personId stays a person
-        of their own with the side of the match: turns of the transcript may point at either number.
+        People are matched by personId, e-mail address, then name. A person who is matched by address or name but has
+        another personId is kept separately with the side of the match: turns may refer to either personId.
         """
         draft.joined = True
         match = self._match(draft)
@@ -90,7 +90,7 @@ class _Gathering:
             return
         match.joined = True
         if match.number is None or draft.number is None or match.number == draft.number:
-            match.learn(draft)
+            match.merge(draft)
             return
         draft.side = match.side
         draft.user_id = match.user_id
@@ -109,7 +109,7 @@ class _Gathering:
         return None
 
     def people(self, *, joining_is_known: bool) -> tuple[Person, ...]:
-        """The persons, each id once."""
+        """Return the people, each id once."""
         found: dict[str, Person] = {}
         for draft in self.drafts:
             person_id = draft.person_id
@@ -128,14 +128,14 @@ class _Gathering:
         return tuple(found.values())
 
 
-def gather_people(call: dict[str, Any]) -> tuple[Person, ...]:
-    """Everybody on the call. `joined` is only said when the call has a list of those who joined."""
-    gathering = _Gathering()
+def merge_people(call: dict[str, Any]) -> tuple[Person, ...]:
+    """Return the people of a call. `joined` is None if the call has no list of people who joined."""
+    people = _People()
     for entry in mappings(call.get("users")):
-        gathering.add(_draft(entry, Side.REP))
+        people.add(_draft(entry, Side.REP))
     for entry in mappings(call.get("externalParticipants")):
-        gathering.add(_draft(entry, Side.PROSPECT))
+        people.add(_draft(entry, Side.PROSPECT))
     joined = mappings(call.get("joinedParticipants"))
     for entry in joined:
-        gathering.join(_draft(entry, Side.UNKNOWN))
-    return gathering.people(joining_is_known=bool(joined))
+        people.join(_draft(entry, Side.UNKNOWN))
+    return people.people(joining_is_known=bool(joined))

@@ -1,4 +1,4 @@
-"""What surrounds the calls: users, topics, human scorecards, deals. A bad entry is passed over, a bad body is not."""
+"""Parse users, topics, scorecards, accounts and deals. Invalid entries are skipped; an invalid body is an error."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from copilot_pipeline.clients.clari.decoding import (
 from copilot_pipeline.clients.clari.models import Account, Deal, Scorecard, ScorecardAnswer, Topic, User
 from copilot_pipeline.errors import UnreadableBody
 
-# "$48,000.00", "USD 48,000", "-€ 500": commas must group by three, else the text could mean something else.
-_SIGN = r"[^\d+\-.,()]{0,5}"
+# "$48,000.00", "USD 48,000", "-€ 500". Commas must separate groups of three digits, otherwise they may be decimal.
+_CURRENCY = r"[^\d+\-.,()]{0,5}"
 _AMOUNT = re.compile(
-    rf"^{_SIGN}([+-]?){_SIGN}(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    rf"(?!\s*(?:k|m{{1,2}}|mn|mio|bn?|t|tsd)(?![a-z])){_SIGN}$",  # "1.2M" is not 1.2
+    rf"^{_CURRENCY}([+-]?){_CURRENCY}(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+    rf"(?!\s*(?:k|m{{1,2}}|mn|mio|bn?|t|tsd)(?![a-z])){_CURRENCY}$",  # "1.2M" is not 1.2
     re.IGNORECASE,
 )
 
@@ -42,7 +42,7 @@ def _entries_of(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def parse_users(body: bytes) -> list[User]:
-    """The answer of /users."""
+    """Parse the body of /users."""
     return [
         User(
             user_id=user_id,
@@ -58,7 +58,7 @@ def parse_users(body: bytes) -> list[User]:
 
 
 def parse_topics(body: bytes) -> list[Topic]:
-    """The answer of /v2/topics; /topics has the same key with plain texts under it (contract trap 22)."""
+    """Parse the body of /v2/topics; /topics has plain texts under the same key (contract trap 22)."""
     return [
         Topic(
             topic_id=topic_id,
@@ -74,7 +74,7 @@ def parse_topics(body: bytes) -> list[Topic]:
 
 
 def parse_scorecards(body: bytes) -> tuple[list[Scorecard], int, bool | None, int | None]:
-    """One page of /scorecard: cards, entries received, and what `pagination` says of more and of the next skip."""
+    """Parse a page of /scorecard: cards, number of entries, whether there are more, and the next skip."""
     page = expect_mapping(decode(body), "$")
     entries = _entries_of(page, "scorecards")
     cards = [
@@ -109,7 +109,7 @@ def _answers(value: Any) -> tuple[ScorecardAnswer, ...]:
 
 
 def parse_account(body: bytes, account_id: str) -> Account:
-    """The answer of /get-account, a bare object; `account_id` is the CRM's id it was asked for."""
+    """Parse the body of /get-account; `account_id` is the requested id."""
     account = expect_mapping(decode(body), "$")
     return Account(
         account_id=text(account.get("crm_id")) or account_id,
@@ -128,7 +128,7 @@ def parse_account(body: bytes, account_id: str) -> Account:
 
 
 def parse_deal(body: bytes, deal_id: str) -> Deal:
-    """The answer of /get-deal, a bare object; `deal_id` is the CRM's id it was asked for."""
+    """Parse the body of /get-deal; `deal_id` is the requested id."""
     deal = expect_mapping(decode(body), "$")
     return Deal(
         deal_id=text(deal.get("crm_id")) or deal_id,
@@ -150,7 +150,7 @@ def parse_deal(body: bytes, deal_id: str) -> Deal:
 
 
 def parse_amount(value: Any) -> float | None:
-    """A sum of money out of text (contract trap 14); None where it could mean two things."""
+    """Return an amount of money from text (contract trap 14); None if it is ambiguous."""
     plain = number(value)  # text as well: "48000", "1.0E7"
     if plain is not None or not isinstance(value, str):
         return plain

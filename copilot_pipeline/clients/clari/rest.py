@@ -1,4 +1,4 @@
-"""The vendor's own API: `/calls` lists, `/call-details?id=` tells one call whole."""
+"""The vendor's own API: `/calls` lists calls, `/call-details?id=` returns one with its transcript."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from copilot_pipeline.clients.clari.models import CallRecord, ListedCall
 from copilot_pipeline.clients.clari.rest_record import READY_STATUSES, build_record, readiness_of
 from copilot_pipeline.errors import ConfigurationError, UnreadableBody
 
-# What only /call-details knows (contract 1.6); a list item never overrides it.
+# Fields that only /call-details has (contract 1.6).
 _DETAIL_ONLY = frozenset({"transcript", "summary", "competitor_sentiments", "deal_stage_live"})
-# Missing where the call has no match in the CRM (contract trap 12): their absence is news and is never filled in.
+# Absent if the call has no match in the CRM (contract trap 12): their absence is information and is never filled in.
 _CRM_FIELDS = frozenset(
     (
         "deal_name",
@@ -72,15 +72,15 @@ class _PlainCall(msgspec.Struct):
     transcript: msgspec.Raw
 
 
-class _PlainAnswer(msgspec.Struct):
+class _PlainBody(msgspec.Struct):
     call: _PlainCall
 
 
-_ANSWER = msgspec.json.Decoder(_PlainAnswer)
+_PLAIN_BODY = msgspec.json.Decoder(_PlainBody)
 
 
 class RestDialect:
-    """The API as the vendor documents it."""
+    """The API of the vendor's documentation."""
 
     name = "rest"
     default_base_url = "https://rest-api.copilot.clari.com"
@@ -95,7 +95,7 @@ class RestDialect:
     )
 
     def auth_headers(self, api_key: str, api_password: str | None = None) -> dict[str, str]:
-        """Two headers on each request (contract 1.1); a stray blank around either is a common mistake (1.8)."""
+        """Return the two headers (contract 1.1), without surrounding blanks, a common mistake (1.8)."""
         if not api_key.strip() or not (api_password or "").strip():
             raise ConfigurationError("clari: the rest dialect needs both the API key and the API password")
         return {"X-Api-Key": api_key.strip(), "X-Api-Password": (api_password or "").strip()}
@@ -103,7 +103,7 @@ class RestDialect:
     def list_request(
         self, window: ListWindow, skip: int, limit: int, *, include_private: bool, with_total: bool
     ) -> Request:
-        """`/calls`. `includePrivate` is a text, `includePagination` a boolean: both in lower case (1.3)."""
+        """Return a request for `/calls`. Both flags are in lower case, `includePrivate` as text (contract 1.3)."""
         kind, sort = ("Time", "sortTime") if window.basis == "started" else ("Modified", "sortProcessed")
         return Request(
             "/calls",
@@ -119,15 +119,15 @@ class RestDialect:
         )
 
     def details_request(self, call_id: str) -> Request:
-        """`/call-details`, without signed media addresses."""
+        """Return a request for `/call-details` without signed media URLs."""
         return Request("/call-details", (("id", call_id),))
 
     def probe_request(self) -> Request:
-        """One call, uncounted."""
+        """Return a request for one call without the total."""
         return Request("/calls", (("limit", "1"), ("includePagination", "false")))
 
     def read_page(self, body: bytes) -> PageBody:
-        """The items under `calls` and what `pagination` says, if it is there."""
+        """Split the items under `calls` and read `pagination` if present."""
         items, pagination = split_page(body)
         return PageBody(
             tuple(items),
@@ -137,7 +137,7 @@ class RestDialect:
         )
 
     def read_item(self, body: bytes) -> ListedCall:
-        """A list item. Its version moves with `last_modified_time`, the last status change (trap 1)."""
+        """Parse a list item. Its version changes with `last_modified_time`, the last status change (trap 1)."""
         item = expect_mapping(decode(body), "$")
         status = text(item.get("status"))
         return ListedCall(
@@ -152,25 +152,25 @@ class RestDialect:
         )
 
     def readable_id(self, body: bytes) -> str | None:
-        """The id of an item that is an object, whatever else is wrong with it."""
+        """Return the id of an item that is an object but cannot be parsed otherwise."""
         try:
             return identifier(expect_mapping(decode(body), "$").get("id"))
         except UnreadableBody:
             return None
 
     def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
-        """The list's part of a call that became known by its id."""
-        path, call = _opened(decode(body))
+        """Return the fields of a list item from a details body."""
+        path, call = _unwrapped(decode(body))
         if call_id_of(call, path) != call_id:
-            raise UnreadableBody(f"{path}.id: not the id asked for")
+            raise UnreadableBody(f"{path}.id: not the requested id")
         return self.read_item(
             msgspec.json.encode({key: value for key, value in call.items() if key not in _DETAIL_ONLY})
         )
 
-    def looks_whole(self, body: bytes, call_id: str) -> bool:
-        """`{"call": {"id": …, "transcript": […]}}` in good JSON, with the id asked for and a time."""
+    def is_plainly_valid(self, body: bytes, call_id: str) -> bool:
+        """Whether the body is `{"call": {"id": …, "transcript": […]}}` with the requested id and a time."""
         try:
-            call = _ANSWER.decode(body).call
+            call = _PLAIN_BODY.decode(body).call
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         return call.id == call_id and bool(call.time) and bytes(call.transcript).startswith(b"[")
@@ -183,32 +183,32 @@ class RestDialect:
         listed_is_newer: bool = False,
         call_id: str | None = None,
     ) -> CallRecord:
-        """The record. Details win over the list item unless the item was read later."""
+        """Return the record. Details override the list item unless the item is newer."""
         item = None if listed is None else expect_mapping(decode(listed), "$")
         wanted = call_id or (None if item is None else call_id_of(item, "$"))
-        path, call = ("$", item) if details is None else _opened(decode(details))
+        path, call = ("$", item) if details is None else _unwrapped(decode(details))
         if call is None:
-            raise UnreadableBody("$: no body to read")
+            raise UnreadableBody("$: there is no body")
         found = call_id_of(call, path)
         if wanted not in (None, found):
-            raise UnreadableBody(f"{path}.id: not the id asked for")
+            raise UnreadableBody(f"{path}.id: not the requested id")
         if item is not None and details is not None:
             if call_id_of(item, "$") != found:
                 raise UnreadableBody("$.id: list item and details are of different calls")
-            call = _overlaid(item, call, listed_is_newer=listed_is_newer)
+            call = _merged(item, call, listed_is_newer=listed_is_newer)
         return build_record(call, found, started_at_of(call, path), path)
 
 
-def _opened(value: Any) -> tuple[str, dict[str, Any]]:
-    """The call inside `{"call": {...}}`."""
+def _unwrapped(value: Any) -> tuple[str, dict[str, Any]]:
+    """Return the call inside `{"call": {...}}` and its path."""
     body = expect_mapping(value, "$")
     if "call" not in body and "id" in body:
         return "$", body
     return "$.call", expect_mapping(body.get("call"), "$.call")
 
 
-def _overlaid(item: dict[str, Any], call: dict[str, Any], *, listed_is_newer: bool) -> dict[str, Any]:
-    """One call out of a list item and details read at different times."""
+def _merged(item: dict[str, Any], call: dict[str, Any], *, listed_is_newer: bool) -> dict[str, Any]:
+    """Merge a list item and details that were received at different times."""
     listed = {key: value for key, value in item.items() if key not in _DETAIL_ONLY}
     if listed_is_newer:
         return {key: value for key, value in call.items() if key not in _LIST_FIELDS} | listed
@@ -216,12 +216,12 @@ def _overlaid(item: dict[str, Any], call: dict[str, Any], *, listed_is_newer: bo
 
 
 def call_id_of(call: dict[str, Any], path: str) -> str:
-    """The id, which a call cannot be without."""
+    """Return the id. Raises `UnreadableBody` if it is missing."""
     return expect_id(call.get("id"), f"{path}.id")
 
 
 def started_at_of(call: dict[str, Any], path: str) -> datetime:
-    """The time, which places a call in a partition and so cannot be missing."""
+    """Return the time, which determines the partition. Raises `UnreadableBody` if it is missing."""
     found = moment(call.get("time"))
     if found is None:
         raise UnreadableBody(f"{path}.time: expected a date-time")
@@ -229,9 +229,9 @@ def started_at_of(call: dict[str, Any], path: str) -> datetime:
 
 
 def instant(value: datetime, *, up: bool) -> str:
-    """An instant as the API's own examples write it, with Z: a raw + would arrive as a blank (trap 23).
+    """Return a time as in the API's examples, with Z: a raw + would be decoded as a blank (trap 23).
 
-    Rounded outwards to the millisecond, the API's resolution, so that a window never shrinks.
+    Rounded to the millisecond, the API's resolution, outwards, so that a window never shrinks.
     """
     moment_utc = value.astimezone(UTC)
     if moment_utc.microsecond == 0:

@@ -1,4 +1,4 @@
-"""The vendor's call object made a record: what the fields mean, and which of them a call can do without."""
+"""Build a record from the vendor's call object."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from copilot_pipeline.clients.clari.decoding import (
     texts,
 )
 from copilot_pipeline.clients.clari.models import CallRecord, CrmLink, Readiness, Segment, Summary, VendorAnalytics
-from copilot_pipeline.clients.clari.people import gather_people
+from copilot_pipeline.clients.clari.people import merge_people
 from copilot_pipeline.errors import UnreadableBody
 
 READY_STATUSES = ("PROCESSED", "POST_PROCESSING_DONE")
@@ -42,12 +42,12 @@ _READINESS: dict[str, Readiness] = {
 
 
 def readiness_of(status: str | None) -> Readiness:
-    """What a status means here."""
+    """Return the group of a status."""
     return _READINESS.get(status or "", Readiness.UNKNOWN)
 
 
 def build_record(call: dict[str, Any], call_id: str, started_at: datetime, path: str) -> CallRecord:
-    """The record of one call object; only a transcript that is no transcript can still make it fail."""
+    """Return the record of a call object. Raises `UnreadableBody` if the transcript has an unexpected shape."""
     status = text(call.get("status"))
     metrics = mapping(call.get("metrics"))
     summary = mapping(call.get("summary"))
@@ -64,7 +64,7 @@ def build_record(call: dict[str, Any], call_id: str, started_at: datetime, path:
         review_url=text(call.get("call_review_page_url")),
         source_id=text(call.get("source_id")),
         recurring_event_id=text(call.get("recurring_event_id")),
-        people=gather_people(call),
+        people=merge_people(call),
         segments=_segments(call.get("transcript"), f"{path}.transcript"),
         analytics=_analytics(metrics, summary),
         crm=_crm(call),
@@ -74,7 +74,7 @@ def build_record(call: dict[str, Any], call_id: str, started_at: datetime, path:
 
 
 def _segments(turns: Any, path: str) -> tuple[Segment, ...]:
-    """The turns, in order. The hot path: hundreds of turns a call, so ids are made text once each."""
+    """Return the turns in order. Each id is converted once, because a call has hundreds of turns."""
     if turns is None:
         return ()
     if not isinstance(turns, list):
@@ -96,7 +96,7 @@ def _segments(turns: Any, path: str) -> tuple[Segment, ...]:
             person = known[person]
         else:
             person = identifier(person)
-        # A float out of the decoder is finite already.
+        # A float from the decoder is finite.
         start = start if type(start) is float else number(start)
         segments.append(Segment(person, said, start, end if type(end) is float else number(end)))
     return tuple(segments)
@@ -109,7 +109,7 @@ def _analytics(metrics: dict[str, Any], summary: dict[str, Any]) -> VendorAnalyt
         for topic in mappings(metrics.get("categories")) + mappings(summary.get("topics_discussed"))
     ]
     return VendorAnalytics(
-        # In recordings it behaves as the reps' share of speech (contract 1.6); anything else is not that share.
+        # In recorded responses it is the reps' share of speech (contract 1.6); other values are not a share.
         rep_talk_share=share if share is not None and 0 <= share <= 1 else None,
         questions=count(metrics.get("num_questions_asked")),
         questions_by_reps=count(metrics.get("num_questions_asked_by_reps")),

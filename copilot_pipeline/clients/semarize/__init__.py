@@ -1,4 +1,4 @@
-"""Semarize over HTTP: runs that are paid once, and answers that become typed scores."""
+"""The Semarize API: create and read runs, and parse their scores."""
 
 from copilot_pipeline.clients.semarize.client import IdempotencyConflict, SemarizeClient, make_client, next_poll_seconds
 from copilot_pipeline.clients.semarize.models import Kit, RunRequest, RunState, RunStatus, run_request, same_request

@@ -1,4 +1,4 @@
-"""The client: create a run, read a run, look at a kit."""
+"""The client: create and read runs, and read the schema of a kit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _KEY_CONFLICT = "idempotency_key_conflict"
 
 
 class IdempotencyConflict(RequestRefused):
-    """The key was used before with another body (409). Never answered with a new key: that would pay twice."""
+    """The key was used with another body (409). It is never retried with a new key, because that would pay twice."""
 
 
 def make_client(
@@ -32,7 +32,7 @@ def make_client(
     transport: httpx.BaseTransport | None = None,
     policy: RetryPolicy | None = None,
 ) -> HttpClient:
-    """A caller for Semarize; `base_url` without `/v1`."""
+    """Return an HTTP client for Semarize; `base_url` without `/v1`."""
     return HttpClient("Semarize", base_url, {"Authorization": f"Bearer {api_key}"}, transport=transport, policy=policy)
 
 
@@ -42,7 +42,7 @@ def next_poll_seconds(polls: int, advised: float | None) -> float:
 
 
 class SemarizeClient:
-    """Talks to Semarize. Thread-safe, as its caller is."""
+    """Creates and reads runs. Thread-safe."""
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
@@ -53,51 +53,53 @@ class SemarizeClient:
         return self._http.has_succeeded
 
     def create(self, request: RunRequest) -> RunState:
-        """Creates the run, or is given the one this key made before. Both 200 and 202 may come, in either mode.
+        """Create a run, or return the one that was created with the same key, in either mode with 200 or 202.
 
-        A 409 with another code than the documented one is about the state of things, such as a first request with this
-        key that is still under way: `TemporaryFailure`.
+        Raises `IdempotencyConflict` if the key was used with another body, and `TemporaryFailure` for a 409 with an
+        undocumented code, which is temporary, such as a first request with the key that is still being processed.
         """
         headers = {"Idempotency-Key": request.idempotency_key, "Content-Type": "application/json"}
         try:
-            answer = self._http.request("POST", "/v1/runs", content=request.body, headers=headers)
+            response = self._http.request("POST", "/v1/runs", content=request.body, headers=headers)
         except RequestRefused as error:
             if error.status == 409 and error.code not in (None, _KEY_CONFLICT):
                 raise TemporaryFailure(str(error), status=409) from None
             if error.status == 409:
                 raise IdempotencyConflict(
-                    f"{error}: this key was used with another body; the run is not asked for again",
+                    f"{error}: this key was used with another body; the request is not retried",
                     status=409,
                     code=error.code,
                 ) from None
             raise
-        return _state(answer)
+        return _state(response)
 
     def read(self, run_id: str) -> RunState:
-        """The run as it stands."""
+        """Return the current state of a run."""
         return _state(self._http.request("GET", f"/v1/runs/{quote(run_id, safe='')}"), run_id)
 
     def kit_schema(self, kit: Kit) -> bytes:
-        """The kit's bricks, as the server describes them (the shape is not documented)."""
+        """Return the schema of a kit as received; its shape is not documented."""
         params = tuple(kit.body_fields().items())
         return self._http.request("GET", "/v1/kits/schema", params=params).body
 
     def probe(self) -> None:
-        """Returns when the key is accepted."""
+        """Send the smallest request. Raises an error if the key is refused."""
         self._http.request("GET", "/v1/runs", params=(("limit", "1"),))
 
 
-def _state(answer: HttpResponse, run_id: str | None = None) -> RunState:
+def _state(response: HttpResponse, run_id: str | None = None) -> RunState:
     try:
-        fields = decode_object(answer.body)
+        fields = decode_object(response.body)
     except UnreadableBody as error:
-        raise UnreadableBody(f"Semarize: the answer about a run cannot be read: {error}") from None
+        raise UnreadableBody(f"Semarize: the body of a run cannot be parsed: {error}") from None
     known_id = text(fields.get("run_id")) or text(fields.get("id")) or run_id
     if known_id is None:
-        raise UnreadableBody("Semarize: $.run_id is missing in the answer about a run")
+        raise UnreadableBody("Semarize: $.run_id is missing in the body of a run")
     raw = text(fields.get("status")) or ""
     output = fields.get("output")
-    _, body_wait = parse_error_body(answer.body)
+    _, poll_after = parse_error_body(response.body)
+    if poll_after is None:
+        poll_after = parse_retry_after(response.headers.get("retry-after"))
     return RunState(
         run_id=known_id,
         status=RunStatus(raw) if raw in set(RunStatus) else RunStatus.UNKNOWN,
@@ -106,6 +108,6 @@ def _state(answer: HttpResponse, run_id: str | None = None) -> RunState:
         duration_ms=count(fields.get("duration_ms")),
         error_code=text(fields.get("error_code")),
         error_message=text(fields.get("error_message")) or text(fields.get("error_user_message")),
-        poll_after_seconds=body_wait if body_wait is not None else parse_retry_after(answer.headers.get("retry-after")),
-        body=answer.body,
+        poll_after_seconds=poll_after,
+        body=response.body,
     )

@@ -1,4 +1,4 @@
-"""From an answer's bytes to clean plain values. A run is paid for: one odd character in a quote must not lose it."""
+"""Decode bodies leniently: a run is paid for, and an invalid character in a quote must not lose it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from copilot_pipeline.clients.text import clean_text
 from copilot_pipeline.errors import UnreadableBody
 
-_LARGEST_COUNT = 2**63 - 1  # what a database integer can hold
+_MAX_COUNT = 2**63 - 1  # the largest database integer
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
-    """The answer's object; no text in it holds what cannot be stored.
+    """Return the JSON object of a body, with text that can be stored.
 
-    Bytes that are no UTF-8, halves of surrogate pairs and bare control characters become readable text, as do NaN and
-    Infinity, which JSON does not know but some servers write. Raises `UnreadableBody` where it is no JSON object.
+    Bytes that are not UTF-8, lone surrogates and control characters are replaced, and NaN and Infinity, which are not
+    JSON but occur, become text. Raises `UnreadableBody` if the body is not a JSON object.
     """
     try:
         value = _clean(json.loads(body.decode("utf-8-sig", errors="replace"), strict=False, parse_constant=str))
@@ -30,13 +30,13 @@ def decode_object(body: bytes) -> dict[str, Any]:
 
 
 def text(value: object) -> str | None:
-    """Text that is not empty, else None."""
+    """Return text that is not empty, otherwise None."""
     return value if isinstance(value, str) and value else None
 
 
 def count(value: object) -> int | None:
-    """A whole number that a database can hold, from a number of either kind; None otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _LARGEST_COUNT:
+    """Return a number as an integer that fits a database column, otherwise None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _MAX_COUNT:
         return None
     return int(value)
 

@@ -13,14 +13,14 @@ from copilot_pipeline.config.kit_filters import KitFilter
 
 MODES = ("async", "sync")
 RUN_TYPES = ("api", "sandbox")
-LONGEST_KEY = 254  # characters, the vendor's limit on Idempotency-Key
+MAX_KEY_LENGTH = 254  # characters, the vendor's limit on Idempotency-Key
 _ORDER = re.compile(r":again\d+$")  # scoring again on purpose is another run: the ledger adds its order to the key
-_LONGEST_ID_IN_KEY = 100  # two of them, the hash and an order fit
+_MAX_ID_LENGTH = 100  # two of them, the hash and an order fit
 
 
 @dataclass(frozen=True, slots=True)
 class Kit:
-    """A kit under our name: by code (its newest published version) or pinned to a version, which wins."""
+    """A kit by the name of `pipeline.yaml`: by code (its newest published version), or pinned to a version."""
 
     name: str
     code: str | None = None
@@ -29,17 +29,17 @@ class Kit:
 
     @property
     def reference(self) -> str:
-        """What the kit is asked for by."""
+        """The version id, or the code if the kit is not pinned."""
         return self.version_id or self.code or ""
 
     def body_fields(self) -> dict[str, str]:
-        """The kit's part of a request body."""
+        """Return the fields of a request body that name the kit."""
         return {"kit_version_id": self.version_id} if self.version_id else {"kit_code": self.code or ""}
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A request that can be sent again: same body, same key."""
+    """A request for a run. Sending it again has no effect, because body and key are the same."""
 
     kit: Kit
     body: bytes
@@ -47,7 +47,7 @@ class RunRequest:
 
 
 class RunStatus(StrEnum):
-    """Where a run stands."""
+    """The status of a run."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -58,13 +58,13 @@ class RunStatus(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Nothing more will happen to it."""
+        """Whether the status is final."""
         return self in (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """A run as an answer shows it; `body` is the answer, untouched."""
+    """A run as received; `body` is unchanged."""
 
     run_id: str
     status: RunStatus
@@ -85,9 +85,9 @@ def run_request(
     mode: str = "async",
     run_type: str = "api",
 ) -> RunRequest:
-    """The one request that scores this text with this kit: the same arguments give the same bytes and the same key.
+    """Return the request that scores a text with a kit. The same arguments give the same bytes and the same key.
 
-    The key covers everything that changes the body: a reused key with another body is refused with 409.
+    The key covers the whole body, because a key that is reused with another body is refused with 409.
     """
     fields = {**kit.body_fields(), "input": {"transcript": transcript_text}, "mode": mode, "type": run_type}
     body = json.dumps(fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode("utf-8")
@@ -98,20 +98,20 @@ def run_request(
 def same_request(
     call_id: str, transcript_text: str, kit: Kit, key: str, *, mode: str = "async", run_type: str = "api"
 ) -> RunRequest:
-    """The request that this key was made for, even where mode or type have been set to something else since.
+    """Return the request of a key, also if the mode or type in the settings has changed since.
 
-    A request that may have been sent is sent again as it was. Where nothing fits the key it is kept all the same: a
-    refusal (409) is better than to pay twice.
+    A request that may have been sent is repeated unchanged. If no mode and type match the key, the key is used all the
+    same: a refusal (409) is better than a second payment.
     """
-    asked_first = _ORDER.sub("", key)
+    first_key = _ORDER.sub("", key)
     for known_mode, known_type in ((mode, run_type), *itertools.product(MODES, RUN_TYPES)):
         request = run_request(call_id, transcript_text, kit, mode=known_mode, run_type=known_type)
-        if request.idempotency_key == asked_first:
+        if request.idempotency_key == first_key:
             return replace(request, idempotency_key=key)
     return replace(run_request(call_id, transcript_text, kit, mode=mode, run_type=run_type), idempotency_key=key)
 
 
 def _short(text: str) -> str:
-    if len(text) <= _LONGEST_ID_IN_KEY and text.isascii() and text.isprintable():
+    if len(text) <= _MAX_ID_LENGTH and text.isascii() and text.isprintable():
         return text
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()

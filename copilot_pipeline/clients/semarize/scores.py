@@ -1,4 +1,4 @@
-"""Answers become typed scores: each value in exactly one column, and nothing is ever made up from null. Pure."""
+"""Parse the scores of a run: each value in the column of its type, null in none. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIELDS = frozenset({"value", "confidence", "reason", "evidence"})
 
 
 class Score(NamedTuple):
-    """One brick's answer. Exactly one value column is set, or none where the value is null."""
+    """The result of one brick. One value column is set, none if the value is null."""
 
     brick: str
     value_kind: str
@@ -30,7 +30,7 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParsedRun:
-    """The scores of one run; `unreadable` names bricks that could not be understood and why."""
+    """The scores of one run; `unreadable` holds the bricks that cannot be parsed, each with the reason."""
 
     kit_code: str | None
     kit_version_id: str | None
@@ -39,7 +39,7 @@ class ParsedRun:
 
 
 def parse_scores(body: bytes) -> ParsedRun:
-    """The scores in the answer about a succeeded run. Raises `UnreadableBody` naming the place, never the content."""
+    """Return the scores of a succeeded run. Raises `UnreadableBody`, which names the path, never the content."""
     fields = decode_object(body)
     version_id = text(fields.get("kit_version_id"))
     output = fields.get("output")
@@ -57,7 +57,7 @@ def parse_scores(body: bytes) -> ParsedRun:
         if not name:
             unreadable.append(("?", "a brick without a key"))
         elif name in scores:
-            unreadable.append((name, "named twice: the first answer is kept"))
+            unreadable.append((name, "named twice: the first result is used"))
         else:
             scores[name] = _score(name, brick)
     return ParsedRun(kit_code, version_id, tuple(scores.values()), tuple(unreadable))
@@ -75,7 +75,7 @@ def _bricks(bricks: object) -> Iterator[tuple[str, object]]:
 
 
 def _score(name: str, brick: object) -> Score:
-    # An object with none of the documented fields is itself the value.
+    # An object without any of the documented fields is the value itself.
     is_full = isinstance(brick, dict) and not (brick and _FIELDS.isdisjoint(brick))
     fields: dict[str, Any] = brick if is_full and isinstance(brick, dict) else {"value": brick}
     kind, value_bool, value_num, value_text, value_json = _value(fields.get("value"))
