@@ -2,7 +2,7 @@
 
 The vendor allows 10 requests a second and 100,000 a week (from Sunday 00:00 UTC) for the whole workspace, so the state
 is one row in the database. Reserving a slot is one statement: GCRA without bursts, whose whole state is the time of the
-next free slot. `docs/adr/0001-own-rate-limiter.md` names the alternatives.
+next free slot. `docs/adr/0001-rate-limiter.md` names the alternatives.
 """
 
 from __future__ import annotations

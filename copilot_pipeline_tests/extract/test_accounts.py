@@ -1,4 +1,4 @@
-"""Accounts over HTTP: several requests at once, each once, and what a spent budget leaves."""
+"""Accounts over HTTP: several requests in flight, each account once, and what remains after a used-up quota."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Quota:
     def acquire(self, units: int = 1) -> None:
         with self._lock:
             if self._left < units:
-                raise QuotaExhausted("spent", resets_at=MOMENT)
+                raise QuotaExhausted("used up", resets_at=MOMENT)
             self._left -= units
 
     def on_throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
-        raise AssertionError("nothing is refused here")
+        raise AssertionError("the server sends no 429")
 
 
 def mirror(asked: Asked) -> Reply:
@@ -53,7 +53,7 @@ def mirror(asked: Asked) -> Reply:
 
 @contextmanager
 def client_of(answer: object = mirror, rate_limiter: Limiter | None = None) -> Iterator[tuple[ClariClient, Service]]:
-    """A client, and what its server was asked."""
+    """A client, and the requests to its server."""
     rest = dialect_named("rest")
     with serving(answer) as service:  # type: ignore[arg-type]
         caller = HttpClient("clari", service.url, rest.auth_headers("key", "password"), rate_limiter=rate_limiter)
@@ -70,8 +70,8 @@ def accounts(database: Database, home: Path) -> Accounts:
     return Accounts(Lake(str(home)), database, requests_in_flight=IN_FLIGHT, progress=NoProgress())
 
 
-def test_accounts_are_read_once_and_stand_beside_what_calls_say(accounts: Accounts, database: Database) -> None:
-    """Each linked account is asked for once; the table has the record, or what calls say where there is none."""
+def test_reads_each_account_once_and_merges_it_with_the_calls(accounts: Accounts, database: Database) -> None:
+    """The table has the record, or what the calls say if there is no record."""
     with client_of() as (client, service):
         assert accounts.read(client) == MirrorRead(read=5, missing=1)
         assert accounts.read(client) == MirrorRead()
@@ -85,8 +85,8 @@ def test_accounts_are_read_once_and_stand_beside_what_calls_say(accounts: Accoun
     assert rows[-1] == ("gone", "As calls say", None, None, 1, False)
 
 
-def test_several_accounts_are_asked_for_at_once(accounts: Accounts) -> None:
-    """As many requests are under way as the settings allow: slow answers do not leave the pace unused."""
+def test_sends_several_requests_at_once(accounts: Accounts) -> None:
+    """As many requests are in flight as the settings allow, so that slow responses do not limit the rate."""
     together = threading.Barrier(IN_FLIGHT)
 
     def slow(asked: Asked) -> Reply:
@@ -97,8 +97,8 @@ def test_several_accounts_are_asked_for_at_once(accounts: Accounts) -> None:
         assert accounts.read(client) == MirrorRead(read=5, missing=1)
 
 
-def test_a_spent_budget_keeps_what_arrived(accounts: Accounts, home: Path) -> None:
-    """What was read is kept, the rest is asked for in the next week, and nothing is asked for twice."""
+def test_a_used_up_quota_keeps_what_was_received(accounts: Accounts, home: Path) -> None:
+    """The rest is read in the next week, and no account is read twice."""
     with client_of(rate_limiter=Quota(4)) as (client, service):
         with pytest.raises(QuotaExhausted):
             accounts.read(client)

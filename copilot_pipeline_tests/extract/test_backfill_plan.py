@@ -1,4 +1,4 @@
-"""What a backfill will cost, as arithmetic."""
+"""The plan of a backfill: requests, runs, weeks and the end."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ def plan(
     ("ready", "used", "weeks", "days_later"),
     [(500, 0, 1, 0), (900, 100, 2, 3), (2500, 0, 3, 10), (0, 1000, 2, 3)],
 )
-def test_a_plan_adds_up(ready: int, used: int, weeks: int, days_later: int) -> None:
-    """Requests are the pages of each run and the details that are not held; weeks are those of the calendar, the last
-    one not before the reset that it needs."""
+def test_a_plan_counts_requests_and_calendar_weeks(ready: int, used: int, weeks: int, days_later: int) -> None:
+    """Requests are the pages of each run and the details to fetch. The last week does not begin before its reset."""
     made = plan([ready, 150], ready=ready, used=used)
     assert made.runs == 2
     assert made.list_requests == max(1, -(-ready // 100)) + 2
@@ -45,13 +44,13 @@ def test_a_plan_adds_up(ready: int, used: int, weeks: int, days_later: int) -> N
     assert (made.done_at - NOW).days == days_later
 
 
-def test_what_is_held_costs_nothing() -> None:
-    """Only what is not here yet is fetched."""
+def test_stored_calls_cost_no_request() -> None:
+    """Only details that are not stored are fetched."""
     assert plan([300, 300], ready=500, held=480).requests == 6 + 20
 
 
-def test_a_closed_gate_is_waited_for() -> None:
-    """The day it is done is counted from when requests may be sent again."""
+def test_the_end_is_counted_from_the_opening_of_the_rate_limiter() -> None:
+    """A closed limiter delays the end."""
     opens_at = datetime(2026, 3, 6, tzinfo=UTC)
     assert plan([100, 100], ready=10, closed_until=opens_at).done_at > opens_at
 
@@ -69,6 +68,6 @@ def test_a_closed_gate_is_waited_for() -> None:
         (30_000, 1 + 2 * (1 + 2 * 75)),
     ],
 )
-def test_pages_of_a_window(calls: float, pages: float) -> None:
-    """An empty window costs one request, and a window beyond paging its first page more than its halves."""
+def test_counts_the_pages_of_a_window(calls: float, pages: float) -> None:
+    """An empty window costs one request, and one beyond paging its first page and the pages of its halves."""
     assert pages_of(calls, 100) == pytest.approx(pages)

@@ -23,7 +23,7 @@ OUTCOMES = OutcomeSettings(won=("Closed Won", "Gewonnen"), lost=("Closed Lost",)
 
 
 class Crm:
-    """Deals as /get-deal answers, by id; what is no deal is a body that cannot be read."""
+    """A server of /get-deal with stages by deal id; a stage of None is a body that cannot be parsed."""
 
     def __init__(self, *, is_down_from: str = "~", **stages: str | None) -> None:
         self.stages = stages
@@ -53,7 +53,7 @@ class Crm:
 
 
 class Reader:
-    """What a night does."""
+    """The steps of a daily run."""
 
     def __init__(self, database: Database, home: Path) -> None:
         self._database = database
@@ -76,13 +76,13 @@ class Reader:
 
 @pytest.fixture
 def reader(database: Database, home: Path) -> Reader:
-    """Four deals that calls speak of, none of them read."""
+    """Four deals that calls are linked to, none of them read."""
     load(database, {CALLS: [call(f"c-{deal}", deal_id=deal) for deal in "abcd"]})
     return Reader(database, home)
 
 
-def test_a_closed_deal_is_read_once_and_an_open_one_every_night(reader: Reader) -> None:
-    """Closed is what the settings call won or lost, however it is written; the rest is open."""
+def test_reads_closed_deals_once_and_open_deals_daily(reader: Reader) -> None:
+    """Stages of the settings are closed, however they are written; all others are open."""
     crm = Crm(a="Gewonnen", b="closedlost", c="Closed for the summer", d="Negotiation")
     assert reader.night(crm)[1] == ["a", "b", "c", "d"]
     assert reader.outcomes() == {"a": "won", "b": "lost", "c": "open", "d": "open"}
@@ -92,8 +92,8 @@ def test_a_closed_deal_is_read_once_and_an_open_one_every_night(reader: Reader) 
     assert reader.night(crm)[1] == ["c"]
 
 
-def test_a_deal_that_cannot_be_read_does_not_keep_the_others_back(reader: Reader) -> None:
-    """It is named, asked for again, and open until somebody knows better; so is one that the CRM does not know."""
+def test_an_unreadable_deal_does_not_affect_others(reader: Reader) -> None:
+    """It is reported, read again, and open until then; so is a deal that the CRM does not have."""
     report, _ = reader.night(Crm(a="Gewonnen", b=None, d="Closed Lost"))
     assert (report.read, report.missing) == (2, 1)
     assert [problem.split(":")[0] for problem in report.problems] == ["deal b"]
@@ -102,8 +102,8 @@ def test_a_deal_that_cannot_be_read_does_not_keep_the_others_back(reader: Reader
     assert reader.outcomes()["b"] == "won"
 
 
-def test_an_outage_is_not_waited_for_once_a_deal(database: Database, home: Path) -> None:
-    """After a few failures in a row the rest is left for the next night; what was there before stays."""
+def test_stops_after_consecutive_failures(database: Database, home: Path) -> None:
+    """The rest is left to the next read; what was stored before stays."""
     load(database, {CALLS: [call(f"c-{deal}", deal_id=deal) for deal in "abcdefgh"]})
     reader = Reader(database, home)
     report, asked = reader.night(Crm(a="Closed Won", is_down_from="b"))
@@ -114,7 +114,7 @@ def test_an_outage_is_not_waited_for_once_a_deal(database: Database, home: Path)
 
 
 def test_without_calls_there_are_no_deals(database: Database, home: Path) -> None:
-    """An empty table, and no request."""
+    """The table is empty, and no request is sent."""
     reader = Reader(database, home)
     assert reader.night(Crm(a="Closed Won")) == (MirrorRead(), [])
     assert reader.outcomes() == {}

@@ -1,4 +1,4 @@
-"""CursorKey over a server that pages as the contract says, into a real database."""
+"""Listing of a server that pages as the contract says, into a real database."""
 
 from __future__ import annotations
 
@@ -24,48 +24,48 @@ class Killed(BaseException):
 
 
 class World:
-    """A server with calls, and what a process sees of it."""
+    """A server with calls, and a state store."""
 
     def __init__(self, database: Database, calls: int) -> None:
         self.server = RestServer()
         for number in range(calls):
             self.server.add(f"call-{number:05}", NOON + timedelta(seconds=number))
         self.calls = CallStore(database, ZoneInfo("UTC"))
-        self.listings = ListCursors(self.calls)
-        self.ordered_at = self.calls.now()
+        self.cursors = ListCursors(self.calls)
+        self.command_started_at = self.calls.now()
 
     def listed(self, window: ListWindow = WINDOW, *, pages: int | None = None) -> list[str]:
-        """A process lists the window for the order, and is killed after so many pages."""
-        lister = Lister(client_of("rest", self.server), self.calls, self.listings, "backfill")
+        """List the window in a new process, which is killed after `pages` pages."""
+        lister = Lister(client_of("rest", self.server), self.calls, self.cursors, "backfill")
         ids: list[str] = []
-        for number, page in enumerate(lister.pages(window, since=self.ordered_at, days=[DAY]), 1):
+        for number, page in enumerate(lister.pages(window, since=self.command_started_at, days=[DAY]), 1):
             ids += page
             if number == pages:
                 break
         return ids
 
     def skips(self) -> list[int]:
-        """The positions asked for so far."""
+        """The positions that were requested."""
         return [int(request.url.params["skip"]) for request in self.server.requests]
 
-    def gone(self) -> list[str]:
-        """The calls marked as gone."""
+    def removed(self) -> list[str]:
+        """The calls that are marked as removed."""
         return [call.call_id for call in self.calls.partitions.calls_of(DAY) if call.removed_at is not None]
 
 
-def test_killed_at_page_3_it_goes_on_at_page_4(database: Database) -> None:
-    """No page is asked for twice, every call is known, and none that was on an earlier page is taken for gone."""
+def test_a_listing_killed_after_page_3_continues_at_page_4(database: Database) -> None:
+    """No page is requested twice, every call is recorded, and no call of an earlier page is marked as removed."""
     world = World(database, calls=450)
     world.listed(pages=3)
     world.listed()
     assert world.skips() == [0, 100, 200, 300, 400]
     assert len(world.calls.to_fetch([DAY])) == 450
-    assert world.gone() == []
-    assert world.listings.days_listed([DAY], world.ordered_at) == {DAY}
+    assert world.removed() == []
+    assert world.cursors.days_listed([DAY], world.command_started_at) == {DAY}
 
 
-def test_a_window_beyond_paging_goes_on_in_its_halves(database: Database) -> None:
-    """A window of more calls than paging reaches is cut; killed in the second half, the first is not listed again."""
+def test_splits_a_window_beyond_paging(database: Database) -> None:
+    """If the listing is killed in the second half, the first half is not listed again."""
     world = World(database, calls=10_050)
     whole = ListWindow("started", NOON - timedelta(hours=1), NOON + timedelta(seconds=10_050))
     world.listed(whole, pages=90)
@@ -76,9 +76,9 @@ def test_a_window_beyond_paging_goes_on_in_its_halves(database: Database) -> Non
 
 
 @pytest.mark.parametrize("leaves", ["removed", "moved"])
-def test_a_call_that_leaves_while_pages_are_read_hides_no_other(database: Database, leaves: str) -> None:
-    """A call leaves an early page: the ones behind it move up, one of them into a page that was read already. The last
-    page's count says so, and the window is listed again."""
+def test_lists_again_if_a_call_leaves_the_window_meanwhile(database: Database, leaves: str) -> None:
+    """The calls behind it move up, one of them into a page that was listed before. The total of the last page differs,
+    and the window is listed again."""
     world = World(database, calls=250)
     answer = world.server.route
     asked: list[int] = []
@@ -94,12 +94,12 @@ def test_a_call_that_leaves_while_pages_are_read_hides_no_other(database: Databa
     world.server.route = route  # type: ignore[method-assign]
     assert len(set(world.listed())) == 250
     assert len(world.calls.to_fetch([DAY])) == 250
-    assert world.gone() == []
+    assert world.removed() == []
     assert world.skips() == [0, 100, 200, 0, 100, 200]
 
 
-def test_a_window_that_never_rests_comes_to_an_end(database: Database) -> None:
-    """Where calls come and go all the time, the window is listed three times and no more."""
+def test_lists_a_changing_window_three_times_at_most(database: Database) -> None:
+    """If calls enter and leave all the time, the listing still ends."""
     world = World(database, calls=150)
     answer = world.server.route
 
@@ -112,12 +112,12 @@ def test_a_window_that_never_rests_comes_to_an_end(database: Database) -> None:
     assert world.skips() == [0, 100] * 3
 
 
-def test_a_new_order_lists_anew(database: Database) -> None:
-    """What was asked for later is listed again, from the first page, and shows what is gone."""
+def test_a_later_command_lists_again(database: Database) -> None:
+    """It starts at the first page and finds removed calls."""
     world = World(database, calls=150)
     world.listed()
     world.server.calls.pop(0)
-    world.ordered_at = world.calls.now()
+    world.command_started_at = world.calls.now()
     world.listed()
     assert world.skips() == [0, 100, 0, 100]
-    assert world.gone() == ["call-00000"]
+    assert world.removed() == ["call-00000"]

@@ -1,4 +1,4 @@
-"""Raw days on a real ledger and a real lake: whatever moves and changes meanwhile, a call is in its own day only."""
+"""Raw partitions on a real database and lake: whatever moves and changes, a call is in its own day only."""
 
 from __future__ import annotations
 
@@ -25,59 +25,59 @@ DAYS = [DAY + timedelta(days=offset) for offset in range(2)]
 CALLS = ["a", "b"]
 
 
-class Died(BaseException):
-    """The process ends here."""
+class Killed(BaseException):
+    """The process is killed."""
 
 
-class _MortalDays(PartitionStore):
-    """Days whose process dies before it can say that one is stored, once for each time it is told to."""
+class _KilledStore(PartitionStore):
+    """A store whose process is killed once before it marks a day as stored."""
 
-    dies = False
+    is_killed = False
 
     def mark_stored(self, *arguments: object) -> None:
-        if self.dies:
-            self.dies = False
-            raise Died
+        if self.is_killed:
+            self.is_killed = False
+            raise Killed
         super().mark_stored(*arguments)  # type: ignore[arg-type]
 
 
 @dataclass
 class World:
-    """Two days, and what is true of each call."""
+    """Two days, and the expected state of each call."""
 
-    ledger: CallStore
-    stored: _MortalDays
+    calls: CallStore
+    partitions: _KilledStore
     lake: Lake
-    storing: RawPartitionWriter = field(init=False)
+    writer: RawPartitionWriter = field(init=False)
     days: dict[str, int] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     fetched: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.storing = RawPartitionWriter(self.lake, self.ledger, "rest")
+        self.writer = RawPartitionWriter(self.lake, self.calls, "rest")
 
     def list_call(self, call_id: str, day: int, version: int) -> None:
-        """The list shows a call on a day, in a version."""
+        """List a call on a day, in a version."""
         self.days[call_id], self.versions[call_id] = day, version
         at = NOON + timedelta(days=day)
         record(
-            self.ledger,
+            self.calls,
             listed_call(call_id, version=f"v{version}", content=f"{call_id} {day} {version}", started_at=at),
         )
 
     def fetch(self, call_id: str) -> None:
-        """Its details arrive, if the ledger wants them."""
-        for call in self.ledger.to_fetch(DAYS, among=[call_id]):
+        """Fetch its details if they are to be fetched."""
+        for call in self.calls.to_fetch(DAYS, among=[call_id]):
             self.fetched[call_id] = self.versions[call_id]
             body = f"details of {call_id} in {call.version}".encode()
-            self.ledger.store_details([ReceivedDetails(call, pack(body))])
+            self.calls.store_details([ReceivedDetails(call, pack(body))])
 
-    def store(self, day: int, *, and_die: bool = False) -> None:
-        """A day is stored; or its process dies just before it can say so."""
-        self.stored.dies = and_die
-        with suppress(Died):
-            self.storing.store(DAYS[day])
-        self.stored.dies = False
+    def store(self, day: int, *, kill: bool = False) -> None:
+        """Store a day; with `kill`, the process is killed before it marks the day as stored."""
+        self.partitions.is_killed = kill
+        with suppress(Killed):
+            self.writer.store(DAYS[day])
+        self.partitions.is_killed = False
 
     def files(self) -> dict[str, list[tuple[int, bytes | None, bytes | None]]]:
         """The rows of all raw files by call: day, list item, details."""
@@ -89,7 +89,7 @@ class World:
         return found
 
     def expected(self) -> dict[str, list[tuple[int, bytes | None, bytes | None]]]:
-        """What the files must hold: each call once, in its day, with the newest bodies that arrived."""
+        """The expected files: each call once, in its day, with the newest bodies received."""
         return {
             call_id: [
                 (
@@ -103,14 +103,14 @@ class World:
 
 
 def world_of(database: Database, folder: str) -> World:
-    """An empty one."""
+    """An empty database and lake."""
     with database.connection() as connection:
         connection.execute(
             "TRUNCATE copilot_ops.calls, copilot_ops.bodies, copilot_ops.partitions, copilot_ops.list_cursors"
         )
-    ledger = CallStore(database, ZoneInfo("UTC"))
-    ledger.partitions = stored = _MortalDays(database)
-    return World(ledger, stored, Lake(folder))
+    calls = CallStore(database, ZoneInfo("UTC"))
+    calls.partitions = partitions = _KilledStore(database)
+    return World(calls, partitions, Lake(folder))
 
 
 _STEP = st.one_of(
@@ -125,8 +125,8 @@ _STEP = st.one_of(
 def test_each_call_is_in_its_own_day_with_its_newest_bodies(
     database: Database, steps: Sequence[tuple[object, ...]]
 ) -> None:
-    """However lists, moves, changes, details, storing and deaths follow each other: stored at last, every call is in
-    the file of its day and in no other, with the newest body of each kind that ever arrived."""
+    """After any sequence of listing, moving, changing, fetching, storing and crashes, every call is in the file of its
+    day and in no other, with the newest body of each kind that was received."""
     with TemporaryDirectory() as folder:
         world = world_of(database, folder)
         for step in steps:
@@ -135,15 +135,15 @@ def test_each_call_is_in_its_own_day_with_its_newest_bodies(
                     world.list_call(call_id, day, version)
                 case ("fetch", str(call_id)):
                     world.fetch(call_id)
-                case ("store", int(day), bool(and_die)):
-                    world.store(day, and_die=and_die)
+                case ("store", int(day), bool(kill)):
+                    world.store(day, kill=kill)
         for day in (1, 0):
             world.store(day)
         assert world.files() == world.expected()
-        assert not any(world.ledger.partitions.needs_storing(day) for day in DAYS)
+        assert not any(world.calls.partitions.needs_storing(day) for day in DAYS)
 
 
-def test_calls_that_cross_keep_their_newest_details(database: Database, home: Path) -> None:
+def test_calls_that_swap_days_keep_their_newest_details(database: Database, home: Path) -> None:
     """One call moves to the day before and is edited, another moves the other way: neither falls back to what the file
     of its old day held."""
     world = world_of(database, str(home))

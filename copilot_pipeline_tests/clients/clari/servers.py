@@ -1,4 +1,4 @@
-"""Servers of both dialects, speaking HTTP to the client under test as the contract describes them."""
+"""Servers of both dialects, as the contract describes them, behind an httpx transport."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def zulu(moment: datetime) -> str:
 
 
 class Server:
-    """Calls in memory behind a transport; every request is kept for inspection."""
+    """Calls in memory behind a transport; every request is recorded."""
 
     def __init__(self, *, largest_page: int = 1000) -> None:
         self.calls: list[dict[str, Any]] = []
@@ -161,22 +161,22 @@ class GuideServer(Server):
 
 
 def server_of(dialect: str, **options: Any) -> Server:
-    """A server that speaks the dialect."""
+    """A server of the dialect."""
     return RestServer(**options) if dialect == "rest" else GuideServer(**options)
 
 
 def client_of(dialect: str, server: Any, *, password: str = "password", **options: Any) -> ClariClient:
     """A client of the server, with the right key."""
-    spoken: Dialect = dialect_named(dialect)
+    chosen: Dialect = dialect_named(dialect)
     caller = HttpClient(
         "clari",
-        spoken.default_base_url,
-        spoken.auth_headers("key", password),
+        chosen.default_base_url,
+        chosen.auth_headers("key", password),
         policy=RetryPolicy(attempts=3),
         transport=httpx.MockTransport(server),
         sleep=lambda seconds: None,
     )
-    return ClariClient(spoken, caller, **options)
+    return ClariClient(chosen, caller, **options)
 
 
 def all_pages(client: ClariClient, window: ListWindow = WINDOW) -> list[ListPage]:

@@ -1,4 +1,4 @@
-"""What both dialects promise alike: nothing above the client can tell which one is in use."""
+"""The behaviour that both dialects share, so that code outside the client does not depend on the dialect."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ pytestmark = pytest.mark.parametrize("dialect", ["rest", "guide"])
 
 
 @pytest.mark.parametrize("count", [0, 1, 49, 50, 51, 100, 101, 230])
-def test_every_call_of_a_window_is_listed_once(dialect: str, count: int) -> None:
-    """Whatever the number, a window's pages hold each of its calls exactly once, in the order of the server."""
+def test_lists_every_call_of_a_window_once(dialect: str, count: int) -> None:
+    """The pages of a window hold each of its calls exactly once, in the order of the server."""
     server = server_of(dialect)
     for index in range(count):
         server.add(f"c-{index}", DAY + timedelta(minutes=index))
@@ -40,8 +40,8 @@ def test_every_call_of_a_window_is_listed_once(dialect: str, count: int) -> None
     assert listed == [f"c-{index}" for index in range(count)]
 
 
-def test_calls_outside_the_window_are_not_listed(dialect: str) -> None:
-    """A window of six hours yields the calls of these hours, also where only whole days can be asked for."""
+def test_omits_calls_outside_the_window(dialect: str) -> None:
+    """A window of six hours yields the calls of these hours, also if the API filters by days only."""
     server = server_of(dialect)
     for hour in range(24):
         server.add(f"c-{hour}", DAY + timedelta(hours=hour, minutes=30))
@@ -49,15 +49,15 @@ def test_calls_outside_the_window_are_not_listed(dialect: str) -> None:
     assert [call.call_id for call in all_calls(client_of(dialect, server), window)] == [f"c-{n}" for n in range(6, 12)]
 
 
-def test_the_last_day_of_a_window_is_included(dialect: str) -> None:
-    """A call just before the end of the window is found even when the window ends within a day."""
+def test_includes_the_last_day_of_a_window(dialect: str) -> None:
+    """A call just before the end of the window is found, also if the window ends within a day."""
     server = server_of(dialect)
     server.add("late", DAY + timedelta(hours=23, minutes=59))
     assert [call.call_id for call in all_calls(client_of(dialect, server))] == ["late"]
 
 
-def test_a_page_too_large_for_the_gateway_is_asked_for_in_halves(dialect: str) -> None:
-    """502 halves the page until it passes; the size that passed is kept and told, and no call is lost."""
+def test_halves_pages_that_are_too_large(dialect: str) -> None:
+    """502 halves the page size until a page works; that size is kept and reported, and no call is lost."""
     server = server_of(dialect, largest_page=13)
     for index in range(40):
         server.add(f"c-{index}", DAY + timedelta(minutes=index))
@@ -70,8 +70,8 @@ def test_a_page_too_large_for_the_gateway_is_asked_for_in_halves(dialect: str) -
     assert told == [12]
 
 
-def test_an_outage_does_not_shrink_the_pages(dialect: str) -> None:
-    """Where even one call gets 502 the size is not the reason: it fails as temporary and the size stays."""
+def test_an_outage_does_not_change_the_page_size(dialect: str) -> None:
+    """If even a page of one call gets 502, the error is temporary and the page size stays."""
     server = server_of(dialect, largest_page=0)
     told: list[int] = []
     client = client_of(dialect, server, page_size=8, on_page_size=told.append)
@@ -81,8 +81,8 @@ def test_an_outage_does_not_shrink_the_pages(dialect: str) -> None:
     assert [request.url.params["limit"] for request in server.requests] == ["8", "4", "2", "1", "1", "1"]
 
 
-def test_a_bad_item_is_set_aside_and_the_others_go_on(dialect: str) -> None:
-    """Items without an id or a time, or that are no object, are quarantined with place, kind, id and body."""
+def test_quarantines_invalid_items_only(dialect: str) -> None:
+    """Items without an id or a time, or that are not objects, are quarantined with path, type, id and body."""
     server = server_of(dialect)
     for index in range(3):
         server.add(f"c-{index}", DAY + timedelta(minutes=index))
@@ -101,8 +101,8 @@ def test_a_bad_item_is_set_aside_and_the_others_go_on(dialect: str) -> None:
     assert b"tomorrow, maybe" in page.quarantined[0].body
 
 
-def test_an_id_that_no_index_takes_is_set_aside(dialect: str) -> None:
-    """An id of 1,000 bytes is one, an id of pages is not: it would keep its whole page out of the ledger."""
+def test_quarantines_ids_that_are_too_long(dialect: str) -> None:
+    """An id of 1,000 bytes is accepted; a longer one would make storing its page fail."""
     server = server_of(dialect)
     for call_id in ("c-" + "x" * 998, "c-" + "x" * 5000):
         server.add(call_id, DAY)
@@ -111,8 +111,8 @@ def test_an_id_that_no_index_takes_is_set_aside(dialect: str) -> None:
     assert [item.reason.partition(": ")[2] for item in page.quarantined] == ["longer than 1,024 bytes"]
 
 
-def test_a_broken_string_spoils_neither_page_nor_item(dialect: str) -> None:
-    """Half a surrogate pair, NUL and NaN in an item are read; the body keeps the escapes as they were sent."""
+def test_parses_items_with_invalid_text(dialect: str) -> None:
+    """Half a surrogate pair, NUL and NaN in an item are parsed; the body keeps the escapes that were sent."""
     server = server_of(dialect)
     server.add("c-1", DAY)
     item = body_of(server.calls[0]).replace(b"Northwind x Acme", rb"a\ud800b\u0000c").replace(b"1842", b"NaN")
@@ -128,14 +128,14 @@ def test_a_broken_string_spoils_neither_page_nor_item(dialect: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"<html>", b'{"calls": null}', b'{"calls": {}}', b"[" * 100_000])
 def test_a_page_without_calls_is_an_error(dialect: str, body: bytes) -> None:
-    """What holds no list of calls is not taken for an empty page, which would end a listing without a trace."""
+    """A body without a list of calls is not an empty page, which would end the listing early."""
     client = client_of(dialect, lambda request: httpx.Response(200, content=body))
-    with pytest.raises(UnreadableBody, match="the page of the list at skip 0"):
+    with pytest.raises(UnreadableBody, match="the list page at skip 0"):
         client.list_page(WINDOW)
 
 
-def test_a_server_that_repeats_a_page_is_noticed(dialect: str) -> None:
-    """The same page again is an error, not an endless listing."""
+def test_a_repeated_page_is_an_error(dialect: str) -> None:
+    """A server that repeats a page does not cause an endless listing."""
     server = server_of(dialect)
     for index in range(10):
         server.add(f"c-{index}", DAY + timedelta(minutes=index))
@@ -145,8 +145,8 @@ def test_a_server_that_repeats_a_page_is_noticed(dialect: str) -> None:
         all_pages(client)
 
 
-def test_version_moves_when_details_must_be_fetched_again(dialect: str) -> None:
-    """A call that becomes ready has another version; a signed media address changes neither version nor hash."""
+def test_the_version_changes_when_details_must_be_fetched_again(dialect: str) -> None:
+    """A call that becomes ready has another version; a signed media URL changes neither version nor hash."""
     server = server_of(dialect)
     server.add("c-1", DAY, transcript=False)
     client = client_of(dialect, server)
@@ -166,8 +166,8 @@ def test_version_moves_when_details_must_be_fetched_again(dialect: str) -> None:
     assert renamed.content_hash != ready.content_hash
 
 
-def test_details_become_the_same_record(dialect: str) -> None:
-    """Fetched by id and parsed, a call is one and the same in everything both dialects tell."""
+def test_both_dialects_give_the_same_record(dialect: str) -> None:
+    """The details of a call give the same record in every field that both dialects have."""
     server = server_of(dialect)
     server.add("c-1", DAY)
     client = client_of(dialect, server)
@@ -193,21 +193,21 @@ def test_details_become_the_same_record(dialect: str) -> None:
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_an_unknown_id_is_not_found(dialect: str, status: int) -> None:
-    """Clients have seen both 400 and 404 for an id that is not there."""
+    """Clients have seen both 400 and 404 for an unknown id."""
     client = client_of(dialect, lambda request: httpx.Response(status, json={}))
     with pytest.raises(NotFound) as caught:
         client.get_details("gone")
     assert caught.value.status == status
 
 
-def test_details_come_untouched(dialect: str) -> None:
-    """The stored body is the received one, byte for byte, even where it is not JSON."""
+def test_details_are_returned_unchanged(dialect: str) -> None:
+    """The body is the received one, byte for byte, even if it is not JSON."""
     client = client_of(dialect, lambda request: httpx.Response(200, content=b' {"call" : \xff\n'))
     assert client.get_details("c-1") == b' {"call" : \xff\n'
 
 
-def test_details_of_another_call_are_refused(dialect: str) -> None:
-    """A body that belongs to another id never becomes this call's record."""
+def test_rejects_details_of_another_call(dialect: str) -> None:
+    """A body with another id never becomes the record of this call."""
     server = server_of(dialect)
     server.add("c-1", DAY)
     server.add("c-2", DAY)
@@ -223,8 +223,8 @@ def test_details_of_another_call_are_refused(dialect: str) -> None:
         client.parse_call(None, None)
 
 
-def test_a_wrong_key_is_told_apart(dialect: str) -> None:
-    """The probe passes with the right key, and says that the key is wrong otherwise."""
+def test_the_probe_detects_a_wrong_key(dialect: str) -> None:
+    """The probe succeeds with the right key and raises `CredentialsRefused` otherwise."""
     server = server_of(dialect)
     client_of(dialect, server).probe()
     assert len(server.requests) == 1
@@ -233,14 +233,14 @@ def test_a_wrong_key_is_told_apart(dialect: str) -> None:
         client_of(dialect, server).probe()
 
 
-def test_a_missing_key_is_a_matter_of_configuration(dialect: str) -> None:
-    """Without a key nothing is sent."""
+def test_a_missing_key_is_a_configuration_error(dialect: str) -> None:
+    """Without a key no request is sent."""
     with pytest.raises(ConfigurationError):
         client_of(dialect, server_of(dialect))._dialect.auth_headers("  ", "password")
 
 
 def test_times_are_aware_utc(dialect: str) -> None:
-    """Whatever its offset, a time is an instant in UTC; without an offset it counts as UTC."""
+    """A time with any offset is converted to UTC; without an offset it is UTC."""
     server = server_of(dialect)
     server.add("c-1", DAY)
     client = client_of(dialect, server)
@@ -250,8 +250,8 @@ def test_times_are_aware_utc(dialect: str) -> None:
         assert client.parse_call(item, None).started_at == datetime(2026, 3, 1, 15, tzinfo=UTC)
 
 
-def test_a_server_may_hand_out_smaller_pages_than_asked_for(dialect: str) -> None:
-    """A short page is not taken for the last: the total says where the list ends, or an empty page."""
+def test_continues_after_pages_smaller_than_requested(dialect: str) -> None:
+    """A short page is not the last one: the total or an empty page marks the end."""
     server = server_of(dialect)
     for index in range(40):
         server.add(f"c-{index}", DAY + timedelta(minutes=index))

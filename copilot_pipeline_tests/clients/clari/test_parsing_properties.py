@@ -1,4 +1,4 @@
-"""What holds for every body, however strange."""
+"""Properties of parsing that hold for any body."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ anything = st.recursive(
 
 
 def whole_call(dialect: str) -> dict[str, Any]:
-    """A valid call of the dialect, with every part."""
+    """A valid call of the dialect with all fields."""
     server = server_of(dialect)
     server.add("c-1", DAY)
     call: dict[str, Any] = server.calls[0]
@@ -41,7 +41,7 @@ def whole_call(dialect: str) -> dict[str, Any]:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a nested value."""
+    """The paths of a nested value."""
     found = [path]
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
@@ -50,7 +50,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """The value with something else at one place."""
+    """The value with another one at a path."""
     if not path:
         return new
     if isinstance(value, dict):
@@ -59,12 +59,12 @@ def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 def quotes_nothing(error: UnreadableBody) -> bool:
-    """Whether the message is a place and a kind, without a word of the body."""
+    """Whether the message is a path and a type, without content of the body."""
     return MARK not in str(error) and str(error).startswith("$")
 
 
 def check(dialect: Dialect, listed: bytes | None, details: bytes | None, *, newer: bool = False) -> None:
-    """Either a clean record, or `UnreadableBody` that quotes nothing."""
+    """Assert that parsing gives a valid record, or `UnreadableBody` without content."""
     try:
         record = dialect.parse_call(listed, details, listed_is_newer=newer)
     except UnreadableBody as unreadable:
@@ -76,7 +76,7 @@ def check(dialect: Dialect, listed: bytes | None, details: bytes | None, *, newe
 
 
 def assert_clean(record: CallRecord) -> None:
-    """A record that every store takes: UTF-8 without NUL, finite numbers, aware times, each person once."""
+    """Assert that a record can be stored: UTF-8 without NUL, finite numbers, aware times, each person once."""
     written = json.dumps(asdict(record), default=str, ensure_ascii=False, allow_nan=False)
     written.encode("utf-8")
     assert "\\u0000" not in written.replace("\\\\", "")
@@ -87,14 +87,14 @@ def assert_clean(record: CallRecord) -> None:
 @pytest.mark.parametrize("dialect", ["rest", "guide"])
 @given(body=anything | st.builds(lambda call: {"call": call}, anything))
 def test_any_json_parses_or_is_unreadable(dialect: str, body: Any) -> None:
-    """No JSON value, whatever its shape, raises anything but `UnreadableBody`."""
+    """No JSON value raises an error other than `UnreadableBody`."""
     check(dialect_named(dialect), None, json.dumps(body).encode())
 
 
 @pytest.mark.parametrize("dialect", ["rest", "guide"])
 @given(body=st.binary(max_size=60))
 def test_any_bytes_parse_or_are_unreadable(dialect: str, body: bytes) -> None:
-    """Nor do bytes that are no JSON at all."""
+    """No bytes raise an error other than `UnreadableBody`."""
     check(dialect_named(dialect), None, body)
     check(dialect_named(dialect), body, b'{"call": {}}')
 
@@ -102,8 +102,8 @@ def test_any_bytes_parse_or_are_unreadable(dialect: str, body: bytes) -> None:
 @pytest.mark.parametrize("dialect", ["rest", "guide"])
 @settings(max_examples=300)
 @given(data=st.data())
-def test_a_call_with_one_strange_value_parses_or_is_unreadable(dialect: str, data: st.DataObject) -> None:
-    """Anything may stand at any place of a valid call, in the list item, the details, or both."""
+def test_a_call_with_one_arbitrary_value_parses_or_is_unreadable(dialect: str, data: st.DataObject) -> None:
+    """Any value may replace any value of a valid call, in the list item, the details, or both."""
     call = whole_call(dialect)
     strange = [
         json.dumps(replaced(call, data.draw(st.sampled_from(places(call))), data.draw(anything))) for _ in range(2)
@@ -126,15 +126,15 @@ def test_a_call_with_one_strange_value_parses_or_is_unreadable(dialect: str, dat
 
 @pytest.mark.parametrize("dialect", ["rest", "guide"])
 @given(items=st.lists(anything, max_size=4))
-def test_a_page_is_cut_into_items_that_mean_what_was_sent(dialect: str, items: list[Any]) -> None:
-    """Cutting a page loses no item and changes none, not even what only a patient decoder can read."""
+def test_splitting_a_page_keeps_the_content_of_its_items(dialect: str, items: list[Any]) -> None:
+    """No item is lost or changed, even if only the lenient decoder can parse it."""
     page = dialect_named(dialect).read_page(json.dumps({"calls": items}).encode())
     assert json.dumps([json.loads(item) for item in page.items]) == json.dumps(items)
 
 
 @given(listed=st.dictionaries(st.sampled_from(["title", "deal_name", "type"]), st.text("ab", min_size=1, max_size=3)))
-def test_the_newer_list_item_decides_every_list_field(listed: dict[str, str]) -> None:
-    """Whatever fields a newer item has or lacks, the record says exactly what the item says."""
+def test_a_newer_list_item_decides_every_list_field(listed: dict[str, str]) -> None:
+    """Whatever fields a newer item has or lacks, the record has the values of the item."""
     call = {"id": "c-1", "time": "2026-03-01T00:00:00Z"}
     details = {**call, "title": "old", "deal_name": "old", "type": "old", "transcript": [{"text": "Hello"}]}
     record = dialect_named("rest").parse_call(

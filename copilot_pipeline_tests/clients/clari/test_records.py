@@ -1,4 +1,4 @@
-"""From stored bodies to records: the traps of real bodies, one promise each."""
+"""Records of stored bodies, and the traps of real bodies."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def details(**fields: Any) -> CallRecord:
     return REST.parse_call(None, body_of({"call": {**CALL, **fields}}))
 
 
-def test_person_zero_speaks() -> None:
+def test_person_id_zero_is_valid() -> None:
     """personId 0 is a person (trap 7), and 1, 1.0 and "1" are one person (trap 8)."""
     turns = [{"text": "a", "personId": person} for person in (0, 1, 1.0, "1", None, True)]
     assert [turn.person_id for turn in details(transcript=turns).segments] == ["0", "1", "1", "1", None, None]
 
 
-def test_people_of_three_lists_are_one_list() -> None:
-    """Each person once: users are reps, externals prospects, those who only joined unknown; who is absent is told."""
+def test_merges_the_three_lists_of_people() -> None:
+    """Each person once: users are reps, externals prospects, others unknown; people who did not join are marked."""
     record = details(
         users=[{"userId": "u-1", "userEmail": "dana@acme.example", "isOrganizer": True, "personId": 0}],
         externalParticipants=[
@@ -49,22 +49,22 @@ def test_people_of_three_lists_are_one_list() -> None:
     assert record.people[2].name == "Kim Roe"
 
 
-def test_who_joined_is_unknown_without_a_list_of_it() -> None:
-    """An absent or empty list says nothing about anybody."""
+def test_joined_is_unknown_without_its_list() -> None:
+    """Without a list of people who joined, `joined` is None."""
     absent: tuple[dict[str, Any], ...] = ({}, {"joinedParticipants": []}, {"joinedParticipants": None})
     for joined in absent:
         record = details(users=[{"personId": 0}], **joined)
         assert [person.joined for person in record.people] == [None]
 
 
-def test_a_shared_number_is_one_person() -> None:
-    """Two entries with one personId are one person, who keeps the side of the first list."""
+def test_entries_with_one_person_id_are_one_person() -> None:
+    """The person keeps the side of the first list."""
     record = details(users=[{"personId": 3}], externalParticipants=[{"personId": 3, "name": "Dana"}])
     assert [(p.person_id, p.name, p.side) for p in record.people] == [("3", "Dana", Side.REP)]
 
 
-def test_a_known_person_under_another_number_keeps_both_voices() -> None:
-    """Joined under a new personId, somebody known by name is a second entry of the same side: no turn is orphaned."""
+def test_a_person_with_two_person_ids_is_kept_twice() -> None:
+    """A person who joined under a new personId is a second entry of the same side, so that all turns have a person."""
     record = details(
         externalParticipants=[{"personId": 1, "name": "Lee Park"}],
         joinedParticipants=[{"personId": 9, "name": "lee park"}],
@@ -88,8 +88,8 @@ def test_a_known_person_under_another_number_keeps_both_voices() -> None:
         (7, Readiness.UNKNOWN),
     ],
 )
-def test_statuses_are_grouped_and_open(status: Any, expected: Readiness) -> None:
-    """The vendor's statuses mean what the contract groups them as; others are unknown, never an error."""
+def test_groups_statuses_and_accepts_unknown_ones(status: Any, expected: Readiness) -> None:
+    """The statuses are grouped as in the contract; others are unknown, never an error."""
     assert details(status=status).readiness is expected
 
 
@@ -115,13 +115,13 @@ def test_statuses_are_grouped_and_open(status: Any, expected: Readiness) -> None
     ],
 )
 @pytest.mark.parametrize("value", [[], {}, [1], [[]], 3, -1.5, "?", True, None, {"a": []}, 10**40, ""])
-def test_a_malformed_optional_field_never_loses_the_call(field: str, value: Any) -> None:
-    """Only what makes a call meaningless is fatal."""
+def test_a_malformed_optional_field_does_not_lose_the_call(field: str, value: Any) -> None:
+    """Only a missing id or time is an error."""
     assert details(**{field: value}).call_id == "c-1"
 
 
-def test_varying_types_are_read() -> None:
-    """Timestamps as text or "NaN", takeaways as text or list, contact ids as text or list, values as text or number."""
+def test_parses_varying_types() -> None:
+    """Times as text or "NaN", takeaways and contact ids as text or list, amounts as text or number."""
     record = details(
         transcript=[{"text": None, "start": "5.4", "end": "NaN"}, {}],
         summary={"key_takeaways": "One", "topics_discussed": [{"name": "Price", "start_timestamp": "NaN"}]},
@@ -153,15 +153,15 @@ def test_varying_types_are_read() -> None:
         (b"9" * 5000, "$: a number is too long"),
     ],
 )
-def test_an_unreadable_body_is_named_by_place_and_kind(body: bytes, message: str) -> None:
-    """The message says where and what was expected, and nothing of what stands there."""
+def test_errors_name_the_path_and_the_expected_type(body: bytes, message: str) -> None:
+    """The message contains no content of the body."""
     with pytest.raises(UnreadableBody) as caught:
         REST.parse_call(None, body)
     assert str(caught.value) == message
 
 
-def test_a_newer_list_item_overrules_older_details() -> None:
-    """List fields come from the newer item, a vanished deal included; what only details know stays."""
+def test_a_newer_list_item_overrides_older_details() -> None:
+    """List fields come from the newer item, a removed deal included; fields of the details stay."""
     listed = {**CALL, "title": "New", "users": [{"personId": 5}], "transcript": "never from here"}
     older = {
         **CALL,
@@ -180,23 +180,23 @@ def test_a_newer_list_item_overrules_older_details() -> None:
     assert [person.person_id for person in record.people] == ["5"]
 
 
-def test_details_overrule_an_older_list_item() -> None:
-    """Details win; a field they leave out comes from the item, but never a deal, whose absence is news (trap 12)."""
+def test_details_override_an_older_list_item() -> None:
+    """A field that the details omit comes from the item, except for a deal, whose absence counts (trap 12)."""
     listed = {**CALL, "title": "Old", "type": "ZOOM", "deal_name": "Northwind", "crm_info": {"deal_id": "006"}}
     record = REST.parse_call(body_of(listed), body_of({"call": {**CALL, "title": "New"}}))
     assert (record.title, record.call_type, record.crm.deal_name, record.crm.deal_id) == ("New", "ZOOM", None, None)
 
 
-def test_a_list_item_alone_is_a_record_without_transcript() -> None:
-    """Metadata of calls that never had a transcript is kept too."""
+def test_a_list_item_alone_gives_a_record_without_transcript() -> None:
+    """Metadata of calls without a transcript is kept."""
     record = REST.parse_call(body_of({**CALL, "status": "NO_DATA_INCALL"}), None)
     assert (record.segments, record.readiness) == ((), Readiness.NO_CONTENT)
 
 
 @pytest.mark.parametrize("wrap", [lambda c: {"calls": [c]}, lambda c: {"call": c}, lambda c: [c], lambda c: c])
 @pytest.mark.parametrize("field", ["started_at", "start_time", "date", "timestamp", "time", "call_date"])
-def test_the_guide_is_read_in_every_shape_it_leaves_open(wrap: Any, field: str) -> None:
-    """Wrapper and name of the date are not given: all likely ones are read."""
+def test_parses_every_shape_that_the_guide_allows(wrap: Any, field: str) -> None:
+    """The guide names neither the wrapper nor the date field: all likely ones are parsed."""
     call = {"call_id": "c-1", field: "2026-03-01", "transcript": [{"speaker": "dana ortiz", "text": "Hi"}]}
     call["participants"] = [{"name": "Dana Ortiz", "role": "SELLER"}, {"name": "Lee", "role": "Customer"}, {}]
     record = GUIDE.parse_call(None, body_of(wrap(call)))
@@ -204,8 +204,8 @@ def test_the_guide_is_read_in_every_shape_it_leaves_open(wrap: Any, field: str) 
     assert record.segments[0].person_id == "Dana Ortiz"
 
 
-def test_a_speaker_of_the_guide_who_is_on_no_list_keeps_the_name_of_the_turn() -> None:
-    """Turns name their speakers: somebody missing among the participants is a person of that name, of unknown side."""
+def test_a_speaker_who_is_no_participant_keeps_the_name_of_the_turn() -> None:
+    """In the guide dialect such a speaker is a person of unknown side."""
     turns = [{"speaker": "Dana", "text": "Hi"}, {"speaker": "Walk In", "text": "Hello"}, {"text": "(unclear)"}]
     call = {"call_id": "c-1", "date": "2026-03-01", "participants": [{"name": "Dana", "role": "rep"}]}
     record = GUIDE.parse_call(None, body_of({**call, "transcript": turns}))
@@ -213,14 +213,14 @@ def test_a_speaker_of_the_guide_who_is_on_no_list_keeps_the_name_of_the_turn() -
     assert [segment.person_id for segment in record.segments] == ["Dana", "Walk In", None]
 
 
-def test_the_wanted_call_is_picked_out_of_a_list() -> None:
-    """A server that ignores the id and answers with several calls is not misread."""
+def test_selects_the_requested_call_from_a_list() -> None:
+    """A server that ignores the id and returns several calls is parsed correctly."""
     calls = [{"call_id": f"c-{n}", "date": "2026-03-01"} for n in range(3)]
     assert GUIDE.parse_call(None, body_of(calls), call_id="c-2").call_id == "c-2"
 
 
 @pytest.mark.parametrize("dialect", ["rest", "guide"])
-def test_two_thousand_calls_parse_in_seconds_not_minutes(dialect: str) -> None:
+def test_parses_two_thousand_calls_within_seconds(dialect: str) -> None:
     """2,000 bodies of 30 KB take about half a second; the bound is loose because machines differ."""
     turns = [
         {
@@ -240,6 +240,6 @@ def test_two_thousand_calls_parse_in_seconds_not_minutes(dialect: str) -> None:
     assert time.perf_counter() - began < 2.0
 
 
-def test_clean_text_replaces_what_no_store_takes() -> None:
-    """NUL and half surrogate pairs become U+FFFD, whole characters stay."""
+def test_clean_text_replaces_nul_and_lone_surrogates() -> None:
+    """They become U+FFFD; all other characters stay."""
     assert clean_text("a\x00b\ud800c😀") == "a\ufffdb\ufffdc😀"

@@ -1,4 +1,4 @@
-"""How the vendor's API is asked: parameters, depth, totals, and what surrounds the calls."""
+"""Requests to the vendor's API: parameters, paging limits, totals, and reference data."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from copilot_pipeline.errors import ConfigurationError, NotFound, PipelineError,
 from copilot_pipeline_tests.clients.clari.servers import DAY, WINDOW, RestServer, all_pages, client_of, server_of
 
 
-def test_the_first_page_and_the_last_ask_for_the_total() -> None:
-    """The total makes an answer slow, so the pages between do without; where it differs, calls came or went."""
+def test_only_the_first_and_the_last_page_request_the_total() -> None:
+    """The total makes a response slow; if it changes, calls entered or left the window."""
     server = server_of("rest")
     for index in range(250):
         server.add(f"c-{index}", DAY + timedelta(minutes=index))
@@ -31,8 +31,8 @@ def test_the_first_page_and_the_last_ask_for_the_total() -> None:
         ("modified", {"filterModifiedGt", "filterModifiedLt", "sortProcessed"}),
     ],
 )
-def test_parameters_are_those_of_the_contract(basis: Any, expected: set[str]) -> None:
-    """Wrong names fail quietly (trap 24): the names are exactly the documented ones, instants end in Z."""
+def test_sends_the_documented_parameters(basis: Any, expected: set[str]) -> None:
+    """Wrong names are ignored by the server (trap 24): names are exactly the documented ones, times end in Z."""
     server = server_of("rest")
     east = timezone(timedelta(hours=2))
     window = ListWindow(basis, datetime(2026, 3, 1, 2, tzinfo=east), datetime(2026, 3, 2, 2, 0, 0, 1, tzinfo=east))
@@ -44,15 +44,15 @@ def test_parameters_are_those_of_the_contract(basis: Any, expected: set[str]) ->
     assert params[sorted(expected)[2]] == "asc"
 
 
-def test_private_calls_are_left_out_by_default() -> None:
-    """Asking for them has privacy weight (trap 20)."""
+def test_omits_private_calls_by_default() -> None:
+    """Including them is a privacy decision (trap 20)."""
     server = server_of("rest")
     client_of("rest", server).list_page(WINDOW)
     assert server.requests[0].url.params["includePrivate"] == "false"
 
 
-def test_a_window_beyond_reach_is_told_with_its_size() -> None:
-    """More than 10000 matches raise at the first page, so that the window can be cut before work is done."""
+def test_a_window_beyond_paging_raises_with_its_size() -> None:
+    """More than 10000 matches raise `TooDeep` at the first page, so that the window can be split early."""
     answer = {"calls": [], "pagination": {"matched": 10_001, "hasMore": True, "nextPageSkip": 100}}
     client = client_of("rest", lambda request: httpx.Response(200, json=answer))
     with pytest.raises(TooDeep) as caught:
@@ -61,16 +61,16 @@ def test_a_window_beyond_reach_is_told_with_its_size() -> None:
     assert isinstance(caught.value, RequestRefused)
 
 
-def test_a_position_beyond_reach_is_never_asked_for() -> None:
-    """A window that grew while it was listed ends in the same signal, without a request that must be refused."""
+def test_never_requests_a_position_beyond_the_limit() -> None:
+    """A window that grew during its listing raises `TooDeep` without a request that would be refused."""
     server = server_of("rest")
     with pytest.raises(TooDeep):
         client_of("rest", server).list_page(WINDOW, ListPosition(10_001))
     assert server.requests == []
 
 
-def test_exactly_ten_thousand_calls_are_listed() -> None:
-    """The deepest permitted window is read to its end."""
+def test_lists_exactly_ten_thousand_calls() -> None:
+    """The largest permitted window is listed to its end."""
     server = server_of("rest")
     server.calls = [{"id": str(n), "time": "2026-03-01T10:00:00Z"} for n in range(10_000)]
     pages = all_pages(client_of("rest", server))
@@ -78,18 +78,18 @@ def test_exactly_ten_thousand_calls_are_listed() -> None:
 
 
 @pytest.mark.parametrize("next_skip", [0, -5])
-def test_a_page_that_does_not_move_on_is_an_error(next_skip: int) -> None:
-    """More promised without a way forward is not followed in circles."""
+def test_a_page_that_does_not_advance_is_an_error(next_skip: int) -> None:
+    """A page that announces more calls without a next position does not cause an endless listing."""
     answer = {
         "calls": [{"id": "a", "time": "2026-03-01T10:00:00Z"}],
         "pagination": {"matched": 9, "hasMore": True, "nextPageSkip": next_skip},
     }
-    with pytest.raises(PipelineError, match="does not move on"):
+    with pytest.raises(PipelineError, match="does not advance"):
         client_of("rest", lambda request: httpx.Response(200, json=answer)).list_page(WINDOW)
 
 
-def test_a_server_that_hands_out_smaller_pages_is_read_to_the_end() -> None:
-    """A short page ends the listing only when the total does not say that calls are left."""
+def test_lists_to_the_end_if_pages_are_smaller_than_requested() -> None:
+    """A short page ends the listing only if the total says that all calls were listed."""
 
     class Capped(RestServer):
         def list_calls(self, params: httpx.QueryParams) -> httpx.Response:
@@ -101,16 +101,16 @@ def test_a_server_that_hands_out_smaller_pages_is_read_to_the_end() -> None:
     assert sum(len(page.calls) for page in all_pages(client_of("rest", server))) == 90
 
 
-def test_the_basis_modified_is_refused_where_it_does_not_exist() -> None:
-    """The guide dialect knows no time of change."""
+def test_the_guide_dialect_refuses_windows_by_modification_time() -> None:
+    """It has no modification time."""
     client = client_of("guide", server_of("guide"))
     assert client.capabilities.has_modified_filter is False
     with pytest.raises(ConfigurationError):
         client.list_page(ListWindow("modified", DAY, DAY + timedelta(days=1)))
 
 
-def test_the_password_is_required_and_blanks_are_cut() -> None:
-    """A stray blank is the common mistake with these keys; a missing password is a missing setting."""
+def test_requires_the_password_and_strips_blanks() -> None:
+    """A surrounding blank is a common mistake; a missing password is a configuration error."""
     assert dialect_named("rest").auth_headers(" key\n", " password ") == {
         "X-Api-Key": "key",
         "X-Api-Password": "password",
@@ -121,8 +121,8 @@ def test_the_password_is_required_and_blanks_are_cut() -> None:
         dialect_named("soap")
 
 
-def test_users_and_topics_are_read_and_bad_entries_passed_over() -> None:
-    """A missing manager is null, an entry without an id is passed over, a body without the list is an error."""
+def test_parses_users_and_topics_and_skips_invalid_entries() -> None:
+    """A missing manager is null, an entry without an id is skipped, a body without the list is an error."""
     server = server_of("rest")
     user = {"id": "u-1", "email": "dana@acme.example", "name": "Dana Ortiz", "role": "REP", "is_recording": True}
     topic = {"topic_id": "t-1", "topic_name": "Pricing", "type": "keyword", "keyword_topic": {"trackers": ["cost"]}}
@@ -138,8 +138,8 @@ def test_users_and_topics_are_read_and_bad_entries_passed_over() -> None:
         client.list_users()
 
 
-def test_scorecards_are_paged_to_the_end() -> None:
-    """All pages are read, also when the last one carries no next skip."""
+def test_lists_all_pages_of_scorecards() -> None:
+    """All pages are read, also if the last one has no next skip."""
     cards = [{"id": f"s-{n}", "call_id": "c-1", "questions_score": [{"score": 4, "order": "1"}]} for n in range(230)]
 
     def server(request: httpx.Request) -> httpx.Response:
@@ -171,8 +171,8 @@ def test_scorecards_are_paged_to_the_end() -> None:
         (12, 12.0),
     ],
 )
-def test_a_deal_is_read_with_its_amount_where_it_is_clear(amount: Any, expected: float | None) -> None:
-    """Amounts come as text; one that could mean two numbers stays text only."""
+def test_parses_unambiguous_amounts_of_deals(amount: Any, expected: float | None) -> None:
+    """Amounts are sent as text; an ambiguous one stays text only."""
     server = server_of("rest")
     server.answers = {"/get-deal": {"id": "d-1", "crm_id": "006EXAMPLE", "amount": amount, "stage": "Discovery"}}
     deal, _ = client_of("rest", server).get_deal("006EXAMPLE")
@@ -184,8 +184,8 @@ def test_a_deal_is_read_with_its_amount_where_it_is_clear(amount: Any, expected:
     )
 
 
-def test_the_guide_dialect_has_nothing_around_the_calls() -> None:
-    """Without such endpoints the lists are empty and nothing is asked for."""
+def test_the_guide_dialect_has_no_reference_data() -> None:
+    """The lists are empty, and no request is sent."""
     server = server_of("guide")
     client = client_of("guide", server)
     assert (client.list_users(), client.list_topics(), client.list_scorecards()) == (([], b""), ([], b""), ([], []))

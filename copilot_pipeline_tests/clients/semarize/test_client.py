@@ -1,4 +1,4 @@
-"""The client on a real server: the request that is paid once, its answers, and what is refused."""
+"""The client on a real server: requests that are paid once, their responses, and refusals."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ QUICK = RetryPolicy(attempts=3, backoff=Backoff(0.001, 0.01))
 
 @contextmanager
 def client_of(*replies: Reply) -> Iterator[tuple[SemarizeClient, Service]]:
-    """A client of a server that gives these answers in turn."""
+    """A client of a server that sends these responses in turn."""
     with serving(in_turn(*replies)) as service:
         caller = make_client(service.url, KEY, policy=QUICK)
         try:
@@ -43,8 +43,8 @@ def client_of(*replies: Reply) -> Iterator[tuple[SemarizeClient, Service]]:
             caller.close()
 
 
-def test_a_run_is_created_as_documented() -> None:
-    """Key, type, path and body are those of the contract; the transcript arrives character by character."""
+def test_creates_a_run_as_documented() -> None:
+    """Key, type, path and body are those of the contract; the transcript is sent unchanged."""
     request = run_request("c-1", TEXT, KIT)
     with client_of(reply({"run_id": "run_1", "status": "queued"}, 202)) as (client, service):
         client.create(request)
@@ -61,8 +61,8 @@ def test_a_run_is_created_as_documented() -> None:
     }
 
 
-def test_a_request_that_is_sent_again_is_the_same_request() -> None:
-    """After a failure on the way, the same key and the same bytes are sent: one run is paid, not two."""
+def test_a_retry_sends_the_same_key_and_body() -> None:
+    """After a temporary failure one run is paid, not two."""
     runs: dict[str, str] = {}
     answers = {"left_to_lose": 2}
 
@@ -92,8 +92,8 @@ FINISHED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("status", [200, 202])
-def test_either_status_may_carry_either_state(status: int) -> None:
-    """200 and 202 say nothing about the state: the body does (contract, trap 1)."""
+def test_the_body_decides_the_state_of_a_run(status: int) -> None:
+    """200 and 202 say nothing about the state (contract, trap 1)."""
     with client_of(reply(FINISHED, status)) as (client, _):
         state = client.create(run_request("c-1", TEXT, KIT, mode="sync"))
         assert state.status is RunStatus.SUCCEEDED
@@ -103,15 +103,15 @@ def test_either_status_may_carry_either_state(status: int) -> None:
         assert not client.create(run_request("c-1", TEXT, KIT, mode="sync")).status.is_terminal
 
 
-def test_the_body_is_kept_as_it_came() -> None:
-    """The state holds the answer's own bytes: scores can be made again from them."""
+def test_keeps_the_body_unchanged() -> None:
+    """The state holds the received bytes, so that scores can be parsed again."""
     raw = json.dumps(FINISHED, indent=3).encode()
     with client_of(Reply(200, raw)) as (client, _):
         assert client.read("run_1").body == raw
 
 
-def test_a_failed_run_says_why() -> None:
-    """Code and message of a failed run are handed on, storable."""
+def test_a_failed_run_has_code_and_message() -> None:
+    """Both can be stored."""
     failed = {"run_id": "run_1", "status": "failed", "error_code": "boom", "error_message": "a\x00b"}
     with client_of(reply(failed)) as (client, _):
         state = client.read("run_1")
@@ -120,8 +120,8 @@ def test_a_failed_run_says_why() -> None:
 
 
 @pytest.mark.parametrize("raw", ["paused", "", None, 3])
-def test_an_unknown_status_is_asked_for_again(raw: Any) -> None:
-    """A status of tomorrow is not an end."""
+def test_an_unknown_status_is_not_final(raw: Any) -> None:
+    """A run with an unknown status is polled again."""
     with client_of(reply({"run_id": "run_1", "status": raw})) as (client, _):
         state = client.read("run_1")
     assert state.status is RunStatus.UNKNOWN
@@ -129,14 +129,14 @@ def test_an_unknown_status_is_asked_for_again(raw: Any) -> None:
 
 
 @pytest.mark.parametrize("duration", [None, "4180", True, 1e300, 10**400])
-def test_a_duration_no_column_holds_is_none(duration: Any) -> None:
-    """A duration is a whole number the database can hold, or none."""
+def test_a_duration_that_fits_no_column_is_none(duration: Any) -> None:
+    """A duration is an integer that fits a database column, or None."""
     with client_of(reply({"run_id": "run_1", "status": "succeeded", "duration_ms": duration})) as (client, _):
         assert client.read("run_1").duration_ms is None
 
 
-def test_the_body_outranks_the_header() -> None:
-    """Where both say when to poll, the body's value is used (contract, trap 10)."""
+def test_the_body_overrides_the_retry_after_header() -> None:
+    """If both say when to poll, the value of the body is used (contract, trap 10)."""
     both = reply({"run_id": "r", "status": "queued", "retry_after_seconds": 2}, 202, Retry_After="9")
     with client_of(both) as (client, _):
         assert client.read("r").poll_after_seconds == 2.0
@@ -144,31 +144,31 @@ def test_the_body_outranks_the_header() -> None:
         assert client.read("r").poll_after_seconds == 9.0
 
 
-def test_one_odd_character_does_not_lose_a_paid_run() -> None:
-    """Half a surrogate pair in a quote is no reason to leave a finished run uncollected."""
+def test_invalid_text_does_not_lose_a_run() -> None:
+    """A run with half a surrogate pair in a quote is still read."""
     raw = json.dumps(FINISHED).replace("true", '"\\ud83d"').encode()
     with client_of(Reply(200, raw)) as (client, _):
         assert client.read("run_1").status is RunStatus.SUCCEEDED
 
 
 @pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b"{}", b'{"run_id": ""}', b"[" * 100_000])
-def test_an_answer_that_names_no_run_is_unreadable(raw: bytes) -> None:
-    """An answer to a new run that cannot be read, or has no id, is an error that says so."""
+def test_a_body_without_a_run_id_is_unreadable(raw: bytes) -> None:
+    """A body that cannot be parsed, or that has no id, is an error that says so."""
     with client_of(Reply(200, raw)) as (client, _), pytest.raises(UnreadableBody, match="Semarize"):
         client.create(run_request("c-1", TEXT, KIT))
 
 
-def test_an_id_is_no_path() -> None:
-    """A run id is one part of the path, whatever is in it."""
+def test_quotes_the_run_id_in_the_path() -> None:
+    """A run id is one segment of the path, whatever characters it has."""
     with client_of(reply({"run_id": "r", "status": "queued"})) as (client, service):
         client.read("../kits?x=/y")
     assert service.asked[0].path == "/v1/runs/..%2Fkits%3Fx%3D%2Fy"
 
 
-def test_a_conflict_is_never_answered_with_a_new_key() -> None:
-    """409 ends it: one request, and an error of its own kind that carries the code."""
+def test_does_not_retry_an_idempotency_conflict() -> None:
+    """409 raises `IdempotencyConflict` with the code after one request."""
     conflict = reply({"error": "idempotency_key_conflict"}, 409)
-    with client_of(conflict) as (client, service), pytest.raises(IdempotencyConflict, match="not asked") as caught:
+    with client_of(conflict) as (client, service), pytest.raises(IdempotencyConflict, match="not retried") as caught:
         client.create(run_request("c-1", TEXT, KIT))
     assert len(service.asked) == 1
     assert (caught.value.status, caught.value.code) == (409, "idempotency_key_conflict")
@@ -186,8 +186,8 @@ def test_a_conflict_is_never_answered_with_a_new_key() -> None:
         (500, "run_request_failed", TemporaryFailure),
     ],
 )
-def test_each_refusal_is_of_its_kind(status: int, code: str, kind: type[Exception]) -> None:
-    """Documented codes come as the error that says what to do, the code in its text, the transcript nowhere."""
+def test_documented_codes_raise_their_error(status: int, code: str, kind: type[Exception]) -> None:
+    """The message has the code and no part of the transcript."""
     refusal = reply({"error": code, "detail": TEXT, "retry_after_seconds": 0}, status)
     with client_of(refusal) as (client, _), pytest.raises(kind, match=code) as caught:
         client.create(run_request("c-1", TEXT, KIT))
@@ -195,8 +195,8 @@ def test_each_refusal_is_of_its_kind(status: int, code: str, kind: type[Exceptio
     assert KEY not in str(caught.value)
 
 
-def test_a_pinned_version_wins() -> None:
-    """A kit with both is asked for by its version, and so is its schema."""
+def test_a_pinned_version_overrides_the_code() -> None:
+    """Run and schema of a kit with both are requested by version."""
     kit = Kit("deal", code="A1B2C3D4", version_id="6f0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a11")
     assert json.loads(run_request("c-1", TEXT, kit).body)["kit_version_id"] == kit.version_id
     assert b"kit_code" not in run_request("c-1", TEXT, kit).body
@@ -227,14 +227,14 @@ def test_the_key_covers_the_body(one: tuple[str, str, Kit, str], other: tuple[st
 
 
 @given(st.integers(0, 10_000), st.none() | st.floats(allow_nan=False))
-def test_polls_are_neither_wild_nor_lost(attempt: int, advised: float | None) -> None:
-    """No poll comes within a second; none later than ten, or than five minutes where the server wishes it."""
+def test_poll_delays_stay_within_their_bounds(attempt: int, advised: float | None) -> None:
+    """At least one second; at most ten, or five minutes if the server asks for it."""
     assert 1.0 <= next_poll_seconds(attempt, advised) <= (10.0 if advised is None else 300.0)
 
 
 @pytest.mark.parametrize("kit", [KIT, Kit("deal", version_id="6f0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a11")])
-def test_what_was_sent_is_sent_again(kit: Kit) -> None:
-    """With mode and type set to something else since, the request of a known key is still the one it was made for."""
+def test_a_known_key_gives_the_request_that_was_sent(kit: Kit) -> None:
+    """This holds if the mode and type in the settings have changed since."""
     sent = run_request("c-1", TEXT, kit, mode="sync", run_type="sandbox")
     assert same_request("c-1", TEXT, kit, sent.idempotency_key) == sent
     again = same_request("c-1", TEXT, kit, f"{sent.idempotency_key}:again12")

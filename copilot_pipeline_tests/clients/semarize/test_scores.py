@@ -1,4 +1,4 @@
-"""Answers become typed scores: one column a value, null never a number, and no quote can lose a paid run."""
+"""Parsing scores: one column per value, null is never a number, and no text can lose a paid run."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def columns(score: Score) -> tuple[Any, ...]:
         (None, ("null", None, None, None, None)),
     ],
 )
-def test_each_kind_has_its_column(value: Any, expected: tuple[Any, ...]) -> None:
-    """A value stands in the column of its own kind; null is null, not 0, not false, not the empty text."""
+def test_stores_each_value_in_the_column_of_its_type(value: Any, expected: tuple[Any, ...]) -> None:
+    """Null is null, not 0, not false, not the empty text."""
     assert columns(only({"value": value})) == expected
 
 
 def test_a_missing_value_is_null() -> None:
-    """A brick of which only other fields came, or none, has no value, and keeps what came."""
+    """A brick without a value keeps its other fields."""
     assert columns(only({})) == ("null", None, None, None, None)
     score = only({"confidence": 0.3, "reason": "Not stated."})
     assert columns(score) == ("null", None, None, None, None)
@@ -65,14 +65,14 @@ def test_a_missing_value_is_null() -> None:
 
 
 @pytest.mark.parametrize("brick", [{"value": 5}, 5], ids=["object", "bare"])
-def test_fields_may_be_missing(brick: Any) -> None:
-    """Which fields come is set brick by brick: those that are off are null."""
+def test_missing_fields_are_null(brick: Any) -> None:
+    """Fields can be switched off per brick."""
     score = only(brick)
     assert (score.value_num, score.confidence, score.reason, score.evidence) == (5.0, None, None, ())
 
 
 def test_an_object_without_known_fields_is_the_value() -> None:
-    """Where a brick is no envelope, nothing of it is dropped."""
+    """A brick that is not an envelope is stored as a whole."""
     assert columns(only({"amount": 3})) == ("json", None, None, None, '{"amount": 3}')
 
 
@@ -90,22 +90,22 @@ def test_an_object_without_known_fields_is_the_value() -> None:
         (None, ()),
     ],
 )
-def test_evidence_is_a_list_or_a_text(evidence: Any, expected: tuple[str, ...]) -> None:
-    """Both documented forms give quotes; other forms are kept as JSON, nothing is an empty quote."""
+def test_parses_evidence_from_a_list_or_a_text(evidence: Any, expected: tuple[str, ...]) -> None:
+    """Both documented forms give quotes; other forms are kept as JSON, null gives none."""
     assert only({"value": True, "evidence": evidence}).evidence == expected
 
 
 @pytest.mark.parametrize("confidence", ["0.9", True, None, [], float("nan")])
-def test_a_confidence_that_is_no_number_is_none(confidence: Any) -> None:
-    """Only a number is a confidence: true is not 1."""
+def test_a_confidence_that_is_not_a_number_is_none(confidence: Any) -> None:
+    """A boolean is not a number."""
     assert only({"value": 1, "confidence": confidence}).confidence is None
 
 
 @pytest.mark.parametrize(
     ("literal", "shown"), [("NaN", "NaN"), ("-Infinity", "-Infinity"), ("1e400", "inf"), ("1" + "0" * 400, None)]
 )
-def test_a_number_no_column_holds_is_text(literal: str, shown: str | None) -> None:
-    """NaN, infinities and numbers beyond a double stay readable instead of failing the day."""
+def test_a_number_that_fits_no_column_is_text(literal: str, shown: str | None) -> None:
+    """NaN, infinities and numbers beyond a double stay readable and do not fail the day."""
     score = parse_scores(answer({"brick": {"value": 0}}).replace(b'"value": 0', f'"value": {literal}'.encode())).scores[
         0
     ]
@@ -114,22 +114,22 @@ def test_a_number_no_column_holds_is_text(literal: str, shown: str | None) -> No
 
 
 def test_a_list_with_such_numbers_is_valid_json() -> None:
-    """PostgreSQL refuses NaN and Infinity within JSON, so they stand there as text."""
+    """PostgreSQL refuses NaN and Infinity in JSON, so they are stored as text."""
     body = answer({"brick": [0]}).replace(b"[0]", b"[NaN, 1e400, 5]")
     stored = parse_scores(body).scores[0].value_json
     assert stored is not None
     assert json.loads(stored, parse_constant=pytest.fail) == ["NaN", "inf", 5]
 
 
-def test_bricks_may_be_a_list() -> None:
-    """A list of bricks is named by `key`, else by `name`; the one without either is reported, its neighbours stay."""
+def test_parses_bricks_from_a_list() -> None:
+    """Bricks are named by `key` or `name`; one without either is reported, the others are kept."""
     parsed = parse_scores(answer([{"key": "a", "value": 1}, {"name": "b", "value": 2}, {"value": 3}, 4, {"key": 5}]))
     assert [score.brick for score in parsed.scores] == ["a", "b"]
     assert parsed.unreadable == (("?", "a brick without a key"),) * 3
 
 
-def test_a_brick_named_twice_is_one_row() -> None:
-    """The table has one row a brick: the first answer stays and the second is reported."""
+def test_a_duplicate_brick_is_reported() -> None:
+    """The table has one row per brick: the first result is kept."""
     parsed = parse_scores(answer([{"key": "a", "value": 1}, {"key": "a", "value": 2}]))
     assert [(score.brick, score.value_num) for score in parsed.scores] == [("a", 1.0)]
     assert [brick for brick, _ in parsed.unreadable] == ["a"]
@@ -144,8 +144,8 @@ def test_a_brick_named_twice_is_one_row() -> None:
         (b'{"output": {"bricks": null}}', "the output has no bricks"),
     ],
 )
-def test_a_run_without_answers_says_so(body: bytes, problem: str) -> None:
-    """A succeeded run with nothing in it is not taken as a kit without bricks."""
+def test_a_run_without_bricks_is_reported(body: bytes, problem: str) -> None:
+    """A succeeded run without output is not a kit without bricks."""
     parsed = parse_scores(body)
     assert parsed.scores == ()
     assert parsed.unreadable == (("*", problem),)
@@ -164,8 +164,8 @@ def test_a_run_without_answers_says_so(body: bytes, problem: str) -> None:
         (b'{"value": ' + b"9" * 5000 + b"}", r"^\$: not JSON$"),
     ],
 )
-def test_an_unreadable_answer_names_the_place(body: bytes, place: str) -> None:
-    """The error says where, in our words, and nothing of what stands there."""
+def test_errors_name_the_path_without_content(body: bytes, place: str) -> None:
+    """The message contains no content of the body."""
     with pytest.raises(UnreadableBody, match=place):
         parse_scores(body)
 
@@ -182,8 +182,8 @@ def test_an_unreadable_answer_names_the_place(body: bytes, place: str) -> None:
     ids=["NUL", "half a pair", "a whole pair", "no UTF-8", "bare control characters"],
 )
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-def test_one_odd_character_costs_no_run(sent: bytes, kept: str, bom: bytes) -> None:
-    """What cannot be stored in a quote, a reason, a value or a key becomes U+FFFD; all else stays."""
+def test_replaces_invalid_text(sent: bytes, kept: str, bom: bytes) -> None:
+    """Text that cannot be stored in a quote, reason, value or key becomes U+FFFD; everything else stays."""
     body = b'{"output": {"bricks": {KEY: {"value": KEY, "reason": KEY, "evidence": [KEY]}}}}'.replace(b"KEY", sent)
     (score,) = parse_scores(bom + body).scores
     assert (score.brick, score.value_text, score.reason, score.evidence) == (kept, kept, kept, (kept,))
@@ -206,7 +206,7 @@ OUTPUTS = st.fixed_dictionaries(
 
 
 def parsed_or_none(body: bytes) -> ParsedRun | None:
-    """What was understood, if it was."""
+    """The parsed run, None if the body is unreadable."""
     try:
         return parse_scores(body)
     except UnreadableBody:
@@ -214,8 +214,8 @@ def parsed_or_none(body: bytes) -> ParsedRun | None:
 
 
 @given(st.fixed_dictionaries({"output": OUTPUTS | JSON, "kit_version_id": JSON}))
-def test_every_answer_keeps_the_promises(value: Any) -> None:
-    """At most one value column is set, it is the kind's, bricks are unique, and all of it can be stored."""
+def test_any_output_gives_valid_scores(value: Any) -> None:
+    """At most one value column is set, the one of its type; bricks are unique; everything can be stored."""
     parsed = parsed_or_none(json.dumps(value).encode())
     if parsed is None:
         return
@@ -240,8 +240,8 @@ def test_every_answer_keeps_the_promises(value: Any) -> None:
 @given(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))
 )
-def test_null_false_and_zero_never_meet(value: Any) -> None:
-    """The four columns together give back exactly the value that was sent, in its kind."""
+def test_the_value_columns_are_lossless(value: Any) -> None:
+    """The four columns together give back exactly the value that was sent."""
     score = only({"value": value})
     sent = next((column for column in columns(score)[1:] if column is not None), None)
     assert sent == value
@@ -250,6 +250,6 @@ def test_null_false_and_zero_never_meet(value: Any) -> None:
 
 
 @given(st.binary())
-def test_any_bytes_are_read_or_named_unreadable(body: bytes) -> None:
-    """No bytes raise anything but `UnreadableBody`."""
+def test_any_bytes_parse_or_are_unreadable(body: bytes) -> None:
+    """No bytes raise an error other than `UnreadableBody`."""
     parsed_or_none(body)
