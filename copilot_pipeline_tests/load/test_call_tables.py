@@ -1,4 +1,4 @@
-"""The call tables of a day are rebuilt from its raw partition, also from one that an earlier version wrote."""
+"""The call tables of a day are rebuilt from its raw partition."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REMOVED_AT = datetime(2026, 11, 9, tzinfo=UTC)
 
 
 def test_rebuilds_from_raw_files_with_former_column_names(database: Database, tmp_path: Path) -> None:
-    """`removed_at` was called `gone_at`: its value is kept, under the new name in both stores."""
+    """The value of `gone_at` becomes `removed_at` in both stores."""
     lake = Lake(str(tmp_path))
     listed = json.dumps(
         {"id": "c-1", "title": "Intro", "time": "2026-11-03T12:00:00Z", "status": "POST_PROCESSING_DONE"}

@@ -1,4 +1,4 @@
-"""Partition loader: concurrent runs over the same days do not overwrite newer rows and do not deadlock."""
+"""Partition loader: concurrent runs over the same days."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def loader(database: Database, tmp_path: Path) -> PartitionLoader:
 
 
 def test_a_slow_run_does_not_overwrite_newer_rows(loader: PartitionLoader, database: Database, tmp_path: Path) -> None:
-    """If a call arrives while a run loads a day, a second run waits for it and then adds the call to both stores."""
+    """A second run waits for the first and adds the call that arrived meanwhile."""
     source = Source()
     with ThreadPoolExecutor(2) as pool:
         slow = pool.submit(list, loader.load([DAY], source.slowly))

@@ -1,4 +1,4 @@
-"""The row type of each table has a field for each of its columns, in the same order."""
+"""The row type of each table has its columns as fields, in the same order."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from copilot_pipeline_tests.score.examples import DAY, task
 
 
 def test_a_day_is_finished_when_it_is_read_and_its_runs_have_ended() -> None:
-    """The end of the last open run is not enough while transcripts of the day are still read."""
+    """Not before the last transcript of the day is read."""
     days, first, second = DayProgress(), task("a"), task("b")
     days.start_day(DAY)
     days.start_runs(DAY, [first], 1)

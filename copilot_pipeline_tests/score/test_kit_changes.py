@@ -43,7 +43,7 @@ def test_reports_several_value_kinds_within_a_version(database: Database) -> Non
 
 
 def test_orders_versions_by_their_first_result(database: Database) -> None:
-    """The version with the later first result is newer, even if its name sorts first and the day is the same."""
+    """The day may be the same, and the name of the newer one may sort first."""
     load_scores(
         database,
         {**score("risk", True), "kit_version_id": "b"},

@@ -118,8 +118,10 @@ def statuses(database: Database) -> list[str]:
 
 
 def test_retries_temporary_failures_and_pays_once(database: Database, lake: Lake) -> None:
-    """Lost responses, a 500, a key in use, and a 429: all runs end, each was created once, and no request was sent
-    before the `retry_after_seconds` of the 429."""
+    """Lost responses, a 500, a key in use, and a 429.
+
+    All runs end, each was created once, and no request was sent before the `retry_after_seconds` of the 429.
+    """
     responses = [
         Reply(500, is_split=True),
         reply({"error": "run_request_failed"}, 500),
@@ -179,7 +181,7 @@ def test_collects_a_run_that_timed_out_without_creating_it_again(database: Datab
 
 
 def test_repeats_the_same_body_after_the_mode_was_changed(database: Database, lake: Lake) -> None:
-    """A run whose response was lost is requested again with the original body and key."""
+    """A run whose response was lost is requested with the original body and key."""
     lost = Server(first=lambda asked: Reply(202, is_split=True))
     assert not score(lost, database, lake, SemarizeRunSettings(give_up_after_seconds=0.2)).is_complete
     server = Server(created=dict(lost.created))

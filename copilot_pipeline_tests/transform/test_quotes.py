@@ -64,7 +64,7 @@ def test_does_not_find_invented_quotes(quote: str) -> None:
 
 
 def test_prefers_the_named_speaker() -> None:
-    """If two people said the same, a quote with a name is found at the utterance of that person."""
+    """If two people said the same, the name in the quote decides."""
     call = [
         SpokenUtterance(0, "Ann", "rep", 0.0, "Yes, in May."),
         SpokenUtterance(1, "Bob", "prospect", 2.0, "Yes, in May."),
@@ -75,7 +75,7 @@ def test_prefers_the_named_speaker() -> None:
 
 
 def test_finds_a_quote_of_several_transcript_lines() -> None:
-    """Speaker names at the beginning of the lines are removed, also names with a colon."""
+    """Speaker names are removed from each line, also names with a colon."""
     call = [
         SpokenUtterance(0, "Dana: Acme", "rep", 0.0, "Shall we say May?"),
         SpokenUtterance(1, "Bob", "prospect", 2.0, "May it is: gladly."),
@@ -114,7 +114,7 @@ _SENTENCES = st.lists(st.text(alphabet=string.ascii_letters + " ,.'\u2019é?", m
 
 @given(_SENTENCES, st.data())
 def test_finds_every_run_of_whole_words(texts: list[str], data: st.DataObject) -> None:
-    """Any run of whole words of an utterance is found exactly or normalized, in a passage that contains it."""
+    """The passage of any run of words of an utterance contains that run."""
     call = [SpokenUtterance(seq, f"S{seq % 2}", "rep", float(seq), text) for seq, text in enumerate(texts)]
     index = data.draw(st.integers(0, len(texts) - 1))
     words = texts[index].split()

@@ -1,4 +1,4 @@
-"""Parquet files: replaced atomically, also when a writer is killed, and readable by common tools."""
+"""Parquet files are replaced atomically and readable by common tools."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def killed_writer(lake: Lake) -> None:
 
 @pytest.mark.e2e
 def test_a_killed_writer_changes_nothing(lake: Lake) -> None:
-    """After kill -9 every reader sees the previous rows, and the next write removes the temporary file."""
+    """After kill -9 readers see the previous rows; the next write cleans up."""
     write(lake, utterances(["kept"]))
     killed_writer(lake)
     assert len(files_in(lake)) == 2
@@ -188,7 +188,7 @@ def test_concurrent_writers_do_not_remove_each_others_files(lake: Lake) -> None:
 
 @pytest.mark.parametrize(("age", "is_left"), [(timedelta(hours=30), True), (timedelta(days=3), False)])
 def test_removes_temporary_files_of_other_machines_by_age(lake: Lake, age: timedelta, is_left: bool) -> None:
-    """Whether a process on another machine is alive is unknown, so only old files are removed."""
+    """Their process may be alive, so only old files are removed."""
     write(lake)
     temporary = Path(lake.path(UTTERANCES, DAY)).with_name(".part.parquet.0ther000.1.abcdef01")
     temporary.write_bytes(b"half")
@@ -275,7 +275,7 @@ def write_with_former_names(lake: Lake, table: Table, rows: list[dict[str, objec
 
 
 def test_reads_files_with_former_column_names(lake: Lake) -> None:
-    """A file of an earlier version is read under the present names, whole and by column."""
+    """All columns, or selected ones, are read under their present names."""
     removed_at = datetime(2026, 11, 9, tzinfo=UTC)
     raw: dict[str, object] = {"call_id": "c-1", "dialect": "rest", "listed": b"{}", "listed_is_newer": True}
     write_with_former_names(lake, RAW_CALL_DETAILS, [{**raw, "removed_at": removed_at}])

@@ -8,5 +8,5 @@ FILE = Path(__file__).parents[3] / "docs" / "data-dictionary.md"
 
 
 def test_data_dictionary_is_up_to_date() -> None:
-    """To update the file, run `python -m copilot_pipeline.load.warehouse.dictionary > docs/data-dictionary.md`."""
+    """Update it with `python -m copilot_pipeline.load.warehouse.dictionary`."""
     assert FILE.read_text(encoding="utf-8") == dictionary()

@@ -1,4 +1,4 @@
-"""Loading the warehouse: a day is replaced in one transaction, and every value is stored unchanged."""
+"""Loading the warehouse: transactions by day, and unchanged values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_loading_no_rows_empties_the_day_only(database: Database) -> None:
 
 
 def test_a_moved_call_is_deleted_from_its_previous_day(database: Database) -> None:
-    """The call is deleted from all tables of the previous day when its new day is loaded."""
+    """Loading its new day deletes it from all tables of the previous day."""
     load(database, {CALLS: [call("a"), call("b")], UTTERANCES: [utterance("a", 0, "x"), utterance("b", 0, "stays")]})
     moved = {CALLS: [call("a", NEXT_DAY)], UTTERANCES: [utterance("a", 0, "moved", NEXT_DAY)]}
     load(database, moved, day=NEXT_DAY)
@@ -168,7 +168,7 @@ ODD_TEXTS = [
 
 @pytest.mark.parametrize("text", ODD_TEXTS, ids=ascii)
 def test_stores_every_character(database: Database, text: str) -> None:
-    """Quotes, commas, line ends, backslashes and the end-of-data mark of COPY are stored unchanged."""
+    """Quotes, commas, line ends and the end-of-data mark of COPY are unchanged."""
     rows = [utterance("a", 0, text), utterance("a", 1, f"before{text}after"), utterance("a", 2, text * 3)]
     load(database, {CALLS: [call("a", title=text, topics=[text, text])], UTTERANCES: rows})
     assert column(database, TEXTS) == [text, f"before{text}after", text * 3]
@@ -192,7 +192,10 @@ FIELDS = st.fixed_dictionaries(
 
 @pytest.fixture
 def schema_url(database: Database) -> str:
-    """A database whose pool is closed: its threads draw random numbers, which disturbs hypothesis."""
+    """A database whose pool is closed.
+
+    The pool's threads draw random numbers, which disturbs hypothesis.
+    """
     database.close()
     return database.url
 
@@ -200,7 +203,7 @@ def schema_url(database: Database) -> str:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(FIELDS, min_size=1, max_size=6))
 def test_stores_every_value(schema_url: str, rows: list[dict[str, Any]]) -> None:
-    """Texts, lists, numbers up to their limits and timestamps are the same in Arrow and in PostgreSQL."""
+    """Texts, lists, extreme numbers and timestamps are equal to those in Arrow."""
     calls = [call(f"{index:02d}", **fields) for index, fields in enumerate(rows)]
     for one in calls:
         if one["modified_at"] is not None:

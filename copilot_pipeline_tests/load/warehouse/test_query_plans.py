@@ -1,4 +1,4 @@
-"""Statements that run per batch or per partition use indexes, on tables with a year of days."""
+"""Statements that run per batch or per partition use indexes."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_every_view_and_its_columns_have_comments(database: Database) -> None:
 
 
 def test_head_is_the_newest_migration() -> None:
-    """`migrate.HEAD`, which is compared at start-up, is the revision of the newest file."""
+    """`migrate.HEAD`, compared at start-up, is the newest revision."""
     config = Config()
     config.set_main_option("script_location", str(migrate.__file__).replace("migrate.py", "migrations"))
     assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD

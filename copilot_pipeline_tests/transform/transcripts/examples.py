@@ -1,4 +1,4 @@
-"""Calls, people and users for the tests of transcripts, with defaults for what a test is not about."""
+"""Calls, people and users with defaults, for the tests of transcripts."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_keeps_namesakes_apart() -> None:
     ],
 )
 def test_writes_one_line_per_utterance(text: str, line: str) -> None:
-    """Line breaks become spaces, blank utterances have no line, characters that UTF-8 refuses are replaced."""
+    """Line breaks become spaces, and blank utterances have no line."""
     assert _assemble([said(text)]).text == line
 
 

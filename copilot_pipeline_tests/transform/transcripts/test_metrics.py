@@ -88,7 +88,7 @@ def test_estimates_missing_ends_and_ignores_impossible_times(
 def test_finds_the_longest_monologue(
     segments: list[Segment], expected: tuple[float | None, float | None, str | None]
 ) -> None:
-    """A monologue lasts from a speaker's first start to the latest end before the speaker changes."""
+    """From a speaker's first start to the latest end before the speaker changes."""
     metrics = _metrics(*segments)
     found = (metrics.longest_monologue_s, metrics.longest_monologue_start_s, metrics.longest_monologue_person_id)
     assert found == expected
@@ -148,7 +148,7 @@ def test_shares_are_null_without_known_speech() -> None:
 
 @given(segments=SEGMENTS, people=PEOPLE, duration_s=ANY_TIME)
 def test_metrics_are_consistent(segments: list[Segment], people: list[Person], duration_s: float | None) -> None:
-    """Shares sum to 1, counts to the total, no value is NaN or negative and no person has two rows."""
+    """Shares sum to 1, counts to the total, and no value is NaN or negative."""
     identified = [segment for segment in segments if segment.person_id]
     record = call(identified, people, duration_s)
     rows = _rows(record)
@@ -167,7 +167,7 @@ def test_metrics_are_consistent(segments: list[Segment], people: list[Person], d
     st.lists(st.tuples(st.sampled_from("01"), st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=10),
 )
 def test_longest_monologue_equals_a_simple_computation(turns: list[tuple[str, int, int]]) -> None:
-    """The fast path for ordered times and the general one give the same as a turn-by-turn loop."""
+    """Both paths of the computation are equal to a turn-by-turn loop."""
     ordered = sorted(turns, key=lambda turn: turn[1])
     best = 0
     position = 0

@@ -79,7 +79,7 @@ def test_adds_role_and_manager_of_internal_users() -> None:
     ],
 )
 def test_merges_a_joined_person_only_if_unambiguous(people: list[Person], names: list[str]) -> None:
-    """A join-only person is merged into the only matching listed person, and kept if two match."""
+    """A join-only person is kept if two listed people match."""
     assert sorted(person.name for person in _resolve(*people)) == names
 
 
