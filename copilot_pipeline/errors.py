@@ -30,7 +30,10 @@ class CredentialsRefused(PipelineError):
 
 
 class RequestRefused(PipelineError):
-    """The server refuses the request; repeating it cannot succeed. `code` is the server's error code."""
+    """The server refuses the request; repeating it cannot succeed.
+
+    `code` is the server's error code.
+    """
 
     def __init__(self, message: str, *, status: int, code: str | None = None) -> None:
         super().__init__(message)
@@ -43,7 +46,10 @@ class NotFound(RequestRefused):
 
 
 class TemporaryFailure(PipelineError):
-    """A transport error, 429 or 5xx. `retry_after_seconds` is the delay that the server requests."""
+    """A transport error, 429 or 5xx.
+
+    `retry_after_seconds` is the delay that the server requests.
+    """
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
@@ -60,4 +66,7 @@ class QuotaExhausted(PipelineError):
 
 
 class UnreadableBody(PipelineError):
-    """A response body that cannot be parsed. The message names the place in it, never its content."""
+    """A response body that cannot be parsed.
+
+    The message names the place in it, never its content.
+    """

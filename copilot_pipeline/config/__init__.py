@@ -1,1 +1,1 @@
-"""Settings: secrets and addresses from the environment or `.env`, everything else from `pipeline.yaml`."""
+"""Settings from the environment, `.env` and `pipeline.yaml`."""

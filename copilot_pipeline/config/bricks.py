@@ -1,4 +1,4 @@
-"""References to bricks and to fields of a call, as `pipeline.yaml` writes them: parsed once, when it is read."""
+"""References to bricks and call fields, parsed when `pipeline.yaml` is read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Scalar = bool | int | float | str
 
 @dataclass(frozen=True, slots=True, order=True)
 class BrickRef:
-    """One part of one brick's answer: `kit.brick` is its value, `kit.brick.reason` its reason."""
+    """A brick's value (`kit.brick`) or another part of it (`kit.brick.reason`)."""
 
     kit: str
     brick: str
@@ -33,7 +33,10 @@ class BrickRef:
 
     @classmethod
     def parse(cls, text: str) -> BrickRef:
-        """Parse `kit.brick` or `kit.brick.part`; keys of bricks contain no dots. Raises `ValueError`."""
+        """Parse `kit.brick` or `kit.brick.part`; keys of bricks contain no dots.
+
+        Raises `ValueError`.
+        """
         names = text.split(".")
         if all(names) and (len(names) == 2 or (len(names) == 3 and names[2] in BRICK_PARTS)):
             return cls(*names)
@@ -85,7 +88,10 @@ def _refers_to_value(reference: BrickRef) -> BrickRef:
 
 
 def parse_reference(value: object) -> BrickRef | CallField:
-    """Parse `kit.brick`, `kit.brick.part` or `call.field`. Raises `ValueError` for anything else."""
+    """Parse `kit.brick`, `kit.brick.part` or `call.field`.
+
+    Raises `ValueError` for anything else.
+    """
     if isinstance(value, BrickRef | CallField):
         return value
     text = _text(value)
@@ -101,7 +107,7 @@ def parse_reference(value: object) -> BrickRef | CallField:
 
 
 class _Reference:
-    """Lets pydantic parse a `BrickRef` or `CallField` with one error, instead of one for each alternative."""
+    """Makes pydantic report one error, instead of one for each alternative."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

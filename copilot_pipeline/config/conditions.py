@@ -20,7 +20,7 @@ Truth = bool | None
 
 
 class ConditionSettings(Strict):
-    """One comparison of a brick, or several conditions combined with `all`, `any` and `not`."""
+    """A comparison of a brick, or conditions combined with `all`, `any`, `not`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -77,7 +77,7 @@ class ConditionSettings(Strict):
         return (*found, *((("not",), self.not_),)) if self.not_ else tuple(found)
 
     def comparisons(self, keys: Keys = ()) -> Iterator[tuple[Keys, BrickRef, ConditionSettings]]:
-        """Every comparison in the condition: the keys that lead to it, its brick, and itself."""
+        """Yield the keys that lead to each comparison, its brick, and itself."""
         if self.brick is not None:
             yield keys, self.brick, self
         for inner_keys, inner in self.children:
@@ -89,7 +89,7 @@ def _attribute(operator: str) -> str:
 
 
 def evaluate(condition: ConditionSettings, value_of: Callable[[BrickRef], Any]) -> Truth:
-    """True, false, or None if a missing value leaves it open (Kleene's three-valued logic).
+    """Return true, false, or None if a missing value leaves it open (Kleene).
 
     `value_of` returns the value of a brick, None if it has none.
     """

@@ -108,7 +108,7 @@ class Environment(BaseSettings):
 
     @cached_property
     def home(self) -> Path:
-        """Absolute path of the home folder: Dagster starts processes in other working folders."""
+        """The home folder, absolute: Dagster starts processes in other folders."""
         return self.copilot_pipeline_home.expanduser().absolute()
 
     @property

@@ -17,7 +17,10 @@ class CallFacts:
 
 @dataclass(frozen=True, slots=True)
 class KitFilter:
-    """The calls that are scored with a kit; by default, all on which something was said."""
+    """The calls that are scored with a kit.
+
+    By default, all on which something was said.
+    """
 
     min_seconds: float = 0.0
     min_words: int = 1
@@ -30,7 +33,10 @@ class KitFilter:
         return bool(self.min_seconds or self.sides or self.statuses)
 
     def skip_reason(self, facts: CallFacts) -> str | None:
-        """Why the call is not scored with the kit; None if it is. An unknown duration passes the filter."""
+        """Why the call is not scored with the kit; None if it is.
+
+        An unknown duration passes the filter.
+        """
         if not facts.words:
             return "nothing was said"
         if facts.words < self.min_words:

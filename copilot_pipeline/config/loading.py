@@ -1,4 +1,4 @@
-"""Load all settings once and validate them as a whole, so that a mistake is found at start."""
+"""Load and validate all settings, so that a mistake is found at start."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ _reported: set[str] = set()
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the environment, `.env` and `pipeline.yaml`; raise `ConfigurationError` that says what to fix.
+    """Read the environment, `.env` and `pipeline.yaml`.
 
-    `overrides` replace environment variables, by their lower-case names.
+    Raise `ConfigurationError` that says what to fix. `overrides` replace environment variables, by their lower-case
+    names.
     """
     environment = load_environment(**overrides)
     pipeline, warnings = _read_pipeline_file(environment.copilot_pipeline_config)
@@ -62,9 +63,10 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def load_environment(**overrides: Any) -> Environment:
-    """Read the environment and `.env`. Raises `ConfigurationError` that names each variable with a mistake.
+    """Read the environment and `.env`.
 
-    `overrides` replace environment variables, by their lower-case names.
+    Raises `ConfigurationError` that names each variable with a mistake. `overrides` replace environment variables, by
+    their lower-case names.
     """
     refuse_misspelled(Environment.model_fields, Path(str(Environment.model_config["env_file"])))
     try:
@@ -74,7 +76,10 @@ def load_environment(**overrides: Any) -> Environment:
 
 
 def read_pipeline_file(named: str | None) -> PipelineFile:
-    """Read and validate `pipeline.yaml`. A file that was named must exist; the default one may be absent."""
+    """Read and validate `pipeline.yaml`.
+
+    A file that was named must exist; the default one may be absent.
+    """
     return _read_pipeline_file(named)[0]
 
 
@@ -113,7 +118,10 @@ def _explain_mistakes(mistakes: Sequence[Mistake], where: str, file: YamlMapping
 
 
 def _explain(error: ValidationError, where: str, file: YamlMapping | None = None) -> str:
-    """One line for each problem: the variable, or line and key. Never the value of a variable: it may be a secret."""
+    """One line for each problem: the variable, or line and key.
+
+    Never the value of a variable: it may be a secret.
+    """
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
         keys = [part for part in problem["loc"] if part not in ("[key]", *_ALTERNATIVES)]

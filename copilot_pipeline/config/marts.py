@@ -1,4 +1,4 @@
-"""The `marts` section of `pipeline.yaml`: which brick plays which role, thresholds, and dates.
+"""The section `marts` of `pipeline.yaml`: roles of bricks, thresholds, dates.
 
 Everything is optional: by default, roles are found by the names of the bricks (see `marts.brick_roles`).
 """
@@ -18,7 +18,7 @@ from copilot_pipeline.config.types import Keys, Strict
 
 
 def _short_form(mapping: object) -> object:
-    """`champion: meddicc.champion` is short for `champion: {brick: meddicc.champion}`."""
+    """`champion: meddicc.champion` means `champion: {brick: meddicc.champion}`."""
     if not isinstance(mapping, dict):
         return mapping
     return {name: {"brick": value} if isinstance(value, str) else value for name, value in mapping.items()}
@@ -150,7 +150,10 @@ class ClaimSettings(Strict):
 
 
 class OutcomeSettings(Strict):
-    """Stages that close a deal. Only letters and digits are compared: `Closed Won` equals `closedwon`."""
+    """Stages that close a deal.
+
+    Only letters and digits are compared: `Closed Won` equals `closedwon`.
+    """
 
     won: tuple[str, ...] = Field(default=("Closed Won", "Won"), description="Stages of won deals.")
     lost: tuple[str, ...] = Field(default=("Closed Lost", "Lost"), description="Stages of lost deals.")

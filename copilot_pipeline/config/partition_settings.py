@@ -1,4 +1,4 @@
-"""The few settings that definitions need at import, read without validating the others.
+"""The settings that definitions need at import, without the others.
 
 A mistake in a route or a kit must not take the Dagster code location down. So this module reads the first day, the time
 zone, the schedule of polling and the reserve, and ignores everything else. The settings as a whole are validated by
@@ -53,11 +53,11 @@ class _PartitionEnvironment(BaseSettings):
 
 
 def read_partition_settings() -> PartitionSettings:
-    """Read the first day, the time zone and the polling schedule; ignore mistakes in all other settings.
+    """Read the first day, the time zone and the polling schedule.
 
-    An invalid section `polling` or `budget` means its defaults; `load_settings` reports it. Raises
-    `ConfigurationError` if the first day or the time zone cannot be determined: partitions of a guessed time zone would
-    hold the wrong calls.
+    Ignore mistakes in all other settings. An invalid section `polling` or `budget` means its defaults; `load_settings`
+    reports it. Raises `ConfigurationError` if the first day or the time zone cannot be determined: partitions of a
+    guessed time zone would hold the wrong calls.
     """
     try:
         environment = _PartitionEnvironment()

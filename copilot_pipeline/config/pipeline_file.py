@@ -18,7 +18,10 @@ _UUID = re.compile(r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4
 
 
 class KitCallSettings(Strict):
-    """The calls that are scored with a kit; by default, all calls on which something was said."""
+    """The calls that are scored with a kit.
+
+    By default, all calls on which something was said.
+    """
 
     min_seconds: float = Field(default=0, ge=0, description="Shorter calls are not scored.")
     min_words: int = Field(default=1, ge=1, description="Calls with fewer words are not scored.")
@@ -34,7 +37,7 @@ class KitCallSettings(Strict):
 
 
 class KitSettings(Strict):
-    """One Semarize kit: by code (its newest published version) or pinned to a version."""
+    """A Semarize kit: by code (newest published version) or pinned version."""
 
     code: str | None = Field(default=None, description="Code of the kit; its newest published version is used.")
     kit_version_id: str | None = Field(default=None, description="A pinned version; takes precedence over `code`.")

@@ -1,4 +1,4 @@
-"""Write docs/configuration.md: every environment variable and every key of `pipeline.yaml`.
+"""Write docs/configuration.md: all variables and keys of `pipeline.yaml`.
 
     python -m copilot_pipeline.config.reference > docs/configuration.md
 
@@ -93,7 +93,10 @@ def configuration_page() -> str:
 
 
 def _rows(kind: Any, prefix: str = "", *, in_conditions: bool = False) -> Iterator[tuple[str, FieldInfo]]:
-    """Every setting in a type, with its dotted key. Conditions refer to themselves and have a section of their own."""
+    """Every setting in a type, with its dotted key.
+
+    Conditions refer to themselves and have a section of their own.
+    """
     model, suffix = _model_in(kind)
     if model is None or (model is ConditionSettings and not in_conditions):
         return
@@ -109,7 +112,7 @@ def _rows(kind: Any, prefix: str = "", *, in_conditions: bool = False) -> Iterat
 
 
 def _model_in(kind: Any) -> tuple[type[BaseModel] | None, str]:
-    """The model that a type is, lists or maps names to, and what follows its key: nothing, `[]` or `.<name>`."""
+    """The model in a type, and what follows its key: nothing, `[]` or `.<name>`."""
     origin, arguments = get_origin(kind), get_args(kind)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind, ""
@@ -205,7 +208,7 @@ def _renamed() -> str:
 
 
 def _released(keys: Keys) -> str:
-    """An old key as it was released, inside of the section that was renamed before it."""
+    """An old key as it was released, in the section that was renamed first."""
     first, section = RENAMED_KEYS[0].old, RENAMED_KEYS[0].new
     return _pattern((*first, *keys[len(section) :]) if keys[: len(section)] == section else keys)
 

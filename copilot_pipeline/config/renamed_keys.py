@@ -1,4 +1,7 @@
-"""Keys and values of `pipeline.yaml` that were renamed or moved. The old ones work for one minor version."""
+"""Keys and values of `pipeline.yaml` that were renamed or moved.
+
+The old ones work for one minor version.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ RENAMED_VALUES = (RenamedValue(("routes", ANY, "first_run"), "silent", "suppress
 
 
 def apply_renames(file: YamlMapping, path: Path) -> tuple[YamlMapping, tuple[str, ...]]:
-    """The file with the new keys and values in place of old ones, and a warning for each of them.
+    """Replace old keys and values; return the file and a warning for each.
 
     Raises `ConfigurationError` if a key is given under its old and its new name.
     """

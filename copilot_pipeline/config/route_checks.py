@@ -1,4 +1,4 @@
-"""Mistakes that no single setting shows: references to unknown sinks and kits, and routes that conflict."""
+"""Mistakes across settings: unknown sinks and kits, conflicting routes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def route_mistakes(
     kits: Collection[str],
     incidents: IncidentSettings,
 ) -> list[Mistake]:
-    """Unknown sinks and kits, fields that cannot be written, names used twice, and two routes for one CRM field."""
+    """Find unknown sinks and kits, unwritable fields, and conflicting routes."""
     known = all_sinks(sinks)
     found = [
         Mistake(("routes", index, "name"), f"two routes are named {route.name!r}: names must be unique")
@@ -80,7 +80,7 @@ def _unwritable_fields(route: RouteSettings) -> Iterator[Mistake]:
 
 
 def _fields_written_twice(routes: Sequence[RouteSettings], known: Mapping[str, SinkSettings]) -> Iterator[Mistake]:
-    """Fields of a CRM written by two routes: it would be undefined whose score is the latest."""
+    """CRM fields of two routes: it is undefined whose score is the latest."""
     first: dict[tuple[str, str], str] = {}
     for index, route in enumerate(routes):
         sink = known.get(route.send)

@@ -1,4 +1,4 @@
-"""Sinks, routes and incidents of `pipeline.yaml`: where results are sent, and when.
+"""Sinks, routes and incidents of `pipeline.yaml`.
 
 Shapes are validated here, names that refer to other settings in `route_checks`. Whether a brick exists in its kit is
 checked against Semarize by `delivery.rule_checks`.
@@ -42,7 +42,10 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 
 
 class SinkSettings(Strict):
-    """A destination of results. Addresses and keys are in the environment; the sink names their variables."""
+    """A destination of results.
+
+    Addresses and keys are in the environment; the sink names their variables.
+    """
 
     kind: SinkKind = Field(description="`slack`, `salesforce`, `hubspot` or `webhook`.")
     url_env: str | None = Field(
@@ -111,7 +114,7 @@ class RouteSettings(Strict):
         return name
 
     def references(self) -> Iterator[tuple[Keys, BrickRef, ConditionSettings | None]]:
-        """Every brick the route refers to: the keys that lead to it, the brick, and the comparison it is part of."""
+        """Yield the keys that lead to each brick, the brick, and its comparison."""
         for keys, brick, condition in self.when.comparisons(("when",)) if self.when else ():
             yield (*keys, "brick"), brick, condition
         for name, source in self.map.items():

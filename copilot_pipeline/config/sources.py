@@ -1,4 +1,4 @@
-"""Sources of settings, read so that a mistake can be reported with its name and line."""
+"""Sources of settings; mistakes are reported with their name or line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MIN_SIMILARITY = 0.85
 
 
 def refuse_misspelled(known: Iterable[str], env_file: Path) -> None:
-    """Raise `ConfigurationError` for a variable of the environment or of `.env` that resembles one of `known`."""
+    """Raise `ConfigurationError` for a variable that resembles one of `known`."""
     names = {*os.environ, *_names_in(env_file)}
     known = {name.upper() for name in known}
     for name in sorted(names - known):
@@ -35,7 +35,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def named_variable(name: str, env_file: Path = Path(".env")) -> str | None:
-    """Value of a variable that pipeline.yaml names, from the environment or else `.env`; None if it is empty."""
+    """Value of a variable in the environment or `.env`; None if it is empty."""
     value = os.environ.get(name)
     if value is None and env_file.is_file():
         value = dotenv.dotenv_values(env_file).get(name)
@@ -57,7 +57,10 @@ def pipeline_path(named: str | None) -> Path:
 
 
 def existing_pipeline_path(named: str | None) -> Path | None:
-    """Path of `pipeline.yaml`, None if the default file is absent. A file that was named must exist."""
+    """Path of `pipeline.yaml`, None if the default file is absent.
+
+    A file that was named must exist.
+    """
     path = pipeline_path(named)
     if path.exists():
         return path
@@ -90,7 +93,10 @@ class YamlMapping:
         return tuple(keys)
 
     def line_of(self, keys: Sequence[int | str]) -> int | None:
-        """The line (from 1) of the keys, or of as many of them as there are. None for the whole file."""
+        """The line (from 1) of the keys, or of as many of them as there are.
+
+        None for the whole file.
+        """
         node, line = self._root, None
         for key in self.written(keys):
             if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):

@@ -1,4 +1,4 @@
-"""Types of settings: how text is normalized, what is rejected, what is never shown."""
+"""Types of settings: normalization, validation, and secrets."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ _HARMLESS = frozenset({"host", "port", "sslmode", "region", "endpoint_override"}
 
 
 def without_secrets(url: str) -> str:
-    """The address without its password, and of its query only parameters that hold no secret."""
+    """The address without its password and without secret parameters."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -24,7 +24,7 @@ def without_secrets(url: str) -> str:
 
 
 def is_web_address(url: str) -> bool:
-    """Whether the address may be linked: http or https with a host, and no `javascript:` or `data:`."""
+    """Whether the address may be a link: http or https with a host."""
     try:
         parts = urlsplit(url)
     except ValueError:

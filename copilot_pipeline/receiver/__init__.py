@@ -1,4 +1,4 @@
-"""The webhook receiver: a process with its own port that authenticates webhooks and writes them to the inbox.
+"""The webhook receiver: authenticates webhooks and writes them to the inbox.
 
 A request passes these modules, in this order:
 

@@ -43,7 +43,10 @@ MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one receiver. Bodies use at most `max_concurrent_bodies` times `max_body_bytes` of memory."""
+    """Limits of one receiver.
+
+    Bodies use at most `max_concurrent_bodies` times `max_body_bytes` of memory.
+    """
 
     requests_per_second: float = 500.0
     max_body_bytes: int = 256 * 1024
@@ -179,7 +182,10 @@ class _Receiver:
         return RequestRejected(413, "too_large", message)
 
     async def health(self, _request: Request) -> Response:
-        """Report whether the database accepts webhooks; the database is queried at most once a second."""
+        """Report whether the database accepts webhooks.
+
+        The database is queried at most once a second.
+        """
         if time.monotonic() >= self._healthy_until:
             try:
                 await self.writer.ping()
@@ -206,7 +212,10 @@ def _unavailable(failure: TemporaryFailure) -> Response:
 
 
 async def _http_error(_request: Request, error: Exception) -> Response:
-    """404 and 405. The body is not read, so the connection is closed after the response."""
+    """404 and 405.
+
+    The body is not read, so the connection is closed after the response.
+    """
     status = error.status_code if isinstance(error, HTTPException) else 404
     given = error.headers if isinstance(error, HTTPException) else None
     code, detail = {

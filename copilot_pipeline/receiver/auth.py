@@ -51,7 +51,7 @@ _WRONG_SIGNATURE = "the signature does not match: is it over the raw body as sen
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Hashes by which the inbox detects a repetition (None if there are none), and until when to keep them."""
+    """Hashes by which the inbox detects a repetition, and their expiry."""
 
     signature_hash: bytes | None
     message_hash: bytes | None
@@ -61,7 +61,10 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The secrets of an endpoint; several while a secret is being rotated. Its repr shows only their number."""
+    """The secrets of an endpoint; several while a secret is being rotated.
+
+    Its repr shows only their number.
+    """
 
     shared: tuple[bytes, ...]
     keys: tuple[bytes, ...]
@@ -89,7 +92,10 @@ def _keys(secret: str) -> Iterator[bytes]:
 
 
 def authenticate(endpoint: Endpoint, secrets: Secrets, headers: Headers, body: bytes, now: datetime) -> Authentication:
-    """Authenticate a request; `now` is aware. Raises `RequestRejected` (401) with the reason."""
+    """Authenticate a request; `now` is aware.
+
+    Raises `RequestRejected` (401) with the reason.
+    """
     if "webhook-signature" in headers:
         return _by_standard_webhook(secrets, headers, body, now)
     if endpoint.signature_header in headers:
@@ -174,7 +180,10 @@ def _bearer_token(headers: Headers) -> str | None:
 
 
 def _single(headers: Headers, name: str) -> str | None:
-    """The value of a header. A repeated header is rejected, because parsers differ in which value they take."""
+    """The value of a header.
+
+    A repeated header is rejected, because parsers differ in which value they take.
+    """
     values = headers.getlist(name)
     if len(values) > 1:
         raise unauthenticated("header_twice", f"the header {name} is sent more than once")
@@ -182,7 +191,7 @@ def _single(headers: Headers, name: str) -> str | None:
 
 
 def _parse_signature(value: str) -> tuple[str | None, list[str]]:
-    """Parse `t=1764000000,v1=ab…` or a digest alone into the timestamp and the digests."""
+    """Parse `t=1764000000,v1=ab…` or a digest into timestamp and digests."""
     timestamp, candidates = None, []
     for part in value.split(","):
         name, separator, rest = part.strip().partition("=")

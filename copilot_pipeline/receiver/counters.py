@@ -1,4 +1,4 @@
-"""Counts of responses, logged in at most one line per second: a flood must not fill the disk."""
+"""Counts of responses, logged at most once per second."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from copilot_pipeline.errors import PipelineError
 
 
 class RequestRejected(PipelineError):
-    """A request that is not accepted: HTTP status, a machine-readable code, and how to fix it.
+    """A rejected request: HTTP status, machine-readable code, and the fix.
 
     The message names the header or the field and never repeats any content of the request.
     """

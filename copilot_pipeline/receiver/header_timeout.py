@@ -15,7 +15,7 @@ MAX_HEADER_BYTES = 32 * 1024
 
 
 class HeaderTimeoutProtocol(HttpToolsProtocol):
-    """HTTP/1.1 with a limit on the headers of each request: `timeout_seconds` and `MAX_HEADER_BYTES`."""
+    """HTTP/1.1 with a limit on the time and size of request headers."""
 
     timeout_seconds = 10.0
 
@@ -85,5 +85,8 @@ class HeaderTimeoutProtocol(HttpToolsProtocol):
 
 
 def protocol_with_timeout(seconds: float) -> type[HeaderTimeoutProtocol]:
-    """A protocol class with another timeout; the server creates an instance per connection."""
+    """A protocol class with another timeout.
+
+    The server creates an instance per connection.
+    """
     return type("HeaderTimeoutProtocol", (HeaderTimeoutProtocol,), {"timeout_seconds": seconds})

@@ -1,9 +1,9 @@
-"""The ids in a payload. Nothing else is read, because nothing else in it is trusted.
+"""The ids in a payload.
 
-Call ids are searched for, in this order, as `call_id`, `callId`, `call_ids`, `callIds`; inside `call`, `calls`, `data`
-and `payload` (an object, or a list of objects or ids); and finally as `id` or `ids`. The order matters: in an event
-such as `{"id": "evt_1", "data": {"call_id": "c1"}}`, the outer id is that of the event. Run ids are searched for in the
-same way as `run_id`, `run` and so on.
+Nothing else is read, because nothing else in it is trusted. Call ids are searched for, in this order, as `call_id`,
+`callId`, `call_ids`, `callIds`; inside `call`, `calls`, `data` and `payload` (an object, or a list of objects or ids);
+and finally as `id` or `ids`. The order matters: in an event such as `{"id": "evt_1", "data": {"call_id": "c1"}}`, the
+outer id is that of the event. Run ids are searched for in the same way as `run_id`, `run` and so on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ID = re.compile(rf"[A-Za-z0-9_-][A-Za-z0-9._:~=+@-]{{0,{MAX_ID_LENGTH - 1}}}", 
 
 @dataclass(frozen=True, slots=True)
 class _KeyNames:
-    """Keys under which a kind of id is found: keys of ids, and keys of objects that contain them."""
+    """Keys of a kind of id, and of objects that contain it."""
 
     ids: tuple[str, ...]
     own_objects: tuple[str, ...]
@@ -38,7 +38,10 @@ _KEY_NAMES: dict[Kind, _KeyNames] = {
 
 
 def ids_in(kind: Kind, payload: object) -> tuple[str, ...]:
-    """The ids in a payload, each once, in order. Raises `RequestRejected` (400) for none, an invalid one, too many."""
+    """The ids in a payload, each once, in order.
+
+    Raises `RequestRejected` (400) for none, an invalid one, too many.
+    """
     if not isinstance(payload, dict | list):
         raise malformed("no_id", f'the body is neither an object nor a list: send {{"{kind}_id": "…"}}')
     found = list(dict.fromkeys(_search(_KEY_NAMES[kind], payload, "", 0)))

@@ -16,10 +16,10 @@ _STEP = re.compile(r"__|\.|\[|\]\[?")
 
 
 def decode(content_type: str | None, body: bytes) -> object:
-    """Parse a body. Raises `RequestRejected`: 400 if it is malformed, 415 for an unsupported media type.
+    """Parse a body.
 
-    A body without a media type, one of `text/plain`, and a form that begins with a brace (which is what `curl -d '{…}'`
-    sends) are parsed as JSON.
+    Raises `RequestRejected`: 400 if it is malformed, 415 for an unsupported media type. A body without a media type,
+    one of `text/plain`, and a form that begins with a brace (which is what `curl -d '{…}'` sends) are parsed as JSON.
     """
     media_type = (content_type or "").split(";")[0].strip().lower()
     text = _text(body)
@@ -64,7 +64,7 @@ def _refuse_constant(_name: str) -> NoReturn:
 
 
 def _form(text: str) -> object:
-    """Parse a form into nested mappings: `data[call_id]`, `data.call_id` and Zapier's `data__call_id` are equal."""
+    """Parse a form; `data[id]`, `data.id` and Zapier's `data__id` are equal."""
     try:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
     except ValueError:

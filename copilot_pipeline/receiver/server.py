@@ -29,10 +29,10 @@ def serve(
     on_listening: Callable[[str], None],
     header_timeout_seconds: float = HEADER_TIMEOUT_SECONDS,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; requests in progress are completed before shutdown.
+    """Serve until SIGINT or SIGTERM.
 
-    `on_listening` is called with the address, which has the actual port if `port` is 0. Raises `ConfigurationError` if
-    the address cannot be listened on.
+    Requests in progress are completed before shutdown. `on_listening` is called with the address, which has the actual
+    port if `port` is 0. Raises `ConfigurationError` if the address cannot be listened on.
     """
     listening = _listen(host, port)
     _allow_connections()
@@ -73,7 +73,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _allow_connections() -> None:
-    """Raise the limit of open connections as far as this process may, up to `MAX_CONNECTIONS`."""
+    """Raise the limit of open files as far as allowed, up to `MAX_CONNECTIONS`."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS if hard == resource.RLIM_INFINITY else min(MAX_CONNECTIONS, hard)
     with contextlib.suppress(ValueError, OSError):

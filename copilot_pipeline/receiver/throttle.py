@@ -10,9 +10,9 @@ BURST_SECONDS = 10
 
 
 class TokenBucket:
-    """A limit in the memory of one receiver, which protects this process; it is not a quota across machines.
+    """A limit in the memory of one receiver, which protects this process.
 
-    A restart resets it, and two receivers allow twice as much.
+    It is not a quota across machines. A restart resets it, and two receivers allow twice as much.
     """
 
     def __init__(self, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -23,7 +23,10 @@ class TokenBucket:
         self._refilled_at = clock()
 
     def acquire(self) -> int | None:
-        """Take a token and return None; if there is none, return the whole seconds until the next one (at least 1)."""
+        """Take a token and return None.
+
+        If there is none, return the whole seconds until the next one (at least 1).
+        """
         now = self._clock()
         self._tokens = min(self._capacity, self._tokens + (now - self._refilled_at) * self._per_second)
         self._refilled_at = now

@@ -32,7 +32,7 @@ _logger = logging.getLogger(__name__)
 
 
 class InboxWriter:
-    """Writes webhooks to the inbox from an event loop, as an asynchronous context manager."""
+    """Asynchronous context manager that writes webhooks to the inbox."""
 
     def __init__(self, database_url: str) -> None:
         self._url = database_url
@@ -56,7 +56,10 @@ class InboxWriter:
         self._thread.shutdown()
 
     async def put(self, webhook: InboundWebhook) -> PutResult:
-        """Return when the webhook is committed. Raises `TemporaryFailure` if the database is unavailable."""
+        """Return when the webhook is committed.
+
+        Raises `TemporaryFailure` if the database is unavailable.
+        """
         done: asyncio.Future[PutResult] = asyncio.get_running_loop().create_future()
         self._queue.put_nowait((webhook, done))
         return await done

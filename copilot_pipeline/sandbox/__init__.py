@@ -1,4 +1,4 @@
-"""The sandbox: Clari Copilot in both dialects, Semarize and the sinks, emulated over HTTP on loopback.
+"""The sandbox: Clari Copilot, Semarize and the sinks, emulated on loopback.
 
 It is used by the demo and by tests; nothing else in the product depends on it. Calls are generated from a seed, with
 the irregularities of real data. Limits are enforced like the vendor's, processing of calls takes time, and faults can

@@ -1,4 +1,4 @@
-"""The sandbox's calls: list items and details, generated from the seed, with the irregularities of real data."""
+"""The sandbox's calls, generated from the seed with irregular data."""
 
 from __future__ import annotations
 
@@ -99,14 +99,17 @@ class Calls:
         )
 
     def finish_processing(self, seconds: float) -> None:
-        """Set calls to ready whose processing ends within `seconds` after the start of the sandbox."""
+        """Set calls to ready whose processing takes no longer than `seconds`."""
         for call in self.by_id.values():
             if call.ready_after is not None and seconds >= call.ready_after:
                 call.ready_after = None
                 self.change(call, {"status": READY})
 
     def change(self, call: Call, changes: dict[str, Any]) -> None:
-        """Edit a call. Only a new status changes `last_modified_time`, as in the vendor's API."""
+        """Edit a call.
+
+        Only a new status changes `last_modified_time`, as in the vendor's API.
+        """
         call.revision += 1
         for name, value in changes.items():
             if name == "status":

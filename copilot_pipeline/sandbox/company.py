@@ -1,4 +1,4 @@
-"""The company whose calls the sandbox serves: its people, customers and deals, generated from the seed."""
+"""The company of the sandbox: people, customers and deals, from the seed."""
 
 from __future__ import annotations
 

@@ -58,7 +58,10 @@ SIGNALS: dict[str, tuple[int, str]] = {
 
 
 def turns(rng: random.Random, company: Company, deal: Deal | None, rep: Rep, progress: float, length: int) -> list[Any]:
-    """The lines of one call as (person id, text), in order; `progress` is its day as a share of all days."""
+    """The lines of one call as (person id, text), in order.
+
+    `progress` is its day as a share of all days.
+    """
     prospect = deal.prospects[0].name.split()[0] if deal else "everybody"
     words = {
         "prospect": prospect,

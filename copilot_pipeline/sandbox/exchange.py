@@ -38,7 +38,10 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """A response. With `disconnects`, the connection is closed after half of the body."""
+    """A response.
+
+    With `disconnects`, the connection is closed after half of the body.
+    """
 
     status: int
     body: bytes = b""

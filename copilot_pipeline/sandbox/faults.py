@@ -10,7 +10,10 @@ SINKS = ("slack", "salesforce", "hubspot", "hooks")
 
 
 class Faults(msgspec.Struct, forbid_unknown_fields=True):
-    """All faults, off by default. A share is that of affected requests, which are the same in every execution."""
+    """All faults, off by default.
+
+    A share is that of affected requests, which are the same in every execution.
+    """
 
     # Clari Copilot
     refuse_credentials: bool = False

@@ -1,4 +1,4 @@
-"""The vendor's limits: requests in any window of one second, and requests per week."""
+"""The vendor's limits: requests in any second, and requests per week."""
 
 from __future__ import annotations
 

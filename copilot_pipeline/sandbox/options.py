@@ -23,7 +23,10 @@ def _two_weeks_ago() -> date:
 
 @dataclass(frozen=True, slots=True)
 class SandboxOptions:
-    """Generated data and how it is served. The same options, on the same day, give the same data."""
+    """Generated data and how it is served.
+
+    The same options, on the same day, give the same data.
+    """
 
     seed: int = 7
     first_day: date = field(default_factory=_two_weeks_ago)  # by default, the last day is yesterday

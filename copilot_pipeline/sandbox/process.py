@@ -1,4 +1,4 @@
-"""A sandbox as a child process: its address, and methods for its control endpoints."""
+"""The sandbox as a child process, with methods for its control endpoints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _SHUTDOWN_TIMEOUT_SECONDS = 5
 
 
 class Sandbox:
-    """A context manager that runs a sandbox. It ends with the block, and if this process is killed."""
+    """A context manager that runs a sandbox.
+
+    It ends with the block, and if this process is killed.
+    """
 
     def __init__(self, options: SandboxOptions | None = None) -> None:
         self.options = options or SandboxOptions()

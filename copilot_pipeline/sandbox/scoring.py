@@ -33,7 +33,7 @@ class Text:
 
 
 def text_of(value: Any) -> Text:
-    """Parse the transcript of the input: a plain text of `Speaker: text` lines, or a list of `{speaker, text}`."""
+    """Parse a transcript: `Speaker: text` lines or a list of `{speaker, text}`."""
     if isinstance(value, list):
         return Text(tuple(str(turn.get("text", "")) for turn in value if isinstance(turn, dict)))
     lines = str(value or "").split("\n")
@@ -151,14 +151,20 @@ def version_of(code: str, revision: str | None = None) -> str:
 
 
 def code_of(kit_code: object, kit_version_id: object) -> str | None:
-    """The code of the requested kit; a pinned version takes precedence. None if there is no such kit."""
+    """The code of the requested kit; a pinned version takes precedence.
+
+    None if there is no such kit.
+    """
     if isinstance(kit_version_id, str):
         return next((code for code in KITS if version_of(code) == kit_version_id), None)
     return kit_code if isinstance(kit_code, str) and kit_code in KITS else None
 
 
 def schema(code: str) -> dict[str, Any]:
-    """A kit's bricks and their output fields. The real shape is not published; this one is an assumption."""
+    """A kit's bricks and their output fields.
+
+    The real shape is not published; this one is an assumption.
+    """
     bricks = [
         {"key": key, "type": _kind(key), "output_fields": ["value", "confidence", "reason", "evidence"]}
         for key in KITS[code]

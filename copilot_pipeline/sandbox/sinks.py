@@ -1,4 +1,4 @@
-"""Emulated sinks (Slack, Salesforce, HubSpot and a webhook) that record what they receive."""
+"""Emulated Slack, Salesforce, HubSpot and webhook that record requests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Sinks:
         return None
 
     def slack(self, request: Request, faults: Faults) -> Reply:
-        """An incoming webhook: the response is `ok`, `invalid_payload` or `invalid_blocks`."""
+        """An incoming webhook: `ok`, `invalid_payload` or `invalid_blocks`."""
         fault = self._fault("slack", faults)
         if fault is not None:
             return fault
