@@ -187,7 +187,7 @@ def test_the_daily_run_goes_the_whole_way() -> None:
 
 
 def test_a_deal_that_cannot_be_read_keeps_no_answer_back() -> None:
-    """The deals' table is made with the answers, not with the requests for deals: of whatever could be read."""
+    """The table of deals is built with the marts, from whatever could be read."""
 
     def made_by(job: str) -> set[str]:
         selected = defs.resolve_job_def(job).asset_layer.selected_asset_keys

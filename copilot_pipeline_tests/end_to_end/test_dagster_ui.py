@@ -1,4 +1,4 @@
-"""The Dagster UI and daemon as `dev` starts them: backfills, the valve, webhooks."""
+"""The Dagster UI and daemon as `dev` starts them: backfills, the weekly quota, webhooks."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def _wait_for(pipeline: Pipeline, query: str, *values: object) -> None:
         time.sleep(0.2)
 
 
-def _sunday_comes(pipeline: Pipeline) -> None:
-    """A new week, for the server and for our own count."""
+def _start_new_week(pipeline: Pipeline) -> None:
+    """Start a new week, for the server and for our own count."""
     pipeline.sandbox.reset_stats()
     with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
         connection.execute("DELETE FROM copilot_ops.request_counts")
@@ -43,9 +43,9 @@ def _command(pipeline: Pipeline, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_a_spent_week_is_a_queue_and_not_a_failure(make_pipeline: MakePipeline) -> None:
-    """With a week that is too small, the server never refuses a request for the week: the backfill's rest waits in the
-    queue with the valve shut, and goes on by itself when the week is over. Nothing is fetched twice."""
+def test_a_backfill_waits_in_the_queue_while_the_quota_is_used_up(make_pipeline: MakePipeline) -> None:
+    """With a quota that is too small, the server never refuses a request for the week: the rest of the backfill waits
+    in the queue with the limit of its pool at 0, and continues after the reset. Nothing is fetched twice."""
     cap = 20
     pipeline = make_pipeline(days=2, calls_per_day=20, requests_per_week=cap)
     with running_dev(pipeline, COPILOT_PIPELINE_REQUESTS_PER_WEEK=str(cap)) as interface:
@@ -65,7 +65,7 @@ def test_a_spent_week_is_a_queue_and_not_a_failure(make_pipeline: MakePipeline) 
         deadline = time.monotonic() + 4 * _PATIENCE_SECONDS
         backfill: dict[str, Any] = {"status": "REQUESTED"}
         while backfill["status"] != "COMPLETED_SUCCESS" and time.monotonic() < deadline:
-            _sunday_comes(pipeline)
+            _start_new_week(pipeline)
             backfill = interface.wait_for_backfill(identity, seconds=45)
         assert backfill["status"] == "COMPLETED_SUCCESS"
     held = pipeline.query("SELECT count(*) FILTER (WHERE fetched_version = version) AS held FROM copilot_ops.calls")
@@ -73,10 +73,10 @@ def test_a_spent_week_is_a_queue_and_not_a_failure(make_pipeline: MakePipeline) 
     assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
 
 
-def test_all_doors_lead_to_the_same_tables(make_pipeline: MakePipeline) -> None:
-    """The page opens. A backfill of one day launched there over GraphQL materializes every table of it; meanwhile a
-    call of another day, named by a webhook, is fetched, tabulated and scored without its day being listed; a registered
-    backfill then brings in the rest. Nothing is fetched twice, and ending `dev` ends everything it started."""
+def test_all_sources_fill_the_same_tables(make_pipeline: MakePipeline) -> None:
+    """The page opens. A backfill of one day, launched over GraphQL, materializes every table of it. Meanwhile a call of
+    another day, named by a webhook, is fetched, loaded and scored without listing its day. A registered backfill then
+    loads the rest. Nothing is fetched twice, and stopping `dev` stops everything it started."""
     pipeline = make_pipeline(days=2, calls_per_day=10)
     first, last = pipeline.days()
     ready = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
@@ -107,6 +107,6 @@ def test_all_doors_lead_to_the_same_tables(make_pipeline: MakePipeline) -> None:
     assert transcribed == {call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)}
     assert pipeline.sandbox.stats()["details_most_for_one_call"] == 1
     budget = _command(pipeline, "budget", "--json")
-    assert {"webhook", "backfill", "plan"} <= set(budget["by_source"])
+    assert {"webhook", "backfill", "manual"} <= set(budget["by_source"])
     with pytest.raises(httpx.TransportError):
         httpx.get(interface.url)

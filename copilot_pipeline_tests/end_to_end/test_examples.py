@@ -66,7 +66,7 @@ def opportunities(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("example", ["zapier-crm", "make-router"])
-def test_every_opportunity_holds_the_newest_scores(pipeline: Pipeline, example: str) -> None:
+def test_every_opportunity_has_the_newest_scores(pipeline: Pipeline, example: str) -> None:
     """Zapier's flow, and the second branch of Make's: new calls, scored, onto the CRM's record."""
     follow(pipeline, example)
     held = pipeline.sandbox.deliveries()["salesforce"]["opportunities"]
@@ -75,8 +75,9 @@ def test_every_opportunity_holds_the_newest_scores(pipeline: Pipeline, example: 
     assert {deal_id: fields for deal_id, fields in held.items() if fields} == expected
 
 
-def test_each_risk_is_told_of_once(pipeline: Pipeline) -> None:
-    """The first branch of Make's flow: of the calls scored after the rule was there, the risky ones, and no other."""
+def test_each_risk_is_sent_once(pipeline: Pipeline) -> None:
+    """The first branch of the flow in Make: of the calls scored after the route was added, those with a risk, and no
+    others."""
     follow(pipeline, "make-router")
     follow(pipeline, "make-router")
     last = pipeline.days()[1]
@@ -88,8 +89,8 @@ def test_each_risk_is_told_of_once(pipeline: Pipeline) -> None:
     assert len(messages) == len(risky)
 
 
-def test_the_database_has_a_row_a_call(pipeline: Pipeline) -> None:
-    """n8n's flow: upsert by call_id, however often it runs; nothing is sent anywhere."""
+def test_the_database_has_one_row_per_call(pipeline: Pipeline) -> None:
+    """The flow in n8n: upsert by call_id, however often it runs; nothing is sent."""
     follow(pipeline, "n8n-database")
     follow(pipeline, "n8n-database")
     rows = pipeline.query(

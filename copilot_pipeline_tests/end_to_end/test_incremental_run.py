@@ -1,4 +1,4 @@
-"""What follows a webhook: on the sandbox and a real database, without the daemon."""
+"""The incremental run, on the sandbox and a real database, without the daemon."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def _ids(pipeline: Pipeline, query: str) -> set[str]:
     return {row["call_id"] for row in pipeline.query(query)}
 
 
-def _spoken(pipeline: Pipeline) -> list[str]:
-    """Calls that are ready and that somebody speaks on."""
+def _transcribed(pipeline: Pipeline) -> list[str]:
+    """Ready calls with at least one utterance."""
     found = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
     return [call["call_id"] for call in found]
 
 
-def test_a_webhook_goes_on_while_others_are_scored(
+def test_processes_a_webhook_while_other_calls_are_scored(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call announced while the runs of an earlier one are under way is fetched, tabulated and given its runs by the
-    same run, without waiting for the earlier ones."""
+    """A call announced while the runs of an earlier one are open is fetched, loaded and given its runs by the same run,
+    without waiting for the earlier ones."""
     pipeline = make_pipeline(days=1, calls_per_day=20, semarize_seconds=6)
-    first, second = _spoken(pipeline)[:2]
+    first, second = _transcribed(pipeline)[:2]
     with resources_of(pipeline, monkeypatch) as opened:
         _announce(opened, first)
         with opened.incremental_run() as incremental:
@@ -67,18 +67,18 @@ def test_a_webhook_goes_on_while_others_are_scored(
     assert pipeline.sandbox.stats()["details_by_call"] == {first: 1, second: 1}
 
 
-def test_details_that_somebody_is_fetching_are_not_asked_for(
+def test_does_not_fetch_a_call_that_a_backfill_is_fetching(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a backfill fetches the call of a hint, the hint waits. The call is then brought through without a second
-    request for its details, and without the other calls of the day that are the backfill's."""
+    """The webhook waits meanwhile. Then the call is loaded and scored without a second request for its details, and
+    without the other calls of the day, which are the backfill's."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
-    wanted = _spoken(pipeline)[0]
+    wanted = _transcribed(pipeline)[0]
     with resources_of(pipeline, monkeypatch) as opened:
         _announce(opened, wanted)
-        with AdvisoryLocks(opened.postgres.database.url) as backfill, opened.webhook_processor() as hints:
+        with AdvisoryLocks(opened.postgres.database.url) as backfill, opened.webhook_processor() as processor:
             assert backfill.acquire([wanted]) == {wanted}
-            assert hints.process_batch().calls == {}
+            assert processor.process_batch().calls == {}
         assert opened.inbox.backlog().count == 1
         assert pipeline.sandbox.stats()["details_by_call"] == {}
         pipeline.run("--assets", "raw_call_details")
@@ -89,13 +89,13 @@ def test_details_that_somebody_is_fetching_are_not_asked_for(
     assert _ids(pipeline, SCORED) == {wanted}
 
 
-def test_a_call_announced_again_is_fetched_again_only_if_its_version_moved(
+def test_fetches_a_known_call_again_only_if_its_version_changed(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A second webhook for a call that is through costs one look at the list. Where the status has moved since, the
-    call is fetched anew; an unchanged transcript is not paid for again."""
+    """A second webhook for a scored call costs one list request. If the status has changed since, the call is fetched
+    again; an unchanged transcript is not paid for again."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
-    call_id = _spoken(pipeline)[0]
+    call_id = _transcribed(pipeline)[0]
     with resources_of(pipeline, monkeypatch) as opened:
         _announce(opened, call_id)
         _run(opened)
@@ -115,13 +115,12 @@ def test_a_call_announced_again_is_fetched_again_only_if_its_version_moved(
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])
-def test_what_a_run_leaves_the_next_one_takes_up(
+def test_continues_with_what_an_interrupted_run_left(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    """A run that ends after the details, after the raw file or after the tables leaves the rest to the next one, also
-    where a backfill brought the call first."""
+    """A run that ends after the details, after the raw file or after the tables leaves the rest to the next one."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
-    call_id = _spoken(pipeline)[0]
+    call_id = _transcribed(pipeline)[0]
     with resources_of(pipeline, monkeypatch) as opened:
         _announce(opened, call_id)
         if steps:
@@ -132,8 +131,8 @@ def test_what_a_run_leaves_the_next_one_takes_up(
                     next(interrupted)
                 interrupted.close()
         else:
-            with opened.webhook_processor() as hints:
-                hints.process_batch()
+            with opened.webhook_processor() as processor:
+                processor.process_batch()
         assert _ids(pipeline, ON_THEIR_WAY) - {""} == {call_id}
         _run(opened)
     assert _ids(pipeline, SCORED) == {call_id}
@@ -142,12 +141,12 @@ def test_what_a_run_leaves_the_next_one_takes_up(
     assert pipeline.sandbox.stats()["runs_created"] == KITS
 
 
-def test_a_call_that_cannot_be_had_is_tried_once_and_holds_up_no_other(
+def test_tries_a_failing_call_once_and_completes_the_others(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of what a poll found, all but the one that the server does not give is scored; the run ends and names it."""
+    """Of what a poll found, all but the call that the server does not return is scored; the run names it at its end."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
-    good, bad = _spoken(pipeline)[:2]
+    good, bad = _transcribed(pipeline)[:2]
     with resources_of(pipeline, monkeypatch) as opened:
         opened.poll()
         pipeline.sandbox.edit(good, status="PROCESSED")
@@ -160,11 +159,13 @@ def test_a_call_that_cannot_be_had_is_tried_once_and_holds_up_no_other(
     assert pipeline.sandbox.stats()["details_by_call"] == {good: 1, bad: 1}
 
 
-def test_a_spent_week_ends_the_run_well(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was fetched before the end of the budget is scored, and what was not waits in the inbox: no failure."""
+def test_ends_without_a_failure_when_the_quota_is_used_up(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was fetched before is scored; the other webhooks stay in the inbox."""
     pipeline = make_pipeline(days=1, calls_per_day=20, requests_per_week=1)
     monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "1")
-    calls = _spoken(pipeline)[:3]
+    calls = _transcribed(pipeline)[:3]
     with resources_of(pipeline, monkeypatch) as opened:
         _announce(opened, *calls)
         incremental = _run(opened)
@@ -175,10 +176,13 @@ def test_a_spent_week_ends_the_run_well(make_pipeline: MakePipeline, monkeypatch
     assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
 
 
-def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that somebody else began and gave up on is collected when its webhook comes: one look, no second run."""
+def test_collects_a_run_that_semarize_reports_as_ended(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that another process created and no longer waits for is collected when its webhook is received: one
+    request, no second run."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
-    call_id = _spoken(pipeline)[0]
+    call_id = _transcribed(pipeline)[0]
     with resources_of(pipeline, monkeypatch) as opened:
         pipeline.sandbox.set_faults(semarize_stuck=True)
         _announce(opened, call_id)
@@ -199,11 +203,11 @@ def test_semarize_says_that_a_run_has_ended(make_pipeline: MakePipeline, monkeyp
 
 
 @pytest.mark.parametrize("with_tables", [True, False])
-def test_complete_days_of_a_run_that_met_the_end_of_the_week_go_on(
+def test_loads_complete_days_of_a_run_that_used_up_the_quota(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, with_tables: bool
 ) -> None:
-    """Their tables and scores do not wait for Sunday, though Dagster skips what comes after a step that failed. Of a
-    run of the raw layer alone nothing is made: nobody asked for that."""
+    """Their tables and scores do not wait for the reset, though Dagster skips what is downstream of a failed step. Of a
+    run of the raw layer alone nothing is loaded, because nothing was requested."""
     pipeline = make_pipeline(days=3, calls_per_day=8)
     first, last = pipeline.days()
     monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "14")

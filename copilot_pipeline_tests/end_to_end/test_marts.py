@@ -1,4 +1,4 @@
-"""From scores to answers: the marts, the report and what analysts do with them, on a world with planted trouble."""
+"""From scores to marts, the report and what analysts do with them, on a world with planted problems."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ marts:
 
 
 def command(pipeline: Pipeline, *arguments: str, expect: int = 0) -> str:
-    """Runs a command; returns its standard output."""
+    """Run a command and return its standard output."""
     done = subprocess.run(
         pipeline.command(*arguments),
         env=pipeline.environment(),
@@ -51,8 +51,8 @@ def command(pipeline: Pipeline, *arguments: str, expect: int = 0) -> str:
 
 
 @pytest.fixture
-def answered(make_pipeline: MakePipeline) -> Pipeline:
-    """Scored calls, and the answers made of them."""
+def with_marts(make_pipeline: MakePipeline) -> Pipeline:
+    """A pipeline with scored calls and marts."""
     pipeline = make_pipeline(calls_per_day=30)
     pipeline.home.mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text(CONFIG)
@@ -63,26 +63,26 @@ def answered(make_pipeline: MakePipeline) -> Pipeline:
 
 
 def in_lake(pipeline: Pipeline, table: str) -> list[dict[str, Any]]:
-    """A mart's rows in the lake."""
+    """The rows of a mart in the lake."""
     rows: list[dict[str, Any]] = pq.read_table(pipeline.home / "lake" / table / "part.parquet").to_pylist()
     return rows
 
 
-def test_answers_from_scores_to_the_report(answered: Pipeline, database: Database) -> None:
-    """One world, because it takes a while to make: each part of the answers is held against the scores."""
-    _every_mart_stands_in_both_places(answered)
-    _coverage_is_what_the_kit_answered(answered)
-    _the_planted_slide_is_found_and_told_once(answered)
-    _every_flagged_claim_is_there_with_its_quote(answered)
-    _deals_without_calls_and_calls_without_deals(answered)
-    _the_same_scores_make_the_same_answers(answered)
+def test_marts_from_scores_to_the_report(with_marts: Pipeline, database: Database) -> None:
+    """One world for all parts, because it takes a while to build: each mart is compared with the scores."""
+    _every_mart_is_in_lake_and_warehouse(with_marts)
+    _coverage_equals_the_scores(with_marts)
+    _the_planted_regression_is_found_and_reported_once(with_marts)
+    _every_claim_has_its_quote(with_marts)
+    _deals_without_calls_and_calls_without_deals(with_marts)
+    _the_same_scores_make_the_same_marts(with_marts)
     for name in QUERIES:
-        _postgres_and_duckdb_agree(answered, name)
-    _a_reader_reads_and_nothing_else(answered, database)
-    _the_report_is_one_file(answered)
+        _postgres_and_duckdb_agree(with_marts, name)
+    _a_reader_can_only_read(with_marts, database)
+    _the_report_is_one_file(with_marts)
 
 
-def _every_mart_stands_in_both_places(pipeline: Pipeline) -> None:
+def _every_mart_is_in_lake_and_warehouse(pipeline: Pipeline) -> None:
     assert pipeline.counts.keys() == {table.name for table in MART_TABLES}
     for table in MART_TABLES:
         columns = ", ".join(f"{name}::text" for name in table.key)
@@ -95,34 +95,34 @@ def _every_mart_stands_in_both_places(pipeline: Pipeline) -> None:
     assert {name for name, count in pipeline.counts.items() if not count} <= {"message_adoption", "win_loss_drivers"}
 
 
-def _coverage_is_what_the_kit_answered(pipeline: Pipeline) -> None:
-    answered = {
+def _coverage_equals_the_scores(pipeline: Pipeline) -> None:
+    with_marts = {
         (row["call_id"], row["brick"]): row["value_num"]
         for row in pipeline.query("SELECT call_id, brick, value_num FROM copilot.semarize_scores WHERE kit = 'meddicc'")
     }
     rows = pipeline.query("SELECT * FROM copilot.meddicc_coverage")
-    assert {(row["call_id"], row["brick"]) for row in rows} == answered.keys()
+    assert {(row["call_id"], row["brick"]) for row in rows} == with_marts.keys()
     for row in rows:
-        value = answered[row["call_id"], row["brick"]]
+        value = with_marts[row["call_id"], row["brick"]]
         assert row["is_answered"] is (value is not None)
         assert row["is_covered"] is (value is not None and value >= 50)
         assert row["level"] == (None if value is None else pytest.approx(value / 100))
 
 
-def _the_planted_slide_is_found_and_told_once(pipeline: Pipeline) -> None:
-    slides = pipeline.query("SELECT * FROM copilot.coaching_regressions")
-    assert {row["skill"] for row in slides} == {"objection_handling_score"}
-    assert len({row["rep_id"] for row in slides}) == 1  # one rep's objection handling is planted to get worse
-    asked = "SELECT payload::text, state, reason FROM copilot_ops.outbox WHERE route LIKE 'coaching%'"
-    told = pipeline.query(asked)
-    assert len(told) == len(slides)
-    # The calls are of long ago: a regression of then is no news.
-    assert {row["state"] for row in told} == {"suppressed"}
+def _the_planted_regression_is_found_and_reported_once(pipeline: Pipeline) -> None:
+    regressions = pipeline.query("SELECT * FROM copilot.coaching_regressions")
+    assert {row["skill"] for row in regressions} == {"objection_handling_score"}
+    assert len({row["rep_id"] for row in regressions}) == 1  # one rep's objection handling is planted to get worse
+    query = "SELECT payload::text, state, reason FROM copilot_ops.outbox WHERE route LIKE 'coaching%'"
+    deliveries = pipeline.query(query)
+    assert len(deliveries) == len(regressions)
+    # The calls are old: an alert of their regression is suppressed.
+    assert {row["state"] for row in deliveries} == {"suppressed"}
     command(pipeline, "marts")
-    assert len(pipeline.query(asked)) == len(slides)
+    assert len(pipeline.query(query)) == len(regressions)
 
 
-def _every_flagged_claim_is_there_with_its_quote(pipeline: Pipeline) -> None:
+def _every_claim_has_its_quote(pipeline: Pipeline) -> None:
     expected = {
         (row["call_id"], row["brick"], quote)
         for row in pipeline.query(
@@ -146,7 +146,7 @@ def _deals_without_calls_and_calls_without_deals(pipeline: Pipeline) -> None:
     calls = {
         row["deal_id"]: row["calls"]
         for row in pipeline.query(
-            # A call that is gone, or that nobody came to, is no conversation.
+            # A removed call, or one without attendance, is no conversation.
             """SELECT deal_id, count(*) AS calls FROM copilot.calls
             WHERE removed_at IS NULL AND status IN ('ready', 'pending') GROUP BY 1"""
         )
@@ -155,7 +155,7 @@ def _deals_without_calls_and_calls_without_deals(pipeline: Pipeline) -> None:
     assert None in calls  # there are calls without a deal; they are in no deal's row
 
 
-def _the_same_scores_make_the_same_answers(pipeline: Pipeline) -> None:
+def _the_same_scores_make_the_same_marts(pipeline: Pipeline) -> None:
     # Days since a call go on by themselves; everything else is decided by the scores.
     tables = [table for table in MART_TABLES if table.name != "deal_inspection"]
     before = {table.name: in_lake(pipeline, table.name) for table in tables}
@@ -164,7 +164,7 @@ def _the_same_scores_make_the_same_answers(pipeline: Pipeline) -> None:
 
 
 def _postgres_and_duckdb_agree(pipeline: Pipeline, name: str) -> None:
-    """The same question of both: as many rows, the same first column."""
+    """The same query on both: as many rows, the same first column."""
     postgres = (EXAMPLES / "postgres" / f"{name}.sql").read_text()
     with psycopg.connect(pipeline.database_url) as connection:
         expected = connection.execute(postgres.encode()).fetchall()
@@ -175,7 +175,7 @@ def _postgres_and_duckdb_agree(pipeline: Pipeline, name: str) -> None:
     assert [str(row[0]) for row in found] == [str(row[0]) for row in expected], name
 
 
-def _a_reader_reads_and_nothing_else(pipeline: Pipeline, database: Database) -> None:
+def _a_reader_can_only_read(pipeline: Pipeline, database: Database) -> None:
     password = grant_reader(database, "reader_of_this_test")
     try:
         assert password is not None
@@ -206,7 +206,7 @@ def _the_report_is_one_file(pipeline: Pipeline) -> None:
     command(pipeline, "report", "--no-refresh", "--out", str(out), "--as-of", "2026-03-16")
     page = out.read_text(encoding="utf-8")
     assert "Week of 9 to 15 March 2026" in page
-    slide = pipeline.query("SELECT rep_name FROM copilot.coaching_regressions")[0]
-    assert slide["rep_name"] in page
+    regression = pipeline.query("SELECT rep_name FROM copilot.coaching_regressions")[0]
+    assert regression["rep_name"] in page
     (pipeline.home / "a file").write_text("")
     command(pipeline, "report", "--no-refresh", "--out", str(pipeline.home / "a file" / "report.html"), expect=3)

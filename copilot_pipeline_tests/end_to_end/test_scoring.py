@@ -23,7 +23,7 @@ def _statuses(pipeline: Pipeline) -> dict[str, int]:
     return {row["status"]: row["runs"] for row in rows}
 
 
-def test_each_quote_is_found_where_it_was_said(make_pipeline: MakePipeline) -> None:
+def test_finds_the_utterance_of_each_quote(make_pipeline: MakePipeline) -> None:
     """The sandbox quotes what was said: each quote of a score has its row, with the utterance that holds it; the same
     rows are in Parquet."""
     pipeline = make_pipeline(days=2)
@@ -45,7 +45,7 @@ def test_each_quote_is_found_where_it_was_said(make_pipeline: MakePipeline) -> N
     assert len(pipeline.parquet("evidence")) == len(rows)
 
 
-def test_scoring_again_says_its_price_and_pays_it_once(make_pipeline: MakePipeline) -> None:
+def test_rescore_states_the_cost_and_pays_once(make_pipeline: MakePipeline) -> None:
     """Without a yes nothing is paid. With it, every finished run of the chosen kit is paid for once more, the answers
     before are kept, and a later plain run pays nothing."""
     pipeline = make_pipeline(days=2)
@@ -67,8 +67,8 @@ def test_scoring_again_says_its_price_and_pays_it_once(make_pipeline: MakePipeli
     assert _paid(pipeline) == first + len(of_kit)
 
 
-def test_dagster_is_told_the_price_before_it_is_paid(make_pipeline: MakePipeline) -> None:
-    """`rescore` in a run's configuration says the price and stops; with `pay` beside it, exactly that is paid."""
+def test_rescore_in_the_launchpad_needs_pay(make_pipeline: MakePipeline) -> None:
+    """`rescore` in the configuration of a run states the cost and stops; with `pay`, exactly that is paid."""
     pipeline = make_pipeline(days=1, calls_per_day=6)
     pipeline.run()
     first = _paid(pipeline)
@@ -103,8 +103,8 @@ def _materialize(pipeline: Pipeline, config: dict[str, Any], *, expect: int = 0)
     return done.stdout + done.stderr
 
 
-def test_scoring_again_is_killed_and_pays_nothing_twice(make_pipeline: MakePipeline) -> None:
-    """Killed in the middle and given again, the order goes on: each run is paid for once more and not twice more."""
+def test_a_killed_rescore_continues_and_pays_nothing_twice(make_pipeline: MakePipeline) -> None:
+    """Killed and given again, the request continues: each run is paid for once more, and not twice more."""
     pipeline = make_pipeline(days=3)
     pipeline.run()
     first = _paid(pipeline)
@@ -116,7 +116,7 @@ def test_scoring_again_is_killed_and_pays_nothing_twice(make_pipeline: MakePipel
 
 
 def test_two_processes_pay_once_for_a_transcript(make_pipeline: MakePipeline) -> None:
-    """Two `run`s of the same days, with a server that forgets idempotency keys: nothing is paid for twice."""
+    """Two `run` commands on the same days, with a server that ignores idempotency keys: nothing is paid for twice."""
     pipeline = make_pipeline(days=2)
     pipeline.sandbox.set_faults(semarize_forgets_keys=True)
     pipeline.run("--assets", "users,raw_call_details,calls,participants,transcripts,utterances")
@@ -131,8 +131,8 @@ def test_two_processes_pay_once_for_a_transcript(make_pipeline: MakePipeline) ->
     assert _statuses(pipeline).keys() <= {"succeeded", "skipped"}
 
 
-def test_a_kit_is_for_the_calls_it_is_for(make_pipeline: MakePipeline) -> None:
-    """Calls that a kit is not for are not paid for, and the tables say why they have no score."""
+def test_scores_only_the_calls_that_a_kit_applies_to(make_pipeline: MakePipeline) -> None:
+    """Other calls are not paid for, and the tables say why they have no score."""
     pipeline = make_pipeline(days=2)
     pipeline.home.mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text(
@@ -151,7 +151,7 @@ def test_a_kit_is_for_the_calls_it_is_for(make_pipeline: MakePipeline) -> None:
 
 
 def test_a_changed_transcript_keeps_the_text_that_was_scored(make_pipeline: MakePipeline) -> None:
-    """After an edit the call is scored anew, and the text behind the first score can still be read by its hash."""
+    """After an edit the call is scored again, and the text of the first score can still be read by its hash."""
     pipeline = make_pipeline(days=2)
     pipeline.run()
     call = next(call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"])

@@ -1,4 +1,4 @@
-"""Polling, hints and concurrent runs, on the sandbox and a real database, without the daemon."""
+"""Polls, webhooks and concurrent runs, on the sandbox and a real database, without the daemon."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from copilot_pipeline_tests.end_to_end.pipeline import resources_of
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 
-def _fetch_what_waits(opened: Opened) -> set[date]:
+def _fetch_pending(opened: Opened) -> set[date]:
     days = opened.calls.unfinished_days([SOURCE, WEBHOOK, "recheck"])
     limits = opened.rate_limiter.limits
     with (
@@ -34,28 +34,28 @@ def _fetch_what_waits(opened: Opened) -> set[date]:
     return set(days)
 
 
-def test_a_poll_finds_what_ripened_and_asks_for_nothing_twice(
+def test_a_poll_finds_calls_that_became_ready_and_repeats_no_request(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call that started long before the last poll and finished processing after it is found and fetched; a poll
-    without news brings nothing to fetch."""
+    """A call that started long before the last poll and became ready after it is found and fetched; a poll without
+    changes adds nothing to fetch."""
     pipeline = make_pipeline(days=2, calls_per_day=20)
     late = next(call["call_id"] for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING)
     with resources_of(pipeline, monkeypatch) as opened:
         assert opened.poll() == 0  # the world's calls changed in March
         pipeline.sandbox.edit(late, status="POST_PROCESSING_DONE")
         assert opened.poll() == 1
-        assert len(_fetch_what_waits(opened)) == 1
+        assert len(_fetch_pending(opened)) == 1
         opened.poll()  # the overlap shows it again
-        assert _fetch_what_waits(opened) == set()
+        assert _fetch_pending(opened) == set()
     assert pipeline.sandbox.stats()["details_by_call"] == {late: 1}
 
 
-def test_a_poll_that_died_goes_on_in_its_own_window(
+def test_a_failed_poll_continues_in_its_own_window(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The mark does not move before the ledger has everything; the next poll finishes the window of the one that
-    failed, and then what came after it is found as well."""
+    """The cursor does not move before all calls are recorded; the next poll completes the window of the failed one, and
+    then finds what changed later."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     first, second = [call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call)][:2]
     with resources_of(pipeline, monkeypatch) as opened:
@@ -71,44 +71,44 @@ def test_a_poll_that_died_goes_on_in_its_own_window(
     assert {row["call_id"] for row in known} == {first, second}
 
 
-def test_a_hint_is_followed_once_and_unknown_ids_do_no_harm(
+def test_processes_a_webhook_once_and_acks_unknown_ids(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call id from a webhook costs one request and ends in the ledger, body and all, in the transaction that ends
-    the hint; an id that nobody knows ends as well."""
+    """A call id from a webhook costs one request; its details are stored in the transaction that acks it. An unknown id
+    is acked as well."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     wanted = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
     forget = datetime.now(UTC) + timedelta(hours=1)
     with resources_of(pipeline, monkeypatch) as opened:
-        opened.inbox.put([InboundWebhook("call", (wanted, "nobody-knows-it"), "test", forget)])
-        with opened.webhook_processor() as hints:
-            followed = hints.process_batch()
-            assert (set(followed.calls), followed.unknown, followed.problems) == ({wanted}, 1, [])
-            assert hints.process_batch().calls == {}
+        opened.inbox.put([InboundWebhook("call", (wanted, "unknown-id"), "test", forget)])
+        with opened.webhook_processor() as processor:
+            batch = processor.process_batch()
+            assert (set(batch.calls), batch.unknown, batch.problems) == ({wanted}, 1, [])
+            assert processor.process_batch().calls == {}
         assert opened.inbox.backlog().count == 0
-        _fetch_what_waits(opened)
-    assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "nobody-knows-it": 1}
+        _fetch_pending(opened)
+    assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "unknown-id": 1}
     held = pipeline.query(
         "SELECT fetched_version = version AS held, stored_date IS NOT NULL AS stored FROM copilot_ops.calls"
     )
     assert held == [{"held": True, "stored": True}]
 
 
-def test_a_call_that_never_ripens_is_given_up_loudly(
+def test_gives_up_a_call_that_never_becomes_ready_with_a_problem(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is looked at a limited number of times, each time later, and the last look says so."""
+    """It is requested a limited number of times, with a growing delay, and the last attempt reports it."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     (pipeline.home).mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text("clari: {processing_looks: 2}\n")
     pipeline.run("--assets", "raw_call_details")
-    with resources_of(pipeline, monkeypatch) as opened, opened.webhook_processor() as hints:
+    with resources_of(pipeline, monkeypatch) as opened, opened.webhook_processor() as processor:
         problems: list[str] = []
         for _ in range(3):
             pipeline.query(
                 "UPDATE copilot_ops.calls SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL RETURNING 1"
             )
-            problems += hints.process_batch().problems
+            problems += processor.process_batch().problems
     pending = [call for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING]
     assert len(problems) == len(pending) > 0
     assert all("given up" in problem for problem in problems)
@@ -116,7 +116,7 @@ def test_a_call_that_never_ripens_is_given_up_loudly(
 
 
 def test_two_runs_at_once_share_the_work(make_pipeline: MakePipeline) -> None:
-    """Two processes on the same days at the same moment both end well, and no details are fetched twice."""
+    """Two processes on the same days at the same time both succeed, and no details are fetched twice."""
     pipeline = make_pipeline(days=2, calls_per_day=20)
     first, last = pipeline.days()
     command = pipeline.command("run", "--from", first, "--to", last)
@@ -134,8 +134,8 @@ def test_two_runs_at_once_share_the_work(make_pipeline: MakePipeline) -> None:
     assert {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")} == ready
 
 
-def test_somebody_else_on_the_key_is_noticed(make_pipeline: MakePipeline) -> None:
-    """Where the server says the week is spent though our own count is low, the command says so and ends with 75."""
+def test_reports_another_client_on_the_same_key(make_pipeline: MakePipeline) -> None:
+    """If the server says that the quota is used up but our own count is low, the command says so and exits with 75."""
     pipeline = make_pipeline(days=1, requests_per_week=1000)
     pipeline.sandbox.set_faults(foreign_requests=995)
     pipeline.run(expect=75)
@@ -143,9 +143,9 @@ def test_somebody_else_on_the_key_is_noticed(make_pipeline: MakePipeline) -> Non
     assert httpx.get(f"{pipeline.sandbox.url}/_sandbox/stats").json()["refused_for_the_week"] <= 8
 
 
-def test_a_call_that_moves_away_leaves_nothing_behind(make_pipeline: MakePipeline) -> None:
-    """A call is moved to another day, and the two days are run one after the other: its rows and its scores are in one
-    partition only, in both stores, and nothing is paid for again."""
+def test_a_call_that_moves_to_another_day_leaves_no_copy(make_pipeline: MakePipeline) -> None:
+    """A call is moved to another day, and the two days are run one after the other: its rows and scores are in one
+    partition, in the lake and in the warehouse, and nothing is paid for again."""
     pipeline = make_pipeline(days=2, calls_per_day=5)
     first, last = pipeline.days()
     pipeline.run()

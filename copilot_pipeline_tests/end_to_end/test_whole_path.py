@@ -90,7 +90,7 @@ def test_tables_equal_the_truth_within_the_limits(make_pipeline: MakePipeline) -
     assert pipeline.tables() == before
 
 
-def test_killed_at_any_moment_it_ends_in_the_same_tables(make_pipeline: MakePipeline) -> None:
+def test_a_killed_run_ends_in_the_same_tables(make_pipeline: MakePipeline) -> None:
     """Killed again and again while it fetches and while it scores, it ends in the tables of an undisturbed run. No
     details are fetched twice but those in flight, and no transcript is scored twice by a kit."""
     pipeline = make_pipeline()
@@ -114,15 +114,15 @@ def test_killed_at_any_moment_it_ends_in_the_same_tables(make_pipeline: MakePipe
 
 @pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="Ctrl-C is switched off for this process")
 @pytest.mark.parametrize("while_it", ["details_total", "runs_created"])
-def test_ctrl_c_ends_it_in_good_order(make_pipeline: MakePipeline, while_it: str) -> None:
-    """It ends with 130 and says how to go on, whatever it was doing; no traceback, nothing of a library's own."""
+def test_ctrl_c_exits_with_130_and_no_traceback(make_pipeline: MakePipeline, while_it: str) -> None:
+    """It says how to continue, whatever it was doing, and prints nothing of a library."""
     pipeline = make_pipeline()
     code, said = pipeline.run_and_kill(5, while_it, ending=signal.SIGINT)
     assert code == 130
     assert said.strip() == "Stopped. What is done stays done: run the same command again to go on."
 
 
-def test_an_unreadable_body_is_set_aside_alone(make_pipeline: MakePipeline) -> None:
+def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> None:
     """A body cut in half is in the quarantine with its reason and its bytes; its neighbours are in the tables, the
     call itself is in `calls` without a transcript, and the run is not a failure."""
     pipeline = make_pipeline(days=2)
@@ -140,9 +140,9 @@ def test_an_unreadable_body_is_set_aside_alone(make_pipeline: MakePipeline) -> N
     assert listed == [{"has_transcript": False}]
 
 
-def test_one_bad_call_does_not_cost_its_neighbours(make_pipeline: MakePipeline) -> None:
-    """A call whose details the server never gives leaves its day incomplete and the exit code 1, also while nobody asks
-    for it again; all other calls are in the tables. Once the server gives them, the same command finishes the day."""
+def test_a_failing_call_does_not_affect_the_others(make_pipeline: MakePipeline) -> None:
+    """A call whose details the server never returns leaves its day incomplete and the exit code 1, also while its retry
+    is deferred; all other calls are in the tables. Once the server returns them, the same command completes the day."""
     pipeline = make_pipeline(days=2)
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
@@ -161,8 +161,8 @@ def test_one_bad_call_does_not_cost_its_neighbours(make_pipeline: MakePipeline) 
     _check_utterances(pipeline, truth)
 
 
-def test_a_day_that_cannot_be_written_does_not_cost_its_neighbours(make_pipeline: MakePipeline) -> None:
-    """Where the lake refuses one day, the others are stored; once it takes it, nothing of the day is fetched again."""
+def test_a_day_that_cannot_be_written_does_not_affect_the_others(make_pipeline: MakePipeline) -> None:
+    """If the lake refuses one day, the others are stored; once it accepts it, nothing of the day is fetched again."""
     pipeline = make_pipeline(days=2)
     first, last = pipeline.days()
     obstacle = pipeline.home / "lake" / "raw_call_details" / f"call_date={first}"
@@ -178,8 +178,8 @@ def test_a_day_that_cannot_be_written_does_not_cost_its_neighbours(make_pipeline
     assert pipeline.sandbox.stats()["details_total"] == fetched
 
 
-def test_the_guide_dialect_ends_in_tables_too(make_pipeline: MakePipeline) -> None:
-    """With the guide's dialect the same commands fill the same tables: names for speakers, sides told by role."""
+def test_the_guide_dialect_fills_the_same_tables(make_pipeline: MakePipeline) -> None:
+    """With names for speakers, and sides by role."""
     pipeline = make_pipeline(days=2, dialect="guide")
     truth = [call for call in pipeline.sandbox.truth() if is_listed(call)]
     assert pipeline.run()["complete"] is True
@@ -194,17 +194,17 @@ def test_the_guide_dialect_ends_in_tables_too(make_pipeline: MakePipeline) -> No
     assert {"rep", "prospect"} <= {row["side"] for row in sides}
 
 
-def test_a_call_that_moves_is_in_one_day_only(make_pipeline: MakePipeline) -> None:
-    """A rescheduled call leaves no copy in its old day, neither in Postgres nor in Parquet; a call that is gone from
+def test_a_moved_call_is_in_one_partition(make_pipeline: MakePipeline) -> None:
+    """A rescheduled call leaves no copy in its old day, neither in Postgres nor in Parquet; a call that is removed from
     the list is marked with the moment it was noticed and stays."""
     pipeline = make_pipeline(days=3)
     calls = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
-    moved, gone = calls[0], calls[-1]
+    moved, removed = calls[0], calls[-1]
     pipeline.run()
     new_day = calls[-1]["day"]
     assert moved["day"] != new_day
     pipeline.sandbox.edit(moved["call_id"], time=f"{new_day}T10:00:00.000Z")
-    pipeline.sandbox.edit(gone["call_id"], removed=True)
+    pipeline.sandbox.edit(removed["call_id"], removed=True)
     pipeline.sandbox.reset_stats()
     pipeline.run()
     assert pipeline.sandbox.stats()["details_total"] == 0  # its status did not move: what is held is still right
@@ -214,12 +214,12 @@ def test_a_call_that_moves_is_in_one_day_only(make_pipeline: MakePipeline) -> No
         days = {row["call_date"] for row in pipeline.parquet(table) if row["call_id"] == moved["call_id"]}
         assert days == {new_day}, table
     marked = pipeline.query("SELECT call_id FROM copilot.calls WHERE removed_at IS NOT NULL")
-    assert marked == [{"call_id": gone["call_id"]}]
-    assert pipeline.query("SELECT 1 FROM copilot.transcripts WHERE call_id = %s", gone["call_id"])
+    assert marked == [{"call_id": removed["call_id"]}]
+    assert pipeline.query("SELECT 1 FROM copilot.transcripts WHERE call_id = %s", removed["call_id"])
 
 
-def test_nothing_spoken_and_no_secret_leaves_by_the_back_door(make_pipeline: MakePipeline) -> None:
-    """Whatever goes wrong, neither the terminal nor Dagster's events hold a key or a word of a transcript."""
+def test_logs_contain_no_quote_and_no_secret(make_pipeline: MakePipeline) -> None:
+    """Whatever fails, neither the terminal nor Dagster's events contain a key or a word of a transcript."""
     pipeline = make_pipeline(days=1)
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
