@@ -61,7 +61,7 @@ def test_rescore_states_the_cost_and_pays_once(make_pipeline: MakePipeline) -> N
     assert _paid(pipeline) == first + len(of_kit)
     again = pipeline.query("SELECT run_id FROM copilot.semarize_runs WHERE kit = 'coaching' AND status = 'succeeded'")
     assert not {row["run_id"] for row in again} & {row["run_id"] for row in of_kit}
-    kept = pipeline.query("SELECT run_id FROM copilot_ops.former_runs WHERE answer IS NOT NULL")
+    kept = pipeline.query("SELECT run_id FROM copilot_ops.replaced_runs WHERE answer IS NOT NULL")
     assert {row["run_id"] for row in kept} == {row["run_id"] for row in of_kit}
     pipeline.run()
     assert _paid(pipeline) == first + len(of_kit)
@@ -74,8 +74,8 @@ def test_rescore_in_the_launchpad_needs_pay(make_pipeline: MakePipeline) -> None
     first = _paid(pipeline)
 
     said = _materialize(pipeline, {"rescore": True, "kits": ["coaching"]}, expect=1)
-    price = next(line for line in said.splitlines() if "Not begun" in line)
-    runs = int(price.split("Not begun: ")[1].split()[0])
+    price = next(line for line in said.splitlines() if "Not started" in line)
+    runs = int(price.split("Not started: ")[1].split()[0])
     assert 0 < runs < first
     assert _paid(pipeline) == first
 
@@ -90,7 +90,7 @@ def _materialize(pipeline: Pipeline, config: dict[str, Any], *, expect: int = 0)
             sys.executable, "-m", "dagster", "asset", "materialize", "--module-name", "copilot_pipeline.definitions",
             "--select", "key:semarize_runs or key:semarize_scores or key:evidence",
             "--partition", pipeline.days()[0],
-            "--config-json", json.dumps({"ops": {"semarize": {"config": config}}}),
+            "--config-json", json.dumps({"ops": {"score_tables": {"config": config}}}),
         ],
         env=pipeline.environment(),
         cwd=pipeline.home,
