@@ -151,10 +151,10 @@ def _plan(settings: Settings, database: Database, first: date, last: date) -> Ba
         last,
         calls=calls,
         ready=round(sum(calls)) if ready is None else ready,
-        held=progress.fetched,
+        fetched=progress.fetched,
         page_size=page_size,
         requests_per_second=limits.requests_per_second,
-        week=limits.limiter(database, BACKFILL).quota(),
+        quota=limits.limiter(database, BACKFILL).quota(),
         now=datetime.now(UTC),
     )
 
@@ -163,10 +163,10 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
     table = Table(box=None, show_header=False)
     for label, value in (
         ("days", f"{made.first_day} to {made.last_day} ({made.days})"),
-        ("calls", f"{made.calls:,} listed, {made.ready:,} ready, {made.held:,} of them already stored"),
+        ("calls", f"{made.calls:,} listed, {made.ready:,} ready, {made.fetched:,} of them already stored"),
         ("requests", f"{made.requests:,} ({made.list_requests:,} of them list pages)"),
         ("runs", f"{made.runs:,}"),
-        ("time at the rate limit", _duration(made.hours_at_pace)),
+        ("time at the rate limit", _duration(made.hours_at_rate_limit)),
         ("weeks", f"{made.weeks} (within the weekly quota, without the reserve)"),
         ("expected end", f"{made.done_at:%Y-%m-%d %H:%M} UTC"),
     ):

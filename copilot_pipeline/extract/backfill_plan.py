@@ -14,25 +14,27 @@ MAX_WINDOW_CALLS = 10_000  # a window with more calls is split
 
 @dataclass(frozen=True, slots=True)
 class BackfillPlan:
-    """What a range of days will take. `calls` is what the list counts, `ready` those of them that can be fetched; those
-    held already cost nothing.
+    """What a range of days costs.
+
+    `calls` is the number of listed calls, `ready` of those that can be fetched, `fetched` of those that are stored and
+    cost nothing. `runs` is the number of Dagster runs, `weeks` of calendar weeks in which requests are sent.
     """
 
     first_day: date
     last_day: date
     calls: int
     ready: int
-    held: int
+    fetched: int
     list_requests: int
     requests: int
     runs: int
-    hours_at_pace: float
+    hours_at_rate_limit: float
     weeks: int
     done_at: datetime
 
     @property
     def days(self) -> int:
-        """Both ends included."""
+        """The number of days, both ends included."""
         return (self.last_day - self.first_day).days + 1
 
 
@@ -42,38 +44,48 @@ def plan_backfill(
     *,
     calls: Sequence[float],
     ready: int,
-    held: int,
+    fetched: int,
     page_size: int,
     requests_per_second: float,
-    week: WeeklyQuota,
+    quota: WeeklyQuota,
     now: datetime,
 ) -> BackfillPlan:
-    """`calls` are those of each run; `week` is the running week as a backfill may use it: without the reserve."""
+    """Return the plan of a range. `calls` are those of each run; `quota` is that of backfills, without the reserve."""
     listing = math.ceil(sum(pages_of(count, page_size) for count in calls))
-    requests = listing + max(0, ready - held)
-    hours = requests / requests_per_second / 3600 if requests_per_second else 0.0
-    weeks, done_at = end_of(requests, requests_per_second, week, now)
-    total = round(sum(calls))
-    return BackfillPlan(first, last, total, ready, held, listing, requests, len(calls), hours, weeks, done_at)
+    requests = listing + max(0, ready - fetched)
+    weeks, done_at = end_of(requests, requests_per_second, quota, now)
+    return BackfillPlan(
+        first_day=first,
+        last_day=last,
+        calls=round(sum(calls)),
+        ready=ready,
+        fetched=fetched,
+        list_requests=listing,
+        requests=requests,
+        runs=len(calls),
+        hours_at_rate_limit=requests / requests_per_second / 3600 if requests_per_second else 0.0,
+        weeks=weeks,
+        done_at=done_at,
+    )
 
 
 def pages_of(calls: float, page_size: int) -> float:
-    """The list requests of a window. A count that is an average has half a page more than it fills."""
+    """Return the list requests of a window. If `calls` is an average, half a page is added for the last one."""
     if calls > MAX_WINDOW_CALLS:
         return 1 + 2 * pages_of(calls / 2, page_size)
     return max(1.0, math.ceil(calls / page_size) if calls == int(calls) else calls / page_size + 0.5)
 
 
-def end_of(requests: int, requests_per_second: float, week: WeeklyQuota, now: datetime) -> tuple[int, datetime]:
-    """How many calendar weeks so many requests touch, and when the last one is sent."""
+def end_of(requests: int, requests_per_second: float, quota: WeeklyQuota, now: datetime) -> tuple[int, datetime]:
+    """Return the number of calendar weeks in which the requests are sent, and when the last one is sent."""
 
-    def lasting(count: int) -> timedelta:
+    def duration_of(count: int) -> timedelta:
         return timedelta(seconds=count / requests_per_second if requests_per_second else 0.0)
 
-    left = max(0, week.limit - week.used)
+    left = max(0, quota.limit - quota.used)
     if requests <= left:
-        return 1, max(now, week.closed_until or now) + lasting(requests)
-    after = requests - left
-    more_weeks = math.ceil(after / week.limit)
-    in_the_last = after - (more_weeks - 1) * week.limit
-    return 1 + more_weeks, week.resets_at + timedelta(weeks=more_weeks - 1) + lasting(in_the_last)
+        return 1, max(now, quota.closed_until or now) + duration_of(requests)
+    later_requests = requests - left
+    later_weeks = math.ceil(later_requests / quota.limit)
+    in_last_week = later_requests - (later_weeks - 1) * quota.limit
+    return 1 + later_weeks, quota.resets_at + timedelta(weeks=later_weeks - 1) + duration_of(in_last_week)

@@ -93,7 +93,7 @@ def test_all_sources_fill_the_same_tables(make_pipeline: MakePipeline) -> None:
         known = pipeline.query("SELECT count(*) AS calls FROM copilot_ops.calls WHERE call_date = %s", first)
         assert known == [{"calls": 1}]
         plan = _command(pipeline, "backfill", "plan", "--from", first, "--to", first, "--json")
-        assert (plan["held"], plan["weeks"]) == (1, 1)
+        assert (plan["fetched"], plan["weeks"]) == (1, 1)
         _command(pipeline, "backfill", "start", "--from", first, "--to", first, "--json")
         _wait_for(pipeline, "SELECT bool_and(finished_at IS NOT NULL) AS is_so FROM copilot_ops.backfills")
         backfill = interface.wait_for_backfill(launched)

@@ -46,7 +46,7 @@ class Quota:
 def mirror(asked: Asked) -> Reply:
     """Every account but one."""
     account_id = asked.params["id"]
-    if account_id == "gone":
+    if account_id == "missing":
         return reply({}, 404)
     return reply({"id": "x", "crm_id": account_id, "name": f"Company {account_id}", "city": "Oslo", "phones": ["1"]})
 
@@ -64,7 +64,7 @@ def client_of(answer: object = mirror, rate_limiter: Limiter | None = None) -> I
 @pytest.fixture
 def accounts(database: Database, home: Path) -> Accounts:
     """Calls with six accounts, one of which the mirror does not have; two calls with the first of them."""
-    names = ["a", "b", "c", "d", "e", "gone", "a"]
+    names = ["a", "b", "c", "d", "e", "missing", "a"]
     calls = [call(f"c-{place}", account_id=name, account_name="As calls say") for place, name in enumerate(names)]
     load(database, {CALLS: calls})
     return Accounts(Lake(str(home)), database, requests_in_flight=IN_FLIGHT, progress=NoProgress())
@@ -75,14 +75,14 @@ def test_reads_each_account_once_and_merges_it_with_the_calls(accounts: Accounts
     with client_of() as (client, service):
         assert accounts.read(client) == MirrorRead(read=5, missing=1)
         assert accounts.read(client) == MirrorRead()
-        assert sorted(asked.params["id"] for asked in service.asked) == ["a", "b", "c", "d", "e", "gone"]
+        assert sorted(asked.params["id"] for asked in service.asked) == ["a", "b", "c", "d", "e", "missing"]
     assert accounts.tabulate() == 6
     with database.connection() as connection:
         rows = connection.execute(
             "SELECT account_id, name, city, phones, calls, read_at IS NOT NULL FROM copilot.accounts ORDER BY 1"
         ).fetchall()
     assert rows[0] == ("a", "Company a", "Oslo", ["1"], 2, True)
-    assert rows[-1] == ("gone", "As calls say", None, None, 1, False)
+    assert rows[-1] == ("missing", "As calls say", None, None, 1, False)
 
 
 def test_sends_several_requests_at_once(accounts: Accounts) -> None:
@@ -90,7 +90,7 @@ def test_sends_several_requests_at_once(accounts: Accounts) -> None:
     together = threading.Barrier(IN_FLIGHT)
 
     def slow(asked: Asked) -> Reply:
-        together.wait(30)  # breaks, and with it the answer, where fewer are under way
+        together.wait(30)  # raises, and the request fails, if fewer requests are in flight
         return mirror(asked)
 
     with client_of(slow) as (client, _):
@@ -107,6 +107,6 @@ def test_a_used_up_quota_keeps_what_was_received(accounts: Accounts, home: Path)
         accounts.read(client)
         second = [asked.params["id"] for asked in service.asked]
     assert len(first) == 4
-    assert sorted(first + second) == ["a", "b", "c", "d", "e", "gone"]
+    assert sorted(first + second) == ["a", "b", "c", "d", "e", "missing"]
     accounts.tabulate()
     assert Lake(str(home)).row_count(ACCOUNTS) == 6

@@ -13,19 +13,19 @@ NOW = datetime(2026, 3, 5, tzinfo=UTC)  # a Thursday
 
 
 def plan(
-    calls: list[float], *, ready: int, held: int = 0, used: int = 0, closed_until: datetime | None = None
+    calls: list[float], *, ready: int, fetched: int = 0, used: int = 0, closed_until: datetime | None = None
 ) -> BackfillPlan:
     """A plan of two runs at 9 requests a second, of 1,000 requests a week."""
-    week = WeeklyQuota(date(2026, 3, 1), datetime(2026, 3, 8, tzinfo=UTC), used, 1000, {}, closed_until)
+    quota = WeeklyQuota(date(2026, 3, 1), datetime(2026, 3, 8, tzinfo=UTC), used, 1000, {}, closed_until)
     return plan_backfill(
         date(2026, 1, 1),
         date(2026, 1, 14),
         calls=calls,
         ready=ready,
-        held=held,
+        fetched=fetched,
         page_size=100,
         requests_per_second=9,
-        week=week,
+        quota=quota,
         now=NOW,
     )
 
@@ -46,7 +46,7 @@ def test_a_plan_counts_requests_and_calendar_weeks(ready: int, used: int, weeks:
 
 def test_stored_calls_cost_no_request() -> None:
     """Only details that are not stored are fetched."""
-    assert plan([300, 300], ready=500, held=480).requests == 6 + 20
+    assert plan([300, 300], ready=500, fetched=480).requests == 6 + 20
 
 
 def test_the_end_is_counted_from_the_opening_of_the_rate_limiter() -> None:

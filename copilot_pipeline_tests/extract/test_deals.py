@@ -60,7 +60,7 @@ class Reader:
         self._deals = Deals(Lake(str(home)), database, OUTCOMES)
 
     def night(self, crm: Crm) -> tuple[MirrorRead, list[str]]:
-        """Reads deals; what was read, and the ids that were asked for."""
+        """Read deals; return the result and the requested ids."""
         with self._database.connection() as connection:
             connection.execute("UPDATE copilot_ops.deals SET read_at = read_at - interval '1 day'")
         with crm.client() as (client, service):

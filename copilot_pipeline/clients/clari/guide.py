@@ -158,7 +158,7 @@ class GuideDialect:
         else:
             raise UnreadableBody("$: no body to read")
         if wanted is not None and _call_id_of(call, path) != wanted:
-            raise UnreadableBody(f"{path}.call_id: not the id asked for")
+            raise UnreadableBody(f"{path}.call_id: not the requested id")
         return _build_record(call, path)
 
 
@@ -174,7 +174,7 @@ def _chosen(value: Any, wanted: str | None) -> tuple[str, dict[str, Any]]:
     for index, call in enumerate(value):
         if isinstance(call, dict) and wanted in (None, *(identifier(call.get(key)) for key in _ID_FIELDS)):
             return f"{path}[{index}]", call
-    raise UnreadableBody(f"{path}: holds no call with the id asked for" if value else f"{path}: holds no call")
+    raise UnreadableBody(f"{path}: contains no call with the requested id" if value else f"{path}: contains no call")
 
 
 def _call_id_of(call: dict[str, Any], path: str) -> str:

@@ -14,7 +14,7 @@ from copilot_pipeline.config.kit_filters import KitFilter
 MODES = ("async", "sync")
 RUN_TYPES = ("api", "sandbox")
 MAX_KEY_LENGTH = 254  # characters, the vendor's limit on Idempotency-Key
-_ORDER = re.compile(r":again\d+$")  # scoring again on purpose is another run: the ledger adds its order to the key
+_RESCORE = re.compile(r":again\d+$")  # a requested rescore is another run: its number is appended to the key
 _MAX_ID_LENGTH = 100  # two of them, the hash and an order fit
 
 
@@ -103,7 +103,7 @@ def same_request(
     A request that may have been sent is repeated unchanged. If no mode and type match the key, the key is used all the
     same: a refusal (409) is better than a second payment.
     """
-    first_key = _ORDER.sub("", key)
+    first_key = _RESCORE.sub("", key)
     for known_mode, known_type in ((mode, run_type), *itertools.product(MODES, RUN_TYPES)):
         request = run_request(call_id, transcript_text, kit, mode=known_mode, run_type=known_type)
         if request.idempotency_key == first_key:

@@ -61,23 +61,23 @@ def test_halves_pages_that_are_too_large(dialect: str) -> None:
     server = server_of(dialect, largest_page=13)
     for index in range(40):
         server.add(f"c-{index}", DAY + timedelta(minutes=index))
-    told: list[int] = []
-    client = client_of(dialect, server, page_size=50, on_page_size=told.append)
+    reported: list[int] = []
+    client = client_of(dialect, server, page_size=50, on_page_size=reported.append)
     assert len(all_calls(client)) == 40
-    assert told == [12]
+    assert reported == [12]
     assert client.page_size == 12
     assert len(all_calls(client)) == 40
-    assert told == [12]
+    assert reported == [12]
 
 
 def test_an_outage_does_not_change_the_page_size(dialect: str) -> None:
     """If even a page of one call gets 502, the error is temporary and the page size stays."""
     server = server_of(dialect, largest_page=0)
-    told: list[int] = []
-    client = client_of(dialect, server, page_size=8, on_page_size=told.append)
+    reported: list[int] = []
+    client = client_of(dialect, server, page_size=8, on_page_size=reported.append)
     with pytest.raises(TemporaryFailure):
         client.list_page(WINDOW)
-    assert (client.page_size, told) == (8, [])
+    assert (client.page_size, reported) == (8, [])
     assert [request.url.params["limit"] for request in server.requests] == ["8", "4", "2", "1", "1", "1"]
 
 
