@@ -71,7 +71,7 @@ class Accounts:
         """Read each linked account that is new or was last read a month ago, one request each."""
         return self._mirror.read(lambda account_id: MirroredRecord(client.get_account(account_id)[1]))
 
-    def tabulate(self) -> int:
+    def build_table(self) -> int:
         """Replace `accounts` and return the number of rows. Sends no request."""
         with (
             self._database.connection() as connection,

@@ -97,7 +97,7 @@ class Deals:
 
         return self._mirror.read(fetch)
 
-    def tabulate(self) -> int:
+    def build_table(self) -> int:
         """Replace `deals` and return the number of rows. Sends no request."""
         with self._database.connection() as connection, connection.cursor(row_factory=class_row(DealOfCalls)) as cursor:
             of_calls = cursor.execute(_SQL["deals_of_calls"]).fetchall()

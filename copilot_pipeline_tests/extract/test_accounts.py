@@ -76,7 +76,7 @@ def test_reads_each_account_once_and_merges_it_with_the_calls(accounts: Accounts
         assert accounts.read(client) == MirrorRead(read=5, missing=1)
         assert accounts.read(client) == MirrorRead()
         assert sorted(asked.params["id"] for asked in service.asked) == ["a", "b", "c", "d", "e", "missing"]
-    assert accounts.tabulate() == 6
+    assert accounts.build_table() == 6
     with database.connection() as connection:
         rows = connection.execute(
             "SELECT account_id, name, city, phones, calls, read_at IS NOT NULL FROM copilot.accounts ORDER BY 1"
@@ -108,5 +108,5 @@ def test_a_used_up_quota_keeps_what_was_received(accounts: Accounts, home: Path)
         second = [asked.params["id"] for asked in service.asked]
     assert len(first) == 4
     assert sorted(first + second) == ["a", "b", "c", "d", "e", "missing"]
-    accounts.tabulate()
+    accounts.build_table()
     assert Lake(str(home)).row_count(ACCOUNTS) == 6

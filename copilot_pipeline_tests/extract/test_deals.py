@@ -69,7 +69,7 @@ class Reader:
 
     def outcomes(self) -> dict[str, str]:
         """The table's outcomes by deal."""
-        self._deals.tabulate()
+        self._deals.build_table()
         with self._database.connection() as connection:
             return dict(connection.execute("SELECT deal_id, outcome FROM copilot.deals").fetchall())
 

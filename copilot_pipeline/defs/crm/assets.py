@@ -121,7 +121,7 @@ def _table_asset(table: Table, make: MakeMirror) -> dg.AssetsDefinition:
         lake: LakeResource,
         progress: dg.ResourceParam[Progress],
     ) -> dg.MaterializeResult[None]:
-        rows = make(settings.load(), postgres.database, lake.open(), progress).tabulate()
+        rows = make(settings.load(), postgres.database, lake.open(), progress).build_table()
         return dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": rows})
 
     return build
