@@ -36,6 +36,7 @@ CONFIG_FILE = "dagster.yaml"
 STATEMENT_TIMEOUT_MS = 120_000
 RECYCLE_SECONDS = 1800
 INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's code
+CREATE_TABLES_LOCK = 7_203_114_003  # of a PostgreSQL advisory lock
 MOST_CONNECTIONS = 20
 SECONDS_TO_LOCK = 45.0  # from the start of a run until its process has loaded the code and holds its lock
 _NOT_CAPTURED = {
@@ -57,17 +58,19 @@ class PipelineStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> PipelineStorage:
         """Storage in the configured database; starts the embedded one if none is configured."""
         url = database_url(load_environment())
-        with open_connection(url):  # Dagster would try again and again, and end in a traceback
-            pass
-        try:
-            storage = PipelineStorage(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
-        except ProgrammingError as error:
-            if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
-                raise
-            raise ConfigurationError(
-                "the database user may not create Dagster's tables: GRANT CREATE ON SCHEMA public to it, or name "
-                "another user in COPILOT_PIPELINE_DATABASE_URL."
-            ) from None
+        # An unreachable database is reported here, because Dagster would retry and end in a traceback. The lock prevents
+        # that two processes create the tables at the same time, which fails; closing the connection releases it.
+        with open_connection(url) as connection:
+            connection.execute("SELECT pg_advisory_lock(%s)", (CREATE_TABLES_LOCK,))
+            try:
+                storage = PipelineStorage(postgres_url=url, should_autocreate_tables=True, inst_data=inst_data)
+            except ProgrammingError as error:
+                if getattr(error.orig, "pgcode", None) != INSUFFICIENT_PRIVILEGE:
+                    raise
+                raise ConfigurationError(
+                    "the database user may not create Dagster's tables: GRANT CREATE ON SCHEMA public to it, or name "
+                    "another user in COPILOT_PIPELINE_DATABASE_URL."
+                ) from None
         storage.keep_connections()
         return storage
 
