@@ -19,6 +19,7 @@ RETIRED = {
 # File, word and the reason why it may stay.
 ALLOWED = {
     ("copilot_pipeline/cli/deliveries.py", "loud"): "deprecated option, removed in 0.3",
+    ("copilot_pipeline/cli/deliveries.py", "silenced"): "former state, accepted until 0.3",
     ("copilot_pipeline/cli/routes.py", "loud"): "deprecated option, removed in 0.3",
     ("copilot_pipeline/cli/suppressed.py", "loud"): "deprecated option, removed in 0.3",
     ("copilot_pipeline/clients/clari/rest_record.py", "nobody"): "status of the vendor: NOBODY_JOINED_CALL",
