@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """A recorded request."""
 
     method: str
@@ -39,17 +39,17 @@ def reply(value: Any, status: int = 200, **headers: str) -> Reply:
 
 
 @dataclass
-class Service:
+class RunningServer:
     """A running server and its recorded requests."""
 
     url: str
-    asked: list[Asked]
+    requests: list[ReceivedRequest]
 
 
 @contextmanager
-def serving(answer: Callable[[Asked], Reply]) -> Iterator[Service]:
+def serving(answer: Callable[[ReceivedRequest], Reply]) -> Iterator[RunningServer]:
     """Run a server that responds with `answer` until the block ends."""
-    asked: list[Asked] = []
+    requests: list[ReceivedRequest] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -58,16 +58,16 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Service]:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             names = {name.lower(): value for name, value in self.headers.items()}
-            request = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), names, body)
-            asked.append(request)
-            found = answer(request)
-            self.send_response(found.status)
-            for name, value in found.headers.items():
+            request = ReceivedRequest(self.command, parts.path, dict(parse_qsl(parts.query)), names, body)
+            requests.append(request)
+            response = answer(request)
+            self.send_response(response.status)
+            for name, value in response.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(found.body) + (10 if found.is_split else 0)))
+            self.send_header("Content-Length", str(len(response.body) + (10 if response.is_split else 0)))
             self.end_headers()
-            self.wfile.write(found.body)
-            self.close_connection = found.is_split
+            self.wfile.write(response.body)
+            self.close_connection = response.is_split
 
         do_GET = do_POST = do_PUT = do_PATCH = _answer
 
@@ -78,19 +78,19 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Service]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield Service(f"http://127.0.0.1:{server.server_address[1]}", asked)
+        yield RunningServer(f"http://127.0.0.1:{server.server_address[1]}", requests)
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-def in_turn(*replies: Reply) -> Callable[[Asked], Reply]:
+def in_sequence(*replies: Reply) -> Callable[[ReceivedRequest], Reply]:
     """Return the responses in this order; the last one is repeated."""
     left = list(replies)
     lock = threading.Lock()
 
-    def answer(_request: Asked) -> Reply:
+    def answer(_request: ReceivedRequest) -> Reply:
         with lock:
             return left.pop(0) if len(left) > 1 else left[0]
 

@@ -192,7 +192,7 @@ def test_tables_exist(database: Database) -> None:
             f"{schema}.{name}"
             for schema, name in connection.execute(
                 "SELECT table_schema, table_name FROM information_schema.tables"
-                " WHERE table_schema IN ('copilot', 'copilot_ops')"
+                " UNION SELECT routine_schema, routine_name FROM information_schema.routines"
             )
         }
     unknown = {

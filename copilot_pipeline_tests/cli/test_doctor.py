@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from copilot_pipeline_tests.cli.conftest import Command, Result
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 KITS = "kits:\n  deal: A1B2C3D4\n  coaching: C0AC4123\n"
 
 
-def healthy(asked: Asked) -> Reply:
+def healthy(asked: ReceivedRequest) -> Reply:
     """Answer as both services; only the right keys are accepted, and the kit C0AC4123 is unknown."""
     if asked.path.startswith("/v1/"):
         if asked.headers.get("authorization") != "Bearer smz_test_key":
@@ -47,7 +47,7 @@ def test_checks_database_lake_keys_quota_and_kits(command: Command, monkeypatch:
         monkeypatch.setenv("CLARI_COPILOT_BASE_URL", service.url)
         monkeypatch.setenv("SEMARIZE_BASE_URL", service.url)
         result = command("doctor", "--json")
-        asked = list(service.asked)
+        asked = list(service.requests)
     results = results_by_name(result)
     assert list(results) == [
         "database",
@@ -74,7 +74,7 @@ def test_exits_with_0_if_every_check_passes(command: Command, monkeypatch: pytes
         monkeypatch.setenv("CLARI_COPILOT_BASE_URL", service.url)
         monkeypatch.setenv("SEMARIZE_BASE_URL", service.url)
         result = command("doctor")
-        assert not [one for one in service.asked if one.path.startswith("/v1/")]
+        assert not [one for one in service.requests if one.path.startswith("/v1/")]
     assert result.code == 0
     assert "no kits in pipeline.yaml" in result.out
 

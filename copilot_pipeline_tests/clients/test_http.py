@@ -25,7 +25,7 @@ from copilot_pipeline.errors import (
     RequestRefused,
     TemporaryFailure,
 )
-from copilot_pipeline_tests.http_servers import Reply, Service, in_turn, reply, serving
+from copilot_pipeline_tests.http_servers import Reply, RunningServer, in_sequence, reply, serving
 
 SECRET = "smz-live-1234567890abcdef"
 SPOKEN = "Lee.Park@northwind.example"
@@ -53,7 +53,7 @@ class Exchange:
     """A client, its server, and the waits between its attempts."""
 
     client: HttpClient
-    service: Service
+    service: RunningServer
     waits: list[float]
 
 
@@ -63,7 +63,7 @@ def exchange(
 ) -> Iterator[Exchange]:
     """A client of a server that sends these responses in turn. Waits are recorded, not slept."""
     waits: list[float] = []
-    with serving(in_turn(*replies)) as service:
+    with serving(in_sequence(*replies)) as service:
         client = HttpClient(
             "Service",
             service.url,
@@ -83,7 +83,7 @@ def test_retries_temporary_statuses(status: int) -> None:
     """A temporary status is followed by another attempt, whose response is returned."""
     with exchange(Reply(status), reply({"ok": True})) as one:
         assert one.client.request("GET", "/things").body == b'{"ok": true}'
-        assert len(one.service.asked) == 2
+        assert len(one.service.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_does_not_retry_permanent_errors(status: int, kind: type[PipelineError])
         with pytest.raises(PipelineError) as caught:
             one.client.request("GET", "/things")
         assert type(caught.value) is kind
-        assert len(one.service.asked) == 1
+        assert len(one.service.requests) == 1
         assert one.waits == []
 
 
@@ -114,7 +114,7 @@ def test_raises_after_the_last_attempt() -> None:
         with pytest.raises(TemporaryFailure, match="Service: GET /things: 503") as caught:
             one.client.request("GET", "/things")
         assert caught.value.status == 503
-        assert len(one.service.asked) == 4
+        assert len(one.service.requests) == 4
         assert len(one.waits) == 3
         assert all(0 <= wait <= ceiling for wait, ceiling in zip(one.waits, (1, 2, 4), strict=True))
 
@@ -124,7 +124,7 @@ def test_does_not_retry_after_the_deadline() -> None:
     with exchange(Reply(503), policy=RetryPolicy(attempts=50, deadline_seconds=0.0)) as one:
         with pytest.raises(TemporaryFailure):
             one.client.request("GET", "/things")
-        assert len(one.service.asked) == 1
+        assert len(one.service.requests) == 1
 
 
 def test_waits_as_long_as_retry_after() -> None:
@@ -144,7 +144,7 @@ def test_raises_if_retry_after_exceeds_the_deadline() -> None:
         with pytest.raises(TemporaryFailure) as caught:
             one.client.request("GET", "/things")
         assert caught.value.retry_after_seconds == 3600
-        assert len(one.service.asked) == 1
+        assert len(one.service.requests) == 1
         assert one.waits == []
 
 
@@ -174,7 +174,7 @@ def test_every_attempt_acquires_a_slot() -> None:
     with exchange(Reply(500), rate_limiter=limiter) as one:
         with pytest.raises(QuotaExhausted):
             one.client.request("GET", "/things")
-        assert len(one.service.asked) == 2
+        assert len(one.service.requests) == 2
 
 
 def test_does_not_retry_statuses_in_no_retry_on() -> None:
@@ -183,7 +183,7 @@ def test_does_not_retry_statuses_in_no_retry_on() -> None:
         with pytest.raises(TemporaryFailure) as caught:
             one.client.request("GET", "/things", no_retry_on=frozenset({502}))
         assert caught.value.status == 502
-        assert len(one.service.asked) == 1
+        assert len(one.service.requests) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from copilot_pipeline.delivery.rules import Rule, build_rules
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink
 from copilot_pipeline.marts.model import BrickAnswer, KitRun, ScoredCall
 from copilot_pipeline.postgres import Database
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY = date(2026, 3, 10)
@@ -124,7 +124,7 @@ class Crm:
         self.is_expired = False
         self.is_down = False
 
-    def __call__(self, asked: Asked) -> Reply:
+    def __call__(self, asked: ReceivedRequest) -> Reply:
         if self.is_down:
             return reply([{"errorCode": "SERVER_UNAVAILABLE"}], 503)
         if asked.path == "/services/oauth2/token":

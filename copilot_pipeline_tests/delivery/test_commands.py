@@ -10,7 +10,7 @@ import pytest
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.cli.conftest import Command, command
 from copilot_pipeline_tests.delivery.examples import Crm, add_call
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 __all__ = ["command"]
 
@@ -36,7 +36,7 @@ def test_check_preview_enqueue_send_list_and_export(
     """The output of each command names the next step."""
     crm = Crm()
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         if asked.path == "/v1/kits/schema":
             return reply({"bricks": BRICKS})
         return Reply(200, b"ok") if asked.path.startswith("/services/T/") else crm(asked)

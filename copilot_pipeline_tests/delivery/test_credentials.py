@@ -13,7 +13,7 @@ from copilot_pipeline.delivery.credential_incidents import open_clari_client, op
 from copilot_pipeline.errors import CredentialsRefused
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.cli.conftest import Command, command
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 __all__ = ["command"]
 
@@ -44,7 +44,7 @@ def test_refused_credentials_open_one_incident_until_they_are_accepted(
     """One per service, however many runs meet it; the doctor reports it to its user only."""
     refused = {"clari", "semarize"}
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         service = "semarize" if asked.path.startswith("/v1/") else "clari"
         return reply({}, 401) if service in refused else reply({"calls": [], "users": [], "data": []})
 

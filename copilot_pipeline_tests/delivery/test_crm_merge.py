@@ -18,7 +18,7 @@ from copilot_pipeline_tests.delivery.examples import (
     make_dispatcher,
     rules,
 )
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 OTHER_DEAL = "006000000000002AAA"
 LATER = NOW + timedelta(hours=1)
@@ -85,7 +85,7 @@ def test_retried_writes_of_one_route_do_not_delay_another_route(database: Databa
     risk = {**OPPORTUNITY, "name": "Risk", "map": {"Risk__c": f"{KIT}.risk_flag"}}
     locked = {"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "", "fields": []}]}
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         if not asked.path.endswith("/composite/sobjects"):
             return crm(asked)
         records = json.loads(asked.body)["records"]
@@ -116,7 +116,7 @@ def test_a_write_whose_response_was_lost_does_not_count_as_stored(database: Data
         dispatcher.enqueue([DAY])
         dispatcher.send()
 
-    def drop_response(asked: Asked) -> Reply:
+    def drop_response(asked: ReceivedRequest) -> Reply:
         answered = crm(asked)
         return answered if asked.path.endswith("/token") else Reply(200, answered.body, is_split=True)
 
@@ -140,7 +140,7 @@ def test_a_call_that_is_relinked_during_the_write_leaves_the_record(database: Da
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9})
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         answered = crm(asked)
         if asked.path.endswith("/composite/sobjects") and len(crm.writes) == 1:
             add_call(database, "newer", {"deal_confidence": 9}, deal_id=OTHER_DEAL)

@@ -26,7 +26,7 @@ from copilot_pipeline_tests.delivery.examples import (
     make_dispatcher,
     rules,
 )
-from copilot_pipeline_tests.http_servers import Asked, Reply, in_turn, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, in_sequence, reply, serving
 
 OTHER_DEAL = "006000000000002AAA"
 OK = Reply(200, b"ok")
@@ -52,8 +52,8 @@ class TestAlerts:
                 add_call(database, "call-1", {"risk_flag": True}, version=version)
                 dispatcher.enqueue([DAY])
                 dispatcher.send()
-        assert len(slack.asked) == 1
-        assert "call-1" in slack.asked[0].body.decode()
+        assert len(slack.requests) == 1
+        assert "call-1" in slack.requests[0].body.decode()
 
     def test_sends_a_message_when_a_new_score_makes_the_condition_true(self, database: Database) -> None:
         """The earlier score, of which it was false, does not suppress it."""
@@ -63,7 +63,7 @@ class TestAlerts:
                 add_call(database, "call-1", {"risk_flag": is_risky}, version=version)
                 dispatcher.enqueue([DAY])
                 dispatcher.send()
-        assert len(slack.asked) == 1
+        assert len(slack.requests) == 1
 
     def test_sends_nothing_before_the_kit_has_answered(self, database: Database) -> None:
         """Neither for an open run nor for a failed one."""
@@ -76,7 +76,7 @@ class TestAlerts:
         clock = Clock()
         sent_at = []
 
-        def answer(_: Asked) -> Reply:
+        def answer(_: ReceivedRequest) -> Reply:
             sent_at.append(clock.now)
             return reply({}, 429, Retry_After="7") if len(sent_at) == 2 else OK
 
@@ -94,14 +94,14 @@ class TestAlerts:
         """It is not sent again until a person retries it."""
         add_call(database, "call-1", {"risk_flag": True})
         clock = Clock()
-        with serving(in_turn(Reply(200, b"ok", is_split=True), OK)) as slack:
+        with serving(in_sequence(Reply(200, b"ok", is_split=True), OK)) as slack:
             dispatcher = make_dispatcher(database, slack.url, rules(RISK), clock)
             dispatcher.enqueue([DAY])
             dispatcher.send()
             clock.move(hours=2)
             dispatcher.send()
             assert states(database) == {"uncertain": 1}
-            assert len(slack.asked) == 1
+            assert len(slack.requests) == 1
             (row,) = dispatcher.outbox.listed()
             assert dispatcher.outbox.retry(ids=[row.id]) == 1
             dispatcher.send()
@@ -113,14 +113,14 @@ class TestAlerts:
 
         add_call(database, "call-1", {"risk_flag": True})
         clock = Clock()
-        with serving(in_turn(Reply(200, b"ok", is_split=True), OK)) as slack:
+        with serving(in_sequence(Reply(200, b"ok", is_split=True), OK)) as slack:
             dispatcher = make_dispatcher(
                 database, slack.url, rules(RISK), clock, build=lambda _: SlackSink(slack.url, may_repeat=True),
                 may_repeat=frozenset({"slack"}),
             )  # fmt: skip
             dispatcher.enqueue([DAY])
             dispatcher.send()
-        assert len(slack.asked) == 2
+        assert len(slack.requests) == 2
         assert states(database) == {"sent": 1}
 
     def test_backfills_and_first_runs_suppress_messages(self, database: Database) -> None:
@@ -137,16 +137,16 @@ class TestAlerts:
             old_day = DAY - timedelta(days=4)
             assert dispatcher.enqueue([DAY, old_day]).suppressed == 2
             dispatcher.send()
-            assert len(slack.asked) == 1
+            assert len(slack.requests) == 1
             dispatcher.enqueue([DAY], include_suppressed=True)
             dispatcher.send()
-        assert ["new" in one.body.decode() for one in slack.asked] == [True, False]
+        assert ["new" in one.body.decode() for one in slack.requests] == [True, False]
         assert states(database) == {"sent": 2, "suppressed": 1}
 
     def test_a_wrong_address_keeps_messages_queued(self, database: Database) -> None:
         """A removed webhook is reported as a problem of the credentials; the messages are sent once it is fixed."""
         add_call(database, "call-1", {"risk_flag": True})
-        with serving(in_turn(Reply(404, b"no_service"), OK)) as slack:
+        with serving(in_sequence(Reply(404, b"no_service"), OK)) as slack:
             dispatcher = make_dispatcher(database, slack.url, rules(RISK), Clock())
             dispatcher.enqueue([DAY])
             dispatcher.send()
@@ -241,7 +241,7 @@ class TestOpportunities:
             dispatcher.enqueue([DAY])
             dispatcher.send()
         assert states(database) == {"sent": 20, "failed": 20}
-        assert len(server.asked) == 4, "a token, the whole batch, the records with the field and those without"
+        assert len(server.requests) == 4, "a token, the whole batch, the records with the field and those without"
         crm.unknown = set()
         assert dispatcher.outbox.retry(route="Opportunity") == 20
         with serving(crm) as server:
@@ -269,7 +269,7 @@ class TestOpportunities:
             dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
             dispatcher.enqueue([DAY])
             dispatcher.send()
-        sizes = [len(json.loads(one.body)["records"]) for one in server.asked if one.method == "PATCH"]
+        sizes = [len(json.loads(one.body)["records"]) for one in server.requests if one.method == "PATCH"]
         assert sizes == [200, 1]
         assert len(crm.records) == 201
 
@@ -281,7 +281,7 @@ class TestOpportunities:
             add_call(database, "call-1", {"deal_confidence": 1})
             dispatcher.enqueue([DAY])
 
-            def expire_after_sign_in(asked: Asked) -> Reply:
+            def expire_after_sign_in(asked: ReceivedRequest) -> Reply:
                 answer = crm(asked)
                 crm.is_expired = crm.tokens == 1
                 return answer
@@ -361,7 +361,7 @@ class TestWebhooks:
             dispatcher = make_dispatcher(database, hook.url, rules(HOOK), Clock(datetime.now(UTC)))
             dispatcher.enqueue([DAY], include_suppressed=True)
             dispatcher.send()
-        (asked,) = hook.asked
+        (asked,) = hook.requests
         event = Webhook("whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=").verify(asked.body, dict(asked.headers))
         assert event["type"] == "call.scored"
         assert event["data"]["bricks"]["deal_signals"]["risk_flag"]["value"] is True
@@ -370,16 +370,16 @@ class TestWebhooks:
     def test_a_retried_event_has_the_same_id_and_body(self, database: Database) -> None:
         """So that a receiver can drop it. A new score is a new event with another id."""
         add_call(database, "call-1", {"risk_flag": True})
-        with serving(in_turn(Reply(200, b"ok", is_split=True), Reply(503), OK)) as hook:
+        with serving(in_sequence(Reply(200, b"ok", is_split=True), Reply(503), OK)) as hook:
             dispatcher = make_dispatcher(database, hook.url, rules(HOOK), Clock())
             dispatcher.enqueue([DAY])
             dispatcher.send(max_wait_seconds=100)
             add_call(database, "call-1", {"risk_flag": False}, version="2")
             dispatcher.enqueue([DAY])
             dispatcher.send()
-        ids = [asked.headers["webhook-id"] for asked in hook.asked]
+        ids = [asked.headers["webhook-id"] for asked in hook.requests]
         assert len(set(ids[:3])) == 1
-        assert len({asked.body for asked in hook.asked[:3]}) == 1
+        assert len({asked.body for asked in hook.requests[:3]}) == 1
         assert len(ids) == 4
         assert ids[3] != ids[0]
 
@@ -393,7 +393,7 @@ class TestOutage:
         crm.is_down = True
         messages: list[Any] = []
 
-        def answer(asked: Asked) -> Reply:
+        def answer(asked: ReceivedRequest) -> Reply:
             if asked.path.startswith("/services/T"):
                 messages.append(json.loads(asked.body))
                 return OK
@@ -410,7 +410,7 @@ class TestOutage:
                 dispatcher.send(max_wait_seconds=0)
                 clock.move(minutes=1)
             assert len(messages) == 6
-            tries = len(server.asked) - len(messages)
+            tries = len(server.requests) - len(messages)
             assert 6 <= tries <= 20, "delays grow"
             crm.is_down = False
             clock.move(minutes=10)
@@ -431,7 +431,7 @@ class TestOutage:
                 thread.start()
             for thread in threads:
                 thread.join()
-        bodies = Counter(asked.body for asked in slack.asked)
+        bodies = Counter(asked.body for asked in slack.requests)
         assert len(bodies) == 30
         assert set(bodies.values()) == {1}
 

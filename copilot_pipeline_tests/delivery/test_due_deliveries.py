@@ -13,7 +13,7 @@ from copilot_pipeline.delivery.sinks import SlackSink, WebhookSink
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import DAY, HOOK, RISK, Clock, add_call, make_dispatcher, rules
-from copilot_pipeline_tests.http_servers import Asked, Reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, serving
 
 OK = Reply(200, b"ok")
 WITHIN_SECONDS = 30
@@ -51,7 +51,7 @@ def test_new_deliveries_do_not_wait_for_a_slow_sink(database: Database) -> None:
     """A webhook does not respond, and an alert that is enqueued meanwhile is sent in the same run."""
     webhook_called, alert_sent = threading.Event(), threading.Event()
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         if asked.path == "/hook":
             webhook_called.set()
             assert alert_sent.wait(WITHIN_SECONDS), "the alert waited for the hook"
@@ -84,7 +84,7 @@ def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
     is_down = True
     received = []
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         if is_down:
             return Reply(200, b"", is_split=True)
         if asked.method == "POST":
@@ -99,8 +99,8 @@ def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
         for _ in range(12):
             dispatcher.send(max_wait_seconds=0)
             clock.move(minutes=5)
-        posts = [asked for asked in server.asked if asked.method == "POST"]
-        assert (len(posts), len(server.asked) > 6) == (2, True)
+        posts = [asked for asked in server.requests if asked.method == "POST"]
+        assert (len(posts), len(server.requests) > 6) == (2, True)
         is_down = False
         clock.move(minutes=10)
         dispatcher.send()

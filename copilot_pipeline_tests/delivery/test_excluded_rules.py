@@ -11,7 +11,7 @@ from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.cli.conftest import Command, command
 from copilot_pipeline_tests.delivery.examples import DAY, add_call
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 __all__ = ["command"]
 
@@ -65,9 +65,9 @@ def test_excludes_a_route_with_an_unknown_brick_until_it_is_corrected(
         assert "did you mean risk_flag?" in problem
         assert (applied, incidents) == (["Risk"], [INCIDENT])
         path.write_text(PIPELINE.replace("risk_flagg", "risk_flag"))
-        requests = len(server.asked)
+        requests = len(server.requests)
         assert enqueue() == ([], ["Risk", "Slip"], [])
-        assert len(server.asked) == requests, "no schema is read if the scores confirm the routes"
+        assert len(server.requests) == requests, "no schema is read if the scores confirm the routes"
 
 
 @pytest.mark.parametrize("answer", [reply({"error": "not_found"}, 404), Reply(500), reply({"what": "ever"})])
@@ -78,10 +78,10 @@ def test_applies_all_routes_if_the_schema_cannot_be_read(
     add_call(database, "call-1", {"risk_flag": True})
     Path("pipeline.yaml").write_text(PIPELINE)
 
-    def respond(_: Asked) -> Reply:
+    def respond(_: ReceivedRequest) -> Reply:
         return answer
 
     with serving(respond) as server:
         semarize.setenv("SEMARIZE_BASE_URL", server.url)
         assert enqueue() == ([], ["Risk"], [])
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1

@@ -20,12 +20,12 @@ from copilot_pipeline_tests.delivery.examples import (
     make_dispatcher,
     rules,
 )
-from copilot_pipeline_tests.http_servers import Asked, Reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, serving
 
 OK = Reply(200, b"ok")
 
 
-def headings(asked: list[Asked]) -> list[str]:
+def headings(asked: list[ReceivedRequest]) -> list[str]:
     """Return the headings of the messages that Slack received."""
     messages = [json.loads(one.body) for one in asked if one.path.startswith("/services/T")]
     return [message["blocks"][0]["text"]["text"] for message in messages]
@@ -43,7 +43,7 @@ def test_an_unavailable_sink_is_reported_after_an_hour_daily_and_when_it_recover
         sent_headings = []
         for _ in range(27 * 2):
             monitor.check(unusable_sinks=dispatcher.send(max_wait_seconds=0).unusable_sinks)
-            sent_headings.append(len(headings(server.asked)))
+            sent_headings.append(len(headings(server.requests)))
             clock.move(minutes=30)
         assert sent_headings[1] == 0
         assert sent_headings[4] == 1
@@ -54,7 +54,7 @@ def test_an_unavailable_sink_is_reported_after_an_hour_daily_and_when_it_recover
         dispatcher.send()
         monitor.check()
         dispatcher.send()
-    assert headings(server.asked) == [
+    assert headings(server.requests) == [
         "Failure: sink salesforce is down",
         "Still failing: sink salesforce is down",
         "Resolved: sink salesforce is down",
@@ -76,11 +76,11 @@ def test_notifications_contain_the_failure_and_the_next_step(database: Database)
         assert monitor.resolve("daily run")
         assert not monitor.resolve("daily run")
         dispatcher.send()
-    assert "It was: It failed again." in server.asked[1].body.decode()
-    text = server.asked[0].body.decode()
+    assert "It was: It failed again." in server.requests[1].body.decode()
+    text = server.requests[0].body.decode()
     assert "The run of 2026-03-09 failed." in text
     assert "What to do: Open it in the Dagster UI." in text
-    assert headings(server.asked) == ["Failure: daily run", "Resolved: daily run"]
+    assert headings(server.requests) == ["Failure: daily run", "Resolved: daily run"]
 
 
 def test_a_failure_after_its_resolution_opens_a_new_incident(database: Database) -> None:
@@ -97,7 +97,7 @@ def test_reports_refused_credentials_and_uncertain_messages(database: Database) 
     add_call(database, "call-1", {"risk_flag": True, "deal_confidence": 1})
     clock = Clock()
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         if asked.path.startswith("/services/T"):
             return Reply(200, b"ok", is_split=True)
         return Reply(400, b'{"error": "invalid_client"}')

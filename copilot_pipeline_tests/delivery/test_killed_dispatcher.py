@@ -24,7 +24,7 @@ from copilot_pipeline_tests.delivery.examples import (
     make_dispatcher,
     rules,
 )
-from copilot_pipeline_tests.http_servers import Asked, Reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, serving
 
 pytestmark = pytest.mark.e2e
 
@@ -46,9 +46,9 @@ def test_a_killed_dispatcher_loses_and_repeats_nothing(
     """
     crm = Crm()
     arrived, may_respond = threading.Event(), threading.Event()
-    pending: list[Asked] = []
+    pending: list[ReceivedRequest] = []
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         is_message = asked.path not in ("/services/oauth2/token",)
         if is_message and not arrived.is_set():
             pending.append(asked)
@@ -74,7 +74,7 @@ def test_a_killed_dispatcher_loses_and_repeats_nothing(
         dispatcher.send()
         rows = dispatcher.outbox.listed()
     first = pending[0]
-    same = [asked for asked in server.asked if _key(asked) == _key(first) and asked.method == first.method]
+    same = [asked for asked in server.requests if _key(asked) == _key(first) and asked.method == first.method]
     assert len(same) == 1 + repeats
     counted = Counter(row.state for row in rows)
     if route is OPPORTUNITY:
@@ -84,7 +84,7 @@ def test_a_killed_dispatcher_loses_and_repeats_nothing(
         assert counted == Counter({state: 1}) + Counter({"sent": 2})
 
 
-def _key(asked: Asked) -> str:
+def _key(asked: ReceivedRequest) -> str:
     """Return what identifies a message for a receiver."""
     if asked.path.endswith("/composite/sobjects"):
         return json.dumps(json.loads(asked.body), sort_keys=True)

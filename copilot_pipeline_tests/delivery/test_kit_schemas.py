@@ -11,7 +11,7 @@ from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.delivery.kit_schemas import MAX_AGE_SECONDS, KitSchemas, parse_kit_schema
 from copilot_pipeline.errors import PipelineError
-from copilot_pipeline_tests.http_servers import Reply, Service, reply, serving
+from copilot_pipeline_tests.http_servers import Reply, RunningServer, reply, serving
 
 KIT = Kit(name="deal", code="D1")
 
@@ -35,7 +35,7 @@ def test_parses_the_known_formats_of_a_schema(body: bytes, expected: dict[str, s
     assert parse_kit_schema(body) == expected
 
 
-def schemas(server: Service, clock: list[float]) -> KitSchemas:
+def schemas(server: RunningServer, clock: list[float]) -> KitSchemas:
     """The schemas of one kit, read from a server, with a clock that the test moves."""
 
     @contextmanager
@@ -54,7 +54,7 @@ def test_reads_a_schema_at_most_every_five_minutes() -> None:
         kit_schemas = schemas(server, clock)
         for clock[0] in (0.0, MAX_AGE_SECONDS - 1, MAX_AGE_SECONDS):
             assert kit_schemas.cached("deal") == {"a": None}
-    assert len(server.asked) == 2
+    assert len(server.requests) == 2
 
 
 def test_a_failed_request_is_not_retried_before_five_minutes() -> None:
@@ -63,7 +63,7 @@ def test_a_failed_request_is_not_retried_before_five_minutes() -> None:
     with serving(lambda _: Reply(404)) as server:
         kit_schemas = schemas(server, clock)
         assert [kit_schemas.cached("deal") for _ in range(3)] == [None, None, None]
-        assert len(server.asked) == 1
+        assert len(server.requests) == 1
         with pytest.raises(PipelineError):
             kit_schemas.read("deal")
 
@@ -72,4 +72,4 @@ def test_an_unknown_kit_has_no_schema() -> None:
     """Scores of a kit that was removed from pipeline.yaml cause no request."""
     with serving(lambda _: reply(["a"])) as server:
         assert schemas(server, [0.0]).cached("removed") is None
-    assert server.asked == []
+    assert server.requests == []

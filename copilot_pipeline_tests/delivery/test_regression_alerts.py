@@ -62,7 +62,7 @@ class Manager:
                     lambda _: SlackSink(f"{slack.url}/services/T/B/x"),
                     now=self.clock,
                 ).send()
-        return [json.loads(one.body)["text"] for one in slack.asked]
+        return [json.loads(one.body)["text"] for one in slack.requests]
 
 
 @pytest.fixture

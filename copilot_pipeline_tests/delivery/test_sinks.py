@@ -16,7 +16,7 @@ from copilot_pipeline.delivery.model import Delivery, SendResult, SendStatus, Si
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink, build_sink
 from copilot_pipeline.delivery.sinks.bisect import bisect_batch, fields_of
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 
 def deal(number: int, **fields: Any) -> Delivery:
@@ -68,7 +68,7 @@ def test_logs_contain_no_address_key_or_message(caplog: pytest.LogCaptureFixture
 def test_hubspot_returns_a_result_per_record() -> None:
     """With status 207 some records are written and the others have a reason."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         inputs = json.loads(asked.body)["inputs"]
         assert inputs[0]["properties"] == {"risk": "true", "score": "31"}
         error = {"category": "OBJECT_NOT_FOUND", "message": "no", "context": {"ids": ["2"]}}
@@ -80,7 +80,7 @@ def test_hubspot_returns_a_result_per_record() -> None:
         sink.close()
     assert [one.status for one in found] == [SendStatus.SENT, SendStatus.FAILED, SendStatus.RETRY]
     assert found[1].reason == "OBJECT_NOT_FOUND: there is no such deal"
-    assert server.asked[0].headers["authorization"] == "Bearer pat-1"
+    assert server.requests[0].headers["authorization"] == "Bearer pat-1"
 
 
 def test_a_merged_hubspot_deal_counts_as_written() -> None:
@@ -95,7 +95,7 @@ def test_a_merged_hubspot_deal_counts_as_written() -> None:
 def test_an_error_without_a_deal_id_is_isolated() -> None:
     """Each deal is sent alone, so that only the invalid one fails."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         ids = [one["id"] for one in json.loads(asked.body)["inputs"]]
         error = {"category": "INVALID_OPTION", "message": "no"}
         good = [{"id": identity} for identity in ids if identity != "2" and len(ids) == 1]
@@ -139,14 +139,14 @@ def test_redirects_are_not_followed() -> None:
             found = [sink.send([deal(1)])[0] for sink in sinks]
             for sink in sinks:
                 sink.close()
-        assert elsewhere.asked == []
+        assert elsewhere.requests == []
     assert {(one.status, one.problem) for one in found} == {(SendStatus.RETRY, SinkProblem.CREDENTIALS)}
 
 
 def test_an_unknown_hubspot_property_fails_only_its_records() -> None:
     """HubSpot rejects the whole batch; the reason names the property, not the value."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         inputs = json.loads(asked.body)["inputs"]
         if any("nope" in one["properties"] for one in inputs):
             problem = [{"isValid": False, "message": 'Property "nope" does not exist: "secret words"',
@@ -178,7 +178,7 @@ def test_refused_credentials_of_a_crm_keep_deliveries_queued() -> None:
 def test_the_daily_limit_of_salesforce_counts_as_throttling() -> None:
     """It has status 403 but is temporary."""
 
-    def answer(asked: Asked) -> Reply:
+    def answer(asked: ReceivedRequest) -> Reply:
         if asked.path.endswith("/token"):
             return reply({"access_token": "t"})
         return reply([{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}], 403)
@@ -240,7 +240,7 @@ def test_a_sink_may_name_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> No
         sink = build_sink("emea", SinkSettings(kind="slack", url_env="SLACK_URL_OF_EMEA"), environment())
         assert sink.send([Delivery(1, "msg_1", "", {"text": "a"})])[0].status is SendStatus.SENT
         sink.close()
-    assert server.asked[0].path == "/services/T/B/emea"
+    assert server.requests[0].path == "/services/T/B/emea"
 
 
 def test_rejects_a_webhook_secret_that_is_not_base64_without_showing_it() -> None:

@@ -19,7 +19,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import ACCOUNTS, CALLS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import NoProgress
-from copilot_pipeline_tests.http_servers import Asked, Reply, Service, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, RunningServer, reply, serving
 from copilot_pipeline_tests.load.warehouse.rows import call, load
 
 IN_FLIGHT = 3
@@ -43,7 +43,7 @@ class Quota:
         raise AssertionError("the server sends no 429")
 
 
-def mirror(asked: Asked) -> Reply:
+def mirror(asked: ReceivedRequest) -> Reply:
     """Every account but one."""
     account_id = asked.params["id"]
     if account_id == "missing":
@@ -52,7 +52,9 @@ def mirror(asked: Asked) -> Reply:
 
 
 @contextmanager
-def client_of(answer: object = mirror, rate_limiter: Limiter | None = None) -> Iterator[tuple[ClariClient, Service]]:
+def client_of(
+    answer: object = mirror, rate_limiter: Limiter | None = None
+) -> Iterator[tuple[ClariClient, RunningServer]]:
     """A client, and the requests to its server."""
     rest = dialect_named("rest")
     with serving(answer) as service:  # type: ignore[arg-type]
@@ -75,7 +77,7 @@ def test_reads_each_account_once_and_merges_it_with_the_calls(accounts: Accounts
     with client_of() as (client, service):
         assert accounts.read(client) == MirrorRead(read=5, missing=1)
         assert accounts.read(client) == MirrorRead()
-        assert sorted(asked.params["id"] for asked in service.asked) == ["a", "b", "c", "d", "e", "missing"]
+        assert sorted(asked.params["id"] for asked in service.requests) == ["a", "b", "c", "d", "e", "missing"]
     assert accounts.build_table() == 6
     with database.connection() as connection:
         rows = connection.execute(
@@ -89,7 +91,7 @@ def test_sends_several_requests_at_once(accounts: Accounts) -> None:
     """As many requests are in flight as the settings allow, so that slow responses do not limit the rate."""
     together = threading.Barrier(IN_FLIGHT)
 
-    def slow(asked: Asked) -> Reply:
+    def slow(asked: ReceivedRequest) -> Reply:
         together.wait(30)  # raises, and the request fails, if fewer requests are in flight
         return mirror(asked)
 
@@ -102,10 +104,10 @@ def test_a_used_up_quota_keeps_what_was_received(accounts: Accounts, home: Path)
     with client_of(rate_limiter=Quota(4)) as (client, service):
         with pytest.raises(QuotaExhausted):
             accounts.read(client)
-        first = [asked.params["id"] for asked in service.asked]
+        first = [asked.params["id"] for asked in service.requests]
     with client_of() as (client, service):
         accounts.read(client)
-        second = [asked.params["id"] for asked in service.asked]
+        second = [asked.params["id"] for asked in service.requests]
     assert len(first) == 4
     assert sorted(first + second) == ["a", "b", "c", "d", "e", "missing"]
     accounts.build_table()

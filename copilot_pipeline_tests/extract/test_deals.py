@@ -16,7 +16,7 @@ from copilot_pipeline.extract.deals import Deals
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import CALLS
 from copilot_pipeline.postgres import Database
-from copilot_pipeline_tests.http_servers import Asked, Reply, Service, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, RunningServer, reply, serving
 from copilot_pipeline_tests.load.warehouse.rows import call, column, load
 
 OUTCOMES = OutcomeSettings(won=("Closed Won", "Gewonnen"), lost=("Closed Lost",))
@@ -29,7 +29,7 @@ class Crm:
         self.stages = stages
         self._is_down_from = is_down_from
 
-    def __call__(self, asked: Asked) -> Reply:
+    def __call__(self, asked: ReceivedRequest) -> Reply:
         deal_id = asked.params["id"]
         if deal_id >= self._is_down_from:
             return reply({}, 503)
@@ -41,7 +41,7 @@ class Crm:
         return reply({"crm_id": deal_id, "stage": stage, "amount": "48000"})
 
     @contextmanager
-    def client(self) -> Iterator[tuple[ClariClient, Service]]:
+    def client(self) -> Iterator[tuple[ClariClient, RunningServer]]:
         """A client of these deals."""
         rest = dialect_named("rest")
         with serving(self) as service:
@@ -65,7 +65,7 @@ class Reader:
             connection.execute("UPDATE copilot_ops.deals SET read_at = read_at - interval '1 day'")
         with crm.client() as (client, service):
             report = self._deals.read(client)
-            return report, [asked.params["id"] for asked in service.asked]
+            return report, [asked.params["id"] for asked in service.requests]
 
     def outcomes(self) -> dict[str, str]:
         """The table's outcomes by deal."""

@@ -24,12 +24,12 @@ from copilot_pipeline.score.run_requests import SemarizeRunSettings
 from copilot_pipeline.score.runs import SemarizeRunner
 from copilot_pipeline.state import AdvisoryLocks, SemarizeRunStore
 from copilot_pipeline.state.locks import SCORING
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 from copilot_pipeline_tests.load.warehouse.rows import arrow
 
 DAY = date(2026, 11, 3)
 KITS = (Kit("deal", code="A1B2C3D4"), Kit("coaching", code="C0AC4123"))
-Answer = Callable[[Asked], Reply | None]
+Answer = Callable[[ReceivedRequest], Reply | None]
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Server:
     created: dict[str, bytes] = field(default_factory=dict)  # key -> body
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, asked: Asked) -> Reply:
+    def __call__(self, asked: ReceivedRequest) -> Reply:
         with self.lock:
             found = self.first(asked)
             if asked.method == "POST" and (found is None or found.is_split):
@@ -53,7 +53,7 @@ class Server:
                 assert body == asked.body
             return found or self._answer(asked)
 
-    def _answer(self, asked: Asked) -> Reply:
+    def _answer(self, asked: ReceivedRequest) -> Reply:
         if asked.method == "POST":
             run_id = f"run_{list(self.created).index(asked.headers['idempotency-key'])}"
             return reply({"run_id": run_id, "status": "queued"}, 202, **self._advice())
@@ -132,7 +132,7 @@ def test_retries_temporary_failures_and_pays_once(database: Database, lake: Lake
     throttled_at: list[float] = []
     early: list[float] = []
 
-    def fail_first(asked: Asked) -> Reply | None:
+    def fail_first(asked: ReceivedRequest) -> Reply | None:
         now = time.monotonic()
         # Requests that were in flight when the 429 was sent may still arrive.
         if throttled_at and 0.5 < now - throttled_at[-1] < 1.4:
@@ -154,7 +154,7 @@ def test_reads_a_run_immediately_when_a_webhook_reports_its_end(database: Databa
     """The server asks to poll after two minutes, and the runs are read before."""
     server = Server(retry_after="120")
 
-    def report_end(asked: Asked) -> Reply | None:
+    def report_end(asked: ReceivedRequest) -> Reply | None:
         if asked.method == "POST":
             with database.connection() as connection:
                 connection.execute(

@@ -24,7 +24,7 @@ from copilot_pipeline.clients.semarize import (
     same_request,
 )
 from copilot_pipeline.errors import CredentialsRefused, NotFound, RequestRefused, TemporaryFailure, UnreadableBody
-from copilot_pipeline_tests.http_servers import Asked, Reply, Service, in_turn, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, RunningServer, in_sequence, reply, serving
 
 KEY = "smz_test_0123456789"
 KIT = Kit("deal", code="A1B2C3D4")
@@ -33,9 +33,9 @@ QUICK = RetryPolicy(attempts=3, backoff=Backoff(0.001, 0.01))
 
 
 @contextmanager
-def client_of(*replies: Reply) -> Iterator[tuple[SemarizeClient, Service]]:
+def client_of(*replies: Reply) -> Iterator[tuple[SemarizeClient, RunningServer]]:
     """A client of a server that sends these responses in turn."""
-    with serving(in_turn(*replies)) as service:
+    with serving(in_sequence(*replies)) as service:
         caller = make_client(service.url, KEY, policy=QUICK)
         try:
             yield SemarizeClient(caller), service
@@ -48,7 +48,7 @@ def test_creates_a_run_as_documented() -> None:
     request = run_request("c-1", TEXT, KIT)
     with client_of(reply({"run_id": "run_1", "status": "queued"}, 202)) as (client, service):
         client.create(request)
-    (asked,) = service.asked
+    (asked,) = service.requests
     assert (asked.method, asked.path) == ("POST", "/v1/runs")
     assert asked.headers["authorization"] == f"Bearer {KEY}"
     assert asked.headers["idempotency-key"] == request.idempotency_key
@@ -66,7 +66,7 @@ def test_a_retry_sends_the_same_key_and_body() -> None:
     runs: dict[str, str] = {}
     answers = {"left_to_lose": 2}
 
-    def service_answer(asked: Asked) -> Reply:
+    def service_answer(asked: ReceivedRequest) -> Reply:
         run_id = runs.setdefault(asked.headers["idempotency-key"], f"run_{len(runs)}")
         if answers["left_to_lose"]:
             answers["left_to_lose"] -= 1
@@ -79,7 +79,7 @@ def test_a_retry_sends_the_same_key_and_body() -> None:
         caller.close()
     assert state.run_id == "run_0"
     assert len(runs) == 1
-    assert len({asked.body for asked in service.asked}) == 1
+    assert len({asked.body for asked in service.requests}) == 1
 
 
 FINISHED: dict[str, Any] = {
@@ -162,7 +162,7 @@ def test_quotes_the_run_id_in_the_path() -> None:
     """A run id is one segment of the path, whatever characters it has."""
     with client_of(reply({"run_id": "r", "status": "queued"})) as (client, service):
         client.read("../kits?x=/y")
-    assert service.asked[0].path == "/v1/runs/..%2Fkits%3Fx%3D%2Fy"
+    assert service.requests[0].path == "/v1/runs/..%2Fkits%3Fx%3D%2Fy"
 
 
 def test_does_not_retry_an_idempotency_conflict() -> None:
@@ -170,7 +170,7 @@ def test_does_not_retry_an_idempotency_conflict() -> None:
     conflict = reply({"error": "idempotency_key_conflict"}, 409)
     with client_of(conflict) as (client, service), pytest.raises(IdempotencyConflict, match="not retried") as caught:
         client.create(run_request("c-1", TEXT, KIT))
-    assert len(service.asked) == 1
+    assert len(service.requests) == 1
     assert (caught.value.status, caught.value.code) == (409, "idempotency_key_conflict")
 
 
@@ -202,7 +202,7 @@ def test_a_pinned_version_overrides_the_code() -> None:
     assert b"kit_code" not in run_request("c-1", TEXT, kit).body
     with client_of(Reply(200, b"{}")) as (client, service):
         client.kit_schema(kit)
-    assert service.asked[0].params == {"kit_version_id": kit.version_id}
+    assert service.requests[0].params == {"kit_version_id": kit.version_id}
 
 
 REQUESTS = st.tuples(
