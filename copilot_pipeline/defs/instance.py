@@ -36,7 +36,7 @@ CONFIG_FILE = "dagster.yaml"
 STATEMENT_TIMEOUT_MS = 120_000
 RECYCLE_SECONDS = 1800
 INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's code
-CREATE_TABLES_LOCK = 7_203_114_003  # of a PostgreSQL advisory lock
+CREATE_TABLES_LOCK = 7_203_114_004  # of a PostgreSQL advisory lock
 MOST_CONNECTIONS = 20
 SECONDS_TO_LOCK = 45.0  # from the start of a run until its process has loaded the code and holds its lock
 _NOT_CAPTURED = {
@@ -58,8 +58,8 @@ class PipelineStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> PipelineStorage:
         """Storage in the configured database; starts the embedded one if none is configured."""
         url = database_url(load_environment())
-        # An unreachable database is reported here, because Dagster would retry and end in a traceback. The lock prevents
-        # that two processes create the tables at the same time, which fails; closing the connection releases it.
+        # An unreachable database is reported here, because Dagster would retry and end in a traceback. The lock keeps
+        # two processes from creating the tables at the same time, which fails. Closing the connection releases it.
         with open_connection(url) as connection:
             connection.execute("SELECT pg_advisory_lock(%s)", (CREATE_TABLES_LOCK,))
             try:
