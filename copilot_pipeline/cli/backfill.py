@@ -168,7 +168,7 @@ def _show_plan(console: Console, made: BackfillPlan) -> None:
         ("runs", f"{made.runs:,}"),
         ("time at the rate limit", _duration(made.hours_at_rate_limit)),
         ("weeks", f"{made.weeks} (within the weekly quota, without the reserve)"),
-        ("expected end", f"{made.done_at:%Y-%m-%d %H:%M} UTC"),
+        ("expected end", f"{made.expected_end:%Y-%m-%d %H:%M} UTC"),
     ):
         table.add_row(label, value)
     console.print(table)
@@ -189,7 +189,7 @@ def _state(settings: Settings, database: Database, backfill: Backfill) -> dict[s
     expected = max(backfill.calls or 0, progress.calls)
     # The expected list requests are spread evenly over the days.
     for_lists = max(0, (backfill.requests or 0) - (backfill.calls or 0)) * len(left) / len(backfill.days)
-    _, done_at = end_of(
+    _, expected_end = end_of(
         math.ceil(for_lists) + max(0, expected - progress.fetched),
         limits.requests_per_second,
         week,
@@ -206,7 +206,7 @@ def _state(settings: Settings, database: Database, backfill: Backfill) -> dict[s
         "calls_expected": expected,
         "calls_stored": progress.fetched,
         "waiting_for": _waits_for(week) if backfill.is_active else None,
-        "expected_end": done_at if backfill.is_active else None,
+        "expected_end": expected_end if backfill.is_active else None,
     }
 
 

@@ -30,7 +30,7 @@ class BackfillPlan:
     runs: int
     hours_at_rate_limit: float
     weeks: int
-    done_at: datetime
+    expected_end: datetime
 
     @property
     def days(self) -> int:
@@ -53,7 +53,7 @@ def plan_backfill(
     """Return the plan of a range. `calls` are those of each run; `quota` is that of backfills, without the reserve."""
     listing = math.ceil(sum(pages_of(count, page_size) for count in calls))
     requests = listing + max(0, ready - fetched)
-    weeks, done_at = end_of(requests, requests_per_second, quota, now)
+    weeks, expected_end = end_of(requests, requests_per_second, quota, now)
     return BackfillPlan(
         first_day=first,
         last_day=last,
@@ -65,7 +65,7 @@ def plan_backfill(
         runs=len(calls),
         hours_at_rate_limit=requests / requests_per_second / 3600 if requests_per_second else 0.0,
         weeks=weeks,
-        done_at=done_at,
+        expected_end=expected_end,
     )
 
 

@@ -41,7 +41,7 @@ def test_a_plan_counts_requests_and_calendar_weeks(ready: int, used: int, weeks:
     assert made.list_requests == max(1, -(-ready // 100)) + 2
     assert made.requests == made.list_requests + ready
     assert made.weeks == weeks
-    assert (made.done_at - NOW).days == days_later
+    assert (made.expected_end - NOW).days == days_later
 
 
 def test_stored_calls_cost_no_request() -> None:
@@ -52,7 +52,7 @@ def test_stored_calls_cost_no_request() -> None:
 def test_the_end_is_counted_from_the_opening_of_the_rate_limiter() -> None:
     """A closed limiter delays the end."""
     opens_at = datetime(2026, 3, 6, tzinfo=UTC)
-    assert plan([100, 100], ready=10, closed_until=opens_at).done_at > opens_at
+    assert plan([100, 100], ready=10, closed_until=opens_at).expected_end > opens_at
 
 
 @pytest.mark.parametrize(
