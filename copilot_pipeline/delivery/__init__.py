@@ -1,1 +1,1 @@
-"""Delivery: routes and the sinks they send to, an outbox that sends each delivery once, and incidents."""
+"""Delivery: routes, sinks, an outbox that sends each delivery once, incidents."""

@@ -8,7 +8,9 @@ from copilot_pipeline.marts.model import ScoredCall, Value
 
 
 def applies(condition: ConditionSettings | None, call: ScoredCall) -> bool:
-    """Return whether the condition is true of the call. An absent condition is true of every call.
+    """Return whether the condition is true of the call.
+
+    An absent condition is true of every call.
 
     If a brick has no value, every condition on it is false, including `not`.
     """

@@ -77,7 +77,10 @@ def open_semarize_client(
 def _incident(
     service: str, variables: str, client: _Client, monitor: Callable[[], IncidentMonitor], reports_refusal: bool
 ) -> Iterator[None]:
-    """Open the incident if the block ends with `CredentialsRefused`; resolve it if a request was accepted."""
+    """Open or resolve the incident of a service's credentials.
+
+    It is opened if the block ends with `CredentialsRefused`, and resolved if a request was accepted.
+    """
     name, is_refused = f"credentials of {service}", False
     try:
         yield

@@ -36,7 +36,9 @@ class _Contribution:
 def merge_fields(
     connection: Connection, sink: str, route: str, target: str, delivery_id: int, now: datetime
 ) -> dict[str, Any]:
-    """Return the fields to write for this delivery, the newest queued one, and mark the older ones as superseded.
+    """Return the fields to write for this delivery, the newest queued one.
+
+    The older queued ones are marked as superseded.
 
     Returns nothing if newer calls have already written everything: then this delivery is superseded too. Part of the
     transaction that leases the delivery.
@@ -58,7 +60,10 @@ def merge_fields(
 
 
 def _current_contributions(rows: Sequence[_Contribution]) -> list[_Contribution]:
-    """Return the newest scores of each call that is still linked to the record, the newest call last."""
+    """Return the newest scores of each call that is linked to the record.
+
+    The newest call is the last.
+    """
     newest: dict[str, _Contribution] = {}
     for row in rows:
         known = newest.get(row.call_id)
@@ -69,7 +74,10 @@ def _current_contributions(rows: Sequence[_Contribution]) -> list[_Contribution]
 
 
 def _stored_values(rows: Sequence[_Contribution]) -> dict[str, Any]:
-    """Return the record's values as far as known. Values of calls that have left the record are still there."""
+    """Return the record's values as far as known.
+
+    Values of calls that have left the record are still there.
+    """
     stored: dict[str, Any] = {}
     by_time = sorted(
         (row for row in rows if row.sent_fields), key=lambda row: (row.completed_at is None, row.completed_at)
@@ -90,7 +98,9 @@ def leave_other_records(
     now: datetime,
     reason: str = "the call is linked to another record now",
 ) -> None:
-    """Make the call count for `target` only (for no record if empty), and cancel its deliveries to other records.
+    """Make the call count for `target` only, or for no record if it is empty.
+
+    Its deliveries to other records are cancelled.
 
     If it has already written to another record, the newest scores of the remaining calls are queued for that record.
     """
@@ -105,7 +115,7 @@ def leave_other_records(
 
 
 def leave_if_relinked(connection: Connection, route: str, call_id: str, target: str, now: datetime) -> None:
-    """Leave the record if the call was linked to another one while the write was being sent."""
+    """Leave the record if the call was linked to another one during the write."""
     with connection.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_SQL["current_target"], {"route": route, "call_id": call_id}).fetchone()
     if row is not None and row["target"] != target:

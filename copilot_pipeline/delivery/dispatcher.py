@@ -55,7 +55,7 @@ class SendReport:
 
 
 class Dispatcher:
-    """Applies rules to scored calls, and sends the deliveries of the outbox to their sinks."""
+    """Applies rules to scored calls, and sends the deliveries of the outbox."""
 
     def __init__(
         self,
@@ -69,7 +69,10 @@ class Dispatcher:
         now: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`sinks`: kind by name. `may_repeat`: Slack sinks for which a repeat is preferred to a lost message."""
+        """`sinks`: kind by name.
+
+        `may_repeat`: Slack sinks for which a repeat is preferred to a lost message.
+        """
         self._database = database
         self._rules = rules
         self._sinks = sinks
@@ -84,7 +87,7 @@ class Dispatcher:
     def preview(
         self, days: Sequence[date], *, include_suppressed: bool = False
     ) -> list[DeliveryRequest | UnlinkedCall]:
-        """Return what the rules ask for, of these days, without storing or sending anything."""
+        """Return what the rules ask for, without storing or sending anything."""
         active_since = self.outbox.active_since([rule.name for rule in self._rules], activate=False)
         found = []
         for call in self._calls.read_for_rules(days):
@@ -100,7 +103,9 @@ class Dispatcher:
         return found
 
     def enqueue(self, days: Sequence[date], *, include_suppressed: bool = False) -> EnqueueReport:
-        """Enqueue what the rules ask for, of these days and of calls whose CRM link has changed.
+        """Enqueue what the rules ask for.
+
+        Of these days, and of calls whose CRM link has changed.
 
         Safe to repeat: known deliveries stay as they are. `include_suppressed` also sends calls that are too old or
         were scored before their route was active.
@@ -146,7 +151,9 @@ class Dispatcher:
         report.unlinked.update(call.reason for call in unlinked)
 
     def send(self, *, ignore_backoff: bool = False, max_wait_seconds: float = MAX_WAIT_SECONDS) -> SendReport:
-        """Send what is due, to all sinks in parallel. Waits at most `max_wait_seconds` for a sink in backoff.
+        """Send what is due, to all sinks in parallel.
+
+        Waits at most `max_wait_seconds` for a sink in backoff.
 
         `ignore_backoff` tries failing sinks immediately, because their problem has been fixed.
         """
@@ -166,7 +173,7 @@ class Dispatcher:
         return report
 
     def due(self) -> list[str]:
-        """Return the sinks with a due delivery, without those that lack their address or key."""
+        """Return the sinks with a due delivery that have their address and key."""
         return [name for name in self._due(self._sinks.keys()) if self._can_be_built(name)]
 
     def _due(self, names: Collection[str]) -> list[str]:
@@ -184,7 +191,10 @@ class Dispatcher:
         return True
 
     def _send_to(self, name: str, ignore_backoff: bool, max_wait_seconds: float) -> tuple[Counter[str], str | None]:
-        """Send to one sink until nothing is due. Returns the attempts by state, and why the sink cannot be built."""
+        """Send to one sink until nothing is due.
+
+        Returns the attempts by state, and why the sink cannot be built.
+        """
         counts: Counter[str] = Counter()
         are_records = self._writes_records(name)
         with OutboxLeases(self._database.url, now=self._now) as leases:

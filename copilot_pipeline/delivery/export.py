@@ -1,4 +1,4 @@
-"""Export calls and scores for spreadsheets: CSV (RFC 4180) in which no cell is a formula. Pure."""
+"""Export calls and scores for spreadsheets: CSV without formulas. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 
 
 def write_csv(file: TextIO, calls: Iterable[ScoredCall], bricks: Sequence[tuple[str, str]]) -> int:
-    """Write a row per call and a column per brick (`kit.brick`). Returns the number of rows.
+    """Write a row per call and a column per brick (`kit.brick`).
+
+    Returns the number of rows.
 
     Open the file as text without translation of line ends (`newline=""`); Sheets expects UTF-8.
     """
@@ -41,7 +43,9 @@ def write_csv(file: TextIO, calls: Iterable[ScoredCall], bricks: Sequence[tuple[
 
 
 def cell(value: Any) -> str | float | int:
-    """Convert a value to a cell: numbers, TRUE and FALSE, lists with commas, an empty cell for null.
+    """Convert a value to a cell.
+
+    Numbers stay numbers, booleans become TRUE and FALSE, lists are joined with commas, null is empty.
 
     Times are in UTC as `2026-03-09 14:30:00`, which Sheets and Excel parse (they do not parse offsets).
     A text that would be a formula gets a leading apostrophe, which spreadsheets do not display.

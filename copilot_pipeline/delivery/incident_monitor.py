@@ -1,4 +1,6 @@
-"""Monitor the state in Postgres, and notify people of failures: when they begin, once a day, and when they end.
+"""Monitor the state in Postgres, and notify people of failures.
+
+When they begin, once a day while they last, and when they end.
 
 Callers report failures that the state does not show, such as failed runs, with `IncidentMonitor.open` and `.resolve`.
 """
@@ -49,11 +51,17 @@ class IncidentMonitor:
         self._now = now
 
     def open(self, failure: Failure) -> bool:
-        """Report a failure. Returns whether a notification was queued: it is new, or the last one is a day old."""
+        """Report a failure.
+
+        Returns whether a notification was queued: it is new, or the last one is a day old.
+        """
         return self._store.open(failure, repeat_after=self._repeat_after)
 
     def resolve(self, name: str) -> bool:
-        """Report the end of a failure. Returns whether it was open, so that a notification was queued."""
+        """Report the end of a failure.
+
+        Returns whether it was open, so that a notification was queued.
+        """
         return self._store.resolve(name)
 
     def open_incidents(self) -> list[Incident]:
@@ -63,7 +71,9 @@ class IncidentMonitor:
     def check(
         self, *, quota: WeeklyQuota | None = None, unusable_sinks: Mapping[str, str] | None = None
     ) -> list[Failure]:
-        """Check sinks, backlogs and the weekly quota. Open new incidents and resolve those that have ended.
+        """Check sinks, backlogs and the weekly quota.
+
+        Open new incidents and resolve those that have ended.
 
         `unusable_sinks`: the reason per sink that cannot be built. Returns the present failures.
         """

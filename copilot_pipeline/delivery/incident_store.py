@@ -1,4 +1,7 @@
-"""Store incidents, and queue a notification when one opens, after a day, and when it is resolved."""
+"""Store incidents and queue their notifications.
+
+One when an incident opens, one per day, and one when it is resolved.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _SQL = load_queries("copilot_pipeline.delivery.sql", "incidents.sql")
 
 
 class IncidentStore:
-    """All incidents. A notification is queued in the transaction that records it: sent once, and never lost."""
+    """All incidents.
+
+    A notification is queued in the transaction that records it: sent once, and never lost.
+    """
 
     def __init__(self, database: Database, sinks: Sequence[tuple[str, str]], *, now: Clock = utc_now) -> None:
         """`sinks`: (name, kind) of the sinks that notifications are sent to."""
@@ -31,7 +37,10 @@ class IncidentStore:
         self._now = now
 
     def open(self, failure: Failure, *, repeat_after: timedelta) -> bool:
-        """Open the incident, or repeat its notification when it is due. Returns whether a notification was queued."""
+        """Open the incident, or repeat its notification when it is due.
+
+        Returns whether a notification was queued.
+        """
         now = self._now()
         parameters = {
             "name": failure.name,
@@ -50,7 +59,10 @@ class IncidentStore:
         return True
 
     def resolve(self, name: str) -> bool:
-        """Resolve the incident if it is open, and queue a notification. Returns whether it was open."""
+        """Resolve the incident if it is open, and queue a notification.
+
+        Returns whether it was open.
+        """
         now = self._now()
         with self._database.transaction() as connection, connection.cursor(row_factory=class_row(Incident)) as cursor:
             incident = cursor.execute(_SQL["resolve"], {"name": name, "now": now}).fetchone()
@@ -65,7 +77,10 @@ class IncidentStore:
             return cursor.execute(_SQL["open_incidents"], {"prefix": prefix}).fetchall()
 
     def sample_backlog(self, name: str, items: int, *, limit: int) -> list[int]:
-        """Record the size of a backlog, at most once an hour. Returns the latest sizes, oldest first."""
+        """Record the size of a backlog, at most once an hour.
+
+        Returns the latest sizes, oldest first.
+        """
         now = self._now()
         with self._database.transaction() as connection:
             connection.execute(

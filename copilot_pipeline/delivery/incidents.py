@@ -1,4 +1,4 @@
-"""Incidents: failures that people are notified of, and the texts of the notifications. Pure."""
+"""Incidents: failures that people are notified of, and the texts. Pure."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def incident_payload(kind: str, incident: Incident, stage: Stage) -> dict[str, A
 
 
 def is_growing(sizes: Iterable[int], *, is_open: bool) -> bool:
-    """Return whether hourly sizes, oldest first, show a backlog that is not being worked off.
+    """Return whether hourly sizes, oldest first, show a growing backlog.
 
     The incident of a backlog (`is_open`) is resolved when the backlog shrinks, not when it stops growing.
     """

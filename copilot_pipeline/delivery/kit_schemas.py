@@ -1,4 +1,4 @@
-"""Read the schemas of kits: which bricks a kit has, and what kind of value each returns.
+"""Read the schemas of kits: their bricks and the kinds of values.
 
 The format of a schema is undocumented. What cannot be understood is left out.
 """
@@ -54,7 +54,10 @@ class KitSchemas:
             return parse_kit_schema(client.kit_schema(self._kits[kit_name]))
 
     def cached(self, kit_name: str) -> Schema | None:
-        """Return a kit's schema, at most five minutes old, or None if it cannot be read with one request."""
+        """Return a kit's schema, at most five minutes old.
+
+        None if it cannot be read with one request.
+        """
         read_at, schema = self._cache.get(kit_name, (-MAX_AGE_SECONDS, None))
         if kit_name in self._kits and self._clock() - read_at >= MAX_AGE_SECONDS:
             try:
@@ -66,7 +69,10 @@ class KitSchemas:
 
 
 def parse_kit_schema(body: bytes) -> Schema | None:
-    """Return the bricks of a kit and their kinds, or None if the response cannot be understood."""
+    """Return the bricks of a kit and their kinds.
+
+    None if the response cannot be understood.
+    """
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError):

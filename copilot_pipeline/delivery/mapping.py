@@ -27,7 +27,7 @@ def mapped_fields(mapping: Mapping[str, FieldSource], call: ScoredCall) -> dict[
 
 
 def resolve_reference(reference: BrickRef | CallField, call: ScoredCall) -> Any:
-    """Return the value of a brick, of one of its parts or of a field of the call, or None if it is missing."""
+    """Return the value of a part of a brick or of a field of the call, or None."""
     if isinstance(reference, CallField):
         return to_json_value(call.fields.get(reference.name))
     answer = call.bricks.get(reference.key)
@@ -42,7 +42,10 @@ def answer_part(answer: BrickAnswer, part: str) -> Any:
 
 
 def crm_value(value: Any) -> Any:
-    """Convert to a CRM field's value: lists to `a;b`, texts cut to the field's size, whole numbers without `.0`."""
+    """Convert to a CRM field's value.
+
+    Lists become `a;b`, texts are cut to the field's size, whole numbers have no `.0`.
+    """
     if isinstance(value, list):
         value = MULTIPLE_VALUES_SEPARATOR.join(to_text(item) for item in value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Slack messages in Block Kit: score, reason, evidence, links to the call and to the deal. Pure.
+"""Slack messages in Block Kit: score, reason, evidence, links. Pure.
 
 Texts from outside are escaped, so that a title can neither notify a channel nor fake a link, and cut to Slack's limits
 (50 blocks, 3,000 characters per text, 150 per heading: https://docs.slack.dev/reference/block-kit/blocks).
@@ -32,7 +32,7 @@ def escape(text: str) -> str:
 
 
 def escape_and_cut(text: str, max_length: int) -> str:
-    """Escape and cut to `max_length` characters, never in the middle of an escape sequence."""
+    """Escape and cut to `max_length` characters, never inside an escape sequence."""
     flat = " ".join(text.split())
     whole = escape(flat)
     if len(whole) <= max_length:
@@ -49,7 +49,7 @@ def escape_and_cut(text: str, max_length: int) -> str:
 
 
 def link(url: str | None, text: str) -> str | None:
-    """Return a link in Slack's markup, or None if the address is missing or not http(s)."""
+    """Return a link in Slack's markup; None if the address is not http(s)."""
     if not url or not url.startswith(("https://", "http://")):
         return None
     address = quote(url, safe="/:?#[]@!$&'()*+,;=%~-._").replace("&", "&amp;")
@@ -59,7 +59,7 @@ def link(url: str | None, text: str) -> str | None:
 def slack_message(
     call: ScoredCall, route: RouteSettings, deal_url: str | None, fields: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the message of a route about a call, in the format of an incoming webhook."""
+    """Return a route's message about a call, as an incoming webhook accepts it."""
     title = str(call.fields.get("title") or "Call without a title")
     blocks: list[Block] = [
         HeaderBlock(text=_cut(" ".join(route.name.split()), MAX_HEADING)),
@@ -110,7 +110,10 @@ def _call_summary(call: ScoredCall) -> str:
 
 
 def _route_bricks(route: RouteSettings, call: ScoredCall) -> list[tuple[str, BrickAnswer]]:
-    """Return the score brick, then the bricks of the condition; each once, and only those with a value."""
+    """Return the score brick, then the bricks of the condition.
+
+    Each once, and only those with a value.
+    """
     references = [route.score] if route.score else []
     references += [brick for _, brick, _ in route.when.comparisons()] if route.when else []
     found: dict[str, BrickAnswer] = {}

@@ -1,4 +1,7 @@
-"""What is delivered: requests, deliveries, and the result of sending one. Plain values, no I/O."""
+"""What is delivered: requests, deliveries, and the result of sending one.
+
+Plain values, no I/O.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRequest:
-    """A delivery that a route asks for. The outbox stores one per (route, call, version, target)."""
+    """A delivery that a route asks for.
+
+    The outbox stores one per (route, call, version, target).
+    """
 
     route: str
     sink: str
@@ -45,7 +51,10 @@ class UnlinkedCall:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A delivery that is leased for sending. `message_id` is the same at every attempt."""
+    """A delivery that is leased for sending.
+
+    `message_id` is the same at every attempt.
+    """
 
     id: int
     message_id: str
@@ -72,7 +81,10 @@ class SinkProblem(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """The result of an attempt to send one delivery. `problem` is set if it concerns the whole sink."""
+    """The result of an attempt to send one delivery.
+
+    `problem` is set if it concerns the whole sink.
+    """
 
     status: SendStatus
     reason: str | None = None
@@ -84,7 +96,10 @@ SENT = SendResult(SendStatus.SENT)
 
 
 class Sink(Protocol):
-    """A destination of deliveries. Returns errors of the server as results and never raises them."""
+    """A destination of deliveries.
+
+    Returns errors of the server as results and never raises them.
+    """
 
     kind: str
     batch_size: int
@@ -93,7 +108,9 @@ class Sink(Protocol):
         """Try each delivery once. Returns the results in the same order."""
 
     def require_probe(self) -> None:
-        """Probe the server before the next message, because the response to an earlier one was lost.
+        """Probe the server before the next message is sent.
+
+        Called if the response to an earlier message was lost.
 
         Does nothing for sinks where a repeat is harmless.
         """

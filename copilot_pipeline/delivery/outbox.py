@@ -1,4 +1,4 @@
-"""The outbox: a delivery is a row before it is a request, so that each is sent once.
+"""The outbox: a delivery is a row before it is a request, and is sent once.
 
 Here rows are added and listed. `outbox_leases` leases rows for sending and records the results. Every method is one
 transaction, and its commit waits for the disk.
@@ -49,7 +49,10 @@ class ListedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class ListedUnlinkedCall:
-    """A call without a CRM record. `call_date` is None if the call is no longer stored."""
+    """A call without a CRM record.
+
+    `call_date` is None if the call is no longer stored.
+    """
 
     route: str
     call_id: str
@@ -59,7 +62,10 @@ class ListedUnlinkedCall:
 
 @dataclass(frozen=True, slots=True)
 class SinkState:
-    """The health of a sink and its open deliveries. `queued` includes those that are being sent."""
+    """The health of a sink and its open deliveries.
+
+    `queued` includes those that are being sent.
+    """
 
     name: str
     queued: int
@@ -81,7 +87,10 @@ class Outbox:
         self._now = now
 
     def active_since(self, routes: Sequence[str], *, activate: bool) -> dict[str, datetime]:
-        """Return since when each route is active; now for new ones, which `activate` stores."""
+        """Return since when each route is active.
+
+        For new ones that is now, which `activate` stores.
+        """
         now = self._now()
         with self._database.transaction() as connection, connection.cursor(row_factory=dict_row) as cursor:
             if activate:
@@ -96,7 +105,9 @@ class Outbox:
         *,
         include_suppressed: bool = False,
     ) -> int:
-        """Add new deliveries and calls without a record in one transaction. Returns the number of rows added.
+        """Add new deliveries and calls without a record in one transaction.
+
+        Returns the number of rows added.
 
         A call that is linked to another record now no longer counts for the former one. If it is linked to it again,
         its cancelled deliveries are queued again. `include_suppressed` queues suppressed deliveries.
@@ -123,14 +134,17 @@ class Outbox:
     def add_in_transaction(
         self, connection: Connection, requests: Sequence[DeliveryRequest], *, include_suppressed: bool = False
     ) -> int:
-        """Add new deliveries in the caller's transaction. Returns the number of rows added."""
+        """Add new deliveries in the caller's transaction.
+
+        Returns the number of rows added.
+        """
         now = self._now()
         if requests:
             connection.execute(_SQL["register_sinks"], {"names": sorted({request.sink for request in requests})})
         return sum(_add_one(connection, request, now, include_suppressed) for request in requests)
 
     def withdraw(self, route_calls: Sequence[tuple[str, str]]) -> None:
-        """Cancel the contributions of calls that routes no longer ask for, as (route, call id)."""
+        """Cancel contributions that routes no longer ask for, by (route, call id)."""
         now = self._now()
         routes, call_ids = _columns(route_calls)
         with self._database.transaction() as connection:
@@ -163,7 +177,7 @@ class Outbox:
         return {(row["sink"], row["state"]): int(row["deliveries"]) for row in rows}
 
     def unlinked_calls(self, days: tuple[date, date] | None = None) -> list[ListedUnlinkedCall]:
-        """List calls without a CRM record, of the days from the first to the last, or of all days."""
+        """List calls without a CRM record, of a range of days or of all."""
         first, last = days or (None, None)
         with (
             self._database.connection() as connection,
@@ -172,13 +186,19 @@ class Outbox:
             return cursor.execute(_SQL["list_unlinked_calls"], {"first": first, "last": last}).fetchall()
 
     def retry(self, *, ids: Sequence[int] = (), route: str | None = None) -> int:
-        """Queue failed or uncertain deliveries again, by id or the failed ones of a route. Returns how many."""
+        """Queue failed or uncertain deliveries again, by id or the failed ones of a route.
+
+        Returns how many.
+        """
         with self._database.connection() as connection:
             cursor = connection.execute(_SQL["queue_again"], {"now": self._now(), "ids": list(ids), "route": route})
             return max(0, cursor.rowcount)
 
     def confirm(self, ids: Sequence[int]) -> int:
-        """Mark uncertain deliveries as sent, because a person has seen them. Returns how many."""
+        """Mark uncertain deliveries as sent, because a person has seen them.
+
+        Returns how many.
+        """
         with self._database.connection() as connection:
             cursor = connection.execute(_SQL["confirm_deliveries"], {"now": self._now(), "ids": list(ids)})
             return max(0, cursor.rowcount)

@@ -66,7 +66,10 @@ class OutboxLeases:
         return self._open
 
     def recover(self, sink: str, *, may_repeat: bool) -> int:
-        """Release rows of processes that ended while sending. Returns how many became uncertain."""
+        """Release rows of processes that ended while sending.
+
+        Returns how many became uncertain.
+        """
         parameters = {"sink": sink, "may_repeat": may_repeat, "now": self._now()}
         rows = _rows(self._connection, "recover_abandoned", parameters)
         return sum(row["state"] == SendStatus.UNCERTAIN for row in rows)
@@ -93,7 +96,7 @@ class OutboxLeases:
         return [delivery for delivery in leased if delivery is not None]
 
     def _failures_if_due(self, sink: str, now: datetime, *, ignore_backoff: bool) -> int | None:
-        """Lock the sink's row and return its failures, or None while the sink is in backoff."""
+        """Lock the sink's row and return its failures; None while it is in backoff."""
         rows = _rows(self._connection, "lock_sink", {"sink": sink, "now": now})
         return int(rows[0]["failures"]) if rows and (rows[0]["is_due"] or ignore_backoff) else None
 
@@ -112,7 +115,10 @@ class OutboxLeases:
         return Delivery(row["id"], row["message_id"], row["target"], payload)
 
     def complete(self, sink: str, results: Iterable[tuple[Delivery, SendResult]]) -> None:
-        """Record the results of leased deliveries and the health of the sink in one transaction."""
+        """Record the results of leased deliveries and the health of the sink.
+
+        One transaction.
+        """
         now = self._now()
         pairs = list(results)
         with self._connection.transaction():
@@ -168,7 +174,9 @@ class OutboxLeases:
         )
 
     def needs_probe(self, sink: str) -> bool:
-        """Return whether a message became uncertain since the sink fails, so that it is probed first.
+        """Return whether a message became uncertain since the sink fails.
+
+        The sink is probed first then.
 
         False for every sixth attempt, because some servers answer no probes.
         """
@@ -181,7 +189,10 @@ class OutboxLeases:
 
 
 def due_sinks(database: Database, are_records: Mapping[str, bool], *, now: datetime) -> list[str]:
-    """Return the sinks with a due delivery or an abandoned one. `are_records`: sink -> writes CRM records."""
+    """Return the sinks with a due delivery or an abandoned one.
+
+    `are_records`: sink -> writes CRM records.
+    """
     with database.connection() as connection:
         return [
             sink

@@ -44,7 +44,10 @@ def enqueue_regression_alerts(
 
 
 def regression_payload(kind: str, regression: RegressionRow) -> dict[str, Any]:
-    """Return the message for a sink of this kind: which skill fell, since when, and who manages the rep."""
+    """Return the message for a sink of this kind.
+
+    It names the skill, the beginning of the regression, and the rep's manager.
+    """
     if kind == "webhook":
         data = {
             name: value.isoformat() if hasattr(value, "isoformat") else value

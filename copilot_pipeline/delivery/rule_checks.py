@@ -1,4 +1,4 @@
-"""Check routes against their kits: bricks that exist, and comparisons that can be true.
+"""Check that the bricks of routes exist and their comparisons can be true.
 
 The kits' schemas say which bricks there are. A kit may change long after the start, so the routes are checked again
 whenever deliveries are queued: first against the stored scores, which costs no request, and only if these raise a
@@ -35,7 +35,7 @@ _KINDS_BY_OPERATOR = {
 
 
 def find_mistakes(routes: Sequence[RouteSettings], schemas: Mapping[str, Schema]) -> list[Mistake]:
-    """Return bricks that their kit does not have, and comparisons that can never be true.
+    """Return unknown bricks, and comparisons that can never be true.
 
     Kits without a schema are not checked.
     """
@@ -53,7 +53,7 @@ def find_mistakes_in_scores(
     days: Sequence[date],
     read_schema: Callable[[str], Schema | None],
 ) -> list[Mistake]:
-    """Return the mistakes that these days' scores indicate and the kits' schemas confirm.
+    """Return mistakes that the scores indicate and the kits' schemas confirm.
 
     A schema is read only if the scores indicate a mistake. If it cannot be read, nothing counts as a mistake.
     """
@@ -70,7 +70,7 @@ def routes_with_mistakes(mistakes: Sequence[Mistake], routes: Sequence[RouteSett
 
 
 def _answered_bricks(database: Database, days: Sequence[date]) -> dict[str, Schema]:
-    """Return the bricks with scores on these days and the kind of their values, by kit."""
+    """Return the bricks with scores on these days and their kinds, by kit."""
     with database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_SQL["answered_bricks"], {"days": list(days)}).fetchall()
     kinds: dict[tuple[str, str], set[str | None]] = defaultdict(set)

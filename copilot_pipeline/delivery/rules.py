@@ -1,4 +1,4 @@
-"""Rules: from a scored call to a delivery request, or to the reason why there is none. Pure."""
+"""Rules: from a scored call to a delivery request. Pure."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class Rule:
 
     @property
     def suppresses_first_run(self) -> bool:
-        """Return whether calls that were scored before the route was active are suppressed."""
+        """Return whether calls scored before the route was active are suppressed."""
         return self.route.first_run == "suppress" or (self.route.first_run is None and self.sends_messages)
 
     def evaluate(
         self, call: ScoredCall, *, now: datetime, active_since: datetime, include_suppressed: bool = False
     ) -> DeliveryRequest | UnlinkedCall | None:
-        """Return the delivery that the rule asks for, or the call without a record, or None.
+        """Return the requested delivery, or the call without a record, or None.
 
         `include_suppressed` also sends calls that are too old or were scored before the rule was active.
         """
@@ -94,7 +94,9 @@ class Rule:
         )
 
     def has_all_answers(self, call: ScoredCall) -> bool:
-        """Return whether every kit has answered or was skipped, so that no request means no contribution.
+        """Return whether every kit has answered or was skipped.
+
+        If so, the absence of a request means that the call contributes nothing.
 
         A failed run proves nothing, and nothing that was sent before is withdrawn because of it.
         """
@@ -102,7 +104,9 @@ class Rule:
         return "succeeded" in statuses and set(statuses) <= {"succeeded", "skipped"}
 
     def _completed_runs(self, call: ScoredCall) -> list[KitRun]:
-        """Return the runs of the kits; none while an answer is missing, or if no run has succeeded.
+        """Return the runs of the kits once all of them are complete.
+
+        None while an answer is missing, or if no run has succeeded.
 
         So that one message has all answers, instead of several messages with a part each.
         """
@@ -146,7 +150,10 @@ def build_rules(
     *,
     deal_url: str | None = None,
 ) -> list[Rule]:
-    """Combine routes with their sinks and kits. A route that names no kit needs the answers of all kits."""
+    """Combine routes with their sinks and kits.
+
+    A route that names no kit needs the answers of all kits.
+    """
     sinks_by_name = all_sinks(sinks)
     rules = []
     for route in routes:

@@ -1,4 +1,4 @@
-"""Delivery as the rest of the pipeline uses it: enqueue by rules, send, and report failures."""
+"""Delivery as the rest of the pipeline uses it: enqueue, send, report failures."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ class DeliveryService:
         return incident_monitor(self._settings, self._database)
 
     def enqueue(self, days: Sequence[date]) -> list[str]:
-        """Enqueue what the rules ask for, of these days. Returns a description of excluded routes, if there are any.
+        """Enqueue what the rules ask for, of these days.
+
+        Returns a description of excluded routes, if there are any.
 
         A route with a brick that its kit does not have is excluded and reported as an incident; the others are applied.
         """
@@ -95,7 +97,10 @@ class DeliveryService:
         return problems
 
     def enqueue_regression_alerts(self, regressions: Sequence[RegressionRow]) -> int:
-        """Enqueue an alert per new regression if `coaching.alert` names a sink. Returns how many will be sent."""
+        """Enqueue an alert per new regression if `coaching.alert` names a sink.
+
+        Returns how many will be sent.
+        """
         sink = self._settings.pipeline.marts.coaching.alert
         if sink is None or not regressions:
             return 0
@@ -111,7 +116,9 @@ class DeliveryService:
         return report
 
     def check_routes(self) -> list[str]:
-        """Check the rules against their kits' schemas. Returns what could not be checked, one text per kit.
+        """Check the rules against their kits' schemas.
+
+        Returns what could not be checked, one text per kit.
 
         Raises `ConfigurationError` that names the line of each mistake, and errors of Semarize such as a refused key.
         """

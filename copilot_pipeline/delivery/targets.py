@@ -1,4 +1,7 @@
-"""Find the CRM record that a call belongs to, or the reason why there is none. Pure."""
+"""Find the CRM record that a call belongs to, or the reason why there is none.
+
+Pure.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _SUFFIX_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
 def record_id(kind: str, call: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Return (id, None) if the call is linked to a deal of this CRM, else (None, reason)."""
+    """Return (id, None) if the call has a deal in this CRM, else (None, reason)."""
     deal_id = str(call.get("deal_id") or "").strip()
     system = re.sub(r"[^a-z]", "", str(call.get("crm_system") or "").lower())
     if not deal_id:
@@ -33,12 +36,18 @@ def record_id(kind: str, call: Mapping[str, Any]) -> tuple[str | None, str | Non
 
 
 def canonical_record_id(kind: str, record: str) -> str:
-    """Return one id per record: Salesforce writes the same id with 15 or with 18 characters."""
+    """Return one id per record.
+
+    Salesforce writes the same id with 15 or with 18 characters.
+    """
     return long_salesforce_id(record) if kind == "salesforce" else record
 
 
 def long_salesforce_id(short: str) -> str:
-    """Return the 18-character form. Its last three letters encode which of the 15 characters are capitals."""
+    """Return the 18-character form.
+
+    Its last three letters encode which of the 15 characters are capitals.
+    """
     if not re.fullmatch(r"[A-Za-z0-9]{15}", short):
         return short
     suffix = ""

@@ -1,4 +1,4 @@
-"""Scored calls, in memory and in the database, and servers that behave like the sinks."""
+"""Scored calls, rules, and servers that behave like the sinks."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _kind(value: object) -> str:
 
 
 class Crm:
-    """Salesforce by its contract: a token, and collections of records that succeed or fail independently."""
+    """Salesforce: a token, and records that succeed or fail independently."""
 
     def __init__(self) -> None:
         self.records: dict[str, dict[str, Any]] = {}

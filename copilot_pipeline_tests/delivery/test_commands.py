@@ -76,7 +76,7 @@ def test_check_preview_enqueue_send_list_and_export(
 
 
 def test_enqueue_rejects_a_route_with_an_unknown_brick(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the line, the exit code is that of a wrong setting, and nothing is enqueued."""
+    """The error names the line, and the exit code is that of a wrong setting."""
     Path("pipeline.yaml").write_text(PIPELINE.replace("deal_confidence}", "deal_confidance}"))
     with serving(lambda _: reply({"bricks": BRICKS})) as server:
         monkeypatch.setenv("SEMARIZE_BASE_URL", server.url)

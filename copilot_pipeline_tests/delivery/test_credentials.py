@@ -41,7 +41,7 @@ def probe_services(source: str) -> list[str]:
 def test_refused_credentials_open_one_incident_until_they_are_accepted(
     command: Command, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One per service, however many runs meet it; the doctor reports it to its user only."""
+    """One per service, however many runs meet it, and none by the doctor."""
     refused = {"clari", "semarize"}
 
     def answer(asked: ReceivedRequest) -> Reply:

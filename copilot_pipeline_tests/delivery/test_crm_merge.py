@@ -1,4 +1,4 @@
-"""CRM records hold the newest answers: scored again, relinked, retried, or removed."""
+"""CRM records hold the newest answers of the calls that are linked to them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 def test_a_removed_answer_falls_back_to_the_previous_call(database: Database) -> None:
-    """A call scored again without an answer leaves the field to the call before it, for one field or for all."""
+    """For one field, or for all fields of the call."""
     crm = Crm()
     add_call(database, "older", {"deal_confidence": 5, "risk_flag": False}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9, "risk_flag": True})
@@ -79,7 +79,7 @@ def test_a_call_whose_condition_is_no_longer_true_does_not_count(database: Datab
 
 
 def test_retried_writes_of_one_route_do_not_delay_another_route(database: Database) -> None:
-    """Two routes write to one record, and one of them is rejected with a lock again and again."""
+    """Two routes write to one record, which is locked for one of them."""
     crm = Crm()
     score = {**OPPORTUNITY, "name": "Score", "map": {"Confidence__c": f"{KIT}.deal_confidence"}}
     risk = {**OPPORTUNITY, "name": "Risk", "map": {"Risk__c": f"{KIT}.risk_flag"}}
@@ -107,7 +107,7 @@ def test_retried_writes_of_one_route_do_not_delay_another_route(database: Databa
 
 
 def test_a_write_whose_response_was_lost_does_not_count_as_stored(database: Database) -> None:
-    """If the call no longer has the answer, the field is written although it was never confirmed."""
+    """A later score without the answer writes the previous call's value."""
     crm = Crm()
     clock = Clock()
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
@@ -135,7 +135,7 @@ def test_a_write_whose_response_was_lost_does_not_count_as_stored(database: Data
 
 
 def test_a_call_that_is_relinked_during_the_write_leaves_the_record(database: Database) -> None:
-    """The write to the former record succeeds after the change, so the previous call is written there again."""
+    """The previous call is written there again after the write succeeds."""
     crm = Crm()
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9})

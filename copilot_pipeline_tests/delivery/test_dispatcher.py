@@ -1,4 +1,4 @@
-"""Deliveries are sent once: through outages, repeats, late scores and concurrent processes."""
+"""Deliveries are sent once, in spite of outages, repeats and concurrency."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TestAlerts:
         assert make_dispatcher(database, "http://unused", rules(RISK), Clock()).enqueue([DAY]).added == 0
 
     def test_respects_retry_after_of_slack(self, database: Database) -> None:
-        """After a 429 nothing is sent before the time that Slack named, and then every message once."""
+        """Nothing is sent before the time that Slack named, then every message once."""
         clock = Clock()
         sent_at = []
 
@@ -124,7 +124,7 @@ class TestAlerts:
         assert states(database) == {"sent": 1}
 
     def test_backfills_and_first_runs_suppress_messages(self, database: Database) -> None:
-        """Old calls, and calls scored before the route was active, are sent only with `include_suppressed`."""
+        """They are sent only with `include_suppressed`."""
         clock = Clock()
         quiet = {**RISK, "first_run": "suppress"}
         add_call(database, "before", {"risk_flag": True}, scored_at=NOW - timedelta(minutes=1))
@@ -144,7 +144,7 @@ class TestAlerts:
         assert states(database) == {"sent": 2, "suppressed": 1}
 
     def test_a_wrong_address_keeps_messages_queued(self, database: Database) -> None:
-        """A removed webhook is reported as a problem of the credentials; the messages are sent once it is fixed."""
+        """They are sent once the address is fixed."""
         add_call(database, "call-1", {"risk_flag": True})
         with serving(in_sequence(Reply(404, b"no_service"), OK)) as slack:
             dispatcher = make_dispatcher(database, slack.url, rules(RISK), Clock())
@@ -230,7 +230,7 @@ class TestOpportunities:
         assert refused.reason.startswith("INVALID_FIELD_FOR_INSERT_UPDATE (Risk__c): let the integration user write it")
 
     def test_an_unknown_field_fails_only_the_records_that_have_it(self, database: Database) -> None:
-        """The vendor rejects the whole request; records without the field are written nevertheless."""
+        """Although the vendor rejects the whole request."""
         crm = Crm()
         crm.unknown = {"Risk__c"}
         for number in range(40):
@@ -292,7 +292,10 @@ class TestOpportunities:
         assert len(crm.writes) == 1
 
     def test_calls_without_a_record_are_listed_until_they_are_linked(self, database: Database) -> None:
-        """With the reason: no deal, no account, or another CRM. Once linked they are written, whatever their day."""
+        """With the reason: no deal, no account, or another CRM.
+
+        Once linked they are written, whatever their day.
+        """
         crm = Crm()
         add_call(database, "no-deal", {"deal_confidence": 1}, deal_id=None)
         add_call(database, "no-account", {"deal_confidence": 2}, deal_id=None, account_id=None, system=None)
@@ -322,7 +325,7 @@ class TestOpportunities:
         assert crm.records == {OTHER_DEAL: {"Confidence__c": 1}}
 
     def test_a_relinked_call_no_longer_counts_for_its_former_deal(self, database: Database) -> None:
-        """The newest remaining call is written there; a call that is linked again counts again."""
+        """The newest remaining call does, and the call itself if it is linked again."""
         crm = Crm()
         older = NOW - timedelta(hours=3)
         with serving(crm) as server:
@@ -388,7 +391,7 @@ class TestOutage:
     """An unavailable sink delays its own deliveries only."""
 
     def test_an_outage_of_one_sink_does_not_delay_another(self, database: Database) -> None:
-        """Messages are sent meanwhile, attempts become rarer, and after the outage each write is sent once."""
+        """Attempts become rarer, and after the outage each write is sent once."""
         clock, crm = Clock(), Crm()
         crm.is_down = True
         messages: list[Any] = []

@@ -48,7 +48,7 @@ def test_deliveries_of_a_crashed_dispatcher_are_due(database: Database) -> None:
 
 
 def test_new_deliveries_do_not_wait_for_a_slow_sink(database: Database) -> None:
-    """A webhook does not respond, and an alert that is enqueued meanwhile is sent in the same run."""
+    """An alert enqueued while a webhook does not respond is sent in the same run."""
     webhook_called, alert_sent = threading.Event(), threading.Event()
 
     def answer(asked: ReceivedRequest) -> Reply:
@@ -79,7 +79,7 @@ def test_new_deliveries_do_not_wait_for_a_slow_sink(database: Database) -> None:
 
 
 def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
-    """Connections are closed without a response for an hour; most attempts are probes, which post nothing."""
+    """Most attempts during the outage are probes, which post nothing."""
     clock = Clock()
     is_down = True
     received = []

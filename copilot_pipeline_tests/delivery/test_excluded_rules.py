@@ -41,7 +41,10 @@ def semarize(command: Command, monkeypatch: pytest.MonkeyPatch) -> pytest.Monkey
 
 
 def enqueue() -> tuple[list[str], list[str], list[str]]:
-    """Enqueue as a run does. Returns its problems, the applied routes and the open incidents."""
+    """Enqueue as a run does.
+
+    Returns its problems, the applied routes and the open incidents.
+    """
     with opened() as (settings, database):
         service = delivery_service(settings, database)
         for _ in range(3):  # the incremental run enqueues repeatedly

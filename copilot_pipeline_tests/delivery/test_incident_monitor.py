@@ -1,4 +1,4 @@
-"""People are notified of an incident when it opens, daily, and when it is resolved."""
+"""Notifications of incidents: opened, repeated daily, resolved."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def headings(asked: list[ReceivedRequest]) -> list[str]:
 
 
 def test_an_unavailable_sink_is_reported_after_an_hour_daily_and_when_it_recovers(database: Database) -> None:
-    """Nothing in the first hour, then one notification, another after a day, and one at the end."""
+    """Not in the first hour, then once, again after a day, and at the end."""
     clock, crm = Clock(), Crm()
     crm.is_down = True
     add_call(database, "call-1", {"deal_confidence": 1})

@@ -40,7 +40,7 @@ WITHIN_SECONDS = 30
 def test_a_killed_dispatcher_loses_and_repeats_nothing(
     database: Database, route: Mapping[str, Any], repeats: int, state: str
 ) -> None:
-    """A delivery that may have arrived is repeated if that is harmless, else it becomes uncertain; the others are sent.
+    """What may have arrived is repeated if harmless, else it becomes uncertain.
 
     While the process is alive, no other one takes over its delivery.
     """

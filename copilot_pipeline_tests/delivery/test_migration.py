@@ -1,4 +1,4 @@
-"""A database of the last release keeps its deliveries, sinks, routes and incidents under the new names."""
+"""A database of the last release keeps its rows under the new names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Connection = psycopg.Connection[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def migrated(server_url: str) -> Iterator[Connection]:
-    """A database of the released schema with rows of delivery, migrated to the newest schema."""
+    """A database of the released schema with rows, migrated to the newest."""
     name = "deliveries_from_the_last_release"
     url = server_url.replace("/postgres?", f"/{name}?")
     with psycopg.connect(server_url, autocommit=True) as connection:

@@ -1,4 +1,4 @@
-"""Statements that run in a sensor or per batch use indexes, on an outbox with 100,000 deliveries."""
+"""Statements of sensors and batches use indexes on 100,000 deliveries."""
 
 from __future__ import annotations
 

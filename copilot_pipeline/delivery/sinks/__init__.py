@@ -1,4 +1,7 @@
-"""Sinks: destinations of deliveries. Each tries once and returns a result; `factory` builds them from settings."""
+"""Sinks: destinations of deliveries.
+
+Each tries once and returns a result; `factory` builds them from settings.
+"""
 
 from copilot_pipeline.delivery.sinks.factory import build_sink, sink_problem
 from copilot_pipeline.delivery.sinks.hubspot import HubspotSink

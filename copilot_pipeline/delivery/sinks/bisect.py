@@ -1,4 +1,4 @@
-"""Bisect a batch that a server rejects as a whole, until the invalid deliveries are isolated."""
+"""Bisect a rejected batch until the invalid deliveries are isolated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ Attempt = Callable[[Sequence[Delivery]], list[SendResult] | SendResult]
 def bisect_batch(
     batch: Sequence[Delivery], attempt: Attempt, concerns_fields: Callable[[SendResult], bool]
 ) -> list[SendResult]:
-    """Return the results in order. `attempt` returns one per delivery, or a single one for the whole request.
+    """Return the results in order.
+
+    `attempt` returns one per delivery, or a single one for the whole request.
 
     A rejection of the whole request does not mean that each delivery is invalid: both halves are tried again. A
     rejection for which `concerns_fields` is true applies to every record with the same fields, so that 200 records with

@@ -24,7 +24,10 @@ _KEYS = {"salesforce": "SALESFORCE_CLIENT_SECRET", "hubspot": "HUBSPOT_ACCESS_TO
 
 
 def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
-    """Build a sink. Raises `ConfigurationError` that names the missing or invalid variable."""
+    """Build a sink.
+
+    Raises `ConfigurationError` that names the missing or invalid variable.
+    """
     url = _address(name, sink.url_env or _URLS[sink.kind], environment)
     if sink.kind == "slack":
         return SlackSink(url, may_repeat=sink.on_uncertain == "resend")
@@ -64,7 +67,7 @@ def _required(name: str, variable: str, environment: Environment) -> str:
 
 
 def _value(variable: str, environment: Environment) -> str | None:
-    """Return the value from the settings, or from the environment if only pipeline.yaml names the variable."""
+    """Return the value of a variable of the settings or of pipeline.yaml."""
     if variable.lower() not in type(environment).model_fields:
         return named_variable(variable)
     value = getattr(environment, variable.lower())

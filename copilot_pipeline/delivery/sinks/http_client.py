@@ -1,4 +1,6 @@
-"""One request to a sink, without retries. Retries are left to the outbox, which survives a crash.
+"""One request to a sink, without retries.
+
+Retries are left to the outbox, which survives a crash.
 
 `clients.http.HttpClient` is not used for three reasons: it retries, its errors contain paths (the path of a Slack
 address is a secret), and it does not distinguish "never sent" from "sent, response lost", which decides whether a
@@ -65,7 +67,10 @@ class SinkHttpClient:
         )
 
     def send(self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str]) -> SinkResponse:
-        """Send one request. Raises `ConnectFailed` or `ResponseLost`, whose text never contains the address."""
+        """Send one request.
+
+        Raises `ConnectFailed` or `ResponseLost`, whose text never contains the address.
+        """
         token = _is_secret.set(True)
         try:
             response = self._client.request(method, url, content=content, headers=headers)
@@ -89,12 +94,12 @@ class SinkHttpClient:
 
 
 def connect_failed(error: ConnectFailed) -> SendResult:
-    """Return the result of a failed connection: retry, and pause the other deliveries of the sink."""
+    """Return the result of a failed connection: retry, and pause the sink."""
     return SendResult(SendStatus.RETRY, str(error), problem=SinkProblem.UNAVAILABLE)
 
 
 def response_lost(error: ResponseLost, *, may_repeat: bool) -> SendResult:
-    """Return the result of a lost response: retry if a repeat is harmless, else uncertain."""
+    """Return the result of a lost response: retry if harmless, else uncertain."""
     status = SendStatus.RETRY if may_repeat else SendStatus.UNCERTAIN
     return SendResult(status, str(error), problem=SinkProblem.UNAVAILABLE)
 

@@ -85,7 +85,7 @@ def _properties(fields: dict[str, Any]) -> dict[str, str]:
 
 
 def _record_results(batch: Sequence[Delivery], body: dict[str, Any]) -> list[SendResult | None]:
-    """Return a result per deal; None for a deal that an error without an id may concern."""
+    """Return a result per deal; None if an error without an id may concern it."""
     results, errors = _objects(body.get("results")), _objects(body.get("errors"))
     if not errors and len(results) == len(batch):
         return [SENT] * len(batch)  # a merged deal is returned with the id of the other one
@@ -104,7 +104,10 @@ def _record_results(batch: Sequence[Delivery], body: dict[str, Any]) -> list[Sen
 
 
 def _rejection(text: str, body: object) -> SendResult:
-    """Return a result whose reason has codes and names of properties only: the vendor's message quotes the value."""
+    """Return a failed result with codes and names of properties only.
+
+    The vendor's message quotes the value.
+    """
     text = text.replace('\\"', '"')  # the message contains a list of problems as JSON
     problem = _PROBLEM.search(text)
     code = problem[1] if problem else _category(body) or "rejected without an error code"

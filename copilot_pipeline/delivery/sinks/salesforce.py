@@ -1,4 +1,6 @@
-"""Salesforce: write bricks to Opportunities, up to 200 per request, each of which succeeds or fails independently.
+"""Salesforce: write bricks to Opportunities, up to 200 per request.
+
+Each record succeeds or fails independently.
 
 `simple-salesforce` is not used: it signs in at *.salesforce.com only, depends on a SOAP stack (zeep, lxml), does not
 support composite collections, and quotes addresses and responses in its exceptions.
@@ -149,7 +151,10 @@ def _request_result(response: SinkResponse, body: object) -> SendResult:
 
 
 def _result_of_error(code: str | None, error: Mapping[str, Any]) -> SendResult:
-    """Return the code, the fields and the next step, without the vendor's message, which may quote the value."""
+    """Return a result with the code, the fields and the next step.
+
+    Without the vendor's message, which may quote the value.
+    """
     if code in _TEMPORARY:
         return SendResult(SendStatus.RETRY, code)
     if code in _LIMITS:

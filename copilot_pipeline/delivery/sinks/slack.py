@@ -65,7 +65,10 @@ class SlackSink:
         return error_result(response, text if _MACHINE_CODE.match(text) else None)
 
     def _probe(self) -> SendResult | None:
-        """Return None if the server responds to a GET, with any status, else the result for the message."""
+        """Return None if the server responds to a GET, with any status.
+
+        Otherwise the result for the message.
+        """
         try:
             self._http.send("GET", self._url, headers={})
         except ConnectFailed as error:

@@ -1,4 +1,4 @@
-"""A webhook (Zapier, n8n, Make, or your own), signed by the Standard Webhooks convention.
+"""Webhooks (Zapier, n8n, Make, or your own), signed by Standard Webhooks.
 
 `webhook-id` is the same at every attempt, so that a receiver can drop repeats. An event whose response was lost is sent
 again: at-least-once delivery. (https://github.com/standard-webhooks/standard-webhooks)
