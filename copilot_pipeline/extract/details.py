@@ -43,24 +43,24 @@ class DetailExtraction:
         self._progress = progress or NoProgress()
 
     def run(
-        self, days: Sequence[date], *, known: Sequence[CallToFetch] | None = None, since: datetime | None = None
+        self, days: Sequence[date], *, calls: Sequence[CallToFetch] | None = None, since: datetime | None = None
     ) -> Iterator[DayReport]:
         """Yield a report for each day when it is stored, newest window first.
 
-        With `known`, only these calls of the days are fetched, and nothing is listed. Days whose listing began at
+        With `calls`, only these calls of the days are fetched, and nothing is listed. Days whose listing began at
         `since` (default: now) or later are not listed again: a command that was killed passes its first start time.
 
         Errors of single calls and days are in the reports. Refused credentials and a used-up quota concern all days:
         what was received is stored, and then they are raised.
         """
         since = since or self._calls.now()
-        listed = set(days) if known is not None else self._cursors.days_listed(days, since)
+        listed = set(days) if calls is not None else self._cursors.days_listed(days, since)
         windows = [*window_days(sorted(set(days) - listed)), *window_days(sorted(listed))]
         with FetchPool(self._client, self._calls, self._requests_in_flight) as pool:
             for window in sorted(windows, key=lambda one: one[-1], reverse=True):
                 extraction = WindowExtraction(pool, self._calls, self._locks, self._writer, window, self._progress)
-                if known is not None:
-                    yield from extraction.fetch([call for call in known if call.call_date in window])
+                if calls is not None:
+                    yield from extraction.fetch([call for call in calls if call.call_date in window])
                 elif window[0] in listed:
                     yield from extraction.fetch(self._calls.to_fetch(window))
                 else:

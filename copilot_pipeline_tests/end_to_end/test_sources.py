@@ -29,7 +29,7 @@ def _fetch_pending(opened: Opened) -> set[date]:
             opened.settings.load(), client, opened.postgres.database, opened.lake.open(), limits, source=SOURCE
         ) as extraction,
     ):
-        for report in extraction.run(days, known=opened.calls.to_fetch(days)):
+        for report in extraction.run(days, calls=opened.calls.to_fetch(days)):
             assert not report.problems
     return set(days)
 

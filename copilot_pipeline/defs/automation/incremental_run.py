@@ -212,7 +212,7 @@ class IncrementalRun:
         self._tried.update(to_fetch)
         self._to_load |= days
         with self._steps.open_extraction() as extraction:
-            for report in extraction.run(sorted(days), known=to_fetch):
+            for report in extraction.run(sorted(days), calls=to_fetch):
                 self.problems += report.problems
                 yield LoadedDay(report.day, [RAW_CALL_DETAILS])
         self._to_store.clear()
