@@ -87,11 +87,12 @@ def materialize_days(
     cursors = ListCursors(calls)
     command = f"{min(days)} {max(days)} {' '.join(assets)}"
     requested_at = cursors.start_command(command)
+    definitions = build_definitions({"progress": progress})
     problems: list[str] = []
     for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
-            result = _materialize(instance, chosen, requested_at, days, progress)
+            result = _materialize(definitions, instance, chosen, requested_at, days)
             problems += [problem for problem in _problems(result) if problem not in problems]
     cursors.finish_command(command)
     if RAW_CALL_DETAILS.name in assets:
@@ -102,7 +103,7 @@ def materialize_days(
 def materialize_marts(settings: Settings) -> dict[str, int]:
     """Rebuild the marts. Return their row counts; raise `PipelineError` if one of them failed."""
     names = [table.name for table in MART_TABLES]
-    result = _materialize(open_instance(settings.environment), names, datetime.now(UTC))
+    result = _materialize(build_definitions(), open_instance(settings.environment), names, datetime.now(UTC))
     problems = _problems(result)
     if problems:
         raise PipelineError("the marts could not be built: " + "; ".join(problems))
@@ -142,15 +143,14 @@ def _deferred(calls: CallStore, days: Sequence[date], problems: Sequence[str]) -
 
 
 def _materialize(
+    definitions: dg.Definitions,
     instance: dg.DagsterInstance,
     assets: Sequence[str],
     requested_at: datetime,
     days: Sequence[date] = (),
-    progress: Progress | None = None,
 ) -> dg.ExecuteInProcessResult:
     """Run the assets. Raise `KeyboardInterrupt` if it was interrupted, and errors that concern all days."""
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    definitions = build_definitions({"progress": progress} if progress else None)
     tags = {REQUESTED_AT_TAG: requested_at.isoformat()}
     if days:
         tags["dagster/asset_partition_range_start"] = min(days).isoformat()
