@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from copilot_pipeline_tests.cli.conftest import Command
-from copilot_pipeline_tests.http_servers import Asked, Reply, reply, serving
+from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 DAY = "2026-03-06"
-Answer = Callable[[Asked], Reply]
+Answer = Callable[[ReceivedRequest], Reply]
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from copilot_pipeline.defs.automation.incremental_run import IncrementalRun, open_incremental_run
+from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
+from copilot_pipeline.defs.automation.incremental_steps import open_steps
 from copilot_pipeline.defs.resources.configured import configured_resources
 from copilot_pipeline.defs.resources.services import (
     ClariCopilotResource,
@@ -74,8 +75,8 @@ class Opened:
     def incremental_run(self) -> Iterator[IncrementalRun]:
         """An incremental run over all days, which ends as soon as nothing is pending."""
         resources = [getattr(self, name) for name in self.__dataclass_fields__]
-        with open_incremental_run(*resources, is_in_reach=lambda _: True, linger_seconds=0) as run:
-            yield run
+        with open_steps(*resources, is_in_reach=lambda _: True) as steps:
+            yield IncrementalRun(steps, lambda _: True, linger_seconds=0)
 
 
 @contextmanager

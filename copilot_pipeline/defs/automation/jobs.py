@@ -6,7 +6,8 @@ Naming: a job is a noun for the work it does. A schedule is named after its job,
 
 import dagster as dg
 
-from copilot_pipeline.defs.automation.incremental_run import open_incremental_run
+from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
+from copilot_pipeline.defs.automation.incremental_steps import open_steps
 from copilot_pipeline.defs.partitions import PROBLEMS, is_partition, shown
 from copilot_pipeline.defs.resources.services import (
     ClariCopilotResource,
@@ -98,7 +99,8 @@ def process_pending_calls(
 ) -> None:
     """Run until no call is pending and no Semarize run is open."""
     resources = (settings, postgres, lake, rate_limiter, clari_copilot, semarize, deliveries)
-    with open_incremental_run(*resources, is_in_reach=is_partition) as incremental:
+    with open_steps(*resources, is_in_reach=is_partition) as steps:
+        incremental = IncrementalRun(steps, is_partition)
         for loaded in incremental.run():
             for table in loaded.tables:
                 context.log_event(

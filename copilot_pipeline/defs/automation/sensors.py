@@ -8,7 +8,8 @@ import dagster as dg
 from copilot_pipeline.clients.rate_limits import BACKFILL
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.backfills import registered_backfills
-from copilot_pipeline.defs.automation.incremental_run import SOURCES, open_runs
+from copilot_pipeline.defs.automation.incremental_run import SOURCES
+from copilot_pipeline.defs.automation.incremental_steps import open_runs
 from copilot_pipeline.defs.automation.jobs import deliveries as deliveries_job
 from copilot_pipeline.defs.automation.jobs import incremental_run
 from copilot_pipeline.defs.automation.quota import closed_reason
