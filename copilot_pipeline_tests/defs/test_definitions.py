@@ -1,4 +1,4 @@
-"""What the Dagster UI shows: assets, partitions, pools, checks and schedules, loaded as Dagster loads them."""
+"""The definitions as the UI shows them: assets, partitions, pools, checks, jobs and schedules."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ EVERY_DAY = {table.name for table in TABLES.values() if table.partitioned}
 
 
 def definition_of(name: str) -> dg.AssetsDefinition:
-    """The definition that makes an asset."""
+    """The definition of an asset."""
     found: dg.AssetsDefinition = defs.resolve_assets_def(dg.AssetKey(name))
     return found
 
 
 def test_the_definitions_can_be_loaded() -> None:
-    """Everything that is named exists: Dagster's own validation passes."""
+    """Dagster's own validation passes."""
     dg.Definitions.validate_loadable(defs)
 
 
@@ -37,7 +37,7 @@ def test_every_table_is_an_asset() -> None:
 
 
 @pytest.mark.parametrize("name", ASSETS)
-def test_an_asset_says_what_it_is(name: str) -> None:
+def test_each_asset_is_described(name: str) -> None:
     """Each asset has a description that ends as a sentence, a group, owners and kinds."""
     spec = SPECS[name]
     assert spec.description
@@ -47,8 +47,8 @@ def test_an_asset_says_what_it_is(name: str) -> None:
     assert spec.kinds
 
 
-def test_the_groups_stand_in_one_order() -> None:
-    """Seen as groups, the graph has no circle: what comes first stands first."""
+def test_the_graph_of_groups_has_no_cycle() -> None:
+    """Groups have an order, and the marts are last."""
     groups = TopologicalSorter(
         {
             group: {SPECS[dep.asset_key.to_user_string()].group_name for name in members for dep in SPECS[name].deps}
@@ -82,7 +82,7 @@ def test_an_asset_shows_its_columns(table: Table) -> None:
 
 @pytest.mark.parametrize("name", ASSETS)
 def test_days_are_partitions(name: str) -> None:
-    """What lies by day is partitioned by the day of the zone, today included; snapshots are not partitioned."""
+    """Daily tables are partitioned by the day in the time zone, today included; snapshots are not partitioned."""
     partitions = SPECS[name].partitions_def
     if name not in EVERY_DAY:
         assert partitions is None
@@ -92,12 +92,12 @@ def test_days_are_partitions(name: str) -> None:
 
 
 def pools_of(name: str) -> set[str]:
-    """The pools that a run of an asset waits for."""
+    """The pools of an asset."""
     return set(definition_of(name).op.pools)
 
 
-def test_what_costs_requests_is_in_the_pool_of_its_api() -> None:
-    """Assets that ask Clari Copilot share one pool, scoring has its own, and what is only computed has none."""
+def test_assets_are_in_the_pool_of_their_api() -> None:
+    """Assets that send requests to Clari Copilot share one pool, scoring has its own, and the others have none."""
     pools = {name: pools_of(name) for name in ASSETS}
     asking = {"raw_call_details", "users", "topics", "scorecards", "raw_deals", "raw_accounts"}
     assert {name for name, held in pools.items() if held == {"clari_copilot"}} == asking
@@ -111,20 +111,20 @@ def test_what_costs_requests_is_in_the_pool_of_its_api() -> None:
     )
 
 
-def test_what_somebody_waits_for_has_pools_of_its_own() -> None:
-    """Neither a poll nor what follows a webhook waits for a backfill, which holds the pool of its assets for long."""
+def test_the_poll_and_the_incremental_run_have_their_own_pools() -> None:
+    """Neither waits for a backfill, which holds the pool of its assets for long."""
     pools = {name: set(defs.resolve_job_def(name).nodes[0].definition.pools) for name in ("poll", "incremental_run")}
     assert pools == {"poll": {"poll"}, "incremental_run": {"incremental_run"}}
 
 
 def test_every_pool_is_limited() -> None:
-    """dagster.yaml gives a pool that is not named a limit of one run: a new asset cannot outrun the API."""
+    """dagster.yaml gives each other pool a limit of one run: a new asset cannot exceed the limit of the API."""
     config = yaml.safe_load((Path(__file__).parents[2] / "dagster.yaml").read_text())
     assert config["concurrency"]["pools"] == {"granularity": "run", "default_limit": 1}
 
 
 def test_the_graph_leads_from_the_raw_layer_to_the_scores() -> None:
-    """Tables come from the raw layer, scores from transcripts, deals from calls."""
+    """Tables depend on the raw layer, scores on transcripts, deals on calls."""
     upstream = {name: {dep.asset_key.to_user_string() for dep in SPECS[name].deps} for name in ASSETS}
     for name in ("calls", "participants", "transcripts", "utterances"):
         assert upstream[name] == {"raw_call_details", "users"}
@@ -135,14 +135,14 @@ def test_the_graph_leads_from_the_raw_layer_to_the_scores() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EVERY_DAY))
-def test_a_backfill_is_few_runs(name: str) -> None:
-    """A year is not 365 runs: each takes several days, and those that cost requests leave room for the daily run."""
+def test_a_backfill_has_several_days_per_run(name: str) -> None:
+    """A year is not 365 runs; assets that cost requests leave room for the daily run between two of them."""
     policy = definition_of(name).backfill_policy
     assert policy is not None
     assert policy.max_partitions_per_run != 1
 
 
-def test_each_check_belongs_to_an_asset_and_says_what_it_promises() -> None:
+def test_each_check_is_described_and_belongs_to_an_asset() -> None:
     """Every check has a description that is a sentence, and its asset exists."""
     specs = [spec for check in defs.asset_checks or [] for spec in check.check_specs]
     assert len(specs) >= 5
@@ -153,7 +153,7 @@ def test_each_check_belongs_to_an_asset_and_says_what_it_promises() -> None:
     assert len({spec.name for spec in specs}) == len(specs)
 
 
-def test_schedules_run_by_themselves() -> None:
+def test_schedules_are_on_by_default() -> None:
     """Each schedule is on from the start, names its zone, and starts a job that exists."""
     schedules = list(defs.schedules or [])
     assert schedules
@@ -164,8 +164,8 @@ def test_schedules_run_by_themselves() -> None:
         assert defs.resolve_job_def(schedule.job_name)
 
 
-def test_the_daily_schedule_looks_back() -> None:
-    """Each morning the closed days of the last days are asked for, newest first, each at most once a morning."""
+def test_the_daily_schedule_requests_the_last_days() -> None:
+    """Each morning the last closed days are requested, newest first, each at most once per morning."""
     schedule = next(one for one in defs.schedules or [] if one.name == "daily_call_partitions")
     assert isinstance(schedule, dg.ScheduleDefinition)
     morning = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
@@ -180,19 +180,19 @@ def test_the_daily_schedule_looks_back() -> None:
     assert len({request.run_key for request in requests or []}) == len(days)
 
 
-def test_the_daily_run_goes_the_whole_way() -> None:
+def test_the_daily_job_has_all_partitioned_assets() -> None:
     """The job of the schedule makes every table that lies by day."""
     job = defs.resolve_job_def("call_partitions")
     assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == EVERY_DAY
 
 
-def test_a_deal_that_cannot_be_read_keeps_no_answer_back() -> None:
+def test_a_deal_that_cannot_be_read_does_not_block_the_marts() -> None:
     """The table of deals is built with the marts, from whatever could be read."""
 
-    def made_by(job: str) -> set[str]:
+    def selected_by(job: str) -> set[str]:
         selected = defs.resolve_job_def(job).asset_layer.selected_asset_keys
         return {key.to_user_string() for key in selected}
 
-    assert "raw_deals" in made_by("reference_data")
-    assert "deals" not in made_by("reference_data")
-    assert made_by("marts") == {"accounts", "deals", *(table.name for table in MART_TABLES)}
+    assert "raw_deals" in selected_by("reference_data")
+    assert "deals" not in selected_by("reference_data")
+    assert selected_by("marts") == {"accounts", "deals", *(table.name for table in MART_TABLES)}
