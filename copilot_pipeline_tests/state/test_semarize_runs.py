@@ -176,3 +176,31 @@ def test_ignores_the_result_of_a_replaced_run(runs: SemarizeRunStore, database: 
     assert (replacing.status, replacing.idempotency_key) == ("pending", f"{INTENT.idempotency_key}:again7")
     finish(runs, replacing)
     assert runs.register([INTENT]) == []
+
+
+def test_archives_a_scored_transcript_that_is_replaced(runs: SemarizeRunStore, database: Database) -> None:
+    """The text behind a result is kept when the transcript changes; a text that was never scored is not."""
+    register(runs)
+    with database.connection() as connection:
+        for call_id in ("c-1", "unscored"):
+            connection.execute(
+                """INSERT INTO copilot.calls (call_id, call_date, started_at, status, has_crm_link, has_transcript)
+                VALUES (%s, '2026-11-03', '2026-11-03', 'ready', false, true)""",
+                (call_id,),
+            )
+            connection.execute(
+                """INSERT INTO copilot.transcripts (call_id, call_date, text, words, utterances, transcript_hash)
+                VALUES (%s, '2026-11-03', 'as scored', 2, 1, %s)""",
+                (call_id, "hash" if call_id == "c-1" else "another"),
+            )
+    for text in ("as scored", "changed"):
+        with database.transaction() as replacing:
+            replacing.execute("UPDATE copilot.transcripts SET text = %s, transcript_hash = md5(%s)", (text, text))
+            if text == "as scored":
+                replacing.execute("UPDATE copilot.transcripts SET transcript_hash = 'hash' WHERE call_id = 'c-1'")
+            runs.archive_replaced_transcripts(replacing, INTENT.call_date)
+    with database.connection() as connection:
+        archived = connection.execute(
+            "SELECT transcript_hash, call_id, text FROM copilot_ops.replaced_transcripts"
+        ).fetchall()
+    assert archived == [("hash", "c-1", "as scored")]
