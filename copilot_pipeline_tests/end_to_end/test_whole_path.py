@@ -119,7 +119,7 @@ def test_ctrl_c_exits_with_130_and_no_traceback(make_pipeline: MakePipeline, whi
     pipeline = make_pipeline()
     code, said = pipeline.run_and_kill(5, while_it, ending=signal.SIGINT)
     assert code == 130
-    assert said.strip() == "Stopped. What is done stays done: run the same command again to go on."
+    assert said.strip() == "Interrupted. Run the same command again to continue."
 
 
 def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> None:
