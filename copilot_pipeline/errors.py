@@ -6,8 +6,10 @@ PipelineError
 ├── RequestRefused         fix the request; the server never accepts it as it is (400, 409, 422)
 │   └── NotFound           the requested object does not exist (404)
 ├── TemporaryFailure       retry with backoff: transport errors, 429, 5xx
+│   └── GarbledResponse    the last attempt succeeded (2xx), but its body is not JSON: quarantine it, retry later
 ├── QuotaExhausted         continue after `resets_at`: the weekly quota is exhausted
 └── UnreadableBody         quarantine the response and continue with the others: it cannot be parsed
+    └── BodyTooLarge       the response exceeds a limit; only its first bytes were kept
 
 Messages contain neither secrets nor spoken words: they name the place (method, path, field), never its content.
 """
@@ -57,6 +59,17 @@ class TemporaryFailure(PipelineError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class GarbledResponse(TemporaryFailure):
+    """A successful response whose body is not JSON: HTML of a proxy, JSON that is cut off, nothing.
+
+    `body` holds the bytes of the last attempt.
+    """
+
+    def __init__(self, message: str, *, status: int, body: bytes) -> None:
+        super().__init__(message, status=status)
+        self.body = body
+
+
 class QuotaExhausted(PipelineError):
     """The weekly request quota is exhausted until `resets_at` (aware, UTC)."""
 
@@ -68,5 +81,13 @@ class QuotaExhausted(PipelineError):
 class UnreadableBody(PipelineError):
     """A response body that cannot be parsed.
 
-    The message names the place in it, never its content.
+    The message names the place in it, never its content. `body` holds the bytes where the caller does not have them.
     """
+
+    def __init__(self, message: str, *, body: bytes | None = None) -> None:
+        super().__init__(message)
+        self.body = body
+
+
+class BodyTooLarge(UnreadableBody):
+    """A response exceeds a limit of `advanced.http`. `body` holds its first bytes."""

@@ -14,9 +14,20 @@ from typing import Protocol
 import httpx
 
 from copilot_pipeline.clients.backoff import Backoff
+from copilot_pipeline.clients.bounded_response import (
+    ACCEPT_ENCODING,
+    BoundedResponse,
+    ResponseLimits,
+    ResponseTooLarge,
+    send_bounded,
+)
+from copilot_pipeline.clients.connections import open_http_client
 from copilot_pipeline.clients.error_response import describe_transport_error, parse_error_body, parse_retry_after
+from copilot_pipeline.clients.json_body import describe_unreadable, is_json
 from copilot_pipeline.errors import (
+    BodyTooLarge,
     CredentialsRefused,
+    GarbledResponse,
     NotFound,
     PipelineError,
     RequestRefused,
@@ -30,6 +41,7 @@ MAX_CONNECTIONS = 32  # the largest number of requests in flight that can be con
 BACKOFF = Backoff(first_seconds=1.0, max_seconds=60.0, jitter=1.0)
 
 _TOO_MANY_REQUESTS = 429
+_MIN_ATTEMPT_SECONDS = 1.0  # of a retry that begins just before the deadline
 
 QueryParams = tuple[tuple[str, str], ...]
 
@@ -53,15 +65,6 @@ class Limiter(Protocol):
         """Slow down all processes after a 429. Raises `QuotaExhausted` if the quota is used up."""
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
-    """A successful response."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
 class HttpClient:
     """Sends requests to one service. Thread-safe. Redirects are errors: following one would send the key elsewhere."""
 
@@ -73,6 +76,7 @@ class HttpClient:
         *,
         rate_limiter: Limiter | None = None,
         policy: RetryPolicy | None = None,
+        limits: ResponseLimits | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -80,14 +84,15 @@ class HttpClient:
         self.has_succeeded = False  # the credentials were accepted
         self._rate_limiter = rate_limiter
         self._policy = policy or RetryPolicy()
+        self._limits = limits or ResponseLimits()
         self._sleep = sleep
         self._secrets = tuple(headers.values())
-        self._client = httpx.Client(
+        self._client = open_http_client(
             base_url=base_url,
             headers={
                 "User-Agent": USER_AGENT,
                 "Accept": "application/json",
-                "Accept-Encoding": "gzip, deflate",
+                "Accept-Encoding": ACCEPT_ENCODING,
                 **headers,
             },
             timeout=TIMEOUT,
@@ -110,20 +115,28 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         units: int = 1,
         no_retry_on: frozenset[int] = frozenset(),
-    ) -> HttpResponse:
+        is_readable: Callable[[bytes], bool] = is_json,
+    ) -> BoundedResponse:
         """Send a request, retry temporary failures, and return the response.
 
         `units` is what it costs at the rate limiter. A status in `no_retry_on` is raised at its first occurrence, for
-        callers that have a better answer than a retry (502 on a page that is too large).
-        Raises `CredentialsRefused`, `NotFound`, `RequestRefused`, `QuotaExhausted`, and `TemporaryFailure` after the
-        last attempt.
+        callers that have a better answer than a retry (502 on a page that is too large). A successful response whose
+        body is not `is_readable` is a temporary failure as well: a proxy or a lost connection may have garbled it.
+        Raises `CredentialsRefused`, `NotFound`, `RequestRefused`, `QuotaExhausted`, `BodyTooLarge`, and after the last
+        attempt `TemporaryFailure`, which is a `GarbledResponse` if the last body was not readable.
         """
         request = self._client.build_request(method, path, params=params, content=content, headers=headers)
         deadline = time.monotonic() + self._policy.deadline_seconds
         attempt = 1
         while True:
             try:
-                return self._send(request, path, units)
+                if self._rate_limiter is not None:
+                    waiting_since = time.monotonic()
+                    self._rate_limiter.acquire(units)
+                    deadline += time.monotonic() - waiting_since  # of the server, not of the rate limiter
+                # The first attempt has its full time, the others what is left of the time for all of them.
+                seconds = None if attempt == 1 else max(_MIN_ATTEMPT_SECONDS, deadline - time.monotonic())
+                return self._send(request, path, is_readable, seconds)
             except TemporaryFailure as error:
                 if error.status in no_retry_on:
                     raise
@@ -139,22 +152,27 @@ class HttpClient:
                 attempt += not is_limited
             self._sleep(delay)
 
-    def _send(self, request: httpx.Request, path: str, units: int) -> HttpResponse:
-        if self._rate_limiter is not None:
-            self._rate_limiter.acquire(units)
+    def _send(
+        self, request: httpx.Request, path: str, is_readable: Callable[[bytes], bool], seconds: float | None
+    ) -> BoundedResponse:
+        place = f"{self.service}: {request.method} {path}"
         try:
-            response = self._client.send(request)
+            response = send_bounded(self._client, request, self._limits, seconds=seconds)
         except httpx.RequestError as error:  # includes a body that cannot be decompressed
-            reason = describe_transport_error(error)
-            raise TemporaryFailure(f"{self.service}: {request.method} {path}: {reason}") from None
-        if response.is_success:
-            self.has_succeeded = True
-            return HttpResponse(response.status_code, response.headers, response.content)
-        raise self._error_of(request.method, path, response)
+            raise TemporaryFailure(f"{place}: {describe_transport_error(error)}") from None
+        except ResponseTooLarge as error:
+            raise BodyTooLarge(f"{place}: {error} (advanced.http in pipeline.yaml)", body=error.body) from None
+        if not response.is_success:
+            raise self._error_of(request.method, path, response)
+        if not is_readable(response.body):
+            problem = f"{place}: {response.status}, but {describe_unreadable(response.body)}"
+            raise GarbledResponse(problem, status=response.status, body=response.body)
+        self.has_succeeded = True
+        return response
 
-    def _error_of(self, method: str, path: str, response: httpx.Response) -> PipelineError:
-        status = response.status_code
-        code, retry_after = parse_error_body(response.content)
+    def _error_of(self, method: str, path: str, response: BoundedResponse) -> PipelineError:
+        status = response.status
+        code, retry_after = parse_error_body(response.body)
         if code is not None and any(code in secret for secret in self._secrets):
             code = None  # the server quotes the key
         message = f"{self.service}: {method} {path}: {status}" + (f" {code}" if code else "")

@@ -114,12 +114,34 @@ class AdvancedPollingSettings(Strict):
     first_poll_hours: int = Field(default=24, ge=1, description="How far the first poll reaches back, in hours.")
 
 
+class AdvancedHttpSettings(Strict):
+    """The largest and the slowest response that Clari Copilot and Semarize may send."""
+
+    max_response_bytes: int = Field(
+        default=128 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Largest response as sent, in bytes. A larger one is quarantined with its first 64 KiB.",
+    )
+    max_decompressed_bytes: int = Field(
+        default=128 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Largest response after decompression, in bytes; the default passes a transcript of 50 MB twice.",
+    )
+    attempt_seconds: float = Field(
+        default=120,
+        gt=0,
+        le=600,
+        description="How long one attempt of a request may take from connecting to the last byte, in seconds.",
+    )
+
+
 class AdvancedSettings(Strict):
     """Settings that few installations change."""
 
     clari: AdvancedClariSettings = Field(default_factory=AdvancedClariSettings, description="Clari Copilot requests.")
     semarize: AdvancedSemarizeSettings = Field(default_factory=AdvancedSemarizeSettings, description="Semarize runs.")
     polling: AdvancedPollingSettings = Field(default_factory=AdvancedPollingSettings, description="Polls.")
+    http: AdvancedHttpSettings = Field(default_factory=AdvancedHttpSettings, description="Limits of responses.")
 
 
 class PipelineFile(Strict):

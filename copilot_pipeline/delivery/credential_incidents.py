@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from copilot_pipeline.clients.bounded_response import ResponseLimits
 from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.clari import connect as clari
 from copilot_pipeline.clients.http import RetryPolicy
@@ -50,6 +51,7 @@ def open_clari_client(
         PageSize(database),
         include_private=settings.pipeline.clari.include_private,
         attempts=attempts,
+        response_limits=ResponseLimits.from_settings(settings.pipeline.advanced.http),
     )
     variables = "CLARI_COPILOT_API_KEY and CLARI_COPILOT_API_PASSWORD"
     with (
@@ -64,8 +66,9 @@ def open_semarize_client(
     settings: Settings, database: Database, policy: RetryPolicy | None = None, *, reports_refusal: bool = True
 ) -> Iterator[SemarizeClient]:
     """Open a Semarize client. Without `reports_refusal` a refusal is only raised."""
+    limits = ResponseLimits.from_settings(settings.pipeline.advanced.http)
     with (
-        semarize.open_client(settings.environment, policy) as client,
+        semarize.open_client(settings.environment, policy, limits=limits) as client,
         _incident(
             "Semarize", "SEMARIZE_API_KEY", client, lambda: incident_monitor(settings, database), reports_refusal
         ),

@@ -22,6 +22,7 @@ from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_values
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.state.bodies import pack, unpack
+from copilot_pipeline.state.quarantine import quarantine_unreadable
 
 Record = TypeVar("Record")
 MAX_FAILURES_IN_A_ROW = 5  # of records whose request was retried already: then the mirror is down
@@ -109,7 +110,9 @@ class CrmMirror:
     def _store_result(self, record_id: str, future: Future[MirroredRecord], result: MirrorRead) -> bool:
         """Store a record. Returns True if the API failed, False if the record exists, is missing or is unreadable."""
         try:
-            self._store(record_id, future.result())
+            with quarantine_unreadable(self._database, self._kind.singular):
+                record = future.result()
+            self._store(record_id, record)
             result.read += 1
         except NotFound:
             self._store(record_id, None)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.rate_limits import MANUAL
 from copilot_pipeline.extract.fetch_pool import FetchPool
 from copilot_pipeline.extract.listing import Lister, window_days, window_of
 from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
@@ -38,6 +39,7 @@ class DetailExtraction:
         self._cursors = cursors
         self._writer = writer
         self._locks = locks
+        self._source = source
         self._lister = Lister(client, calls, cursors, source)
         self._requests_in_flight = requests_in_flight
         self._progress = progress or NoProgress()
@@ -58,11 +60,20 @@ class DetailExtraction:
         windows = [*window_days(sorted(set(days) - listed)), *window_days(sorted(listed))]
         with FetchPool(self._client, self._calls, self._requests_in_flight) as pool:
             for window in sorted(windows, key=lambda one: one[-1], reverse=True):
-                extraction = WindowExtraction(pool, self._calls, self._locks, self._writer, window, self._progress)
+                extraction = WindowExtraction(
+                    pool,
+                    self._calls,
+                    self._locks,
+                    self._writer,
+                    window,
+                    self._progress,
+                    # A person who runs a day wants it now; schedules and backfills follow the backoff.
+                    with_quarantined=self._source == MANUAL,
+                )
                 if calls is not None:
                     yield from extraction.fetch([call for call in calls if call.call_date in window])
                 elif window[0] in listed:
-                    yield from extraction.fetch(self._calls.to_fetch(window))
+                    yield from extraction.fetch()
                 else:
                     pages = self._lister.pages(window_of(window, self._calls.zone), since=since, days=window)
                     yield from extraction.list_and_fetch(pages)

@@ -13,7 +13,7 @@ from threading import Event as Flag
 from types import TracebackType
 
 from copilot_pipeline.clients.clari import ClariClient
-from copilot_pipeline.errors import NotFound, UnreadableBody
+from copilot_pipeline.errors import BodyTooLarge, GarbledResponse, NotFound, UnreadableBody
 from copilot_pipeline.state import CallStore, CallToFetch, ReceivedDetails
 from copilot_pipeline.state.bodies import pack
 
@@ -128,12 +128,14 @@ class FetchPool:
 
     def _result_of(self, call: CallToFetch) -> FetchResult:
         try:
-            body = self._client.get_details(call.call_id)
+            body = self._client.get_valid_details(call.call_id)
         except NotFound as error:
             self._calls.record_failure(call.call_id, str(error), defer=True)
             return FetchResult(call, Outcome.NOT_FOUND)
-        try:
-            self._client.check_details(body, call.call_id)
+        except (GarbledResponse, BodyTooLarge) as error:
+            # Not details of any version: what is stored of the call stays as it is.
+            self._calls.quarantine_details(call, str(error), error.body or b"")
+            return FetchResult(call, Outcome.QUARANTINED)
         except UnreadableBody as error:
-            return FetchResult(call, Outcome.QUARANTINED, ReceivedDetails(call, pack(body), str(error)))
+            return FetchResult(call, Outcome.QUARANTINED, ReceivedDetails(call, pack(error.body or b""), str(error)))
         return FetchResult(call, Outcome.FETCHED, ReceivedDetails(call, pack(body)))

@@ -14,10 +14,13 @@ LOCK_BATCH = 32  # calls that are locked and read again with two statements, ins
 class FetchQueue:
     """Calls in the order in which they were added, each once."""
 
-    def __init__(self, calls: CallStore, locks: AdvisoryLocks, days: Sequence[date]) -> None:
+    def __init__(
+        self, calls: CallStore, locks: AdvisoryLocks, days: Sequence[date], *, with_quarantined: bool = False
+    ) -> None:
         self._calls = calls
         self._locks = locks
         self._days = days
+        self._with_quarantined = with_quarantined
         self._added: set[str] = set()
         self._pending: deque[CallToFetch] = deque()
         self._busy: list[CallToFetch] = []  # locked by another process
@@ -45,7 +48,8 @@ class FetchQueue:
         ids = [call.call_id for call in batch]
         locked = self._locks.acquire(ids)
         # Read after locking: another process may have stored a call just before it released the lock.
-        still_to_fetch = {call.call_id for call in self._calls.to_fetch(self._days, among=ids)}
+        now_to_fetch = self._calls.to_fetch(self._days, among=ids, with_quarantined=self._with_quarantined)
+        still_to_fetch = {call.call_id for call in now_to_fetch}
         self._busy += [call for call in batch if call.call_id in still_to_fetch - locked]
         self._done += locked - still_to_fetch
         return (

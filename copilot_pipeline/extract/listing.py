@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from copilot_pipeline.clients.clari import ClariClient, ListPage, ListPosition, ListWindow, TooDeep
 from copilot_pipeline.days import day_ranges
 from copilot_pipeline.state import CallStore, Cursor, CursorKey, ListCursors
+from copilot_pipeline.state.quarantine import quarantine_unreadable
 
 # Whether the API's time filters include their bounds is not documented. One second more at the lower bound makes both
 # readings work: calls that start before the window are recorded under their own day.
@@ -71,7 +72,8 @@ class Lister:
         position = ListPosition(cursor.skip, cursor.matched) if cursor.skip else None
         listings, has_shifted = 1, False
         while True:
-            page = self._client.list_page(window, position)
+            with quarantine_unreadable(self._calls.database, "list page"):
+                page = self._client.list_page(window, position)
             following = page.next
             has_shifted = has_shifted or _has_shifted(position, page)
             if following is None and has_shifted and listings < MAX_LISTINGS:

@@ -12,6 +12,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.state.quarantine import quarantine_unreadable
 from copilot_pipeline.transform.transcripts import UserDirectory
 
 
@@ -39,15 +40,21 @@ class Reference:
 
     def refresh_users(self, client: ClariClient) -> int:
         """Replace `users` and return the rows. Costs one request."""
-        return self._replace(USERS, client.list_users()[0])
+        with quarantine_unreadable(self._database, "users"):
+            users = client.list_users()[0]
+        return self._replace(USERS, users)
 
     def refresh_topics(self, client: ClariClient) -> int:
         """Replace `topics` and return the rows. Costs one request."""
-        return self._replace(TOPICS, client.list_topics()[0])
+        with quarantine_unreadable(self._database, "topics"):
+            topics = client.list_topics()[0]
+        return self._replace(TOPICS, topics)
 
     def refresh_scorecards(self, client: ClariClient) -> int:
         """Replace `scorecards` and return the rows. Costs one request per hundred."""
-        return self._replace(SCORECARDS, [_scorecard(card) for card in client.list_scorecards()[0]])
+        with quarantine_unreadable(self._database, "scorecards"):
+            cards = client.list_scorecards()[0]
+        return self._replace(SCORECARDS, [_scorecard(card) for card in cards])
 
     def _replace(self, table: Table, rows: Sequence[object]) -> int:
         (key,) = table.key

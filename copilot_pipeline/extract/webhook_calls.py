@@ -40,6 +40,7 @@ from copilot_pipeline.state import (
     SemarizeRunStore,
 )
 from copilot_pipeline.state.bodies import pack
+from copilot_pipeline.state.quarantine import quarantine_unreadable
 
 WEBHOOK = "webhook"
 RECHECK = "recheck"
@@ -150,14 +151,17 @@ class WebhookProcessor:
             if known is not None and known.readiness is Readiness.READY and known.is_fetched and self._refresh(known):
                 self._finish_without_fetching(item, result)
                 return
+            body = b""
             try:
-                body = self._client.get_details(item.external_id)
+                # A garbled response leaves the webhook leased: it is processed again when the lease expires.
+                with quarantine_unreadable(self._database, "webhook", item.external_id):
+                    body = self._client.get_details(item.external_id)
                 listed = self._client.item_of_details(body, item.external_id)
             except RequestRefused:  # the API answers an unknown id with 404 or 400
                 result.unknown += 1
                 self._ack(item)
             except UnreadableBody as error:
-                self._calls.quarantine(item.external_id, None, "webhook", str(error), body)
+                self._calls.quarantine(item.external_id, None, "webhook", str(error), error.body or body)
                 self._ack(item)
             else:
                 self._store(listed, body, WEBHOOK, item, result)

@@ -51,24 +51,28 @@ class WindowExtraction:
         writer: RawPartitionWriter,
         days: Sequence[date],
         progress: Progress,
+        *,
+        with_quarantined: bool = False,
     ) -> None:
+        """`with_quarantined` fetches quarantined calls although their next attempt is not due yet."""
         self.fatal: BaseException | None = None
         self._pool = pool
         self._calls = calls
         self._writer = writer
         self._days = days
         self._progress = progress
-        self._queue = FetchQueue(calls, locks, days)
+        self._queue = FetchQueue(calls, locks, days, with_quarantined=with_quarantined)
+        self._with_quarantined = with_quarantined
         self._unsettled = dict.fromkeys(days, 0)  # calls by day
         self._reports = {day: DayReport(day) for day in days}
         self._in_flight = 0
         self._is_listing = False
         self._is_listed = False
 
-    def fetch(self, calls: Sequence[CallToFetch]) -> Iterator[DayReport]:
-        """Fetch these calls of the days, without listing. Yields a report for each day."""
+    def fetch(self, calls: Sequence[CallToFetch] | None = None) -> Iterator[DayReport]:
+        """Fetch these calls of the days, without listing; all by default. Yields a report for each day."""
         self._is_listed = True
-        self._add(calls)
+        self._add(self._to_fetch() if calls is None else calls)
         yield from self._run()
 
     def list_and_fetch(self, pages: Iterator[list[str]]) -> Iterator[DayReport]:
@@ -123,19 +127,22 @@ class WindowExtraction:
             self._settle(event.call)
             self._report(event)
         elif isinstance(event, PageListed):
-            self._add(self._calls.to_fetch(self._days, among=event.call_ids))
+            self._add(self._to_fetch(event.call_ids))
         else:
             self._end_listing(event)
 
     def _end_listing(self, event: ListingEnded) -> None:
         self._is_listing, self._is_listed = False, event.is_complete
         if event.is_complete:
-            self._add(self._calls.to_fetch(self._days))  # also calls that were listed before and not fetched
+            self._add(self._to_fetch())  # also calls that were listed before and not fetched
             return
         if event.error is not None and _concerns_all_days(event.error):
             self._stop(event.error)
         for report in self._reports.values():
             report.problems.append(f"listing: {event.error or 'stopped'}")
+
+    def _to_fetch(self, among: Sequence[str] | None = None) -> list[CallToFetch]:
+        return self._calls.to_fetch(self._days, among=among, with_quarantined=self._with_quarantined)
 
     def _settle(self, call: CallToFetch) -> None:
         self._unsettled[call.call_date] -= 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from copilot_pipeline.clients.semarize import Kit, RunRequest, run_request, same_request
+from copilot_pipeline.errors import GarbledResponse
 from copilot_pipeline.score.transcripts import StoredTranscript
 from copilot_pipeline.state import RunIntent, SemarizeRun, SemarizeRunStore
 
@@ -39,6 +40,7 @@ class RunTask:
     deadline: float | None = None  # set by the first request, and again when the run is created
     polls: int = 0
     failures: int = 0  # consecutive
+    garbled: GarbledResponse | None = None  # the last response, if it was not JSON
     is_expedited: bool = False  # a webhook reported the end, and the run was read because of it
 
     @property

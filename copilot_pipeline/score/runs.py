@@ -16,7 +16,15 @@ from types import TracebackType
 
 from copilot_pipeline.clients.adaptive_concurrency import AdaptiveConcurrency
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient
-from copilot_pipeline.errors import CredentialsRefused, NotFound, PipelineError, RequestRefused, TemporaryFailure
+from copilot_pipeline.errors import (
+    CredentialsRefused,
+    GarbledResponse,
+    NotFound,
+    PipelineError,
+    RequestRefused,
+    TemporaryFailure,
+    UnreadableBody,
+)
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.score.day_progress import DayProgress, ScoredPartition
@@ -209,7 +217,7 @@ class SemarizeRunner:
             error = future.exception()
             if error is None:
                 self._concurrency.on_success()
-                task.failures = 0
+                task.failures, task.garbled = 0, None
                 delay, reason = future.result(), "Semarize has not finished it yet"
             elif isinstance(error, TemporaryFailure):
                 delay, reason = self._on_temporary_failure(task, error), str(error)
@@ -238,6 +246,7 @@ class SemarizeRunner:
         None if the server is down, which ends all runs.
         """
         task.failures += 1
+        task.garbled = error if isinstance(error, GarbledResponse) else None
         delay = self._concurrency.on_failure(error, self._monotonic(), task.failures)
         if delay is None:
             self._abort(TemporaryFailure(f"{error}; all requests have failed for a while: run the same days again"))
@@ -255,10 +264,14 @@ class SemarizeRunner:
             return
         elif isinstance(error, CredentialsRefused) or not isinstance(error, PipelineError):
             self._abort(error)
+        if isinstance(error, UnreadableBody) and error.body is not None:
+            self._store.quarantine(task.run, problem, error.body)
         self._schedule_retry(task, problem)
 
     def _schedule_retry(self, task: RunTask, problem: str) -> None:
         """Leave the run to a later attempt."""
+        if task.garbled is not None:
+            self._store.quarantine(task.run, str(task.garbled), task.garbled.body)
         if self._fatal is None:
             self._store.schedule_retry(task.run)
         self._days.add_problem(task, problem)

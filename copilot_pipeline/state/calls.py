@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,6 +16,7 @@ from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_one, fetch_value, fetch_values
 from copilot_pipeline.state.bodies import pack, unpack
 from copilot_pipeline.state.partitions import PartitionStore
+from copilot_pipeline.state.quarantine import count_quarantined, quarantine
 
 # A call whose details are missing or cannot be parsed is retried after 1 h, 5 h, 25 h, 5 days, then every week.
 _BACKOFF = Backoff(first_seconds=3600.0, max_seconds=7 * 86_400.0, factor=5.0, jitter=0.0)
@@ -119,13 +119,18 @@ class CallStore:
 
     # --- fetching ----------------------------------------------------------------------------------------------
 
-    def to_fetch(self, days: Sequence[date], *, among: Sequence[str] | None = None) -> list[CallToFetch]:
-        """Return the calls of some days to fetch now, newest day first; with `among`, only those of these ids."""
+    def to_fetch(
+        self, days: Sequence[date], *, among: Sequence[str] | None = None, with_quarantined: bool = False
+    ) -> list[CallToFetch]:
+        """Return the calls of some days to fetch now, newest day first; with `among`, only those of these ids.
+
+        `with_quarantined` adds the quarantined calls whose next attempt is not due yet.
+        """
+        values = {"days": list(days), "with_quarantined": with_quarantined}
         with self.database.connection() as connection:
             if among is None:
-                return fetch_all(connection, CallToFetch, _SQL["to_fetch"], {"days": list(days)})
-            values = {"days": list(days), "call_ids": list(among)}
-            return fetch_all(connection, CallToFetch, _SQL["to_fetch_among"], values)
+                return fetch_all(connection, CallToFetch, _SQL["to_fetch"], values)
+            return fetch_all(connection, CallToFetch, _SQL["to_fetch_among"], {**values, "call_ids": list(among)})
 
     def to_fetch_from(self, sources: Sequence[str], limit: int) -> list[CallToFetch]:
         """Return calls to fetch now that were last changed by these sources, newest day first."""
@@ -147,7 +152,7 @@ class CallStore:
             for details in received:
                 if details.problem is not None:
                     call, body = details.call, unpack(details.packed)
-                    _quarantine(connection, call.call_id, call.call_date, "call-details", details.problem, body)
+                    quarantine(connection, call.call_id, call.call_date, "call-details", details.problem, body)
             self.store_details_in(connection, received)
 
     def store_details_in(self, connection: Connection, received: Sequence[ReceivedDetails]) -> None:
@@ -161,10 +166,22 @@ class CallStore:
         }
         connection.execute(_SQL["store_details"], values)
 
+    def quarantine_details(self, call: CallToFetch, problem: str, body: bytes) -> None:
+        """Keep bytes that are no details of a call at all, and defer the call. What is stored of it stays."""
+        values = {"call_id": call.call_id, "reason": problem, "backoff_hours": list(BACKOFF_HOURS)}
+        with self.database.transaction() as connection:
+            quarantine(connection, call.call_id, call.call_date, "call-details", problem, body)
+            connection.execute(_SQL["quarantine_details"], values)
+
+    def count_quarantined(self, days: Sequence[date]) -> int:
+        """Return how many calls of some days lack their newest details because these cannot be parsed."""
+        with self.database.connection() as connection:
+            return count_quarantined(connection, days)
+
     def quarantine(self, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes) -> None:
         """Keep bytes that cannot be parsed, with the reason; the same bytes of a call and origin are kept once."""
         with self.database.connection() as connection:
-            _quarantine(connection, call_id, day, origin, reason, body)
+            quarantine(connection, call_id, day, origin, reason, body)
 
     def record_failure(self, call_id: str, problem: str, *, defer: bool) -> None:
         """Record a failed attempt. With `defer` the call is retried after a growing delay.
@@ -203,22 +220,6 @@ class CallStore:
         with self.database.connection() as connection:
             values = {"max_attempts": max_attempts, "limit": limit}
             return fetch_all(connection, CallToRetry, _SQL["due_for_retry"], values)
-
-
-def _quarantine(
-    connection: Connection, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes
-) -> None:
-    # The id is part of the hash: an empty response or an error page of a gateway is the same for many calls.
-    hashed = body if call_id is None else b"\n".join((call_id.encode(), body))
-    values = {
-        "call_id": call_id,
-        "call_date": day,
-        "origin": origin,
-        "reason": reason,
-        "body": body,
-        "body_hash": hashlib.sha256(hashed).hexdigest(),
-    }
-    connection.execute(_SQL["quarantine"], values)
 
 
 def _call_state(*, readiness: str, **columns: Any) -> CallState:

@@ -17,6 +17,7 @@ from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_one, fetch_values
 from copilot_pipeline.state.bodies import pack, unpack
+from copilot_pipeline.state.quarantine import quarantine
 
 OPEN_STATUSES = ("pending", "queued", "running", "unknown")  # as in the view copilot_ops.open_semarize_runs
 _SQL = load_queries(f"{__package__}.sql", "semarize_runs.sql")
@@ -155,6 +156,11 @@ class SemarizeRunStore:
     def mark_refused(self, run: SemarizeRun, code: str | None, message: str) -> None:
         """Record that Semarize refused the request; it is not sent again."""
         self._update("mark_refused", run, error_code=code, error_message=message)
+
+    def quarantine(self, run: SemarizeRun, reason: str, body: bytes) -> None:
+        """Keep a response about a run that cannot be parsed. The run itself stays open and is read again."""
+        with self._database.connection() as connection:
+            quarantine(connection, run.call_id, run.call_date, "semarize run", reason, body)
 
     def _update(self, statement: str, run: SemarizeRun, **values: Any) -> None:
         """Change a run, unless a rescore has replaced it: a result of the replaced run is not one of the new run."""

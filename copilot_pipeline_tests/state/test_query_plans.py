@@ -38,13 +38,14 @@ FINGERPRINTS = [bytes([number]) * 32 for number in range(20)]
 HOT: dict[str, dict[str, Any]] = {
     "backfills.complete_days": {"first": DAYS[-1], "last": DAY, "since": NOW, "are_scored": True},
     "backfills.fetch_progress": {"first": DAYS[-1], "last": DAY},
-    "calls.to_fetch": {"days": DAYS},
-    "calls.to_fetch_among": {"days": DAYS, "call_ids": IDS},
+    "calls.to_fetch": {"days": DAYS, "with_quarantined": True},
+    "calls.to_fetch_among": {"days": DAYS, "call_ids": IDS, "with_quarantined": True},
     "calls.to_fetch_from": {**SOURCES, "limit": 100},
     "calls.deferred": {"days": DAYS},
     "calls.unfinished_days": SOURCES,
     "calls.days_to_store": SOURCES,
     "calls.record_failure": {"call_id": "call-7", "problem": "404", "immediate_retries": 0, "backoff_hours": [1, 5]},
+    "calls.quarantine_details": {"call_id": "call-7", "reason": "empty", "backoff_hours": [1, 5]},
     "calls.find": {"call_id": "call-7"},
     "calls.due_for_retry": {"max_attempts": 20, "limit": 20},
     "inbox.put": {
@@ -83,6 +84,7 @@ HOT: dict[str, dict[str, Any]] = {
     },
     "pending_calls.complete": {"day": DAY, "call_ids": IDS},
     "pending_calls.with_open_runs": {"kits": ["deal"], "references": ["A1"], "grace_minutes": 20, "max_days": 1},
+    "quarantine.count_quarantined": {"days": DAYS},
     "semarize_runs.open_runs": INTENTS,
     "semarize_runs.find": RUN_KEY,
     "semarize_runs.find_by_run_id": {"run_id": "run-call-7"},
@@ -105,7 +107,7 @@ HOT: dict[str, dict[str, Any]] = {
 # no table, insert rows, or run once in a command; `record` and `store_details` are tested below.
 NOT_PLANNED = {
     *(f"backfills.{name}" for name in ("lock", "find_active", "insert", "all", "active", "get", "cancel", "finish")),
-    *(f"calls.{name}" for name in ("now", "record", "store_details", "quarantine")),
+    *(f"calls.{name}" for name in ("now", "record", "store_details")),
     *(f"list_cursors.{name}" for name in ("delete_older", "start", "find", "advance", "mark_split", "mark_listed")),
     *(f"list_cursors.{name}" for name in ("finish", "start_command", "finish_command")),
     *(f"locks.{name}" for name in ("acquire", "release")),
@@ -115,6 +117,7 @@ NOT_PLANNED = {
     *(f"partitions.{name}" for name in ("mark_loaded", "mark_scored")),
     *(f"pending_calls.{name}" for name in ("add", "claim", "unfinished_days")),
     *(f"rescores.{name}" for name in ("unfinished", "count_runs", "add", "lock", "replace_runs", "finish")),
+    "quarantine.quarantine",
     "semarize_runs.register",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 
 from copilot_pipeline.clients.clari.dialect import (
     Capabilities,
@@ -18,6 +19,7 @@ from copilot_pipeline.clients.clari.dialect import (
     UnreadableItem,
 )
 from copilot_pipeline.clients.clari.models import Account, CallRecord, Deal, ListedCall, Scorecard, Topic, User
+from copilot_pipeline.clients.clari.paging import next_position
 from copilot_pipeline.clients.clari.reference import (
     parse_account,
     parse_deal,
@@ -27,11 +29,21 @@ from copilot_pipeline.clients.clari.reference import (
 )
 from copilot_pipeline.clients.clari.rest import instant
 from copilot_pipeline.clients.http import HttpClient
-from copilot_pipeline.errors import NotFound, PipelineError, RequestRefused, TemporaryFailure, UnreadableBody
+from copilot_pipeline.clients.json_body import is_json
+from copilot_pipeline.errors import (
+    BodyTooLarge,
+    NotFound,
+    PipelineError,
+    RequestRefused,
+    TemporaryFailure,
+    UnreadableBody,
+)
 
 _BAD_GATEWAY = 502  # the gateway's response if a page would be larger than about 6 MB (contract 0.4)
 _SCORECARD_PAGE = 100
 _SCORECARD_MAX_SKIP = 10_000
+
+Parsed = TypeVar("Parsed")
 
 
 class ClariClient:
@@ -90,12 +102,13 @@ class ClariClient:
             raise PipelineError(f"clari: the page at skip {current.skip} repeats the previous page")
         calls, quarantined = self._read_items(page, window)
         total = current.matched if matched is None else matched
-        return ListPage(calls, quarantined, _next_position(page, current.skip, limit, total, fingerprint), matched)
+        return ListPage(calls, quarantined, next_position(page, current.skip, limit, total, fingerprint), matched)
 
     def _fetch_page(self, window: ListWindow, skip: int, *, with_total: bool) -> tuple[PageBody, int]:
         """Return a page and its size, which is halved on 502: retrying a page that is too large never helps (trap 4).
 
-        A smaller size is kept only after it has worked: if even a page of one call gets 502, size is not the reason.
+        The same if it exceeds our own limit. A smaller size is kept only after it has worked: if even a page of one
+        call gets 502, size is not the reason.
         """
         limit = self._page_size
         while True:
@@ -108,8 +121,9 @@ class ClariClient:
                     units=limit if self._counts_records else 1,
                     no_retry_on=frozenset({_BAD_GATEWAY} if limit > 1 else ()),
                 )
-            except TemporaryFailure as error:
-                if error.status != _BAD_GATEWAY or limit == 1:
+            except (TemporaryFailure, BodyTooLarge) as error:
+                is_too_large = isinstance(error, BodyTooLarge) or error.status == _BAD_GATEWAY
+                if not is_too_large or limit == 1:
                     raise
                 limit //= 2
                 continue
@@ -120,7 +134,8 @@ class ClariClient:
             try:
                 return self._dialect.read_page(body), limit
             except UnreadableBody as error:
-                raise UnreadableBody(f"clari: the list page at skip {skip} cannot be parsed: {error}") from None
+                problem = f"clari: the list page at skip {skip} cannot be parsed: {error}"
+                raise UnreadableBody(problem, body=body) from None
 
     def _read_items(
         self, page: PageBody, window: ListWindow
@@ -138,14 +153,36 @@ class ClariClient:
                 calls.append(call)
         return tuple(calls), tuple(quarantined)
 
-    def get_details(self, call_id: str) -> bytes:
+    def get_details(self, call_id: str, is_readable: Callable[[bytes], bool] = is_json) -> bytes:
         """Return the details of a call as received. Raises `NotFound` for an unknown id, also on 400 (contract 1.8)."""
         try:
-            return self._get(self._dialect.details_request(call_id))
+            return self._get(self._dialect.details_request(call_id), is_readable=is_readable)
         except RequestRefused as error:
             if error.status == 400:
                 raise NotFound(str(error), status=400, code=error.code) from None
             raise
+
+    def get_valid_details(self, call_id: str) -> bytes:
+        """Return the details of a call, checked.
+
+        A usual body is checked without parsing its transcript, in a tenth of the time. A transcript that cannot be
+        parsed is quarantined when tables are built from it.
+        Raises `UnreadableBody` with the body if it is not the requested call, and `NotFound`.
+        """
+        is_plainly_valid = False
+
+        def is_readable(body: bytes) -> bool:
+            nonlocal is_plainly_valid
+            is_plainly_valid = self._dialect.is_plainly_valid(body, call_id)
+            return is_plainly_valid or is_json(body)
+
+        body = self.get_details(call_id, is_readable)
+        if not is_plainly_valid:
+            try:
+                self._dialect.parse_call(None, body, call_id=call_id)
+            except UnreadableBody as error:
+                raise UnreadableBody(str(error), body=body) from None
+        return body
 
     def item_of_details(self, body: bytes, call_id: str) -> ListedCall:
         """Return the list item contained in a details body. Raises `UnreadableBody`."""
@@ -174,15 +211,6 @@ class ClariClient:
         """Return the record of stored bodies. Raises `UnreadableBody`."""
         return self._dialect.parse_call(listed, details, listed_is_newer=listed_is_newer, call_id=call_id)
 
-    def check_details(self, body: bytes, call_id: str) -> None:
-        """Raise `UnreadableBody` if a details body is truncated or is not the requested call.
-
-        A usual body is checked without parsing its transcript, in a tenth of the time. A transcript that cannot be
-        parsed is quarantined when tables are built from it.
-        """
-        if not self._dialect.is_plainly_valid(body, call_id):
-            self._dialect.parse_call(None, body, call_id=call_id)
-
     def probe(self) -> None:
         """Send the smallest request. Raises an error if the key is refused."""
         self._get(self._dialect.probe_request())
@@ -192,14 +220,14 @@ class ClariClient:
         if not self.capabilities.has_reference:
             return [], b""
         body = self._get(Request("/users"))
-        return parse_users(body), body
+        return _parsed(parse_users, body), body
 
     def list_topics(self) -> tuple[list[Topic], bytes]:
         """Return the topics of the workspace and the body; empty if the dialect has none."""
         if not self.capabilities.has_reference:
             return [], b""
         body = self._get(Request("/v2/topics"))
-        return parse_topics(body), body
+        return _parsed(parse_topics, body), body
 
     def list_scorecards(
         self, after: datetime | None = None, before: datetime | None = None
@@ -217,51 +245,50 @@ class ClariClient:
             body = self._get(Request("/scorecard", params))
             if bodies and body == bodies[-1]:
                 raise PipelineError(f"clari: the scorecard page at skip {skip} repeats the previous page")
-            found, received, has_more, next_skip = parse_scorecards(body)
+            found, received, has_more, next_skip = _parsed(parse_scorecards, body)
             cards += found
             bodies.append(body)
             page = PageBody((b"",) * received, None, has_more, next_skip)
-            following = _next_position(page, skip, _SCORECARD_PAGE, None, None)
+            following = next_position(page, skip, _SCORECARD_PAGE, None, None)
             skip = None if following is None else following.skip
         return cards, bodies
 
     def get_deal(self, deal_id: str) -> tuple[Deal, bytes]:
         """Return a deal by its id in the CRM, and the body. Raises `NotFound`."""
         body = self._get_mirrored("/get-deal", deal_id)
-        return parse_deal(body, deal_id), body
+        return _parsed(parse_deal, body, deal_id), body
 
     def get_account(self, account_id: str) -> tuple[Account, bytes]:
         """Return an account by its id in the CRM, and the body. Raises `NotFound`."""
         body = self._get_mirrored("/get-account", account_id)
-        return parse_account(body, account_id), body
+        return _parsed(parse_account, body, account_id), body
 
     def _get_mirrored(self, path: str, record_id: str) -> bytes:
         if not self.capabilities.has_reference:
             raise NotFound(f"clari: the {self._dialect.name} dialect has no {path}", status=404)
         return self._get(Request(path, (("id", record_id),)))
 
-    def _get(self, request: Request, *, units: int = 1, no_retry_on: frozenset[int] = frozenset()) -> bytes:
-        response = self._http.request("GET", request.path, params=request.params, units=units, no_retry_on=no_retry_on)
-        return response.body
+    def _get(
+        self,
+        request: Request,
+        *,
+        units: int = 1,
+        no_retry_on: frozenset[int] = frozenset(),
+        is_readable: Callable[[bytes], bool] = is_json,
+    ) -> bytes:
+        return self._http.request(
+            "GET",
+            request.path,
+            params=request.params,
+            units=units,
+            no_retry_on=no_retry_on,
+            is_readable=is_readable,
+        ).body
 
 
-def _next_position(
-    page: PageBody, skip: int, limit: int, matched: int | None, fingerprint: str | None
-) -> ListPosition | None:
-    """Return the position of the next page, None after the last one.
-
-    `has_more` decides if the server sends it. Otherwise an empty page is the last one, and so is a short page, unless
-    the total says that there are more calls: a server may return smaller pages than requested.
-    """
-    received = len(page.items)
-    if page.has_more is not None:
-        if not page.has_more:
-            return None
-        following = skip + received if page.next_skip is None else page.next_skip
-        if following <= skip:
-            raise PipelineError(f"clari: the page at skip {skip} announces more calls but does not advance")
-        return ListPosition(following, matched, fingerprint)
-    is_all = matched is not None and skip + received >= matched
-    if received == 0 or is_all or (received < limit and matched is None):
-        return None
-    return ListPosition(skip + received, matched, fingerprint)
+def _parsed(parse: Callable[..., Parsed], body: bytes, *arguments: str) -> Parsed:
+    """Parse a body; add the body to the `UnreadableBody` of `parse`."""
+    try:
+        return parse(body, *arguments)
+    except UnreadableBody as error:
+        raise UnreadableBody(f"clari: {error}", body=body) from None

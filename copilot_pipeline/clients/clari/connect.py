@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from copilot_pipeline.clients.bounded_response import ResponseLimits
 from copilot_pipeline.clients.clari import ClariClient, dialect_named
 from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 from copilot_pipeline.clients.rate_limiter import RateLimiter
@@ -36,6 +37,7 @@ def open_client(
     *,
     include_private: bool = False,
     attempts: int | None = None,
+    response_limits: ResponseLimits | None = None,
 ) -> Iterator[ClariClient]:
     """A client whose every request passes the rate limiter.
 
@@ -48,6 +50,7 @@ def open_client(
         dialect.auth_headers(*credentials(environment)),
         rate_limiter=limiter,
         policy=RetryPolicy(attempts=attempts) if attempts else None,
+        limits=response_limits,
     )
     try:
         yield ClariClient(

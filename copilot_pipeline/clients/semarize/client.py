@@ -7,8 +7,9 @@ from urllib.parse import quote
 import httpx
 
 from copilot_pipeline.clients.backoff import Backoff
+from copilot_pipeline.clients.bounded_response import BoundedResponse, ResponseLimits
 from copilot_pipeline.clients.error_response import parse_error_body, parse_retry_after
-from copilot_pipeline.clients.http import HttpClient, HttpResponse, RetryPolicy
+from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 from copilot_pipeline.clients.semarize.decoding import count, decode_object, text
 from copilot_pipeline.clients.semarize.models import Kit, RunRequest, RunState, RunStatus
 from copilot_pipeline.errors import RequestRefused, TemporaryFailure, UnreadableBody
@@ -31,9 +32,11 @@ def make_client(
     *,
     transport: httpx.BaseTransport | None = None,
     policy: RetryPolicy | None = None,
+    limits: ResponseLimits | None = None,
 ) -> HttpClient:
     """Return an HTTP client for Semarize; `base_url` without `/v1`."""
-    return HttpClient("Semarize", base_url, {"Authorization": f"Bearer {api_key}"}, transport=transport, policy=policy)
+    headers = {"Authorization": f"Bearer {api_key}"}
+    return HttpClient("Semarize", base_url, headers, transport=transport, policy=policy, limits=limits)
 
 
 def next_poll_seconds(polls: int, advised: float | None) -> float:
@@ -87,14 +90,15 @@ class SemarizeClient:
         self._http.request("GET", "/v1/runs", params=(("limit", "1"),))
 
 
-def _state(response: HttpResponse, run_id: str | None = None) -> RunState:
+def _state(response: BoundedResponse, run_id: str | None = None) -> RunState:
     try:
         fields = decode_object(response.body)
     except UnreadableBody as error:
-        raise UnreadableBody(f"Semarize: the body of a run cannot be parsed: {error}") from None
+        problem = f"Semarize: the body of a run cannot be parsed: {error}"
+        raise UnreadableBody(problem, body=response.body) from None
     known_id = text(fields.get("run_id")) or text(fields.get("id")) or run_id
     if known_id is None:
-        raise UnreadableBody("Semarize: $.run_id is missing in the body of a run")
+        raise UnreadableBody("Semarize: $.run_id is missing in the body of a run", body=response.body)
     raw = text(fields.get("status")) or ""
     output = fields.get("output")
     _, poll_after = parse_error_body(response.body)

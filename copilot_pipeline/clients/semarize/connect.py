@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from copilot_pipeline.clients.bounded_response import ResponseLimits
 from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.config.environment import Environment
@@ -13,9 +14,11 @@ from copilot_pipeline.errors import ConfigurationError
 
 
 @contextmanager
-def open_client(environment: Environment, policy: RetryPolicy | None = None) -> Iterator[SemarizeClient]:
+def open_client(
+    environment: Environment, policy: RetryPolicy | None = None, *, limits: ResponseLimits | None = None
+) -> Iterator[SemarizeClient]:
     """A Semarize client. Raises `ConfigurationError` if the key is not set."""
-    http = make_client(environment.semarize_base_url, api_key(environment), policy=policy)
+    http = make_client(environment.semarize_base_url, api_key(environment), policy=policy, limits=limits)
     try:
         yield SemarizeClient(http)
     finally:

@@ -17,10 +17,22 @@ from dataclasses import dataclass
 import httpx
 import msgspec
 
+from copilot_pipeline.clients.bounded_response import (
+    ACCEPT_ENCODING,
+    MEBIBYTE,
+    ResponseLimits,
+    ResponseTooLarge,
+    send_bounded,
+)
+from copilot_pipeline.clients.connections import open_http_client
 from copilot_pipeline.clients.error_response import parse_retry_after
 from copilot_pipeline.clients.http import TIMEOUT, USER_AGENT
 from copilot_pipeline.delivery.model import SendResult, SendStatus, SinkProblem
 
+# Sinks respond with a few kilobytes within seconds.
+RESPONSE_LIMITS = ResponseLimits(
+    max_response_bytes=8 * MEBIBYTE, max_decompressed_bytes=8 * MEBIBYTE, attempt_seconds=60.0
+)
 # No keep-alive: an idle connection that the server has closed would look like a lost response.
 _LIMITS = httpx.Limits(max_keepalive_connections=0)
 _is_secret: ContextVar[bool] = ContextVar("the address of the current request is a secret", default=False)
@@ -61,9 +73,12 @@ class ResponseLost(Exception):
 class SinkHttpClient:
     """Sends requests to one server."""
 
-    def __init__(self, *, timeout: httpx.Timeout = TIMEOUT) -> None:
-        self._client = httpx.Client(
-            timeout=timeout, limits=_LIMITS, headers={"User-Agent": USER_AGENT, "Accept": "application/json"}
+    def __init__(self, *, timeout: httpx.Timeout = TIMEOUT, limits: ResponseLimits = RESPONSE_LIMITS) -> None:
+        self._limits = limits
+        self._client = open_http_client(
+            timeout=timeout,
+            limits=_LIMITS,
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": ACCEPT_ENCODING},
         )
 
     def send(self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str]) -> SinkResponse:
@@ -73,7 +88,8 @@ class SinkHttpClient:
         """
         token = _is_secret.set(True)
         try:
-            response = self._client.request(method, url, content=content, headers=headers)
+            request = self._client.build_request(method, url, content=content, headers=headers)
+            response = send_bounded(self._client, request, self._limits)
         except UnicodeEncodeError:  # headers are ASCII; the error itself would quote the key
             raise ConnectFailed("the key or the address contains a character that cannot be sent") from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
@@ -84,9 +100,11 @@ class SinkHttpClient:
             raise ConnectFailed(f"the address cannot be used ({type(error).__name__})") from None
         except httpx.RequestError as error:  # includes bodies that cannot be decompressed
             raise ResponseLost(f"no response ({type(error).__name__})") from None
+        except ResponseTooLarge as error:
+            raise ResponseLost(str(error)) from None
         finally:
             _is_secret.reset(token)
-        return SinkResponse(response.status_code, response.headers, response.content)
+        return SinkResponse(response.status, response.headers, response.body)
 
     def close(self) -> None:
         """Close the connections."""

@@ -47,15 +47,16 @@ SELECT call_id, 'listed', statement_timestamp(), body FROM listed JOIN recorded 
 ON CONFLICT (call_id, part) DO UPDATE SET received_at = excluded.received_at, body = excluded.body;
 
 -- name: to_fetch
--- Return the calls of some days whose listed version can be fetched now.
+-- Return the calls of some days whose listed version can be fetched now, and on request the quarantined ones.
 SELECT call_id, call_date, version FROM copilot_ops.unfetched_calls
-WHERE call_date = ANY(%(days)s) AND is_due
+WHERE call_date = ANY(%(days)s) AND (is_due OR (%(with_quarantined)s AND quarantine_reason IS NOT NULL))
 ORDER BY call_date DESC, call_id;
 
 -- name: to_fetch_among
--- Return those of some calls that are of these days and can be fetched now.
+-- Return those of some calls that are of these days and can be fetched now, and on request the quarantined ones.
 SELECT call_id, call_date, version FROM copilot_ops.unfetched_calls
-WHERE call_id = ANY(%(call_ids)s) AND call_date = ANY(%(days)s) AND is_due
+WHERE call_id = ANY(%(call_ids)s) AND call_date = ANY(%(days)s)
+  AND (is_due OR (%(with_quarantined)s AND quarantine_reason IS NOT NULL))
 ORDER BY call_date DESC, call_id;
 
 -- name: to_fetch_from
@@ -88,11 +89,13 @@ SELECT copilot_ops.store_details(
   %(call_ids)s::text[], %(versions)s::text[], %(bodies)b::bytea[], %(problems)s::text[], %(backoff_hours)s::integer[]
 );
 
--- name: quarantine
--- Keep bytes that cannot be parsed, once per call and origin.
-INSERT INTO copilot_ops.quarantine (call_id, call_date, origin, reason, body, body_hash)
-VALUES (%(call_id)s, %(call_date)s, %(origin)s, %(reason)s, %(body)s, %(body_hash)s)
-ON CONFLICT (origin, body_hash) DO UPDATE SET reason = excluded.reason;
+-- name: quarantine_details
+-- Defer a call whose details were garbled or too large. What is stored of it stays.
+UPDATE copilot_ops.calls SET quarantine_reason = %(reason)s, last_problem = NULL, is_dirty = true,
+  attempts = attempts + 1,
+  next_attempt_at = now() + make_interval(
+    hours => (%(backoff_hours)s::integer[])[least(attempts + 1, array_length(%(backoff_hours)s::integer[], 1))])
+WHERE call_id = %(call_id)s;
 
 -- name: record_failure
 -- Count a failed attempt, and defer the call after a number of immediate retries.

@@ -12,6 +12,7 @@ from copilot_pipeline.clients.clari.models import Readiness, Side
 from copilot_pipeline.errors import (
     ConfigurationError,
     CredentialsRefused,
+    GarbledResponse,
     NotFound,
     PipelineError,
     TemporaryFailure,
@@ -126,12 +127,28 @@ def test_parses_items_with_invalid_text(dialect: str) -> None:
     assert record.duration_s is None
 
 
-@pytest.mark.parametrize("body", [b"", b"null", b"{}", b"<html>", b'{"calls": null}', b'{"calls": {}}', b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"null", b"{}", b'{"calls": null}', b'{"calls": {}}', b"[" * 100_000])
 def test_a_page_without_calls_is_an_error(dialect: str, body: bytes) -> None:
     """A body without a list of calls is not an empty page, which would end the listing early."""
     client = client_of(dialect, lambda request: httpx.Response(200, content=body))
-    with pytest.raises(UnreadableBody, match="the list page at skip 0"):
+    with pytest.raises(UnreadableBody, match="the list page at skip 0") as caught:
         client.list_page(WINDOW)
+    assert caught.value.body == body
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"calls": ['])
+def test_a_page_that_is_not_json_is_requested_again(dialect: str, body: bytes) -> None:
+    """A body that is not JSON is a failure of the transport: it is retried, then raised with its bytes."""
+    bodies = [body, body]
+    server = server_of(dialect)
+    client = client_of(
+        dialect, lambda request: httpx.Response(200, content=bodies.pop()) if bodies else server(request)
+    )
+    assert client.list_page(WINDOW).calls == ()
+    client = client_of(dialect, lambda request: httpx.Response(200, content=body))
+    with pytest.raises(GarbledResponse) as caught:
+        client.list_page(WINDOW)
+    assert caught.value.body == body
 
 
 def test_a_repeated_page_is_an_error(dialect: str) -> None:
@@ -201,9 +218,9 @@ def test_an_unknown_id_is_not_found(dialect: str, status: int) -> None:
 
 
 def test_details_are_returned_unchanged(dialect: str) -> None:
-    """The body is the received one, byte for byte, even if it is not JSON."""
-    client = client_of(dialect, lambda request: httpx.Response(200, content=b' {"call" : \xff\n'))
-    assert client.get_details("c-1") == b' {"call" : \xff\n'
+    """The body is the received one, byte for byte, even if it is JSON only to a lenient parser."""
+    client = client_of(dialect, lambda request: httpx.Response(200, content=b' {"call" : "\xff\0" }\n'))
+    assert client.get_details("c-1") == b' {"call" : "\xff\0" }\n'
 
 
 def test_rejects_details_of_another_call(dialect: str) -> None:

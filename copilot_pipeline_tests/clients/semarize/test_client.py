@@ -23,7 +23,14 @@ from copilot_pipeline.clients.semarize import (
     run_request,
     same_request,
 )
-from copilot_pipeline.errors import CredentialsRefused, NotFound, RequestRefused, TemporaryFailure, UnreadableBody
+from copilot_pipeline.errors import (
+    CredentialsRefused,
+    GarbledResponse,
+    NotFound,
+    RequestRefused,
+    TemporaryFailure,
+    UnreadableBody,
+)
 from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, RunningServer, in_sequence, reply, serving
 
 KEY = "smz_test_0123456789"
@@ -151,7 +158,19 @@ def test_invalid_text_does_not_lose_a_run() -> None:
         assert client.read("run_1").status is RunStatus.SUCCEEDED
 
 
-@pytest.mark.parametrize("raw", [b"", b"<html>", b"[]", b"{}", b'{"run_id": ""}', b"[" * 100_000])
+@pytest.mark.parametrize("raw", [b"", b"<html>", b'{"run_id": "r'])
+def test_a_garbled_response_is_requested_again_with_the_same_key(raw: bytes) -> None:
+    """A body that is not JSON says nothing about the run: the same request is sent again, so it is not paid twice."""
+    with client_of(Reply(200, raw), reply({"run_id": "r", "status": "queued"})) as (client, service):
+        assert client.create(run_request("c-1", TEXT, KIT)).run_id == "r"
+        assert len({request.headers["idempotency-key"] for request in service.requests}) == 1
+    with client_of(Reply(200, raw)) as (client, service):
+        with pytest.raises(GarbledResponse) as caught:
+            client.read("r")
+        assert (caught.value.body, len(service.requests)) == (raw, QUICK.attempts)
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"{}", b'{"run_id": ""}', b"[" * 100_000])
 def test_a_body_without_a_run_id_is_unreadable(raw: bytes) -> None:
     """A body that cannot be parsed, or that has no id, is an error that says so."""
     with client_of(Reply(200, raw)) as (client, _), pytest.raises(UnreadableBody, match="Semarize"):
