@@ -80,6 +80,8 @@ def cli() -> None:
       1    some of it is not done; run the same command again
       2    wrong usage
       3    a setting or a credential is wrong
+      4    everything is done except for quarantined calls, whose details
+           cannot be parsed; run the same command again to request them
       75   the weekly quota is spent; run it again after the reset
       130  interrupted by Ctrl-C; run it again to continue
     """

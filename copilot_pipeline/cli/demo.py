@@ -49,9 +49,9 @@ def command(calls_per_day: int, home: Path | None) -> None:
         from copilot_pipeline.cli.connections import opened
         from copilot_pipeline.cli.marts import refresh
         from copilot_pipeline.cli.report import write
-        from copilot_pipeline.cli.run import run_days
+        from copilot_pipeline.cli.run import exit_with, run_days
 
-        run_days(first, last, None, as_json=False)
+        exit_with(run_days(first, last, None, as_json=False))
         with opened() as (settings, database):
             _show(console, database)
             refresh(settings, console)

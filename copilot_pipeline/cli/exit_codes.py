@@ -9,6 +9,7 @@ from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, Pipe
 
 INCOMPLETE = 1
 INVALID_SETTING = 3
+QUARANTINED = 4
 INTERRUPTED = 130  # 128 + SIGINT
 QUOTA_EXHAUSTED = 75  # EX_TEMPFAIL: try again later
 _DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_pool"})

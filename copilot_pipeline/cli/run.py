@@ -13,7 +13,7 @@ import click
 from copilot_pipeline.cli.connections import command_database, command_settings, delivery_service
 from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.cli.dates import date_range_options
-from copilot_pipeline.cli.exit_codes import INCOMPLETE
+from copilot_pipeline.cli.exit_codes import INCOMPLETE, QUARANTINED
 from copilot_pipeline.cli.progress_bars import ProgressBars
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
@@ -48,7 +48,8 @@ def command(
     """Fetch, load and score a range of days without the UI.
 
     Fetches missing calls, rebuilds changed tables and scores calls without a score. It can be stopped and repeated at
-    any time: no call is fetched twice, no run is paid twice. Exits with 0 only if everything is done.
+    any time: no call is fetched twice, no run is paid twice. Exits with 0 only if everything is done, and with 4 if
+    only quarantined calls are missing, which the same command requests again.
 
     \b
     copilot-pipeline run --from 2026-11-01 --to 2026-11-14
@@ -58,7 +59,7 @@ def command(
     if not rescore:
         if kits or only_failed or yes:
             raise click.UsageError("--kit, --only-failed and --yes need --rescore.")
-        run_days(first.date(), last.date(), assets, as_json=as_json)
+        exit_with(run_days(first.date(), last.date(), assets, as_json=as_json))
         return
     if assets is not None:
         raise click.UsageError("--rescore rebuilds only the score tables; it cannot be combined with --assets.")
@@ -83,14 +84,23 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
                 raise click.UsageError("No terminal for the confirmation. Add --yes to pay for these runs.")
             click.confirm("Pay for them?", abort=True, err=True)
         order = rescoring.start(wanted)
-    run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
-    with command_database(settings) as database:
-        make_rescore_service(settings, database).finish(order)
+    code = run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
+    if code != INCOMPLETE:
+        with command_database(settings) as database:
+            make_rescore_service(settings, database).finish(order)
+    exit_with(code)
 
 
-def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> None:
-    """Process the days and print the result. Raises `Exit` with code 1 if something is incomplete."""
+def exit_with(code: int) -> None:
+    """Raise `Exit` unless the code is 0."""
+    if code:
+        raise click.exceptions.Exit(code)
+
+
+def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> int:
+    """Process the days, print the result and return the exit code."""
     from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
+    from copilot_pipeline.state import CallStore
 
     days = validated_days(first, last)
     console = text_console(stderr=True)
@@ -109,6 +119,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
                 _deliver(deliveries, bars)  # sends the incident
             raise
         counts = _counts(database, days)
+        quarantined = CallStore(database, settings.zone).count_quarantined(days)
         if deliveries.sends_anything:
             _deliver(deliveries, bars)
     if as_json:
@@ -116,7 +127,8 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
             json.dumps(
                 {
                     "days": len(days),
-                    "complete": finished.is_complete,
+                    "complete": finished.is_complete and not quarantined,
+                    "quarantined": quarantined,
                     "problems": list(finished.problems),
                     "rows": counts,
                     "seconds": round(time.monotonic() - started, 1),
@@ -129,10 +141,21 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> N
         rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         range_of_days = "1 day" if len(days) == 1 else f"{len(days)} days"
         console.print(f"{range_of_days} in {time.monotonic() - started:.1f} s: {rows}")
+        if quarantined:
+            console.print(_quarantine_note(quarantined), markup=False, style="yellow")
     if not finished.is_complete:
         if not as_json:
             console.print("Run the same command again to complete it.")
-        raise click.exceptions.Exit(INCOMPLETE)
+        return INCOMPLETE
+    return QUARANTINED if quarantined else 0
+
+
+def _quarantine_note(calls: int) -> str:
+    which = "1 call of these days is" if calls == 1 else f"{calls:,} calls of these days are"
+    return (
+        f"{which} in quarantine, because the details cannot be parsed (table copilot_ops.quarantine). "
+        "The same command requests them again."
+    )
 
 
 def _deliver(deliveries: DeliveryService, bars: ProgressBars) -> None:

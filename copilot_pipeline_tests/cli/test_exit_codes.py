@@ -22,8 +22,10 @@ INSTANCES: dict[errors.PipelineError, int] = {
     errors.RequestRefused("x", status=400): 1,
     errors.NotFound("x", status=404): 1,
     errors.TemporaryFailure("x"): 1,
+    errors.GarbledResponse("x", status=200, body=b""): 1,
     errors.QuotaExhausted("x", resets_at=datetime(2026, 11, 22, tzinfo=UTC)): 75,
     errors.UnreadableBody("x"): 1,
+    errors.BodyTooLarge("x"): 1,
 }
 
 

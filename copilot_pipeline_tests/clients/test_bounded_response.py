@@ -190,7 +190,7 @@ def test_passes_a_transcript_of_50_mb() -> None:
 )
 def test_a_larger_body_is_an_error_of_its_own(size: int, headers: dict[str, str]) -> None:
     """It is not requested again, and its first bytes are kept."""
-    encoders = {"gzip": gzip.compress, "deflate": zlib.compress}
+    encoders: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "deflate": zlib.compress}
     body = b"7" * size
     for sent, is_refused in ((body, True), (body[:-1], False)):
         coded = encoders[headers["Content-Encoding"]](sent) if headers else sent

@@ -124,12 +124,13 @@ def test_ctrl_c_exits_with_130_and_no_traceback(make_pipeline: MakePipeline, whi
 
 def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> None:
     """A body cut in half is in the quarantine with its reason and its bytes; its neighbours are in the tables, the
-    call itself is in `calls` without a transcript, and the run is not a failure."""
+    call itself is in `calls` without a transcript, and the run ends with the code that says so."""
     pipeline = make_pipeline(days=2)
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
     pipeline.sandbox.set_faults(malformed=[victim])
-    assert pipeline.run()["complete"] is True
+    outcome = pipeline.run(expect=4)
+    assert (outcome["complete"], outcome["quarantined"], outcome["problems"]) == (False, 1, [])
     rows = pipeline.query("SELECT call_id, origin, reason, body FROM copilot_ops.quarantine")
     assert [(row["call_id"], row["origin"]) for row in rows] == [(victim, "call-details")]
     assert "not JSON" in rows[0]["reason"]
@@ -138,6 +139,10 @@ def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> No
     assert transcribed == {call["call_id"] for call in truth if is_transcribed(call)} - {victim}
     listed = pipeline.query("SELECT has_transcript FROM copilot.calls WHERE call_id = %s", victim)
     assert listed == [{"has_transcript": False}]
+    pipeline.sandbox.set_faults()
+    outcome = pipeline.run()  # of a person: not after the hour of backoff
+    assert (outcome["complete"], outcome["quarantined"]) == (True, 0)
+    _check_utterances(pipeline, truth)
 
 
 def test_a_failing_call_does_not_affect_the_others(make_pipeline: MakePipeline) -> None:
@@ -224,7 +229,7 @@ def test_logs_contain_no_quote_and_no_secret(make_pipeline: MakePipeline) -> Non
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
     pipeline.sandbox.set_faults(malformed=[victim], error_status=502, error_share=0.05)
-    pipeline.run()
+    pipeline.run(expect=4)
     pipeline.sandbox.set_faults(refuse_credentials=True)
     pipeline.run(expect=3)
     assert "403" in pipeline.last_words
