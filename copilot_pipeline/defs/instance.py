@@ -24,12 +24,14 @@ from dagster._core.instance.ref import InstanceRef
 # documented: https://github.com/dagster-io/dagster/issues/5652
 from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy import Engine
 from sqlalchemy.exc import ProgrammingError
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import database_url, open_connection
+from copilot_pipeline.postgres.engines import configure_engine
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
 CONFIG_FILE = "dagster.yaml"
@@ -58,6 +60,8 @@ class PipelineStorage(DagsterPostgresStorage):
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> PipelineStorage:
         """Storage in the configured database; starts the embedded one if none is configured."""
         url = database_url(load_environment())
+        # Of the class, because Dagster's storages create their engines themselves and use them immediately.
+        configure_engine(Engine)
         # An unreachable database is reported here, because Dagster would retry and end in a traceback. The lock keeps
         # two processes from creating the tables at the same time, which fails. Closing the connection releases it.
         with open_connection(url) as connection:

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
 
-import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
@@ -26,6 +25,7 @@ from copilot_pipeline.delivery.outbox import Clock, utc_now
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.session import connect
 
 # Ten minutes at most, so that deliveries resume soon after a sink has recovered.
 BACKOFF = Backoff(first_seconds=15.0, max_seconds=600.0, jitter=0.2, max_retry_after_seconds=86_400.0)
@@ -48,7 +48,7 @@ class OutboxLeases:
         self._lease_id = 0
 
     def __enter__(self) -> OutboxLeases:
-        self._open = psycopg.connect(self._url, autocommit=True, application_name="copilot-pipeline dispatcher")
+        self._open = connect(self._url, application_name="copilot-pipeline dispatcher")
         self._lease_id = _one_row(self._open, "new_lease_id")["lease_id"]
         self._open.execute("SELECT pg_advisory_lock(%s, %s)", (_LOCK_CLASS, self._lease_id))
         return self

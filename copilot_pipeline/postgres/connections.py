@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg
 from psycopg_pool import ConnectionPool
@@ -13,11 +12,13 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.embedded import database_url
 from copilot_pipeline.postgres.migrate import upgrade_schema
+from copilot_pipeline.postgres.session import Connection as Connection
+from copilot_pipeline.postgres.session import configure, connect
 
-Connection = psycopg.Connection[tuple[Any, ...]]
 CONNECT_TIMEOUT_SECONDS = 10
 MAX_CONNECTIONS = 24
 ENCODING = "UTF8"
+APPLICATION_NAME = "copilot-pipeline"
 
 
 class Database:
@@ -30,7 +31,8 @@ class Database:
             min_size=1,
             max_size=MAX_CONNECTIONS,
             open=False,
-            kwargs={"autocommit": True, "application_name": "copilot-pipeline"},
+            kwargs={"autocommit": True, "application_name": APPLICATION_NAME},
+            configure=configure,
         )
         self._pool.open()
 
@@ -63,7 +65,7 @@ def open_database(environment: Environment) -> Database:
 def open_connection(url: str) -> Iterator[Connection]:
     """Yield a connection outside of any pool. Raises `ConfigurationError` with the reason if there is none."""
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS, autocommit=True) as connection:
+        with connect(url, application_name=APPLICATION_NAME, connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
             encoding = connection.info.parameter_status("server_encoding")
             if encoding != ENCODING:
                 raise ConfigurationError(

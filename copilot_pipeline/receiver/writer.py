@@ -18,6 +18,7 @@ import psycopg
 
 from copilot_pipeline.errors import TemporaryFailure
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.session import connect
 from copilot_pipeline.state.inbox import InboundWebhook, PutResult, purge_inbox, put_webhooks
 
 MAX_IDS_PER_BATCH = 2000
@@ -144,9 +145,8 @@ class InboxWriter:
         return results
 
     def _connect(self) -> Connection:
-        connection = psycopg.connect(
+        connection = connect(
             self._url,
-            autocommit=True,
             application_name="copilot-pipeline receiver",
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             tcp_user_timeout=STATEMENT_TIMEOUT_MS,

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 
-import psycopg
-
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_values
+from copilot_pipeline.postgres.session import connect
 
 # Namespaces: the first key of the two-part lock, so that the locks do not collide with each other or with foreign ones.
 DETAILS = 720_311
@@ -30,7 +29,7 @@ class AdvisoryLocks:
         self._connection: Connection | None = None
 
     def __enter__(self) -> AdvisoryLocks:
-        self._connection = psycopg.connect(self._url, autocommit=True, application_name="copilot-pipeline locks")
+        self._connection = connect(self._url, application_name="copilot-pipeline locks")
         return self
 
     def __exit__(

@@ -15,6 +15,7 @@ from copilot_pipeline.clients.rate_limiter import RateLimiter
 from copilot_pipeline.clients.weekly_quota import week_of
 from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.session import SESSION_SETTINGS
 
 pytestmark = [pytest.mark.alone, pytest.mark.e2e]
 
@@ -95,12 +96,10 @@ def test_closes_for_all_processes_when_the_server_reports_the_quota(database: Da
 class Clock:
     """A clock that the test sets: a function of the same name that the database finds before its own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self._database = database
         self._opened: list[Database] = []
         with database.connection() as connection:
-            row = connection.execute("SELECT current_database()").fetchone()
-            assert row is not None
             connection.execute(
                 """CREATE SCHEMA test_clock;
                 CREATE TABLE test_clock.is_ahead (by interval);
@@ -108,7 +107,7 @@ class Clock:
                 CREATE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS
                 $$ SELECT pg_catalog.clock_timestamp() + by FROM test_clock.is_ahead $$"""
             )
-            connection.execute(f"ALTER DATABASE {row[0]} SET search_path = test_clock, pg_catalog, public")
+        monkeypatch.setitem(SESSION_SETTINGS, "search_path", "test_clock, pg_catalog, public")
 
     def set(self, moment: datetime) -> Database:
         """Set the time for new connections, and return a database with such connections."""
@@ -127,9 +126,9 @@ class Clock:
 
 
 @pytest.fixture
-def clock(database: Database) -> Iterator[Clock]:
+def clock(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The clock of the database."""
-    made = Clock(database)
+    made = Clock(database, monkeypatch)
     yield made
     made.close()
 

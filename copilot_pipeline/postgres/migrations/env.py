@@ -3,7 +3,10 @@
 import sqlalchemy
 from alembic import context
 
+from copilot_pipeline.postgres.engines import configure_engine
+
 engine = sqlalchemy.create_engine(context.config.attributes["url"], poolclass=sqlalchemy.NullPool)
+configure_engine(engine)
 with engine.begin() as connection:
     connection.execute(sqlalchemy.text("CREATE SCHEMA IF NOT EXISTS copilot_ops"))
     context.configure(connection=connection, version_table_schema="copilot_ops", transactional_ddl=True)

@@ -1,0 +1,79 @@
+"""Session settings: every connection of the pipeline and of Dagster has the same ones.
+
+The defaults of a server, a database, a role or the environment (`ALTER ROLE … SET datestyle`, `PGTZ`) change how times
+are displayed, how values become text and which schema an unqualified name means. The settings are sent as a statement
+after connecting, because PgBouncer refuses them as start-up options. No other module connects to PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from copilot_pipeline.errors import ConfigurationError
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+SESSION_SETTINGS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "client_encoding": "UTF8",
+    # PostgreSQL's own default. Our tables are always qualified, Dagster's are in `public`.
+    "search_path": '"$user", public',
+    "standard_conforming_strings": "on",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "array_nulls": "on",
+    "transform_null_equals": "off",
+    "default_transaction_isolation": "read committed",
+    # A connection that holds advisory locks may be idle for as long as its work takes.
+    "idle_session_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
+_SINCE_VERSION = {"idle_session_timeout": 140_000}  # settings that older servers do not have
+
+
+def connect(url: str, *, application_name: str, **options: Any) -> Connection:
+    """Open a connection in autocommit mode with the session settings.
+
+    Raises psycopg's errors, and `ConfigurationError` if the server refuses a session setting.
+    """
+    connection = psycopg.connect(url, autocommit=True, application_name=application_name, **options)
+    try:
+        configure(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def configure(connection: Connection) -> None:
+    """Apply the session settings to a new connection in autocommit mode. Raises `ConfigurationError` if refused."""
+    statement, parameters = settings_statement(connection.info.server_version)
+    try:
+        connection.execute(statement.encode(), parameters)
+    except psycopg.Error as error:
+        if is_disconnection(error):
+            raise
+        reason = error.diag.message_primary or type(error).__name__
+        raise ConfigurationError(
+            f"the database refuses a session setting that the pipeline relies on: {reason}. Configure a PostgreSQL "
+            "server that accepts it in COPILOT_PIPELINE_DATABASE_URL."
+        ) from None
+
+
+def settings_statement(server_version: int) -> tuple[str, list[str]]:
+    """Return one statement that applies the settings, and its parameters. `server_version`: 140005 for 14.5."""
+    settings = {
+        name: value for name, value in SESSION_SETTINGS.items() if server_version >= _SINCE_VERSION.get(name, 0)
+    }
+    calls = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    return f"SELECT {calls}", [part for setting in settings.items() for part in setting]
+
+
+def is_disconnection(error: psycopg.Error) -> bool:
+    """Return whether the connection was refused or lost, rather than a statement refused."""
+    state = error.sqlstate
+    return isinstance(error, psycopg.OperationalError) and (state is None or state.startswith(("08", "57P")))
