@@ -16,6 +16,7 @@ Messages contain neither secrets nor spoken words: they name the place (method, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 
@@ -91,3 +92,16 @@ class UnreadableBody(PipelineError):
 
 class BodyTooLarge(UnreadableBody):
     """A response exceeds a limit of `advanced.http`. `body` holds its first bytes."""
+
+
+def error_chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and the errors that caused it, each once.
+
+    A chain may be a ring: `raise error.orig from None` inside `except … as error` makes each the cause of the other.
+    """
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        cause = cause.__cause__ or cause.__context__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from copilot_pipeline.cli.console import text_console
-from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
+from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted, error_chain
 
 INCOMPLETE = 1
 INVALID_SETTING = 3
@@ -33,11 +33,9 @@ def print_error(error: PipelineError) -> None:
 
 def is_connection_loss(error: BaseException) -> bool:
     """Return whether a lost database connection caused the error, in our driver, in Dagster's or in the pool."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in error_chain(error):
         for kind in type(cause).__mro__:
             # By name: two of the three libraries are slow to import, and the command may have used neither.
             if kind.__module__.partition(".")[0] in _DRIVERS and kind.__name__ in _CONNECTION_ERRORS:
                 return True
-        cause = cause.__cause__ or cause.__context__
     return False

@@ -16,6 +16,8 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
+from copilot_pipeline.errors import error_chain
+
 # A machine code is short and without blanks ("kit_not_found", "Forbidden"); anything else may quote the request.
 _MACHINE_CODE = re.compile(r"^[A-Za-z0-9_.\-]{1,64}$")
 _KNOWN_SENTENCES = frozenset({"Too Many Requests", "Limit Exceeded", "Forbidden", "Internal server error"})
@@ -35,12 +37,10 @@ _TRANSPORT_ERRORS = (
 def describe_transport_error(error: BaseException) -> str:
     """Return the cause of a missing response, without the exception's text, which may quote the URL."""
     kind = type(error).__name__
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in error_chain(error):
         for known, description in _TRANSPORT_ERRORS:
             if isinstance(cause, known):
                 return f"{description} ({kind})"
-        cause = cause.__cause__ or cause.__context__
     return kind
 
 

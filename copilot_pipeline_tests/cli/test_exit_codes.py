@@ -13,6 +13,7 @@ import pytest
 
 from copilot_pipeline import errors
 from copilot_pipeline.cli.exit_codes import exit_code_of, is_connection_loss
+from copilot_pipeline.clients.error_response import describe_transport_error
 from copilot_pipeline_tests.cli.conftest import Command
 
 INSTANCES: dict[errors.PipelineError, int] = {
@@ -205,3 +206,41 @@ def test_process_exits_with_the_code(tmp_path: Path) -> None:
             check=False,
         )
         assert process.returncode == code
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_a_ring_of_exceptions_is_searched_once(length: int) -> None:
+    """Errors that name each other as their cause end the search, with or without a lost connection in the ring."""
+    ring: list[BaseException] = [RuntimeError(str(number)) for number in range(length)]
+    for number, error in enumerate(ring):
+        error.__context__ = ring[(number + 1) % length]
+    assert [str(error) for error in errors.error_chain(ring[0])] == [str(number) for number in range(length)]
+    assert not is_connection_loss(ring[0])
+    assert describe_transport_error(ring[0]) == "RuntimeError"
+    lost = psycopg.OperationalError("gone")
+    ring[-1].__context__ = lost
+    lost.__context__ = ring[0]
+    assert is_connection_loss(ring[0])
+
+
+@pytest.mark.e2e
+def test_a_failing_migration_exits_with_3(database_address: str, tmp_path: Path) -> None:
+    """The process ends with one sentence."""
+    with psycopg.connect(database_address, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA copilot_ops; CREATE TABLE copilot_ops.calls (x int)")
+    process = subprocess.run(
+        [sys.executable, "-m", "copilot_pipeline", "sql", "SELECT 1"],
+        cwd=tmp_path,
+        env={
+            "PYTHONPATH": str(Path(__file__).parent.parent.parent),
+            "PATH": "/usr/bin:/bin",
+            "COPILOT_PIPELINE_DATABASE_URL": database_address,
+        },
+        capture_output=True,
+        check=False,
+        timeout=60,
+        text=True,
+    )
+    assert process.returncode == 3, process.stderr
+    assert process.stderr.startswith("error: the schema of the database cannot be migrated")
+    assert len(process.stderr.splitlines()) == 1

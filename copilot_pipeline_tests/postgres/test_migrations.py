@@ -11,7 +11,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from copilot_pipeline.postgres import Database
+from copilot_pipeline.cli.exit_codes import is_connection_loss
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.errors import ConfigurationError, error_chain
+from copilot_pipeline.postgres import Database, open_database
 from copilot_pipeline.postgres.migrate import HEAD, run_migrations
 
 RELEASED = "0011"
@@ -219,3 +222,39 @@ def test_the_newest_schema_is_recorded(database: Database) -> None:
     """Start-up finds the schema up to date."""
     with database.connection() as connection:
         assert connection.execute("SELECT version_num FROM copilot_ops.alembic_version").fetchone() == (HEAD,)
+
+
+def test_a_failing_migration_is_one_sentence(database_address: str) -> None:
+    """It names the versions and the reason, and the schema stays as it was."""
+    run_migrations(database_address, RELEASED)
+    with psycopg.connect(database_address, autocommit=True) as connection:
+        connection.execute("CREATE TABLE copilot_ops.pending_calls (x int)")
+        environment = Environment(copilot_pipeline_database_url=database_address, _env_file=None)  # type: ignore[call-arg]
+        with pytest.raises(ConfigurationError) as caught:
+            open_database(environment)
+        version = connection.execute("SELECT version_num FROM copilot_ops.alembic_version").fetchone()
+    assert str(caught.value).startswith(f"the schema of the database cannot be migrated from {RELEASED} to {HEAD}: ")
+    assert "pending_calls" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert version == (RELEASED,)
+
+
+def test_the_cause_of_a_failing_migration_is_no_ring(database_address: str) -> None:
+    """A search along the causes of the error ends."""
+    run_migrations(database_address, RELEASED)
+    with psycopg.connect(database_address, autocommit=True) as connection:
+        connection.execute("CREATE TABLE copilot_ops.pending_calls (x int)")
+    with pytest.raises(psycopg.Error) as caught:
+        run_migrations(database_address)
+    assert len(list(error_chain(caught.value))) < 5
+    assert not is_connection_loss(caught.value)
+
+
+def test_a_schema_of_a_newer_release_is_refused(database_address: str) -> None:
+    """An older release does not touch it, and says what to install."""
+    run_migrations(database_address)
+    with psycopg.connect(database_address, autocommit=True) as connection:
+        connection.execute("UPDATE copilot_ops.alembic_version SET version_num = '9999'")
+    environment = Environment(copilot_pipeline_database_url=database_address, _env_file=None)  # type: ignore[call-arg]
+    with pytest.raises(ConfigurationError, match="newer release"):
+        open_database(environment)
