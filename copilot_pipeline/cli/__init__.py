@@ -10,6 +10,7 @@ import sys
 import click
 
 from copilot_pipeline import __version__
+from copilot_pipeline.cli.console import prepare_encodings
 from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_of, is_connection_loss, print_error
 from copilot_pipeline.errors import PipelineError
 
@@ -89,6 +90,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command. Print expected errors without a traceback and exit with their code."""
+    prepare_encodings()
     # Lost connections are raised as errors; the log messages of the library would only repeat them.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     try:

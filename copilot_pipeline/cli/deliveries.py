@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import json
-import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import delivery_service, opened
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import print_document, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
@@ -215,11 +215,18 @@ def unlinked(as_json: bool) -> None:
 @click.option(
     "--csv", "path", type=click.Path(path_type=Path, dir_okay=False), help="File to write. Default: standard output."
 )
-def export(first: datetime, last: datetime, path: Path | None) -> None:
-    """Write calls and scores as CSV for Sheets or Excel: a row per call, a column per brick.
+@click.option(
+    "--excel",
+    "for_excel",
+    is_flag=True,
+    help="Add a byte-order mark, and write ids such as 007 or 12E45 so that Excel keeps them as text.",
+)
+def export(first: datetime, last: datetime, path: Path | None, for_excel: bool) -> None:
+    """Write calls and scores as CSV for Sheets, or with --excel for Excel: a row per call, a column per brick.
 
     \b
     copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14
+    copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14 --excel --csv scores.csv
     """
     from copilot_pipeline.delivery.export import write_csv
     from copilot_pipeline.marts.reader import ScoredCallReader
@@ -230,8 +237,10 @@ def export(first: datetime, last: datetime, path: Path | None) -> None:
         bricks = [brick.key for brick in reader.answered_bricks(days[0], days[-1])]
         calls = reader.read_for_rules(days)
         if path is None:
-            write_csv(sys.stdout, calls, bricks)
+            text = io.StringIO(newline="")
+            write_csv(text, calls, bricks, for_excel=for_excel)
+            print_document(text.getvalue(), with_bom=for_excel)
             return
-        with path.open("w", encoding="utf-8", newline="") as file:
-            rows = write_csv(file, calls, bricks)
+        with path.open("w", encoding="utf-8-sig" if for_excel else "utf-8", newline="") as file:
+            rows = write_csv(file, calls, bricks, for_excel=for_excel)
     click.echo(f"{rows} calls, {len(bricks)} bricks: {path}", err=True)

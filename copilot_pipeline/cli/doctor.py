@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from copilot_pipeline.cli.connections import command_database, command_settings, delivery_service
+from copilot_pipeline.cli.console import can_print
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.clients.rate_limits import MANUAL, RateLimits
 from copilot_pipeline.clients.semarize.connect import kits_of, open_client
@@ -65,7 +66,7 @@ def command(as_json: bool) -> None:
 def _show(console: Console, result: CheckResult) -> None:
     """Print one line per check. On a terminal, long text is wrapped in its own column."""
     if not console.is_terminal:
-        click.echo(f"{'✓' if result.passed else '✗'} {result.name:<{_NAME_WIDTH}} {result.detail}")
+        click.echo(f"{_mark(result)} {result.name:<{_NAME_WIDTH}} {result.detail}")
         return
     line = Table.grid(padding=(0, 1))
     line.add_column()
@@ -74,6 +75,12 @@ def _show(console: Console, result: CheckResult) -> None:
     mark = Text("✓", style="green") if result.passed else Text("✗", style="red")
     line.add_row(mark, Text(result.name), Text(result.detail))
     console.print(line)
+
+
+def _mark(result: CheckResult) -> str:
+    if not can_print("✓✗"):
+        return "ok    " if result.passed else "FAILED"
+    return "✓" if result.passed else "✗"
 
 
 def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:

@@ -53,6 +53,12 @@ def as_json(names: Sequence[str], rows: Iterable[Row]) -> str:
     return json.dumps([dict(zip(keys, map(_json, row), strict=True)) for row in rows], ensure_ascii=False)
 
 
+def spreadsheet_value(value: object) -> object:
+    """Return a value that `delivery.export.cell` accepts: numbers, times and booleans unchanged, others as text."""
+    kept = bool | int | float | Decimal | date
+    return value if value is None or isinstance(value, kept) else _plain(value)
+
+
 def _without_controls(text: str) -> str:
     return _CONTROL_CHARACTERS.sub("\ufffd", text)
 

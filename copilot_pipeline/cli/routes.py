@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import delivery_service, opened
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import print_document, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
@@ -69,7 +69,7 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
         include_suppressed = wants_suppressed(include_suppressed, loud)
         found = dispatcher.preview(dates_between(first, last), include_suppressed=include_suppressed)
     if as_json:
-        click.echo(json.dumps([_as_dict(one) for one in found], ensure_ascii=False, default=str))
+        print_document(json.dumps([_as_dict(one) for one in found], ensure_ascii=False, default=str) + "\n")
         return
     rows: list[tuple[str | None, ...]] = []
     for one in found:

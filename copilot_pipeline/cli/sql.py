@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import threading
 from collections.abc import Sequence
@@ -12,14 +13,23 @@ import click
 import psycopg
 from rich.console import Console
 
-from copilot_pipeline.cli.query_output import as_json, csv_lines, print_table
+from copilot_pipeline.cli.console import print_document
+from copilot_pipeline.cli.query_output import as_json, csv_lines, print_table, spreadsheet_value
+from copilot_pipeline.delivery.export import write_rows
 from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.postgres.session import connect
 
 
 @click.command("sql")
 @click.argument("query", required=False)
 @click.option("--json", "form", flag_value="json", help="Print the rows as JSON.")
 @click.option("--csv", "form", flag_value="csv", help='Print the rows as CSV. Null is empty, the empty string is "".')
+@click.option(
+    "--excel",
+    "form",
+    flag_value="excel",
+    help="Print CSV that Excel opens unchanged: with a byte-order mark, and ids such as 007 or 12E45 as text.",
+)
 @click.option("--url", is_flag=True, help="Print the database URL. An embedded database runs until Ctrl-C.")
 def command(query: str | None, form: str | None, url: bool) -> None:
     """Run one read-only query on the pipeline's database, including the embedded one.
@@ -27,6 +37,7 @@ def command(query: str | None, form: str | None, url: bool) -> None:
     \b
     copilot-pipeline sql "SELECT count(*) FROM copilot.calls"
     copilot-pipeline sql --csv "SELECT * FROM copilot.calls" > calls.csv
+    copilot-pipeline sql --excel "SELECT * FROM copilot.calls" > calls.csv
     copilot-pipeline sql --url      # for psql, pandas or a BI tool
     """
     if url == bool(query and query.strip()):
@@ -46,12 +57,12 @@ def command(query: str | None, form: str | None, url: bool) -> None:
 
 def _read(address: str, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Return the columns and rows of one statement, run in a read-only transaction."""
-    with psycopg.connect(address, autocommit=True, application_name="copilot-pipeline sql") as connection:
+    with connect(address, application_name="copilot-pipeline sql") as connection:
         connection.read_only = True
         try:
             # A prepared query is a single statement, so it cannot end the read-only transaction and start another.
             with connection.transaction():
-                cursor = connection.execute(query.encode(), prepare=True)
+                cursor = connection.execute(query.encode("utf-8", "surrogateescape"), prepare=True)
                 return [column.name for column in cursor.description or ()], (
                     cursor.fetchall() if cursor.description else []
                 )
@@ -75,10 +86,13 @@ def _explain(error: psycopg.Error) -> str:
 
 def _show(form: str | None, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     if form == "json":
-        click.echo(as_json(names, rows))
+        print_document(as_json(names, rows) + "\n")
     elif form == "csv":
-        for line in csv_lines(names, rows):
-            click.echo(line)
+        print_document("".join(f"{line}\n" for line in csv_lines(names, rows)))
+    elif form == "excel":
+        file = io.StringIO()
+        write_rows(file, names, (tuple(map(spreadsheet_value, row)) for row in rows), for_excel=True)
+        print_document(file.getvalue(), with_bom=True)
     elif names:
         print_table(Console(), names, rows)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -51,3 +53,61 @@ def test_any_text_is_read_back_unchanged(title: str, value: str) -> None:
 def test_a_negative_number_is_not_escaped() -> None:
     """It is not a formula."""
     assert cell(-3.5) == -3.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "00012345678901234567",
+        "12E45",
+        "1e5",
+        "007",
+        "MAR1",
+        "3 Mai 2026",
+        "1/2",
+        "10:30 PM",
+        "5 %",
+        "€ 5",
+        "TRUE",
+        "1.5",
+    ],
+)
+def test_excel_keeps_texts_that_look_like_numbers_or_dates(text: str) -> None:
+    """They are formulas whose value is the text; without the option they are unchanged."""
+    assert cell(text, for_excel=True) == f'="{text}"'
+    assert cell(text) == text
+
+
+def test_excel_keeps_the_digits_of_long_numbers() -> None:
+    """A number of more than 15 digits becomes text; shorter ones stay numbers."""
+    assert cell(1234567890123456, for_excel=True) == '="1234567890123456"'
+    assert cell(123456789012345, for_excel=True) == 123456789012345
+    assert cell(Decimal("1.50"), for_excel=True) == "1.50"
+    assert cell(0.1 + 0.2, for_excel=True) == 0.1 + 0.2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Müller GmbH \u2013 Überblick 会議", "discovery", "", "call_7f3a9b_a_b_c", "Q3 review of the whole plan"],
+)
+def test_excel_leaves_other_texts_alone(text: str) -> None:
+    """A title is not a formula."""
+    assert cell(text, for_excel=True) == text
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+49", "-007", "@x"])
+def test_excel_gets_no_formulas_of_others(text: str) -> None:
+    """The apostrophe stays."""
+    assert cell(text, for_excel=True) == f"'{text}"
+
+
+@given(st.text(alphabet='0123456789."eE=+-/: aMär', max_size=80))
+def test_a_text_for_excel_is_evaluated_to_itself(text: str) -> None:
+    """Whether written as it is, with an apostrophe or as a text formula."""
+    made = str(cell(text, for_excel=True))
+    if made.startswith('="'):
+        assert made.endswith('"')
+        assert made[2:-1].replace('""', '"') == text
+    else:
+        assert made.removeprefix("'") == text.removeprefix("'")
+        assert re.fullmatch(r"\d+|\d+[eE]\d+|\d+\.\d+", made) is None
