@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import httpx
+import socksio
 
-from copilot_pipeline.clients.deadline import deadline, is_expired
+from copilot_pipeline.clients.deadline import close_opened, deadline, is_expired
 from copilot_pipeline.config.pipeline_file import AdvancedHttpSettings
 
 MEBIBYTE = 1024 * 1024
@@ -74,12 +75,20 @@ def send_bounded(
     Raises `ResponseTooLarge`, and `httpx.RequestError` for everything else that keeps the response from being complete.
     """
     with deadline(limits.attempt_seconds if seconds is None else min(seconds, limits.attempt_seconds)):
-        response = client.send(request, stream=True)
+        response = _open_response(client, request)
         try:
             body = _read(response, request, limits) if response.is_success else _first_bytes(response, request, limits)
         finally:
             response.close()
     return BoundedResponse(response.status_code, response.headers, body)
+
+
+def _open_response(client: httpx.Client, request: httpx.Request) -> httpx.Response:
+    try:
+        return client.send(request, stream=True)
+    except (socksio.SOCKSError, AssertionError):  # httpx passes these on if the proxy does not speak SOCKS
+        close_opened()
+        raise httpx.ProxyError("the SOCKS proxy gave no valid reply", request=request) from None
 
 
 def _read(response: httpx.Response, request: httpx.Request, limits: ResponseLimits) -> bytes:

@@ -35,6 +35,14 @@ def open_http_client(**options: Any) -> httpx.Client:
     return client
 
 
+def proxy_hint(error: httpx.RequestError) -> str:
+    """Return which proxies to check if a connection failed; empty if none is configured, or that is not the reason."""
+    names = [name for name, _ in _variables(_PROXIES)]
+    if not names or not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):
+        return ""
+    return f"; check the proxy of {' and '.join(names)} too"
+
+
 def _certificate_error(error: OSError) -> ConfigurationError:
     for name in _CERTIFICATES:
         value = os.environ.get(name)

@@ -19,16 +19,24 @@ import httpx
 
 _WRITE_BYTES = 64 * 1024  # written at a time, so that a slow reader does not extend the deadline
 _deadline: ContextVar[float | None] = ContextVar("deadline of the current request, monotonic seconds", default=None)
+_opened: ContextVar[list[_Stream] | None] = ContextVar("connections that the current request opened", default=None)
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
     """Limit the requests that this thread sends within the block to so many seconds altogether."""
-    token = _deadline.set(time.monotonic() + seconds)
+    tokens = _deadline.set(time.monotonic() + seconds), _opened.set([])
     try:
         yield
     finally:
-        _deadline.reset(token)
+        _deadline.reset(tokens[0])
+        _opened.reset(tokens[1])
+
+
+def close_opened() -> None:
+    """Close the connections that the current request opened, which httpcore leaves open if a SOCKS proxy fails."""
+    for stream in _opened.get() or ():
+        stream.close()
 
 
 def is_expired() -> bool:
@@ -94,7 +102,10 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         limited = _timeout(timeout, httpcore.ConnectTimeout)
-        return _Stream(self._backend.connect_tcp(host, port, limited, local_address, socket_options))
+        stream = _Stream(self._backend.connect_tcp(host, port, limited, local_address, socket_options))
+        if (opened := _opened.get()) is not None:
+            opened.append(stream)
+        return stream
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None

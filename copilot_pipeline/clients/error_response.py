@@ -27,6 +27,7 @@ _TRANSPORT_ERRORS = (
     (ssl.SSLCertVerificationError, "the server's certificate is not trusted"),
     (ssl.SSLError, "TLS failed: check that the address should begin with https"),
     (ConnectionRefusedError, "connection refused: check the address, or the server is down"),
+    (httpx.ProxyError, "the proxy did not open the connection"),
     (httpx.ConnectTimeout, "the connection timed out"),
     (httpx.ReadTimeout, "the response timed out"),
     (httpx.RemoteProtocolError, "the server closed the connection before the response was complete"),

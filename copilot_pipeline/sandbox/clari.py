@@ -9,8 +9,8 @@ from typing import Any
 from copilot_pipeline.sandbox.call import READY, Call
 from copilot_pipeline.sandbox.calls import Calls
 from copilot_pipeline.sandbox.company import Company
-from copilot_pipeline.sandbox.exchange import Reply, Request, as_json, gateway_error
-from copilot_pipeline.sandbox.faults import Dice, Faults
+from copilot_pipeline.sandbox.exchange import Reply, Request, as_json, garble, gateway_error
+from copilot_pipeline.sandbox.faults import GARBLED, Dice, Faults
 from copilot_pipeline.sandbox.limits import Limits
 from copilot_pipeline.sandbox.options import API_KEY, API_PASSWORD, SandboxOptions
 
@@ -71,7 +71,12 @@ class ClariCopilot:
         self._calls.finish_processing(time.monotonic() - self._started_at)
         reply: Reply = handler(request, faults)
         reply.delay_seconds = (self._options.latency_ms + faults.slow_ms) / 1000
-        reply.disconnects = reply.status == 200 and self._dice.roll("hang up", faults.hang_up_share)
+        if reply.status == 200:
+            for kind, share in zip(GARBLED, (faults.html_share, faults.cut_share, faults.empty_share), strict=True):
+                if self._dice.roll(kind, share):
+                    garble(reply, kind)
+                    return reply
+            reply.disconnects = self._dice.roll("hang up", faults.hang_up_share)
         return reply
 
     # --- rest --------------------------------------------------------------------------------------------------
@@ -128,7 +133,10 @@ class ClariCopilot:
         if call is None or call.is_removed or call_id in faults.not_found:
             return as_json(404, {})
         body = self._calls.body(call)
-        return Reply(200, body[: len(body) // 2] if call_id in faults.malformed else body)
+        reply = Reply(200, body[: len(body) // 2] if call_id in faults.malformed else body)
+        if call_id in faults.detail_bodies:
+            garble(reply, faults.detail_bodies[call_id])
+        return reply
 
     def _deal(self, request: Request, _: Faults) -> Reply:
         deal = self._company.deal(request.first("id"))

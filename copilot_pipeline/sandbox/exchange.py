@@ -62,3 +62,14 @@ GATEWAY_ERROR = b"<html><head><title>502 Bad Gateway</title></head><body>Bad Gat
 def gateway_error(status: int) -> Reply:
     """The gateway's own response if the API behind it fails: HTML."""
     return Reply(status, GATEWAY_ERROR, media_type="text/html")
+
+
+_PROXY_PAGE = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
+
+
+def garble(reply: Reply, kind: str) -> None:
+    """Replace the body by what a proxy or a broken server would send, one of `faults.GARBLED`; the status stays."""
+    if kind == "html":
+        reply.body, reply.media_type = _PROXY_PAGE, "text/html"
+    else:
+        reply.body = reply.body[: len(reply.body) // 2] if kind == "cut" else b""

@@ -6,6 +6,7 @@ import hashlib
 
 import msgspec
 
+GARBLED = ("html", "cut", "empty")
 SINKS = ("slack", "salesforce", "hubspot", "hooks")
 
 
@@ -19,7 +20,11 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True):
     refuse_credentials: bool = False
     error_status: int | None = None  # the status of `error_share` of the responses
     error_share: float = 0.0
-    hang_up_share: float = 0.0  # the connection is closed in the middle of the response
+    hang_up_share: float = 0.0  # the connection is closed in the middle of the response (truncated)
+    html_share: float = 0.0  # 200, with the HTML page of a proxy
+    cut_share: float = 0.0  # 200, complete for HTTP, with half of the JSON
+    empty_share: float = 0.0  # 200 without a body
+    detail_bodies: dict[str, str] = {}  # details of these calls are one of GARBLED
     slow_ms: float = 0.0
     retry_after: int | None = None  # sent with 429
     page_502_over: int | None = None  # list pages with more calls than this are 502
@@ -29,6 +34,7 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True):
     detail_status: dict[str, int] = {}  # status of the details of these calls
     foreign_requests: int = 0  # requests of this week by another client with the same key
     # Semarize
+    semarize_garbled_share: float = 0.0  # 200 with one of GARBLED in turn; the run is created
     semarize_lost_answer_share: float = 0.0  # the run is created, but the response is lost
     semarize_429_share: float = 0.0
     semarize_500_share: float = 0.0

@@ -51,7 +51,7 @@ class Sandbox:
                 f"the sandbox did not start: is port {self.options.port} in use? Omit --port to use a free one"
             )
         self._port = int(line)
-        self._client = httpx.Client(base_url=self.url, timeout=60)
+        self._client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)  # no proxy
         return self
 
     def __exit__(

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from copilot_pipeline.sandbox import scoring
-from copilot_pipeline.sandbox.exchange import Reply, Request, as_json
-from copilot_pipeline.sandbox.faults import Dice, Faults
+from copilot_pipeline.sandbox.exchange import Reply, Request, as_json, garble
+from copilot_pipeline.sandbox.faults import GARBLED, Dice, Faults
 from copilot_pipeline.sandbox.options import SEMARIZE_KEY, SandboxOptions
 
 _MAX_KEY_LENGTH = 254
@@ -50,6 +50,7 @@ class Semarize:
         self._dice = dice
         self.run_log = RunLog()
         self.requests: dict[str, int] = {}
+        self.garbled = 0
 
     def __call__(self, request: Request, faults: Faults) -> Reply:
         bearer = request.headers.get("authorization", "")
@@ -63,6 +64,13 @@ class Semarize:
             return as_json(429, {"error": "rate_limited", "retry_after_seconds": 0.2})
         if self._dice.roll("semarize 500", faults.semarize_500_share):
             return as_json(500, {"error": "run_request_failed"})
+        reply = self._reply(request, faults)
+        if reply.status < 300 and self._dice.roll("semarize garbled", faults.semarize_garbled_share):
+            garble(reply, GARBLED[self.garbled % len(GARBLED)])
+            self.garbled += 1
+        return reply
+
+    def _reply(self, request: Request, faults: Faults) -> Reply:
         if request.path == "/v1/runs" and request.method == "POST":
             return self._create(request, faults)
         if request.path == "/v1/runs":

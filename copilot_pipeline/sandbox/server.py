@@ -189,7 +189,7 @@ async def _send_run_webhooks(world: World) -> None:
     url = world.options.webhook_url
     if url is None:
         return
-    async with httpx.AsyncClient(timeout=10) as client:
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
         while True:
             for run in world.semarize.take_ended(world.faults):
                 body = json.dumps({"type": "run.completed", "data": {"run_id": run.run_id}}).encode()

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copilot_pipeline.clients.bounded_response import MEBIBYTE, ResponseLimits
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.routes import SinkSettings
 from copilot_pipeline.delivery.model import Delivery, SendResult, SendStatus, Sink, SinkProblem
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink, build_sink
 from copilot_pipeline.delivery.sinks.bisect import bisect_batch, fields_of
+from copilot_pipeline.delivery.sinks.http_client import SinkHttpClient
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline_tests.clients.endless import drip_body, drip_headers, endless_plain, raw_server
 from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 
@@ -50,6 +56,18 @@ def test_maps_responses_of_slack_to_results(
     assert (outcome.status, outcome.problem) == (status_, problem)
     assert "s3cret" not in str(outcome)
     assert "secret words" not in str(outcome)
+
+
+@pytest.mark.parametrize("answer", [drip_body, drip_headers, endless_plain])
+def test_an_endless_response_of_slack_ends(answer: Callable[[socket.socket], None]) -> None:
+    """A response that drips, or that is too large, ends at a limit; whether the message arrived is uncertain."""
+    started = time.monotonic()
+    with raw_server(answer) as url:
+        sink = SlackSink(url, http=SinkHttpClient(limits=ResponseLimits(MEBIBYTE, MEBIBYTE, attempt_seconds=1.0)))
+        (outcome,) = sink.send([Delivery(1, "msg_1", "", {"text": "words"})])
+        sink.close()
+    assert outcome.status is SendStatus.UNCERTAIN
+    assert time.monotonic() - started < 4
 
 
 def test_logs_contain_no_address_key_or_message(caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,8 +61,11 @@ class Pipeline:
         """The sandbox's first and last day."""
         return self.sandbox.options.first_day.isoformat(), self.sandbox.options.last_day.isoformat()
 
-    def run(self, *more: str, expect: int = 0, changes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def run(
+        self, *more: str, expect: int | Collection[int] = 0, changes: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """`run` over all days of the sandbox; returns what `--json` prints (empty where it fails before)."""
+        expected = [expect] if isinstance(expect, int) else expect
         first, last = self.days()
         done = subprocess.run(
             self.command("run", "--from", first, "--to", last, "--json", *more),
@@ -73,7 +76,7 @@ class Pipeline:
             timeout=_PATIENCE_SECONDS,
             check=False,
         )
-        assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
+        assert done.returncode in expected, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
         self.last_words = done.stderr
         outcome: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
         return outcome
