@@ -130,7 +130,7 @@ class AdvancedHttpSettings(Strict):
     attempt_seconds: float = Field(
         default=120,
         gt=0,
-        le=600,
+        le=180,
         description="How long one attempt of a request may take from connecting to the last byte, in seconds.",
     )
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
-from copilot_pipeline.clients.clari import ClariClient, ListPage, ListPosition, ListWindow, TooDeep
+from copilot_pipeline.clients.clari import ClariClient, ListPage, ListPosition, ListWindow, TooDeep, UnreadableItem
 from copilot_pipeline.days import day_ranges
 from copilot_pipeline.state import CallStore, Cursor, CursorKey, ListCursors
 from copilot_pipeline.state.quarantine import quarantine_unreadable
@@ -87,7 +87,7 @@ class Lister:
 
     def _record(self, window: ListWindow, page: ListPage, following: ListPosition | None) -> None:
         for item in page.quarantined:
-            self._calls.quarantine(item.call_id, None, "list item", item.reason, item.body)
+            self._calls.quarantine(item.call_id, self._day_of(item, window), "list item", item.reason, item.body)
         self._cursors.record_page(
             self._key(window),
             page.calls,
@@ -95,6 +95,12 @@ class Lister:
             matched=following.matched if following else None,
             unreadable=[item.call_id for item in page.quarantined if item.call_id],
         )
+
+    def _day_of(self, item: UnreadableItem, window: ListWindow) -> date | None:
+        """Return the day of an item; if its time is not readable either, the first day of a window of start times."""
+        if item.started_at is not None:
+            return self._calls.day_of(item.started_at)
+        return self._calls.day_of(window.after + OVERLAP) if window.basis == "started" else None
 
     def _key(self, window: ListWindow) -> CursorKey:
         return CursorKey(self._source, window.basis, window.after, window.before)

@@ -174,7 +174,7 @@ class CallStore:
             connection.execute(_SQL["quarantine_details"], values)
 
     def count_quarantined(self, days: Sequence[date]) -> int:
-        """Return how many calls of some days lack their newest details because these cannot be parsed."""
+        """Return how many calls of some days are missing or incomplete, because what was received cannot be parsed."""
         with self.database.connection() as connection:
             return count_quarantined(connection, days)
 

@@ -34,7 +34,7 @@ def quarantine(
 
 
 def count_quarantined(connection: Connection, days: Sequence[date]) -> int:
-    """Return how many calls of some days lack their newest details because these cannot be parsed."""
+    """Return how many calls of some days are missing or incomplete, because what was received cannot be parsed."""
     return int(fetch_value(connection, _SQL["count_quarantined"], {"days": list(days)}))
 
 

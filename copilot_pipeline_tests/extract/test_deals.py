@@ -38,6 +38,8 @@ class Crm:
         stage = self.stages[deal_id]
         if stage is None:
             return Reply(200, b"[]")
+        if stage == "<html>":
+            return Reply(200, b"<html>")
         return reply({"crm_id": deal_id, "stage": stage, "amount": "48000"})
 
     @contextmanager
@@ -100,6 +102,14 @@ def test_an_unreadable_deal_does_not_affect_others(reader: Reader) -> None:
     assert reader.outcomes() == {"a": "won", "b": "open", "c": "open", "d": "lost"}
     assert reader.night(Crm(b="Closed Won", c="Won"))[1] == ["b", "c"]
     assert reader.outcomes()["b"] == "won"
+
+
+def test_unreadable_deals_are_quarantined(reader: Reader, database: Database) -> None:
+    """The bytes are kept, whether they are JSON of another shape or no JSON at all."""
+    reader.night(Crm(a=None, b="<html>", d="Closed Lost"))
+    with database.connection() as connection:
+        kept = connection.execute("SELECT origin, body FROM copilot_ops.quarantine ORDER BY body").fetchall()
+    assert kept == [("deal", b"<html>"), ("deal", b"[]")]
 
 
 def test_stops_after_consecutive_failures(database: Database, home: Path) -> None:

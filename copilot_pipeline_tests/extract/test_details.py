@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -26,6 +27,7 @@ from copilot_pipeline_tests.clients.clari.servers import RestServer, client_of
 
 DAYS = [date(2026, 3, 2), date(2026, 3, 3)]
 THREADS = 4
+ATTEMPTS = 3  # of the client in these tests
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Setup:
                 started_at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC) + timedelta(seconds=number)
                 self.server.add(f"call-{day.day}-{number:03}", started_at)
 
-    def run(self) -> Iterator[DayReport]:
+    def run(self, source: str = "manual") -> Iterator[DayReport]:
         """Extract both days, as a process of its own would."""
         with AdvisoryLocks(self.database.url) as locks:
             extraction = DetailExtraction(
@@ -52,10 +54,14 @@ class Setup:
                 ListCursors(self.calls),
                 RawPartitionWriter(self.lake, self.calls, "rest"),
                 locks,
-                source="manual",
+                source=source,
                 requests_in_flight=THREADS,
             )
             yield from extraction.run(DAYS)
+
+    def rows(self, day: date) -> list[dict[str, Any]]:
+        """The raw file of a day."""
+        return [row for batch in self.lake.batches(RAW_CALL_DETAILS, day) for row in batch.to_pylist()]
 
     def requests_by_call(self) -> Counter[str]:
         """Details requests by call id."""
@@ -147,3 +153,67 @@ def test_unparsable_details_are_quarantined(setup: Setup) -> None:
     reports = list(setup.run())
     assert all(report.is_complete for report in reports)
     assert (sum(report.fetched for report in reports), sum(report.quarantined for report in reports)) == (299, 1)
+    assert setup.calls.count_quarantined(DAYS) == 1
+    assert max(setup.requests_by_call().values()) == ATTEMPTS  # it was tried again before
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b'{"call": 7}'], ids=["html", "empty", "another shape"])
+def test_a_quarantined_call_is_requested_again_by_a_person(setup: Setup, body: bytes) -> None:
+    """Schedules and backfills follow the backoff; a person's own run requests it immediately."""
+    answer = setup.server.details
+    setup.server.details = lambda call_id: (  # type: ignore[method-assign]
+        httpx.Response(200, content=body) if call_id == "call-2-007" else answer(call_id)
+    )
+    list(setup.run())
+    setup.server.details = answer  # type: ignore[method-assign]
+    for source in ("schedule", "backfill"):
+        assert [report.fetched for report in setup.run(source)] == [0, 0]
+    assert setup.calls.count_quarantined(DAYS) == 1
+    assert sum(report.fetched for report in setup.run("manual")) == 1
+    assert setup.calls.count_quarantined(DAYS) == 0
+    assert [report.fetched for report in setup.run("manual")] == [0, 0]
+
+
+def test_a_garbled_response_keeps_the_stored_details(setup: Setup) -> None:
+    """What is no body of the call at all does not replace the details of the previous version."""
+    list(setup.run())
+    victim = next(call for call in setup.server.calls if call["id"] == "call-2-007")
+    victim["last_modified_time"] = "2026-03-09T00:00:00Z"
+    answer = setup.server.details
+    setup.server.details = lambda call_id: httpx.Response(200, content=b"<html>")  # type: ignore[method-assign]
+    assert sum(report.quarantined for report in setup.run()) == 1
+    rows = [row for row in setup.rows(DAYS[0]) if row["call_id"] == "call-2-007"]
+    assert b"transcript" in rows[0]["details"]
+    assert "HTML" in rows[0]["quarantine_reason"]
+    setup.server.details = answer  # type: ignore[method-assign]
+    assert sum(report.fetched for report in setup.run()) == 1
+    rows = [row for row in setup.rows(DAYS[0]) if row["call_id"] == "call-2-007"]
+    assert rows[0]["quarantine_reason"] is None
+
+
+@pytest.mark.parametrize("defect", [{"id": None}, {"time": "soon"}, {"id": None, "time": None}], ids=str)
+def test_unreadable_list_items_are_counted_until_they_are_readable(setup: Setup, defect: dict[str, Any]) -> None:
+    """A call whose list item cannot be parsed is missing, and counted for the days of the listing."""
+    answer = setup.server.list_calls
+
+    def with_defect(params: httpx.QueryParams) -> httpx.Response:
+        page = answer(params).json()
+        page["calls"] = [{**call, **(defect if call["id"] == "call-2-007" else {})} for call in page["calls"]]
+        return httpx.Response(200, json=page)
+
+    setup.server.list_calls = with_defect  # type: ignore[method-assign]
+    for _ in range(2):
+        list(setup.run())
+        assert setup.calls.count_quarantined(DAYS) == 1
+    setup.server.list_calls = answer  # type: ignore[method-assign]
+    list(setup.run())
+    assert setup.calls.count_quarantined(DAYS) == 0
+
+
+def test_a_garbled_list_page_is_quarantined(setup: Setup) -> None:
+    """The days are incomplete, and the bytes are kept."""
+    setup.server.route = lambda request: httpx.Response(200, content=b"<html>sign in</html>")  # type: ignore[method-assign]
+    assert not any(report.is_complete for report in setup.run())
+    with setup.database.connection() as connection:
+        kept = connection.execute("SELECT origin, body FROM copilot_ops.quarantine").fetchall()
+    assert kept == [("list page", b"<html>sign in</html>")]

@@ -150,6 +150,37 @@ def test_retries_temporary_failures_and_pays_once(database: Database, lake: Lake
     assert not early
 
 
+def test_garbled_responses_are_read_again_and_never_paid_again(database: Database, lake: Lake) -> None:
+    """HTML, an empty body and half of the JSON, in responses to requests for new runs and for existing ones."""
+    garbled = [b"<html>", b"", b'{"run_id": "run_1", "sta'] * 3
+
+    def garble(asked: ReceivedRequest) -> Reply | None:
+        if not garbled or (asked.method == "POST" and len(garbled) > 6):
+            return None
+        return Reply(200, garbled.pop())
+
+    server = Server(first=garble)
+    day = score(server, database, lake)
+    assert (day.problems, statuses(database), garbled) == ([], ["succeeded"], [])
+    assert len(server.created) == len(KITS) * 4
+
+
+def test_quarantines_what_stays_garbled(database: Database, lake: Lake) -> None:
+    """When a run is given up for now, its last response is kept, and a later runner reads the run that exists."""
+    server = Server(first=lambda asked: Reply(200, b"<html>") if asked.method == "GET" else None)
+    day = score(server, database, lake, SemarizeRunSettings(give_up_after_seconds=2.5))
+    assert len(day.problems) == len(KITS) * 4
+    assert all("HTML" in problem and "not paid twice" in problem for problem in day.problems)
+    with database.connection() as connection:
+        rows = connection.execute("SELECT DISTINCT origin, body FROM copilot_ops.quarantine").fetchall()
+        connection.execute("UPDATE copilot_ops.semarize_runs SET requested_at = requested_at - interval '1 hour'")
+    assert rows == [("semarize run", b"<html>")]
+    created = len(server.created)
+    server.first = lambda asked: None
+    assert score(server, database, lake).problems == []
+    assert len(server.created) == created == len(KITS) * 4
+
+
 def test_reads_a_run_immediately_when_a_webhook_reports_its_end(database: Database, lake: Lake) -> None:
     """The server asks to poll after two minutes, and the runs are read before."""
     server = Server(retry_after="120")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
+from copilot_pipeline.clients.clari.decoding import readable_time
 from copilot_pipeline.clients.clari.dialect import (
     Capabilities,
     Dialect,
@@ -147,7 +148,8 @@ class ClariClient:
             try:
                 call = self._dialect.read_item(body)
             except UnreadableBody as error:
-                quarantined.append(UnreadableItem(body, str(error), self._dialect.readable_id(body)))
+                call_id, started_at = self._dialect.readable_id(body), readable_time(body)
+                quarantined.append(UnreadableItem(body, str(error), call_id, started_at))
                 continue
             if not self.capabilities.whole_days_only or window.after <= call.started_at <= window.before:
                 calls.append(call)

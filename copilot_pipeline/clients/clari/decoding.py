@@ -207,3 +207,12 @@ def moment(value: Any) -> datetime | None:
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def readable_time(body: bytes) -> datetime | None:
+    """Return the time of a list item that cannot be parsed otherwise, in either dialect; None if it has none."""
+    try:
+        item = mapping(decode(body))
+    except UnreadableBody:
+        return None
+    return moment(item.get("time")) or moment(item.get("started_at"))

@@ -47,11 +47,12 @@ class ListPosition:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableItem:
-    """A list item that cannot be parsed, with its id if that can be read."""
+    """A list item that cannot be parsed, with its id and time if they can be read."""
 
     body: bytes
     reason: str
     call_id: str | None
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

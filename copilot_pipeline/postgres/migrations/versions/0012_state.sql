@@ -72,7 +72,7 @@ COMMENT ON COLUMN copilot_ops.quarantine.origin IS 'What they should have been, 
 COMMENT ON COLUMN copilot_ops.quarantine.reason IS 'Why they cannot be parsed.';
 COMMENT ON COLUMN copilot_ops.quarantine.body IS 'The bytes.';
 COMMENT ON COLUMN copilot_ops.quarantine.body_hash IS 'SHA-256 of call id and bytes, so that the same bytes of a call are kept once.';
-COMMENT ON COLUMN copilot_ops.quarantine.quarantined_at IS 'When they were first received.';
+COMMENT ON COLUMN copilot_ops.quarantine.quarantined_at IS 'When they were last received.';
 
 -- --- list cursors and partitions ----------------------------------------------------------------------------------
 
