@@ -27,6 +27,7 @@ _COMMANDS = {
     "routes": "Check the routes and preview what they would send.",
     "deliveries": "List, enqueue, send, retry and export deliveries.",
     "sandbox": "Serve the emulated APIs with made-up calls.",
+    "lake": "Show, copy, adopt or reset the Parquet files.",
     "reader": "Create a read-only database role for an analyst.",
     "sql": "Query the pipeline's database, read-only.",
 }

@@ -10,6 +10,7 @@ import click
 from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.config.loading import Settings, load_settings
 from copilot_pipeline.delivery.service import DeliveryService
+from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.postgres import Database, open_database
 from copilot_pipeline.progress import NoProgress, Progress
 
@@ -23,7 +24,18 @@ def command_settings() -> Settings:
 
 @contextmanager
 def command_database(settings: Settings) -> Iterator[Database]:
-    """Open the database with a migrated schema; close it at the end of the block."""
+    """Open the database with a migrated schema; close it at the end of the block.
+
+    Raises `ConfigurationError` if the stored data were made with another time zone or configuration file.
+    """
+    with unchecked_database(settings) as database:
+        accept_settings(settings, database)
+        yield database
+
+
+@contextmanager
+def unchecked_database(settings: Settings) -> Iterator[Database]:
+    """Open the database whatever the settings of the stored data were; close it at the end of the block."""
     with closing(open_database(settings.environment)) as database:
         yield database
 
@@ -33,6 +45,14 @@ def opened() -> Iterator[tuple[Settings, Database]]:
     """Load the settings and open the database, for commands that need both."""
     settings = command_settings()
     with command_database(settings) as database:
+        yield settings, database
+
+
+@contextmanager
+def opened_for_reading() -> Iterator[tuple[Settings, Database]]:
+    """Load the settings and open the database, for commands whose result depends on no setting."""
+    settings = command_settings()
+    with unchecked_database(settings) as database:
         yield settings, database
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from copilot_pipeline.cli.connections import command_database, command_settings, delivery_service
+from copilot_pipeline.cli.connections import command_settings, delivery_service, unchecked_database
 from copilot_pipeline.cli.console import can_print
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.clients.rate_limits import MANUAL, RateLimits
@@ -24,7 +24,9 @@ from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.delivery.credential_incidents import open_clari_client, open_semarize_client
 from copilot_pipeline.delivery.rules import configured_rules
 from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake.identity import check_lake
 
 if TYPE_CHECKING:
     from copilot_pipeline.clients.semarize import Kit
@@ -87,12 +89,13 @@ def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
     opened: list[Database] = []
 
     def database() -> str:
-        opened.append(stack.enter_context(command_database(settings)))
+        opened.append(stack.enter_context(unchecked_database(settings)))
+        accept_settings(settings, opened[0])
         return _database(settings, opened[0])
 
     result = _check("database", database)
     yield result
-    yield _check("lake", partial(_lake, settings))
+    yield _check("lake", partial(_lake, settings, opened[0] if opened else None))
     if result.passed:
         yield _check("Clari Copilot", partial(_clari, settings, opened[0]))
         yield _check("weekly quota", partial(_quota, settings, opened[0]))
@@ -128,10 +131,21 @@ def _database(settings: Settings, database: Database) -> str:
     return f"PostgreSQL {row[0] if row else '?'}, {kind}, schema up to date"
 
 
-def _lake(settings: Settings) -> str:
+def _lake(settings: Settings, database: Database | None) -> str:
+    from copilot_pipeline.cli.lake import missing_calls
+
     lake = Lake(settings.environment.lake_url)
     lake.probe()
-    return f"{lake.display_url} is writable"
+    if database is None:
+        return f"{lake.display_url} is writable"
+    lake_id = check_lake(lake, database)
+    missing = missing_calls(lake, database)
+    if missing:
+        raise PipelineError(
+            f"{lake.display_url}: the bytes of {sum(missing.values()):,} calls of {len(missing):,} days are missing; "
+            f"run these days to fetch them again: {', '.join(list(missing)[:5])}{' …' if len(missing) > 5 else ''}"
+        )
+    return f"{lake.display_url} is writable" + (f" and the lake of this database ({lake_id})" if lake_id else "")
 
 
 def _clari(settings: Settings, database: Database) -> str:

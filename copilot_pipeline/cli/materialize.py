@@ -24,7 +24,7 @@ from copilot_pipeline.defs.instance import open_instance
 from copilot_pipeline.defs.partitions import PROBLEMS
 from copilot_pipeline.defs.runs import REQUESTED_AT_TAG
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
-from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake import Lake, accept_lake
 from copilot_pipeline.load.tables import (
     ACCOUNTS,
     CALL_TABLES,
@@ -81,7 +81,9 @@ def materialize_days(
     if unknown:
         raise ConfigurationError(f"unknown asset: {', '.join(unknown)}. Known assets: {', '.join(KNOWN_ASSETS)}")
     _require_keys(settings, assets)
-    Lake(settings.environment.lake_url).probe()
+    lake = Lake(settings.environment.lake_url)
+    lake.probe()
+    accept_lake(lake, database)
     instance = open_instance(settings.environment)
     calls = CallStore(database, settings.zone)
     cursors = ListCursors(calls)

@@ -15,10 +15,10 @@ def command(name: str) -> None:
     \b
     copilot-pipeline reader anna
     """
-    from copilot_pipeline.cli.connections import opened
+    from copilot_pipeline.cli.connections import opened_for_reading
     from copilot_pipeline.load.warehouse.readers import grant_reader
 
-    with opened() as (_, database):
+    with opened_for_reading() as (_, database):
         password = grant_reader(database, name)
     if password is not None:
         click.echo(f"Created role {name}. Password (shown only once): {password}")

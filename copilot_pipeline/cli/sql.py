@@ -42,9 +42,9 @@ def command(query: str | None, form: str | None, url: bool) -> None:
     """
     if url == bool(query and query.strip()):
         raise click.UsageError("Give either a query or --url.")
-    from copilot_pipeline.cli.connections import opened
+    from copilot_pipeline.cli.connections import opened_for_reading
 
-    with opened() as (settings, database):
+    with opened_for_reading() as (settings, database):
         address = database.url
         if query:
             names, rows = _read(address, query)

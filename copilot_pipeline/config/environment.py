@@ -51,7 +51,9 @@ class Environment(BaseSettings):
         default=None, description="Address of PostgreSQL. Default: an embedded PostgreSQL in COPILOT_PIPELINE_HOME."
     )
     copilot_pipeline_home: Path = Field(
-        default=Path(".copilot_pipeline"), description="Folder of the embedded database, the lake and Dagster's files."
+        default=Path(".copilot_pipeline"),
+        description="Folder of the embedded database, the lake and Dagster's files. A relative path is relative to the "
+        "working folder; use an absolute one for commands that a scheduler starts.",
     )
     copilot_pipeline_lake_url: OptionalAddress = Field(
         default=None,
@@ -59,7 +61,8 @@ class Environment(BaseSettings):
     )
     copilot_pipeline_config: OptionalText = Field(
         default=None,
-        description="Path of `pipeline.yaml`. Default: `pipeline.yaml` in the working folder, if it exists.",
+        description="Path of `pipeline.yaml`. Default: `pipeline.yaml` in the working folder, if it exists. "
+        "`none`: there is no file. Without it, a command that finds no file stops if the last one had one.",
     )
     copilot_pipeline_requests_per_second: float = Field(
         default=9.0,

@@ -29,11 +29,12 @@ from copilot_pipeline.errors import ConfigurationError
 
 
 class Settings(Strict):
-    """All settings, and a warning for each key that was renamed."""
+    """All settings, a warning for each key that was renamed, and the path of the configuration file, if any."""
 
     environment: Environment
     pipeline: PipelineFile
     warnings: tuple[str, ...] = ()
+    config_path: Path | None = None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -59,7 +60,10 @@ def load_settings(**overrides: Any) -> Settings:
     """
     environment = load_environment(**overrides)
     pipeline, warnings = _read_pipeline_file(environment.copilot_pipeline_config)
-    return Settings(environment=environment, pipeline=pipeline, warnings=warnings)
+    path = existing_pipeline_path(environment.copilot_pipeline_config)
+    return Settings(
+        environment=environment, pipeline=pipeline, warnings=warnings, config_path=path.absolute() if path else None
+    )
 
 
 def load_environment(**overrides: Any) -> Environment:

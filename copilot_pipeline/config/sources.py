@@ -18,6 +18,7 @@ from copilot_pipeline.errors import ConfigurationError
 # Variables with these prefixes are ours: one that is similar to a setting is a misspelled setting.
 _OUR_PREFIXES = ("CLARI_COPILOT_", "COPILOT_PIPELINE_", "SEMARIZE_")
 _MIN_SIMILARITY = 0.85
+NO_FILE = "none"  # value of COPILOT_PIPELINE_CONFIG: there is no pipeline.yaml, and none is missed
 
 
 def refuse_misspelled(known: Iterable[str], env_file: Path) -> None:
@@ -57,10 +58,12 @@ def pipeline_path(named: str | None) -> Path:
 
 
 def existing_pipeline_path(named: str | None) -> Path | None:
-    """Path of `pipeline.yaml`, None if the default file is absent.
+    """Path of `pipeline.yaml`, None if the default file is absent or `NO_FILE` was named.
 
     A file that was named must exist.
     """
+    if named == NO_FILE:
+        return None
     path = pipeline_path(named)
     if path.exists():
         return path

@@ -11,10 +11,12 @@ from datetime import date, datetime
 
 from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.rate_limits import MANUAL
+from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.extract.fetch_pool import FetchPool
 from copilot_pipeline.extract.listing import Lister, window_days, window_of
 from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
 from copilot_pipeline.extract.window import DayReport, WindowExtraction
+from copilot_pipeline.load.partition_loader import describe_error
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.state import AdvisoryLocks, CallStore, CallToFetch, ListCursors
 
@@ -56,6 +58,7 @@ class DetailExtraction:
         what was received is stored, and then they are raised.
         """
         since = since or self._calls.now()
+        lost = self._mark_lost(days)
         listed = set(days) if calls is not None else self._cursors.days_listed(days, since)
         windows = [*window_days(sorted(set(days) - listed)), *window_days(sorted(listed))]
         with FetchPool(self._client, self._calls, self._requests_in_flight) as pool:
@@ -70,6 +73,7 @@ class DetailExtraction:
                     # A person who runs a day wants it now; schedules and backfills follow the backoff.
                     with_quarantined=self._source == MANUAL,
                 )
+                extraction.lost = lost
                 if calls is not None:
                     yield from extraction.fetch([call for call in calls if call.call_date in window])
                 elif window[0] in listed:
@@ -79,3 +83,16 @@ class DetailExtraction:
                     yield from extraction.list_and_fetch(pages)
                 if extraction.fatal is not None:
                     raise extraction.fatal
+
+    def _mark_lost(self, days: Sequence[date]) -> dict[date, int]:
+        """Mark calls whose bytes are missing from the lake, so that they are fetched again; return their number."""
+        try:
+            lost = self._writer.mark_lost(days)
+        except OSError as error:
+            raise PipelineError(f"the lake cannot be read: {describe_error(error)}") from None
+        for day, number in sorted(lost.items()):
+            self._progress.note(
+                f"{day}: the bytes of {number} call(s) are missing from the lake; they are fetched again, and the "
+                "rows in the tables stay until then"
+            )
+        return lost

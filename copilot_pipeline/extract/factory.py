@@ -17,6 +17,7 @@ from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
 from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.extract.webhook_calls import WebhookProcessor
 from copilot_pipeline.load.call_tables import CallTables
+from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import NoProgress, Progress
@@ -35,6 +36,7 @@ def open_extraction(
     progress: Progress | None = None,
 ) -> Iterator[DetailExtraction]:
     """List calls, fetch details and store raw partitions. Within the block it may hold advisory locks on calls."""
+    accept_settings(settings, database)
     calls = CallStore(database, settings.zone)
     with AdvisoryLocks(database.url) as locks:
         yield DetailExtraction(
@@ -51,6 +53,7 @@ def open_extraction(
 
 def make_poller(settings: Settings, client: ClariClient, database: Database) -> Poller:
     """A poll for calls that changed since the last one."""
+    accept_settings(settings, database)
     calls = CallStore(database, settings.zone)
     rules = settings.pipeline.advanced.polling
     poll_settings = PollSettings(timedelta(minutes=rules.overlap_minutes), timedelta(hours=rules.first_poll_hours))
@@ -66,6 +69,7 @@ def open_webhook_processor(
     is_in_reach: Callable[[date], bool] = lambda _: True,
 ) -> Iterator[WebhookProcessor]:
     """Process webhooks and calls that are due for a retry. Calls of days in reach become pending calls."""
+    accept_settings(settings, database)
     with AdvisoryLocks(database.url) as locks:
         yield WebhookProcessor(
             client,
@@ -82,6 +86,7 @@ def open_webhook_processor(
 
 def make_call_tables(settings: Settings, database: Database, lake: Lake) -> CallTables:
     """The call tables, with the users as they were last read."""
+    accept_settings(settings, database)
     directory = Reference(lake, database).user_directory()
     return CallTables(lake, database, CallStore(database, settings.zone), SemarizeRunStore(database), directory)
 

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake.losses import is_readable, missing_bytes
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS, rows_to_arrow
 from copilot_pipeline.state import CallStore, PartitionCall, UnstoredBody, UnstoredKey
 
@@ -41,6 +42,28 @@ class RawPartitionWriter:
         self._partitions = calls.partitions
         self._dialect = dialect
 
+    def mark_lost(self, days: Sequence[date]) -> dict[date, int]:
+        """Mark the calls whose bytes are missing from the lake, so that they are listed and fetched again.
+
+        Returns their number by day. A raw file that cannot be parsed is moved out of the way. Raises `OSError` if the
+        lake cannot be read.
+        """
+        marked: dict[date, int] = {}
+        for day in missing_bytes(self._lake, self._partitions, days):
+            with self._partitions.lock(day):
+                if number := self._mark_lost(day):
+                    marked[day] = number
+        return marked
+
+    def _mark_lost(self, day: date) -> int:
+        """Mark the lost calls of a day, whose lock is held: without it a file that is being written looks outdated."""
+        lost = missing_bytes(self._lake, self._partitions, [day]).get(day, [])
+        if lost:
+            if not is_readable(self._lake, day):
+                self._lake.set_aside(RAW_CALL_DETAILS, day)
+            self._partitions.mark_lost(day, lost)
+        return len(lost)
+
     def store(self, day: date) -> RawPartition:
         """Write a day if it changed, and rewrite the days from which calls moved to it.
 
@@ -49,8 +72,10 @@ class RawPartitionWriter:
         """
         for other in self._return_moved_bodies(day) - {day}:
             with self._partitions.lock(other):
+                self._mark_lost(other)
                 self._write(other)
         with self._partitions.lock(day):
+            self._mark_lost(day)
             if self._partitions.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
                 return self._write(day)
         return RawPartition(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
@@ -65,6 +90,7 @@ class RawPartitionWriter:
         while to_check:
             for old_day, call_ids in self._partitions.moved_calls(to_check.pop()).items():
                 with self._partitions.lock(old_day):
+                    self._mark_lost(old_day)
                     self._return_bodies(old_day, call_ids)
                 old_days.add(old_day)
                 to_check.append(old_day)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,6 +12,7 @@ from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExha
 from copilot_pipeline.extract.fetch_pool import FetchPool, FetchResult, ListingEnded, Outcome, PageListed, PoolEvent
 from copilot_pipeline.extract.fetch_queue import FetchQueue
 from copilot_pipeline.extract.raw_partitions import RawPartition, RawPartitionWriter
+from copilot_pipeline.load.call_tables import lost_problems
 from copilot_pipeline.load.partition_loader import describe_error
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.state import AdvisoryLocks, CallStore, CallToFetch
@@ -28,6 +29,7 @@ class DayReport:
     stored: RawPartition | None = None
     fetched: int = 0
     quarantined: int = 0
+    lost: int = 0  # calls whose bytes were missing from the lake when the extraction began
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -56,6 +58,7 @@ class WindowExtraction:
     ) -> None:
         """`with_quarantined` fetches quarantined calls although their next attempt is not due yet."""
         self.fatal: BaseException | None = None
+        self.lost: Mapping[date, int] = {}  # calls whose bytes were missing from the lake, by day
         self._pool = pool
         self._calls = calls
         self._writer = writer
@@ -184,6 +187,8 @@ class WindowExtraction:
                 report.stored = self._writer.store(day)
             except (OSError, pa.ArrowException) as error:  # the bodies are still in the state store
                 report.problems.append(f"the raw file could not be written: {describe_error(error)}")
+            report.lost = self.lost.get(day, 0)
+            report.problems += lost_problems(self._calls.partitions, day)
             yield report
 
 

@@ -6,22 +6,25 @@ the day: each batch of calls is parsed, written to Parquet and copied to Postgre
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from copilot_pipeline.clients.clari import Dialect, dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake.losses import is_readable, missing_bytes
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
+from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.state import CallStore, SemarizeRunStore
+from copilot_pipeline.state import CallStore, PartitionStore, SemarizeRunStore
 from copilot_pipeline.transform.call_rows import CallRows, has_transcript
 from copilot_pipeline.transform.transcripts import UserDirectory, assemble, participant_rows, resolve_people
 
@@ -34,6 +37,7 @@ class LoadedCallTables:
     rows: dict[str, int]
     quarantined: int
     problem: str | None = None
+    incomplete: tuple[str, ...] = ()  # problems of single calls, whose previous rows are kept
 
 
 class CallTables:
@@ -55,16 +59,33 @@ class CallTables:
     def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
         """Replace these days in all four tables."""
         quarantined = dict.fromkeys(days, 0)
+        incomplete: dict[date, tuple[str, ...]] = {}
 
         def batches_of(day: date) -> Iterator[CallBatch]:
+            kept = self._calls_without_bytes(day)
+            if kept:
+                incomplete[day] = tuple(lost_problems(self._calls.partitions, day, also=kept))
+                batch = read_calls(self._database, CALL_TABLES, day, kept)
+                kept = set(batch.call_ids)
+                yield batch
+            if not is_readable(self._lake, day):
+                return
             for raw in self._lake.batches(RAW_CALL_DETAILS, day):
+                raw = raw.filter(pc.invert(pc.is_in(raw["call_id"], pa.array(sorted(kept), pa.string()))))
                 rows, unreadable = self._rows(day, raw)
                 quarantined[day] += unreadable
                 yield CallBatch(rows.call_ids, rows.tables())
 
         loader = PartitionLoader(self._lake, self._database, self._calls, CALL_TABLES)
         for loaded in loader.load(days, batches_of, self._before_commit):
-            yield LoadedCallTables(loaded.day, loaded.rows, quarantined[loaded.day], loaded.problem)
+            yield LoadedCallTables(
+                loaded.day, loaded.rows, quarantined[loaded.day], loaded.problem, incomplete.get(loaded.day, ())
+            )
+
+    def _calls_without_bytes(self, day: date) -> set[str]:
+        """Return the calls whose rows cannot be built, because their bytes are missing from the lake."""
+        lost = {call.call_id for call in self._calls.partitions.lost_calls([day])}
+        return lost | set(missing_bytes(self._lake, self._calls.partitions, [day]).get(day, ()))
 
     def _before_commit(self, connection: Connection, day: date) -> None:
         self._runs.archive_replaced_transcripts(connection, day)
@@ -106,3 +127,19 @@ class CallTables:
             return dialect.parse_call(raw["listed"], None, listed_is_newer=True), True
         except UnreadableBody:
             return None, True
+
+
+def lost_problems(partitions: PartitionStore, day: date, also: Collection[str] = ()) -> list[str]:
+    """Return a problem if bytes of calls of a day are missing from the lake and could be fetched again.
+
+    `also` are calls that are missing and not yet marked as lost. A call that was removed at the vendor is no problem:
+    it cannot be fetched, and its rows stay.
+    """
+    lost = partitions.lost_calls([day])
+    number = len({call.call_id for call in lost if not call.is_removed} | (set(also) - {call.call_id for call in lost}))
+    if not number:
+        return []
+    return [
+        f"the bytes of {number} call(s) are missing from the lake and were not fetched again; their rows in the tables "
+        f"stay as they were. Run the day again: copilot-pipeline run --from {day} --to {day}"
+    ]

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from datetime import date
 
 from copilot_pipeline.clients.semarize import Kit, parse_scores
-from copilot_pipeline.errors import UnreadableBody
+from copilot_pipeline.errors import PipelineError, UnreadableBody
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
-from copilot_pipeline.load.tables import EVIDENCE, SCORE_TABLES, SEMARIZE_RUNS, SEMARIZE_SCORES, rows_to_arrow
+from copilot_pipeline.load.tables import (
+    CALL_TABLES,
+    EVIDENCE,
+    SCORE_TABLES,
+    SEMARIZE_RUNS,
+    SEMARIZE_SCORES,
+    rows_to_arrow,
+)
 from copilot_pipeline.load.warehouse import refresh_kit_views
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.score.evidence import EvidenceFinder
@@ -47,6 +54,7 @@ class ScoreTables:
         unscored: Counter[date] = Counter()
 
         def batches_of(day: date) -> Iterator[CallBatch]:
+            self._require_call_tables(day)
             finder = EvidenceFinder(self._lake, day)
             for transcripts in read_transcripts(self._lake, day, self._kits, with_text=False):
                 runs, scores = self._rows(day, transcripts)
@@ -63,6 +71,15 @@ class ScoreTables:
         loader = PartitionLoader(self._lake, self._database, self._calls, SCORE_TABLES)
         for loaded in loader.load(days, batches_of, self._calls.partitions.mark_scored):
             yield LoadedScores(loaded.day, loaded.rows, unscored[loaded.day], loaded.problem)
+
+    def _require_call_tables(self, day: date) -> None:
+        """Raise `PipelineError` if the call tables of a day were loaded and their files are missing."""
+        missing = [table.name for table in CALL_TABLES if not self._lake.exists(table, day)]
+        if missing and self._calls.partitions.is_loaded(day):
+            raise PipelineError(
+                f"{', '.join(missing)} of this day: the file is missing from the lake, so the scores stay as they "
+                f"were. Rebuild it: copilot-pipeline run --from {day} --to {day}"
+            )
 
     def refresh_views(self) -> None:
         """Refresh the wide view of each kit."""

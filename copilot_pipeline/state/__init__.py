@@ -6,9 +6,17 @@ A change is recorded in the same transaction as the fact that it belongs to.
 from copilot_pipeline.state.backfills import Backfill, Backfills
 from copilot_pipeline.state.calls import CallState, CallStore, CallToFetch, CallToRetry, DeferredCall, ReceivedDetails
 from copilot_pipeline.state.inbox import InboundWebhook, Inbox, InboxBacklog, InboxItem, PutResult
+from copilot_pipeline.state.installation import Installation
 from copilot_pipeline.state.list_cursors import Cursor, CursorKey, ListCursors
 from copilot_pipeline.state.locks import AdvisoryLocks
-from copilot_pipeline.state.partitions import PartitionCall, PartitionStore, UnstoredBody, UnstoredKey
+from copilot_pipeline.state.partitions import (
+    LostCall,
+    PartitionCall,
+    PartitionStore,
+    StoredCall,
+    UnstoredBody,
+    UnstoredKey,
+)
 from copilot_pipeline.state.pending_calls import PendingCalls
 from copilot_pipeline.state.semarize_runs import RunIntent, SemarizeRun, SemarizeRunStore
 
@@ -27,7 +35,9 @@ __all__ = [
     "Inbox",
     "InboxBacklog",
     "InboxItem",
+    "Installation",
     "ListCursors",
+    "LostCall",
     "PartitionCall",
     "PartitionStore",
     "PendingCalls",
@@ -36,6 +46,7 @@ __all__ = [
     "RunIntent",
     "SemarizeRun",
     "SemarizeRunStore",
+    "StoredCall",
     "UnstoredBody",
     "UnstoredKey",
 ]

@@ -85,9 +85,10 @@ class ListCursors:
     def finish(self, key: CursorKey, days: Sequence[date], started_at: datetime) -> int:
         """End a listing: mark calls of these days that it has not shown as removed, and return their number.
 
+        Only calls that started within the window are marked: which calls a day contains depends on the time zone.
         One transaction records the end of the listing, the days as listed and the calls as removed.
         """
-        values = {"days": list(days), "started_at": started_at}
+        values = {"days": list(days), "listing_started_at": started_at, "after": key.after, "before": key.before}
         with self._database.transaction() as connection:
             removed = connection.execute(_SQL["mark_removed"], values).rowcount
             connection.execute(_SQL["mark_listed"], values)

@@ -58,6 +58,25 @@ class UnstoredBody:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredCall:
+    """A call whose bodies should be in the raw file of a day. `is_unstored`: newer details are in no raw file."""
+
+    call_id: str
+    stored_date: date
+    fetched_at: datetime | None
+    is_unstored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LostCall:
+    """A call whose bytes are missing from the lake. One that was removed at the vendor cannot be fetched again."""
+
+    call_id: str
+    call_date: date
+    is_removed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _MovedCalls:
     stored_date: date
     call_ids: list[str]
@@ -147,6 +166,34 @@ class PartitionStore:
             values = {"day": day, "stored_at": None if moved else as_of, "calls": len(calls)}
             connection.execute(_SQL["mark_stored"], values)
 
+    # --- missing bytes -----------------------------------------------------------------------------------------
+
+    def stored_calls(self, days: Sequence[date]) -> list[StoredCall]:
+        """Return the calls whose bodies should be in the raw files of some days."""
+        with self.database.connection() as connection:
+            return fetch_all(connection, StoredCall, _SQL["stored_calls"], {"days": list(days)})
+
+    def stored_days(self) -> list[date]:
+        """Return the days whose raw file should hold calls, ascending."""
+        with self.database.connection() as connection:
+            return fetch_values(connection, _SQL["stored_days"])
+
+    def days_with_calls(self) -> list[date]:
+        """Return the days that have calls, ascending."""
+        with self.database.connection() as connection:
+            return fetch_values(connection, _SQL["days_with_calls"])
+
+    def mark_lost(self, day: date, call_ids: Sequence[str]) -> None:
+        """Mark calls whose bodies are missing from a day's raw file, so that they are listed and fetched again."""
+        with self.database.transaction() as connection:
+            lock_calls(connection, call_ids)
+            connection.execute(_SQL["mark_lost"], {"day": day, "call_ids": list(call_ids)})
+
+    def lost_calls(self, days: Sequence[date]) -> list[LostCall]:
+        """Return the calls of some days whose bytes are missing and were not fetched again."""
+        with self.database.connection() as connection:
+            return fetch_all(connection, LostCall, _SQL["lost_calls"], {"days": list(days)})
+
     @contextmanager
     def lock(self, day: date, *, wait: bool = True) -> Iterator[bool]:
         """Hold the lock on a day's raw file and tables, so that no older state overwrites a newer one.
@@ -164,6 +211,11 @@ class PartitionStore:
         """Return the days whose tables still hold a call that moved away, newest first."""
         with self.database.connection() as connection:
             return fetch_values(connection, _SQL["stale_days"])
+
+    def is_loaded(self, day: date) -> bool:
+        """Return whether the call tables of a day were ever loaded."""
+        with self.database.connection() as connection:
+            return bool(fetch_value(connection, _SQL["is_loaded"], {"day": day}))
 
     def days_with_outdated_scores(self) -> list[date]:
         """Return the days whose call tables were loaded after their score tables, newest first."""

@@ -26,7 +26,12 @@ def _fetch_pending(opened: Opened) -> set[date]:
     with (
         opened.clari_copilot.client(SOURCE) as client,
         open_extraction(
-            opened.settings.load(), client, opened.postgres.database, opened.lake.open(), limits, source=SOURCE
+            opened.settings.load(),
+            client,
+            opened.postgres.database,
+            opened.lake.open(opened.postgres.database),
+            limits,
+            source=SOURCE,
         ) as extraction,
     ):
         for report in extraction.run(days, calls=opened.calls.to_fetch(days)):

@@ -157,6 +157,7 @@ class IncrementalRun:
             if loaded.problem is not None:
                 self.problems.append(f"{loaded.day}: {loaded.problem}")
                 continue
+            self.problems += [f"{loaded.day}: {problem}" for problem in loaded.incomplete]
             yield LoadedDay(loaded.day, CALL_TABLES)
             self._start_scoring(loaded.day)
 

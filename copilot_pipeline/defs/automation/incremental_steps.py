@@ -56,7 +56,8 @@ def open_steps(
     is_in_reach: Callable[[date], bool],
 ) -> Iterator[Steps]:
     """The steps, open. The webhook processor adds calls of days that `is_in_reach` accepts."""
-    loaded, database, files = settings.load(), postgres.database, lake.open()
+    loaded, database = settings.load(), postgres.database
+    files = lake.open(database)
 
     @contextmanager
     def extraction() -> Iterator[DetailExtraction]:

@@ -7,7 +7,7 @@ from datetime import date
 import dagster as dg
 
 from copilot_pipeline.defs.automation.quota import add_pending_calls, requeue_when_quota_spent
-from copilot_pipeline.defs.partitions import DAYS, PartitionReporter, days_of, fail_if
+from copilot_pipeline.defs.partitions import DAYS, PROBLEMS, PartitionReporter, days_of, fail_if
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.runs import CLARI_POOL, DAYS_PER_RUN, requested_at, source_of
@@ -48,7 +48,13 @@ def raw_call_details(
         PartitionReporter(context, days) as reporter,
         clari_copilot.client(source) as client,
         open_extraction(
-            settings.load(), client, database, lake.open(), rate_limiter.limits, source=source, progress=progress
+            settings.load(),
+            client,
+            database,
+            lake.open(postgres.database),
+            rate_limiter.limits,
+            source=source,
+            progress=progress,
         ) as extraction,
     ):
         reports = extraction.run(days, since=requested_at(context, Backfills(database)))
@@ -60,6 +66,7 @@ def raw_call_details(
                 "dagster/partition_row_count": report.stored.calls if report.stored else 0,
                 "details_fetched": report.fetched,
                 "quarantined": report.quarantined,
+                "bytes_were_missing": report.lost,
             }
             reporter.add(report.day, [(RAW_CALL_DETAILS, facts)])
             complete.append(report.day)
@@ -104,7 +111,7 @@ def call_tables(
     """Rebuild calls, participants, transcripts and utterances from stored bodies, without a request."""
     days = days_of(context)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    tables = make_call_tables(settings.load(), postgres.database, lake.open())
+    tables = make_call_tables(settings.load(), postgres.database, lake.open(postgres.database))
     to_build = tables.days_to_build(days)
     progress.expect("days loaded", len(to_build))
     problems: dict[date, list[str]] = {}
@@ -114,12 +121,17 @@ def call_tables(
             if loaded.problem is not None:
                 problems[loaded.day] = [loaded.problem]
                 continue
-            facts = [
-                (table, {"dagster/partition_row_count": loaded.rows[table.name], "quarantined": loaded.quarantined})
-                for table in CALL_TABLES
-                if table.name in selected
-            ]
-            reporter.add(loaded.day, facts)
+            incomplete = [f"{loaded.day}: {problem}" for problem in loaded.incomplete]
+            facts = {"quarantined": loaded.quarantined}
+            shown = {PROBLEMS: dg.MetadataValue.json(incomplete)} if incomplete else {}
+            reporter.add(
+                loaded.day,
+                [
+                    (table, {"dagster/partition_row_count": loaded.rows[table.name], **facts, **shown})
+                    for table in CALL_TABLES
+                    if table.name in selected
+                ],
+            )
         fail_if(problems, "call tables")
     for table in CALL_TABLES:
         if table.name in selected:

@@ -43,7 +43,7 @@ def _reference_asset(table: Table, refresh: Callable[[Reference, ClariClient], i
         clari_copilot: ClariCopilotResource,
     ) -> dg.MaterializeResult[None]:
         with clari_copilot.client(source_of(context.run)) as client:
-            rows = refresh(Reference(lake.open(), postgres.database), client)
+            rows = refresh(Reference(lake.open(postgres.database), postgres.database), client)
         return dg.MaterializeResult(
             asset_key=table.name,
             metadata={"dagster/row_count": rows, "weekly_quota_used": rate_limiter.quota().used},
@@ -80,7 +80,7 @@ def _mirror_asset(what: str, description: str, make: MakeMirror) -> dg.AssetsDef
     ) -> dg.MaterializeResult[None]:
         def read() -> Iterator[MirrorRead]:
             with clari_copilot.client(source_of(context.run)) as client:
-                yield make(settings.load(), postgres.database, lake.open(), progress).read(client)
+                yield make(settings.load(), postgres.database, lake.open(postgres.database), progress).read(client)
 
         (report,) = requeue_when_quota_spent(context, postgres, read())
         if report.problems:
@@ -121,7 +121,7 @@ def _table_asset(table: Table, make: MakeMirror) -> dg.AssetsDefinition:
         lake: LakeResource,
         progress: dg.ResourceParam[Progress],
     ) -> dg.MaterializeResult[None]:
-        rows = make(settings.load(), postgres.database, lake.open(), progress).build_table()
+        rows = make(settings.load(), postgres.database, lake.open(postgres.database), progress).build_table()
         return dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": rows})
 
     return build

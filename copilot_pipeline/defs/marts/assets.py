@@ -72,7 +72,7 @@ def _mart_assets(
         from copilot_pipeline.report import ReportQueries, preview
 
         loaded = settings.load()
-        builder = MartBuilder(lake.open(), postgres.database, loaded.pipeline.marts)
+        builder = MartBuilder(lake.open(postgres.database), postgres.database, loaded.pipeline.marts)
         rows, facts = build(builder, deliveries.service())
         queries = ReportQueries(postgres.database, loaded.pipeline.marts.report)
         for table in tables:
@@ -137,7 +137,7 @@ def weekly_report(
     loaded = settings.load()
     report = ReportQueries(postgres.database, loaded.pipeline.marts.report).report(_today(loaded))
     page = render(report).encode()
-    path = lake.open().replace_file(f"reports/week-of-{report.week.isoformat()}.html", page)
+    path = lake.open(postgres.database).replace_file(f"reports/week-of-{report.week.isoformat()}.html", page)
     return dg.MaterializeResult(
         metadata={
             "file": dg.MetadataValue.path(path),

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import Settings, load_environment, load_settings
-from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake import Lake, accept_lake
 from copilot_pipeline.postgres import Database, open_database
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
@@ -94,6 +94,8 @@ class LakeResource(dg.ConfigurableResource[Any]):
     )
     home: str | None = Field(default=None, description="Home folder of the pipeline.")
 
-    def open(self) -> Lake:
-        """The lake."""
-        return Lake(environment_with(copilot_pipeline_lake_url=self.url, copilot_pipeline_home=self.home).lake_url)
+    def open(self, database: Database) -> Lake:
+        """The lake. Raises `ConfigurationError` if it is not the one that the state store knows."""
+        lake = Lake(environment_with(copilot_pipeline_lake_url=self.url, copilot_pipeline_home=self.home).lake_url)
+        accept_lake(lake, database)
+        return lake

@@ -56,7 +56,8 @@ def score_tables(
     """Score transcripts that have no score, rebuild the score tables of each day, enqueue deliveries."""
     days = days_of(context)
     selected = [table for table in SCORE_TABLES if dg.AssetKey(table.name) in context.selected_asset_keys]
-    loaded, database, files = settings.load(), postgres.database, lake.open()
+    loaded, database = settings.load(), postgres.database
+    files = lake.open(database)
     mistakes: list[str] = []
     if loaded.pipeline.kits:
         problems: dict[date, list[str]] = {}

@@ -1,5 +1,6 @@
 """The Parquet lake: `<lake>/<table>/call_date=YYYY-MM-DD/part.parquet`."""
 
 from copilot_pipeline.load.lake.files import Lake, TableWriter
+from copilot_pipeline.load.lake.identity import accept_lake
 
-__all__ = ["Lake", "TableWriter"]
+__all__ = ["Lake", "TableWriter", "accept_lake"]

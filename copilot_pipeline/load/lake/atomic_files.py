@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -22,23 +23,36 @@ _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 _OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
 
 
-def temporary_path(path: str) -> str:
-    """Return a hidden name beside `path`: `.<name>.<machine>.<process id>.<random>`.
-
-    Readers skip a leading dot.
-    """
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/.{name}.{_MACHINE}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+# The folder of temporary files, beside the folders of the tables: a reader of a table's folder may read every file in
+# it, whatever its name.
+DRAFTS = "_drafts"
+_DRAFT = re.compile(r"\..+\.[0-9a-z]{8}\.\d+\.[0-9a-f]{8}")  # the name that `temporary_path` and earlier versions give
 
 
-def prepare_folder(filesystem: pa_fs.FileSystem, path: str) -> None:
-    """Create the folder of a file and remove its abandoned temporary files."""
-    folder, _, name = path.rpartition("/")
-    if filesystem.type_name not in _OBJECT_STORES:  # an object store has no folders
-        filesystem.create_dir(folder, recursive=True)
-    for found in filesystem.get_file_info(pa_fs.FileSelector(folder, allow_not_found=True)):
-        if found.base_name.startswith(f".{name}.") and _is_abandoned(found):
+def temporary_path(root: str, path: str) -> str:
+    """Return a name in the folder of drafts: `.<name>.<machine>.<process id>.<random>`."""
+    name = path.removeprefix(f"{root}/").replace("/", "+")
+    return f"{root}/{DRAFTS}/.{name}.{_MACHINE}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+
+
+def prepare_folders(filesystem: pa_fs.FileSystem, temporary: str, path: str) -> None:
+    """Create the folders of a file and of its draft, and remove abandoned drafts."""
+    folders = [temporary.rpartition("/")[0], path.rpartition("/")[0]]
+    for folder in folders:
+        if filesystem.type_name not in _OBJECT_STORES:  # an object store has no folders
+            filesystem.create_dir(folder, recursive=True)
+        # Earlier versions wrote their drafts beside the file.
+        remove_abandoned(filesystem, pa_fs.FileSelector(folder, allow_not_found=True))
+
+
+def remove_abandoned(filesystem: pa_fs.FileSystem, selector: pa_fs.FileSelector) -> int:
+    """Remove the drafts of crashed writers in a folder; return their number."""
+    removed = 0
+    for found in filesystem.get_file_info(selector):
+        if found.is_file and _DRAFT.fullmatch(found.base_name) and _is_abandoned(found):
             discard(filesystem, found.path)
+            removed += 1
+    return removed
 
 
 def publish(filesystem: pa_fs.FileSystem, temporary: str, path: str) -> None:

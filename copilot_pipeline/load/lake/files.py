@@ -1,8 +1,8 @@
 """Read and replace Parquet files in a folder or an object store.
 
-The path depends on table and day only, so a second write replaces the first. A file is written under a hidden name and
-moved into place as a whole. This is necessary on object stores too: if an upload fails, the library closes and thereby
-publishes what was uploaded, so the upload must not use the name that readers use.
+The path depends on table and day only, so a second write replaces the first. A file is written in the folder of drafts
+and moved into place as a whole. This is necessary on object stores too: if an upload fails, the library closes and
+thereby publishes what was uploaded, so the upload must not use the name that readers use.
 The partition column is in the folder name only, because pandas and Arrow refuse a folder whose files contain it too.
 `Lake.batches` adds it.
 """
@@ -20,7 +20,14 @@ import pyarrow.parquet as pq
 
 from copilot_pipeline.config.urls import without_secrets
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.load.lake.atomic_files import discard, prepare_folder, publish, temporary_path
+from copilot_pipeline.load.lake.atomic_files import (
+    DRAFTS,
+    discard,
+    prepare_folders,
+    publish,
+    remove_abandoned,
+    temporary_path,
+)
 from copilot_pipeline.load.tables import CALL_DATE, Table
 
 # Arrow's default allocator does not return freed memory: 50 MB more at the peak of a run, without a gain in speed.
@@ -43,13 +50,13 @@ class TableWriter:
         self._lake = lake
         self._table = table
         self._path = path
-        self._temporary = temporary_path(path)
+        self._temporary = lake.draft_of(path)
         self._schema = _file_schema(table)
         self._writer: pq.ParquetWriter | None = None
         self.rows = 0
 
     def __enter__(self) -> TableWriter:
-        prepare_folder(self._lake.filesystem, self._path)
+        prepare_folders(self._lake.filesystem, self._temporary, self._path)
         self._writer = pq.ParquetWriter(
             self._temporary, self._schema, filesystem=self._lake.filesystem, compression=COMPRESSION
         )
@@ -125,8 +132,8 @@ class Lake:
         Return its address without secrets.
         """
         path = f"{self._root}/{name}"
-        temporary = temporary_path(path)
-        prepare_folder(self.filesystem, temporary)
+        temporary = self.draft_of(path)
+        prepare_folders(self.filesystem, temporary, path)
         try:
             with self.filesystem.open_output_stream(temporary) as stream:
                 stream.write(content)
@@ -134,6 +141,51 @@ class Lake:
         finally:
             discard(self.filesystem, temporary)
         return f"{self.display_url.rstrip('/')}/{name}"
+
+    def read_file(self, name: str) -> bytes | None:
+        """Return the content of a file that is not a table, None if there is none."""
+        path = f"{self._root}/{name}"
+        if self.filesystem.get_file_info(path).type != pa_fs.FileType.File:
+            return None
+        with self.filesystem.open_input_stream(path) as stream:
+            return bytes(stream.read())
+
+    def path_of(self, name: str) -> str:
+        """Return the path of a file by its name below the root."""
+        return f"{self._root}/{name}"
+
+    def draft_of(self, path: str) -> str:
+        """Return the name under which a file is written before it is moved into place."""
+        return temporary_path(self._root, path)
+
+    def files(self) -> dict[str, pa_fs.FileInfo]:
+        """Return every file of the lake but drafts, by its path below the root."""
+        selector = pa_fs.FileSelector(self._root, recursive=True, allow_not_found=True)
+        found = {info.path.removeprefix(f"{self._root}/"): info for info in self.filesystem.get_file_info(selector)}
+        return {
+            name: info
+            for name, info in found.items()
+            if info.is_file and not name.startswith(f"{DRAFTS}/") and not info.base_name.startswith(".")
+        }
+
+    def days_of(self, table: Table) -> set[date]:
+        """Return the days of which a table has a file."""
+        selector = pa_fs.FileSelector(f"{self._root}/{table.name}", recursive=True, allow_not_found=True)
+        found = self.filesystem.get_file_info(selector)
+        folders = (info.path.split("/")[-2] for info in found if info.is_file and info.base_name == FILE_NAME)
+        return {date.fromisoformat(folder.removeprefix("call_date=")) for folder in folders}
+
+    def remove_drafts(self) -> int:
+        """Remove the drafts of crashed writers in the whole lake, also those of earlier versions beside the files."""
+        return remove_abandoned(self.filesystem, pa_fs.FileSelector(self._root, recursive=True, allow_not_found=True))
+
+    def set_aside(self, table: Table, day: date) -> str:
+        """Move the file of a day, which cannot be parsed, out of the folder of its table; return its new name."""
+        path = self.path(table, day)
+        name = f"_unreadable/{path.removeprefix(f'{self._root}/').replace('/', '+')}"
+        prepare_folders(self.filesystem, self.draft_of(name), f"{self._root}/{name}")
+        self.filesystem.move(path, f"{self._root}/{name}")
+        return name
 
     def exists(self, table: Table, day: date | None = None) -> bool:
         """Return whether there is a file."""
@@ -148,9 +200,9 @@ class Lake:
 
     def probe(self) -> None:
         """Write a hidden file and remove it. Raises `ConfigurationError` if that fails."""
-        temporary = temporary_path(f"{self._root}/probe")
+        temporary = self.draft_of(f"{self._root}/probe")
         try:
-            prepare_folder(self.filesystem, temporary)
+            prepare_folders(self.filesystem, temporary, f"{self._root}/probe")
             with self.filesystem.open_output_stream(temporary) as stream:
                 stream.write(b"can be written")
             self.filesystem.delete_file(temporary)

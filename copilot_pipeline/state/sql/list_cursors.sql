@@ -30,18 +30,19 @@ UPDATE copilot_ops.list_cursors SET is_split = true
 WHERE source = %(source)s AND basis = %(basis)s AND after = %(after)s AND before = %(before)s;
 
 -- name: mark_removed
--- Mark the calls of some days that a listing has not shown since it started.
+-- Mark the calls of some days, and within the window of a listing, that it has not shown since it started.
 UPDATE copilot_ops.calls SET removed_at = clock_timestamp(), is_dirty = true
 WHERE call_date = ANY(%(days)s) AND call_id IN (
   SELECT call_id FROM copilot_ops.calls
-  WHERE call_date = ANY(%(days)s) AND seen_at < %(started_at)s AND removed_at IS NULL
+  WHERE call_date = ANY(%(days)s) AND seen_at < %(listing_started_at)s AND removed_at IS NULL
+    AND started_at > %(after)s AND started_at < %(before)s
   ORDER BY call_id FOR UPDATE
 );
 
 -- name: mark_listed
 -- Record when the last complete listing of some days started.
 INSERT INTO copilot_ops.partitions (call_date, listed_at)
-SELECT call_date, %(started_at)s FROM unnest(%(days)s::date[]) AS listed (call_date) ORDER BY call_date
+SELECT call_date, %(listing_started_at)s FROM unnest(%(days)s::date[]) AS listed (call_date) ORDER BY call_date
 ON CONFLICT (call_date) DO UPDATE SET listed_at = greatest(partitions.listed_at, excluded.listed_at);
 
 -- name: finish

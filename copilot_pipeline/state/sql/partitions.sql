@@ -91,6 +91,10 @@ SELECT pg_try_advisory_xact_lock(%(namespace)s, %(day_number)s);
 -- Return the days whose tables still hold a call that moved away.
 SELECT call_date FROM copilot_ops.partitions WHERE is_stale ORDER BY call_date DESC;
 
+-- name: is_loaded
+-- Return whether the call tables of a day were ever loaded.
+SELECT EXISTS (SELECT 1 FROM copilot_ops.partitions WHERE call_date = %(day)s AND loaded_at IS NOT NULL);
+
 -- name: days_with_outdated_scores
 -- Return the days whose call tables were loaded after their score tables.
 SELECT call_date FROM copilot_ops.partitions WHERE scored_at < loaded_at ORDER BY call_date DESC;
@@ -103,3 +107,36 @@ UPDATE copilot_ops.partitions SET is_stale = false, loaded_at = clock_timestamp(
 -- Record that the score tables of a day were loaded.
 INSERT INTO copilot_ops.partitions (call_date, scored_at) VALUES (%(day)s, clock_timestamp())
 ON CONFLICT (call_date) DO UPDATE SET scored_at = excluded.scored_at;
+
+-- name: stored_calls
+-- Return the calls whose bodies should be in the raw files of some days, and whether newer details are in no file.
+SELECT call_id, stored_date, fetched_at,
+  EXISTS (SELECT 1 FROM copilot_ops.bodies WHERE bodies.call_id = calls.call_id AND part = 'details') AS is_unstored
+FROM copilot_ops.calls WHERE call_date = ANY(%(days)s) AND stored_date = call_date
+UNION ALL
+SELECT call_id, stored_date, fetched_at, true
+FROM copilot_ops.calls WHERE stored_date = ANY(%(days)s) AND stored_date IS DISTINCT FROM call_date;
+
+-- name: mark_lost
+-- Mark calls whose bodies are missing from a day's raw file: they are listed and fetched again.
+WITH lost AS (
+  UPDATE copilot_ops.calls SET lost_at = clock_timestamp(), fetched_version = NULL, content_hash = '',
+    stored_date = NULL, is_dirty = true, attempts = 0, next_attempt_at = NULL, quarantine_reason = NULL
+  WHERE call_id = ANY(%(call_ids)s) AND stored_date = %(day)s
+  RETURNING call_date
+)
+UPDATE copilot_ops.partitions SET stored_at = NULL, listed_at = NULL
+WHERE call_date = %(day)s OR call_date IN (SELECT call_date FROM lost);
+
+-- name: lost_calls
+-- Return the calls of some days whose bytes are missing and were not fetched again.
+SELECT call_id, call_date, removed_at IS NOT NULL AS is_removed FROM copilot_ops.lost_calls
+WHERE call_date = ANY(%(days)s) ORDER BY call_id;
+
+-- name: stored_days
+-- Return the days whose raw file should hold calls.
+SELECT DISTINCT stored_date FROM copilot_ops.calls WHERE stored_date IS NOT NULL ORDER BY stored_date;
+
+-- name: days_with_calls
+-- Return the days that have calls.
+SELECT DISTINCT call_date FROM copilot_ops.calls ORDER BY call_date;

@@ -1,0 +1,142 @@
+"""The identity of a lake: a small file at its root, whose id the state store knows.
+
+Without it an empty folder, such as one whose disk is not mounted, would look like a lake in which every day is empty.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.load.lake.files import Lake
+from copilot_pipeline.load.tables import RAW_CALL_DETAILS
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.state import Installation, PartitionStore
+
+ID_FILE = "_copilot_pipeline_lake.json"
+_KEY = "lake_id"
+
+
+def accept_lake(lake: Lake, database: Database) -> str:
+    """Return the id of the lake if it is the one that the state store knows; give an id to a new lake.
+
+    Raises `ConfigurationError` if it is another lake, or one without the data that the state store knows.
+    """
+    installation = Installation(database)
+    found, known = read_id(lake), installation.known()
+    if known.lake_id is None or found != known.lake_id or known.lake_url != lake.display_url:
+        with installation.locked():
+            return _accept(lake, database, installation)
+    return known.lake_id
+
+
+def check_lake(lake: Lake, database: Database) -> str | None:
+    """Return the id of the lake, None if it has none yet and is accepted. Changes nothing.
+
+    Raises `ConfigurationError` as `accept_lake` does.
+    """
+    found, known = read_id(lake), Installation(database).known()
+    if found is not None and found in (known.lake_id, known.new_lake_id):
+        return found
+    if found is not None or not holds_data(lake, database):
+        raise _refusal(lake, found, known.lake_id, known.lake_url)
+    return None
+
+
+def read_id(lake: Lake) -> str | None:
+    """Return the id of a lake, None if it has none. Raises `ConfigurationError` if it cannot be read."""
+    try:
+        content = lake.read_file(ID_FILE)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the lake {lake.display_url} cannot be read ({error.strerror or type(error).__name__}): check "
+            "COPILOT_PIPELINE_LAKE_URL, the permissions of the folder, and the credentials of an object store"
+        ) from None
+    if content is None:
+        return None
+    try:
+        return str(json.loads(content)[_KEY])
+    except (ValueError, KeyError, TypeError):
+        raise ConfigurationError(
+            f"the file {ID_FILE} of the lake {lake.display_url} cannot be parsed: restore it, or delete it if the "
+            "tables beside it are complete, and a new one is written"
+        ) from None
+
+
+def create_id(lake: Lake, installation: Installation) -> str:
+    """Give the lake a new id, which the state store knows from then on; the lock of `installation` must be held.
+
+    The state store remembers the id before the file is written, so that a crash in between does not leave a lake that
+    looks like that of another database.
+    """
+    lake_id = installation.known().new_lake_id or str(uuid.uuid4())
+    installation.save(new_lake_id=lake_id)
+    write_id(lake, lake_id)
+    lake.remove_drafts()
+    installation.save(lake_id=lake_id, lake_url=lake.display_url, new_lake_id=None)
+    return lake_id
+
+
+def write_id(lake: Lake, lake_id: str) -> None:
+    """Write the file with the id of a lake. Raises `ConfigurationError` if it cannot be written."""
+    content = {_KEY: lake_id, "created_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    try:
+        lake.replace_file(ID_FILE, (json.dumps(content) + "\n").encode())
+    except OSError as error:
+        raise ConfigurationError(
+            f"the lake {lake.display_url} cannot be written ({error.strerror or type(error).__name__}): check "
+            "COPILOT_PIPELINE_LAKE_URL, the permissions of the folder, and the credentials of an object store"
+        ) from None
+
+
+def holds_data(lake: Lake, database: Database) -> bool:
+    """Return whether the lake has most of the raw files that the state store knows.
+
+    Single missing files are found day by day, and their calls are fetched again.
+    """
+    stored = set(PartitionStore(database).stored_days())
+    if not stored:
+        return True
+    try:
+        return 2 * len(stored & lake.days_of(RAW_CALL_DETAILS)) >= len(stored)
+    except OSError as error:
+        raise ConfigurationError(
+            f"the lake {lake.display_url} cannot be read ({error.strerror or type(error).__name__}): check "
+            "COPILOT_PIPELINE_LAKE_URL"
+        ) from None
+
+
+def _accept(lake: Lake, database: Database, installation: Installation) -> str:
+    found, known = read_id(lake), installation.known()
+    if found is None:
+        if not holds_data(lake, database):
+            raise _refusal(lake, found, known.lake_id, known.lake_url)
+        if known.lake_id is None:
+            return create_id(lake, installation)
+        write_id(lake, known.lake_id)  # only the file is missing
+        found = known.lake_id
+    if found == known.new_lake_id:  # the process that created it was killed
+        installation.save(lake_id=found, new_lake_id=None)
+    elif found != known.lake_id:
+        raise _refusal(lake, found, known.lake_id, known.lake_url)
+    installation.save(lake_url=lake.display_url)
+    return found
+
+
+def _refusal(lake: Lake, found: str | None, known_id: str | None, known_url: str | None) -> ConfigurationError:
+    if known_id is None and found is not None:
+        return ConfigurationError(
+            f"the lake {lake.display_url} belongs to another database (its id is {found}): configure that database in "
+            "COPILOT_PIPELINE_DATABASE_URL, or another folder in COPILOT_PIPELINE_LAKE_URL, or use this lake with this "
+            "database: copilot-pipeline lake adopt"
+        )
+    what = "has no data" if found is None else f"is another one (its id is {found})"
+    last = f"; the last one was {known_url}" if known_url else ""
+    return ConfigurationError(
+        f"the lake {lake.display_url} {what}, and the database knows calls that are stored in "
+        f"{f'the lake {known_id}' if known_id else 'a lake'}{last}: set COPILOT_PIPELINE_LAKE_URL to where it is, "
+        "move the files back, copy them (copilot-pipeline lake copy --from URL --to URL), or fetch all calls again "
+        "(copilot-pipeline lake reset prints the cost first)"
+    )

@@ -1,0 +1,225 @@
+"""The lake, or a part of it, is moved, lost or exchanged between two runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+
+SMALL = {"days": 2, "calls_per_day": 5}
+
+
+def lake_of(pipeline: Pipeline) -> Path:
+    """The folder of the lake."""
+    return pipeline.home / "lake"
+
+
+def command(pipeline: Pipeline, *arguments: str, expect: int = 0, cwd: Path | None = None, **changes: str) -> str:
+    """Run a command; return its standard output."""
+    done = subprocess.run(
+        pipeline.command(*arguments),
+        env=pipeline.environment(**changes),
+        cwd=cwd or pipeline.home,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
+    pipeline.last_words = done.stderr
+    return done.stdout
+
+
+def remove_raw_file(pipeline: Pipeline) -> Path:
+    """Delete one raw file; return its path."""
+    raw = sorted((lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"))[0]
+    raw.unlink()
+    return raw
+
+
+def paid_runs(pipeline: Pipeline) -> int:
+    """The runs that Semarize has created so far."""
+    return int(pipeline.sandbox.stats()["runs_created"])
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "older"])
+def test_calls_of_a_damaged_raw_file_are_fetched_again(make_pipeline: MakePipeline, damage: str) -> None:
+    """The same tables afterwards, nothing is paid again, and the run says why it fetched."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    before, paid = pipeline.tables(), paid_runs(pipeline)
+    raw = sorted((lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"))[0]
+    content = raw.read_bytes()
+    match damage:
+        case "missing":
+            raw.unlink()
+        case "empty":
+            raw.write_bytes(b"")
+        case "truncated":
+            raw.write_bytes(content[: len(content) // 2])
+        case "older":
+            for file in (lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"):
+                shutil.copyfile(file, raw)  # the file of the other day: none of this day's calls is in it
+    assert json.loads(command(pipeline, "lake", "status", "--json", expect=1))["missing_calls"]
+    assert "bytes of" in command(pipeline, "doctor", expect=1)
+    outcome = pipeline.run()
+    assert outcome["complete"] is True
+    assert "are missing from the lake; they are fetched again" in pipeline.last_words
+    assert pipeline.tables() == before
+    assert paid_runs(pipeline) == paid
+    assert len(pipeline.parquet("utterances")) == len(before["utterances"])
+    assert json.loads(command(pipeline, "lake", "status", "--json"))["missing_calls"] == {}
+    pipeline.sandbox.reset_stats()
+    pipeline.run()
+    assert pipeline.sandbox.stats()["details_total"] == 0
+
+
+def test_rows_stay_while_lost_calls_cannot_be_fetched(make_pipeline: MakePipeline) -> None:
+    """Rebuilding a table without raw file keeps its rows, in both stores, and exits with 1."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    before = pipeline.tables()
+    remove_raw_file(pipeline)
+    for assets in ("calls", "calls,participants,transcripts,utterances,semarize_runs,semarize_scores,evidence"):
+        outcome = pipeline.run("--assets", assets, expect=1)
+        assert ["are missing from the lake" in problem for problem in outcome["problems"]] == [True]
+        assert pipeline.tables() == before
+        assert len(pipeline.parquet("utterances")) == len(before["utterances"])
+    unreachable = {"CLARI_COPILOT_BASE_URL": "http://127.0.0.1:1"}
+    pipeline.run(expect=1, changes=unreachable)
+    assert pipeline.tables() == before
+    assert pipeline.run()["complete"] is True
+    assert pipeline.tables() == before
+
+
+def test_a_lost_call_that_the_vendor_removed_keeps_its_rows(make_pipeline: MakePipeline) -> None:
+    """It cannot be fetched; its rows show the removal, and the run is complete."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    day = remove_raw_file(pipeline).parent.name.removeprefix("call_date=")
+    (first, *_) = pipeline.query("SELECT call_id FROM copilot.transcripts WHERE call_date = %s", day)
+    pipeline.sandbox.remove_call(first["call_id"])
+    before = pipeline.tables()
+    assert pipeline.run()["complete"] is True
+    assert pipeline.tables() == before
+    assert pipeline.query("SELECT removed_at IS NOT NULL AS gone FROM copilot.calls WHERE call_id = %s",
+                          first["call_id"]) == [{"gone": True}]  # fmt: skip
+    assert pipeline.run()["complete"] is True
+    assert pipeline.tables() == before
+
+
+def test_scores_stay_while_the_files_of_their_transcripts_are_missing(make_pipeline: MakePipeline) -> None:
+    """Without the transcripts' files scores are not rebuilt; the next whole run writes the files again."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    before, paid = pipeline.tables(), paid_runs(pipeline)
+    shutil.rmtree(lake_of(pipeline) / "transcripts")
+    pipeline.run("--assets", "semarize_runs,semarize_scores,evidence", expect=1)
+    assert pipeline.tables() == before
+    assert pipeline.run()["complete"] is True
+    assert pipeline.tables() == before
+    assert paid_runs(pipeline) == paid
+
+
+def test_a_lake_that_was_moved_away_is_refused(make_pipeline: MakePipeline) -> None:
+    """Nothing is changed, the sentence says what to do, and with the lake back all is as before."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    before = pipeline.tables()
+    lake_of(pipeline).rename(pipeline.home / "elsewhere")
+    pipeline.sandbox.reset_stats()
+    for _ in range(2):
+        pipeline.run(expect=3)
+        assert "lake copy" in pipeline.last_words
+        assert "lake reset" in pipeline.last_words
+        assert "Traceback" not in pipeline.last_words
+        assert pipeline.tables() == before
+    pipeline.run("--assets", "calls", expect=3)
+    assert pipeline.sandbox.stats()["details_total"] == 0
+    assert "has no data" in command(pipeline, "doctor", expect=1)
+    pipeline.run(changes={"COPILOT_PIPELINE_LAKE_URL": str(pipeline.home / "elsewhere")})
+    assert pipeline.tables() == before
+    shutil.rmtree(lake_of(pipeline), ignore_errors=True)
+    (pipeline.home / "elsewhere").rename(lake_of(pipeline))
+    pipeline.run()
+    assert pipeline.tables() == before
+
+
+def test_another_lake_is_refused_and_can_be_adopted(make_pipeline: MakePipeline) -> None:
+    """A lake with another id is refused; one that has the days is adopted on request."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    before = pipeline.tables()
+    file = lake_of(pipeline) / "_copilot_pipeline_lake.json"
+    file.write_text(json.dumps({"lake_id": "another"}))
+    pipeline.run(expect=3)
+    assert "another" in pipeline.last_words
+    command(pipeline, "lake", "adopt", "--yes")
+    pipeline.run()
+    file.write_text("{")
+    pipeline.run(expect=3)
+    file.unlink()  # the data are there, so that only the file is written again
+    pipeline.run()
+    assert json.loads(file.read_text())["lake_id"] == "another"
+    assert pipeline.tables() == before
+
+
+def test_a_lake_of_an_earlier_version_is_adopted(make_pipeline: MakePipeline) -> None:
+    """Without an id, in the lake and in the database, the data decide; drafts beside the files are removed."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    (lake_of(pipeline) / "_copilot_pipeline_lake.json").unlink()
+    pipeline.query("DELETE FROM copilot_ops.key_values WHERE name LIKE '%lake%' OR name = 'timezone' RETURNING 1")
+    draft = lake_of(pipeline) / "users" / ".part.parquet.0a1b2c3d.1.abcdef01"
+    draft.write_bytes(b"half")
+    moment = draft.stat().st_mtime - 3 * 86_400
+    import os
+
+    os.utime(draft, (moment, moment))
+    pipeline.run("--assets", "calls")
+    assert not draft.exists()
+    pipeline.query("DELETE FROM copilot_ops.key_values WHERE name LIKE '%lake%' RETURNING 1")
+    lake_of(pipeline).rename(pipeline.home / "elsewhere")
+    pipeline.run(expect=3)
+
+
+def test_a_copied_lake_replaces_the_old_one(make_pipeline: MakePipeline) -> None:
+    """Interrupted and repeated, the copy is complete; afterwards the old lake is refused."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    before, target = pipeline.tables(), pipeline.home / "copied"
+    partly = target / "users" / "part.parquet"
+    partly.parent.mkdir(parents=True)
+    partly.write_bytes(b"half")
+    said = command(pipeline, "lake", "copy", "--from", "lake", "--to", str(target))
+    assert f"COPILOT_PIPELINE_LAKE_URL={target}" in said
+    pipeline.run(expect=3)
+    assert str(target) in pipeline.last_words
+    changes = {"COPILOT_PIPELINE_LAKE_URL": str(target)}
+    pipeline.run(changes=changes)
+    assert pipeline.tables() == before
+    command(pipeline, "lake", "copy", "--from", "lake", "--to", str(pipeline.home / "third"), expect=3)
+
+
+def test_reset_prints_the_cost_and_fetches_again(make_pipeline: MakePipeline) -> None:
+    """Rows stay until their calls are fetched, each once, and nothing is paid again."""
+    pipeline = make_pipeline(**SMALL)
+    pipeline.run()
+    before, paid = pipeline.tables(), paid_runs(pipeline)
+    shutil.rmtree(lake_of(pipeline))
+    command(pipeline, "lake", "reset", expect=2)
+    command(pipeline, "lake", "reset", "--yes")
+    assert "requests for" in pipeline.last_words
+    assert pipeline.tables() == before
+    pipeline.sandbox.reset_stats()
+    assert pipeline.run()["complete"] is True
+    assert pipeline.tables() == before
+    assert pipeline.sandbox.stats()["details_most_for_one_call"] == 1
+    assert pipeline.sandbox.stats()["runs_created"] == 0
+    assert paid
