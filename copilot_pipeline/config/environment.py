@@ -61,8 +61,8 @@ class Environment(BaseSettings):
     )
     copilot_pipeline_config: OptionalText = Field(
         default=None,
-        description="Path of `pipeline.yaml`. Default: `pipeline.yaml` in the working folder, if it exists. "
-        "`none`: there is no file. Without it, a command that finds no file stops if the last one had one.",
+        description="Path of `pipeline.yaml`; `none` if there should be no file, because a command that finds none "
+        "stops if the last one had one. Default: `pipeline.yaml` in the working folder, if it exists.",
     )
     copilot_pipeline_requests_per_second: float = Field(
         default=9.0,

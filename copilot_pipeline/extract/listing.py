@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
 from copilot_pipeline.clients.clari import ClariClient, ListPage, ListPosition, ListWindow, TooDeep, UnreadableItem
 from copilot_pipeline.days import day_ranges
+from copilot_pipeline.errors import GarbledResponse, PipelineError, UnreadableBody
 from copilot_pipeline.state import CallStore, Cursor, CursorKey, ListCursors
-from copilot_pipeline.state.quarantine import quarantine_unreadable
 
 # Whether the API's time filters include their bounds is not documented. One second more at the lower bound makes both
 # readings work: calls that start before the window are recorded under their own day.
 OVERLAP = timedelta(seconds=1)
 MAX_WINDOW_DAYS = 14
 MAX_LISTINGS = 3  # of one window, if calls enter or leave it while its pages are read
+MAX_UNREADABLE_DAYS = 3  # of a window, each listed on its own; then the others are not tried
 MIN_WINDOW = 4 * OVERLAP  # halves of a shorter window would not be shorter
 
 
@@ -32,6 +33,14 @@ def window_days(days: Sequence[date]) -> list[tuple[date, ...]]:
     return day_ranges(days, MAX_WINDOW_DAYS)
 
 
+class DaysNotListed(PipelineError):
+    """Some days of a window could not be listed. `problems` has the reason of each."""
+
+    def __init__(self, problems: Mapping[date, str]) -> None:
+        super().__init__("; ".join(f"{day}: {problem}" for day, problem in problems.items()))
+        self.problems = problems
+
+
 class Lister:
     """Lists windows on behalf of one source."""
 
@@ -45,11 +54,33 @@ class Lister:
         """Record the calls of a window; yield the call ids of each page after they are committed.
 
         Continues a listing of the same window that began at `since` or later. At the end, calls of `days` that are not
-        in the list are marked as removed. Raises `TooDeep` if even the shortest window holds too many calls.
+        in the list are marked as removed. Raises `TooDeep` if even the shortest window holds too many calls, and
+        `DaysNotListed` if some days have a page that cannot be parsed; the others are listed.
         """
         cursor = self._cursors.resume(self._key(window), since)
-        yield from self._pages_of(window, since)
+        try:
+            yield from self._pages_of(window, since)
+        except UnreadableBody as error:
+            if len(days) < 2:
+                raise
+            yield from self._pages_by_day(days, since, error)
+            return
         self._cursors.finish(self._key(window), days, cursor.started_at)
+
+    def _pages_by_day(self, days: Sequence[date], since: datetime, error: UnreadableBody) -> Iterator[list[str]]:
+        """List each day on its own, so that a page that cannot be parsed affects only its own day."""
+        failed: dict[date, str] = {}
+        for day in days:
+            if len(failed) == MAX_UNREADABLE_DAYS:  # not a single page, but whatever answers the requests
+                break
+            try:
+                yield from self.pages(window_of([day], self._calls.zone), since=since, days=[day])
+            except UnreadableBody as found:
+                failed[day] = str(found)
+        listed = self._cursors.days_listed(days, since)
+        failed = {day: failed.get(day, str(error)) for day in days if day not in listed}
+        if failed:
+            raise DaysNotListed(failed)
 
     def _pages_of(self, window: ListWindow, since: datetime) -> Iterator[list[str]]:
         """List a window; split it in time if it holds more calls than paging can reach."""
@@ -72,8 +103,7 @@ class Lister:
         position = ListPosition(cursor.skip, cursor.matched) if cursor.skip else None
         listings, has_shifted = 1, False
         while True:
-            with quarantine_unreadable(self._calls.database, "list page"):
-                page = self._client.list_page(window, position)
+            page = self._read_page(window, position)
             following = page.next
             has_shifted = has_shifted or _has_shifted(position, page)
             if following is None and has_shifted and listings < MAX_LISTINGS:
@@ -84,6 +114,17 @@ class Lister:
             if following is None:
                 return
             position = following if following.skip else None
+
+    def _read_page(self, window: ListWindow, position: ListPosition | None) -> ListPage:
+        """Read a page. One that cannot be parsed is quarantined with its place."""
+        try:
+            return self._client.list_page(window, position)
+        except (GarbledResponse, UnreadableBody) as error:
+            if error.body is None:
+                raise
+            place = f"{window.basis} {window.after.isoformat()} to {window.before.isoformat()}"
+            self._calls.quarantine(None, None, "list page", f"{error} ({place})", error.body)
+            raise UnreadableBody(f"{error} ({place}); the page is quarantined") from None
 
     def _record(self, window: ListWindow, page: ListPage, following: ListPosition | None) -> None:
         for item in page.quarantined:

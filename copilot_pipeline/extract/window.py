@@ -11,6 +11,7 @@ import pyarrow as pa
 from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted
 from copilot_pipeline.extract.fetch_pool import FetchPool, FetchResult, ListingEnded, Outcome, PageListed, PoolEvent
 from copilot_pipeline.extract.fetch_queue import FetchQueue
+from copilot_pipeline.extract.listing import DaysNotListed
 from copilot_pipeline.extract.raw_partitions import RawPartition, RawPartitionWriter
 from copilot_pipeline.load.call_tables import lost_problems
 from copilot_pipeline.load.partition_loader import describe_error
@@ -138,6 +139,12 @@ class WindowExtraction:
         self._is_listing, self._is_listed = False, event.is_complete
         if event.is_complete:
             self._add(self._to_fetch())  # also calls that were listed before and not fetched
+            return
+        if isinstance(event.error, DaysNotListed):
+            self._is_listed = True
+            for day, problem in event.error.problems.items():
+                self._reports[day].problems.append(f"listing: {problem}")
+            self._add(self._calls.to_fetch(self._days))
             return
         if event.error is not None and _concerns_all_days(event.error):
             self._stop(event.error)

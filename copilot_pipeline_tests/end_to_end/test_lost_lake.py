@@ -104,7 +104,7 @@ def test_a_lost_call_that_the_vendor_removed_keeps_its_rows(make_pipeline: MakeP
     pipeline.run()
     day = remove_raw_file(pipeline).parent.name.removeprefix("call_date=")
     (first, *_) = pipeline.query("SELECT call_id FROM copilot.transcripts WHERE call_date = %s", day)
-    pipeline.sandbox.remove_call(first["call_id"])
+    pipeline.sandbox.edit(first["call_id"], removed=True)
     before = pipeline.tables()
     assert pipeline.run()["complete"] is True
     assert pipeline.tables() == before

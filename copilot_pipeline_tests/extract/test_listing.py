@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from copilot_pipeline.clients.clari import ListWindow
-from copilot_pipeline.extract.listing import Lister, window_of
+from copilot_pipeline.extract.listing import DaysNotListed, Lister, window_of
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, ListCursors
 from copilot_pipeline_tests.clients.clari.servers import RestServer, client_of
@@ -121,3 +121,53 @@ def test_a_later_command_lists_again(database: Database) -> None:
     world.listed()
     assert world.skips() == [0, 100, 0, 100]
     assert world.removed() == ["call-00000"]
+
+
+@pytest.mark.parametrize("body", [b"<html>busy</html>", b'{"calls": [{"id": "a"', b"", b"[]"])
+def test_a_page_that_cannot_be_parsed_ends_only_its_own_day(database: Database, body: bytes) -> None:
+    """Its bytes are quarantined with their place, the other days of the window are listed, and no call is removed."""
+    world = World(database, calls=0)
+    days = [DAY + timedelta(days=offset) for offset in range(3)]
+    for number in range(360):
+        world.server.add(f"call-{number:05}", NOON + timedelta(days=number // 120, seconds=number))
+    lister = Lister(client_of("rest", world.server), world.calls, world.cursors, "backfill")
+    window = window_of(days, ZoneInfo("UTC"))
+    for _ in lister.pages(window, since=world.command_started_at, days=days):
+        pass
+    answer = world.server.route
+
+    def route(request: httpx.Request) -> httpx.Response:
+        reply = answer(request)
+        return httpx.Response(200, content=body) if b"call-00130" in reply.content else reply
+
+    world.server.route = route  # type: ignore[method-assign]
+    world.command_started_at = world.calls.now()
+    with pytest.raises(DaysNotListed) as caught:
+        for _ in lister.pages(window, since=world.command_started_at, days=days):
+            pass
+    assert list(caught.value.problems) == [days[1]]
+    assert "skip 0" in caught.value.problems[days[1]]
+    assert "the page is quarantined" in caught.value.problems[days[1]]
+    assert world.cursors.days_listed(days, world.command_started_at) == {days[0], days[2]}
+    with database.connection() as connection:
+        rows = connection.execute("SELECT origin, reason, body FROM copilot_ops.quarantine").fetchall()
+        assert {(origin, kept) for origin, _, kept in rows} == {("list page", body)}
+        assert all("skip" in reason and "2026-03-0" in reason for _, reason, _ in rows)
+        removed = connection.execute("SELECT count(*) FROM copilot_ops.calls WHERE removed_at IS NOT NULL").fetchone()
+    assert removed == (0,)
+    world.server.route = answer  # type: ignore[method-assign]
+    for _ in lister.pages(window, since=world.command_started_at, days=days):
+        pass
+    assert world.cursors.days_listed(days, world.command_started_at) == set(days)
+
+
+def test_does_not_try_every_day_if_no_page_can_be_parsed(database: Database) -> None:
+    """After a few days the rest of the window is reported without a request."""
+    world = World(database, calls=5)
+    days = [DAY + timedelta(days=offset) for offset in range(14)]
+    world.server.route = lambda request: httpx.Response(200, content=b"<html>")  # type: ignore[method-assign]
+    lister = Lister(client_of("rest", world.server), world.calls, world.cursors, "backfill")
+    with pytest.raises(DaysNotListed) as caught:
+        list(lister.pages(window_of(days, ZoneInfo("UTC")), since=world.command_started_at, days=days))
+    assert list(caught.value.problems) == days
+    assert len(world.server.requests) <= 40

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, CursorKey, ListCursors
-from copilot_pipeline_tests.state.examples import AFTER, BEFORE, DAY, NEXT_DAY, WINDOW, ids_to_fetch, listed_call
+from copilot_pipeline_tests.state.examples import (
+    AFTER,
+    BEFORE,
+    DAY,
+    NEXT_DAY,
+    WINDOW,
+    ids_to_fetch,
+    listed_call,
+    record,
+)
 
 
 @pytest.fixture
@@ -110,3 +120,18 @@ def test_a_repeated_command_is_the_same_one_until_it_finishes(database: Database
     with database.connection() as connection:
         connection.execute("UPDATE copilot_ops.key_values SET value = %s", ((first - timedelta(days=2)).isoformat(),))
     assert cursors.start_command("another") > first
+
+
+def test_removes_only_calls_that_started_within_the_window(database: Database) -> None:
+    """With another time zone a day has other calls: those outside of the window were not listed, and stay."""
+    utc, pacific = (CallStore(database, ZoneInfo(name)) for name in ("UTC", "America/Los_Angeles"))
+    started = [AFTER + timedelta(hours=hours) for hours in (1, 7, 9, 23)]
+    for number, at in enumerate(started):
+        record(utc, listed_call(f"c-{number}", started_at=at))
+    cursors = ListCursors(pacific)
+    window = CursorKey("manual", "started", AFTER + timedelta(hours=8), AFTER + timedelta(hours=32))
+    cursor = cursors.resume(window, pacific.now())
+    cursors.record_page(window, [], next_skip=None)
+    assert cursors.finish(window, [DAY], cursor.started_at) == 2
+    removed = [call.call_id for call in utc.partitions.calls_of(DAY) if call.removed_at is not None]
+    assert removed == ["c-2", "c-3"]

@@ -308,6 +308,33 @@ def test_rewriting_a_day_stores_the_present_column_names(lake: Lake) -> None:
     assert rewritten.column("removed_at").to_pylist() == [removed_at]
 
 
+def test_drafts_are_outside_of_the_folders_of_tables(lake: Lake) -> None:
+    """A reader that opens every file of a table's folder, hidden or not, finds complete files only."""
+    write(lake, utterances(["old"]))
+    with lake.writer(UTTERANCES, DAY) as writer, lake.writer(USERS):
+        writer.append(utterances(["new"]))
+        assert [name for name in files_in(lake) if not name.startswith("_drafts/")] == [
+            "utterances/call_date=2026-11-03/part.parquet"
+        ]
+        assert len(files_in(lake)) == 3
+    assert not list((Path(lake.url) / "_drafts").iterdir())
+
+
+def test_removes_drafts_that_earlier_versions_left_beside_the_files(lake: Lake) -> None:
+    """In all folders; files of other names, and drafts that may be in progress on another machine, stay."""
+    write(lake, utterances(["kept"]))
+    folder = Path(lake.path(UTTERANCES, DAY)).parent
+    moment = (datetime.now(UTC) - timedelta(days=3)).timestamp()
+    for name in (".part.parquet.0ther000.1.abcdef01", ".hidden", "part.parquet.bak"):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (moment, moment))
+    (folder / ".part.parquet.0ther000.2.abcdef02").write_bytes(b"in progress")
+    assert lake.remove_drafts() == 1
+    assert {path.name for path in folder.iterdir()} == {
+        "part.parquet", ".hidden", "part.parquet.bak", ".part.parquet.0ther000.2.abcdef02",
+    }  # fmt: skip
+
+
 def test_object_stores_show_only_complete_files() -> None:
     """A failed write is not visible, although closing an upload publishes it."""
     lake = Lake("mock:///lake")
