@@ -122,7 +122,8 @@ class Lister:
         except (GarbledResponse, UnreadableBody) as error:
             if error.body is None:
                 raise
-            place = f"{window.basis} {window.after.isoformat()} to {window.before.isoformat()}"
+            skip = position.skip if position else 0
+            place = f"skip {skip}, {window.basis} {window.after.isoformat()} to {window.before.isoformat()}"
             self._calls.quarantine(None, None, "list page", f"{error} ({place})", error.body)
             raise UnreadableBody(f"{error} ({place}); the page is quarantined") from None
 
