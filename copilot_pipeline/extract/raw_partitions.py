@@ -58,9 +58,9 @@ class RawPartitionWriter:
     def _mark_lost(self, day: date) -> int:
         """Mark the lost calls of a day, whose lock is held: without it a file that is being written looks outdated."""
         lost = missing_bytes(self._lake, self._partitions, [day]).get(day, [])
+        if not is_readable(self._lake, day):
+            self._lake.set_aside(RAW_CALL_DETAILS, day)
         if lost:
-            if not is_readable(self._lake, day):
-                self._lake.set_aside(RAW_CALL_DETAILS, day)
             self._partitions.mark_lost(day, lost)
         return len(lost)
 

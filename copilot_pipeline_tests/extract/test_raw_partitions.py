@@ -158,3 +158,40 @@ def test_calls_that_swap_days_keep_their_newest_details(database: Database, home
     world.store(1)
     world.store(0)
     assert world.files() == world.expected()
+
+
+_STEP_OR_LOSS = st.one_of(_STEP, st.tuples(st.sampled_from(["delete", "truncate"]), st.integers(0, 1)))
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(_STEP_OR_LOSS, min_size=8, max_size=30))
+def test_calls_of_lost_files_are_fetched_again_with_their_newest_bodies(
+    database: Database, steps: Sequence[tuple[object, ...]]
+) -> None:
+    """Raw files are deleted or cut off at any time, also while calls move: after one more run, which lists and fetches,
+    every call is complete in the file of its day, and no call that a file still holds is fetched."""
+    with TemporaryDirectory() as folder:
+        world = world_of(database, folder)
+        for step in steps:
+            match step:
+                case ("list", str(call_id), int(day), int(version)):
+                    world.list_call(call_id, day, version)
+                case ("fetch", str(call_id)):
+                    world.fetch(call_id)
+                case ("store", int(day), bool(kill)):
+                    world.store(day, kill=kill)
+                case (str(damage), int(day)):
+                    path = Path(world.lake.path(RAW_CALL_DETAILS, DAYS[day]))
+                    if path.exists():
+                        path.write_bytes(path.read_bytes()[:100]) if damage == "truncate" else path.unlink()
+        lost = world.writer.mark_lost(DAYS)
+        for call_id, day in world.days.items():
+            world.list_call(call_id, day, world.versions[call_id])
+            world.fetch(call_id)
+        for day in (1, 0):
+            world.store(day)
+        assert world.files() == world.expected()
+        assert not any(world.calls.partitions.needs_storing(day) for day in DAYS)
+        assert world.calls.partitions.lost_calls(DAYS) == []
+        assert world.writer.mark_lost(DAYS) == {}
+        assert sum(lost.values()) <= len(world.days)
