@@ -3,37 +3,73 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from copilot_pipeline.cli import main
+from copilot_pipeline.defs.instance import project_root
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
-SMALL = {"days": 2, "calls_per_day": 5}
+
+@dataclass
+class Local(Pipeline):
+    """A pipeline whose commands run in this process, which is faster than a process for each."""
+
+    call: Callable[..., tuple[int, str, str]] = field(default=lambda *_: (0, "", ""))
+
+    def command_output(self, *arguments: str, expect: int = 0, **changes: str) -> str:
+        """Run a command; return its standard output."""
+        code, out, self.last_words = self.call(self.environment(**changes), *arguments)
+        assert code == expect, f"exit {code}, not {expect}:\n{self.last_words}\n{out}"
+        return out
+
+    def run(self, *more: str, expect: int = 0, changes: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """`run` over all days of the sandbox; returns what `--json` prints (empty if it fails before)."""
+        first, last = self.days()
+        out = self.command_output(
+            "run", "--from", first, "--to", last, "--json", *more, expect=expect, **(changes or {})
+        )
+        found: dict[str, Any] = json.loads(out) if out.strip() else {}
+        return found
+
+
+@pytest.fixture
+def pipeline(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Local:
+    """A pipeline on a small world that has run once."""
+    made = make_pipeline(days=2, calls_per_day=5)
+
+    def call(environment: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
+        with monkeypatch.context() as patch:
+            for name in (name for name in os.environ if name.startswith(("CLARI_", "COPILOT_", "SEMARIZE_"))):
+                patch.delenv(name)
+            for name, value in {**environment, "DAGSTER_HOME": str(made.home / "dagster"), "COLUMNS": "500"}.items():
+                patch.setenv(name, value)
+            patch.chdir(made.home)
+            patch.setattr("sys.argv", ["copilot-pipeline", *arguments])
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as exited:
+                main()
+            captured = capsys.readouterr()
+            return int(exited.value.code or 0), captured.out, captured.err
+
+    local = Local(made.sandbox, made.database_url, made.home, call=call)
+    made.environment()
+    (made.home / "dagster").mkdir()
+    shutil.copyfile(project_root() / "dagster.yaml", made.home / "dagster" / "dagster.yaml")
+    assert local.run()["complete"] is True
+    return local
 
 
 def lake_of(pipeline: Pipeline) -> Path:
     """The folder of the lake."""
     return pipeline.home / "lake"
-
-
-def command(pipeline: Pipeline, *arguments: str, expect: int = 0, cwd: Path | None = None, **changes: str) -> str:
-    """Run a command; return its standard output."""
-    done = subprocess.run(
-        pipeline.command(*arguments),
-        env=pipeline.environment(**changes),
-        cwd=cwd or pipeline.home,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
-    pipeline.last_words = done.stderr
-    return done.stdout
 
 
 def remove_raw_file(pipeline: Pipeline) -> Path:
@@ -49,10 +85,8 @@ def paid_runs(pipeline: Pipeline) -> int:
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "older"])
-def test_calls_of_a_damaged_raw_file_are_fetched_again(make_pipeline: MakePipeline, damage: str) -> None:
+def test_calls_of_a_damaged_raw_file_are_fetched_again(pipeline: Local, damage: str) -> None:
     """The same tables afterwards, nothing is paid again, and the run says why it fetched."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     before, paid = pipeline.tables(), paid_runs(pipeline)
     raw = sorted((lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"))[0]
     content = raw.read_bytes()
@@ -64,26 +98,24 @@ def test_calls_of_a_damaged_raw_file_are_fetched_again(make_pipeline: MakePipeli
         case "truncated":
             raw.write_bytes(content[: len(content) // 2])
         case "older":
-            for file in (lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"):
-                shutil.copyfile(file, raw)  # the file of the other day: none of this day's calls is in it
-    assert json.loads(command(pipeline, "lake", "status", "--json", expect=1))["missing_calls"]
-    assert "bytes of" in command(pipeline, "doctor", expect=1)
+            # The file of the other day: none of this day's calls is in it.
+            shutil.copyfile(raw.parents[1] / "call_date=2026-03-07" / "part.parquet", raw)
+    assert json.loads(pipeline.command_output("lake", "status", "--json", expect=1))["missing_calls"]
+    assert "bytes of" in pipeline.command_output("doctor", expect=1)
     outcome = pipeline.run()
     assert outcome["complete"] is True
     assert "are missing from the lake; they are fetched again" in pipeline.last_words
     assert pipeline.tables() == before
     assert paid_runs(pipeline) == paid
     assert len(pipeline.parquet("utterances")) == len(before["utterances"])
-    assert json.loads(command(pipeline, "lake", "status", "--json"))["missing_calls"] == {}
+    assert json.loads(pipeline.command_output("lake", "status", "--json"))["missing_calls"] == {}
     pipeline.sandbox.reset_stats()
     pipeline.run()
     assert pipeline.sandbox.stats()["details_total"] == 0
 
 
-def test_rows_stay_while_lost_calls_cannot_be_fetched(make_pipeline: MakePipeline) -> None:
+def test_rows_stay_while_lost_calls_cannot_be_fetched(pipeline: Local) -> None:
     """Rebuilding a table without raw file keeps its rows, in both stores, and exits with 1."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     before = pipeline.tables()
     remove_raw_file(pipeline)
     for assets in ("calls", "calls,participants,transcripts,utterances,semarize_runs,semarize_scores,evidence"):
@@ -98,10 +130,8 @@ def test_rows_stay_while_lost_calls_cannot_be_fetched(make_pipeline: MakePipelin
     assert pipeline.tables() == before
 
 
-def test_a_lost_call_that_the_vendor_removed_keeps_its_rows(make_pipeline: MakePipeline) -> None:
+def test_a_lost_call_that_the_vendor_removed_keeps_its_rows(pipeline: Local) -> None:
     """It cannot be fetched; its rows show the removal, and the run is complete."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     day = remove_raw_file(pipeline).parent.name.removeprefix("call_date=")
     (first, *_) = pipeline.query("SELECT call_id FROM copilot.transcripts WHERE call_date = %s", day)
     pipeline.sandbox.edit(first["call_id"], removed=True)
@@ -114,10 +144,8 @@ def test_a_lost_call_that_the_vendor_removed_keeps_its_rows(make_pipeline: MakeP
     assert pipeline.tables() == before
 
 
-def test_scores_stay_while_the_files_of_their_transcripts_are_missing(make_pipeline: MakePipeline) -> None:
+def test_scores_stay_while_the_files_of_their_transcripts_are_missing(pipeline: Local) -> None:
     """Without the transcripts' files scores are not rebuilt; the next whole run writes the files again."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     before, paid = pipeline.tables(), paid_runs(pipeline)
     shutil.rmtree(lake_of(pipeline) / "transcripts")
     pipeline.run("--assets", "semarize_runs,semarize_scores,evidence", expect=1)
@@ -127,10 +155,8 @@ def test_scores_stay_while_the_files_of_their_transcripts_are_missing(make_pipel
     assert paid_runs(pipeline) == paid
 
 
-def test_a_lake_that_was_moved_away_is_refused(make_pipeline: MakePipeline) -> None:
+def test_a_lake_that_was_moved_away_is_refused(pipeline: Local) -> None:
     """Nothing is changed, the sentence says what to do, and with the lake back all is as before."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     before = pipeline.tables()
     lake_of(pipeline).rename(pipeline.home / "elsewhere")
     pipeline.sandbox.reset_stats()
@@ -142,7 +168,7 @@ def test_a_lake_that_was_moved_away_is_refused(make_pipeline: MakePipeline) -> N
         assert pipeline.tables() == before
     pipeline.run("--assets", "calls", expect=3)
     assert pipeline.sandbox.stats()["details_total"] == 0
-    assert "has no data" in command(pipeline, "doctor", expect=1)
+    assert "has no data" in pipeline.command_output("doctor", expect=1)
     pipeline.run(changes={"COPILOT_PIPELINE_LAKE_URL": str(pipeline.home / "elsewhere")})
     assert pipeline.tables() == before
     shutil.rmtree(lake_of(pipeline), ignore_errors=True)
@@ -151,16 +177,14 @@ def test_a_lake_that_was_moved_away_is_refused(make_pipeline: MakePipeline) -> N
     assert pipeline.tables() == before
 
 
-def test_another_lake_is_refused_and_can_be_adopted(make_pipeline: MakePipeline) -> None:
+def test_another_lake_is_refused_and_can_be_adopted(pipeline: Local) -> None:
     """A lake with another id is refused; one that has the days is adopted on request."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     before = pipeline.tables()
     file = lake_of(pipeline) / "_copilot_pipeline_lake.json"
     file.write_text(json.dumps({"lake_id": "another"}))
     pipeline.run(expect=3)
     assert "another" in pipeline.last_words
-    command(pipeline, "lake", "adopt", "--yes")
+    pipeline.command_output("lake", "adopt", "--yes")
     pipeline.run()
     file.write_text("{")
     pipeline.run(expect=3)
@@ -170,17 +194,13 @@ def test_another_lake_is_refused_and_can_be_adopted(make_pipeline: MakePipeline)
     assert pipeline.tables() == before
 
 
-def test_a_lake_of_an_earlier_version_is_adopted(make_pipeline: MakePipeline) -> None:
+def test_a_lake_of_an_earlier_version_is_adopted(pipeline: Local) -> None:
     """Without an id, in the lake and in the database, the data decide; drafts beside the files are removed."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     (lake_of(pipeline) / "_copilot_pipeline_lake.json").unlink()
     pipeline.query("DELETE FROM copilot_ops.key_values WHERE name LIKE '%lake%' OR name = 'timezone' RETURNING 1")
     draft = lake_of(pipeline) / "users" / ".part.parquet.0a1b2c3d.1.abcdef01"
     draft.write_bytes(b"half")
     moment = draft.stat().st_mtime - 3 * 86_400
-    import os
-
     os.utime(draft, (moment, moment))
     pipeline.run("--assets", "calls")
     assert not draft.exists()
@@ -189,32 +209,28 @@ def test_a_lake_of_an_earlier_version_is_adopted(make_pipeline: MakePipeline) ->
     pipeline.run(expect=3)
 
 
-def test_a_copied_lake_replaces_the_old_one(make_pipeline: MakePipeline) -> None:
+def test_a_copied_lake_replaces_the_old_one(pipeline: Local) -> None:
     """Interrupted and repeated, the copy is complete; afterwards the old lake is refused."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     before, target = pipeline.tables(), pipeline.home / "copied"
     partly = target / "users" / "part.parquet"
     partly.parent.mkdir(parents=True)
     partly.write_bytes(b"half")
-    said = command(pipeline, "lake", "copy", "--from", "lake", "--to", str(target))
+    said = pipeline.command_output("lake", "copy", "--from", "lake", "--to", str(target))
     assert f"COPILOT_PIPELINE_LAKE_URL={target}" in said
     pipeline.run(expect=3)
     assert str(target) in pipeline.last_words
     changes = {"COPILOT_PIPELINE_LAKE_URL": str(target)}
     pipeline.run(changes=changes)
     assert pipeline.tables() == before
-    command(pipeline, "lake", "copy", "--from", "lake", "--to", str(pipeline.home / "third"), expect=3)
+    pipeline.command_output("lake", "copy", "--from", "lake", "--to", str(pipeline.home / "third"), expect=3)
 
 
-def test_reset_prints_the_cost_and_fetches_again(make_pipeline: MakePipeline) -> None:
+def test_reset_prints_the_cost_and_fetches_again(pipeline: Local) -> None:
     """Rows stay until their calls are fetched, each once, and nothing is paid again."""
-    pipeline = make_pipeline(**SMALL)
-    pipeline.run()
     before, paid = pipeline.tables(), paid_runs(pipeline)
     shutil.rmtree(lake_of(pipeline))
-    command(pipeline, "lake", "reset", expect=2)
-    command(pipeline, "lake", "reset", "--yes")
+    pipeline.command_output("lake", "reset", expect=2)
+    pipeline.command_output("lake", "reset", "--yes")
     assert "requests for" in pipeline.last_words
     assert pipeline.tables() == before
     pipeline.sandbox.reset_stats()
