@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0014"
+revision = "0013"
 down_revision = "0012"
 
 
 def upgrade() -> None:
     """Add a nullable column, a partial index and a view."""
-    statements = (Path(__file__).parent / "0014_lake.sql").read_text(encoding="utf-8")
+    statements = (Path(__file__).parent / "0013_lake.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
 
 
