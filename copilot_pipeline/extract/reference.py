@@ -10,6 +10,7 @@ from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.clari.models import Scorecard, User
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
+from copilot_pipeline.load.stored_rows import read_snapshot
 from copilot_pipeline.load.tables import SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.quarantine import quarantine_unreadable
@@ -62,9 +63,15 @@ class Reference:
         return replace_snapshot(self._lake, self._database, table, unique.values())
 
     def user_directory(self) -> UserDirectory:
-        """Return the users as last read; an empty directory if they never were."""
-        users = [User(**row) for batch in self._lake.batches(USERS) for row in batch.to_pylist()]
-        return UserDirectory(users)
+        """Return the users as last read; an empty directory if they never were.
+
+        If their file is missing from the lake, they are read from the warehouse: without them speakers have no names.
+        """
+        if self._lake.exists(USERS):
+            rows = [row for batch in self._lake.batches(USERS) for row in batch.to_pylist()]
+        else:
+            rows = read_snapshot(self._database, USERS)
+        return UserDirectory([User(**row) for row in rows])
 
 
 def _scorecard(card: Scorecard) -> ScorecardRow:

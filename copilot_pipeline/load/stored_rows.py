@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
@@ -32,6 +33,14 @@ def read_calls(database: Database, tables: Sequence[Table], day: date, call_ids:
             rows = cursor.execute(statement, {"day": day, "call_ids": sorted(call_ids)}).fetchall()
             found.append((table, pa.Table.from_pylist(rows, schema=table.arrow_schema)))
     return CallBatch(found[0][1].column("call_id").to_pylist(), found)
+
+
+def read_snapshot(database: Database, table: Table) -> list[dict[str, Any]]:
+    """Return all rows of an unpartitioned table as they are in the warehouse."""
+    columns = sql.SQL(", ").join(map(_expression, table.columns))
+    with database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        statement = sql.SQL("SELECT {columns} FROM {table} AS stored")
+        return cursor.execute(statement.format(columns=columns, table=table_identifier(table))).fetchall()
 
 
 def _expression(column: Column) -> sql.Composable:

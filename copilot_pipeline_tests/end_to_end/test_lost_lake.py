@@ -147,6 +147,9 @@ def test_a_lost_call_that_the_vendor_removed_keeps_its_rows(pipeline: Local) -> 
 def test_scores_stay_while_the_files_of_their_transcripts_are_missing(pipeline: Local) -> None:
     """Without the transcripts' files scores are not rebuilt; the next whole run writes the files again."""
     before, paid = pipeline.tables(), paid_runs(pipeline)
+    shutil.rmtree(lake_of(pipeline) / "users")
+    pipeline.run("--assets", "calls,participants,transcripts,utterances")
+    assert pipeline.tables() == before
     shutil.rmtree(lake_of(pipeline) / "transcripts")
     pipeline.run("--assets", "semarize_runs,semarize_scores,evidence", expect=1)
     assert pipeline.tables() == before
