@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,17 @@ class Local(Pipeline):
 
     call: Callable[..., tuple[int, str, str]] = field(default=lambda *_: (0, "", ""))
 
-    def command_output(self, *arguments: str, expect: int = 0, **changes: str) -> str:
+    def command_output(self, *arguments: str, expect: int | Collection[int] = 0, **changes: str) -> str:
         """Run a command; return its standard output."""
         code, out, self.last_words = self.call(self.environment(**changes), *arguments)
-        assert code == expect, f"exit {code}, not {expect}:\n{self.last_words}\n{out}"
+        assert code in ([expect] if isinstance(expect, int) else expect), (
+            f"exit {code}, not {expect}:\n{self.last_words}\n{out}"
+        )
         return out
 
-    def run(self, *more: str, expect: int = 0, changes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def run(
+        self, *more: str, expect: int | Collection[int] = 0, changes: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """`run` over all days of the sandbox; returns what `--json` prints (empty if it fails before)."""
         first, last = self.days()
         out = self.command_output(
