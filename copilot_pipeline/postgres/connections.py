@@ -12,13 +12,12 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.embedded import database_url
 from copilot_pipeline.postgres.migrate import upgrade_schema
+from copilot_pipeline.postgres.poolers import refuse_transaction_pooling
+from copilot_pipeline.postgres.session import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS, configure, connect
 from copilot_pipeline.postgres.session import Connection as Connection
-from copilot_pipeline.postgres.session import configure, connect
 
-CONNECT_TIMEOUT_SECONDS = 10
 MAX_CONNECTIONS = 24
 ENCODING = "UTF8"
-APPLICATION_NAME = "copilot-pipeline"
 
 
 class Database:
@@ -73,6 +72,7 @@ def open_connection(url: str) -> Iterator[Connection]:
                     "language: create one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and configure it "
                     "in COPILOT_PIPELINE_DATABASE_URL."
                 )
+            refuse_transaction_pooling(connection, url)
             yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(

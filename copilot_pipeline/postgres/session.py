@@ -14,6 +14,8 @@ import psycopg
 from copilot_pipeline.errors import ConfigurationError
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+CONNECT_TIMEOUT_SECONDS = 10
+APPLICATION_NAME = "copilot-pipeline"
 
 SESSION_SETTINGS = {
     "TimeZone": "UTC",

@@ -132,7 +132,12 @@ def test_connections_are_opened_in_one_place() -> None:
         for path in PACKAGE.rglob("*.py")
         if opens.search(path.read_text(encoding="utf-8"))
     ]
-    assert sorted(found) == ["postgres/connections.py", "postgres/migrations/env.py", "postgres/session.py"]
+    assert sorted(found) == [
+        "postgres/connections.py",
+        "postgres/migrations/env.py",
+        "postgres/poolers.py",
+        "postgres/session.py",
+    ]
 
 
 def test_commands_print_utc(
