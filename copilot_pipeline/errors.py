@@ -19,6 +19,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+_DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_pool"})
+_CONNECTION_ERRORS = frozenset({"OperationalError", "InterfaceError", "PoolTimeout"})
+
 
 class PipelineError(Exception):
     """Base class. The message says what happened, where, and what to do."""
@@ -105,3 +108,13 @@ def error_chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def is_connection_loss(error: BaseException) -> bool:
+    """Return whether a lost database connection caused the error, in our driver, in Dagster's or in the pool."""
+    for cause in error_chain(error):
+        for kind in type(cause).__mro__:
+            # By name: two of the three libraries are slow to import, and the command may have used neither.
+            if kind.__module__.partition(".")[0] in _DRIVERS and kind.__name__ in _CONNECTION_ERRORS:
+                return True
+    return False

@@ -11,8 +11,8 @@ import click
 
 from copilot_pipeline import __version__
 from copilot_pipeline.cli.console import prepare_encodings
-from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_of, is_connection_loss, print_error
-from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_of, print_error
+from copilot_pipeline.errors import PipelineError, is_connection_loss
 
 _COMMANDS = {
     "demo": "Run two weeks of sandbox calls through the whole pipeline.",

@@ -5,15 +5,13 @@ from __future__ import annotations
 from rich.text import Text
 
 from copilot_pipeline.cli.console import text_console
-from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted, error_chain
+from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
 
 INCOMPLETE = 1
 INVALID_SETTING = 3
 QUARANTINED = 4
 INTERRUPTED = 130  # 128 + SIGINT
 QUOTA_EXHAUSTED = 75  # EX_TEMPFAIL: try again later
-_DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_pool"})
-_CONNECTION_ERRORS = frozenset({"OperationalError", "InterfaceError", "PoolTimeout"})
 
 
 def exit_code_of(error: PipelineError) -> int:
@@ -29,13 +27,3 @@ def print_error(error: PipelineError) -> None:
     console.print(Text.assemble(("error: ", "bold red"), str(error)))
     if isinstance(error, CredentialsRefused):
         console.print("Set the keys in the environment or in .env, then check them: copilot-pipeline doctor")
-
-
-def is_connection_loss(error: BaseException) -> bool:
-    """Return whether a lost database connection caused the error, in our driver, in Dagster's or in the pool."""
-    for cause in error_chain(error):
-        for kind in type(cause).__mro__:
-            # By name: two of the three libraries are slow to import, and the command may have used neither.
-            if kind.__module__.partition(".")[0] in _DRIVERS and kind.__name__ in _CONNECTION_ERRORS:
-                return True
-    return False

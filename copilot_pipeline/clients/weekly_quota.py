@@ -66,6 +66,6 @@ def quota_exhausted(because: str, opens_at: datetime, *, used: int, limit: int) 
         return QuotaExhausted(_MESSAGES[because].format(opens=opens_at, resets=resets_at), resets_at=opens_at)
     return QuotaExhausted(
         f"the weekly quota of {limit:,} requests is used up ({used:,} sent). It resets at "
-        f"{opens_at:%Y-%m-%d %H:%M} UTC: run the same command again then",
+        f"{opens_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC: run the same command again then",
         resets_at=opens_at,
     )

@@ -7,6 +7,7 @@ import dagster as dg
 from psycopg.rows import dict_row
 
 from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
+from copilot_pipeline.defs.retries import retried_when_disconnected
 
 CHECKED_DAYS = 30
 
@@ -29,6 +30,7 @@ class CountedCheck:
         """The check as Dagster runs it."""
 
         @dg.asset_check(name=self.name, asset=self.table, description=self.description)
+        @retried_when_disconnected
         def check(postgres: PostgresResource, settings: SettingsResource) -> dg.AssetCheckResult:
             kits = list(settings.load().pipeline.kits)
             with postgres.database.connection() as connection:

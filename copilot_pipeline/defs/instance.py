@@ -41,6 +41,7 @@ INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's code
 CREATE_TABLES_LOCK = 7_203_114_004  # of a PostgreSQL advisory lock
 MOST_CONNECTIONS = 20
 SECONDS_TO_LOCK = 45.0  # from the start of a run until its process has loaded the code and holds its lock
+SECONDS_TO_LOCK_AGAIN = 3.0
 _NOT_CAPTURED = {
     "module": "dagster._core.storage.noop_compute_log_manager",
     "class": "NoOpComputeLogManager",
@@ -106,10 +107,17 @@ class PipelineRunLauncher(dg.DefaultRunLauncher):
         record = self._instance.get_run_record_by_id(run.run_id)
         if record is None or record.start_time is None or time.time() - record.start_time < SECONDS_TO_LOCK:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        if self._is_locked(run.run_id):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        # A run whose connection was cut locks itself again immediately.
+        time.sleep(SECONDS_TO_LOCK_AGAIN)
+        if self._is_locked(run.run_id):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.FAILED, "the process of the run no longer exists")
+
+    def _is_locked(self, run_id: str) -> bool:
         with AdvisoryLocks(database_url(load_environment()), RUNS) as locks:
-            if locks.acquire([run.run_id]):
-                return CheckRunHealthResult(WorkerStatus.FAILED, "the process of the run no longer exists")
-        return CheckRunHealthResult(WorkerStatus.RUNNING)
+            return not locks.acquire([run_id])
 
 
 def speed_up_events() -> None:

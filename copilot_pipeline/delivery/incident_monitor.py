@@ -8,7 +8,7 @@ Callers report failures that the state does not show, such as failed runs, with 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from copilot_pipeline.clients.weekly_quota import RETRY_AFTER, SERVER_QUOTA, SHARED_KEY, WeeklyQuota
 from copilot_pipeline.config.loading import Settings
@@ -132,7 +132,7 @@ def _sink_failures(state: SinkState, now: datetime) -> Iterator[Failure]:
     elif state.queued and state.failing_since is not None and now - state.failing_since >= UNAVAILABLE_AFTER:
         yield Failure(
             f"{SINK}{state.name} is down",
-            f"{state.last_error}, since {state.failing_since:%Y-%m-%d %H:%M} UTC. {pending}",
+            f"{state.last_error}, since {state.failing_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC. {pending}",
             "Check whether the service has an outage. It is retried automatically, at least every ten minutes.",
         )
     if state.uncertain:
@@ -150,5 +150,5 @@ def _quota_failures(quota: WeeklyQuota) -> Iterator[Failure]:
         yield Failure(
             QUOTA,
             _WHY_CLOSED[quota.closed_because].format(used=f"{quota.used:,} of {quota.limit:,}"),
-            f"Nothing: queued work continues automatically after {opens_at:%Y-%m-%d %H:%M} UTC.",
+            f"Nothing: queued work continues automatically after {opens_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC.",
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -53,7 +53,7 @@ def incident_payload(kind: str, incident: Incident, stage: Stage) -> dict[str, A
             "since": incident.opened_at.isoformat(),
         }
         return {"type": EVENT_TYPES[stage], "data": data}
-    began = f"Since {incident.opened_at:%Y-%m-%d %H:%M} UTC."
+    began = f"Since {incident.opened_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
     if stage == "resolved":
         return text_message(
             f"Resolved: {incident.name}", [f"It was: {incident.description}", began, "No action is needed."]

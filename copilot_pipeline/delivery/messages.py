@@ -7,6 +7,7 @@ Texts from outside are escaped, so that a title can neither notify a channel nor
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from typing import Any
 from urllib.parse import quote
 
@@ -101,7 +102,7 @@ def _markdown(text: str) -> MarkdownTextObject:
 
 def _call_summary(call: ScoredCall) -> str:
     parts = [
-        f"{call.started_at:%Y-%m-%d %H:%M} UTC",
+        f"{call.started_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         call.fields.get("rep_name"),
         call.fields.get("account_name"),
         call.fields.get("deal_name"),

@@ -16,7 +16,7 @@ from datetime import date
 import psycopg
 import pyarrow as pa
 
-from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.errors import PipelineError, is_connection_loss
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.warehouse import WarehouseLoader
@@ -136,4 +136,6 @@ def _result(day: date, outcome: Future[dict[str, int]] | BaseException) -> Loade
     except PipelineError as error:
         return LoadedPartition(day, {}, str(error))
     except PARTITION_ERRORS as error:
+        if is_connection_loss(error):  # concerns all days
+            raise
         return LoadedPartition(day, {}, f"the tables could not be written: {describe_error(error)}")

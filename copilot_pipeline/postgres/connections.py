@@ -32,6 +32,8 @@ class Database:
             open=False,
             kwargs={"autocommit": True, "application_name": APPLICATION_NAME},
             configure=configure,
+            # A connection that the server has closed is replaced, instead of failing the next statement.
+            check=ConnectionPool.check_connection,
         )
         self._pool.open()
 

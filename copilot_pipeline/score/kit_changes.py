@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 
 from psycopg.rows import class_row
@@ -48,7 +48,11 @@ def kit_changes(database: Database, since: date) -> list[str]:
     found = []
     for kit, versions in _versions(database, since).items():
         for older, newer in pairwise(versions.values()):
-            since_when = f", since {newer.first_finished_at:%Y-%m-%d %H:%M} UTC" if newer.first_finished_at else ""
+            since_when = (
+                f", since {newer.first_finished_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+                if newer.first_finished_at
+                else ""
+            )
             found.append(f"{kit}: version {newer.version} is in use{since_when}, in addition to {older.version}")
             found += _differences(kit, older.value_kinds, newer.value_kinds)
         for version in versions.values():

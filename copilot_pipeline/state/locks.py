@@ -5,9 +5,15 @@ They need neither lease nor clean-up: when a process is killed its connection cl
 
 from __future__ import annotations
 
+import contextlib
+import select
+import threading
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 
+import psycopg
+
+from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_values
@@ -17,6 +23,8 @@ from copilot_pipeline.postgres.session import connect
 DETAILS = 720_311
 SCORING = 720_317
 RUNS = 720_318  # Dagster runs in progress
+_CHECK_SECONDS = 0.2
+_MAX_ATTEMPTS = 25
 _SQL = load_queries(f"{__package__}.sql", "locks.sql")
 
 
@@ -36,7 +44,7 @@ class AdvisoryLocks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._connection is not None:
-            self._connection.close()
+            _close(self._connection)
 
     def acquire(self, ids: Sequence[str]) -> set[str]:
         """Lock the ids that no other connection has locked, and return them.
@@ -54,3 +62,61 @@ class AdvisoryLocks:
         if self._connection is None:
             raise RuntimeError("advisory locks are used outside of their `with` block")
         return fetch_values(self._connection, _SQL[statement], {"namespace": self._namespace, "ids": list(ids)})
+
+
+class RunLock:
+    """The lock of a Dagster run, by which others see that its process exists. Acquired again if its connection is lost.
+
+    A thread waits for the connection to be closed by the server. Used as a context manager.
+    """
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self._url = url
+        self._run_id = run_id
+        self._is_stopped = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="run lock", daemon=True)
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> RunLock:
+        self._connection = self._acquire()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_stopped.set()
+        self._thread.join()
+        if self._connection is not None:
+            _close(self._connection)
+
+    def _acquire(self) -> Connection:
+        """Connect and lock. The lock may be taken for a moment, by the check of another process."""
+        connection = connect(self._url, application_name="copilot-pipeline run")
+        parameters = {"namespace": RUNS, "ids": [self._run_id]}
+        for _ in range(_MAX_ATTEMPTS):
+            if fetch_values(connection, _SQL["acquire"], parameters):
+                break
+            self._is_stopped.wait(_CHECK_SECONDS)
+        return connection
+
+    def _keep(self) -> None:
+        while not self._is_stopped.is_set():
+            try:
+                if self._connection is None:
+                    self._connection = self._acquire()
+                # Nothing is ever sent to this connection, except that the server closes it.
+                if select.select([self._connection], [], [], _CHECK_SECONDS)[0]:
+                    self._connection.execute("SELECT 1")
+            except (psycopg.Error, OSError, ValueError, PipelineError):
+                if self._connection is not None:
+                    self._connection.close()
+                    self._connection = None
+                self._is_stopped.wait(_CHECK_SECONDS)
+
+
+def _close(connection: Connection) -> None:
+    """Release the locks and close. The server alone would release them some time after the connection is closed."""
+    with contextlib.suppress(psycopg.Error):
+        connection.execute("SELECT pg_advisory_unlock_all()")
+    connection.close()

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 
 from copilot_pipeline import errors
-from copilot_pipeline.cli.exit_codes import exit_code_of, is_connection_loss
+from copilot_pipeline.cli.exit_codes import exit_code_of
 from copilot_pipeline.clients.error_response import describe_transport_error
+from copilot_pipeline.errors import is_connection_loss
 from copilot_pipeline_tests.cli.conftest import Command
 
 INSTANCES: dict[errors.PipelineError, int] = {

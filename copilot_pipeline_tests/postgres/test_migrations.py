@@ -11,9 +11,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from copilot_pipeline.cli.exit_codes import is_connection_loss
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.errors import ConfigurationError, error_chain
+from copilot_pipeline.errors import ConfigurationError, error_chain, is_connection_loss
 from copilot_pipeline.postgres import Database, open_database
 from copilot_pipeline.postgres.migrate import HEAD, run_migrations
 

@@ -9,13 +9,13 @@ import time
 import pytest
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state import AdvisoryLocks
+from copilot_pipeline.state.locks import RUNS, AdvisoryLocks, RunLock
 
 pytestmark = pytest.mark.e2e
 
 _HOLDER = """
 import sys
-from copilot_pipeline.state import AdvisoryLocks
+from copilot_pipeline.state.locks import AdvisoryLocks
 with AdvisoryLocks(sys.argv[1]) as locks:
     print(*sorted(locks.acquire(sys.argv[2:])), flush=True)
     sys.stdin.readline()
@@ -69,3 +69,20 @@ def test_locks_exist_only_inside_their_block() -> None:
     """Outside of the block there is no connection."""
     with pytest.raises(RuntimeError, match="outside of their"):
         AdvisoryLocks("postgresql://nowhere").acquire(["a"])
+
+
+def test_a_run_locks_itself_again_after_its_connection_was_cut(database: Database) -> None:
+    """Others see it as running again within moments, and as ended when it ends."""
+    with AdvisoryLocks(database.url, RUNS) as others:
+        with RunLock(database.url, "a run"):
+            assert others.acquire(["a run"]) == set()
+            for _ in range(2):
+                with database.connection() as connection:
+                    cut = connection.execute(
+                        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND application_name = 'copilot-pipeline run'"
+                    ).fetchall()
+                assert cut == [(True,)]
+                time.sleep(1.5)
+                assert others.acquire(["a run"]) == set()
+        assert others.acquire(["a run"]) == {"a run"}

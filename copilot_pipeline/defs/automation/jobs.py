@@ -16,6 +16,7 @@ from copilot_pipeline.defs.resources.services import (
     SemarizeResource,
 )
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import DAILY_PRIORITY, INCREMENTAL_POOL, INCREMENTAL_PRIORITY, POLL_POOL
 from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.extract.factory import make_poller
@@ -59,6 +60,7 @@ reference_data = dg.define_asset_job(
 
 
 @dg.op(pool=POLL_POOL, description="Lists the calls that changed since the last poll. Fetches no details.")
+@retried_when_disconnected
 def poll_changes(
     context: dg.OpExecutionContext,
     settings: SettingsResource,
@@ -87,6 +89,7 @@ def poll() -> None:
     pool=INCREMENTAL_POOL,
     description="Fetches, loads and scores the calls of webhooks, polls and rechecks, continuously, in one process.",
 )
+@retried_when_disconnected
 def process_pending_calls(
     context: dg.OpExecutionContext,
     settings: SettingsResource,
@@ -128,6 +131,7 @@ def incremental_run() -> None:
 
 
 @dg.op(description="Sends the deliveries that are due, checks sinks and backlogs, and reports incidents.")
+@retried_when_disconnected
 def send_deliveries(context: dg.OpExecutionContext, deliveries: DeliveriesResource) -> None:
     """A sink that is down delays only its own deliveries."""
     sent = deliveries.service().send()

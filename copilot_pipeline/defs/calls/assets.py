@@ -10,6 +10,7 @@ from copilot_pipeline.defs.automation.quota import add_pending_calls, requeue_wh
 from copilot_pipeline.defs.partitions import DAYS, PROBLEMS, PartitionReporter, days_of, fail_if
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import CLARI_POOL, DAYS_PER_RUN, requested_at, source_of
 from copilot_pipeline.defs.specs import OWNERS, column_schema, spec
 from copilot_pipeline.extract.factory import make_call_tables, open_extraction
@@ -30,6 +31,7 @@ from copilot_pipeline.state import Backfills
     owners=OWNERS,
     metadata={"dagster/column_schema": column_schema(RAW_CALL_DETAILS)},
 )
+@retried_when_disconnected
 def raw_call_details(
     context: dg.AssetExecutionContext,
     settings: SettingsResource,
@@ -101,6 +103,7 @@ def _load_complete_days_later(
     can_subset=True,  # any of them may be selected in the UI; all four are written, in one transaction
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
+@retried_when_disconnected
 def call_tables(
     context: dg.AssetExecutionContext,
     settings: SettingsResource,

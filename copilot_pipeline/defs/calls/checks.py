@@ -8,6 +8,7 @@ from copilot_pipeline.defs.counted_checks import CHECKED_DAYS, CountedCheck, fir
 from copilot_pipeline.defs.partitions import DAYS
 from copilot_pipeline.defs.resources.services import RateLimiterResource
 from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
+from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.load.tables import CALLS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
 from copilot_pipeline.postgres.queries import load_queries
 
@@ -48,6 +49,7 @@ nothing_in_quarantine = CountedCheck(
     asset=RAW_CALL_DETAILS.name,
     description=f"Each closed day of the last {CHECKED_DAYS} is stored.",
 )
+@retried_when_disconnected
 def no_missing_day(postgres: PostgresResource) -> dg.AssetCheckResult:
     """A freshness policy sees only the newest event, whatever its partition; this check sees each day."""
     expected = {date.fromisoformat(key) for key in DAYS.get_partition_keys()[-CHECKED_DAYS - 1 : -1]}
@@ -66,6 +68,7 @@ def no_missing_day(postgres: PostgresResource) -> dg.AssetCheckResult:
     asset=RAW_CALL_DETAILS.name,
     description="The weekly quota is not nearly used up, and no other client uses the API key.",
 )
+@retried_when_disconnected
 def weekly_quota_is_sufficient(rate_limiter: RateLimiterResource, settings: SettingsResource) -> dg.AssetCheckResult:
     """Warn before the quota is used up, while the rest can still be planned."""
     quota = rate_limiter.quota()

@@ -14,6 +14,7 @@ from copilot_pipeline.defs.automation.quota import requeue_when_quota_spent
 from copilot_pipeline.defs.partitions import PROBLEMS, shown
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import CLARI_POOL, source_of
 from copilot_pipeline.defs.specs import OWNERS, spec
 from copilot_pipeline.extract.accounts import Accounts
@@ -35,6 +36,7 @@ def _reference_asset(table: Table, refresh: Callable[[Reference, ClariClient], i
         specs=[spec(table, group="reference", kinds=["parquet", "postgres"], partitioned=False)],
         pool=CLARI_POOL,
     )
+    @retried_when_disconnected
     def snapshot(
         context: dg.AssetExecutionContext,
         postgres: PostgresResource,
@@ -69,6 +71,7 @@ def _mirror_asset(what: str, description: str, make: MakeMirror) -> dg.AssetsDef
         kinds={"postgres"},
         owners=OWNERS,
     )
+    @retried_when_disconnected
     def mirror(
         context: dg.AssetExecutionContext,
         settings: SettingsResource,
@@ -115,6 +118,7 @@ def _table_asset(table: Table, make: MakeMirror) -> dg.AssetsDefinition:
             )
         ],
     )
+    @retried_when_disconnected
     def build(
         settings: SettingsResource,
         postgres: PostgresResource,

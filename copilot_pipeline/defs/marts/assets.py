@@ -10,6 +10,7 @@ from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS, weekly_after
 from copilot_pipeline.defs.resources.services import DeliveriesResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.specs import OWNERS, spec
 from copilot_pipeline.delivery.service import DeliveryService
 from copilot_pipeline.load.tables import (
@@ -64,6 +65,7 @@ def _mart_assets(
     ]
 
     @dg.multi_asset(name=name, specs=specs)
+    @retried_when_disconnected
     def mart(
         settings: SettingsResource, postgres: PostgresResource, lake: LakeResource, deliveries: DeliveriesResource
     ) -> Iterator[dg.MaterializeResult[None]]:
@@ -128,6 +130,7 @@ open_deals = _mart_assets(
     description="The report on the last complete week: one HTML file that needs no network.",
     automation_condition=weekly_after(dg.AssetSelection.assets(*(table.name for table in MART_TABLES))),
 )
+@retried_when_disconnected
 def weekly_report(
     settings: SettingsResource, postgres: PostgresResource, lake: LakeResource
 ) -> dg.MaterializeResult[None]:

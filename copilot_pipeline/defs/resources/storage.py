@@ -12,7 +12,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import Settings, load_environment, load_settings
 from copilot_pipeline.load.lake import Lake, accept_lake
 from copilot_pipeline.postgres import Database, open_database
-from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
+from copilot_pipeline.state.locks import RunLock
 
 
 def environment_with(**values: Any) -> Environment:
@@ -71,9 +71,8 @@ class PostgresResource(dg.ConfigurableResource[Any]):
             return
         with (
             closing(open_database(self._environment())) as self._database,
-            AdvisoryLocks(self._database.url, RUNS) as locks,
+            RunLock(self._database.url, context.run.run_id),
         ):
-            locks.acquire([context.run.run_id])
             yield self
 
     def _environment(self) -> Environment:

@@ -12,6 +12,7 @@ from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.partitions import PROBLEMS, PartitionReporter, days_of, fail_if
 from copilot_pipeline.defs.resources.services import DeliveriesResource, SemarizeResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
+from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import SEMARIZE_POOL
 from copilot_pipeline.defs.specs import spec
 from copilot_pipeline.load.tables import SCORE_TABLES, TRANSCRIPTS, Table
@@ -43,6 +44,7 @@ class ScoringConfig(dg.Config):
     backfill_policy=dg.BackfillPolicy.multi_run(7),
     pool=SEMARIZE_POOL,
 )
+@retried_when_disconnected
 def score_tables(
     context: dg.AssetExecutionContext,
     config: ScoringConfig,

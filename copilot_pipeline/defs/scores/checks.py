@@ -4,6 +4,7 @@ import dagster as dg
 
 from copilot_pipeline.defs.counted_checks import CHECKED_DAYS, CountedCheck, first_checked_day
 from copilot_pipeline.defs.resources.storage import PostgresResource
+from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.load.tables import EVIDENCE, SEMARIZE_SCORES
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.score.kit_changes import kit_changes
@@ -38,6 +39,7 @@ deliveries_are_accepted = CountedCheck(
     asset=SEMARIZE_SCORES.name,
     description=f"In the last {CHECKED_DAYS} days each kit had one version, and each brick one kind of value.",
 )
+@retried_when_disconnected
 def kits_stay_the_same(postgres: PostgresResource) -> dg.AssetCheckResult:
     """Scores of two versions are not comparable; `kit_version_id` separates them."""
     changes = kit_changes(postgres.database, first_checked_day())

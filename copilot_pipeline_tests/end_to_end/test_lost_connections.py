@@ -1,0 +1,54 @@
+"""The server cuts every connection while days are fetched, loaded and scored."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+import psycopg
+import pytest
+
+from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.truth import is_transcribed
+
+_DEADLINE_SECONDS = 120
+
+
+@pytest.mark.parametrize(("count", "enough"), [("clari_total", 15), ("runs_created", 10)])
+def test_a_run_survives_that_all_connections_are_cut(
+    make_pipeline: MakePipeline, server_url: str, count: str, enough: int
+) -> None:
+    """The command ends with 0 or says to run it again; then nothing is lost, and nothing was paid twice."""
+    pipeline = make_pipeline(days=2, calls_per_day=20)
+    first, last = pipeline.days()
+    process = subprocess.Popen(
+        pipeline.command("run", "--from", first, "--to", last),
+        env=pipeline.environment(TZ="Asia/Kolkata"),
+        cwd=pipeline.home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + _DEADLINE_SECONDS
+    while process.poll() is None and pipeline.sandbox.stats()[count] < enough:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert process.poll() is None
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        name = psycopg.conninfo.conninfo_to_dict(pipeline.database_url)["dbname"]
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    _, said = process.communicate(timeout=_DEADLINE_SECONDS)
+    assert process.returncode in (0, 1), said
+    assert "Traceback" not in said
+    pipeline.run()
+    transcribed = sum(map(is_transcribed, pipeline.sandbox.truth()))
+    assert pipeline.query("SELECT count(*) AS calls FROM copilot_ops.calls WHERE fetched_version = version")[0] == {
+        "calls": transcribed
+    }
+    counted = pipeline.sandbox.stats()
+    assert counted["runs_most_for_one_input"] == 1
+    assert counted["details_most_for_one_call"] <= 2, counted
+    settled = pipeline.sandbox.stats()["runs_created"]
+    pipeline.run()
+    assert pipeline.sandbox.stats()["runs_created"] == settled
+    assert process.returncode == 0, said
