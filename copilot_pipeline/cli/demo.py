@@ -75,6 +75,9 @@ def sandbox_environment(
         options_file.write_text(options.to_json())
     with Sandbox(options) as sandbox:
         os.environ.update(sandbox.environment())
+        # The sandbox is on this machine, where a company's proxy would not find it.
+        exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{exceptions},127.0.0.1" if exceptions else "127.0.0.1"
         os.environ["COPILOT_PIPELINE_HOME"] = str(folder)
         os.environ.setdefault("COPILOT_PIPELINE_WEBHOOK_SECRET", WEBHOOK_SECRET)
         for name in ("COPILOT_PIPELINE_DATABASE_URL", "COPILOT_PIPELINE_LAKE_URL", "DAGSTER_HOME"):

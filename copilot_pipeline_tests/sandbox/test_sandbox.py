@@ -15,6 +15,7 @@ import pytest
 
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 from copilot_pipeline.sandbox.call import PENDING
+from copilot_pipeline.sandbox.faults import GARBLED
 from copilot_pipeline_tests.sandbox.conftest import CLARI, FIRST_DAY, SEMARIZE
 
 pytestmark = pytest.mark.e2e
@@ -146,6 +147,23 @@ def test_injects_faults(sandbox: Sandbox, http: httpx.Client) -> None:
     sandbox.set_faults(hang_up_share=1.0)
     with pytest.raises(httpx.TransportError):
         http.get("/clari/users")
+
+
+def test_garbles_bodies(sandbox: Sandbox, http: httpx.Client) -> None:
+    """HTML, half of the JSON and an empty body have status 200 and are complete for HTTP."""
+    ids = [call["call_id"] for call in sandbox.truth() if not call["is_private"]][:3]
+    sandbox.set_faults(detail_bodies=dict(zip(ids, GARBLED, strict=True)), semarize_garbled_share=1.0)
+    html, cut, empty = (http.get("/clari/call-details", params={"id": call_id}) for call_id in ids)
+    assert [response.status_code for response in (html, cut, empty)] == [200] * 3
+    assert (html.headers["content-type"], html.text[:15]) == ("text/html", "<!DOCTYPE html>")
+    assert cut.text.startswith('{"call":')
+    assert empty.content == b""
+    assert http.get("/semarize/v1/runs").text != http.get("/semarize/v1/runs").text
+    for fault, start in (("html_share", "<"), ("cut_share", '{"users"'), ("empty_share", "")):
+        sandbox.set_faults(**{fault: 1.0})
+        body = http.get("/clari/users").text
+        assert body.startswith(start)
+        assert not body.endswith("}")
 
 
 def test_exits_with_its_parent() -> None:
