@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from copilot_pipeline.clients.bounded_response import ResponseLimits
 from copilot_pipeline.clients.clari import ClariClient, Dialect, ListPage, ListPosition, ListWindow, dialect_named
 from copilot_pipeline.clients.clari.models import ListedCall
 from copilot_pipeline.clients.http import HttpClient, RetryPolicy
@@ -165,7 +166,9 @@ def server_of(dialect: str, **options: Any) -> Server:
     return RestServer(**options) if dialect == "rest" else GuideServer(**options)
 
 
-def client_of(dialect: str, server: Any, *, password: str = "password", **options: Any) -> ClariClient:
+def client_of(
+    dialect: str, server: Any, *, password: str = "password", limits: ResponseLimits | None = None, **options: Any
+) -> ClariClient:
     """A client of the server, with the right key."""
     chosen: Dialect = dialect_named(dialect)
     caller = HttpClient(
@@ -173,6 +176,7 @@ def client_of(dialect: str, server: Any, *, password: str = "password", **option
         chosen.default_base_url,
         chosen.auth_headers("key", password),
         policy=RetryPolicy(attempts=3),
+        limits=limits,
         transport=httpx.MockTransport(server),
         sleep=lambda seconds: None,
     )

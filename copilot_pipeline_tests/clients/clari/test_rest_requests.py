@@ -8,8 +8,16 @@ from typing import Any
 import httpx
 import pytest
 
+from copilot_pipeline.clients.bounded_response import ResponseLimits
 from copilot_pipeline.clients.clari import ListPosition, ListWindow, TooDeep, dialect_named
-from copilot_pipeline.errors import ConfigurationError, NotFound, PipelineError, RequestRefused, UnreadableBody
+from copilot_pipeline.errors import (
+    BodyTooLarge,
+    ConfigurationError,
+    NotFound,
+    PipelineError,
+    RequestRefused,
+    UnreadableBody,
+)
 from copilot_pipeline_tests.clients.clari.servers import DAY, WINDOW, RestServer, all_pages, client_of, server_of
 
 
@@ -192,3 +200,17 @@ def test_the_guide_dialect_has_no_reference_data() -> None:
     with pytest.raises(NotFound):
         client.get_deal("006EXAMPLE")
     assert server.requests == []
+
+
+def test_a_page_beyond_the_size_limit_is_requested_in_halves() -> None:
+    """As after a 502: no call of it is lost."""
+    server = server_of("rest")
+    for index in range(60):
+        server.add(f"c-{index}", DAY + timedelta(minutes=index))
+    client = client_of("rest", server, limits=ResponseLimits(max_decompressed_bytes=10_000))
+    assert sorted(call.call_id for page in all_pages(client) for call in page.calls) == sorted(
+        f"c-{index}" for index in range(60)
+    )
+    assert client.page_size < 50
+    with pytest.raises(BodyTooLarge, match="larger than 500 bytes"):
+        client_of("rest", server, limits=ResponseLimits(max_decompressed_bytes=500)).list_page(WINDOW)
