@@ -10,6 +10,7 @@ from rich.console import Console
 
 from copilot_pipeline.cli.connections import command_settings
 from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.imports import gc_paused
 from copilot_pipeline.config.loading import Settings
 
 
@@ -33,7 +34,8 @@ def refresh(settings: Settings, console: Console) -> dict[str, int]:
     """Rebuild the marts, print the row counts and return them by table."""
     started = time.monotonic()
     with console.status("building the marts: MEDDICC, coaching, claims, win/loss, open deals"):
-        from copilot_pipeline.cli.materialize import materialize_marts
+        with gc_paused():
+            from copilot_pipeline.cli.materialize import materialize_marts
 
         rows = materialize_marts(settings)
     console.print(f"{len(rows)} marts built in {time.monotonic() - started:.1f} s:")
