@@ -52,12 +52,14 @@ def copy_lake(
             else "--from and --to are the same lake"
         )
     result = LakeCopy()
+    copied: dict[str, pa_fs.FileInfo] = {}  # as they were in the source just before they were copied
     for _ in range(_MAX_PASSES):
         files = {name: info for name, info in source.files().items() if name != ID_FILE}
-        outdated = _outdated(files, target.files())
+        outdated = _outdated(files, {**target.files(), **copied})
         if not outdated:
             break
         for done, name in enumerate(outdated, start=1):
+            copied[name] = files[name]
             _copy_file(source, target, name)
             on_file(done, len(outdated))
         result.copied += len(outdated)
@@ -74,7 +76,7 @@ def copy_lake(
 
 
 def _outdated(files: dict[str, pa_fs.FileInfo], copied: dict[str, pa_fs.FileInfo]) -> list[str]:
-    """Return the files that the target does not have, has in another size, or has from before the last write."""
+    """Return the files that were not copied, were copied in another size, or were copied before the last write."""
     return sorted(
         name
         for name, info in files.items()
