@@ -66,7 +66,7 @@ def copy_lake(
     else:
         raise PipelineError("the lake is being written: stop runs and backfills, then run the same command again")
     result.files, result.bytes = len(files), sum(info.size for info in files.values())
-    result.rows = _verify(source, target, list(files))
+    result.rows = _verify(source, target, files)
     with installation.locked():
         new_id = str(uuid.uuid4())
         installation.save(new_lake_id=new_id)
@@ -100,12 +100,12 @@ def _copy_file(source: Lake, target: Lake, name: str) -> None:
         discard(target.filesystem, draft)
 
 
-def _verify(source: Lake, target: Lake, names: list[str]) -> int:
+def _verify(source: Lake, target: Lake, files: dict[str, pa_fs.FileInfo]) -> int:
     """Compare sizes and row counts of all files; return the rows. Raises `PipelineError` if they differ."""
     found, rows = target.files(), 0
-    for name in names:
-        if name not in found:
-            raise PipelineError(f"{name} is missing from {target.display_url}: run the same command again")
+    for name, info in files.items():
+        if name not in found or found[name].size != info.size:
+            raise PipelineError(f"{name} is not complete in {target.display_url}: run the same command again")
         if name.endswith(".parquet") and not name.startswith("_"):
             counts = [_row_count(lake, name) for lake in (source, target)]
             if counts[0] != counts[1]:
