@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -120,7 +120,8 @@ def _day(day: date) -> str:
 
 
 def _moment(moment: date | datetime) -> str:
-    return f"{moment.day} {moment:%b %Y}"
+    day = moment.astimezone(UTC) if isinstance(moment, datetime) else moment
+    return f"{day.day} {day:%b %Y}"
 
 
 def _ago(days: float) -> str:

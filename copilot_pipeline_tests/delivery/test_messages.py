@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import html
 import re
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from copilot_pipeline.delivery.messages import MAX_BLOCKS, MAX_TEXT, escape, escape_and_cut, link, slack_message
 from copilot_pipeline.marts.model import BrickAnswer
-from copilot_pipeline_tests.delivery.examples import KIT, RISK, rules, scored
+from copilot_pipeline.marts.reader import ScoredCallReader
+from copilot_pipeline.postgres import Database
+from copilot_pipeline_tests.delivery.examples import KIT, RISK, add_call, rules, scored
 
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5000)
 
 
@@ -39,6 +47,23 @@ def test_messages_contain_score_reason_evidence_and_links() -> None:
     assert "> We may have to wait." in whole
     assert "<https://copilot.example/1|Open the call>" in whole
     assert "<https://crm.example/006X/view|Open the deal>" in whole
+
+
+def test_a_message_shows_utc_whatever_the_zone_of_the_database(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The defaults of the database, and the zone of the process, are elsewhere."""
+    monkeypatch.setenv("PGTZ", "Asia/Tokyo")
+    with database.connection() as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET timezone = 'America/Los_Angeles'")
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET datestyle = 'German, DMY'")
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET search_path = elsewhere")
+    with closing(Database(database.url)) as opened:
+        add_call(opened, "call-1", {"risk_flag": True}, started_at=datetime(2026, 11, 27, 5, 30, tzinfo=UTC))
+        (call,) = ScoredCallReader(opened).read_for_rules([date(2026, 11, 27)])
+    assert "2026-11-27 05:30 UTC" in "\n".join(texts_of(message(call)))
+    in_the_evening = replace(call, fields={**call.fields, "started_at": call.started_at.astimezone(LOS_ANGELES)})
+    assert "2026-11-27 05:30 UTC" in "\n".join(texts_of(message(in_the_evening)))
 
 
 def test_escapes_mentions_and_links_in_texts_from_outside() -> None:

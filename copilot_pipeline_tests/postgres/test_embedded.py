@@ -231,3 +231,23 @@ def test_a_link_of_another_user_is_not_followed(tmp_path: Path, monkeypatch: pyt
     second = safe_folder(folder)
     assert second != first
     assert second.resolve() == folder
+
+
+def test_an_embedded_database_made_in_another_zone_shows_utc(home: Path) -> None:
+    """The server takes its default from the process that creates it."""
+    query = "SELECT '2026-11-27T05:30Z'::timestamptz::text AS at, '2026-11-27T05:30Z'::timestamptz::date AS day"
+    done = subprocess.run(
+        [sys.executable, "-m", "copilot_pipeline", "sql", "--json", query],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("COPILOT_PIPELINE_")},
+            "COPILOT_PIPELINE_HOME": str(home),
+            "TZ": "America/Los_Angeles",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [{"at": "2026-11-27 05:30:00+00", "day": "2026-11-27"}]
+    assert "America/Los_Angeles" in (home / "postgres" / "postgresql.conf").read_text(encoding="utf-8")
