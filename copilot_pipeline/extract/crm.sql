@@ -5,7 +5,6 @@ SELECT deal_id, count(*) AS calls, min(started_at) AS first_call_at, max(started
   (array_agg(crm_system ORDER BY started_at DESC) FILTER (WHERE crm_system IS NOT NULL))[1] AS crm_system,
   (array_agg(account_id ORDER BY started_at DESC) FILTER (WHERE account_id IS NOT NULL))[1] AS account_id,
   (array_agg(account_name ORDER BY started_at DESC) FILTER (WHERE account_name IS NOT NULL))[1] AS account_name,
-  (array_agg(deal_value ORDER BY started_at DESC) FILTER (WHERE deal_value IS NOT NULL))[1] AS amount,
   (array_agg(deal_value_raw ORDER BY started_at DESC) FILTER (WHERE deal_value_raw IS NOT NULL))[1] AS amount_raw,
   (array_agg(coalesce(deal_stage_live, deal_stage_before_call) ORDER BY started_at DESC)
      FILTER (WHERE coalesce(deal_stage_live, deal_stage_before_call) IS NOT NULL))[1] AS stage,
@@ -19,3 +18,11 @@ SELECT account_id, count(*) AS calls, count(DISTINCT deal_id) AS deals,
   (array_agg(account_name ORDER BY started_at DESC) FILTER (WHERE account_name IS NOT NULL))[1] AS name,
   (array_agg(crm_system ORDER BY started_at DESC) FILTER (WHERE crm_system IS NOT NULL))[1] AS crm_system
 FROM copilot.calls WHERE account_id IS NOT NULL GROUP BY account_id ORDER BY account_id;
+
+-- name: amounts_of_calls
+-- Return the amounts of the calls as received, each once.
+SELECT DISTINCT deal_value_raw FROM copilot.calls WHERE deal_value_raw IS NOT NULL;
+
+-- name: amounts_of_deals
+-- Return the amounts of the deals as received, each once.
+SELECT DISTINCT amount_raw FROM copilot.deals WHERE amount_raw IS NOT NULL;

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from psycopg.rows import class_row
 
 from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.amounts import AmountConvention, parse_amount
 from copilot_pipeline.clients.clari.models import Deal
 from copilot_pipeline.clients.clari.reference import parse_deal
 from copilot_pipeline.config.marts import OutcomeSettings
@@ -17,6 +18,7 @@ from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import DEALS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_values
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.transform.deal_outcomes import DealOutcome, outcome_of
 
@@ -36,7 +38,6 @@ class DealOfCalls:
     crm_system: str | None
     account_id: str | None
     account_name: str | None
-    amount: float | None
     amount_raw: str | None
     stage: str | None
     close_date: datetime | None
@@ -102,15 +103,36 @@ class Deals:
         with self._database.connection() as connection, connection.cursor(row_factory=class_row(DealOfCalls)) as cursor:
             of_calls = cursor.execute(_SQL["deals_of_calls"]).fetchall()
         records = self._mirror.records(parse_deal)
+        mirrored = (record.amount_raw for _, record in records.values() if record)
+        amounts = AmountConvention([*mirrored, *_amounts_of_calls(self._database)])
         rows = []
         for deal in of_calls:
             read_at, record = records.get(deal.deal_id, (None, None))
-            rows.append(_row(deal, read_at, record, self._outcomes))
+            rows.append(_row(deal, read_at, record, self._outcomes, amounts))
         return replace_snapshot(self._lake, self._database, DEALS, rows)
 
 
-def _row(deal: DealOfCalls, read_at: datetime | None, record: Deal | None, outcomes: OutcomeSettings) -> DealRow:
+def amount_convention(database: Database) -> AmountConvention:
+    """Return how the workspace writes amounts, as far as its loaded calls and deals show."""
+    with database.connection() as connection:
+        of_deals = fetch_values(connection, _SQL["amounts_of_deals"])
+    return AmountConvention([*of_deals, *_amounts_of_calls(database)])
+
+
+def _amounts_of_calls(database: Database) -> list[str]:
+    with database.connection() as connection:
+        return fetch_values(connection, _SQL["amounts_of_calls"])
+
+
+def _row(
+    deal: DealOfCalls,
+    read_at: datetime | None,
+    record: Deal | None,
+    outcomes: OutcomeSettings,
+    amounts: AmountConvention,
+) -> DealRow:
     """Merge what the calls say with the CRM mirror's record, which has precedence."""
+    of_record = parse_amount(record.amount_raw, amounts) if record else None
     stage = (record.stage if record else None) or deal.stage
     return DealRow(
         deal_id=deal.deal_id,
@@ -118,7 +140,7 @@ def _row(deal: DealOfCalls, read_at: datetime | None, record: Deal | None, outco
         crm_system=deal.crm_system,
         account_id=deal.account_id or (record.account_crm_id if record else None),
         account_name=deal.account_name,
-        amount=record.amount if record and record.amount is not None else deal.amount,
+        amount=of_record if of_record is not None else parse_amount(deal.amount_raw, amounts),
         amount_raw=(record.amount_raw if record else None) or deal.amount_raw,
         stage=stage,
         probability=record.probability if record else None,

@@ -10,7 +10,7 @@ from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.extract.accounts import Accounts
-from copilot_pipeline.extract.deals import Deals
+from copilot_pipeline.extract.deals import Deals, amount_convention
 from copilot_pipeline.extract.details import DetailExtraction
 from copilot_pipeline.extract.polling import Poller, PollSettings
 from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
@@ -85,10 +85,11 @@ def open_webhook_processor(
 
 
 def make_call_tables(settings: Settings, database: Database, lake: Lake) -> CallTables:
-    """The call tables, with the users as they were last read."""
+    """The call tables, with the users as they were last read and the workspace's way of writing amounts."""
     accept_settings(settings, database)
     directory = Reference(lake, database).user_directory()
-    return CallTables(lake, database, CallStore(database, settings.zone), SemarizeRunStore(database), directory)
+    calls, runs = CallStore(database, settings.zone), SemarizeRunStore(database)
+    return CallTables(lake, database, calls, runs, directory, amount_convention(database))
 
 
 def make_deals(settings: Settings, database: Database, lake: Lake, progress: Progress | None = None) -> Deals:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from copilot_pipeline.clients.clari import Dialect, dialect_named
+from copilot_pipeline.clients.clari.amounts import NO_CONVENTION, AmountConvention
 from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.load.lake import Lake
@@ -44,13 +45,20 @@ class CallTables:
     """Builds calls, participants, transcripts and utterances of a day."""
 
     def __init__(
-        self, lake: Lake, database: Database, calls: CallStore, runs: SemarizeRunStore, directory: UserDirectory
+        self,
+        lake: Lake,
+        database: Database,
+        calls: CallStore,
+        runs: SemarizeRunStore,
+        directory: UserDirectory,
+        amounts: AmountConvention = NO_CONVENTION,
     ) -> None:
         self._lake = lake
         self._database = database
         self._calls = calls
         self._runs = runs
         self._directory = directory
+        self._amounts = amounts
 
     def days_to_build(self, days: Sequence[date]) -> list[date]:
         """Return these days and those that a call has left, newest first."""
@@ -93,7 +101,7 @@ class CallTables:
 
     def _rows(self, day: date, batch: pa.Table) -> tuple[CallRows, int]:
         """Return the rows of a batch of raw calls, and the number of quarantined bodies."""
-        rows = CallRows(day)
+        rows = CallRows(day, self._amounts)
         unreadable = 0
         for raw in batch.to_pylist():
             record, is_quarantined = self._parse(raw)

@@ -8,8 +8,8 @@ from itertools import repeat
 
 import pyarrow as pa
 
+from copilot_pipeline.clients.clari.amounts import NO_CONVENTION, AmountConvention, parse_amount
 from copilot_pipeline.clients.clari.models import CallRecord, Readiness, Side
-from copilot_pipeline.clients.clari.reference import parse_amount
 from copilot_pipeline.load.tables import (
     CALLS,
     PARTICIPANTS,
@@ -26,8 +26,9 @@ from copilot_pipeline.transform.transcripts import Transcript, Utterances
 class CallRows:
     """Collect the rows of the calls of one day and convert them to Arrow tables."""
 
-    def __init__(self, day: date) -> None:
+    def __init__(self, day: date, amounts: AmountConvention = NO_CONVENTION) -> None:
         self._day = day
+        self._amounts = amounts
         self.call_ids: list[str] = []
         self._calls: list[CallRow] = []
         self._participants: list[ParticipantRow] = []
@@ -48,7 +49,9 @@ class CallRows:
         `transcript` is None if the call has none (not ready, no content, quarantined details).
         """
         self.call_ids.append(record.call_id)
-        self._calls.append(_call_row(self._day, record, transcript, participants, fetched_at, removed_at))
+        self._calls.append(
+            _call_row(self._day, record, transcript, participants, self._amounts, fetched_at, removed_at)
+        )
         self._participants.extend(participants)
         if transcript is None:
             return
@@ -97,6 +100,7 @@ def _call_row(
     record: CallRecord,
     transcript: Transcript | None,
     participants: Sequence[ParticipantRow],
+    amounts: AmountConvention,
     fetched_at: datetime | None,
     removed_at: datetime | None,
 ) -> CallRow:
@@ -146,7 +150,7 @@ def _call_row(
         deal_id=crm.deal_id,
         deal_name=crm.deal_name,
         deal_value_raw=crm.deal_value,
-        deal_value=parse_amount(crm.deal_value),
+        deal_value=parse_amount(crm.deal_value, amounts),
         deal_stage_before_call=crm.deal_stage_before_call,
         deal_stage_live=crm.deal_stage_live,
         deal_close_date=crm.deal_close_date,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from copilot_pipeline.clients.clari.amounts import parse_amount, parse_share
 from copilot_pipeline.clients.clari.decoding import (
     count,
     decode,
@@ -20,14 +20,6 @@ from copilot_pipeline.clients.clari.decoding import (
 )
 from copilot_pipeline.clients.clari.models import Account, Deal, Scorecard, ScorecardAnswer, Topic, User
 from copilot_pipeline.errors import UnreadableBody
-
-# "$48,000.00", "USD 48,000", "-€ 500". Commas must separate groups of three digits, otherwise they may be decimal.
-_CURRENCY = r"[^\d+\-.,()]{0,5}"
-_AMOUNT = re.compile(
-    rf"^{_CURRENCY}([+-]?){_CURRENCY}(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-    rf"(?!\s*(?:k|m{{1,2}}|mn|mio|bn?|t|tsd)(?![a-z])){_CURRENCY}$",  # "1.2M" is not 1.2
-    re.IGNORECASE,
-)
 
 
 def _entries(body: bytes, key: str) -> list[dict[str, Any]]:
@@ -137,7 +129,7 @@ def parse_deal(body: bytes, deal_id: str) -> Deal:
         amount_raw=text(deal.get("amount")),
         amount=parse_amount(deal.get("amount")),
         stage=text(deal.get("stage")),
-        probability=parse_amount(deal.get("probability")),
+        probability=parse_share(deal.get("probability")),
         forecast_category=text(deal.get("forecast_category")),
         close_date=moment(deal.get("close_date")),
         created_at=moment(deal.get("created_date")),
@@ -147,12 +139,3 @@ def parse_deal(body: bytes, deal_id: str) -> Deal:
         stage_history_json=json_text(deal.get("stage_change_history")),
         close_date_history_json=json_text(deal.get("close_date_change_history")),
     )
-
-
-def parse_amount(value: Any) -> float | None:
-    """Return an amount of money from text (contract trap 14); None if it is ambiguous."""
-    plain = number(value)  # text as well: "48000", "1.0E7"
-    if plain is not None or not isinstance(value, str):
-        return plain
-    match = _AMOUNT.match(value.strip())
-    return number(match[1] + match[2].replace(",", "")) if match else None

@@ -1,0 +1,178 @@
+"""Amounts of money in text, as CRMs format them: `$48,000.50`, `48.000,00 €`, `48'000.00`, `₹12,00,000`, `(48 k€)`.
+
+A text is parsed strictly with the number formats of several locales (Babel). If all formats that accept it agree, that
+is the amount. `4.800` and `48,000` are ambiguous: thousands, or three decimals. They are read as thousands beside a
+currency whose amounts have at most two decimals (`EUR48.000`) or in parentheses, otherwise only by the convention of the
+workspace's other amounts; without one, or against it, there is no amount.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from copilot_pipeline.clients.clari.decoding import number, text
+
+MAX_CHARACTERS = 64
+MIN_CONVENTION_AMOUNTS = 2  # of unambiguous amounts, all of which agree
+
+# One locale for each way to write numbers, with its group and decimal separators.
+_FORMATS = (
+    ("en", ",", "."),
+    ("en_IN", ",", "."),
+    ("de_CH", "'", "."),
+    ("de", ".", ","),
+    ("fr", "\u202f", ","),
+)
+_AFFIX = r"(?:[^\d.,'()+%-]|(?<=[^\W\d_])\.)*"
+_IN_PARENTHESES = re.compile(rf"({_AFFIX})\(([^()]+)\)({_AFFIX})")
+_AMOUNT = re.compile(
+    rf"(?P<sign>[+-]?)(?P<before>{_AFFIX})(?P<inner_sign>[+-]?) ?"
+    rf"(?P<number>\d(?:[\d.,' ]*\d)?)(?:[.,]-{{1,2}})?(?P<after>{_AFFIX})(?P<last_sign>-?)"
+)
+_UNITS = {
+    **dict.fromkeys(("k", "thousand", "tsd", "tsd."), 3),
+    **dict.fromkeys(("lakh", "lakhs", "lac"), 5),
+    **dict.fromkeys(("m", "mm", "mn", "mio", "mio.", "mln", "million", "millions"), 6),
+    **dict.fromkeys(("cr", "crore", "crores"), 7),
+    **dict.fromkeys(("b", "bn", "billion", "mrd", "mrd."), 9),
+}
+_UNIT = re.compile(r"([a-z]+\.?)(?![a-z])(.*)", re.DOTALL)
+_UNIT_AND_CODE = re.compile(r"(k|mm|m|mn|bn)(eur|usd|gbp|chf)")  # "48kEUR"
+# Symbols beside those of the Unicode category Sc and the codes of ISO 4217.
+_SYMBOLS = frozenset(
+    "us$ a$ au$ c$ ca$ nz$ hk$ s$ sg$ nt$ mx$ r$ kr kr. zł kč ft lei fr fr. sfr sfr. rs rs. rp rm s/ лв лв. руб руб.".split()
+)
+_TRANSLATED = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u0060\u00b4\u066c"), "'"),  # U+066C: Arabic thousands separator
+    **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-"),
+    0x066B: ".",  # Arabic decimal separator
+}
+
+
+class AmountConvention:
+    """How the workspace writes amounts, if all of its unambiguous amounts agree."""
+
+    def __init__(self, texts: Iterable[str | None] = ()) -> None:
+        votes = [decimal for raw in set(texts) if raw and (decimal := _decimal_separator(raw)) is not None]
+        agreed = len(votes) >= MIN_CONVENTION_AMOUNTS and len(set(votes)) == 1
+        self.decimal_separator = votes[0] if agreed else None
+
+
+NO_CONVENTION = AmountConvention()
+
+
+def parse_amount(value: Any, convention: AmountConvention = NO_CONVENTION) -> float | None:
+    """Return an amount of money from a number or text (contract trap 14); None if it is ambiguous or no amount."""
+    if not isinstance(value, str):
+        return number(value)
+    if len(value) > MAX_CHARACTERS:
+        return None
+    parts = _split(_normalized(value))
+    if parts is None:
+        return number(value) if "e" in value.lower() else None  # 1.0E7
+    digits, is_negative, exponent, currency_decimals = parts
+    readings = _readings(digits)
+    if len(set(readings.values())) > 1:
+        settled = convention.decimal_separator
+        if settled is None and exponent == 0 and currency_decimals is not None and currency_decimals <= 2:
+            settled = "," if "." in digits else "."
+        elif exponent == 0 and currency_decimals is not None and settled is not None and settled in digits:
+            return None  # the currency and the workspace's other amounts disagree
+        readings = {decimal: reading for decimal, reading in readings.items() if decimal == settled}
+    found = next(iter(readings.values()), None)
+    if found is None:
+        return None
+    return float((-found if is_negative else found).scaleb(exponent))
+
+
+def parse_share(value: Any) -> float | None:
+    """Return a probability from a number or text: a decimal point, optionally a percent sign."""
+    plain = text(value)
+    return number(value) if plain is None else number(plain.removesuffix("%").strip())
+
+
+def _normalized(value: str) -> str:
+    """Return the text with ASCII digits, plain spaces, signs and apostrophes, without marks of the text direction."""
+    kept = []
+    for character in value.translate(_TRANSLATED).strip():
+        category = unicodedata.category(character)
+        if category == "Nd":
+            kept.append(str(unicodedata.decimal(character)))
+        elif category == "Zs":
+            kept.append(" ")
+        elif category != "Cf":
+            kept.append(character)
+    return "".join(kept).strip()
+
+
+def _split(value: str) -> tuple[str, bool, int, int | None] | None:
+    """Return the digits, whether the amount is negative, its power of ten, and the decimals of its currency."""
+    enclosed = _IN_PARENTHESES.fullmatch(value)
+    match = _AMOUNT.fullmatch("".join(enclosed.groups()) if enclosed else value)
+    if match is None:
+        return None
+    signs = match["sign"] + match["inner_sign"] + match["last_sign"]
+    if len(signs) + (enclosed is not None) > 1:
+        return None
+    exponent, after = _unit(match["after"].strip())
+    decimals = [_currency_decimals(affix) for affix in (match["before"].strip(), after) if affix]
+    if None in decimals:
+        return None  # an unknown word may be a unit: "48 T", "K$ 48"
+    known = max((each for each in decimals if each is not None), default=2 if enclosed else None)
+    return match["number"], signs == "-" or enclosed is not None, exponent, known
+
+
+def _unit(after: str) -> tuple[int, str]:
+    """Return the power of ten of the unit behind a number, and what follows it: `k€` is (3, `€`)."""
+    match = _UNIT_AND_CODE.fullmatch(after.casefold()) or _UNIT.fullmatch(after.casefold())
+    if match is None or match[1] not in _UNITS:
+        return 0, after
+    return _UNITS[match[1]], match[2].strip()
+
+
+@cache
+def _currency_decimals(affix: str) -> int | None:
+    """Return the decimals of a currency's amounts; None if the text is not known as a currency."""
+    from babel import Locale
+    from babel.numbers import get_currency_precision
+
+    words = affix.split()
+    if len(words) > 1:
+        each = [_currency_decimals(word) for word in words]
+        return None if None in each else max(decimals for decimals in each if decimals is not None)
+    if affix.upper() in Locale("en").currencies:
+        return get_currency_precision(affix.upper())
+    known = affix.casefold() in _SYMBOLS or (len(affix) == 1 and unicodedata.category(affix) == "Sc")
+    return 2 if known else None
+
+
+def _readings(digits: str) -> dict[str, Decimal]:
+    """Return the readings of a number by decimal separator; none if no format accepts it."""
+    from babel.numbers import NumberFormatError, parse_decimal
+
+    written = digits.replace(" ", "\u202f")
+    separators = set(re.sub(r"\d", "", written))
+    if not separators:
+        return {"": Decimal(written)}
+    found: dict[str, Decimal] = {}
+    for locale, group, decimal in _FORMATS:
+        if separators <= {group, decimal}:
+            try:
+                found.setdefault(decimal, parse_decimal(written, locale=locale, strict=True))
+            except NumberFormatError:
+                continue
+    return found
+
+
+def _decimal_separator(raw: str) -> str | None:
+    """Return the decimal separator that an amount shows; None if it is ambiguous or has neither point nor comma."""
+    parts = _split(_normalized(raw)) if len(raw) <= MAX_CHARACTERS else None
+    if parts is None or not {".", ","} & set(parts[0]):
+        return None
+    readings = _readings(parts[0])
+    return next(iter(readings)) if len(readings) == 1 else None
