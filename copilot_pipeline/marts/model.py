@@ -27,6 +27,7 @@ class Quote:
     speaker: str | None = None
     side: str | None = None
     said: str | None = None
+    person_id: str | None = None  # of the speaker, on this call
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class KitRun:
 
 @dataclass(frozen=True, slots=True)
 class Rep:
-    """The salesperson of a call: identified by user id, else e-mail address, else name."""
+    """The salesperson of a call: identified by user id, else normalised e-mail address. Never by name."""
 
     rep_id: str
     name: str | None = None
@@ -93,7 +94,8 @@ class ScoredCall:
     fields: Mapping[str, Any] = field(default_factory=dict)
     rep: Rep | None = None
     prospects: tuple[str, ...] = ()  # names, else e-mail addresses, of the prospects on the call
-    team: Mapping[str, Rep] = field(default_factory=dict)  # own people who spoke, by their name in the transcript
+    # Own people who spoke, by their person id on this call; None if neither an id nor an address identifies them.
+    team: Mapping[str, Rep | None] = field(default_factory=dict)
 
     @property
     def week(self) -> date:
@@ -122,12 +124,11 @@ class ScoredCall:
 
     def reps(self) -> list[Rep]:
         """Return the call's rep and the other own people who spoke on it, each once."""
-        held = (self.rep,) if self.rep else ()
-        return list({rep.rep_id: rep for rep in (*self.team.values(), *held)}.values())
+        return list({rep.rep_id: rep for rep in (*self.team.values(), self.rep) if rep is not None}.values())
 
     def speaker_of(self, quote: Quote) -> Rep | None:
         """Return the own person who said it, or the call's rep if the speaker is unknown."""
-        return self.team.get(quote.speaker, self.rep) if quote.speaker else self.rep
+        return self.team.get(quote.person_id, self.rep) if quote.person_id is not None else self.rep
 
 
 @dataclass(frozen=True, slots=True)

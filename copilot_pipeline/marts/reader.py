@@ -11,6 +11,7 @@ from psycopg.rows import class_row, dict_row, namedtuple_row
 
 from copilot_pipeline.config.marts import OutcomeSettings
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, KitRun, Quote, Rep, ScoredCall
+from copilot_pipeline.marts.people import People
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
@@ -61,12 +62,12 @@ class ScoredCallReader:
 
         Calls without scores are included. `fields` is empty.
         """
-        reps = self.reps()
+        people = self.people()
         for first, last in self._months(since):
             with self._database.connection() as connection:
                 rows = _fetch(connection, "calls_between", dict_row, first=first, last=last)
             for chunk in _chunks(rows):
-                yield from self._with_people(chunk, reps, bricks, with_quotes=with_quotes)
+                yield from self._with_people(chunk, people, bricks, with_quotes=with_quotes)
 
     def read_for_rules(self, days: Sequence[date], call_ids: Sequence[str] = ()) -> Iterator[ScoredCall]:
         """Yield the calls of some days, and some calls by id, that have runs, by call id, with `fields`."""
@@ -100,7 +101,7 @@ class ScoredCallReader:
     def _with_people(
         self,
         rows: Sequence[Mapping[str, Any]],
-        reps: Mapping[str, Rep],
+        people: People,
         bricks: Collection[BrickKey] | None,
         *,
         with_quotes: bool,
@@ -112,10 +113,9 @@ class ScoredCallReader:
                 row["call_id"]: tuple(row["names"])
                 for row in _fetch(connection, "prospects", dict_row, call_ids=call_ids)
             }
-            teams: defaultdict[str, dict[str, Rep]] = defaultdict(dict)
+            teams: defaultdict[str, dict[str, Rep | None]] = defaultdict(dict)
             for row in _fetch(connection, "team", dict_row, call_ids=call_ids):
-                if (rep := _rep(reps, row["user_id"], row["email"], row["name"])) is not None:
-                    teams[row["call_id"]][row["name"]] = rep
+                teams[row["call_id"]][row["person_id"]] = people.find(row["user_id"], row["email"], row["name"])
         for row in rows:
             call_id = row["call_id"]
             yield ScoredCall(
@@ -126,7 +126,7 @@ class ScoredCallReader:
                 review_url=row["review_url"],
                 bricks=answers.bricks.get(call_id, {}),
                 runs=answers.runs.get(call_id, {}),
-                rep=_rep(reps, row["rep_user_id"], row["rep_email"], row["rep_name"]),
+                rep=people.find(row["rep_user_id"], row["rep_email"], row["rep_name"]),
                 prospects=prospects.get(call_id, ()),
                 team=teams.get(call_id, {}),
             )
@@ -143,6 +143,12 @@ class ScoredCallReader:
         """Return the workspace's users as reps, by user id."""
         with self._database.connection() as connection:
             return {rep.rep_id: rep for rep in _fetch(connection, "reps", class_row(Rep))}
+
+    def people(self) -> People:
+        """Return the workspace's users and the other own people on calls."""
+        with self._database.connection() as connection:
+            seen = _fetch(connection, "ids_with_addresses", namedtuple_row)
+        return People(self.reps(), [(row.user_id, row.email) for row in seen])
 
     def deals(self, outcomes: OutcomeSettings) -> list[Deal]:
         """Return every deal with its outcome, by id."""
@@ -179,6 +185,7 @@ class ScoredCallReader:
                 speaker=passage.speaker,
                 side=passage.side,
                 said=passage.said,
+                person_id=passage.person_id,
             )
 
         return locate
@@ -237,6 +244,7 @@ def _answers(
                 speaker=row.speaker,
                 side=row.side,
                 said=row.said,
+                person_id=row.person_id,
             ),
         )
     answers: defaultdict[str, dict[BrickKey, BrickAnswer]] = defaultdict(dict)
@@ -249,10 +257,3 @@ def _answers(
             quotes=quotes.get((score.call_id, score.kit, score.brick), ()),
         )
     return _Answers(runs, answers)
-
-
-def _rep(reps: Mapping[str, Rep], user_id: str | None, email: str | None, name: str | None) -> Rep | None:
-    if user_id is not None and user_id in reps:
-        return reps[user_id]
-    rep_id = user_id or email or name
-    return Rep(rep_id, name, email=email) if rep_id else None

@@ -14,7 +14,7 @@ from copilot_pipeline.load.tables import UTTERANCES
 from copilot_pipeline.score.rows import EvidenceRow, SemarizeScoreRow
 from copilot_pipeline.transform.transcripts import QuoteFinder, SpokenUtterance
 
-_COLUMNS = ["call_id", "seq", "speaker", "side", "start_s", "text"]
+_COLUMNS = ["call_id", "seq", "speaker", "side", "start_s", "text", "person_id"]
 
 
 class EvidenceFinder:
@@ -77,4 +77,5 @@ def _evidence_rows(score: SemarizeScoreRow, finder: QuoteFinder) -> Iterator[Evi
             speaker=passage.speaker,
             side=passage.side,
             said=passage.said,
+            person_id=passage.person_id,
         )

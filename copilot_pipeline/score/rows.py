@@ -76,3 +76,4 @@ class EvidenceRow:
     speaker: str | None
     side: str | None
     said: str | None
+    person_id: str | None

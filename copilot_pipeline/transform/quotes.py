@@ -53,6 +53,7 @@ class SpokenUtterance:
     side: str
     start_s: float | None
     text: str
+    person_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class Passage:
     speaker: str | None = None
     side: str | None = None
     said: str | None = None  # the words of the transcript
+    person_id: str | None = None
 
 
 NOT_FOUND = Passage(Match.NOT_FOUND, 0.0)
@@ -260,4 +262,6 @@ def _said(spoken: Sequence[SpokenUtterance]) -> str:
 
 def _passage(match: Match, score: float, spoken: Sequence[SpokenUtterance], said: str) -> Passage:
     first = spoken[0]
-    return Passage(match, score, first.seq, spoken[-1].seq, first.start_s, first.speaker, first.side, said)
+    return Passage(
+        match, score, first.seq, spoken[-1].seq, first.start_s, first.speaker, first.side, said, first.person_id
+    )

@@ -106,10 +106,14 @@ def test_attributes_a_claim_to_its_speaker() -> None:
     engineer = Rep("u-2", "Bo Li")
     held = call(
         "c-1",
-        {"wrong": BrickAnswer(True, quotes=(Quote("Never fails.", "exact", 1.0, 3, 6.0, "Bo Li", "rep"),))},
-        team={"Ana Ruiz": REP, "Bo Li": engineer},
+        {
+            "wrong": BrickAnswer(
+                True, quotes=(Quote("Never fails.", "exact", 1.0, 3, 6.0, "Bo Li", "rep", person_id="2"),)
+            )
+        },
+        team={"1": REP, "2": engineer},
     )
-    alone = call("c-2", {"wrong": False}, team={"Ana Ruiz": REP})
+    alone = call("c-2", {"wrong": False}, team={"1": REP})
     said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
     kinds = claim_kinds(said, [])
     found = list(claims([held, alone], kinds, said, nowhere))

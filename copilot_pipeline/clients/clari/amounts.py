@@ -2,8 +2,8 @@
 
 A text is parsed strictly with the number formats of several locales (Babel). If all formats that accept it agree, that
 is the amount. `4.800` and `48,000` are ambiguous: thousands, or three decimals. They are read as thousands beside a
-currency whose amounts have at most two decimals (`EUR48.000`) or in parentheses, otherwise only by the convention of the
-workspace's other amounts; without one, or against it, there is no amount.
+currency whose amounts have at most two decimals (`EUR48.000`) or in parentheses, otherwise only by the convention of
+the workspace's other amounts; without one, or against it, there is no amount.
 """
 
 from __future__ import annotations
@@ -45,7 +45,27 @@ _UNIT = re.compile(r"([a-z]+\.?)(?![a-z])(.*)", re.DOTALL)
 _UNIT_AND_CODE = re.compile(r"(k|mm|m|mn|bn)(eur|usd|gbp|chf)")  # "48kEUR"
 # Symbols beside those of the Unicode category Sc and the codes of ISO 4217.
 _SYMBOLS = frozenset(
-    "us$ a$ au$ c$ ca$ nz$ hk$ s$ sg$ nt$ mx$ r$ kr kr. zł kč ft lei fr fr. sfr sfr. rs rs. rp rm s/ лв лв. руб руб.".split()
+    (
+        "$u",
+        "us$",
+        "a$",
+        "au$",
+        "c$",
+        "ca$",
+        "nz$",
+        "hk$",
+        "s$",
+        "sg$",
+        "nt$",
+        "mx$",
+        "r$",
+        "s/",
+        "rs",
+        "rs.",
+        "rp",
+        "rm",
+    )
+    + ("kr", "kr.", "zł", "kč", "ft", "lei", "fr", "fr.", "sfr", "sfr.")
 )
 _TRANSLATED = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u0060\u00b4\u066c"), "'"),  # U+066C: Arabic thousands separator

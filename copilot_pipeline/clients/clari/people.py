@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from copilot_pipeline.addresses import normalized_address
 from copilot_pipeline.clients.clari.decoding import flag, identifier, mappings, text
 from copilot_pipeline.clients.clari.models import Person, Side
 
@@ -80,8 +81,9 @@ class _People:
     def join(self, draft: _Draft) -> None:
         """Mark a person as joined.
 
-        People are matched by personId, e-mail address, then name. A person who is matched by address or name but has
-        another personId is kept separately with the side of the match: turns may refer to either personId.
+        People are matched by personId, e-mail address, then by a name that only one of them has. A person who is
+        matched by address or name but has another personId is kept separately with the side of the match: turns may
+        refer to either personId.
         """
         draft.joined = True
         match = self._match(draft)
@@ -101,12 +103,17 @@ class _People:
             for known in self.drafts:
                 if known.number == draft.number:
                     return known
-        for own, attribute in ((_folded(draft.email), "email"), (_folded(draft.name), "name")):
-            if own is not None:
-                for known in self.drafts:
-                    if _folded(getattr(known, attribute)) == own:
-                        return known
-        return None
+        address = normalized_address(draft.email)
+        if address is not None:
+            for known in self.drafts:
+                if normalized_address(known.email) == address:
+                    return known
+        name = _folded(draft.name)
+        namesakes = [known for known in self.drafts if name is not None and _folded(known.name) == name]
+        if len(namesakes) != 1:
+            return None
+        # Another address is another person, who happens to have the same name.
+        return None if address is not None and namesakes[0].email is not None else namesakes[0]
 
     def people(self, *, joining_is_known: bool) -> tuple[Person, ...]:
         """Return the people, each id once."""

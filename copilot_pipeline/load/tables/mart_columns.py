@@ -12,7 +12,7 @@ def day(name: str, description: str, *, required: bool = False) -> Column:
 
 WEEK = day("week", "Monday of the call's week.", required=True)
 REP = (
-    text("rep_id", "The rep: user id, else e-mail, else name; null if unknown."),
+    text("rep_id", "The rep: user id, else e-mail address in lower case; null if unknown."),
     text("rep_name", "Name of the rep."),
     text("manager_id", "User id of the rep's current manager, which identifies the team."),
 )

@@ -89,7 +89,7 @@ COACHING_SCORES = Table(
     "One row per rep, skill and call: score, trend and regression.",
     ("rep_id", "skill", "call_id"),
     (
-        text("rep_id", "The rep: user id, else e-mail, else name.", required=True),
+        text("rep_id", "The rep: user id, else e-mail address in lower case.", required=True),
         text("skill", "Skill: its name in the settings, by default the brick.", required=True),
         CALL_ID,
         CALL_DATE,
@@ -128,7 +128,7 @@ COACHING_REGRESSIONS = Table(
     "One row per regression: a skill below its threshold on consecutive calls. Each causes one alert to the manager.",
     ("rep_id", "skill", "first_call_id"),
     (
-        text("rep_id", "The rep: user id, else e-mail, else name.", required=True),
+        text("rep_id", "The rep: user id, else e-mail address in lower case.", required=True),
         text("skill", "Skill: its name in the settings, by default the brick.", required=True),
         text("first_call_id", "First call of the regression.", required=True),
         text("rep_name", "Name of the rep."),
@@ -165,7 +165,10 @@ CLAIMS = Table(
         WEEK,
         moment("started_at", "Start time of the call.", required=True),
         text("deal_id", "Deal of the call."),
-        text("rep_id", "The rep who made the claim, else the rep of the call: user id, else e-mail, else name."),
+        text(
+            "rep_id",
+            "The rep who made the claim, else the rep of the call: user id, else e-mail address in lower case.",
+        ),
         *REP[1:],
         text("kind", "inaccurate, roadmap_leak, outdated_competitive, or another configured kind.", required=True),
         text("kit", "Name of the kit in pipeline.yaml.", required=True),

@@ -59,6 +59,7 @@ EVIDENCE = Table(
             "said",
             "Text in the transcript: the quote itself if the match is exact, else the utterances that contain it.",
         ),
+        text("person_id", "Person id of the speaker: the `person_id` of `participants` on this call."),
     ),
 )
 

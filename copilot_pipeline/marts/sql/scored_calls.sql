@@ -40,7 +40,7 @@ ORDER BY call_id, kit, brick;
 
 -- name: quotes
 -- The quotes of some bricks (NULL: of all) on some calls, with the passage of the transcript that each was found in.
-SELECT call_id, kit, brick, quote, match, match_score, seq, start_s, speaker, side, said
+SELECT call_id, kit, brick, quote, match, match_score, seq, start_s, speaker, side, said, person_id
 FROM copilot.evidence
 WHERE call_id = ANY(%(call_ids)s)
   AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
@@ -56,9 +56,15 @@ GROUP BY call_id;
 
 -- name: team
 -- The workspace's own people who spoke on some calls.
-SELECT call_id, name, user_id, email
+SELECT call_id, person_id, name, user_id, email
 FROM copilot.participants
-WHERE call_id = ANY(%(call_ids)s) AND side = 'rep' AND name IS NOT NULL AND utterances > 0;
+WHERE call_id = ANY(%(call_ids)s) AND side = 'rep' AND utterances > 0;
+
+-- name: ids_with_addresses
+-- Every user id with each e-mail address that calls show for it.
+SELECT user_id, email FROM copilot.participants WHERE side = 'rep' AND user_id IS NOT NULL AND email IS NOT NULL
+UNION
+SELECT rep_user_id, rep_email FROM copilot.calls WHERE rep_user_id IS NOT NULL AND rep_email IS NOT NULL;
 
 -- name: answered_bricks
 -- Every brick with a score, with the kinds of its values, between two days if they are given.
@@ -83,7 +89,7 @@ ORDER BY deal_id COLLATE "C";
 
 -- name: utterances
 -- The utterances of a call, in order.
-SELECT seq, speaker, side, start_s, text
+SELECT seq, speaker, side, start_s, text, person_id
 FROM copilot.utterances
 WHERE call_id = %(call_id)s
 ORDER BY seq;

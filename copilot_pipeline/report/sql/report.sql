@@ -27,9 +27,12 @@ WHERE grain = 'week' AND n > 0 AND grain_id::date BETWEEN %(first_week)s AND %(w
 ORDER BY grain_id, element;
 
 -- name: coverage_by_rep
--- Calls that cover each MEDDICC element, over all weeks, for the reps with the most calls.
-SELECT coalesce(grain_name, grain_id) AS "group", element, n::int, covered::int
-FROM copilot.meddicc_summary JOIN (
+-- Calls that cover each MEDDICC element, over all weeks, for the reps with the most calls; namesakes with their id.
+SELECT coalesce(grain_name, grain_id) || CASE WHEN EXISTS (
+    SELECT FROM copilot.meddicc_summary AS other
+    WHERE other.grain = 'rep' AND other.grain_name = summary.grain_name AND other.grain_id <> summary.grain_id
+  ) THEN ' (' || grain_id || ')' ELSE '' END AS "group", element, n::int, covered::int
+FROM copilot.meddicc_summary AS summary JOIN (
     SELECT grain_id FROM copilot.meddicc_summary WHERE grain = 'rep' GROUP BY 1 ORDER BY max(n) DESC, 1 LIMIT %(limit)s
   ) AS most_calls USING (grain_id)
 WHERE grain = 'rep' AND n > 0
@@ -82,15 +85,21 @@ WITH ranked AS (
   ORDER BY 3 DESC, 4 DESC, 1, 2
   LIMIT %(max_series)s
 )
-SELECT rep_id, coalesce(rep_name, rep_id) AS rep, skill, threshold, in_regression, call_number, started_at, score,
+SELECT rep_id, coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
+    SELECT FROM copilot.coaching_scores AS other
+    WHERE other.rep_name = scores.rep_name AND other.rep_id <> scores.rep_id
+  ) THEN ' (' || rep_id || ')' ELSE '' END AS rep, skill, threshold, in_regression, call_number, started_at, score,
   is_below, rolling_mean, review_url
-FROM copilot.coaching_scores JOIN ranked USING (rep_id, skill)
+FROM copilot.coaching_scores AS scores JOIN ranked USING (rep_id, skill)
 WHERE call_number > calls - %(max_points)s
 ORDER BY in_regression DESC, calls DESC, rep_id, skill, call_number;
 
 -- name: regressions
 -- Skill regressions that are not over, and those that recovered since a week began.
-SELECT coalesce(regressions.rep_name, rep_id) AS rep, skill, coalesce(manager_name, manager_id) AS manager,
+SELECT coalesce(regressions.rep_name, rep_id) || CASE WHEN EXISTS (
+    SELECT FROM copilot.coaching_scores AS other
+    WHERE other.rep_name = regressions.rep_name AND other.rep_id <> regressions.rep_id
+  ) THEN ' (' || rep_id || ')' ELSE '' END AS rep, skill, coalesce(manager_name, manager_id) AS manager,
   regressions.calls::int, latest, lowest, threshold, first_call_at, detected_at, recovered_at,
   calls_since_training::int, first.review_url
 FROM copilot.coaching_regressions AS regressions

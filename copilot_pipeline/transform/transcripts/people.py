@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from copilot_pipeline.addresses import normalized_address
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Side, User
 from copilot_pipeline.transform.transcripts.text import display_text, storable, unknown_speaker
 
@@ -36,7 +37,7 @@ class UserDirectory:
         self._by_email: dict[str, User] = {}
         for user in ranked:
             self._by_id.setdefault(user.user_id, user)
-            address = _folded(user.email)
+            address = normalized_address(user.email)
             if address is not None:
                 self._by_email.setdefault(address, user)
 
@@ -52,7 +53,7 @@ class UserDirectory:
                 return user
         if email is None:
             return None
-        return self._by_email.get(email.strip().casefold())
+        return self._by_email.get(normalized_address(email) or "")
 
 
 def resolve_people(record: CallRecord, directory: UserDirectory) -> tuple[ResolvedPerson, ...]:
@@ -162,7 +163,7 @@ def _match_by_identity(join_only: Iterable[ResolvedPerson], listed: Iterable[Res
 
 def _identities(person: ResolvedPerson) -> list[tuple[str, str]]:
     """Return what identifies a person beyond this call: user and e-mail."""
-    pairs = (("user", person.user_id), ("email", _folded(person.email)))
+    pairs = (("user", person.user_id), ("email", normalized_address(person.email)))
     return [(kind, value) for kind, value in pairs if value is not None]
 
 
@@ -208,8 +209,3 @@ def _merged(person: ResolvedPerson, duplicates: list[ResolvedPerson] | None) -> 
     emails = sorted(duplicate.email for duplicate in duplicates if duplicate.email)
     email = person.email or (emails[0] if emails else None)
     return replace(person, joined=True, aliases=aliases, email=email)
-
-
-def _folded(email: str | None) -> str | None:
-    """Return an e-mail for comparison: trimmed and case-folded; None if blank."""
-    return (email.strip().casefold() or None) if email is not None else None

@@ -56,7 +56,19 @@ def test_reads_unambiguous_amounts(received: Any, expected: float) -> None:
 
 @pytest.mark.parametrize(
     "received",
-    ["4.800", "48,000", "KWD 1.234", "4.800 Mio. €", "48 T", "K$ 48", "1,2,3", "48.000 $ (50.000 €)", "50%", "-(5)", "TBD"],
+    [
+        "4.800",
+        "48,000",
+        "KWD 1.234",
+        "4.800 Mio. €",
+        "48 T",
+        "K$ 48",
+        "1,2,3",
+        "48.000 $ (50.000 €)",
+        "50%",
+        "-(5)",
+        "TBD",
+    ],
 )
 def test_does_not_guess(received: str) -> None:
     """Thousands or three decimals, unknown units, several numbers."""

@@ -1,0 +1,56 @@
+"""Who a rep is: one person per user id or normalised e-mail address, whatever the display name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from copilot_pipeline.addresses import normalized_address
+from copilot_pipeline.marts.model import Rep
+
+Identity = tuple[str, str]  # ("id", user id) or ("address", normalised address)
+
+
+class People:
+    """The workspace's people: its users, and those who are only on calls, such as reps who have left.
+
+    A user id of the directory is a person of its own. Other ids and addresses that calls show together are one person:
+    the user with such an address, else the smallest of the ids, else the smallest of the addresses.
+    """
+
+    def __init__(self, users: Mapping[str, Rep], seen: Iterable[tuple[str, str]] = ()) -> None:
+        """`users` by id; `seen` are the pairs of user id and address on calls."""
+        self._users = users
+        self._by_address: dict[str, Rep] = {}
+        for rep in sorted(users.values(), key=lambda rep: (rep.name is None, rep.rep_id)):
+            if (address := normalized_address(rep.email)) is not None:
+                self._by_address.setdefault(address, rep)
+        self._groups: dict[Identity, list[Identity]] = {}
+        for user_id, email in seen:
+            address = normalized_address(email)
+            if user_id not in users and address is not None:
+                self._join(("id", user_id), ("address", address))
+
+    def find(self, user_id: str | None, email: str | None, name: str | None) -> Rep | None:
+        """Return the person; None without an id and an address, because a name does not identify a person."""
+        if user_id is not None and user_id in self._users:
+            return self._users[user_id]
+        address = normalized_address(email)
+        if address is not None and address in self._by_address:
+            return self._by_address[address]
+        own: list[Identity] = [("id", user_id)] if user_id is not None else []
+        if address is not None:
+            own.append(("address", address))
+        group = [identity for each in own for identity in self._groups.get(each, [each])]
+        addresses = sorted(value for kind, value in group if kind == "address")
+        known = next((self._by_address[each] for each in addresses if each in self._by_address), None)
+        if known is not None:
+            return known
+        rep_id = min((value for kind, value in group if kind == "id"), default=addresses[0] if addresses else None)
+        return Rep(rep_id, name, email=address or (addresses[0] if addresses else None)) if rep_id else None
+
+    def _join(self, first: Identity, second: Identity) -> None:
+        one, other = self._groups.get(first, [first]), self._groups.get(second, [second])
+        if one is other:
+            return
+        joined = [*one, *other]
+        self._groups.update(dict.fromkeys(joined, joined))
