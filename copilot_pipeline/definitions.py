@@ -8,20 +8,18 @@ from copilot_pipeline.defs.automation.jobs import JOBS
 from copilot_pipeline.defs.automation.schedules import SCHEDULES
 from copilot_pipeline.defs.automation.sensors import SENSORS
 from copilot_pipeline.defs.calls import assets as calls
-from copilot_pipeline.defs.calls.checks import CALL_CHECKS
+from copilot_pipeline.defs.checks import CHECKS
 from copilot_pipeline.defs.crm import assets as crm
-from copilot_pipeline.defs.crm.checks import CRM_CHECKS
 from copilot_pipeline.defs.marts import assets as marts
 from copilot_pipeline.defs.resources.configured import configured_resources
 from copilot_pipeline.defs.scores import assets as scores
-from copilot_pipeline.defs.scores.checks import SCORE_CHECKS
 
 
 def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """All definitions, with the given resources in place of the configured ones of the same keys."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules([calls, scores, crm, marts]),
-        asset_checks=[*CALL_CHECKS, *SCORE_CHECKS, *CRM_CHECKS],
+        asset_checks=CHECKS,
         jobs=[*JOBS],
         schedules=SCHEDULES,
         sensors=SENSORS,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.loader import LoadingContextForTest
 
+from copilot_pipeline.definitions import build_definitions
+from copilot_pipeline.defs.automation import incremental_run
 from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
 from copilot_pipeline.defs.calls.assets import call_tables, raw_call_details
+from copilot_pipeline.defs.checks import CHECKS
 from copilot_pipeline.defs.resources.configured import configured_resources
 from copilot_pipeline.state import AdvisoryLocks
 from copilot_pipeline.state.inbox import InboundWebhook
@@ -200,6 +205,35 @@ def test_collects_a_run_that_semarize_reports_as_ended(
         _run(opened)
     assert _ids(pipeline, SCORED) == {call_id}
     assert pipeline.sandbox.stats()["runs_created"] == KITS
+
+
+def test_evaluates_the_checks_of_the_tables_that_it_materializes(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A changed call leaves no check without a result for the newest materialization, and a failed one stays visible."""
+    pipeline = make_pipeline(days=1, calls_per_day=20)
+    call_id = _transcribed(pipeline)[0]
+    monkeypatch.setattr(incremental_run, "LINGER_SECONDS", 0.0)
+    with resources_of(pipeline, monkeypatch) as opened, dg.DagsterInstance.ephemeral() as instance:
+        for status in ("PROCESSED", "COMPLETED"):
+            with opened.postgres.database.connection() as connection:
+                connection.execute(
+                    """INSERT INTO copilot_ops.quarantine (call_id, call_date, origin, reason, body)
+                    VALUES ('broken', current_date, 'call-details', 'HTML', %s) ON CONFLICT DO NOTHING""",
+                    (b"<html>",),
+                )
+            pipeline.sandbox.edit(call_id, status=status)
+            _announce(opened, call_id)
+            job = build_definitions().resolve_job_def("incremental_run")
+            assert job.execute_in_process(instance=instance).success
+            keys = [check.check_key for check in CHECKS]
+            latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+            context = LoadingContextForTest(instance)
+            assert {key for key in keys if asyncio.run(latest[key].targets_latest_materialization(context))} == set(keys)
+            evaluations = {key.name: latest[key].evaluation for key in keys}
+            passed = {name: one.passed for name, one in evaluations.items() if one is not None}
+            assert passed["nothing_in_quarantine"] is False
+            assert passed["no_duplicate_calls"] is True
 
 
 @pytest.mark.parametrize("with_tables", [True, False])

@@ -45,27 +45,8 @@ _UNIT = re.compile(r"([a-z]+\.?)(?![a-z])(.*)", re.DOTALL)
 _UNIT_AND_CODE = re.compile(r"(k|mm|m|mn|bn)(eur|usd|gbp|chf)")  # "48kEUR"
 # Symbols beside those of the Unicode category Sc and the codes of ISO 4217.
 _SYMBOLS = frozenset(
-    (
-        "$u",
-        "us$",
-        "a$",
-        "au$",
-        "c$",
-        "ca$",
-        "nz$",
-        "hk$",
-        "s$",
-        "sg$",
-        "nt$",
-        "mx$",
-        "r$",
-        "s/",
-        "rs",
-        "rs.",
-        "rp",
-        "rm",
-    )
-    + ("kr", "kr.", "zł", "kč", "ft", "lei", "fr", "fr.", "sfr", "sfr.")
+    {"us$", "a$", "au$", "c$", "ca$", "nz$", "hk$", "s$", "sg$", "nt$", "mx$", "r$", "s/", "rs", "rs.", "rp", "rm"}
+    | {"kr", "kr.", "zł", "kč", "ft", "lei", "fr", "fr.", "sfr", "sfr."}
 )
 _TRANSLATED = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u0060\u00b4\u066c"), "'"),  # U+066C: Arabic thousands separator

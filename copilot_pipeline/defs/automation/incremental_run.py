@@ -45,12 +45,12 @@ class IncrementalRun:
         steps: Steps,
         is_in_reach: Callable[[date], bool],
         *,
-        linger_seconds: float = LINGER_SECONDS,
+        linger_seconds: float | None = None,
         max_seconds: float = MAX_SECONDS,
     ) -> None:
         self._steps = steps
         self._is_in_reach = is_in_reach
-        self._linger_seconds = linger_seconds
+        self._linger_seconds = LINGER_SECONDS if linger_seconds is None else linger_seconds
         self._ends_at = time.monotonic() + max_seconds
         self._last_progress = time.monotonic()
         self._views_refreshed_at = -REFRESH_VIEWS_SECONDS

@@ -8,6 +8,7 @@ import dagster as dg
 
 from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
 from copilot_pipeline.defs.automation.incremental_steps import open_steps
+from copilot_pipeline.defs.checks import CheckEvaluations
 from copilot_pipeline.defs.partitions import PROBLEMS, is_partition, shown
 from copilot_pipeline.defs.resources.services import (
     ClariCopilotResource,
@@ -102,18 +103,24 @@ def process_pending_calls(
 ) -> None:
     """Run until no call is pending and no Semarize run is open."""
     resources = (settings, postgres, lake, rate_limiter, clari_copilot, semarize, deliveries)
+    of_checks = {"settings": settings, "postgres": postgres, "rate_limiter": rate_limiter}
+    checks = CheckEvaluations(context, of_checks)
     with open_steps(*resources, is_in_reach=is_partition) as steps:
         incremental = IncrementalRun(steps, is_partition)
-        for loaded in incremental.run():
-            for table in loaded.tables:
-                context.log_event(
-                    dg.AssetMaterialization(
-                        table.name,
-                        partition=loaded.day.isoformat(),
-                        tags={RUN_TAG: context.job_name},
-                        metadata={"run": context.run.run_id, "job": context.job_name},
+        try:
+            for loaded in incremental.run():
+                for table in loaded.tables:
+                    context.log_event(
+                        dg.AssetMaterialization(
+                            table.name,
+                            partition=loaded.day.isoformat(),
+                            tags={RUN_TAG: context.job_name},
+                            metadata={"run": context.run.run_id, "job": context.job_name},
+                        )
                     )
-                )
+                checks.add(table.name for table in loaded.tables)
+        finally:
+            checks.finish()
     if incremental.quota_exhausted is not None:
         context.log.warning(f"{incremental.quota_exhausted} Pending calls continue after that.")
     if incremental.problems:
