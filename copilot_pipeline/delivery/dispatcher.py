@@ -137,6 +137,7 @@ class Dispatcher:
                 requests, unlinked = [], []
         self._add(requests, unlinked, report, include_suppressed)
         self.outbox.withdraw(not_requested)
+        self.outbox.withdraw_removed(days)
         return report
 
     def _add(

@@ -143,7 +143,19 @@ class Outbox:
             connection.execute(_SQL["register_sinks"], {"names": sorted({request.sink for request in requests})})
         return sum(_add_one(connection, request, now, include_suppressed) for request in requests)
 
-    def withdraw(self, route_calls: Sequence[tuple[str, str]]) -> None:
+    def withdraw_removed(self, days: Sequence[date]) -> None:
+        """Cancel contributions of calls of some days that were removed in Clari Copilot.
+
+        Their records get the scores of the newest remaining call. A record without another call keeps its values,
+        because the call took place.
+        """
+        with self._database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+            rows = cursor.execute(_SQL["removed_calls_with_records"], {"days": list(days)}).fetchall()
+        self.withdraw([(row["route"], row["call_id"]) for row in rows], reason="it was removed in Clari Copilot")
+
+    def withdraw(
+        self, route_calls: Sequence[tuple[str, str]], *, reason: str = "its newest scores no longer apply to it"
+    ) -> None:
         """Cancel contributions that routes no longer ask for, by (route, call id)."""
         now = self._now()
         routes, call_ids = _columns(route_calls)
@@ -152,9 +164,7 @@ class Outbox:
             with connection.cursor(row_factory=dict_row) as cursor:
                 rows = cursor.execute(_SQL["calls_with_records"], {"routes": routes, "call_ids": call_ids}).fetchall()
             for row in rows:
-                leave_other_records(
-                    connection, row["route"], row["call_id"], "", now, reason="its newest scores no longer apply to it"
-                )
+                leave_other_records(connection, row["route"], row["call_id"], "", now, reason=reason)
 
     def relinked_calls(self) -> list[str]:
         """Return calls without a record whose CRM link has changed since, by id."""

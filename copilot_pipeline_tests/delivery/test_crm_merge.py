@@ -152,3 +152,34 @@ def test_a_call_that_is_relinked_during_the_write_leaves_the_record(database: Da
         dispatcher.enqueue([DAY])
         dispatcher.send()
     assert crm.records == {DEAL: {"Confidence__c": 5}, OTHER_DEAL: {"Confidence__c": 9}}
+
+
+def test_a_removed_call_leaves_the_record_to_the_newest_remaining_call(database: Database) -> None:
+    """A record without another call keeps its values; a removed call that was not sent yet is not written."""
+    crm = Crm()
+    add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
+    add_call(database, "newer", {"deal_confidence": 9})
+
+    def remove(call_id: str) -> None:
+        with database.connection() as connection:
+            connection.execute("UPDATE copilot.calls SET removed_at = now() WHERE call_id = %s", (call_id,))
+
+    with serving(crm) as server:
+        dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
+
+        def record() -> object:
+            for _ in range(2):
+                dispatcher.enqueue([DAY])
+                dispatcher.send()
+            return crm.records[DEAL]["Confidence__c"]
+
+        assert record() == 9
+        remove("newer")
+        assert record() == 5
+        add_call(database, "newest", {"deal_confidence": 1}, started_at=NOW + timedelta(minutes=5))
+        dispatcher.enqueue([DAY])
+        remove("newest")
+        assert record() == 5
+        remove("older")
+        assert record() == 5
+    assert [write["Confidence__c"] for write in crm.writes] == [9, 5]

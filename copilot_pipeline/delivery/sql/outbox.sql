@@ -41,6 +41,14 @@ SELECT DISTINCT route, call_id FROM copilot_ops.outbox
 JOIN unnest(%(routes)s::text[], %(call_ids)s::text[]) AS wanted (route, call_id) USING (route, call_id)
 WHERE target <> '' AND state IN ('queued', 'superseded', 'sent');
 
+-- name: removed_calls_with_records
+-- Find what removed calls of some days contribute to records, or are about to.
+SELECT DISTINCT outbox.route, outbox.call_id
+FROM copilot_ops.outbox JOIN copilot.calls USING (call_id)
+WHERE calls.call_date = ANY(%(days)s) AND calls.removed_at IS NOT NULL
+  AND outbox.target <> '' AND outbox.state IN ('queued', 'superseded', 'sent')
+ORDER BY 1, 2;
+
 -- name: relinked_calls
 -- Find calls without a CRM record whose CRM link has changed since.
 SELECT DISTINCT call_id FROM copilot_ops.unlinked_calls AS noted JOIN copilot.calls USING (call_id)
