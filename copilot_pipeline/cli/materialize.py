@@ -102,6 +102,22 @@ def materialize_days(
     return Finished(tuple(days), tuple(problems))
 
 
+def refresh_inputs_of_marts(settings: Settings) -> list[str]:
+    """Read users and the CRM records that are new or open, and rebuild `deals` and `accounts`.
+
+    Return what could not be refreshed. Marts are built nevertheless, from what is stored.
+    """
+    definitions, instance = build_definitions(), open_instance(settings.environment)
+    problems: list[str] = []
+    try:
+        _require_keys(settings, (USERS.name,))
+        for name in (USERS.name, *_MIRRORED):  # one by one: a deal that cannot be read does not block the users
+            problems += _problems(_materialize(definitions, instance, [name], datetime.now(UTC)))
+    except (ConfigurationError, CredentialsRefused, QuotaExhausted) as error:
+        problems.append(str(error))
+    return problems + _problems(_materialize(definitions, instance, list(_LAST), datetime.now(UTC)))
+
+
 def materialize_marts(settings: Settings) -> dict[str, int]:
     """Rebuild the marts. Return their row counts; raise `PipelineError` if one of them failed."""
     names = [table.name for table in MART_TABLES]

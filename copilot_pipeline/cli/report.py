@@ -26,7 +26,7 @@ FILE = Path("report.html")
     metavar="DATE",
     help="Report on the last week that was complete on this date. Default: today.",
 )
-@click.option("--no-refresh", is_flag=True, help="Use the marts as they are instead of rebuilding them first.")
+@click.option("--no-refresh", is_flag=True, help="Use the marts as they are: no request, no rebuild.")
 @click.option("--as-is", "as_is", is_flag=True, hidden=True)
 def command(out: Path, as_of: datetime | None, no_refresh: bool, as_is: bool) -> None:
     """Write the weekly report as one HTML file that needs no network.
@@ -38,7 +38,7 @@ def command(out: Path, as_of: datetime | None, no_refresh: bool, as_is: bool) ->
     copilot-pipeline report --out report.html
     copilot-pipeline report --as-of 2026-11-16 --no-refresh
     """
-    from copilot_pipeline.cli.marts import refresh
+    from copilot_pipeline.cli.marts import print_deals_as_of, refresh
 
     console = text_console(stderr=True)
     if as_is:
@@ -46,6 +46,8 @@ def command(out: Path, as_of: datetime | None, no_refresh: bool, as_is: bool) ->
     with opened() as (settings, database):
         if not (no_refresh or as_is):
             refresh(settings, console)
+        else:
+            print_deals_as_of(settings, console)
         write(settings, database, console, out, as_of)
 
 

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
+import psycopg
 
 from copilot_pipeline.defs.calls.checks import CALL_CHECKS
 from copilot_pipeline.defs.crm.checks import CRM_CHECKS
 from copilot_pipeline.defs.scores.checks import SCORE_CHECKS
+from copilot_pipeline.errors import PipelineError
 
 CHECKS = (*CALL_CHECKS, *CRM_CHECKS, *SCORE_CHECKS)
 EVALUATE_EVERY_SECONDS = 60.0
@@ -52,8 +54,8 @@ class CheckEvaluations:
     def _log(self, check: dg.AssetChecksDefinition) -> None:
         needed = {name: self._resources[name] for name in check.required_resource_keys}
         try:
-            result = check(**needed)
-        except Exception as error:  # a check that cannot be evaluated does not stop the run; the next one repeats it
+            result = cast(dg.AssetCheckResult, check(**needed))
+        except (PipelineError, psycopg.Error) as error:  # it does not stop the run, and the next one repeats it
             self._context.log.warning(f"The check {check.check_key.name} could not be evaluated: {error}")
             return
         evaluation = dg.AssetCheckEvaluation(

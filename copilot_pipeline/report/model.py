@@ -216,6 +216,8 @@ class Report:
     title: str
     week: date  # Monday of the week of the report
     generated_at: datetime
+    marts_as_of: datetime | None  # when the oldest mart was built; None before the first
+    deals_as_of: datetime | None  # the age of the deals that it was built from
     volume: tuple[Volume, ...]
     coverage_by_week: tuple[Coverage, ...]
     coverage_by_rep: tuple[Coverage, ...]

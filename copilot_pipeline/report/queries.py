@@ -56,10 +56,13 @@ class ReportQueries:
         If all calls are of the current week, the report is on that week.
         """
         week = self._week(today)
+        (as_of,) = self._rows("as_of", dict_row)
         return Report(
             title=self._settings.title,
             week=week,
             generated_at=datetime.now(UTC),
+            marts_as_of=as_of["marts_as_of"],
+            deals_as_of=as_of["deals_as_of"],
             volume=self.volume(week),
             coverage_by_week=self.coverage_by_week(week),
             coverage_by_rep=self.coverage_by_rep(),

@@ -11,8 +11,9 @@ from copilot_pipeline.defs.automation.backfills import registered_backfills
 from copilot_pipeline.defs.automation.incremental_run import SOURCES
 from copilot_pipeline.defs.automation.incremental_steps import open_runs
 from copilot_pipeline.defs.automation.jobs import deliveries as deliveries_job
-from copilot_pipeline.defs.automation.jobs import incremental_run
+from copilot_pipeline.defs.automation.jobs import incremental_run, poll
 from copilot_pipeline.defs.automation.quota import closed_reason
+from copilot_pipeline.defs.automation.recovery import report_failed, resolve_recovered
 from copilot_pipeline.defs.partitions import is_partition
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, DeliveriesResource, RateLimiterResource
 from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
@@ -27,10 +28,11 @@ from copilot_pipeline.defs.runs import (
     POLL_POOL,
     SCHEDULE,
 )
-from copilot_pipeline.delivery.incidents import Failure
 from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, Inbox, PendingCalls
+
+_JOBS_WITHOUT_PARTITIONS = frozenset({poll.name, incremental_run.name, deliveries_job.name})
 
 
 @dg.sensor(
@@ -158,9 +160,7 @@ def failed_runs(context: dg.RunFailureSensorContext, deliveries: DeliveriesResou
     run = context.dagster_run
     if run.tags.get("dagster/will_retry") == "true" or _has_own_incident(context):
         return
-    what = f"Run {run.run_id[:8]} of {run.job_name} failed."
-    todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
-    deliveries.service().incident_monitor().open(Failure(f"run {run.job_name}", what, todo))
+    report_failed(context.instance, run, deliveries.service().incident_monitor())
 
 
 def _has_own_incident(context: dg.RunFailureSensorContext) -> bool:
@@ -178,16 +178,26 @@ def _has_own_incident(context: dg.RunFailureSensorContext) -> bool:
     run_status=dg.DagsterRunStatus.SUCCESS,
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Resolves the incident of a job when one of its runs succeeds.",
+    description="Resolves the incident of a job when everything that failed has succeeded since.",
 )
 def recovered_runs(context: dg.RunStatusSensorContext, deliveries: DeliveriesResource) -> None:
-    """Does nothing if the job has no open incident."""
-    deliveries.service().incident_monitor().resolve(f"run {context.dagster_run.job_name}")
+    """A success of other partitions resolves nothing; partitions may be materialized by another job."""
+    monitor = deliveries.service().incident_monitor()
+    resolve_recovered(context.instance, context.dagster_run, monitor, _JOBS_WITHOUT_PARTITIONS)
 
 
+_MIRRORS = dg.AssetSelection.assets("raw_deals", "raw_accounts")
+# A sensor of their own, so that their runs, which wait while the weekly quota is used up, do not hold back the marts.
+linked_records = dg.AutomationConditionSensorDefinition(
+    "linked_records",
+    target=_MIRRORS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    run_tags=DAILY_PRIORITY,
+    description="Reads new and open deals and new accounts of the CRM mirror after calls changed, at most hourly.",
+)
 changed_inputs = dg.AutomationConditionSensorDefinition(
     "changed_inputs",
-    target=dg.AssetSelection.all(),
+    target=dg.AssetSelection.all() - _MIRRORS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     run_tags=DAILY_PRIORITY,
     description="Rebuilds deals, accounts, marts and the weekly report after their inputs changed.",
@@ -200,5 +210,6 @@ SENSORS = [
     due_deliveries,
     failed_runs,
     recovered_runs,
+    linked_records,
     changed_inputs,
 ]

@@ -70,6 +70,7 @@ def _mirror_asset(what: str, description: str, make: MakeMirror) -> dg.AssetsDef
         group_name="deals",
         kinds={"postgres"},
         owners=OWNERS,
+        automation_condition=HOURLY_AFTER_INPUTS,
     )
     @retried_when_disconnected
     def mirror(

@@ -1,7 +1,7 @@
 """Checks of the links between calls and CRM records."""
 
 from copilot_pipeline.defs.counted_checks import CountedCheck
-from copilot_pipeline.load.tables import CALLS
+from copilot_pipeline.load.tables import CALLS, DEALS
 from copilot_pipeline.postgres.queries import load_queries
 
 _SQL = load_queries(__package__, "checks.sql")
@@ -20,5 +20,13 @@ scores_can_be_written_back = CountedCheck(
     "Every call that a route writes to a CRM has a record there (see `copilot-pipeline deliveries unlinked`).",
     _SQL["unlinked_calls"],
 )
+deals_of_calls_are_known = CountedCheck(
+    "deals_of_calls_are_known",
+    DEALS.name,
+    "Every deal that a call is linked to is in `deals`, from which win/loss and the open deals are computed.",
+    _SQL["unknown_deals"],
+)
 
-CRM_CHECKS = [check.definition() for check in (calls_have_crm_links, scores_can_be_written_back)]
+CRM_CHECKS = [
+    check.definition() for check in (calls_have_crm_links, scores_can_be_written_back, deals_of_calls_are_known)
+]

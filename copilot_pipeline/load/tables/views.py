@@ -13,7 +13,7 @@ from copilot_pipeline.load.tables.marts import (
     MEDDICC_OUTCOMES,
     MESSAGE_ADOPTION,
 )
-from copilot_pipeline.load.tables.model import Column, Kind, Table, boolean, integer, text, texts
+from copilot_pipeline.load.tables.model import Column, Kind, Table, boolean, integer, moment, text, texts
 from copilot_pipeline.load.tables.scores import SEMARIZE_RUNS, SEMARIZE_SCORES
 
 
@@ -103,6 +103,16 @@ VIEWS: tuple[View, ...] = (
             DEAL_INSPECTION,
             *("deal_id", "deal_name", "account_name", "amount", "stage", "days_since_last_call", "risks"),
             *("risk_flags", "stage_lacks", "stage_evidence", "people", "owner_name", "last_call_url"),
+        ),
+    ),
+    View(
+        "marts_as_of",
+        "When each mart was built, and how old the deals and users were that it was built from.",
+        (
+            text("mart", "Name of the table."),
+            moment("built_at", "Time when the mart was built."),
+            moment("deals_as_of", "Time when the deals were built that the mart was built from."),
+            moment("users_as_of", "Time when the users were read that the mart was built from."),
         ),
     ),
     View(

@@ -30,6 +30,11 @@ MAX_QUEUED_BATCHES = 2
 _LOAD_LOCK_SPACE = 720_313
 
 _LOCK_TABLE = sql.SQL("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+_RECORD_SNAPSHOT = """INSERT INTO copilot_ops.snapshots AS known (name, loaded_at, deals_as_of, users_as_of)
+SELECT %(name)s, now(), (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'deals'),
+  (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'users')
+ON CONFLICT (name) DO UPDATE SET loaded_at = excluded.loaded_at, deals_as_of = excluded.deals_as_of,
+  users_as_of = excluded.users_as_of"""
 _DELETE_ALL = sql.SQL("DELETE FROM {table}")
 DELETE_DAY = sql.SQL("DELETE FROM {table} WHERE call_date = %(day)s")
 SELECT_MOVED = sql.SQL("SELECT call_id FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
@@ -168,4 +173,5 @@ def load_snapshot(database: Database, table: Table, rows: Iterable[pa.Table]) ->
         for batch in rows:
             copy_rows(connection, table, batch)
             written += batch.num_rows
+        connection.execute(_RECORD_SNAPSHOT, {"name": table.name})
     return written

@@ -158,3 +158,7 @@ FROM copilot.deal_inspection
 WHERE deal_inspection.risks > 0
 ORDER BY deal_inspection.risks DESC, amount DESC NULLS LAST, deal_id
 LIMIT %(limit)s;
+
+-- name: as_of
+-- When the oldest mart was built, and the age of the deals that marts were built from.
+SELECT min(built_at) AS marts_as_of, min(deals_as_of) AS deals_as_of FROM copilot.marts_as_of;
