@@ -52,7 +52,7 @@ class CheckEvaluations:
                 self._log(check)
 
     def _log(self, check: dg.AssetChecksDefinition) -> None:
-        needed = {name: self._resources[name] for name in check.required_resource_keys}
+        needed = {name: one for name, one in self._resources.items() if name in check.required_resource_keys}
         try:
             result = cast(dg.AssetCheckResult, check(**needed))
         except (PipelineError, psycopg.Error) as error:  # it does not stop the run, and the next one repeats it

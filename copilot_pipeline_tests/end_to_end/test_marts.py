@@ -50,6 +50,42 @@ def command(pipeline: Pipeline, *arguments: str, expect: int = 0) -> str:
     return done.stdout
 
 
+def test_marts_refresh_the_deals_that_they_read(make_pipeline: MakePipeline) -> None:
+    """After a backfill of the call and score assets alone, the marts know all deals, each read once; a second time
+    costs no request for them. Without a refresh the age of the deals and the unknown ones are stated."""
+    pipeline = make_pipeline(calls_per_day=30)
+    pipeline.home.mkdir(parents=True, exist_ok=True)
+    (pipeline.home / "pipeline.yaml").write_text(CONFIG)
+    pipeline.run("--assets", "users,raw_call_details,calls,participants,transcripts,utterances,semarize_runs,"
+                 "semarize_scores,evidence")  # fmt: skip
+
+    def of_marts(*options: str) -> str:
+        done = subprocess.run(
+            pipeline.command("marts", *options), env=pipeline.environment(), cwd=pipeline.home,
+            capture_output=True, text=True, timeout=120, check=True,
+        )  # fmt: skip
+        return done.stderr
+
+    def deals() -> dict[str, Any]:
+        (row,) = pipeline.query("SELECT count(*) AS known, count(read_at) AS read FROM copilot.deals")
+        return row
+
+    (named,) = pipeline.query("SELECT count(DISTINCT deal_id) AS deals FROM copilot.calls")
+    said = of_marts("--no-refresh")
+    assert "deals were never built" in said
+    assert f"{named['deals']} deals of calls are not among them" in said
+    assert "deals as of 20" in of_marts()
+    assert deals() == {"known": named["deals"], "read": named["deals"]}
+    before = pipeline.sandbox.stats()["clari_total"]
+    said = of_marts()
+    assert "not among them" not in said
+    assert pipeline.sandbox.stats()["clari_total"] - before <= 2  # users
+    as_of = pipeline.query("SELECT mart FROM copilot.marts_as_of WHERE deals_as_of IS NOT NULL")
+    assert {row["mart"] for row in as_of} == {table.name for table in MART_TABLES}
+    command(pipeline, "report", "--out", "report.html", "--no-refresh")
+    assert "; deals as of " in (pipeline.home / "report.html").read_text()
+
+
 @pytest.fixture
 def with_marts(make_pipeline: MakePipeline) -> Pipeline:
     """A pipeline with scored calls and marts."""

@@ -92,9 +92,11 @@ def test_builds_the_report_on_mondays_after_the_marts(automation: Automation) ->
         assert "weekly_report" not in automation.requested(MONDAY + timedelta(days=day))
 
 
-def test_the_automation_sensor_is_on() -> None:
-    """Its default status is RUNNING."""
-    (sensor,) = [
-        one for one in build_definitions().sensors or [] if isinstance(one, dg.AutomationConditionSensorDefinition)
-    ]
-    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+def test_the_automation_sensors_are_on() -> None:
+    """Their default status is RUNNING."""
+    sensors = {
+        one.name: one.default_status
+        for one in build_definitions().sensors or []
+        if isinstance(one, dg.AutomationConditionSensorDefinition)
+    }
+    assert sensors == dict.fromkeys(["linked_records", "changed_inputs"], dg.DefaultSensorStatus.RUNNING)
