@@ -10,10 +10,14 @@ import os
 import shutil
 import time
 from collections.abc import Mapping
+from configparser import ConfigParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import alembic.config
 import dagster as dg
+import dagster_postgres
 
 # Private, because Dagster has no public way to open an instance with another compute log manager than that of
 # dagster.yaml: `DagsterInstance.from_config` takes only the file (docs of dagster.yaml:
@@ -63,6 +67,7 @@ class PipelineStorage(DagsterPostgresStorage):
         url = database_url(load_environment())
         # Of the class, because Dagster's storages create their engines themselves and use them immediately.
         configure_engine(Engine)
+        _accept_percent_signs_in_paths()
         # An unreachable database is reported here, because Dagster would retry and end in a traceback. The lock keeps
         # two processes from creating the tables at the same time, which fails. Closing the connection releases it.
         with open_connection(url) as connection:
@@ -88,6 +93,16 @@ class PipelineStorage(DagsterPostgresStorage):
             part.optimize_for_webserver(
                 statement_timeout=STATEMENT_TIMEOUT_MS, pool_recycle=RECYCLE_SECONDS, max_overflow=MOST_CONNECTIONS
             )
+
+
+def _accept_percent_signs_in_paths() -> None:
+    """Let Alembic read Dagster's configuration if the project is in a folder such as `100% calls`.
+
+    Alembic passes the folder of the file to a parser that replaces %, and fails for others. Dagster's file needs no
+    replacement.
+    """
+    if "%" in str(dagster_postgres.__file__):
+        alembic.config.ConfigParser = partial(ConfigParser, interpolation=None)  # type: ignore[attr-defined,assignment]
 
 
 class PipelineRunLauncher(dg.DefaultRunLauncher):

@@ -7,7 +7,6 @@ edited; `HEAD` names the newest one.
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -63,8 +62,8 @@ def run_migrations(url: str, revision: str = "head") -> None:
     from sqlalchemy.exc import DBAPIError
 
     config = Config()
-    # The parser of the configuration replaces %(name)s, and the project may be in a folder such as "100% calls".
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    # Not as a path: the parser of the configuration replaces %, and the project may be in the folder "100% calls".
+    config.set_main_option("script_location", "copilot_pipeline.postgres:migrations")
     config.attributes["url"] = url.replace("postgresql://", "postgresql+psycopg://", 1)
     try:
         command.upgrade(config, revision)

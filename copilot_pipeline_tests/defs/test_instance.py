@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import dagster as dg
+import dagster_postgres
 import pytest
 import yaml
 from dagster._core.events import DagsterEvent, DagsterEventType
 from dagster._core.launcher.base import WorkerStatus
 
+import copilot_pipeline
 from copilot_pipeline.defs.instance import SECONDS_TO_LOCK, PipelineRunLauncher
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
@@ -46,3 +52,38 @@ def test_run_monitoring_is_enabled() -> None:
     assert config["run_monitoring"]["enabled"]
     assert config["run_retries"]["max_retries"] >= 10
     assert config["run_retries"]["retry_on_asset_or_op_failure"] is False
+
+
+@pytest.mark.e2e
+def test_storage_opens_if_the_project_is_in_a_folder_with_a_percent_sign(tmp_path: Path, database_address: str) -> None:
+    """The migrations of both, ours and Dagster's, are read from files in that folder."""
+    folder = tmp_path / "100% of Anna's (R&D) calls"
+    for package in (copilot_pipeline, dagster_postgres):
+        assert package.__file__ is not None
+        source = Path(package.__file__).parent
+        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(Path(__file__).parents[2] / "dagster.yaml", folder / "dagster.yaml")
+    code = """
+import copilot_pipeline, dagster_postgres
+from copilot_pipeline.cli.connections import opened
+from copilot_pipeline.defs.instance import open_instance
+assert "100%" in copilot_pipeline.__file__ and "100%" in dagster_postgres.__file__
+with opened() as (settings, database):
+    print(open_instance(settings.environment).get_runs())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={
+            "PYTHONPATH": str(folder),
+            "PATH": os.environ["PATH"],
+            "COPILOT_PIPELINE_DATABASE_URL": database_address,
+            "COPILOT_PIPELINE_CONFIG": "none",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "[]\n"
