@@ -50,6 +50,12 @@ class ClariSettings(Strict):
     """How calls are read."""
 
     include_private: bool = Field(default=False, description="Whether private calls are read too.")
+    users_max_age_hours: float = Field(
+        default=24,
+        gt=0,
+        description="Age from which fetching calls reads the users again, whose names the call tables show. "
+        "Costs one request.",
+    )
 
 
 class SemarizeSettings(Strict):

@@ -6,7 +6,7 @@ thread stores what they receive, so that a crash loses no more than the requests
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
 from copilot_pipeline.clients.clari import ClariClient
@@ -35,6 +35,7 @@ class DetailExtraction:
         source: str,
         requests_in_flight: int,
         progress: Progress | None = None,
+        refresh_users: Callable[[], None] | None = None,
     ) -> None:
         self._client = client
         self._calls = calls
@@ -45,6 +46,7 @@ class DetailExtraction:
         self._lister = Lister(client, calls, cursors, source)
         self._requests_in_flight = requests_in_flight
         self._progress = progress or NoProgress()
+        self._refresh_users = refresh_users
 
     def run(
         self, days: Sequence[date], *, calls: Sequence[CallToFetch] | None = None, since: datetime | None = None
@@ -58,6 +60,8 @@ class DetailExtraction:
         what was received is stored, and then they are raised.
         """
         since = since or self._calls.now()
+        if self._refresh_users is not None:
+            self._refresh_users()
         lost = self._mark_lost(days)
         listed = set(days) if calls is not None else self._cursors.days_listed(days, since)
         windows = [*window_days(sorted(set(days) - listed)), *window_days(sorted(listed))]

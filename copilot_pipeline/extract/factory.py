@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from copilot_pipeline.extract.details import DetailExtraction
 from copilot_pipeline.extract.polling import Poller, PollSettings
 from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
 from copilot_pipeline.extract.reference import Reference
+from copilot_pipeline.extract.users import UsersRefresh
 from copilot_pipeline.extract.webhook_calls import WebhookProcessor
 from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.installation import accept_settings
@@ -22,6 +24,8 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.state import AdvisoryLocks, CallStore, Inbox, ListCursors, PendingCalls, SemarizeRunStore
+
+_LOG = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -35,9 +39,19 @@ def open_extraction(
     source: str,
     progress: Progress | None = None,
 ) -> Iterator[DetailExtraction]:
-    """List calls, fetch details and store raw partitions. Within the block it may hold advisory locks on calls."""
+    """List calls, fetch details and store raw partitions; keep the users recent.
+
+    Within the block it may hold advisory locks on calls.
+    """
     accept_settings(settings, database)
     calls = CallStore(database, settings.zone)
+    users = UsersRefresh(
+        client,
+        lake,
+        database,
+        max_age=timedelta(hours=settings.pipeline.clari.users_max_age_hours),
+        warn=progress.note if progress is not None else _LOG.warning,
+    )
     with AdvisoryLocks(database.url) as locks:
         yield DetailExtraction(
             client,
@@ -48,6 +62,7 @@ def open_extraction(
             source=source,
             requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
             progress=progress,
+            refresh_users=users.run,
         )
 
 

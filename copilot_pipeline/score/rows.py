@@ -27,6 +27,7 @@ class SemarizeRunRow:
     duration_ms: int | None
     error_code: str | None
     error_message: str | None
+    speech_hash: str | None
 
     @property
     def is_unscored(self) -> bool:

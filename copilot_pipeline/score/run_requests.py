@@ -61,7 +61,7 @@ def register_runs(
 
     Runs that are `in_progress` in this process are left out.
     """
-    texts = {transcript.call_id: transcript.text for transcript in transcripts}
+    texts = {(transcript.call_id, transcript.transcript_hash): transcript.text for transcript in transcripts}
     kits_by_name = {kit.name: kit for kit in kits}
     mode, run_type = settings.mode, settings.run_type
     intents = []
@@ -80,11 +80,16 @@ def register_runs(
                     transcript_hash=transcript.transcript_hash,
                     call_date=day,
                     idempotency_key=request.idempotency_key,
+                    speech_hash=transcript.speech_hash,
                 )
             )
     tasks = []
-    for run in store.register(intents):
-        text, kit = texts[run.call_id], kits_by_name[run.kit]
+    runs = store.register(intents)
+    texts |= store.scored_texts([run for run in runs if (run.call_id, run.transcript_hash) not in texts])
+    present = {transcript.call_id: transcript.text for transcript in transcripts}
+    for run in runs:
+        # Labels may have changed since the run was registered: what may have been sent is sent again as it was.
+        text, kit = texts.get((run.call_id, run.transcript_hash), present[run.call_id]), kits_by_name[run.kit]
         request = same_request(run.call_id, text, kit, run.idempotency_key, mode=mode, run_type=run_type)
         tasks.append(RunTask(run, request))
     return tasks

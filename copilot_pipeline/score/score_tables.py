@@ -90,9 +90,11 @@ class ScoreTables:
     ) -> tuple[list[SemarizeRunRow], list[SemarizeScoreRow]]:
         run_rows: list[SemarizeRunRow] = []
         score_rows: list[SemarizeScoreRow] = []
-        pairs = [(transcript.call_id, transcript.transcript_hash) for transcript in transcripts]
+        speeches = [
+            (transcript.call_id, transcript.transcript_hash, transcript.speech_hash) for transcript in transcripts
+        ]
         for kit in self._kits:
-            runs = {run.call_id: run for run in self._runs.runs_for(kit.name, kit.reference, pairs)}
+            runs = {run.call_id: run for run in self._runs.runs_for(kit.name, kit.reference, speeches)}
             for transcript in transcripts:
                 run = runs.get(transcript.call_id)
                 if run is None:
@@ -153,6 +155,7 @@ def _run_row(run: SemarizeRun, day: date, bricks: int, problem: str | None) -> S
         duration_ms=run.duration_ms,
         error_code=run.error_code,
         error_message=problem or run.error_message,
+        speech_hash=run.speech_hash,
     )
 
 
@@ -173,4 +176,5 @@ def _row_without_run(transcript: StoredTranscript, kit: Kit, day: date) -> Semar
         duration_ms=None,
         error_code=None,
         error_message=skip_reason or "not requested yet",
+        speech_hash=transcript.speech_hash or None,
     )

@@ -12,17 +12,21 @@ from copilot_pipeline.config.kit_filters import CallFacts
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import CALLS, PARTICIPANTS, TRANSCRIPTS
 
-_COLUMNS = ["call_id", "words", "transcript_hash"]
+_COLUMNS = ["call_id", "words", "transcript_hash", "speech_hash"]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTranscript:
-    """A transcript of the lake. `text` is empty if it was not read."""
+    """A transcript of the lake.
+
+    `text` is empty if it was not read, `speech_hash` in files of versions that did not compute it.
+    """
 
     call_id: str
     transcript_hash: str
     facts: CallFacts
     text: str = ""
+    speech_hash: str = ""
 
 
 @dataclass(slots=True)
@@ -43,7 +47,13 @@ def read_transcripts(
             known = details.get(row["call_id"], _CallDetails())
             facts = CallFacts(row["words"], known.duration_s, known.status, known.sides)
             transcripts.append(
-                StoredTranscript(row["call_id"], row["transcript_hash"], facts, row["text"] if with_text else "")
+                StoredTranscript(
+                    row["call_id"],
+                    row["transcript_hash"],
+                    facts,
+                    row["text"] if with_text else "",
+                    row["speech_hash"] or "",
+                )
             )
         yield transcripts
 

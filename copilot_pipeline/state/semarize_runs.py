@@ -1,4 +1,4 @@
-"""State of the Semarize runs: one paid run per call, kit and transcript.
+"""State of the Semarize runs: one paid run per call, kit and speech (the words and the side that said them).
 
 A row is written before the request is sent, and the run's id immediately after the response. A process that is killed
 in between repeats the request with the same Idempotency-Key and body, and gets the run that exists. A run that takes
@@ -20,6 +20,7 @@ from copilot_pipeline.state.bodies import pack, unpack
 from copilot_pipeline.state.quarantine import quarantine
 
 OPEN_STATUSES = ("pending", "queued", "running", "unknown")  # as in the view copilot_ops.open_semarize_runs
+_REGISTRATION_LOCK = 7_203_114_013
 _SQL = load_queries(f"{__package__}.sql", "semarize_runs.sql")
 
 
@@ -33,6 +34,7 @@ class RunIntent:
     transcript_hash: str
     call_date: date
     idempotency_key: str
+    speech_hash: str = ""  # empty if it is not known; then only the same text is the same run
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class SemarizeRun:
     error_message: str | None
     packed_answer: bytes | None
     rescore_id: int | None = None
+    speech_hash: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -73,6 +76,13 @@ class _ScoredText:
     transcript_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    call_id: str
+    transcript_hash: str
+    text: str
+
+
 class SemarizeRunStore:
     """All runs. Every method is one transaction whose commit waits for the disk, because a run costs money."""
 
@@ -82,6 +92,7 @@ class SemarizeRunStore:
     def register(self, intents: Sequence[RunIntent]) -> list[SemarizeRun]:
         """Add the runs that do not exist; return those of all intents that have not finished, in their order.
 
+        A run of the same speech is the run of an intent, also if speakers had other names when it was registered.
         The first idempotency key of a run stays, because a request with it may have been sent. A rescore takes the key
         of its first request.
         """
@@ -90,7 +101,9 @@ class SemarizeRunStore:
         names = [field.name for field in fields(RunIntent)]
         values = {name: [getattr(intent, name) for intent in intents] for name in names}
         with self._database.transaction() as connection:
-            connection.execute(_SQL["register"], values)
+            connection.execute(_SQL["lock_registration"], {"lock": _REGISTRATION_LOCK})
+            connection.execute(_SQL["add_missing"], values)
+            connection.execute(_SQL["update_known"], values)
             return fetch_all(connection, SemarizeRun, _SQL["open_runs"], values)
 
     def refresh(self, run: SemarizeRun) -> SemarizeRun:
@@ -102,13 +115,14 @@ class SemarizeRunStore:
         """Return the run with an id of Semarize, None if there is none, as part of a transaction."""
         return fetch_one(connection, SemarizeRun, _SQL["find_by_run_id"], {"run_id": run_id})
 
-    def runs_for(self, kit: str, kit_reference: str, transcripts: Sequence[tuple[str, str]]) -> list[SemarizeRun]:
-        """Return the runs of a kit for these (call_id, transcript_hash) pairs, by call id."""
+    def runs_for(self, kit: str, kit_reference: str, speeches: Sequence[tuple[str, str, str]]) -> list[SemarizeRun]:
+        """Return the runs of a kit for these (call_id, transcript_hash, speech_hash), by call id."""
         values = {
             "kit": kit,
             "kit_reference": kit_reference,
-            "call_ids": [call_id for call_id, _ in transcripts],
-            "transcript_hashes": [transcript_hash for _, transcript_hash in transcripts],
+            "call_ids": [call_id for call_id, _, _ in speeches],
+            "transcript_hashes": [transcript_hash for _, transcript_hash, _ in speeches],
+            "speech_hashes": [speech_hash for _, _, speech_hash in speeches],
         }
         with self._database.connection() as connection:
             return fetch_all(connection, SemarizeRun, _SQL["runs_for"], values)
@@ -168,6 +182,15 @@ class SemarizeRunStore:
             connection.execute(_SQL[statement], {**_key(run), "rescore_id": run.rescore_id, **values})
 
     # --- transcripts -------------------------------------------------------------------------------------------
+
+    def scored_texts(self, runs: Sequence[SemarizeRun]) -> dict[tuple[str, str], str]:
+        """Return the texts of runs by (call_id, transcript_hash), as they were registered."""
+        if not runs:
+            return {}
+        values = {"call_ids": [run.call_id for run in runs], "hashes": [run.transcript_hash for run in runs]}
+        with self._database.connection() as connection:
+            texts = fetch_all(connection, _Text, _SQL["scored_texts"], values)
+        return {(text.call_id, text.transcript_hash): text.text for text in texts}
 
     def archive_replaced_transcripts(self, replacing: Connection, day: date) -> None:
         """Keep the scored transcripts of a day that are being replaced in `replacing`'s transaction.

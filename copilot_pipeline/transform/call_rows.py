@@ -63,6 +63,7 @@ class CallRows:
                 words=transcript.words,
                 utterances=len(transcript.utterances),
                 transcript_hash=transcript.transcript_hash,
+                speech_hash=transcript.speech_hash,
             )
         )
         self._add_utterances(record.call_id, transcript.utterances)

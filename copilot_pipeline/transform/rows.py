@@ -95,6 +95,7 @@ class TranscriptRow:
     words: int
     utterances: int
     transcript_hash: str
+    speech_hash: str
 
 
 @dataclass(slots=True)

@@ -28,6 +28,7 @@ INTENTS = {
     "transcript_hash": ["h"] * len(IDS),
     "call_date": [DAY] * len(IDS),
     "idempotency_key": IDS,
+    "speech_hash": ["words:sides"] * len(IDS),
 }
 LEASE = {"kind": None, "lease_seconds": 240.0, "max_leases": 15}
 SOURCES = {"sources": ["poll", "webhook", "recheck"]}
@@ -88,11 +89,15 @@ HOT: dict[str, dict[str, Any]] = {
     "pending_calls.complete": {"day": DAY, "call_ids": IDS},
     "pending_calls.with_open_runs": {"kits": ["deal"], "references": ["A1"], "grace_minutes": 20, "max_days": 1},
     "quarantine.count_quarantined": {"days": DAYS},
+    "semarize_runs.add_missing": INTENTS,
+    "semarize_runs.update_known": INTENTS,
     "semarize_runs.open_runs": INTENTS,
+    "semarize_runs.scored_texts": {"call_ids": IDS, "hashes": ["h"]},
     "semarize_runs.find": RUN_KEY,
     "semarize_runs.find_by_run_id": {"run_id": "run-call-7"},
     "semarize_runs.runs_for": {
         "kit": "deal", "kit_reference": "A1", "call_ids": IDS, "transcript_hashes": ["h"] * len(IDS),
+        "speech_hashes": ["words:sides"] * len(IDS),
     },
     "semarize_runs.completed_by_webhook": {"run_ids": IDS},
     "semarize_runs.schedule_retry": RUN_KEY,
@@ -124,7 +129,7 @@ NOT_PLANNED = {
     *(f"pending_calls.{name}" for name in ("add", "claim", "unfinished_days")),
     *(f"rescores.{name}" for name in ("unfinished", "count_runs", "add", "lock", "replace_runs", "finish")),
     "quarantine.quarantine",
-    "semarize_runs.register",
+    "semarize_runs.lock_registration",
 }
 
 

@@ -23,7 +23,7 @@ def runs(database: Database) -> SemarizeRunStore:
 
 def find(runs: SemarizeRunStore, transcript_hash: str = "hash") -> SemarizeRun | None:
     """Return the run of the call from the database."""
-    return next(iter(runs.runs_for("deal", "A1B2C3D4", [("c-1", transcript_hash)])), None)
+    return next(iter(runs.runs_for("deal", "A1B2C3D4", [("c-1", transcript_hash, "")])), None)
 
 
 def register(runs: SemarizeRunStore, intent: RunIntent = INTENT) -> SemarizeRun:
@@ -129,7 +129,7 @@ def test_finds_runs_by_call_and_text(runs: SemarizeRunStore) -> None:
     """Only runs of exactly this call and text, sorted by the bytes of the ids."""
     for call_id in ("b", "A", "a"):
         register(runs, replace(INTENT, call_id=call_id))
-    pairs = [("a", "hash"), ("b", "hash"), ("A", "hash"), ("c", "hash"), ("a", "other")]
+    pairs = [("a", "hash", ""), ("b", "hash", ""), ("A", "hash", ""), ("c", "hash", ""), ("a", "other", "")]
     assert [run.call_id for run in runs.runs_for("deal", "A1B2C3D4", pairs)] == ["A", "a", "b"]
     assert runs.runs_for("deal", "A1B2C3D4", []) == []
     assert runs.runs_for("coaching", "A1B2C3D4", pairs) == []

@@ -195,7 +195,9 @@ def _build_record(call: dict[str, Any], path: str) -> CallRecord:
     known = {person.person_id for person in people}
     speakers = dict.fromkeys(segment.person_id for segment in segments if segment.person_id is not None)
     # A turn names its speaker, who may be missing in the list of participants.
-    people += tuple(Person(name, name, None, None, Side.UNKNOWN) for name in speakers if name not in known)
+    people += tuple(
+        Person(name, name, None, None, Side.UNKNOWN, is_listed=False) for name in speakers if name not in known
+    )
     analytics = mapping(call.get("analytics"))
     share = number(mapping(analytics.get("talk_ratio")).get("rep"))
     return CallRecord(

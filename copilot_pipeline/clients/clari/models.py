@@ -57,6 +57,8 @@ class Person:
     user_id: str | None = None  # internal users only
     is_organizer: bool | None = None
     joined: bool | None = None  # listed in joinedParticipants; None if unknown
+    is_listed: bool = True  # in one of the call's lists, not only named by a turn
+    is_side_from_name: bool = False  # the side is that of a listed person with the same name
 
 
 class Segment(NamedTuple):

@@ -26,6 +26,7 @@ class _Draft:
     user_id: str | None = None
     is_organizer: bool | None = None
     joined: bool | None = None
+    is_side_from_name: bool = False
 
     @property
     def person_id(self) -> str | None:
@@ -91,10 +92,14 @@ class _People:
             self.add(draft)
             return
         match.joined = True
+        is_by_name = _folded(match.email) is None or _folded(match.email) != _folded(draft.email)
         if match.number is None or draft.number is None or match.number == draft.number:
+            # A personId that is only found by a name makes the side of its speech depend on that name.
+            match.is_side_from_name |= is_by_name and match.number is None and draft.number is not None
             match.merge(draft)
             return
         draft.side = match.side
+        draft.is_side_from_name = is_by_name or match.is_side_from_name
         draft.user_id = match.user_id
         self.add(draft)
 
@@ -131,6 +136,7 @@ class _People:
                 user_id=draft.user_id,
                 is_organizer=draft.is_organizer,
                 joined=bool(draft.joined) if joining_is_known else None,
+                is_side_from_name=draft.is_side_from_name,
             )
         return tuple(found.values())
 

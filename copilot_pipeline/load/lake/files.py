@@ -10,7 +10,7 @@ The partition column is in the folder name only, because pandas and Arrow refuse
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -118,9 +118,11 @@ class Lake:
         with pq.ParquetFile(self.path(table, day), filesystem=self.filesystem, pre_buffer=False) as file:
             stored = _stored_names(in_file, file.schema_arrow.names)
             for group in range(file.num_row_groups):
-                rows = file.read_row_group(group, columns=stored, use_threads=False).select(stored)
-                if stored != in_file:
-                    rows = rows.rename_columns(in_file)
+                rows = file.read_row_group(group, columns=list(stored.values()), use_threads=False)
+                rows = rows.select(list(stored.values())).rename_columns(list(stored))
+                for name in in_file:
+                    if name not in stored:  # a file of a version without the column
+                        rows = rows.append_column(name, pa.nulls(rows.num_rows, table.arrow_schema.field(name).type))
                 if len(in_file) < len(names):
                     dates = pa.repeat(pa.scalar(day, pa.date32()), rows.num_rows)
                     rows = rows.append_column(table.arrow_schema.field(PARTITION), dates)
@@ -191,6 +193,11 @@ class Lake:
         """Return whether there is a file."""
         return bool(self.filesystem.get_file_info(self.path(table, day)).type == pa_fs.FileType.File)
 
+    def modified_at(self, table: Table, day: date | None = None) -> datetime | None:
+        """Return when the file was written; None if there is none."""
+        nanoseconds = self.filesystem.get_file_info(self.path(table, day)).mtime_ns
+        return None if nanoseconds is None else datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+
     def row_count(self, table: Table, day: date | None = None) -> int:
         """Return the number of rows in the file, from its footer; 0 if there is none."""
         if not self.exists(table, day):
@@ -226,6 +233,7 @@ def _file_schema(table: Table) -> pa.Schema:
     return pa.schema([column for column in table.arrow_schema if column.name != PARTITION])
 
 
-def _stored_names(names: Sequence[str], in_file: Sequence[str]) -> list[str]:
-    """Return the names of columns in a file, which may be former names."""
-    return [name if name in in_file else FORMER_NAMES.get(name, name) for name in names]
+def _stored_names(names: Sequence[str], in_file: Sequence[str]) -> dict[str, str]:
+    """Map columns to their names in a file, which may be former names; without those that it does not have."""
+    stored = {name: name if name in in_file else FORMER_NAMES.get(name, name) for name in names}
+    return {name: own for name, own in stored.items() if own in in_file}

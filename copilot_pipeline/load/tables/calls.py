@@ -134,7 +134,11 @@ TRANSCRIPTS = Table(
         ),
         integer("words", "Number of words in the transcript.", required=True),
         integer("utterances", "Number of utterances in the transcript.", required=True),
-        text("transcript_hash", "SHA-256 of the text; identifies the scored version.", required=True),
+        text("transcript_hash", "SHA-256 of the text.", required=True),
+        text(
+            "speech_hash",
+            "Hash of the words and of the side that said them, without names. A call is scored again if it changes.",
+        ),
     ),
 )
 

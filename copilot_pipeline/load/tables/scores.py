@@ -27,13 +27,14 @@ SEMARIZE_RUNS = Table(
         text("status", "pending, queued, running, succeeded, failed, cancelled, refused or skipped.", required=True),
         text("kit_reference", "Requested kit code or pinned version.", required=True),
         text("kit_version_id", "Kit version that was used."),
-        text("transcript_hash", "Hash of the scored transcript.", required=True),
+        text("transcript_hash", "Hash of the text that was scored; its labels may be older.", required=True),
         integer("bricks", "Number of bricks in the result.", required=True),
         moment("requested_at", "Time when the run was requested."),
         moment("finished_at", "Time when the result was received."),
         integer("duration_ms", "Duration of the run in milliseconds."),
         text("error_code", "Error code of Semarize."),
         text("error_message", "Why there is no score."),
+        text("speech_hash", "speech_hash of the transcript: the result is that of these words."),
     ),
 )
 

@@ -22,6 +22,9 @@ DELETE FROM copilot_ops.pending_calls WHERE call_date = %(day)s AND call_id = AN
 -- Return calls with an open Semarize run of their current transcript and of a current kit that no run is polling.
 SELECT runs.call_date, runs.call_id FROM copilot_ops.open_semarize_runs AS runs
 JOIN unnest(%(kits)s::text[], %(references)s::text[]) AS kits (kit, kit_reference) USING (kit, kit_reference)
-JOIN copilot.transcripts USING (call_id, transcript_hash)
-WHERE coalesce(next_attempt_at, requested_at + make_interval(mins => %(grace_minutes)s)) < now()
-  AND requested_at > now() - make_interval(days => %(max_days)s);
+JOIN copilot.transcripts AS texts USING (call_id)
+CROSS JOIN LATERAL copilot_ops.run_of(
+  runs.call_id, kits.kit, kits.kit_reference, texts.transcript_hash, texts.speech_hash) AS present
+WHERE present.transcript_hash = runs.transcript_hash
+  AND coalesce(runs.next_attempt_at, runs.requested_at + make_interval(mins => %(grace_minutes)s)) < now()
+  AND runs.requested_at > now() - make_interval(days => %(max_days)s);

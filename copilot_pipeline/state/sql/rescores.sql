@@ -6,10 +6,11 @@ SELECT id FROM copilot_ops.rescores WHERE name = %(name)s AND finished_at IS NUL
 -- Count the runs that a rescore would replace, by kit: finished runs of current transcripts.
 -- With only_failed, one that has not finished for a day counts as failed.
 SELECT runs.kit, count(*) AS runs
-FROM copilot_ops.semarize_runs AS runs JOIN copilot.transcripts AS texts USING (call_id, transcript_hash)
+FROM copilot.transcripts AS texts
+CROSS JOIN unnest(%(kits)s::text[], %(references)s::text[]) AS kits (kit, kit_reference)
+CROSS JOIN LATERAL copilot_ops.run_of(
+  texts.call_id COLLATE "default", kits.kit, kits.kit_reference, texts.transcript_hash, texts.speech_hash) AS runs
 WHERE texts.call_date BETWEEN %(first)s AND %(last)s
-  AND (runs.kit, runs.kit_reference) IN (
-    SELECT kit, kit_reference FROM unnest(%(kits)s::text[], %(references)s::text[]) AS kits (kit, kit_reference))
   AND (runs.status NOT IN ('pending', 'queued', 'running', 'unknown')
     OR %(only_failed)s AND runs.run_id IS NOT NULL AND runs.created_at < now() - interval '1 day')
   AND (%(rescore_id)s::bigint IS NULL OR runs.rescore_id IS DISTINCT FROM %(rescore_id)s)
@@ -26,31 +27,42 @@ SELECT id FROM copilot_ops.rescores WHERE name = %(name)s AND finished_at IS NUL
 
 -- name: replace_runs
 -- Copy the runs of a rescore to the replaced ones, and set them to pending with an open key.
--- The conditions are those of count_runs.
+-- The conditions are those of count_runs. The new run scores the present text: with the names of today.
 WITH chosen AS (
-  SELECT runs.*
-  FROM copilot_ops.semarize_runs AS runs JOIN copilot.transcripts AS texts USING (call_id, transcript_hash)
+  SELECT known.*, texts.transcript_hash AS present_hash
+  FROM copilot.transcripts AS texts
+  CROSS JOIN unnest(%(kits)s::text[], %(references)s::text[]) AS kits (kit, kit_reference)
+  CROSS JOIN LATERAL copilot_ops.run_of(
+    texts.call_id COLLATE "default", kits.kit, kits.kit_reference, texts.transcript_hash, texts.speech_hash) AS runs
+  JOIN copilot_ops.semarize_runs AS known
+    ON (known.call_id, known.kit, known.kit_reference, known.transcript_hash)
+      = (runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash)
   WHERE texts.call_date BETWEEN %(first)s AND %(last)s
-    AND (runs.kit, runs.kit_reference) IN (
-      SELECT kit, kit_reference FROM unnest(%(kits)s::text[], %(references)s::text[]) AS kits (kit, kit_reference))
     AND (runs.status NOT IN ('pending', 'queued', 'running', 'unknown')
       OR %(only_failed)s AND runs.run_id IS NOT NULL AND runs.created_at < now() - interval '1 day')
     AND (%(rescore_id)s::bigint IS NULL OR runs.rescore_id IS DISTINCT FROM %(rescore_id)s)
     AND (NOT %(only_failed)s OR runs.status <> 'succeeded')
-  FOR UPDATE OF runs
+  FOR UPDATE OF known
 ), replaced AS (
   INSERT INTO copilot_ops.replaced_runs (
     call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
-    requested_at, finished_at, duration_ms, error_code, error_message, answer, created_at, rescore_id
+    requested_at, finished_at, duration_ms, error_code, error_message, answer, created_at, rescore_id,
+    speech_hash
   )
   SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
-    requested_at, finished_at, duration_ms, error_code, error_message, answer, created_at, rescore_id
+    requested_at, finished_at, duration_ms, error_code, error_message, answer, created_at, rescore_id,
+    speech_hash
   FROM chosen
 )
 UPDATE copilot_ops.semarize_runs AS runs SET
   rescore_id = %(rescore_id)s, status = 'pending', idempotency_key = '', next_attempt_at = NULL, run_id = NULL,
   kit_version_id = NULL, requested_at = now(), created_at = NULL, finished_at = NULL, duration_ms = NULL,
-  error_code = NULL, error_message = NULL, answer = NULL
+  error_code = NULL, error_message = NULL, answer = NULL,
+  transcript_hash = CASE WHEN EXISTS (
+      SELECT 1 FROM copilot_ops.semarize_runs AS other
+      WHERE (other.call_id, other.kit, other.kit_reference, other.transcript_hash)
+        = (chosen.call_id, chosen.kit, chosen.kit_reference, chosen.present_hash))
+    THEN runs.transcript_hash ELSE chosen.present_hash END
 FROM chosen
 WHERE (runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash)
   = (chosen.call_id, chosen.kit, chosen.kit_reference, chosen.transcript_hash);

@@ -1,47 +1,77 @@
--- name: register
--- Add the runs that do not exist; a call that moved takes its run along, and a rescore takes the key of today.
--- Sorted, so that two processes cannot deadlock. Rows that would not change are not written.
-INSERT INTO copilot_ops.semarize_runs AS known
-  (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status)
-SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, 'pending' FROM unnest(
+-- name: lock_registration
+-- Serialize registrations until the end of the transaction: two labellings of one speech must not become two runs.
+SELECT pg_advisory_xact_lock(%(lock)s);
+
+-- name: add_missing
+-- Add the runs of speeches that have none. A transcript without a speech hash in the lake has one in the warehouse.
+INSERT INTO copilot_ops.semarize_runs
+  (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, speech_hash)
+SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, 'pending',
+  coalesce(nullif(speech_hash, ''), (
+    SELECT texts.speech_hash FROM copilot.transcripts AS texts
+    WHERE (texts.call_id, texts.transcript_hash) = (intent.call_id, intent.transcript_hash)))
+FROM unnest(
   %(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(transcript_hash)s::text[],
-  %(call_date)s::date[], %(idempotency_key)s::text[]
-) AS intent (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key)
+  %(call_date)s::date[], %(idempotency_key)s::text[], %(speech_hash)s::text[]
+) AS intent (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, speech_hash)
+WHERE NOT EXISTS (
+  SELECT 1 FROM copilot_ops.run_of(call_id, kit, kit_reference, transcript_hash, speech_hash))
 ORDER BY call_id, kit, kit_reference, transcript_hash
-ON CONFLICT (call_id, kit, kit_reference, transcript_hash) DO UPDATE SET
-  call_date = excluded.call_date,
+ON CONFLICT (call_id, kit, kit_reference, transcript_hash) DO NOTHING;
+
+-- name: update_known
+-- Update the runs that exist: a call that moved takes its run along, a rescore takes the key of its first request, and
+-- the run keeps the newest speech hash. Rows that would not change are not written.
+UPDATE copilot_ops.semarize_runs AS known SET
+  call_date = intent.call_date,
+  speech_hash = coalesce(nullif(intent.speech_hash, ''), known.speech_hash),
   idempotency_key = CASE WHEN known.idempotency_key = ''
-    THEN excluded.idempotency_key || ':again' || known.rescore_id ELSE known.idempotency_key END
-WHERE known.call_date <> excluded.call_date OR known.idempotency_key = '';
+    THEN intent.idempotency_key || ':again' || known.rescore_id ELSE known.idempotency_key END
+FROM unnest(
+  %(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(transcript_hash)s::text[],
+  %(call_date)s::date[], %(idempotency_key)s::text[], %(speech_hash)s::text[]
+) AS intent (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, speech_hash)
+CROSS JOIN LATERAL copilot_ops.run_of(
+  intent.call_id, intent.kit, intent.kit_reference, intent.transcript_hash, intent.speech_hash) AS run
+WHERE (known.call_id, known.kit, known.kit_reference, known.transcript_hash)
+    = (run.call_id, run.kit, run.kit_reference, run.transcript_hash)
+  AND (known.call_date <> intent.call_date OR known.idempotency_key = ''
+    OR known.speech_hash IS DISTINCT FROM coalesce(nullif(intent.speech_hash, ''), known.speech_hash));
 
 -- name: open_runs
 -- Return those of some runs that have not finished, in the order of the parameters.
 SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash, runs.call_date, runs.idempotency_key,
   runs.status, runs.run_id, runs.kit_version_id, runs.requested_at, runs.finished_at, runs.duration_ms,
-  runs.error_code, runs.error_message, runs.answer AS packed_answer, runs.rescore_id
-FROM copilot_ops.open_semarize_runs AS runs JOIN unnest(
-  %(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(transcript_hash)s::text[]
-) WITH ORDINALITY AS intent (call_id, kit, kit_reference, transcript_hash, position)
-USING (call_id, kit, kit_reference, transcript_hash)
+  runs.error_code, runs.error_message, runs.answer AS packed_answer, runs.rescore_id, runs.speech_hash
+FROM unnest(
+  %(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(transcript_hash)s::text[], %(speech_hash)s::text[]
+) WITH ORDINALITY AS intent (call_id, kit, kit_reference, transcript_hash, speech_hash, position)
+CROSS JOIN LATERAL copilot_ops.run_of(
+  intent.call_id, intent.kit, intent.kit_reference, intent.transcript_hash, intent.speech_hash) AS run
+JOIN copilot_ops.open_semarize_runs AS runs
+  ON (runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash)
+    = (run.call_id, run.kit, run.kit_reference, run.transcript_hash)
 ORDER BY position;
 
 -- name: find
 -- Return a run.
 SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
-  requested_at, finished_at, duration_ms, error_code, error_message, answer AS packed_answer, rescore_id
+  requested_at, finished_at, duration_ms, error_code, error_message, answer AS packed_answer, rescore_id,
+  speech_hash
 FROM copilot_ops.semarize_runs
 WHERE call_id = %(call_id)s AND kit = %(kit)s AND kit_reference = %(kit_reference)s
   AND transcript_hash = %(transcript_hash)s;
 
 -- name: runs_for
--- Return the runs of a kit for some transcripts, in the order of the call ids' bytes.
-SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
-  requested_at, finished_at, duration_ms, error_code, error_message, answer AS packed_answer, rescore_id
-FROM copilot_ops.semarize_runs
-JOIN unnest(%(call_ids)s::text[], %(transcript_hashes)s::text[]) AS texts (call_id, transcript_hash)
-USING (call_id, transcript_hash)
-WHERE kit = %(kit)s AND kit_reference = %(kit_reference)s
-ORDER BY call_id COLLATE "C";
+-- Return the runs of a kit for some speeches, in the order of the call ids' bytes.
+SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash, runs.call_date, runs.idempotency_key,
+  runs.status, runs.run_id, runs.kit_version_id, runs.requested_at, runs.finished_at, runs.duration_ms,
+  runs.error_code, runs.error_message, runs.answer AS packed_answer, runs.rescore_id, runs.speech_hash
+FROM unnest(%(call_ids)s::text[], %(transcript_hashes)s::text[], %(speech_hashes)s::text[])
+  AS texts (call_id, transcript_hash, speech_hash)
+CROSS JOIN LATERAL copilot_ops.run_of(
+  texts.call_id, %(kit)s, %(kit_reference)s, texts.transcript_hash, texts.speech_hash) AS runs
+ORDER BY runs.call_id COLLATE "C";
 
 -- name: completed_by_webhook
 -- Return those of some run ids whose end a webhook has reported.
@@ -89,6 +119,13 @@ WHERE runs.call_id IN (SELECT call_id COLLATE "default" FROM copilot.calls WHERE
     SELECT 1 FROM copilot_ops.replaced_transcripts AS replaced
     WHERE replaced.transcript_hash = runs.transcript_hash);
 
+-- name: scored_texts
+-- Return the texts of runs: replaced ones, or present ones.
+SELECT call_id, transcript_hash, text FROM copilot_ops.replaced_transcripts WHERE transcript_hash = ANY(%(hashes)s)
+UNION ALL
+SELECT call_id, transcript_hash, text FROM copilot.transcripts
+WHERE call_id = ANY(%(call_ids)s) AND transcript_hash = ANY(%(hashes)s);
+
 -- name: archive_transcripts
 -- Copy transcripts to the replaced ones.
 INSERT INTO copilot_ops.replaced_transcripts (transcript_hash, call_id, text)
@@ -100,5 +137,6 @@ ON CONFLICT DO NOTHING;
 -- name: find_by_run_id
 -- Return the run with an id of Semarize.
 SELECT call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,
-  requested_at, finished_at, duration_ms, error_code, error_message, answer AS packed_answer, rescore_id
+  requested_at, finished_at, duration_ms, error_code, error_message, answer AS packed_answer, rescore_id,
+  speech_hash
 FROM copilot_ops.semarize_runs WHERE run_id = %(run_id)s;

@@ -10,6 +10,7 @@ from hashlib import sha256
 from copilot_pipeline.clients.clari.models import CallRecord, Side
 from copilot_pipeline.transform.transcripts.metrics import SpeechColumns, SpeechMetrics, compute_metrics
 from copilot_pipeline.transform.transcripts.people import ResolvedPerson
+from copilot_pipeline.transform.transcripts.speech import prospect_ids, speech_hash
 from copilot_pipeline.transform.transcripts.text import (
     UNKNOWN_SPEAKER,
     question_counts,
@@ -52,6 +53,7 @@ class Transcript:
     text: str  # `Speaker: text` lines, without a line break at the end
     words: int
     transcript_hash: str  # SHA-256 of the text, hexadecimal
+    speech_hash: str  # of the words and the sides, without names
     speaking_seconds: dict[str, float]
     utterance_counts: dict[str, int]
     word_counts: dict[str, int]
@@ -129,11 +131,19 @@ def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript
         text=text,
         words=sum(words),
         transcript_hash=sha256(text.encode()).hexdigest(),
+        speech_hash=speech_hash(texts, words, _are_prospects(record, segments.person_ids)),
         speaking_seconds=totals.seconds,
         utterance_counts=totals.utterances,
         word_counts=totals.words,
         metrics=compute_metrics(speech),
     )
+
+
+def _are_prospects(record: CallRecord, received_ids: Sequence[str | None]) -> list[bool]:
+    """Return for each segment whether the vendor lists its speaker as an external."""
+    listed = prospect_ids(record)
+    is_prospect = {received: received is not None and storable(received) in listed for received in set(received_ids)}
+    return [is_prospect[received] for received in received_ids]
 
 
 def _in_time_order(record: CallRecord) -> _Segments:

@@ -15,13 +15,14 @@ from copilot_pipeline.transform.transcripts.text import unknown_speaker
 def participant_rows(
     record: CallRecord, day: date, people: Sequence[ResolvedPerson], transcript: Transcript
 ) -> list[ParticipantRow]:
-    """Return a row for each person on the call and each other id that spoke.
+    """Return a row for each person whom the call lists and each other id that said a word.
 
     Speech without an id counts in the total but has no row: several people may be behind it.
     """
-    by_id = {person.person_id: person for person in people}
+    words = transcript.word_counts
+    by_id = {person.person_id: person for person in people if person.is_listed or words.get(person.person_id)}
     for person_id in dict.fromkeys(transcript.utterances.person_id):
-        if person_id is not None and person_id not in by_id:
+        if person_id is not None and person_id not in by_id and words.get(person_id):
             by_id[person_id] = ResolvedPerson(person_id, unknown_speaker(person_id), None, Side.UNKNOWN)
     total_seconds = sum(transcript.speaking_seconds.values())
     return [_row(record.call_id, day, person, transcript, total_seconds) for person in by_id.values()]

@@ -24,6 +24,7 @@ class ResolvedPerson:
     user_id: str | None = None
     is_organizer: bool | None = None
     joined: bool | None = None
+    is_listed: bool = True  # in one of the call's lists, not only named by a turn
     aliases: tuple[str, ...] = ()  # other ids of the same person on this call
 
 
@@ -121,6 +122,7 @@ def _resolved(person: Person, directory: UserDirectory) -> ResolvedPerson:
         user.user_id if user else person.user_id,
         person.is_organizer,
         person.joined,
+        person.is_listed,
     )
 
 
