@@ -41,7 +41,7 @@ class ClariCopilot:
         routes = {
             "/calls": self._list,
             "/call-details": self._details,
-            "/users": lambda *_: as_json(200, {"users": [rep.item() for rep in self._company.reps]}),
+            "/users": lambda *_: as_json(200, {"users": self._company.users}),
             "/topics": lambda *_: as_json(200, {"topics": ["Pricing", "Security"]}),
             "/v2/topics": lambda *_: as_json(200, {"topics": _TOPICS}),
             "/scorecard": self._scorecards,

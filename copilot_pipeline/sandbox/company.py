@@ -159,6 +159,7 @@ class Company:
     def __init__(self, seed: int, first_day: date, days: int) -> None:
         rng = random.Random(f"{seed}:company")
         self.reps = _reps(rng)
+        self.users = [rep.item() for rep in self.reps]  # the response of `/users`; a test may replace it
         first_instant = datetime.combine(first_day, time(), UTC)
         self.deals = [self._deal(rng, index, first_instant, days) for index in range(4 * len(_ACCOUNTS))]
         self._by_id = {deal.deal_id: deal for deal in self.deals}

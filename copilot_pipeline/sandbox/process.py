@@ -128,6 +128,10 @@ class Sandbox:
         """Edit a call: `status`, `time`, `removed`, `private`, or any field of its body."""
         self._post("edit", {"call_id": call_id, "changes": changes})
 
+    def set_users(self, users: list[dict[str, Any]]) -> None:
+        """Replace the users that `/users` returns; `reference()` has the present ones."""
+        self._post("users", {"users": users})
+
     def _get(self, control: str) -> dict[str, Any]:
         content: dict[str, Any] = self._request(control).json()
         return content

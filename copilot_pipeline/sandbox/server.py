@@ -94,6 +94,8 @@ class World:
                     self.faults = msgspec.convert(body, Faults)
                 case "/edit":
                     self.calls.change(self.calls.by_id[body["call_id"]], body["changes"])
+                case "/users":
+                    self.company.users = list(body["users"])
                 case _:
                     return as_json(404, {"error": "no such control"})
         except (msgspec.ValidationError, KeyError) as error:
@@ -132,7 +134,7 @@ class World:
 
     def _reference(self) -> dict[str, Any]:
         return {
-            "users": [rep.item() for rep in self.company.reps],
+            "users": self.company.users,
             "deals": [deal.body() for deal in self.company.deals],
         }
 

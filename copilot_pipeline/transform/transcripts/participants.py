@@ -24,7 +24,8 @@ def participant_rows(
     for person_id in dict.fromkeys(transcript.utterances.person_id):
         if person_id is not None and person_id not in by_id and words.get(person_id):
             by_id[person_id] = ResolvedPerson(person_id, unknown_speaker(person_id), None, Side.UNKNOWN)
-    total_seconds = sum(transcript.speaking_seconds.values())
+    silent = {person_id for person_id in transcript.utterances.person_id if person_id is not None} - by_id.keys()
+    total_seconds = sum(seconds for key, seconds in transcript.speaking_seconds.items() if key not in silent)
     return [_row(record.call_id, day, person, transcript, total_seconds) for person in by_id.values()]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copilot_pipeline.clients.clari import dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Segment
 from copilot_pipeline.transform.rows import ParticipantRow
 from copilot_pipeline.transform.transcripts import (
@@ -27,6 +29,9 @@ from copilot_pipeline_tests.transform.transcripts.examples import (
     external,
     rep,
     said,
+)
+from copilot_pipeline_tests.transform.transcripts.examples import (
+    rows as rows_of,
 )
 
 DIRECTORY = UserDirectory(USERS)
@@ -146,6 +151,23 @@ def test_shares_are_null_without_known_speech() -> None:
     assert [row.talk_share for row in _rows(call([said("a", "0")], [rep(), external()]))] == [None, None]
 
 
+def test_no_participant_without_a_listing_or_a_word() -> None:
+    """An id whose only segments are empty has no row; with a word it has one."""
+    people = [rep(), external()]
+    silent = call([said("a", "0", 0, 1), said(" \n", "7", 1, 2), said("", "8")], people)
+    assert [(row.person_id, row.talk_share) for row in _rows(silent)] == [("0", 1.0), ("1", 0.0)]
+    assert [row.person_id for row in _rows(call([said("", "7"), said("a", "7")], people))] == ["0", "1", "7"]
+
+
+def test_a_silent_speaker_of_the_guide_dialect_is_no_participant() -> None:
+    """In that dialect a turn names its speaker, who need not be listed."""
+    turns = [{"speaker": "Dana", "text": "Hello."}, {"speaker": "Echo", "text": " "}, {"speaker": "Kim", "text": "Hi."}]
+    body = {"id": "c-1", "date": "2026-03-01T15:00:00Z", "participants": [{"name": "Dana"}], "transcript": turns}
+    record = dialect_named("guide").parse_call(json.dumps(body).encode(), None, listed_is_newer=True)
+    assert [row.person_id for row in _rows(record)] == ["Dana", "Kim"]
+    assert [utterance.text for utterance in rows_of(assemble(record, resolve_people(record, DIRECTORY)))][1] == " "
+
+
 @given(segments=SEGMENTS, people=PEOPLE, duration_s=ANY_TIME)
 def test_metrics_are_consistent(segments: list[Segment], people: list[Person], duration_s: float | None) -> None:
     """Shares sum to 1, counts to the total, and no value is NaN or negative."""
@@ -154,9 +176,13 @@ def test_metrics_are_consistent(segments: list[Segment], people: list[Person], d
     rows = _rows(record)
     shares = [row.talk_share for row in rows if row.talk_share is not None]
     assert not shares or math.isclose(sum(shares), 1)
-    assert sum(row.utterances for row in rows) == len(identified)
+    of_rows = {row.person_id for row in rows}
+    assembled = assemble(record, resolve_people(record, DIRECTORY))
+    dropped = [utterance for utterance in rows_of(assembled) if utterance.person_id not in of_rows]
+    assert not any(utterance.text.strip() for utterance in dropped)
+    assert sum(row.utterances for row in rows) == len(identified) - len(dropped)
     assert len({row.person_id for row in rows}) == len(rows)
-    metrics = assemble(record, resolve_people(record, DIRECTORY)).metrics
+    metrics = assembled.metrics
     assert metrics.rep_talk_share is None or 0 <= metrics.rep_talk_share <= 1
     for seconds in (metrics.speak_duration_s, metrics.longest_monologue_s, *(row.talk_seconds for row in rows)):
         assert seconds is None or (math.isfinite(seconds) and seconds >= 0)
