@@ -41,7 +41,7 @@ class ClariCopilot:
         routes = {
             "/calls": self._list,
             "/call-details": self._details,
-            "/users": lambda *_: as_json(200, {"users": self._company.users}),
+            "/users": self._users,
             "/topics": lambda *_: as_json(200, {"topics": ["Pricing", "Security"]}),
             "/v2/topics": lambda *_: as_json(200, {"topics": _TOPICS}),
             "/scorecard": self._scorecards,
@@ -80,6 +80,11 @@ class ClariCopilot:
         return reply
 
     # --- rest --------------------------------------------------------------------------------------------------
+
+    def _users(self, _request: Request, faults: Faults) -> Reply:
+        if faults.users_status is not None:
+            return gateway_error(faults.users_status)
+        return as_json(200, {"users": self._company.users})
 
     def _list(self, request: Request, faults: Faults) -> Reply:
         try:

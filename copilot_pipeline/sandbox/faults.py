@@ -32,6 +32,7 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True):
     malformed: list[str] = []  # details of these calls are truncated
     not_found: list[str] = []  # details of these calls are 404
     detail_status: dict[str, int] = {}  # status of the details of these calls
+    users_status: int | None = None  # status of /users
     foreign_requests: int = 0  # requests of this week by another client with the same key
     # Semarize
     semarize_garbled_share: float = 0.0  # 200 with one of GARBLED in turn; the run is created

@@ -104,6 +104,7 @@ class SemarizeRunStore:
             connection.execute(_SQL["lock_registration"], {"lock": _REGISTRATION_LOCK})
             connection.execute(_SQL["add_missing"], values)
             connection.execute(_SQL["update_known"], values)
+            connection.execute(_SQL["add_sides"], values)
             return fetch_all(connection, SemarizeRun, _SQL["open_runs"], values)
 
     def refresh(self, run: SemarizeRun) -> SemarizeRun:

@@ -91,6 +91,7 @@ HOT: dict[str, dict[str, Any]] = {
     "quarantine.count_quarantined": {"days": DAYS},
     "semarize_runs.add_missing": INTENTS,
     "semarize_runs.update_known": INTENTS,
+    "semarize_runs.add_sides": INTENTS,
     "semarize_runs.open_runs": INTENTS,
     "semarize_runs.scored_texts": {"call_ids": IDS, "hashes": ["h"]},
     "semarize_runs.find": RUN_KEY,

@@ -92,7 +92,8 @@ class _People:
             self.add(draft)
             return
         match.joined = True
-        is_by_name = _folded(match.email) is None or _folded(match.email) != _folded(draft.email)
+        address = normalized_address(match.email)
+        is_by_name = address is None or address != normalized_address(draft.email)
         if match.number is None or draft.number is None or match.number == draft.number:
             # A personId that is only found by a name makes the side of its speech depend on that name.
             match.is_side_from_name |= is_by_name and match.number is None and draft.number is not None

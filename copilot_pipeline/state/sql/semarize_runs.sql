@@ -38,6 +38,14 @@ WHERE (known.call_id, known.kit, known.kit_reference, known.transcript_hash)
   AND (known.call_date <> intent.call_date OR known.idempotency_key = ''
     OR known.speech_hash IS DISTINCT FROM coalesce(nullif(intent.speech_hash, ''), known.speech_hash));
 
+-- name: add_sides
+-- Complete the speech hash of runs of earlier versions, which is that of the words alone.
+UPDATE copilot_ops.semarize_runs AS known SET speech_hash = intent.speech_hash
+FROM unnest(%(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(speech_hash)s::text[])
+  AS intent (call_id, kit, kit_reference, speech_hash)
+WHERE (known.call_id, known.kit, known.kit_reference) = (intent.call_id, intent.kit, intent.kit_reference)
+  AND known.speech_hash = split_part(intent.speech_hash, ':', 1) || ':';
+
 -- name: open_runs
 -- Return those of some runs that have not finished, in the order of the parameters.
 SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash, runs.call_date, runs.idempotency_key,

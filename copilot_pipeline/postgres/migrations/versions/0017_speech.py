@@ -21,7 +21,7 @@ _REPLACED = "SELECT transcript_hash, text FROM copilot_ops.replaced_transcripts"
 
 
 def upgrade() -> None:
-    """Add the columns and fill them from stored texts, which takes about a minute per million utterances."""
+    """Add the columns and fill them from stored texts, all of which are read once."""
     statements = (Path(__file__).parent / "0017_speech.sql").read_text(encoding="utf-8")
     add, fill = statements.split("-- fill\n")
     op.get_bind().exec_driver_sql(add.replace("%", "%%"))  # the driver reads % as a parameter
