@@ -226,11 +226,10 @@ def test_evaluates_the_checks_of_the_tables_that_it_materializes(
             _announce(opened, call_id)
             job = build_definitions().resolve_job_def("incremental_run")
             assert job.execute_in_process(instance=instance).success
-            keys = [check.check_key for check in CHECKS]
+            keys = [check.check_key for check in CHECKS if check.check_key.asset_key != dg.AssetKey("deals")]
             latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
-            context = LoadingContextForTest(instance)
             for key in keys:
-                assert asyncio.run(latest[key].targets_latest_materialization(context)), key
+                assert asyncio.run(latest[key].targets_latest_materialization(LoadingContextForTest(instance))), key
             evaluations = {key.name: latest[key].evaluation for key in keys}
             passed = {name: one.passed for name, one in evaluations.items() if one is not None}
             assert passed["nothing_in_quarantine"] is False
