@@ -226,7 +226,7 @@ def export(first: datetime, last: datetime, path: Path | None, for_excel: bool) 
 
     \b
     copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14
-    copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14 --excel --csv scores.csv
+    copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14 --excel
     """
     from copilot_pipeline.delivery.export import write_csv
     from copilot_pipeline.marts.reader import ScoredCallReader

@@ -11,8 +11,8 @@ from typing import Any
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0015"
+down_revision = "0014"
 
 _ROWS_PER_FETCH = 500
 _SPOKEN = """SELECT texts.call_id, string_agg(spoken.text, ' ' ORDER BY spoken.seq)
@@ -22,7 +22,7 @@ _REPLACED = "SELECT transcript_hash, text FROM copilot_ops.replaced_transcripts"
 
 def upgrade() -> None:
     """Add the columns and fill them from stored texts, all of which are read once."""
-    statements = (Path(__file__).parent / "0017_speech.sql").read_text(encoding="utf-8")
+    statements = (Path(__file__).parent / "0015_speech.sql").read_text(encoding="utf-8")
     add, fill = statements.split("-- fill\n")
     op.get_bind().exec_driver_sql(add.replace("%", "%%"))  # the driver reads % as a parameter
     connection: Any = op.get_bind().connection.driver_connection

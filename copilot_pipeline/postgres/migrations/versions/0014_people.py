@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0016"
+revision = "0014"
 down_revision = "0013"
 
 
 def upgrade() -> None:
     """Add the column and fill it from the utterances."""
-    statements = Path(__file__).with_name("0016_people.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0014_people.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
 
 
