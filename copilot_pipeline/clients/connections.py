@@ -35,7 +35,7 @@ def open_http_client(**options: Any) -> httpx.Client:
     return client
 
 
-def proxy_hint(error: httpx.RequestError) -> str:
+def proxy_problem(error: httpx.RequestError) -> str:
     """Return which proxies to check if a connection failed; empty if none is configured, or that is not the reason."""
     names = [name for name, _ in _variables(_PROXIES)]
     if not names or not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.ProxyError):

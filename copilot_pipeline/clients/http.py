@@ -21,7 +21,7 @@ from copilot_pipeline.clients.bounded_response import (
     ResponseTooLarge,
     send_bounded,
 )
-from copilot_pipeline.clients.connections import open_http_client, proxy_hint
+from copilot_pipeline.clients.connections import open_http_client, proxy_problem
 from copilot_pipeline.clients.error_response import describe_transport_error, parse_error_body, parse_retry_after
 from copilot_pipeline.clients.json_body import describe_unreadable, is_json
 from copilot_pipeline.errors import (
@@ -159,7 +159,7 @@ class HttpClient:
         try:
             response = send_bounded(self._client, request, self._limits, seconds=seconds)
         except httpx.RequestError as error:  # includes a body that cannot be decompressed
-            raise TemporaryFailure(f"{place}: {describe_transport_error(error)}{proxy_hint(error)}") from None
+            raise TemporaryFailure(f"{place}: {describe_transport_error(error)}{proxy_problem(error)}") from None
         except ResponseTooLarge as error:
             raise BodyTooLarge(f"{place}: {error} (advanced.http in pipeline.yaml)", body=error.body) from None
         if not response.is_success:
