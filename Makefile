@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 PARALLEL := --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check lint types format test test-fast bench lock clean
+.PHONY: help demo dev check lint types format test test-fast test-faults bench lock clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,9 +36,12 @@ format: $(VENV)/ready ## Format the code and apply the safe fixes of the linter
 test-fast: $(VENV)/ready ## Run the unit tests (under a minute)
 	$(PYTEST) -m "unit and not alone" $(PARALLEL)
 
-test: check ## Run lint, types and every test (under nine minutes)
-	$(PYTEST) -m "not alone" $(PARALLEL)
+test: check ## Run lint, types and every test but those of faults (ten minutes)
+	$(PYTEST) -m "not alone and not faults" $(PARALLEL)
 	$(PYTEST) -m alone
+
+test-faults: $(VENV)/ready ## Run the long tests: storms of faults, a lost lake, cut connections
+	$(PYTEST) -m faults $(PARALLEL)
 
 bench: $(VENV)/ready $(VENV)/dlt/ready ## Measure the speed against a bare HTTP loop and against dlt
 	$(BIN)/python -m copilot_pipeline_tests.bench --dlt $(VENV)/dlt/bin/python

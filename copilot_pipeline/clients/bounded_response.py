@@ -93,40 +93,35 @@ def _open_response(client: httpx.Client, request: httpx.Request) -> httpx.Respon
 
 def _read(response: httpx.Response, request: httpx.Request, limits: ResponseLimits) -> bytes:
     """Return the whole body. Raises `ResponseTooLarge` as soon as it exceeds a limit."""
-    chunks: list[bytes] = []
-    size, largest = 0, limits.max_decompressed_bytes
-    for chunk in _decompressed(response, request, limits, chunks):
-        size += len(chunk)
-        if size > largest:
-            raise ResponseTooLarge(f"the response is larger than {largest:,} bytes", _first(chunks, chunk))
-        chunks.append(chunk)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    body = bytearray()  # and no list of chunks, whose small allocations fragment the memory
+    largest = limits.max_decompressed_bytes
+    for chunk in _decompressed(response, request, limits, body):
+        if len(body) + len(chunk) > largest:
+            raise ResponseTooLarge(f"the response is larger than {largest:,} bytes", _first(body, chunk))
+        body += chunk
+    return bytes(body)
 
 
 def _first_bytes(response: httpx.Response, request: httpx.Request, limits: ResponseLimits) -> bytes:
     """Return the first bytes of an error's body, as far as it can be read: the status says enough."""
-    chunks: list[bytes] = []
+    body = bytearray()
     try:
-        for chunk in _decompressed(response, request, limits, chunks):
-            chunks.append(chunk)
-            if sum(map(len, chunks)) >= KEPT_BYTES:
+        for chunk in _decompressed(response, request, limits, body):
+            body += chunk
+            if len(body) >= KEPT_BYTES:
                 break
     except (httpx.RequestError, ResponseTooLarge):
         pass
-    return _first(chunks)
+    return _first(body)
 
 
-def _first(chunks: list[bytes], *more: bytes) -> bytes:
-    kept = b""
-    for chunk in (*chunks, *more):
-        kept += chunk[: KEPT_BYTES - len(kept)]
-        if len(kept) >= KEPT_BYTES:
-            break
-    return kept
+def _first(body: bytearray, chunk: bytes = b"") -> bytes:
+    """Return the first bytes of a body and the chunk that follows it."""
+    return bytes(body[:KEPT_BYTES] + chunk[: max(0, KEPT_BYTES - len(body))])
 
 
 def _decompressed(
-    response: httpx.Response, request: httpx.Request, limits: ResponseLimits, read: list[bytes]
+    response: httpx.Response, request: httpx.Request, limits: ResponseLimits, read: bytearray
 ) -> Iterator[bytes]:
     """Yield the body in chunks of limited size. `read` holds what the caller kept of it, for the error."""
     if response.is_stream_consumed:  # by the transport itself: httpx.MockTransport
@@ -138,7 +133,7 @@ def _decompressed(
 
 
 def _received(
-    response: httpx.Response, request: httpx.Request, limits: ResponseLimits, read: list[bytes]
+    response: httpx.Response, request: httpx.Request, limits: ResponseLimits, read: bytearray
 ) -> Iterator[bytes]:
     """Yield the body as sent. Raises `ResponseTooLarge`."""
     size = 0
@@ -147,7 +142,7 @@ def _received(
         if size > limits.max_response_bytes:
             message = f"the response is larger than {limits.max_response_bytes:,} bytes"
             is_plain = "content-encoding" not in response.headers
-            raise ResponseTooLarge(message, _first(read, *([chunk] if is_plain else [])))
+            raise ResponseTooLarge(message, _first(read, chunk if is_plain else b""))
         if is_expired():  # data that is already received never waits
             raise httpx.ReadTimeout("the deadline has passed", request=request)
         yield chunk

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from copilot_pipeline.clients.clari import ClariClient
-from copilot_pipeline.errors import CredentialsRefused, PipelineError, RequestRefused
+from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted, RequestRefused
 from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import USERS
@@ -31,7 +31,8 @@ class UsersRefresh:
         """Refresh the snapshot if it is due.
 
         A failure is a warning, except for refused credentials, and for a temporary one without a snapshot: calls would
-        be loaded without the names of reps.
+        be loaded without the names of reps. A used-up quota is a warning as well, because calls that are fetched
+        already are scored before the reset, and names change no run.
         """
         if not self._client.capabilities.has_reference or not self._is_due():
             return
@@ -51,7 +52,7 @@ class UsersRefresh:
             raise
         except PipelineError as error:
             read_at = self._lake.modified_at(USERS)
-            if read_at is None and not isinstance(error, RequestRefused):
+            if read_at is None and not isinstance(error, RequestRefused | QuotaExhausted):
                 raise
             known = f"those of {read_at:%Y-%m-%d %H:%M} UTC are used" if read_at else "reps may have no names"
             self._warn(f"the users could not be read ({error}): {known}")

@@ -66,6 +66,6 @@ def test_a_problem_of_a_day_is_listed(run: Run) -> None:
 
 def test_a_day_without_calls_is_complete(run: Run) -> None:
     """Exit code 0 and no problems."""
-    code, out, _ = run(lambda _: reply({"calls": [], "pagination": {"totalCount": 0}}))
+    code, out, _ = run(lambda _: reply({"calls": [], "users": [], "pagination": {"totalCount": 0}}))
     assert code == 0
     assert json.loads(out)["problems"] == []

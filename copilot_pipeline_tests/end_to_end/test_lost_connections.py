@@ -11,6 +11,8 @@ import pytest
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
+pytestmark = pytest.mark.faults
+
 _DEADLINE_SECONDS = 120
 
 

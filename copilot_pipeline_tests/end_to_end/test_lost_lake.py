@@ -17,6 +17,8 @@ from copilot_pipeline.defs.instance import project_root
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
+pytestmark = pytest.mark.faults
+
 
 @dataclass
 class Local(Pipeline):

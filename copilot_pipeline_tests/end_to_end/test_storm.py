@@ -17,6 +17,8 @@ from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 from copilot_pipeline_tests.end_to_end.test_whole_path import _check_calls, _check_scores, _check_utterances
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
+pytestmark = pytest.mark.faults
+
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST
 
 

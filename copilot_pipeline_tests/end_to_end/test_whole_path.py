@@ -229,7 +229,7 @@ def test_logs_contain_no_quote_and_no_secret(make_pipeline: MakePipeline) -> Non
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
     pipeline.sandbox.set_faults(malformed=[victim], error_status=502, error_share=0.05)
-    pipeline.run(expect=4)
+    pipeline.run(expect=(1, 4))  # 1 if a call met 502 at each of its attempts
     pipeline.sandbox.set_faults(refuse_credentials=True)
     pipeline.run(expect=3)
     assert "403" in pipeline.last_words
