@@ -258,9 +258,11 @@ def test_loads_complete_days_of_a_run_that_used_up_the_quota(
         _run(opened)
     complete = pipeline.query(
         """SELECT call_date FROM copilot_ops.calls GROUP BY 1
-        HAVING bool_and(readiness <> 'ready' OR fetched_version IS NOT DISTINCT FROM version)"""
+        HAVING bool_and(readiness <> 'ready' OR fetched_version IS NOT DISTINCT FROM version) ORDER BY 1"""
     )
-    made = pipeline.query("SELECT DISTINCT call_date FROM copilot.calls JOIN copilot.semarize_runs USING (call_date)")
+    made = pipeline.query(
+        "SELECT DISTINCT call_date FROM copilot.calls JOIN copilot.semarize_runs USING (call_date) ORDER BY 1"
+    )
     assert 0 < len(complete) < 3
     assert made == (complete if with_tables else [])
     assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
