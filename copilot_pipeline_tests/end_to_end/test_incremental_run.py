@@ -244,7 +244,7 @@ def test_loads_complete_days_of_a_run_that_used_up_the_quota(
     run of the raw layer alone nothing is loaded, because nothing was requested."""
     pipeline = make_pipeline(days=3, calls_per_day=8)
     first, last = pipeline.days()
-    monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "15")  # one of them reads the users
+    monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "18")  # one of them reads the users
     with resources_of(pipeline, monkeypatch) as opened, dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
             [raw_call_details, *([call_tables] if with_tables else [])],
