@@ -72,7 +72,7 @@ def test_contains_no_retired_word(path: Path) -> None:
 
 
 def test_every_exception_is_still_needed() -> None:
-    """An allowed word that is gone from its file is removed from the list."""
+    """An allowed word that its file no longer contains must be removed from the list."""
     unused = [
         f"{file}: {word}" for file, word in ALLOWED if word not in words_of((ROOT / file).read_text(encoding="utf-8"))
     ]

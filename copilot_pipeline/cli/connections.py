@@ -35,7 +35,7 @@ def command_database(settings: Settings) -> Iterator[Database]:
 
 @contextmanager
 def unchecked_database(settings: Settings) -> Iterator[Database]:
-    """Open the database whatever the settings of the stored data were; close it at the end of the block."""
+    """Open the database without comparing the settings with those of the stored data; close it after the block."""
     with closing(open_database(settings.environment)) as database:
         yield database
 

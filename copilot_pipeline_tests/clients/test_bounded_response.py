@@ -154,7 +154,7 @@ def test_refuses_unknown_and_nested_encodings(encoding: str) -> None:
 
 @given(st.binary(max_size=100_000), st.sampled_from(["gzip", "members", "deflate", "raw", "identity"]))
 def test_decompresses_what_it_accepts(body: bytes, coding: str) -> None:
-    """Every accepted encoding gives the body back, whatever it holds."""
+    """Every accepted encoding restores the body, for any content."""
     raw = zlib.compressobj(6, zlib.DEFLATED, -15)
     half = len(body) // 2
     coded = {

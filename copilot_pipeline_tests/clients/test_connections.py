@@ -63,7 +63,7 @@ def test_usable_variables_are_accepted(variable: str, value: str, monkeypatch: p
 
 
 def test_requests_go_through_a_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`ALL_PROXY=socks5://…` is used, and the deadline holds behind it."""
+    """`ALL_PROXY=socks5://…` is used, and the deadline applies behind it."""
     with serving(in_sequence(reply({"ok": 1}))) as service, socks_proxy() as proxy:
         monkeypatch.setenv("ALL_PROXY", proxy.url)
         client = HttpClient("Service", service.url, {})

@@ -99,7 +99,7 @@ def test_retries_temporary_statuses(status: int) -> None:
     ],
 )
 def test_does_not_retry_permanent_errors(status: int, kind: type[PipelineError]) -> None:
-    """A permanent error, redirects included, is raised after one request, as the class that says what to do."""
+    """A permanent error, redirects included, is raised after one request, as its documented class."""
     with exchange(Reply(status)) as one:
         with pytest.raises(PipelineError) as caught:
             one.client.request("GET", "/things")

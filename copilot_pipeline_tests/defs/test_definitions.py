@@ -112,7 +112,7 @@ def test_assets_are_in_the_pool_of_their_api() -> None:
 
 
 def test_the_poll_and_the_incremental_run_have_their_own_pools() -> None:
-    """Neither waits for a backfill, which holds the pool of its assets for long."""
+    """Neither has to wait for a backfill, which occupies the pool of its assets for a long time."""
     pools = {name: set(defs.resolve_job_def(name).nodes[0].definition.pools) for name in ("poll", "incremental_run")}
     assert pools == {"poll": {"poll"}, "incremental_run": {"incremental_run"}}
 
@@ -136,7 +136,7 @@ def test_the_graph_leads_from_the_raw_layer_to_the_scores() -> None:
 
 @pytest.mark.parametrize("name", sorted(EVERY_DAY))
 def test_a_backfill_has_several_days_per_run(name: str) -> None:
-    """A year is not 365 runs; assets that cost requests leave room for the daily run between two of them."""
+    """A year is not 365 runs, and runs that cost requests are short enough for the daily run to start between two of them."""
     policy = definition_of(name).backfill_policy
     assert policy is not None
     assert policy.max_partitions_per_run != 1
@@ -181,7 +181,7 @@ def test_the_daily_schedule_requests_the_last_days() -> None:
 
 
 def test_the_daily_job_has_all_partitioned_assets() -> None:
-    """The job of the schedule makes every table that lies by day."""
+    """The job of the schedule materializes every partitioned table."""
     job = defs.resolve_job_def("call_partitions")
     assert {key.to_user_string() for key in job.asset_layer.selected_asset_keys} == EVERY_DAY
 

@@ -1,4 +1,4 @@
-"""A pipeline on a small world."""
+"""Fixtures: a pipeline on a small sandbox."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
-# Any four days: the world is the same whenever the test runs. Two of them lie on either side of a Sunday.
+# Fixed days, so that the data do not depend on the date of the test run. A Sunday is among them.
 FIRST_DAY = date(2026, 3, 6)
 DAYS = 4
 

@@ -67,7 +67,7 @@ class UserInterface:
         return str(launched["backfillId"])
 
     def wait_for_backfill(self, identity: str, seconds: float = 240) -> dict[str, Any]:
-        """Its state at its end, or when time is up."""
+        """Its state when it has ended, or after the timeout."""
         deadline = time.monotonic() + seconds
         backfill: dict[str, Any] = {"status": "REQUESTED"}
         while backfill["status"] not in _ENDED and time.monotonic() < deadline:
@@ -80,7 +80,7 @@ class UserInterface:
         return [run["status"] for run in self.ask(_RUNS)["runsOrError"]["results"]]
 
     def wait_until_loaded(self, process: subprocess.Popen[bytes]) -> None:
-        """Until the code location is there."""
+        """Wait until the code location is loaded."""
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and process.poll() is None:
             try:

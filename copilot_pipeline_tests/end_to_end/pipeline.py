@@ -37,7 +37,7 @@ class Pipeline:
     counts: dict[str, int] = field(default_factory=dict)
 
     def environment(self, **changes: str) -> dict[str, str]:
-        """What the process sees: nothing of the machine's own settings."""
+        """Environment of the process, without the settings of this machine."""
         self.home.mkdir(parents=True, exist_ok=True)
         config = self.home / "pipeline.yaml"
         if not config.exists():
@@ -64,7 +64,7 @@ class Pipeline:
     def run(
         self, *more: str, expect: int | Collection[int] = 0, changes: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """`run` over all days of the sandbox; returns what `--json` prints (empty where it fails before)."""
+        """`run` over all days of the sandbox; returns what `--json` prints (empty if it fails before)."""
         expected = [expect] if isinstance(expect, int) else expect
         first, last = self.days()
         done = subprocess.run(
@@ -84,7 +84,7 @@ class Pipeline:
     def run_and_kill(
         self, enough: int, count: str, *more: str, ending: signal.Signals = signal.SIGKILL
     ) -> tuple[int, str]:
-        """Starts `run` and ends it once the sandbox has counted `enough` of something: its code and its last words."""
+        """Start `run` and kill it when a counter of the sandbox reaches `enough`; return its exit code and output."""
         first, last = self.days()
         process = subprocess.Popen(
             self.command("run", "--from", first, "--to", last, *more),
@@ -120,7 +120,7 @@ class Pipeline:
         return rows
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Everything analysts see, in a form that can be compared; without the moments of fetching and scoring."""
+        """All tables for analysts, in a form that can be compared: without the times of fetching and scoring."""
         found: dict[str, list[tuple[Any, ...]]] = {}
         for table, columns in {
             "calls": "call_id, call_date, title, status_raw, deal_id, deal_value, has_transcript, rep_name",

@@ -1,4 +1,4 @@
-"""The guide's three flows, run as they stand in `examples/`: what arrives is what the sandbox computed."""
+"""The three flows of the guide, with the unchanged files of `examples/`: the scores of the sandbox are delivered."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ FIELDS = {
 
 @pytest.fixture
 def pipeline(make_pipeline: MakePipeline) -> Pipeline:
-    """The last two days, so that a risk is news."""
+    """The last two days, so that risks are recent enough to be sent."""
     yesterday = datetime.now(UTC).date() - timedelta(days=1)
     return make_pipeline(first_day=yesterday - timedelta(days=1), days=2, calls_per_day=40)  # enough for some risks
 
 
 def follow(pipeline: Pipeline, example: str) -> None:
-    """Runs the example's file as a user does who starts with the first day, and goes on."""
+    """Run the example's file as a user does: first the first day, then the others."""
     first, last = pipeline.days()
     changes = {"COPILOT_PIPELINE_CONFIG": str(EXAMPLES / example / "pipeline.yaml")}
     for day in (first, last):
@@ -53,7 +53,7 @@ def computed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
 
 
 def opportunities(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
-    """What each opportunity has to hold: of its newest scored call that answers the brick."""
+    """The expected value of each opportunity: that of its newest call with a value of the brick."""
     found: dict[str, dict[str, Any]] = {}
     scores = computed(pipeline)
     for call in sorted(pipeline.sandbox.truth(), key=lambda call: call["item"]["time"]):
@@ -67,7 +67,7 @@ def opportunities(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("example", ["zapier-crm", "make-router"])
 def test_every_opportunity_has_the_newest_scores(pipeline: Pipeline, example: str) -> None:
-    """Zapier's flow, and the second branch of Make's: new calls, scored, onto the CRM's record."""
+    """Zapier's flow, and the second branch of Make's: scores of new calls are written to the CRM record."""
     follow(pipeline, example)
     held = pipeline.sandbox.deliveries()["salesforce"]["opportunities"]
     expected = opportunities(pipeline)

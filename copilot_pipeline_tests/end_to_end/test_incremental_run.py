@@ -75,7 +75,7 @@ def test_processes_a_webhook_while_other_calls_are_scored(
 def test_does_not_fetch_a_call_that_a_backfill_is_fetching(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The webhook waits meanwhile. Then the call is loaded and scored without a second request for its details, and
+    """The webhook stays in the inbox until then. Afterwards the call is loaded and scored without a second request for its details, and
     without the other calls of the day, which are the backfill's."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     wanted = _transcribed(pipeline)[0]
@@ -123,7 +123,7 @@ def test_fetches_a_known_call_again_only_if_its_version_changed(
 def test_continues_with_what_an_interrupted_run_left(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, steps: int
 ) -> None:
-    """A run that ends after the details, after the raw file or after the tables leaves the rest to the next one."""
+    """If a run ends after the details, after the raw file or after the tables, the next one completes the rest."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     call_id = _transcribed(pipeline)[0]
     with resources_of(pipeline, monkeypatch) as opened:

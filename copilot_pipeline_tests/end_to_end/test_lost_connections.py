@@ -20,7 +20,7 @@ _DEADLINE_SECONDS = 120
 def test_a_run_survives_that_all_connections_are_cut(
     make_pipeline: MakePipeline, server_url: str, count: str, enough: int
 ) -> None:
-    """The command ends with 0 or says to run it again; then nothing is lost, and nothing was paid twice."""
+    """The command exits with 0, or with a message to run it again; then nothing is lost, and nothing was paid twice."""
     pipeline = make_pipeline(days=2, calls_per_day=20)
     first, last = pipeline.days()
     process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The lake, or a part of it, is moved, lost or exchanged between two runs."""
+"""The lake, or a part of it, is moved, lost or replaced between two runs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Local(Pipeline):
 
 @pytest.fixture
 def pipeline(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Local:
-    """A pipeline on a small world that has run once."""
+    """A pipeline on a small sandbox, after one run."""
     made = make_pipeline(days=2, calls_per_day=5)
 
     def call(environment: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
@@ -92,7 +92,7 @@ def paid_runs(pipeline: Pipeline) -> int:
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "older"])
 def test_calls_of_a_damaged_raw_file_are_fetched_again(pipeline: Local, damage: str) -> None:
-    """The same tables afterwards, nothing is paid again, and the run says why it fetched."""
+    """The tables are the same afterwards, nothing is paid again, and the run reports why it fetched."""
     before, paid = pipeline.tables(), paid_runs(pipeline)
     raw = sorted((lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"))[0]
     content = raw.read_bytes()
@@ -165,7 +165,7 @@ def test_scores_stay_while_the_files_of_their_transcripts_are_missing(pipeline: 
 
 
 def test_a_lake_that_was_moved_away_is_refused(pipeline: Local) -> None:
-    """Nothing is changed, the sentence says what to do, and with the lake back all is as before."""
+    """Nothing is changed, the error explains what to do, and the run succeeds after the lake is moved back."""
     before = pipeline.tables()
     lake_of(pipeline).rename(pipeline.home / "elsewhere")
     pipeline.sandbox.reset_stats()

@@ -1,4 +1,4 @@
-"""From scores to marts, the report and what analysts do with them, on a world with planted problems."""
+"""From scores to marts, the report and the queries of analysts, on a sandbox with planted problems."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def command(pipeline: Pipeline, *arguments: str, expect: int = 0) -> str:
 
 
 def test_marts_refresh_the_deals_that_they_read(make_pipeline: MakePipeline) -> None:
-    """After a backfill of the call and score assets alone, the marts know all deals, each read once; a second time
-    costs no request for them. Without a refresh the age of the deals and the unknown ones are stated."""
+    """After a backfill of the call and score assets alone, the marts contain all deals, each read once; a second
+    refresh costs no request for them. Without a refresh the age of the deals and the unknown ones are stated."""
     pipeline = make_pipeline(calls_per_day=30)
     pipeline.home.mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text(CONFIG)
@@ -105,7 +105,7 @@ def in_lake(pipeline: Pipeline, table: str) -> list[dict[str, Any]]:
 
 
 def test_marts_from_scores_to_the_report(with_marts: Pipeline, database: Database) -> None:
-    """One world for all parts, because it takes a while to build: each mart is compared with the scores."""
+    """Each mart is compared with the scores. One test for all, because the data take a while to build."""
     _every_mart_is_in_lake_and_warehouse(with_marts)
     _coverage_equals_the_scores(with_marts)
     _the_planted_regression_is_found_and_reported_once(with_marts)
@@ -127,7 +127,7 @@ def _every_mart_is_in_lake_and_warehouse(pipeline: Pipeline) -> None:
         assert {tuple(row.values()) for row in in_warehouse} == {
             tuple(str(row[name]) for name in table.key) for row in in_lake(pipeline, table.name)
         }
-    # There is something to see everywhere but where a setting asks for messages.
+    # Every mart has rows, except for those that need configured messages or more closed deals.
     assert {name for name, count in pipeline.counts.items() if not count} <= {"message_adoption", "win_loss_drivers"}
 
 
@@ -192,7 +192,7 @@ def _deals_without_calls_and_calls_without_deals(pipeline: Pipeline) -> None:
 
 
 def _the_same_scores_make_the_same_marts(pipeline: Pipeline) -> None:
-    # Days since a call go on by themselves; everything else is decided by the scores.
+    # The days since a call depend on the present date; everything else depends on the scores only.
     tables = [table for table in MART_TABLES if table.name != "deal_inspection"]
     before = {table.name: in_lake(pipeline, table.name) for table in tables}
     command(pipeline, "marts")

@@ -1,4 +1,4 @@
-"""Scored once: what is paid for, what is not, and where the evidence stands."""
+"""Scoring: each transcript is paid for once, and evidence is located in it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def _statuses(pipeline: Pipeline) -> dict[str, int]:
 
 
 def test_finds_the_utterance_of_each_quote(make_pipeline: MakePipeline) -> None:
-    """The sandbox quotes what was said: each quote of a score has its row, with the utterance that holds it; the same
-    rows are in Parquet."""
+    """The sandbox quotes utterances: each quote of a score has a row with the utterance that contains it. Parquet has
+    the same rows."""
     pipeline = make_pipeline(days=2)
     pipeline.run()
     quotes = {
@@ -46,8 +46,8 @@ def test_finds_the_utterance_of_each_quote(make_pipeline: MakePipeline) -> None:
 
 
 def test_rescore_states_the_cost_and_pays_once(make_pipeline: MakePipeline) -> None:
-    """Without a yes nothing is paid. With it, every finished run of the chosen kit is paid for once more, the answers
-    before are kept, and a later plain run pays nothing."""
+    """Without confirmation nothing is paid. With it, every finished run of the chosen kit is paid for once again, the
+    previous results are kept, and a later plain run pays nothing."""
     pipeline = make_pipeline(days=2)
     pipeline.run()
     first = _paid(pipeline)
@@ -104,7 +104,7 @@ def _materialize(pipeline: Pipeline, config: dict[str, Any], *, expect: int = 0)
 
 
 def test_a_killed_rescore_continues_and_pays_nothing_twice(make_pipeline: MakePipeline) -> None:
-    """Killed and given again, the request continues: each run is paid for once more, and not twice more."""
+    """If the command is killed and repeated, the request continues: each run is paid for once again, and not twice."""
     pipeline = make_pipeline(days=3)
     pipeline.run()
     first = _paid(pipeline)
@@ -132,7 +132,7 @@ def test_two_processes_pay_once_for_a_transcript(make_pipeline: MakePipeline) ->
 
 
 def test_scores_only_the_calls_that_a_kit_applies_to(make_pipeline: MakePipeline) -> None:
-    """Other calls are not paid for, and the tables say why they have no score."""
+    """Other calls are not paid for, and the tables have the reason."""
     pipeline = make_pipeline(days=2)
     pipeline.home.mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text(
@@ -158,7 +158,7 @@ def test_a_changed_transcript_keeps_the_text_that_was_scored(make_pipeline: Make
     victim, said = call["call_id"], call["details"]["transcript"]
     before: dict[str, Any] = pipeline.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
     paid = _paid(pipeline)
-    # The vendor works on the call again, which moves its modification time.
+    # The vendor processes the call again, which changes its modification time.
     pipeline.sandbox.edit(victim, transcript=said[:-1], status="PROCESSED")
     assert pipeline.run()["complete"] is True
     after = pipeline.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]

@@ -1,4 +1,4 @@
-"""The time zone or the folder of a command is another one than that of the stored data."""
+"""A command has another time zone or working folder than the stored data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def removed(pipeline: Pipeline) -> int:
 
 
 def test_another_time_zone_is_refused(make_pipeline: MakePipeline) -> None:
-    """Nothing changes, and the sentence says how to go back."""
+    """Nothing changes, and the error explains how to restore the setting."""
     pipeline = make_pipeline(days=2, calls_per_day=5)
     pipeline.run()
     before = pipeline.tables()
@@ -48,7 +48,7 @@ def test_another_time_zone_is_refused(make_pipeline: MakePipeline) -> None:
 
 
 def test_a_command_from_another_folder_names_the_missing_file(make_pipeline: MakePipeline, tmp_path: Path) -> None:
-    """As cron starts it; with the path, or with `none`, it runs."""
+    """Cron starts commands in another folder. With the path in the variable, or with `none`, the command runs."""
     pipeline = make_pipeline(days=2, calls_per_day=5)
     pipeline.environment()
     config = pipeline.home / "pipeline.yaml"

@@ -140,7 +140,7 @@ def test_two_runs_at_once_share_the_work(make_pipeline: MakePipeline) -> None:
 
 
 def test_reports_another_client_on_the_same_key(make_pipeline: MakePipeline) -> None:
-    """If the server says that the quota is used up but our own count is low, the command says so and exits with 75."""
+    """If the server says that the quota is used up but our own count is low, the command reports it and exits with 75."""
     pipeline = make_pipeline(days=1, requests_per_week=1000)
     pipeline.sandbox.set_faults(foreign_requests=995)
     pipeline.run(expect=75)

@@ -1,4 +1,4 @@
-"""Names decide nothing that is paid: late, renamed and merged users, on the sandbox."""
+"""Names of speakers cause no paid run: late, renamed and merged users, on the sandbox."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_late_renamed_and_merged_users_cost_nothing(make_pipeline: MakePipeline)
 
 
 def test_a_failed_refresh_is_a_warning_if_there_is_a_snapshot(make_pipeline: MakePipeline) -> None:
-    """The users of yesterday are used, and the run says so."""
+    """The stored users are used, and the run reports it."""
     pipeline = make_pipeline(days=1, calls_per_day=6)
     pipeline.run()
     speakers = _speakers(pipeline)

@@ -1,4 +1,4 @@
-"""A storm of every failure that servers and proxies produce: afterwards one command makes the tables right."""
+"""Many failures of servers and proxies at a high rate: afterwards one command completes the tables."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def victims_of(pipeline: Pipeline) -> list[str]:
 
 @pytest.mark.parametrize("share", [0.02, 0.1])
 def test_one_command_after_a_storm_makes_the_tables_right(make_pipeline: MakePipeline, share: float) -> None:
-    """While 5xx, resets, truncated, cut, HTML and empty bodies come at this rate, from both services, and three calls
-    are garbled at every attempt, the run says what is missing. Afterwards one command completes it; no transcript
+    """While both services respond with 5xx, resets, truncated, cut, HTML and empty bodies at this rate, and three calls
+    are garbled at every attempt, the run reports what is missing. Afterwards one command completes it; no transcript
     was scored twice by a kit."""
     pipeline = make_pipeline(days=1, calls_per_day=24)
     truth = pipeline.sandbox.truth()
@@ -97,8 +97,8 @@ def test_one_command_after_a_storm_makes_the_tables_right(make_pipeline: MakePip
 
 
 def test_a_garbled_new_version_keeps_what_is_stored(make_pipeline: MakePipeline) -> None:
-    """If the details of a changed call are garbled, its rows of the previous version stay, and the run says that it is
-    in quarantine."""
+    """If the details of a changed call are garbled, its rows of the previous version stay, and the run reports that it
+    is in quarantine."""
     pipeline = make_pipeline(days=1)
     victim = victims_of(pipeline)[0]
     pipeline.run()

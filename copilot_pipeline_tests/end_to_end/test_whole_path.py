@@ -58,7 +58,7 @@ def _check_scores(pipeline: Pipeline) -> None:
 
 
 def test_tables_equal_the_truth_within_the_limits(make_pipeline: MakePipeline) -> None:
-    """At the real pace, every call, utterance and brick is in Postgres as the servers have it, the Parquet files hold
+    """At the real rate limit, every call, utterance and brick is in Postgres as the servers have it, the Parquet files hold
     the same rows, the server never refuses a request, and a call costs at most 1.05 requests. A second run fetches no
     details and scores nothing."""
     pipeline = make_pipeline(pace=9)
@@ -115,7 +115,7 @@ def test_a_killed_run_ends_in_the_same_tables(make_pipeline: MakePipeline) -> No
 @pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="Ctrl-C is switched off for this process")
 @pytest.mark.parametrize("while_it", ["details_total", "runs_created"])
 def test_ctrl_c_exits_with_130_and_no_traceback(make_pipeline: MakePipeline, while_it: str) -> None:
-    """It says how to continue, whatever it was doing, and prints nothing of a library."""
+    """The command prints how to continue, at any stage, and no message of a library."""
     pipeline = make_pipeline()
     code, said = pipeline.run_and_kill(5, while_it, ending=signal.SIGINT)
     assert code == 130
@@ -123,8 +123,8 @@ def test_ctrl_c_exits_with_130_and_no_traceback(make_pipeline: MakePipeline, whi
 
 
 def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> None:
-    """A body cut in half is in the quarantine with its reason and its bytes; its neighbours are in the tables, the
-    call itself is in `calls` without a transcript, and the run ends with the code that says so."""
+    """A body cut in half is in the quarantine with its reason and its bytes; the other calls are in the tables, the
+    call itself is in `calls` without a transcript, and the exit code is that of quarantined calls."""
     pipeline = make_pipeline(days=2)
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
@@ -201,7 +201,7 @@ def test_the_guide_dialect_fills_the_same_tables(make_pipeline: MakePipeline) ->
 
 def test_a_moved_call_is_in_one_partition(make_pipeline: MakePipeline) -> None:
     """A rescheduled call leaves no copy in its old day, neither in Postgres nor in Parquet; a call that is removed from
-    the list is marked with the moment it was noticed and stays."""
+    the list stays, with the time at which the removal was detected."""
     pipeline = make_pipeline(days=3)
     calls = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
     moved, removed = calls[0], calls[-1]
@@ -212,7 +212,8 @@ def test_a_moved_call_is_in_one_partition(make_pipeline: MakePipeline) -> None:
     pipeline.sandbox.edit(removed["call_id"], removed=True)
     pipeline.sandbox.reset_stats()
     pipeline.run()
-    assert pipeline.sandbox.stats()["details_total"] == 0  # its status did not move: what is held is still right
+    # Its status did not change, so the stored details are still current.
+    assert pipeline.sandbox.stats()["details_total"] == 0
     for table in ("calls", "participants", "transcripts", "utterances", "semarize_scores"):
         query = f"SELECT DISTINCT call_date::text AS day FROM copilot.{table} WHERE call_id = %s"
         assert pipeline.query(query, moved["call_id"]) == [{"day": new_day}], table

@@ -1,4 +1,4 @@
-"""What the tables have to hold, worked out from what the sandbox sends and from nothing of the pipeline."""
+"""The expected content of the tables, computed from the sandbox's data without code of the pipeline."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _READY = ("PROCESSED", "POST_PROCESSING_DONE")
 
 
 def storable(text: str) -> str:
-    """NUL and half surrogate pairs cannot be stored; U+FFFD stands for them."""
+    """NUL and lone surrogates cannot be stored; U+FFFD replaces them."""
     return "".join("\ufffd" if one == "\0" or "\ud800" <= one <= "\udfff" else one for one in text)
 
 
 def is_listed(call: dict[str, Any]) -> bool:
-    """Private calls are left out unless asked for."""
+    """Private calls are omitted by default."""
     return not call["is_private"] and not call["is_removed"]
 
 

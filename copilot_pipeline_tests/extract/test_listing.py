@@ -1,4 +1,4 @@
-"""Listing of a server that pages as the contract says, into a real database."""
+"""Listing of a server that pages as documented, into a real database."""
 
 from __future__ import annotations
 

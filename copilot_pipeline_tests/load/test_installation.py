@@ -56,7 +56,7 @@ def test_calls_of_an_earlier_version_show_their_zone(database: Database, zone: s
 
 
 def test_a_missing_file_that_the_last_command_had_is_refused(database: Database) -> None:
-    """The sentence names its path; `none` says that there should be none; another file replaces it."""
+    """The error names its path. `none` states that there is no file; another file replaces it."""
     accept_settings(settings(path=None), database)
     accept_settings(settings(), database)
     for _ in range(2):

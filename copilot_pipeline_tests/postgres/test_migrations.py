@@ -250,7 +250,7 @@ def test_the_cause_of_a_failing_migration_is_no_ring(database_address: str) -> N
 
 
 def test_a_schema_of_a_newer_release_is_refused(database_address: str) -> None:
-    """An older release does not touch it, and says what to install."""
+    """An older release changes nothing, and its error names the release to install."""
     run_migrations(database_address)
     with psycopg.connect(database_address, autocommit=True) as connection:
         connection.execute("UPDATE copilot_ops.alembic_version SET version_num = '9999'")

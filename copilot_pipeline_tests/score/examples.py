@@ -12,7 +12,7 @@ DAY = date(2026, 11, 3)
 
 
 def task(call_id: str, *, run_id: str | None = None, kit: str = "deal") -> RunTask:
-    """A task whose run is queued if it has a run id, else wanted."""
+    """A task whose run is queued if it has a run id, else pending."""
     run = SemarizeRun(
         call_id=call_id,
         kit=kit,

@@ -182,7 +182,7 @@ def test_two_labellings_at_the_same_time_are_one_run(database: Database) -> None
 
 
 def test_a_rescore_scores_the_present_labels_once(scored: Scored) -> None:
-    """On purpose, the text of today is sent, under a key of its own."""
+    """A rescore sends the present text, under a new key."""
     scored.build(named("Dana Ortiz"))
     assert scored.pay() == 0
     rescores = Rescores(scored.database)

@@ -172,7 +172,7 @@ def test_a_garbled_response_is_requested_again_with_the_same_key(raw: bytes) -> 
 
 @pytest.mark.parametrize("raw", [b"[]", b"{}", b'{"run_id": ""}', b"[" * 100_000])
 def test_a_body_without_a_run_id_is_unreadable(raw: bytes) -> None:
-    """A body that cannot be parsed, or that has no id, is an error that says so."""
+    """A body that cannot be parsed, or that has no id, is an error with the reason."""
     with client_of(Reply(200, raw)) as (client, _), pytest.raises(UnreadableBody, match="Semarize"):
         client.create(run_request("c-1", TEXT, KIT))
 

@@ -241,7 +241,7 @@ def test_any_output_gives_valid_scores(value: Any) -> None:
     st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))
 )
 def test_the_value_columns_are_lossless(value: Any) -> None:
-    """The four columns together give back exactly the value that was sent."""
+    """The value that was sent can be restored exactly from the four columns."""
     score = only({"value": value})
     sent = next((column for column in columns(score)[1:] if column is not None), None)
     assert sent == value

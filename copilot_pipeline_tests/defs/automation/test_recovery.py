@@ -119,7 +119,7 @@ def test_another_job_may_recover_the_partitions(jobs: Jobs) -> None:
 
 
 def test_a_job_without_assets_recovers_with_its_next_success(jobs: Jobs) -> None:
-    """As before."""
+    """No partition has failed, so the next successful run of the job resolves the incident."""
     BROKEN.add("op")
     assert jobs.run("simple") == ["run simple"]
     BROKEN.clear()

@@ -164,7 +164,7 @@ def test_keeps_grants_when_it_is_recreated(database: Database) -> None:
 
 
 def test_does_not_drop_a_view_that_others_depend_on(database: Database) -> None:
-    """Both views are unchanged, and the error says what to do."""
+    """Both views are unchanged, and the error explains what to do."""
     load_scores(database, score("a", True))
     view(database)
     with database.connection() as connection:
