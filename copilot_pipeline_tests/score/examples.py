@@ -20,7 +20,7 @@ def task(call_id: str, *, run_id: str | None = None, kit: str = "deal") -> RunTa
         transcript_hash="hash",
         call_date=DAY,
         idempotency_key=f"clari:{call_id}",
-        status="queued" if run_id else "wanted",
+        status="queued" if run_id else "pending",
         run_id=run_id,
         kit_version_id=None,
         requested_at=datetime(2026, 11, 3, tzinfo=UTC),
