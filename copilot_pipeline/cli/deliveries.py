@@ -17,7 +17,7 @@ from copilot_pipeline.cli.console import print_document, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
-from copilot_pipeline.cli.suppressed import include_suppressed_options, wants_suppressed
+from copilot_pipeline.cli.suppressed import include_suppressed_options, resolve_include_suppressed
 
 if TYPE_CHECKING:
     from copilot_pipeline.delivery.outbox import ListedDelivery, SinkState
@@ -128,7 +128,7 @@ def enqueue(first: datetime, last: datetime, include_suppressed: bool, loud: boo
         service = delivery_service(settings, database)
         for text in service.check_routes():
             click.echo(f"not checked: {text}", err=True)
-        include_suppressed = wants_suppressed(include_suppressed, loud)
+        include_suppressed = resolve_include_suppressed(include_suppressed, loud)
         report = service.dispatcher().enqueue(dates_between(first, last), include_suppressed=include_suppressed)
     click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.suppressed} suppressed")
     for reason, count in sorted(report.unlinked.items()):

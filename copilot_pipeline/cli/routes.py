@@ -14,7 +14,7 @@ from copilot_pipeline.cli.console import print_document, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
-from copilot_pipeline.cli.suppressed import include_suppressed_options, wants_suppressed
+from copilot_pipeline.cli.suppressed import include_suppressed_options, resolve_include_suppressed
 
 
 @click.group("routes")
@@ -66,7 +66,7 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
 
     with opened() as (settings, database):
         dispatcher = delivery_service(settings, database).dispatcher()
-        include_suppressed = wants_suppressed(include_suppressed, loud)
+        include_suppressed = resolve_include_suppressed(include_suppressed, loud)
         found = dispatcher.preview(dates_between(first, last), include_suppressed=include_suppressed)
     if as_json:
         print_document(json.dumps([_as_dict(one) for one in found], ensure_ascii=False, default=str) + "\n")

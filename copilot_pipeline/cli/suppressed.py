@@ -20,7 +20,7 @@ def include_suppressed_options(command: Decorated) -> Decorated:
     )(command)
 
 
-def wants_suppressed(include_suppressed: bool, loud: bool) -> bool:
+def resolve_include_suppressed(include_suppressed: bool, loud: bool) -> bool:
     """Combine both options, with a warning if the former name is used."""
     if loud:
         click.echo("warning: --loud is deprecated and will be removed in 0.3. Use --include-suppressed.", err=True)

@@ -13,15 +13,15 @@ from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, s
 KITS = "kits:\n  deal: A1B2C3D4\n  coaching: C0AC4123\n"
 
 
-def healthy(asked: ReceivedRequest) -> Reply:
+def healthy(received: ReceivedRequest) -> Reply:
     """Answer as both services; only the right keys are accepted, and the kit C0AC4123 is unknown."""
-    if asked.path.startswith("/v1/"):
-        if asked.headers.get("authorization") != "Bearer smz_test_key":
+    if received.path.startswith("/v1/"):
+        if received.headers.get("authorization") != "Bearer smz_test_key":
             return reply({"error": "invalid_api_key"}, 401)
-        if asked.params.get("kit_code") == "C0AC4123":
+        if received.params.get("kit_code") == "C0AC4123":
             return reply({"error": "kit_not_found"}, 404)
         return reply({"data": []})
-    if (asked.headers.get("x-api-key"), asked.headers.get("x-api-password")) != ("key", "password"):
+    if (received.headers.get("x-api-key"), received.headers.get("x-api-password")) != ("key", "password"):
         return reply({"errorMessage": "Forbidden"}, 403)
     return reply({"calls": [], "pagination": {"totalCalls": 0}, "users": [], "topics": []})
 
@@ -47,7 +47,7 @@ def test_checks_database_lake_keys_quota_and_kits(command: Command, monkeypatch:
         monkeypatch.setenv("CLARI_COPILOT_BASE_URL", service.url)
         monkeypatch.setenv("SEMARIZE_BASE_URL", service.url)
         result = command("doctor", "--json")
-        asked = list(service.requests)
+        received = list(service.requests)
     results = results_by_name(result)
     assert list(results) == [
         "database",
@@ -61,9 +61,9 @@ def test_checks_database_lake_keys_quota_and_kits(command: Command, monkeypatch:
     assert [name for name, (passed, _) in results.items() if not passed] == ["kit coaching"]
     assert "404 kit_not_found" in results["kit coaching"][1]
     assert result.code == 1
-    clari = [one for one in asked if not one.path.startswith("/v1/")]
+    clari = [one for one in received if not one.path.startswith("/v1/")]
     assert 1 <= len(clari) <= 2, "the help promises at most two requests"
-    assert not [one for one in asked if one.method != "GET"], "doctor must not change anything or cost credits"
+    assert not [one for one in received if one.method != "GET"], "doctor must not change anything or cost credits"
     assert f"{len(clari)} of 100,000 requests used" in results["weekly quota"][1]
 
 

@@ -136,7 +136,7 @@ def test_the_graph_leads_from_the_raw_layer_to_the_scores() -> None:
 
 @pytest.mark.parametrize("name", sorted(EVERY_DAY))
 def test_a_backfill_has_several_days_per_run(name: str) -> None:
-    """A year is not 365 runs, and runs that cost requests are short enough for the daily run to start between two of them."""
+    """A year is not 365 runs, and the daily run can start between two runs that cost requests."""
     policy = definition_of(name).backfill_policy
     assert policy is not None
     assert policy.max_partitions_per_run != 1

@@ -124,16 +124,16 @@ class Crm:
         self.is_expired = False
         self.is_down = False
 
-    def __call__(self, asked: ReceivedRequest) -> Reply:
+    def __call__(self, received: ReceivedRequest) -> Reply:
         if self.is_down:
             return reply([{"errorCode": "SERVER_UNAVAILABLE"}], 503)
-        if asked.path == "/services/oauth2/token":
+        if received.path == "/services/oauth2/token":
             self.tokens += 1
             self.is_expired = False
             return reply({"access_token": f"token-{self.tokens}"})
-        if self.is_expired or asked.headers.get("authorization") != f"Bearer token-{self.tokens}":
+        if self.is_expired or received.headers.get("authorization") != f"Bearer token-{self.tokens}":
             return reply([{"errorCode": "INVALID_SESSION_ID", "message": "Session expired"}], 401)
-        sent = json.loads(asked.body)["records"]
+        sent = json.loads(received.body)["records"]
         names = {name for one in sent for name in one}
         if names & self.unknown:  # the vendor rejects the whole request
             name = min(names & self.unknown)

@@ -36,10 +36,10 @@ def test_check_preview_enqueue_send_list_and_export(
     """The output of each command names the next step."""
     crm = Crm()
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        if asked.path == "/v1/kits/schema":
+    def answer(received: ReceivedRequest) -> Reply:
+        if received.path == "/v1/kits/schema":
             return reply({"bricks": BRICKS})
-        return Reply(200, b"ok") if asked.path.startswith("/services/T/") else crm(asked)
+        return Reply(200, b"ok") if received.path.startswith("/services/T/") else crm(received)
 
     Path("pipeline.yaml").write_text(PIPELINE)
     add_call(database, "call-1", {"risk_flag": True, "deal_confidence": 31}, title="=Northwind")

@@ -62,10 +62,10 @@ def test_comparisons_are_false_for_values_of_another_type(
 
 def test_conditions_on_a_missing_brick_are_false() -> None:
     """Neither a comparison nor its negation is true if the brick has no value."""
-    asked = {"brick": f"{KIT}.b", "is": True}
-    assert not applies(condition(asked), scored())
-    assert not applies(condition({"not": asked}), scored())
-    assert applies(condition({"any": [asked, {"not": {"brick": f"{KIT}.c", "is": True}}]}), scored({"c": False}))
+    one_brick = {"brick": f"{KIT}.b", "is": True}
+    assert not applies(condition(one_brick), scored())
+    assert not applies(condition({"not": one_brick}), scored())
+    assert applies(condition({"any": [one_brick, {"not": {"brick": f"{KIT}.c", "is": True}}]}), scored({"c": False}))
 
 
 VALUES = st.one_of(
@@ -122,7 +122,7 @@ def test_exactly_one_of_above_and_at_most_is_true_of_a_number(value: Any, operan
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ({"brick": "k.b"}, "needs one comparison"),
         ({"is": True}, "needs `brick`"),
@@ -134,14 +134,14 @@ def test_exactly_one_of_above_and_at_most_is_true_of_a_number(value: Any, operan
         ({"brick": "k.b", "equals": 3}, "Extra inputs"),
     ],
 )
-def test_rejects_an_incomplete_condition(content: dict[str, Any], said: str) -> None:
+def test_rejects_an_incomplete_condition(content: dict[str, Any], message: str) -> None:
     """The error says what is missing."""
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         condition(content)
 
 
 def test_and_and_or_are_aliases_of_all_and_any() -> None:
     """`and` equals `all`, `or` equals `any`."""
-    asked = {"brick": f"{KIT}.a", "is": True}
-    assert condition({"and": [asked]}) == condition({"all": [asked]})
-    assert condition({"or": [asked]}) == condition({"any": [asked]})
+    one_brick = {"brick": f"{KIT}.a", "is": True}
+    assert condition({"and": [one_brick]}) == condition({"all": [one_brick]})
+    assert condition({"or": [one_brick]}) == condition({"any": [one_brick]})

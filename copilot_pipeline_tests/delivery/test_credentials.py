@@ -44,8 +44,8 @@ def test_refused_credentials_open_one_incident_until_they_are_accepted(
     """One per service, however many runs meet it, and none by the doctor."""
     refused = {"clari", "semarize"}
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        service = "semarize" if asked.path.startswith("/v1/") else "clari"
+    def answer(received: ReceivedRequest) -> Reply:
+        service = "semarize" if received.path.startswith("/v1/") else "clari"
         return reply({}, 401) if service in refused else reply({"calls": [], "users": [], "data": []})
 
     Path("pipeline.yaml").write_text(PIPELINE)

@@ -85,10 +85,10 @@ def test_retried_writes_of_one_route_do_not_delay_another_route(database: Databa
     risk = {**OPPORTUNITY, "name": "Risk", "map": {"Risk__c": f"{KIT}.risk_flag"}}
     locked = {"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "", "fields": []}]}
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        if not asked.path.endswith("/composite/sobjects"):
-            return crm(asked)
-        records = json.loads(asked.body)["records"]
+    def answer(received: ReceivedRequest) -> Reply:
+        if not received.path.endswith("/composite/sobjects"):
+            return crm(received)
+        records = json.loads(received.body)["records"]
         assert len({one["id"] for one in records}) == len(records), "a record occurs twice in a request"
         return reply([locked if "Risk__c" in one else crm.write(one) for one in records])
 
@@ -116,9 +116,9 @@ def test_a_write_whose_response_was_lost_does_not_count_as_stored(database: Data
         dispatcher.enqueue([DAY])
         dispatcher.send()
 
-    def drop_response(asked: ReceivedRequest) -> Reply:
-        answered = crm(asked)
-        return answered if asked.path.endswith("/token") else Reply(200, answered.body, is_split=True)
+    def drop_response(received: ReceivedRequest) -> Reply:
+        answered = crm(received)
+        return answered if received.path.endswith("/token") else Reply(200, answered.body, is_split=True)
 
     with serving(drop_response) as server:
         add_call(database, "newer", {"deal_confidence": 9})
@@ -140,9 +140,9 @@ def test_a_call_that_is_relinked_during_the_write_leaves_the_record(database: Da
     add_call(database, "older", {"deal_confidence": 5}, started_at=NOW - timedelta(hours=2))
     add_call(database, "newer", {"deal_confidence": 9})
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        answered = crm(asked)
-        if asked.path.endswith("/composite/sobjects") and len(crm.writes) == 1:
+    def answer(received: ReceivedRequest) -> Reply:
+        answered = crm(received)
+        if received.path.endswith("/composite/sobjects") and len(crm.writes) == 1:
             add_call(database, "newer", {"deal_confidence": 9}, deal_id=OTHER_DEAL)
             dispatcher.enqueue([DAY])
         return answered

@@ -281,8 +281,8 @@ class TestOpportunities:
             add_call(database, "call-1", {"deal_confidence": 1})
             dispatcher.enqueue([DAY])
 
-            def expire_after_sign_in(asked: ReceivedRequest) -> Reply:
-                answer = crm(asked)
+            def expire_after_sign_in(received: ReceivedRequest) -> Reply:
+                answer = crm(received)
                 crm.is_expired = crm.tokens == 1
                 return answer
 
@@ -364,8 +364,8 @@ class TestWebhooks:
             dispatcher = make_dispatcher(database, hook.url, rules(HOOK), Clock(datetime.now(UTC)))
             dispatcher.enqueue([DAY], include_suppressed=True)
             dispatcher.send()
-        (asked,) = hook.requests
-        event = Webhook("whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=").verify(asked.body, dict(asked.headers))
+        (received,) = hook.requests
+        event = Webhook("whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ=").verify(received.body, dict(received.headers))
         assert event["type"] == "call.scored"
         assert event["data"]["bricks"]["deal_signals"]["risk_flag"]["value"] is True
         assert event["data"]["bricks"]["deal_signals"]["topics"]["value"] == ["a", "b"]
@@ -380,9 +380,9 @@ class TestWebhooks:
             add_call(database, "call-1", {"risk_flag": False}, version="2")
             dispatcher.enqueue([DAY])
             dispatcher.send()
-        ids = [asked.headers["webhook-id"] for asked in hook.requests]
+        ids = [received.headers["webhook-id"] for received in hook.requests]
         assert len(set(ids[:3])) == 1
-        assert len({asked.body for asked in hook.requests[:3]}) == 1
+        assert len({received.body for received in hook.requests[:3]}) == 1
         assert len(ids) == 4
         assert ids[3] != ids[0]
 
@@ -396,11 +396,11 @@ class TestOutage:
         crm.is_down = True
         messages: list[Any] = []
 
-        def answer(asked: ReceivedRequest) -> Reply:
-            if asked.path.startswith("/services/T"):
-                messages.append(json.loads(asked.body))
+        def answer(received: ReceivedRequest) -> Reply:
+            if received.path.startswith("/services/T"):
+                messages.append(json.loads(received.body))
                 return OK
-            return crm(asked)
+            return crm(received)
 
         with serving(answer) as server:
             dispatcher = make_dispatcher(database, server.url, rules(RISK, OPPORTUNITY), clock)
@@ -434,7 +434,7 @@ class TestOutage:
                 thread.start()
             for thread in threads:
                 thread.join()
-        bodies = Counter(asked.body for asked in slack.requests)
+        bodies = Counter(received.body for received in slack.requests)
         assert len(bodies) == 30
         assert set(bodies.values()) == {1}
 

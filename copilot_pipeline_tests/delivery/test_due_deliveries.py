@@ -51,8 +51,8 @@ def test_new_deliveries_do_not_wait_for_a_slow_sink(database: Database) -> None:
     """An alert enqueued while a webhook does not respond is sent in the same run."""
     webhook_called, alert_sent = threading.Event(), threading.Event()
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        if asked.path == "/hook":
+    def answer(request: ReceivedRequest) -> Reply:
+        if request.path == "/hook":
             webhook_called.set()
             assert alert_sent.wait(WITHIN_SECONDS), "the alert waited for the hook"
         else:
@@ -84,12 +84,12 @@ def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
     is_down = True
     received = []
 
-    def answer(asked: ReceivedRequest) -> Reply:
+    def answer(request: ReceivedRequest) -> Reply:
         if is_down:
             return Reply(200, b"", is_split=True)
-        if asked.method == "POST":
-            received.append(asked.body)
-        return OK if asked.method == "POST" else Reply(405)
+        if request.method == "POST":
+            received.append(request.body)
+        return OK if request.method == "POST" else Reply(405)
 
     for number in range(6):
         add_call(database, f"call-{number}", {"risk_flag": True})
@@ -99,7 +99,7 @@ def test_an_outage_makes_few_messages_uncertain(database: Database) -> None:
         for _ in range(12):
             dispatcher.send(max_wait_seconds=0)
             clock.move(minutes=5)
-        posts = [asked for asked in server.requests if asked.method == "POST"]
+        posts = [request for request in server.requests if request.method == "POST"]
         assert (len(posts), len(server.requests) > 6) == (2, True)
         is_down = False
         clock.move(minutes=10)

@@ -25,9 +25,9 @@ from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, serving
 OK = Reply(200, b"ok")
 
 
-def headings(asked: list[ReceivedRequest]) -> list[str]:
+def headings(received: list[ReceivedRequest]) -> list[str]:
     """Return the headings of the messages that Slack received."""
-    messages = [json.loads(one.body) for one in asked if one.path.startswith("/services/T")]
+    messages = [json.loads(one.body) for one in received if one.path.startswith("/services/T")]
     return [message["blocks"][0]["text"]["text"] for message in messages]
 
 
@@ -36,7 +36,7 @@ def test_an_unavailable_sink_is_reported_after_an_hour_daily_and_when_it_recover
     clock, crm = Clock(), Crm()
     crm.is_down = True
     add_call(database, "call-1", {"deal_confidence": 1})
-    with serving(lambda asked: OK if asked.path.startswith("/services/T") else crm(asked)) as server:
+    with serving(lambda received: OK if received.path.startswith("/services/T") else crm(received)) as server:
         dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY, RISK), clock)
         monitor = IncidentMonitor(database, [("slack", "slack")], now=clock)
         dispatcher.enqueue([DAY])
@@ -97,8 +97,8 @@ def test_reports_refused_credentials_and_uncertain_messages(database: Database) 
     add_call(database, "call-1", {"risk_flag": True, "deal_confidence": 1})
     clock = Clock()
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        if asked.path.startswith("/services/T"):
+    def answer(received: ReceivedRequest) -> Reply:
+        if received.path.startswith("/services/T"):
             return Reply(200, b"ok", is_split=True)
         return Reply(400, b'{"error": "invalid_client"}')
 

@@ -48,14 +48,14 @@ def test_a_killed_dispatcher_loses_and_repeats_nothing(
     arrived, may_respond = threading.Event(), threading.Event()
     pending: list[ReceivedRequest] = []
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        is_message = asked.path not in ("/services/oauth2/token",)
+    def answer(received: ReceivedRequest) -> Reply:
+        is_message = received.path not in ("/services/oauth2/token",)
         if is_message and not arrived.is_set():
-            pending.append(asked)
+            pending.append(received)
             arrived.set()
             may_respond.wait(WITHIN_SECONDS)
             return OK
-        return crm(asked) if asked.path.startswith("/services/") and "/T/" not in asked.path else OK
+        return crm(received) if received.path.startswith("/services/") and "/T/" not in received.path else OK
 
     for number in range(3):
         deal_id = f"0060000000{number:05d}AAA"
@@ -74,7 +74,9 @@ def test_a_killed_dispatcher_loses_and_repeats_nothing(
         dispatcher.send()
         rows = dispatcher.outbox.listed()
     first = pending[0]
-    same = [asked for asked in server.requests if _key(asked) == _key(first) and asked.method == first.method]
+    same = [
+        received for received in server.requests if _key(received) == _key(first) and received.method == first.method
+    ]
     assert len(same) == 1 + repeats
     counted = Counter(row.state for row in rows)
     if route is OPPORTUNITY:
@@ -84,8 +86,8 @@ def test_a_killed_dispatcher_loses_and_repeats_nothing(
         assert counted == Counter({state: 1}) + Counter({"sent": 2})
 
 
-def _key(asked: ReceivedRequest) -> str:
+def _key(received: ReceivedRequest) -> str:
     """Return what identifies a message for a receiver."""
-    if asked.path.endswith("/composite/sobjects"):
-        return json.dumps(json.loads(asked.body), sort_keys=True)
-    return asked.headers.get("webhook-id") or asked.body.decode()
+    if received.path.endswith("/composite/sobjects"):
+        return json.dumps(json.loads(received.body), sort_keys=True)
+    return received.headers.get("webhook-id") or received.body.decode()

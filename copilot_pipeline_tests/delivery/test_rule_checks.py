@@ -18,7 +18,7 @@ KITS = "kits: {deal: D1}\n"
 
 
 @pytest.mark.parametrize(
-    ("routes", "line", "said"),
+    ("routes", "line", "error_text"),
     [
         ("- name: a\n  send: slak\n", 4, "there is no sink 'slak'"),
         ("- name: a\n  send: slack\n  when: {brick: dael.risk, is: true}\n", 5, "there is no kit 'dael'"),
@@ -46,14 +46,14 @@ KITS = "kits: {deal: D1}\n"
         ("- name: a\n  send: slack\n  map:\n    x: 3\n", 6, "must be text: put it in quotes"),
     ],
 )
-def test_mistakes_are_reported_with_their_line(tmp_path: Path, routes: str, line: int, said: str) -> None:
+def test_mistakes_are_reported_with_their_line(tmp_path: Path, routes: str, line: int, error_text: str) -> None:
     """With what was expected."""
     path = tmp_path / "pipeline.yaml"
     path.write_text(f"{KITS}routes:\n{routes}")
     with pytest.raises(ConfigurationError) as caught:
         read_pipeline_file(str(path))
     assert f"line {line}: routes" in str(caught.value)
-    assert said in str(caught.value)
+    assert error_text in str(caught.value)
 
 
 def test_rejects_a_secret_in_place_of_a_variable_name_without_repeating_it(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ SCHEMA = {"deal": {"risk_flag": "yes/no", "confidence": "score", "category": "te
 
 
 @pytest.mark.parametrize(
-    ("when", "said"),
+    ("when", "error_text"),
     [
         ({"brick": "deal.risk_flg", "is": True}, "no brick 'risk_flg'; did you mean risk_flag?"),
         ({"brick": "deal.zzz", "is": True}, "it has category, confidence, names, odd, risk_flag"),
@@ -85,11 +85,11 @@ SCHEMA = {"deal": {"risk_flag": "yes/no", "confidence": "score", "category": "te
         ({"brick": "deal.names", "is": "Globex"}, "returns a list"),
     ],
 )
-def test_reports_unknown_bricks_and_impossible_comparisons(when: dict[str, Any], said: str) -> None:
+def test_reports_unknown_bricks_and_impossible_comparisons(when: dict[str, Any], error_text: str) -> None:
     """Against the kit's schema."""
     (mistake,) = find_mistakes([route(when=when)], SCHEMA)
     assert mistake.keys == ("routes", 0, "when", "brick")
-    assert said in mistake.message
+    assert error_text in mistake.message
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def test_logs_contain_no_address_key_or_message(caplog: pytest.LogCaptureFixture
 def test_hubspot_returns_a_result_per_record() -> None:
     """With status 207 some records are written and the others have a reason."""
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        inputs = json.loads(asked.body)["inputs"]
+    def answer(received: ReceivedRequest) -> Reply:
+        inputs = json.loads(received.body)["inputs"]
         assert inputs[0]["properties"] == {"risk": "true", "score": "31"}
         error = {"category": "OBJECT_NOT_FOUND", "message": "no", "context": {"ids": ["2"]}}
         return reply({"status": "COMPLETE", "results": [{"id": "1"}], "errors": [error]}, 207)
@@ -113,8 +113,8 @@ def test_a_merged_hubspot_deal_counts_as_written() -> None:
 def test_an_error_without_a_deal_id_is_isolated() -> None:
     """Each deal is sent alone, so that only the invalid one fails."""
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        ids = [one["id"] for one in json.loads(asked.body)["inputs"]]
+    def answer(received: ReceivedRequest) -> Reply:
+        ids = [one["id"] for one in json.loads(received.body)["inputs"]]
         error = {"category": "INVALID_OPTION", "message": "no"}
         good = [{"id": identity} for identity in ids if identity != "2" and len(ids) == 1]
         return reply({"results": good, "errors": [] if good else [error]}, 207)
@@ -164,8 +164,8 @@ def test_redirects_are_not_followed() -> None:
 def test_an_unknown_hubspot_property_fails_only_its_records() -> None:
     """HubSpot rejects the whole batch; the reason names the property, not the value."""
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        inputs = json.loads(asked.body)["inputs"]
+    def answer(received: ReceivedRequest) -> Reply:
+        inputs = json.loads(received.body)["inputs"]
         if any("nope" in one["properties"] for one in inputs):
             problem = [{"isValid": False, "message": 'Property "nope" does not exist: "secret words"',
                         "error": "PROPERTY_DOESNT_EXIST", "name": "nope"}]  # fmt: skip
@@ -196,8 +196,8 @@ def test_refused_credentials_of_a_crm_keep_deliveries_queued() -> None:
 def test_the_daily_limit_of_salesforce_counts_as_throttling() -> None:
     """It has status 403 but is temporary."""
 
-    def answer(asked: ReceivedRequest) -> Reply:
-        if asked.path.endswith("/token"):
+    def answer(received: ReceivedRequest) -> Reply:
+        if received.path.endswith("/token"):
             return reply({"access_token": "t"})
         return reply([{"errorCode": "REQUEST_LIMIT_EXCEEDED", "message": "TotalRequests Limit exceeded."}], 403)
 
@@ -234,7 +234,7 @@ def environment(**values: str) -> Environment:
 
 
 @pytest.mark.parametrize(
-    ("sink", "values", "said"),
+    ("sink", "values", "reason"),
     [
         ({"kind": "slack"}, {}, "sink s: SLACK_WEBHOOK_URL is not set"),
         ({"kind": "slack"}, {"slack_webhook_url": "hooks"}, "SLACK_WEBHOOK_URL must begin with https://"),
@@ -244,11 +244,13 @@ def environment(**values: str) -> Environment:
         ({"kind": "slack", "url_env": "SLACK_URL_OF_EMEA"}, {}, "sink s: SLACK_URL_OF_EMEA is not set"),
     ],
 )
-def test_reports_the_missing_variable_of_a_sink(sink: dict[str, Any], values: dict[str, str], said: str | None) -> None:
+def test_reports_the_missing_variable_of_a_sink(
+    sink: dict[str, Any], values: dict[str, str], reason: str | None
+) -> None:
     """By its name, without its value."""
     with pytest.raises((ConfigurationError, ValueError)) as caught:
         build_sink("s", SinkSettings.model_validate(sink), environment(**values))
-    assert said is None or said in str(caught.value)
+    assert reason is None or reason in str(caught.value)
 
 
 def test_a_sink_may_name_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ class UserInterface:
         self.url = f"http://127.0.0.1:{port}"
         self.webhook_url = f"http://127.0.0.1:{webhook_port}/webhooks/clari-copilot"
 
-    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+    def execute(self, query: str, **variables: Any) -> dict[str, Any]:
         """One query's data."""
         answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60)
         data: dict[str, Any] = answer.json()["data"]
@@ -62,7 +62,7 @@ class UserInterface:
     def launch(self, assets: list[str], days: list[str]) -> str:
         """Launches a backfill; returns its id."""
         params = {"assetSelection": [{"path": [name]} for name in assets], "partitionNames": days, "fromFailure": False}
-        launched = self.ask(_LAUNCH, params=params)["launchPartitionBackfill"]
+        launched = self.execute(_LAUNCH, params=params)["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
         return str(launched["backfillId"])
 
@@ -72,19 +72,19 @@ class UserInterface:
         backfill: dict[str, Any] = {"status": "REQUESTED"}
         while backfill["status"] not in _ENDED and time.monotonic() < deadline:
             time.sleep(1)
-            backfill = self.ask(_STATUS, id=identity)["partitionBackfillOrError"]
+            backfill = self.execute(_STATUS, id=identity)["partitionBackfillOrError"]
         return backfill
 
     def run_statuses(self) -> list[str]:
         """The status of every run."""
-        return [run["status"] for run in self.ask(_RUNS)["runsOrError"]["results"]]
+        return [run["status"] for run in self.execute(_RUNS)["runsOrError"]["results"]]
 
     def wait_until_loaded(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the code location is loaded."""
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                if self.ask(_LOCATIONS)["repositoriesOrError"].get("nodes"):
+                if self.execute(_LOCATIONS)["repositoriesOrError"].get("nodes"):
                     return
             except (httpx.TransportError, ValueError, KeyError):
                 pass

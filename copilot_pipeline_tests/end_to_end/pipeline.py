@@ -22,7 +22,7 @@ from copilot_pipeline.sandbox import Sandbox
 from copilot_pipeline_tests.defs.opened import Opened, opened_resources
 
 KITS = "kits:\n  deal_signals: {code: DEA15164}\n  coaching: {code: C0AC4123}\n"
-_PATIENCE_SECONDS = 120
+_TIMEOUT_SECONDS = 120
 _KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "PYTHONPATH")
 
 
@@ -73,11 +73,11 @@ class Pipeline:
             cwd=self.home,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
             check=False,
         )
         assert done.returncode in expected, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
-        self.last_words = done.stderr
+        self.error_output = done.stderr
         outcome: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
         return outcome
 
@@ -95,14 +95,14 @@ class Pipeline:
             text=True,
             start_new_session=True,
         )
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while process.poll() is None and self.sandbox.stats()[count] < enough:
             assert time.monotonic() < deadline, f"{count} never reached {enough}"
             time.sleep(0.01)
         if process.poll() is None:
             os.killpg(process.pid, ending)
-        _, said = process.communicate()
-        return process.returncode, said
+        _, output = process.communicate()
+        return process.returncode, output
 
     def query(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Rows from Postgres, by column name."""

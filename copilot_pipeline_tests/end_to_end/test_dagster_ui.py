@@ -17,11 +17,11 @@ from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 _SECRET = "a-secret-for-this-test"
-_PATIENCE_SECONDS = 120
+_TIMEOUT_SECONDS = 120
 
 
 def _wait_for(pipeline: Pipeline, query: str, *values: object) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + _TIMEOUT_SECONDS
     while not pipeline.query(query, *values)[0]["is_so"]:
         assert time.monotonic() < deadline, f"never so: {query}"
         time.sleep(0.2)
@@ -54,7 +54,7 @@ def test_a_backfill_waits_in_the_queue_while_the_quota_is_used_up(make_pipeline:
             "SELECT EXISTS (SELECT 1 FROM concurrency_limits WHERE concurrency_key = 'clari_copilot' AND \"limit\" = 0)"
         )
         _wait_for(pipeline, f"{shut} AS is_so")
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while "QUEUED" not in interface.run_statuses():
             assert time.monotonic() < deadline, interface.run_statuses()
             time.sleep(0.5)
@@ -62,7 +62,7 @@ def test_a_backfill_waits_in_the_queue_while_the_quota_is_used_up(make_pipeline:
         assert counted["refused_for_the_week"] == 0
         assert 0 < counted["clari_total"] <= cap
         assert counted["details_most_for_one_call"] == 1
-        deadline = time.monotonic() + 4 * _PATIENCE_SECONDS
+        deadline = time.monotonic() + 4 * _TIMEOUT_SECONDS
         backfill: dict[str, Any] = {"status": "REQUESTED"}
         while backfill["status"] != "COMPLETED_SUCCESS" and time.monotonic() < deadline:
             _start_new_week(pipeline)

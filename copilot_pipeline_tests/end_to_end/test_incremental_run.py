@@ -75,8 +75,8 @@ def test_processes_a_webhook_while_other_calls_are_scored(
 def test_does_not_fetch_a_call_that_a_backfill_is_fetching(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The webhook stays in the inbox until then. Afterwards the call is loaded and scored without a second request for its details, and
-    without the other calls of the day, which are the backfill's."""
+    """The webhook stays in the inbox until then. Afterwards the call is loaded and scored without a second request for
+    its details, and without the other calls of the day, which are the backfill's."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     wanted = _transcribed(pipeline)[0]
     with resources_of(pipeline, monkeypatch) as opened:

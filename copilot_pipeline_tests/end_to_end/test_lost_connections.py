@@ -39,9 +39,9 @@ def test_a_run_survives_that_all_connections_are_cut(
     with psycopg.connect(server_url, autocommit=True) as connection:
         name = psycopg.conninfo.conninfo_to_dict(pipeline.database_url)["dbname"]
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-    _, said = process.communicate(timeout=_DEADLINE_SECONDS)
-    assert process.returncode in (0, 1), said
-    assert "Traceback" not in said
+    _, output = process.communicate(timeout=_DEADLINE_SECONDS)
+    assert process.returncode in (0, 1), output
+    assert "Traceback" not in output
     pipeline.run()
     transcribed = sum(map(is_transcribed, pipeline.sandbox.truth()))
     assert pipeline.query("SELECT count(*) AS calls FROM copilot_ops.calls WHERE fetched_version = version")[0] == {
@@ -53,4 +53,4 @@ def test_a_run_survives_that_all_connections_are_cut(
     settled = pipeline.sandbox.stats()["runs_created"]
     pipeline.run()
     assert pipeline.sandbox.stats()["runs_created"] == settled
-    assert process.returncode == 0, said
+    assert process.returncode == 0, output

@@ -28,9 +28,9 @@ class Local(Pipeline):
 
     def command_output(self, *arguments: str, expect: int | Collection[int] = 0, **changes: str) -> str:
         """Run a command; return its standard output."""
-        code, out, self.last_words = self.call(self.environment(**changes), *arguments)
+        code, out, self.error_output = self.call(self.environment(**changes), *arguments)
         assert code in ([expect] if isinstance(expect, int) else expect), (
-            f"exit {code}, not {expect}:\n{self.last_words}\n{out}"
+            f"exit {code}, not {expect}:\n{self.error_output}\n{out}"
         )
         return out
 
@@ -110,7 +110,7 @@ def test_calls_of_a_damaged_raw_file_are_fetched_again(pipeline: Local, damage: 
     assert "bytes of" in pipeline.command_output("doctor", expect=1)
     outcome = pipeline.run()
     assert outcome["complete"] is True
-    assert "are missing from the lake; they are fetched again" in pipeline.last_words
+    assert "are missing from the lake; they are fetched again" in pipeline.error_output
     assert pipeline.tables() == before
     assert paid_runs(pipeline) == paid
     assert len(pipeline.parquet("utterances")) == len(before["utterances"])
@@ -171,9 +171,9 @@ def test_a_lake_that_was_moved_away_is_refused(pipeline: Local) -> None:
     pipeline.sandbox.reset_stats()
     for _ in range(2):
         pipeline.run(expect=3)
-        assert "lake copy" in pipeline.last_words
-        assert "lake reset" in pipeline.last_words
-        assert "Traceback" not in pipeline.last_words
+        assert "lake copy" in pipeline.error_output
+        assert "lake reset" in pipeline.error_output
+        assert "Traceback" not in pipeline.error_output
         assert pipeline.tables() == before
     pipeline.run("--assets", "calls", expect=3)
     assert pipeline.sandbox.stats()["details_total"] == 0
@@ -192,7 +192,7 @@ def test_another_lake_is_refused_and_can_be_adopted(pipeline: Local) -> None:
     file = lake_of(pipeline) / "_copilot_pipeline_lake.json"
     file.write_text(json.dumps({"lake_id": "another"}))
     pipeline.run(expect=3)
-    assert "another" in pipeline.last_words
+    assert "another" in pipeline.error_output
     pipeline.command_output("lake", "adopt", "--yes")
     pipeline.run()
     file.write_text("{")
@@ -224,10 +224,10 @@ def test_a_copied_lake_replaces_the_old_one(pipeline: Local) -> None:
     partly = target / "users" / "part.parquet"
     partly.parent.mkdir(parents=True)
     partly.write_bytes(b"half")
-    said = pipeline.command_output("lake", "copy", "--from", "lake", "--to", str(target))
-    assert f"COPILOT_PIPELINE_LAKE_URL={target}" in said
+    output = pipeline.command_output("lake", "copy", "--from", "lake", "--to", str(target))
+    assert f"COPILOT_PIPELINE_LAKE_URL={target}" in output
     pipeline.run(expect=3)
-    assert str(target) in pipeline.last_words
+    assert str(target) in pipeline.error_output
     changes = {"COPILOT_PIPELINE_LAKE_URL": str(target)}
     pipeline.run(changes=changes)
     assert pipeline.tables() == before
@@ -240,7 +240,7 @@ def test_reset_prints_the_cost_and_fetches_again(pipeline: Local) -> None:
     shutil.rmtree(lake_of(pipeline))
     pipeline.command_output("lake", "reset", expect=2)
     pipeline.command_output("lake", "reset", "--yes")
-    assert "requests for" in pipeline.last_words
+    assert "requests for" in pipeline.error_output
     assert pipeline.tables() == before
     pipeline.sandbox.reset_stats()
     assert pipeline.run()["complete"] is True

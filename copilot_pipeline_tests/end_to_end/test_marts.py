@@ -71,14 +71,14 @@ def test_marts_refresh_the_deals_that_they_read(make_pipeline: MakePipeline) -> 
         return row
 
     (named,) = pipeline.query("SELECT count(DISTINCT deal_id) AS deals FROM copilot.calls")
-    said = of_marts("--no-refresh")
-    assert "deals were never built" in said
-    assert f"{named['deals']} deals of calls are not among them" in said
+    output = of_marts("--no-refresh")
+    assert "deals were never built" in output
+    assert f"{named['deals']} deals of calls are not among them" in output
     assert "deals as of 20" in of_marts()
     assert deals() == {"known": named["deals"], "read": named["deals"]}
     before = pipeline.sandbox.stats()["clari_total"]
-    said = of_marts()
-    assert "not among them" not in said
+    output = of_marts()
+    assert "not among them" not in output
     assert pipeline.sandbox.stats()["clari_total"] - before <= 2  # users
     as_of = pipeline.query("SELECT mart FROM copilot.marts_as_of WHERE deals_as_of IS NOT NULL")
     assert {row["mart"] for row in as_of} == {table.name for table in MART_TABLES}

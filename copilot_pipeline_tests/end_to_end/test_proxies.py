@@ -31,8 +31,10 @@ def test_an_unusable_variable_is_one_sentence(make_pipeline: MakePipeline, varia
     """Exit code 3, the name of the variable, and no traceback; nothing is requested."""
     pipeline = make_pipeline(days=1, calls_per_day=3)
     pipeline.run(expect=3, changes={variable: value})
-    assert [line for line in pipeline.last_words.splitlines() if line.startswith(f"error: {variable} cannot be used: ")]
-    assert "Traceback" not in pipeline.last_words
+    assert [
+        line for line in pipeline.error_output.splitlines() if line.startswith(f"error: {variable} cannot be used: ")
+    ]
+    assert "Traceback" not in pipeline.error_output
     assert pipeline.sandbox.stats()["clari_total"] == 0
 
 

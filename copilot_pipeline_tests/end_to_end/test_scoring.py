@@ -54,7 +54,7 @@ def test_rescore_states_the_cost_and_pays_once(make_pipeline: MakePipeline) -> N
     of_kit = pipeline.query("SELECT * FROM copilot.semarize_runs WHERE kit = 'coaching' AND status = 'succeeded'")
 
     pipeline.run("--rescore", "--kit", "coaching", expect=2)
-    assert f"{len(of_kit)} Semarize runs are paid for again: {len(of_kit)} with coaching" in pipeline.last_words
+    assert f"{len(of_kit)} Semarize runs are paid for again: {len(of_kit)} with coaching" in pipeline.error_output
     assert _paid(pipeline) == first
 
     pipeline.run(*RESCORE, "--kit", "coaching")
@@ -73,8 +73,8 @@ def test_rescore_in_the_launchpad_needs_pay(make_pipeline: MakePipeline) -> None
     pipeline.run()
     first = _paid(pipeline)
 
-    said = _materialize(pipeline, {"rescore": True, "kits": ["coaching"]}, expect=1)
-    price = next(line for line in said.splitlines() if "Not started" in line)
+    output = _materialize(pipeline, {"rescore": True, "kits": ["coaching"]}, expect=1)
+    price = next(line for line in output.splitlines() if "Not started" in line)
     runs = int(price.split("Not started: ")[1].split()[0])
     assert 0 < runs < first
     assert _paid(pipeline) == first
@@ -155,11 +155,11 @@ def test_a_changed_transcript_keeps_the_text_that_was_scored(make_pipeline: Make
     pipeline = make_pipeline(days=2)
     pipeline.run()
     call = next(call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"])
-    victim, said = call["call_id"], call["details"]["transcript"]
+    victim, transcript = call["call_id"], call["details"]["transcript"]
     before: dict[str, Any] = pipeline.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
     paid = _paid(pipeline)
     # The vendor processes the call again, which changes its modification time.
-    pipeline.sandbox.edit(victim, transcript=said[:-1], status="PROCESSED")
+    pipeline.sandbox.edit(victim, transcript=transcript[:-1], status="PROCESSED")
     assert pipeline.run()["complete"] is True
     after = pipeline.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
     assert after["transcript_hash"] != before["transcript_hash"]

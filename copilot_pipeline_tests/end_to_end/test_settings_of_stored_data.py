@@ -40,7 +40,7 @@ def test_another_time_zone_is_refused(make_pipeline: MakePipeline) -> None:
     config = pipeline.home / "pipeline.yaml"
     config.write_text("timezone: America/Los_Angeles\n" + KITS)
     pipeline.run(expect=3)
-    assert "timezone: UTC in pipeline.yaml" in pipeline.last_words
+    assert "timezone: UTC in pipeline.yaml" in pipeline.error_output
     assert (removed(pipeline), pipeline.tables()) == (0, before)
     config.write_text("timezone: UTC\n" + KITS)
     pipeline.run()
@@ -57,14 +57,14 @@ def test_a_command_from_another_folder_names_the_missing_file(make_pipeline: Mak
     before = pipeline.tables()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    code, said = run_from(pipeline, elsewhere)
+    code, output = run_from(pipeline, elsewhere)
     assert code == 3
-    assert f"COPILOT_PIPELINE_CONFIG={config}" in said
-    assert "Traceback" not in said
+    assert f"COPILOT_PIPELINE_CONFIG={config}" in output
+    assert "Traceback" not in output
     assert (removed(pipeline), pipeline.tables()) == (0, before)
     assert run_from(pipeline, elsewhere, COPILOT_PIPELINE_CONFIG=str(config))[0] == 0
     assert (removed(pipeline), pipeline.tables()) == (0, before)
-    code, said = run_from(pipeline, elsewhere, COPILOT_PIPELINE_CONFIG="none")
+    code, output = run_from(pipeline, elsewhere, COPILOT_PIPELINE_CONFIG="none")
     assert code == 3  # no file means UTC, and the data are in another time zone
-    assert "timezone: America/Los_Angeles" in said
+    assert "timezone: America/Los_Angeles" in output
     assert (removed(pipeline), pipeline.tables()) == (0, before)

@@ -140,11 +140,11 @@ def test_two_runs_at_once_share_the_work(make_pipeline: MakePipeline) -> None:
 
 
 def test_reports_another_client_on_the_same_key(make_pipeline: MakePipeline) -> None:
-    """If the server says that the quota is used up but our own count is low, the command reports it and exits with 75."""
+    """If the server reports a used-up quota but our own count is low, the command reports it, exit code 75."""
     pipeline = make_pipeline(days=1, requests_per_week=1000)
     pipeline.sandbox.set_faults(foreign_requests=995)
     pipeline.run(expect=75)
-    assert "another client uses the same key" in pipeline.last_words
+    assert "another client uses the same key" in pipeline.error_output
     assert httpx.get(f"{pipeline.sandbox.url}/_sandbox/stats").json()["refused_for_the_week"] <= 8
 
 

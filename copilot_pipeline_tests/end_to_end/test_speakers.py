@@ -89,4 +89,4 @@ def test_a_failed_refresh_is_a_warning_if_there_is_a_snapshot(make_pipeline: Mak
     done = pipeline.run(*WITHOUT_USERS)
     assert done["complete"] is True
     assert _speakers(pipeline) == speakers
-    assert "the users could not be read" in pipeline.last_words
+    assert "the users could not be read" in pipeline.error_output

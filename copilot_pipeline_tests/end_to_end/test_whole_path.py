@@ -37,8 +37,10 @@ def _check_utterances(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
         found[row.pop("call_id")].append(tuple(row.values()))
     assert found == expected
     for row in pipeline.query("SELECT * FROM copilot.transcripts"):
-        said = [(line[2], " ".join(filter(None, line[6].splitlines()))) for line in expected.pop(row["call_id"])]
-        assert row["text"] == "\n".join(f"{speaker}: {text}" for speaker, text in said if text.strip())
+        spoken_lines = [
+            (line[2], " ".join(filter(None, line[6].splitlines()))) for line in expected.pop(row["call_id"])
+        ]
+        assert row["text"] == "\n".join(f"{speaker}: {text}" for speaker, text in spoken_lines if text.strip())
     assert not expected, "a ready call has no transcript"
 
 
@@ -58,9 +60,9 @@ def _check_scores(pipeline: Pipeline) -> None:
 
 
 def test_tables_equal_the_truth_within_the_limits(make_pipeline: MakePipeline) -> None:
-    """At the real rate limit, every call, utterance and brick is in Postgres as the servers have it, the Parquet files hold
-    the same rows, the server never refuses a request, and a call costs at most 1.05 requests. A second run fetches no
-    details and scores nothing."""
+    """At the real rate limit, every call, utterance and brick is in Postgres as the servers have it, the Parquet files
+    have the same rows, the server never refuses a request, and a call costs at most 1.05 requests. A second run fetches
+    no details and scores nothing."""
     pipeline = make_pipeline(pace=9)
     truth = pipeline.sandbox.truth()
     outcome = pipeline.run()
@@ -113,13 +115,13 @@ def test_a_killed_run_ends_in_the_same_tables(make_pipeline: MakePipeline) -> No
 
 
 @pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="Ctrl-C is switched off for this process")
-@pytest.mark.parametrize("while_it", ["details_total", "runs_created"])
-def test_ctrl_c_exits_with_130_and_no_traceback(make_pipeline: MakePipeline, while_it: str) -> None:
+@pytest.mark.parametrize("counter", ["details_total", "runs_created"])
+def test_ctrl_c_exits_with_130_and_no_traceback(make_pipeline: MakePipeline, counter: str) -> None:
     """The command prints how to continue, at any stage, and no message of a library."""
     pipeline = make_pipeline()
-    code, said = pipeline.run_and_kill(5, while_it, ending=signal.SIGINT)
+    code, output = pipeline.run_and_kill(5, counter, ending=signal.SIGINT)
     assert code == 130
-    assert said.strip() == "Interrupted. Run the same command again to continue."
+    assert output.strip() == "Interrupted. Run the same command again to continue."
 
 
 def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> None:
@@ -156,10 +158,10 @@ def test_a_failing_call_does_not_affect_the_others(make_pipeline: MakePipeline) 
     assert any(victim in problem for problem in outcome["problems"])
     others = {call["call_id"] for call in truth if is_transcribed(call)} - {victim}
     assert {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")} == others
-    asked = pipeline.sandbox.stats()["details_total"]
+    requests_before = pipeline.sandbox.stats()["details_total"]
     again = pipeline.run("--assets", "raw_call_details", expect=1)
     assert [problem for problem in again["problems"] if victim in problem and "tried again after" in problem]
-    assert pipeline.sandbox.stats()["details_total"] == asked
+    assert pipeline.sandbox.stats()["details_total"] == requests_before
     pipeline.sandbox.set_faults()
     pipeline.query("UPDATE copilot_ops.calls SET next_attempt_at = now() RETURNING call_id")
     assert pipeline.run()["complete"] is True
@@ -233,10 +235,10 @@ def test_logs_contain_no_quote_and_no_secret(make_pipeline: MakePipeline) -> Non
     pipeline.run(expect=(1, 4))  # 1 if a call met 502 at each of its attempts
     pipeline.sandbox.set_faults(refuse_credentials=True)
     pipeline.run(expect=3)
-    assert "403" in pipeline.last_words
+    assert "403" in pipeline.error_output
     events = json.dumps([row["event"] for row in pipeline.query("SELECT event FROM event_logs")])
     spoken = {turn["text"] for call in truth for turn in call["details"]["transcript"] if len(turn["text"]) > 20}
-    for text in (pipeline.last_words, events):
+    for text in (pipeline.error_output, events):
         for secret in ("sandbox-password", "smz_test_sandbox"):
             assert secret not in text
         assert not [line for line in spoken if line in text]

@@ -43,9 +43,9 @@ class Quota:
         raise AssertionError("the server sends no 429")
 
 
-def mirror(asked: ReceivedRequest) -> Reply:
+def mirror(received: ReceivedRequest) -> Reply:
     """Every account but one."""
-    account_id = asked.params["id"]
+    account_id = received.params["id"]
     if account_id == "missing":
         return reply({}, 404)
     return reply({"id": "x", "crm_id": account_id, "name": f"Company {account_id}", "city": "Oslo", "phones": ["1"]})
@@ -77,7 +77,7 @@ def test_reads_each_account_once_and_merges_it_with_the_calls(accounts: Accounts
     with client_of() as (client, service):
         assert accounts.read(client) == MirrorRead(read=5, missing=1)
         assert accounts.read(client) == MirrorRead()
-        assert sorted(asked.params["id"] for asked in service.requests) == ["a", "b", "c", "d", "e", "missing"]
+        assert sorted(received.params["id"] for received in service.requests) == ["a", "b", "c", "d", "e", "missing"]
     assert accounts.build_table() == 6
     with database.connection() as connection:
         rows = connection.execute(
@@ -91,9 +91,9 @@ def test_sends_several_requests_at_once(accounts: Accounts) -> None:
     """As many requests are in flight as the settings allow, so that slow responses do not limit the rate."""
     together = threading.Barrier(IN_FLIGHT)
 
-    def slow(asked: ReceivedRequest) -> Reply:
+    def slow(received: ReceivedRequest) -> Reply:
         together.wait(30)  # raises, and the request fails, if fewer requests are in flight
-        return mirror(asked)
+        return mirror(received)
 
     with client_of(slow) as (client, _):
         assert accounts.read(client) == MirrorRead(read=5, missing=1)
@@ -104,10 +104,10 @@ def test_a_used_up_quota_keeps_what_was_received(accounts: Accounts, home: Path)
     with client_of(rate_limiter=Quota(4)) as (client, service):
         with pytest.raises(QuotaExhausted):
             accounts.read(client)
-        first = [asked.params["id"] for asked in service.requests]
+        first = [received.params["id"] for received in service.requests]
     with client_of() as (client, service):
         accounts.read(client)
-        second = [asked.params["id"] for asked in service.requests]
+        second = [received.params["id"] for received in service.requests]
     assert len(first) == 4
     assert sorted(first + second) == ["a", "b", "c", "d", "e", "missing"]
     accounts.build_table()

@@ -29,8 +29,8 @@ class Crm:
         self.stages = stages
         self._is_down_from = is_down_from
 
-    def __call__(self, asked: ReceivedRequest) -> Reply:
-        deal_id = asked.params["id"]
+    def __call__(self, received: ReceivedRequest) -> Reply:
+        deal_id = received.params["id"]
         if deal_id >= self._is_down_from:
             return reply({}, 503)
         if deal_id not in self.stages:
@@ -67,7 +67,7 @@ class Reader:
             connection.execute("UPDATE copilot_ops.deals SET read_at = read_at - interval '1 day'")
         with crm.client() as (client, service):
             report = self._deals.read(client)
-            return report, [asked.params["id"] for asked in service.requests]
+            return report, [received.params["id"] for received in service.requests]
 
     def outcomes(self) -> dict[str, str]:
         """The table's outcomes by deal."""
@@ -116,8 +116,8 @@ def test_stops_after_consecutive_failures(database: Database, home: Path) -> Non
     """The rest is left to the next read; what was stored before stays."""
     load(database, {CALLS: [call(f"c-{deal}", deal_id=deal) for deal in "abcdefgh"]})
     reader = Reader(database, home)
-    report, asked = reader.night(Crm(a="Closed Won", is_down_from="b"))
-    assert asked == list("abcdef")
+    report, received = reader.night(Crm(a="Closed Won", is_down_from="b"))
+    assert received == list("abcdef")
     assert report.problems[-1] == "2 more deals were not read"
     assert reader.outcomes()["a"] == "won"
     assert reader.night(Crm(**dict.fromkeys("bcdefgh", "Closed Lost")))[1] == list("bcdefgh")

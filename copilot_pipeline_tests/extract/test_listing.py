@@ -70,8 +70,8 @@ def test_splits_a_window_beyond_paging(database: Database) -> None:
     whole = ListWindow("started", NOON - timedelta(hours=1), NOON + timedelta(seconds=10_050))
     world.listed(whole, pages=90)
     world.listed(whole)
-    asked = [tuple(sorted(request.url.params.items())) for request in world.server.requests]
-    assert len(asked) == len(set(asked))
+    requested = [tuple(sorted(request.url.params.items())) for request in world.server.requests]
+    assert len(requested) == len(set(requested))
     assert len(world.calls.to_fetch([DAY])) == 10_050
 
 
@@ -81,11 +81,11 @@ def test_lists_again_if_a_call_leaves_the_window_meanwhile(database: Database, l
     and the window is listed again."""
     world = World(database, calls=250)
     answer = world.server.route
-    asked: list[int] = []
+    requested: list[int] = []
 
     def route(request: httpx.Request) -> httpx.Response:
-        asked.append(1)
-        if len(asked) == 2:
+        requested.append(1)
+        if len(requested) == 2:
             left = world.server.calls.pop(3)
             if leaves == "moved":
                 world.server.add(left["id"], NOON - timedelta(days=20))

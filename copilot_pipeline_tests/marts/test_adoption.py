@@ -19,7 +19,7 @@ def message(**fields: Any) -> MessageSettings:
 
 
 @pytest.mark.parametrize(
-    ("said", "new", "old"),
+    ("text", "new", "old"),
     [
         ("We charge PER  SEAT, now.", True, False),
         ("We charge per-user.", False, True),
@@ -28,9 +28,9 @@ def message(**fields: Any) -> MessageSettings:
         ("", False, False),
     ],
 )
-def test_matches_whole_words_and_ignores_case(said: str, new: bool, old: bool) -> None:
+def test_matches_whole_words_and_ignores_case(text: str, new: bool, old: bool) -> None:
     """Punctuation does not matter either."""
-    assert use_of(message(), call("c"), said) == (use := use_of(message(), call("c"), said))
+    assert use_of(message(), call("c"), text) == (use := use_of(message(), call("c"), text))
     assert (use.new, use.old) == (new, old)
 
 
@@ -57,7 +57,7 @@ def test_use_is_unknown_without_words_of_a_rep() -> None:
 def test_the_lag_is_the_number_of_days_to_the_first_use() -> None:
     """Calls before the change do not count; a rep who never uses the message has no lag."""
     other = Rep("u-2", "Bo")
-    said = [
+    text = [
         (call("c-0", day=-1), "per seat"),
         (call("c-1", day=0), "per user"),
         (call("c-2", day=4), "per seat"),
@@ -66,7 +66,7 @@ def test_the_lag_is_the_number_of_days_to_the_first_use() -> None:
     ]
     rows = {
         row.rep_id: row
-        for row in message_adoption(message(), [(one, use_of(message(), one, words)) for one, words in said])
+        for row in message_adoption(message(), [(one, use_of(message(), one, words)) for one, words in text])
     }
     total = rows["all"]
     assert (total.n, total.calls_using, total.lag_days, total.first_call_id) == (4, 2, 4.0, "c-2")

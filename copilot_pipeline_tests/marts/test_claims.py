@@ -21,8 +21,8 @@ def nowhere(_call_id: str, words: str) -> Quote:
 
 def flagged(*calls: ScoredCall, **settings: Any) -> list[ClaimRow]:
     """Return the claims of some calls."""
-    said = ClaimSettings(**{"kinds": {"inaccurate": f"{KIT}.wrong"}, **settings})
-    return list(claims(calls, claim_kinds(said, []), said, nowhere))
+    claim_settings = ClaimSettings(**{"kinds": {"inaccurate": f"{KIT}.wrong"}, **settings})
+    return list(claims(calls, claim_kinds(claim_settings, []), claim_settings, nowhere))
 
 
 def test_yes_is_one_claim_per_quote() -> None:
@@ -84,7 +84,7 @@ def test_two_kinds_of_one_brick_are_two_claims() -> None:
 
 def test_a_text_from_the_transcript_is_its_own_quote() -> None:
     """A category that is not in the transcript has no quote."""
-    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
+    claim_settings = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
 
     def locate(_call_id: str, words: str) -> Quote:
         return Quote(words, "exact", 1.0, 4) if words == "No outage, ever." else Quote(words, "not found", 0.0)
@@ -94,7 +94,7 @@ def test_a_text_from_the_transcript_is_its_own_quote() -> None:
         call("c-2", {"wrong": "pricing"}),
         call("c-3", {"wrong": "No."}),
     ]
-    found = list(claims(calls, claim_kinds(said, []), said, locate))
+    found = list(claims(calls, claim_kinds(claim_settings, []), claim_settings, locate))
     assert [(one.call_id, one.quote, one.match) for one in found] == [
         ("c-1", "No outage, ever.", "exact"),
         ("c-2", None, NO_QUOTE),
@@ -114,11 +114,11 @@ def test_attributes_a_claim_to_its_speaker() -> None:
         team={"1": REP, "2": engineer},
     )
     alone = call("c-2", {"wrong": False}, team={"1": REP})
-    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
-    kinds = claim_kinds(said, [])
-    found = list(claims([held, alone], kinds, said, nowhere))
+    claim_settings = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
+    kinds = claim_kinds(claim_settings, [])
+    found = list(claims([held, alone], kinds, claim_settings, nowhere))
     assert [one.rep_id for one in found] == ["u-2"]
-    rows = claim_accuracy([held, alone], found, kinds, said)
+    rows = claim_accuracy([held, alone], found, kinds, claim_settings)
     assert {row.grain_id: (row.n, row.accurate) for row in rows if row.grain == "rep"} == {"u-1": (2, 2), "u-2": (1, 0)}
 
 
@@ -155,9 +155,9 @@ def test_accuracy_counts_checked_calls() -> None:
         call("c-4", {"wrong": None}),
         call("c-5", None),
     ]
-    said = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"}, product=BrickRef(KIT, "product"))  # type: ignore[dict-item]
-    kinds = claim_kinds(said, [])
-    rows = claim_accuracy(calls, list(claims(calls, kinds, said, nowhere)), kinds, said)
+    claim_settings = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"}, product=BrickRef(KIT, "product"))  # type: ignore[dict-item]
+    kinds = claim_kinds(claim_settings, [])
+    rows = claim_accuracy(calls, list(claims(calls, kinds, claim_settings, nowhere)), kinds, claim_settings)
     assert {(row.grain, row.grain_id): (row.n, row.accurate, row.claims, row.inaccurate) for row in rows} == {
         ("all", "all"): (3, 2, 2, 2),
         ("week", "2026-11-02"): (2, 1, 2, 2),

@@ -116,7 +116,7 @@ def test_commands_exit_with_3_and_doctor_names_it(tmp_path: Path, database_addre
     folder = tmp_path / "pgbouncer"
     folder.mkdir()
     with pgbouncer(folder, database_address, "transaction") as address:
-        asked, checked = (
+        refused, checked = (
             subprocess.run(
                 [sys.executable, "-m", "copilot_pipeline", *arguments],
                 cwd=tmp_path,
@@ -132,8 +132,8 @@ def test_commands_exit_with_3_and_doctor_names_it(tmp_path: Path, database_addre
             )
             for arguments in (["sql", "SELECT 1"], ["doctor"])
         )
-    assert (asked.returncode, asked.stdout) == (3, "")
-    assert "pool_mode = session" in asked.stderr
-    assert len(asked.stderr.splitlines()) == 1
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "pool_mode = session" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
     assert checked.returncode == 1
     assert "pool_mode = session" in checked.stdout

@@ -46,11 +46,11 @@ def start(folder: Path, *options: str, **variables: str) -> subprocess.Popen[str
 def test_does_not_start_without_a_strong_secret(tmp_path: Path, variables: dict[str, str], expected: str) -> None:
     """Exit code 3 and the fix; the secret is not shown."""
     process = start(tmp_path, **variables)
-    _, said = process.communicate(timeout=60)
+    _, output = process.communicate(timeout=60)
     assert process.returncode == INVALID_SETTING
-    assert expected in said
-    assert "openssl rand -hex 32" in " ".join(said.split())
-    assert "'short'" not in said
+    assert expected in output
+    assert "openssl rand -hex 32" in " ".join(output.split())
+    assert "'short'" not in output
 
 
 def test_serves_both_endpoints_and_warns_without_tls(tmp_path: Path, database: Database) -> None:
@@ -72,11 +72,11 @@ def test_serves_both_endpoints_and_warns_without_tls(tmp_path: Path, database: D
             local = address.replace("0.0.0.0", "127.0.0.1")
             assert client.post(local, content=body, headers={"x-webhook-secret": SECRET}).status_code == 202
     process.send_signal(2)
-    _, said = process.communicate(timeout=30)
+    _, output = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "without TLS" in said
-    assert SECRET not in said
-    assert "-77" not in said
+    assert "without TLS" in output
+    assert SECRET not in output
+    assert "-77" not in output
     assert [row[:2] for row in inbox(database)] == [("call", "call-77"), ("run", "run-77")]
 
 
@@ -90,9 +90,9 @@ def test_reports_a_port_in_use(tmp_path: Path, database: Database) -> None:
             COPILOT_PIPELINE_WEBHOOK_SECRET=SECRET,
             COPILOT_PIPELINE_DATABASE_URL=database.url,
         )
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     assert process.returncode == INVALID_SETTING
-    assert "--port" in said
+    assert "--port" in output
 
 
 def environment(**variables: str) -> Environment:

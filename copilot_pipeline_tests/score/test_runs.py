@@ -39,28 +39,32 @@ class Server:
     `first` may respond instead of it; `stuck` runs stay queued forever.
     """
 
-    first: Answer = lambda asked: None
+    first: Answer = lambda received: None
     stuck: bool = False
     retry_after: str | None = None
     created: dict[str, bytes] = field(default_factory=dict)  # key -> body
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def __call__(self, asked: ReceivedRequest) -> Reply:
+    def __call__(self, received: ReceivedRequest) -> Reply:
         with self.lock:
-            found = self.first(asked)
-            if asked.method == "POST" and (found is None or found.is_split):
-                body = self.created.setdefault(asked.headers["idempotency-key"], asked.body)
-                assert body == asked.body
-            return found or self._answer(asked)
+            found = self.first(received)
+            if received.method == "POST" and (found is None or found.is_split):
+                body = self.created.setdefault(received.headers["idempotency-key"], received.body)
+                assert body == received.body
+            return found or self._answer(received)
 
-    def _answer(self, asked: ReceivedRequest) -> Reply:
-        if asked.method == "POST":
-            run_id = f"run_{list(self.created).index(asked.headers['idempotency-key'])}"
+    def _answer(self, received: ReceivedRequest) -> Reply:
+        if received.method == "POST":
+            run_id = f"run_{list(self.created).index(received.headers['idempotency-key'])}"
             return reply({"run_id": run_id, "status": "queued"}, 202, **self._advice())
         if self.stuck:
             return reply({"run_id": "r", "status": "queued"}, 200, **self._advice())
         return reply(
-            {"run_id": asked.path.rpartition("/")[2], "status": "succeeded", "output": {"bricks": {"a": {"value": 1}}}}
+            {
+                "run_id": received.path.rpartition("/")[2],
+                "status": "succeeded",
+                "output": {"bricks": {"a": {"value": 1}}},
+            }
         )
 
     def _advice(self) -> dict[str, str]:
@@ -132,7 +136,7 @@ def test_retries_temporary_failures_and_pays_once(database: Database, lake: Lake
     throttled_at: list[float] = []
     early: list[float] = []
 
-    def fail_first(asked: ReceivedRequest) -> Reply | None:
+    def fail_first(received: ReceivedRequest) -> Reply | None:
         now = time.monotonic()
         # Requests that were in flight when the 429 was sent may still arrive.
         if throttled_at and 0.5 < now - throttled_at[-1] < 1.4:
@@ -154,8 +158,8 @@ def test_garbled_responses_are_read_again_and_never_paid_again(database: Databas
     """HTML, an empty body and half of the JSON, in responses to requests for new runs and for existing ones."""
     garbled = [b"<html>", b"", b'{"run_id": "run_1", "sta'] * 3
 
-    def garble(asked: ReceivedRequest) -> Reply | None:
-        if not garbled or (asked.method == "POST" and len(garbled) > 6):
+    def garble(received: ReceivedRequest) -> Reply | None:
+        if not garbled or (received.method == "POST" and len(garbled) > 6):
             return None
         return Reply(200, garbled.pop())
 
@@ -167,7 +171,7 @@ def test_garbled_responses_are_read_again_and_never_paid_again(database: Databas
 
 def test_quarantines_what_stays_garbled(database: Database, lake: Lake) -> None:
     """When a run is given up for now, its last response is kept, and a later runner reads the run that exists."""
-    server = Server(first=lambda asked: Reply(200, b"<html>") if asked.method == "GET" else None)
+    server = Server(first=lambda received: Reply(200, b"<html>") if received.method == "GET" else None)
     day = score(server, database, lake, SemarizeRunSettings(give_up_after_seconds=2.5))
     assert len(day.problems) == len(KITS) * 4
     assert all("HTML" in problem and "not paid twice" in problem for problem in day.problems)
@@ -176,7 +180,7 @@ def test_quarantines_what_stays_garbled(database: Database, lake: Lake) -> None:
         connection.execute("UPDATE copilot_ops.semarize_runs SET requested_at = requested_at - interval '1 hour'")
     assert rows == [("semarize run", b"<html>")]
     created = len(server.created)
-    server.first = lambda asked: None
+    server.first = lambda received: None
     assert score(server, database, lake).problems == []
     assert len(server.created) == created == len(KITS) * 4
 
@@ -185,8 +189,8 @@ def test_reads_a_run_immediately_when_a_webhook_reports_its_end(database: Databa
     """The server asks to poll after two minutes, and the runs are read before."""
     server = Server(retry_after="120")
 
-    def report_end(asked: ReceivedRequest) -> Reply | None:
-        if asked.method == "POST":
+    def report_end(received: ReceivedRequest) -> Reply | None:
+        if received.method == "POST":
             with database.connection() as connection:
                 connection.execute(
                     "INSERT INTO copilot_ops.inbox (kind, external_id, endpoint) VALUES ('run', %s, 'semarize')",
@@ -213,7 +217,7 @@ def test_collects_a_run_that_timed_out_without_creating_it_again(database: Datab
 
 def test_repeats_the_same_body_after_the_mode_was_changed(database: Database, lake: Lake) -> None:
     """A run whose response was lost is requested with the original body and key."""
-    lost = Server(first=lambda asked: Reply(202, is_split=True))
+    lost = Server(first=lambda received: Reply(202, is_split=True))
     assert not score(lost, database, lake, SemarizeRunSettings(give_up_after_seconds=0.2)).is_complete
     server = Server(created=dict(lost.created))
     assert score(server, database, lake, SemarizeRunSettings(mode="sync", run_type="sandbox")).is_complete

@@ -55,12 +55,12 @@ def test_creates_a_run_as_documented() -> None:
     request = run_request("c-1", TEXT, KIT)
     with client_of(reply({"run_id": "run_1", "status": "queued"}, 202)) as (client, service):
         client.create(request)
-    (asked,) = service.requests
-    assert (asked.method, asked.path) == ("POST", "/v1/runs")
-    assert asked.headers["authorization"] == f"Bearer {KEY}"
-    assert asked.headers["idempotency-key"] == request.idempotency_key
-    assert asked.headers["content-type"] == "application/json"
-    assert json.loads(asked.body) == {
+    (received,) = service.requests
+    assert (received.method, received.path) == ("POST", "/v1/runs")
+    assert received.headers["authorization"] == f"Bearer {KEY}"
+    assert received.headers["idempotency-key"] == request.idempotency_key
+    assert received.headers["content-type"] == "application/json"
+    assert json.loads(received.body) == {
         "kit_code": "A1B2C3D4",
         "input": {"transcript": TEXT},
         "mode": "async",
@@ -73,8 +73,8 @@ def test_a_retry_sends_the_same_key_and_body() -> None:
     runs: dict[str, str] = {}
     answers = {"left_to_lose": 2}
 
-    def service_answer(asked: ReceivedRequest) -> Reply:
-        run_id = runs.setdefault(asked.headers["idempotency-key"], f"run_{len(runs)}")
+    def service_answer(received: ReceivedRequest) -> Reply:
+        run_id = runs.setdefault(received.headers["idempotency-key"], f"run_{len(runs)}")
         if answers["left_to_lose"]:
             answers["left_to_lose"] -= 1
             return Reply(500, is_split=True)
@@ -86,7 +86,7 @@ def test_a_retry_sends_the_same_key_and_body() -> None:
         caller.close()
     assert state.run_id == "run_0"
     assert len(runs) == 1
-    assert len({asked.body for asked in service.requests}) == 1
+    assert len({received.body for received in service.requests}) == 1
 
 
 FINISHED: dict[str, Any] = {
