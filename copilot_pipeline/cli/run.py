@@ -18,6 +18,7 @@ from copilot_pipeline.cli.imports import permanent_imports
 from copilot_pipeline.cli.progress_bars import ProgressBars
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
+from copilot_pipeline.problems import grouped
 
 if TYPE_CHECKING:
     from copilot_pipeline.delivery.service import DeliveryService
@@ -138,7 +139,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> i
             )
         )
     else:
-        for problem in finished.problems:
+        for problem in grouped(finished.problems):
             console.print(f"not done: {problem}", style="red", markup=False)
         rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         range_of_days = "1 day" if len(days) == 1 else f"{len(days)} days"

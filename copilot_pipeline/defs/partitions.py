@@ -15,6 +15,7 @@ import dagster as dg
 
 from copilot_pipeline.config.partition_settings import read_partition_settings
 from copilot_pipeline.load.tables import Table
+from copilot_pipeline.problems import grouped
 
 # `backfill_policy` and `owners` are marked as beta in every asset; the versions in requirements.lock are tested.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
@@ -99,7 +100,7 @@ def fail_if(problems: Mapping[date, Sequence[str]], what: str, *, also: Sequence
     days = ", ".join(day.isoformat() for day in sorted(problems))
     raise dg.Failure(
         description=f"{what}: {len(problems)} day(s) failed ({days}); the other days are complete. "
-        "Run the same days again: nothing that was fetched is fetched twice.\n" + "\n".join(shown(lines)),
+        "Run the same days again: nothing that was fetched is fetched twice.\n" + "\n".join(shown(grouped(lines))),
         metadata={"failed_days": days, PROBLEMS: dg.MetadataValue.json([*lines, *also])},
         allow_retries=False,
     )

@@ -33,6 +33,7 @@ from copilot_pipeline.load.tables import (
     TOPICS,
     USERS,
 )
+from copilot_pipeline.problems import grouped
 
 RUN_TAG = "copilot_pipeline/run"  # on materializations of the incremental run: the run that made them
 
@@ -125,7 +126,7 @@ def process_pending_calls(
         context.log.warning(f"{incremental.quota_exhausted} Pending calls continue after that.")
     if incremental.problems:
         raise dg.Failure(
-            "Not done, left to the next run:\n" + "\n".join(shown(incremental.problems)),
+            "Not done, left to the next run:\n" + "\n".join(shown(grouped(incremental.problems))),
             metadata={PROBLEMS: dg.MetadataValue.json(incremental.problems)},
             allow_retries=False,
         )

@@ -4,21 +4,38 @@ from collections.abc import Collection, Iterator
 
 import dagster as dg
 
+from copilot_pipeline.defs.partitions import PROBLEMS
 from copilot_pipeline.delivery.incident_monitor import IncidentMonitor
 from copilot_pipeline.delivery.incidents import Failure
+from copilot_pipeline.problems import grouped
 
 INCIDENT_TAG = "copilot_pipeline/incident"  # on failed runs: `open` until their partitions have succeeded
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+MAX_REASONS = 5  # problems in the text of an incident
 FAILED_RUN = "run "  # the prefix of the names of incidents of jobs
 Pair = tuple[dg.AssetKey, str | None]  # an asset and its partition, None if it has no partitions
 
 
 def report_failed(instance: dg.DagsterInstance, run: dg.DagsterRun, monitor: IncidentMonitor) -> None:
     """Open the incident of the run's job, or repeat it when that is due."""
-    what = f"Run {run.run_id[:8]} of {run.job_name} failed."
+    what = "\n".join([f"Run {run.run_id[:8]} of {run.job_name} failed.", *_reasons(instance, run)])
     todo = "Open the run in the Dagster UI: its last event names the days and the reason. Then run the same days again."
     monitor.open(Failure(f"{FAILED_RUN}{run.job_name}", what, todo))
     instance.add_run_tags(run.run_id, {INCIDENT_TAG: "open"})
+
+
+def _reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
+    """Return the first problems in the metadata of the failed steps, each once with its count."""
+    problems: list[str] = []
+    for record in instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE).records:
+        event = record.event_log_entry.dagster_event
+        failure = event.step_failure_data.user_failure_data if event is not None else None
+        listed = failure.metadata.get(PROBLEMS) if failure is not None else None
+        if isinstance(listed, dg.JsonMetadataValue):
+            problems += [str(problem) for problem in listed.value or ()]
+    found = grouped(problems)
+    more = len(found) - MAX_REASONS
+    return [*found[:MAX_REASONS], *([f"… and {more} more"] if more > 0 else [])]
 
 
 def resolve_recovered(

@@ -25,6 +25,7 @@ from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import ACCOUNTS, CALLS, DEALS, SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.problems import grouped
 from copilot_pipeline.progress import Progress
 
 MakeMirror = Callable[[Settings, Database, Lake, Progress], Deals | Accounts]
@@ -88,8 +89,9 @@ def _mirror_asset(what: str, description: str, make: MakeMirror) -> dg.AssetsDef
 
         (report,) = requeue_when_quota_spent(context, postgres, read())
         if report.problems:
+            reasons = "\n".join(shown(grouped(report.problems)))
             raise dg.Failure(
-                f"{len(report.problems)} of the {what} could not be read:\n" + "\n".join(shown(report.problems)),
+                f"{len(report.problems)} of the {what} could not be read:\n{reasons}",
                 metadata={PROBLEMS: dg.MetadataValue.json(list(report.problems))},
             )
         return dg.MaterializeResult(

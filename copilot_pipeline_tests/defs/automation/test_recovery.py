@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from copilot_pipeline.defs.automation.recovery import FailedRuns, report_failed, resolve_recovered
+from copilot_pipeline.defs.partitions import PROBLEMS
 from copilot_pipeline.defs.resources.services import DeliveriesResource
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.defs.opened import opened_resources
@@ -40,6 +41,19 @@ def simple() -> None:
     may_fail()
 
 
+@dg.op
+def without_kit() -> None:
+    """Fails like scoring with a wrong code: one problem per day."""
+    days = [f"2026-11-0{day}: kit meddicc: kit_not_found (66 calls): fix `kits.meddicc.code`" for day in (1, 2)]
+    raise dg.Failure("two days", metadata={PROBLEMS: dg.MetadataValue.json([*days, "2026-11-02: another"])})
+
+
+@dg.job
+def scoring() -> None:
+    """One op."""
+    without_kit()
+
+
 @dg.job
 def incremental_run() -> None:
     """It logs materializations of single calls."""
@@ -58,6 +72,7 @@ definitions = dg.Definitions(
         dg.define_asset_job("calls", selection=dg.AssetSelection.all()),
         dg.define_asset_job("others", selection=dg.AssetSelection.all()),
         simple,
+        scoring,
         incremental_run,
     ],
 )
@@ -69,6 +84,10 @@ class Jobs:
     def __init__(self, instance: dg.DagsterInstance, deliveries: DeliveriesResource) -> None:
         self._instance = instance
         self._deliveries = deliveries
+
+    def descriptions(self) -> list[str]:
+        """The texts of the open incidents."""
+        return [one.description for one in self._deliveries.service().incident_monitor().open_incidents()]
 
     def run(self, job: str, partition: str | None = None) -> list[str]:
         """Run a job. Return the open incidents afterwards."""
@@ -131,3 +150,13 @@ def test_an_incident_without_a_recorded_run_is_resolved_by_a_success() -> None:
     """Its run was deleted, or failed before runs were recorded."""
     with dg.DagsterInstance.ephemeral() as instance:
         assert FailedRuns(instance, "calls", ["incremental_run"]).have_recovered()
+
+
+def test_the_incident_names_each_problem_once(jobs: Jobs) -> None:
+    """Problems that only differ in their day are one line with the number of calls."""
+    assert jobs.run("scoring") == ["run scoring"]
+    (text,) = jobs.descriptions()
+    assert text.splitlines()[1:] == [
+        "kit meddicc: kit_not_found (132 calls of 2 days, 2026-11-01 to 2026-11-02): fix `kits.meddicc.code`",
+        "2026-11-02: another",
+    ]
