@@ -24,6 +24,7 @@ _COMMANDS = {
     "marts": "Rebuild MEDDICC, coaching, claims, win/loss and deals.",
     "report": "Write the weekly report as one HTML file.",
     "doctor": "Check credentials, kits, database and lake.",
+    "kits": "Show the Semarize kits that the key may use.",
     "routes": "Check the routes and preview what they would send.",
     "deliveries": "List, enqueue, send, retry and export deliveries.",
     "sandbox": "Serve the emulated APIs with made-up calls.",

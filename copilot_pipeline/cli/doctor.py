@@ -23,7 +23,7 @@ from copilot_pipeline.clients.semarize.connect import kits_of, open_client
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.delivery.credential_incidents import open_clari_client, open_semarize_client
 from copilot_pipeline.delivery.rules import configured_rules
-from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.errors import NotFound, PipelineError
 from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.identity import check_lake
@@ -102,7 +102,7 @@ def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
     rules = configured_rules(settings)
     for name in dict.fromkeys(rule.sink_name for rule in rules):
         yield _check(f"sink {name}", partial(_sink, settings, name))
-    kits = kits_of(settings.pipeline)
+    kits = kits_of(settings)
     if not kits:
         yield CheckResult("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
         return
@@ -183,8 +183,15 @@ def _sink(settings: Settings, name: str) -> str:
 
 
 def _kit(settings: Settings, kit: Kit) -> str:
-    with open_client(settings.environment) as client:
-        client.kit_schema(kit)
+    try:
+        with open_client(settings.environment) as client:
+            client.kit_schema(kit)
+    except NotFound as error:
+        raise PipelineError(
+            f"{kit.place}: `{kit.setting}` is {kit.reference}, which Semarize does not have or the key may not use "
+            f"({error.status} {error.code or 'not found'}): publish the kit, or fix the setting; see "
+            "`copilot-pipeline kits list`"
+        ) from None
     return f"{kit.reference} exists"
 
 

@@ -17,6 +17,8 @@ from copilot_pipeline.config.renamed_keys import apply_renames, dotted
 from copilot_pipeline.config.route_checks import Mistake, route_mistakes
 from copilot_pipeline.config.routes import ANNOUNCING, all_sinks
 from copilot_pipeline.config.sources import (
+    EXAMPLE_FILE,
+    NO_FILE,
     YamlMapping,
     existing_pipeline_path,
     nearest,
@@ -40,6 +42,33 @@ class Settings(Strict):
     def zone(self) -> ZoneInfo:
         """The time zone whose days are the partitions."""
         return ZoneInfo(self.pipeline.timezone)
+
+    def place_of(self, *keys: int | str) -> str:
+        """Return the file and the line of a setting: `pipeline.yaml, line 12`."""
+        if self.config_path is None:
+            return "pipeline.yaml"
+        here, path = Path.cwd(), self.config_path
+        if here != Path(here.anchor) and path.is_relative_to(here):
+            path = path.relative_to(here)
+        try:
+            line = apply_renames(read_yaml_mapping(self.config_path), self.config_path)[0].line_of(keys)
+        except ConfigurationError:  # it was changed after it was loaded
+            return str(path)
+        return f"{path}, line {line}" if line else str(path)
+
+    @property
+    def without_kits(self) -> str | None:
+        """Why nothing is scored: there are no kits, or no configuration file. None if there are kits."""
+        if self.pipeline.kits:
+            return None
+        if self.config_path is not None:
+            return f"no kits in {self.config_path.name}: nothing is scored"
+        if self.environment.copilot_pipeline_config == NO_FILE:
+            return f"COPILOT_PIPELINE_CONFIG={NO_FILE}: all settings have their defaults, and nothing is scored"
+        return (
+            f"no kits in pipeline.yaml, which is not in {Path.cwd()}: all settings have their defaults, and nothing is "
+            f"scored. Copy {EXAMPLE_FILE} to pipeline.yaml and enter the codes of your kits"
+        )
 
     def report_warnings(self, report: Callable[[str], None]) -> None:
         """Pass each warning to `report`, once per process."""

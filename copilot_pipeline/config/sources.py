@@ -18,6 +18,7 @@ from copilot_pipeline.errors import ConfigurationError
 # Variables with these prefixes are ours: one that is similar to a setting is a misspelled setting.
 _OUR_PREFIXES = ("CLARI_COPILOT_", "COPILOT_PIPELINE_", "SEMARIZE_")
 _MIN_SIMILARITY = 0.85
+EXAMPLE_FILE = "pipeline.example.yaml"
 NO_FILE = "none"  # value of COPILOT_PIPELINE_CONFIG: there is no pipeline.yaml, and none is missed
 
 
@@ -70,6 +71,13 @@ def existing_pipeline_path(named: str | None) -> Path | None:
     if named is not None:
         raise ConfigurationError(f"COPILOT_PIPELINE_CONFIG names {path}, but there is no such file")
     return None
+
+
+def example_path() -> Path:
+    """Path of the example of `pipeline.yaml`, with the kits of the sandbox: in the repository, or in the wheel."""
+    package = Path(__file__).parents[1]
+    in_wheel = package / EXAMPLE_FILE
+    return in_wheel if in_wheel.exists() else package.parent / EXAMPLE_FILE
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class DeliveryService:
         self._database = database
         self._rate_limiter = limits.limiter(database, MANUAL)  # read for its weekly quota only
         self._kit_schemas = KitSchemas(
-            kits_of(settings.pipeline), partial(open_semarize_client, settings, database, reports_refusal=False)
+            kits_of(settings), partial(open_semarize_client, settings, database, reports_refusal=False)
         )
         self._progress = progress
         self.rules: list[Rule] = configured_rules(settings)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from copilot_pipeline.score.kit_gate import UnknownKit
 from copilot_pipeline.score.run_requests import RunKey, RunTask
 
 
@@ -35,6 +36,7 @@ class DayProgress:
         self._open: defaultdict[date, int] = defaultdict(int)  # runs in progress, plus one while transcripts are read
         self._days: dict[RunKey, date] = {}  # of runs in progress
         self._changed: set[date] = set()
+        self._without_kit: defaultdict[date, Counter[UnknownKit]] = defaultdict(Counter)
 
     @property
     def in_progress(self) -> Container[RunKey]:
@@ -68,6 +70,10 @@ class DayProgress:
         report = self._report(self._days[task.key])
         report.problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")
 
+    def add_unknown_kit(self, task: RunTask, kit: UnknownKit) -> None:
+        """Count a call that is not scored, because Semarize does not know the kit. The run must be in progress."""
+        self._without_kit[self._days[task.key]][kit] += 1
+
     def take_finished(self) -> Iterator[ScoredPartition]:
         """Yield the reports of finished days, newest first, each once."""
         for day in sorted((day for day, open_runs in self._open.items() if open_runs == 0), reverse=True):
@@ -87,4 +93,6 @@ class DayProgress:
 
     def _take(self, day: date) -> ScoredPartition:
         self._changed.discard(day)
-        return self._reports.pop(day, None) or ScoredPartition(day)
+        report = self._reports.pop(day, None) or ScoredPartition(day)
+        report.problems += [kit.describe(calls) for kit, calls in self._without_kit.pop(day, Counter()).items()]
+        return report

@@ -38,7 +38,7 @@ def open_runner(
             client,
             SemarizeRunStore(database),
             lake,
-            kits_of(settings.pipeline),
+            kits_of(settings),
             SemarizeRunSettings(
                 mode=rules.mode,
                 run_type=rules.run_type,
@@ -53,10 +53,10 @@ def open_runner(
 
 def make_rescore_service(settings: Settings, database: Database) -> RescoreService:
     """What scoring again costs, and its order."""
-    return RescoreService(Rescores(database), kits_of(settings.pipeline))
+    return RescoreService(Rescores(database), kits_of(settings))
 
 
 def make_score_tables(settings: Settings, database: Database, lake: Lake) -> ScoreTables:
     """The score tables of a day."""
     calls = CallStore(database, settings.zone)
-    return ScoreTables(lake, database, SemarizeRunStore(database), calls, kits_of(settings.pipeline))
+    return ScoreTables(lake, database, SemarizeRunStore(database), calls, kits_of(settings))

@@ -19,7 +19,6 @@ from copilot_pipeline.clients.semarize import Kit, SemarizeClient
 from copilot_pipeline.errors import (
     CredentialsRefused,
     GarbledResponse,
-    NotFound,
     PipelineError,
     RequestRefused,
     TemporaryFailure,
@@ -28,6 +27,7 @@ from copilot_pipeline.errors import (
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.score.day_progress import DayProgress, ScoredPartition
+from copilot_pipeline.score.kit_gate import KitGate
 from copilot_pipeline.score.run_executor import RunExecutor
 from copilot_pipeline.score.run_queue import RunQueue
 from copilot_pipeline.score.run_requests import RunTask, SemarizeRunSettings, register_runs, timeout_seconds
@@ -70,6 +70,7 @@ class SemarizeRunner:
         self._concurrency = AdaptiveConcurrency(settings.requests_in_flight, settings.give_up_after_seconds)
         self._unread: deque[Iterator[RunTask]] = deque()  # runs of days whose transcripts are not all read
         self._queue = RunQueue()
+        self._gate = KitGate()
         self._in_flight: dict[Future[float | None], RunTask] = {}
         self._days = DayProgress()
         self._fatal: BaseException | None = None  # concerns all days; nothing is requested after it
@@ -83,6 +84,9 @@ class SemarizeRunner:
     ) -> None:
         self._workers.shutdown(wait=True)
         self._handle_responses()
+        for kit in self._kits:
+            if kit.name in self._gate.unknown_kits:
+                self._store.postpone(kit.name, kit.reference)
 
     def run(self, days: Sequence[date]) -> Iterator[ScoredPartition]:
         """Yield each day when all of its runs have ended or are given up for now.
@@ -136,19 +140,17 @@ class SemarizeRunner:
     # --- start runs ----------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Queue runs up to the limit.
-
-        Transcripts are large, so they are read when they are needed.
-        """
+        """Queue runs up to the limit. Transcripts are large, so they are read when they are needed."""
         while self._unread and self._has_capacity():
             task = next(self._unread[0], None)
             if task is None:
                 self._unread.popleft()
-            else:
+            elif not self._end_without_kit(task):
                 self._queue.push(task, self._monotonic())
 
     def _has_capacity(self) -> bool:
-        return self._fatal is None and len(self._queue) + len(self._in_flight) < self._settings.runs_in_flight
+        open_runs = len(self._queue) + len(self._gate) + len(self._in_flight)
+        return self._fatal is None and open_runs < self._settings.runs_in_flight
 
     def _tasks(self, day: date, call_ids: Collection[str] | None) -> Iterator[RunTask]:
         """Register the runs of a day and yield the open ones that are not in progress."""
@@ -172,6 +174,8 @@ class SemarizeRunner:
         now = self._monotonic()
         while self._queue and self._next_request_at() <= now and self._has_free_slot():
             task = self._queue.pop()
+            if self._end_without_kit(task) or not self._gate.admit(task):
+                continue
             if task.deadline is None:
                 task.deadline = now + timeout_seconds(task.run, self._settings)
             self._in_flight[self._workers.submit(self._executor.advance, task)] = task
@@ -183,10 +187,7 @@ class SemarizeRunner:
         return len(self._in_flight) < self._concurrency.limit
 
     def _wait(self, timeout: float | None) -> None:
-        """Wait for a response, for the next due request, or for the timeout.
-
-        With queued runs at most a second.
-        """
+        """Wait for a response, for the next due request, or for the timeout; with queued runs at most a second."""
         seconds = timeout
         if self._queue and self._has_free_slot():
             until_due = max(0.0, min(self._next_request_at() - self._monotonic(), WEBHOOK_CHECK_SECONDS))
@@ -215,6 +216,8 @@ class SemarizeRunner:
         for future in [future for future in self._in_flight if future.done()]:
             task = self._in_flight.pop(future)
             error = future.exception()
+            for held in self._gate.on_response(task, error):
+                self._queue.push(held, self._monotonic())
             if error is None:
                 self._concurrency.on_success()
                 task.failures, task.garbled = 0, None
@@ -227,6 +230,16 @@ class SemarizeRunner:
             if delay is None or self._fatal is not None or not self._requeue(task, delay, reason):
                 self._days.end_run(task)
                 self._progress.advance(STEP)
+
+    def _end_without_kit(self, task: RunTask) -> bool:
+        """End a run that cannot be created, because Semarize does not know its kit. Return whether it is one."""
+        kit = self._gate.unknown(task)
+        if kit is None:
+            return False
+        self._days.add_unknown_kit(task, kit)
+        self._days.end_run(task)
+        self._progress.advance(STEP)
+        return True
 
     def _requeue(self, task: RunTask, delay: float, reason: str) -> bool:
         """Queue the next request of a run.
@@ -254,11 +267,12 @@ class SemarizeRunner:
         return delay
 
     def _on_permanent_failure(self, task: RunTask, error: BaseException) -> None:
-        problem = str(error)
-        if isinstance(error, NotFound) and task.run.run_id is None:
+        if (unknown := self._gate.unknown(task)) is not None:
             # Not stored as refused: once the kit is published, the same transcripts are requested again.
-            problem = f"{error}: publish the kit in Semarize, or correct `kits` in pipeline.yaml"
-        elif isinstance(error, RequestRefused) and task.run.run_id is None:
+            self._days.add_unknown_kit(task, unknown)
+            return
+        problem = str(error)
+        if isinstance(error, RequestRefused) and task.run.run_id is None:
             self._store.mark_refused(task.run, error.code, str(error))
             self._progress.note(f"call {task.run.call_id}, kit {task.run.kit}: {error}")
             return
@@ -279,6 +293,6 @@ class SemarizeRunner:
     def _abort(self, error: BaseException) -> None:
         """Give up all queued runs because of an error that concerns all days."""
         self._fatal = self._fatal or error
-        for task in self._queue.clear():
+        for task in (*self._queue.clear(), *self._gate.clear()):
             self._days.add_problem(task, "not requested yet")
             self._days.end_run(task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -95,8 +95,9 @@ class ScoreTables:
         ]
         for kit in self._kits:
             runs = {run.call_id: run for run in self._runs.runs_for(kit.name, kit.reference, speeches)}
+            former = self._former_results(kit, transcripts, runs)
             for transcript in transcripts:
-                run = runs.get(transcript.call_id)
+                run = former.get(transcript.call_id) or runs.get(transcript.call_id)
                 if run is None:
                     run_rows.append(_row_without_run(transcript, kit, day))
                     continue
@@ -104,6 +105,22 @@ class ScoreTables:
                 score_rows.extend(scores)
                 run_rows.append(_run_row(run, day, len(scores), problem))
         return run_rows, score_rows
+
+    def _former_results(
+        self, kit: Kit, transcripts: list[StoredTranscript], runs: Mapping[str, SemarizeRun]
+    ) -> dict[str, SemarizeRun]:
+        """Return the results that stay visible until the kit's present code or version has a result of its own.
+
+        A kit that is not known to Semarize must not remove the scores that are there.
+        """
+        unanswered = [
+            (transcript.call_id, transcript.transcript_hash, transcript.speech_hash)
+            for transcript in transcripts
+            if ((run := runs.get(transcript.call_id)) is None or run.is_open)
+            and kit.call_filter.skip_reason(transcript.facts) is None
+        ]
+        found = self._runs.results_of_other_references(kit.name, kit.reference, unanswered)
+        return {run.call_id: run for run in found}
 
     def _scores(self, run: SemarizeRun, day: date) -> tuple[list[SemarizeScoreRow], str | None]:
         """Return the scores of a run, and the reason if some are missing."""

@@ -118,15 +118,19 @@ class SemarizeRunStore:
 
     def runs_for(self, kit: str, kit_reference: str, speeches: Sequence[tuple[str, str, str]]) -> list[SemarizeRun]:
         """Return the runs of a kit for these (call_id, transcript_hash, speech_hash), by call id."""
-        values = {
-            "kit": kit,
-            "kit_reference": kit_reference,
-            "call_ids": [call_id for call_id, _, _ in speeches],
-            "transcript_hashes": [transcript_hash for _, transcript_hash, _ in speeches],
-            "speech_hashes": [speech_hash for _, _, speech_hash in speeches],
-        }
         with self._database.connection() as connection:
+            values = _speech_values(kit, kit_reference, speeches)
             return fetch_all(connection, SemarizeRun, _SQL["runs_for"], values)
+
+    def results_of_other_references(
+        self, kit: str, kit_reference: str, speeches: Sequence[tuple[str, str, str]]
+    ) -> list[SemarizeRun]:
+        """Return the newest results of these speeches under other references of a kit, as for `runs_for`."""
+        if not speeches:
+            return []
+        with self._database.connection() as connection:
+            values = _speech_values(kit, kit_reference, speeches)
+            return fetch_all(connection, SemarizeRun, _SQL["results_of_other_references"], values)
 
     def completed_by_webhook(self, run_ids: Sequence[str]) -> set[str]:
         """Return those of these run ids whose end a webhook has reported."""
@@ -138,6 +142,11 @@ class SemarizeRunStore:
     def schedule_retry(self, run: SemarizeRun) -> None:
         """Record that a run timed out, and when it is polled again."""
         self._update("schedule_retry", run)
+
+    def postpone(self, kit: str, kit_reference: str) -> None:
+        """Retry the runs of a kit later, like runs that timed out, because Semarize does not know the kit."""
+        with self._database.connection() as connection:
+            connection.execute(_SQL["postpone"], {"kit": kit, "kit_reference": kit_reference})
 
     def mark_created(self, run: SemarizeRun, run_id: str, status: str) -> None:
         """Record the id that Semarize gave to a run."""
@@ -214,4 +223,14 @@ def _key(run: SemarizeRun) -> dict[str, Any]:
         "kit": run.kit,
         "kit_reference": run.kit_reference,
         "transcript_hash": run.transcript_hash,
+    }
+
+
+def _speech_values(kit: str, kit_reference: str, speeches: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    return {
+        "kit": kit,
+        "kit_reference": kit_reference,
+        "call_ids": [call_id for call_id, _, _ in speeches],
+        "transcript_hashes": [transcript_hash for _, transcript_hash, _ in speeches],
+        "speech_hashes": [speech_hash for _, _, speech_hash in speeches],
     }

@@ -60,6 +60,7 @@ def test_checks_database_lake_keys_quota_and_kits(command: Command, monkeypatch:
     ]
     assert [name for name, (passed, _) in results.items() if not passed] == ["kit coaching"]
     assert "404 kit_not_found" in results["kit coaching"][1]
+    assert results["kit coaching"][1].startswith("pipeline.yaml, line 3: `kits.coaching.code` is C0AC4123")
     assert result.code == 1
     clari = [one for one in received if not one.path.startswith("/v1/")]
     assert 1 <= len(clari) <= 2, "the help promises at most two requests"

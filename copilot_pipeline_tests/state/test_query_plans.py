@@ -100,6 +100,10 @@ HOT: dict[str, dict[str, Any]] = {
         "kit": "deal", "kit_reference": "A1", "call_ids": IDS, "transcript_hashes": ["h"] * len(IDS),
         "speech_hashes": ["words:sides"] * len(IDS),
     },
+    "semarize_runs.results_of_other_references": {
+        "kit": "deal", "kit_reference": "A2", "call_ids": IDS, "transcript_hashes": ["h"] * len(IDS),
+        "speech_hashes": ["words:sides"] * len(IDS),
+    },
     "semarize_runs.completed_by_webhook": {"run_ids": IDS},
     "semarize_runs.schedule_retry": RUN_KEY,
     "semarize_runs.mark_created": {**RUN_KEY, "run_id": "r", "status": "queued"},
@@ -131,6 +135,7 @@ NOT_PLANNED = {
     *(f"rescores.{name}" for name in ("unfinished", "count_runs", "add", "lock", "replace_runs", "finish")),
     "quarantine.quarantine",
     "semarize_runs.lock_registration",
+    "semarize_runs.postpone",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from urllib.parse import quote
 
 import httpx
@@ -11,7 +13,7 @@ from copilot_pipeline.clients.bounded_response import BoundedResponse, ResponseL
 from copilot_pipeline.clients.error_response import parse_error_body, parse_retry_after
 from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 from copilot_pipeline.clients.semarize.decoding import count, decode_object, text
-from copilot_pipeline.clients.semarize.models import Kit, RunRequest, RunState, RunStatus
+from copilot_pipeline.clients.semarize.models import Kit, RunRequest, RunState, RunStatus, UsedKit
 from copilot_pipeline.errors import RequestRefused, TemporaryFailure, UnreadableBody
 
 MIN_POLL_SECONDS = 1.0  # the vendor's rule
@@ -19,6 +21,7 @@ MIN_POLL_SECONDS = 1.0  # the vendor's rule
 POLL_BACKOFF = Backoff(
     first_seconds=MIN_POLL_SECONDS, max_seconds=10.0, factor=1.25, jitter=0.0, max_retry_after_seconds=300.0
 )
+MAX_LISTED_RUNS = 100  # the largest page of the vendor
 _KEY_CONFLICT = "idempotency_key_conflict"
 
 
@@ -84,6 +87,23 @@ class SemarizeClient:
         """Return the schema of a kit as received; its shape is not documented."""
         params = tuple(kit.body_fields().items())
         return self._http.request("GET", "/v1/kits/schema", params=params).body
+
+    def recent_kits(self) -> list[UsedKit]:
+        """Return the kits of the newest runs of the workspace, the last used first.
+
+        The API has no list of kits. A run that does not name its kit is left out.
+        """
+        response = self._http.request("GET", "/v1/runs", params=(("limit", str(MAX_LISTED_RUNS)),))
+        fields = decode_object(response.body)
+        # The name of the list is not documented.
+        listed = next((value for value in fields.values() if isinstance(value, list)), [])
+        found: Counter[UsedKit] = Counter()
+        for run in listed:
+            output = run.get("output") if isinstance(run, dict) else None
+            if isinstance(run, dict):
+                code = text(run.get("kit_code")) or (text(output.get("kit_code")) if isinstance(output, dict) else None)
+                found[UsedKit(code, text(run.get("kit_version_id")))] += 1
+        return [replace(kit, runs=runs) for kit, runs in found.items() if kit.code or kit.version_id]
 
     def probe(self) -> None:
         """Send the smallest request. Raises an error if the key is refused."""

@@ -9,7 +9,7 @@ from copilot_pipeline.clients.bounded_response import ResponseLimits
 from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.config.pipeline_file import PipelineFile
+from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.errors import ConfigurationError
 
 
@@ -35,9 +35,15 @@ def api_key(environment: Environment) -> str:
     return key.get_secret_value()
 
 
-def kits_of(pipeline: PipelineFile) -> list[Kit]:
+def kits_of(settings: Settings) -> list[Kit]:
     """The kits of `pipeline.yaml`."""
     return [
-        Kit(name=name, code=kit.code, version_id=kit.kit_version_id, call_filter=kit.calls.kit_filter)
-        for name, kit in pipeline.kits.items()
+        Kit(
+            name=name,
+            code=kit.code,
+            version_id=kit.kit_version_id,
+            call_filter=kit.calls.kit_filter,
+            place=settings.place_of("kits", name, "kit_version_id" if kit.kit_version_id else "code"),
+        )
+        for name, kit in settings.pipeline.kits.items()
     ]

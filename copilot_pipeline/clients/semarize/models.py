@@ -26,6 +26,12 @@ class Kit:
     code: str | None = None
     version_id: str | None = None
     call_filter: KitFilter = field(default_factory=KitFilter)
+    place: str = field(default="pipeline.yaml", compare=False)  # file and line of the setting
+
+    @property
+    def setting(self) -> str:
+        """The setting that names the kit."""
+        return f"kits.{self.name}.{'kit_version_id' if self.version_id else 'code'}"
 
     @property
     def reference(self) -> str:
@@ -35,6 +41,15 @@ class Kit:
     def body_fields(self) -> dict[str, str]:
         """Return the fields of a request body that name the kit."""
         return {"kit_version_id": self.version_id} if self.version_id else {"kit_code": self.code or ""}
+
+
+@dataclass(frozen=True, slots=True)
+class UsedKit:
+    """A kit, and how many of the newest runs of the workspace are of it."""
+
+    code: str | None
+    version_id: str | None
+    runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

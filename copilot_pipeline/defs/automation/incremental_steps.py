@@ -90,4 +90,4 @@ def open_steps(
 
 def open_runs(settings: Settings, database: Database) -> dict[date, set[str]]:
     """Calls with a paid Semarize run whose result no process is waiting for, by day."""
-    return PendingCalls(database).with_open_runs({kit.name: kit.reference for kit in kits_of(settings.pipeline)})
+    return PendingCalls(database).with_open_runs({kit.name: kit.reference for kit in kits_of(settings)})

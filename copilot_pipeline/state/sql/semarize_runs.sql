@@ -81,6 +81,24 @@ CROSS JOIN LATERAL copilot_ops.run_of(
   texts.call_id, %(kit)s, %(kit_reference)s, texts.transcript_hash, texts.speech_hash) AS runs
 ORDER BY runs.call_id COLLATE "C";
 
+-- name: results_of_other_references
+-- Return the newest result of each speech under another reference of the kit, in the order of the call ids' bytes.
+SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash, runs.call_date, runs.idempotency_key,
+  runs.status, runs.run_id, runs.kit_version_id, runs.requested_at, runs.finished_at, runs.duration_ms,
+  runs.error_code, runs.error_message, runs.answer AS packed_answer, runs.rescore_id, runs.speech_hash
+FROM unnest(%(call_ids)s::text[], %(transcript_hashes)s::text[], %(speech_hashes)s::text[])
+  AS texts (call_id, transcript_hash, speech_hash)
+CROSS JOIN LATERAL (
+  SELECT * FROM copilot_ops.semarize_runs AS known
+  WHERE known.call_id = texts.call_id AND known.kit = %(kit)s AND known.kit_reference <> %(kit_reference)s
+    AND known.status = 'succeeded'
+    AND (known.transcript_hash = texts.transcript_hash
+      OR known.speech_hash IN (nullif(texts.speech_hash, ''), nullif(split_part(texts.speech_hash, ':', 1), '') || ':'))
+  ORDER BY known.finished_at DESC, known.kit_reference
+  LIMIT 1
+) AS runs
+ORDER BY runs.call_id COLLATE "C";
+
 -- name: completed_by_webhook
 -- Return those of some run ids whose end a webhook has reported.
 SELECT external_id FROM copilot_ops.inbox WHERE kind = 'run' AND external_id = ANY(%(run_ids)s);
@@ -91,6 +109,12 @@ UPDATE copilot_ops.semarize_runs SET
   next_attempt_at = now() + least(interval '6 hours', greatest(interval '5 minutes', (now() - requested_at) / 2))
 WHERE call_id = %(call_id)s AND kit = %(kit)s AND kit_reference = %(kit_reference)s
   AND transcript_hash = %(transcript_hash)s AND rescore_id IS NOT DISTINCT FROM %(rescore_id)s;
+
+-- name: postpone
+-- Set when the runs of a kit that were not sent are requested again: after half of their age, 5 minutes to 6 hours.
+UPDATE copilot_ops.semarize_runs SET
+  next_attempt_at = now() + least(interval '6 hours', greatest(interval '5 minutes', (now() - requested_at) / 2))
+WHERE kit = %(kit)s AND kit_reference = %(kit_reference)s AND status = 'pending' AND run_id IS NULL;
 
 -- name: mark_created
 -- Record the id that Semarize gave to a run.
