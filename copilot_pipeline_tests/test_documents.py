@@ -104,7 +104,7 @@ def test_environment_variables_exist() -> None:
     assert set(re.findall(r"^#?([A-Z][A-Z_]+)=", example, flags=re.MULTILINE)) == variables
 
 
-YAML_FILES = [ROOT / "pipeline.yaml", *sorted(ROOT.glob("examples/*/pipeline.yaml"))]
+YAML_FILES = [ROOT / "pipeline.example.yaml", *sorted(ROOT.glob("examples/*/pipeline.yaml"))]
 SNIPPETS = [
     pytest.param(text, id=f"{path.relative_to(ROOT)}-{number}")
     for path in CURRENT

@@ -17,6 +17,7 @@ from rich.table import Table
 
 from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.config.sources import EXAMPLE_FILE, example_path
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def sandbox_environment(
         exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
         os.environ["NO_PROXY"] = os.environ["no_proxy"] = f"{exceptions},127.0.0.1" if exceptions else "127.0.0.1"
         os.environ["COPILOT_PIPELINE_HOME"] = str(folder)
+        os.environ["COPILOT_PIPELINE_CONFIG"] = str(example_path())  # its kits are those of the sandbox
         os.environ.setdefault("COPILOT_PIPELINE_WEBHOOK_SECRET", WEBHOOK_SECRET)
         for name in ("COPILOT_PIPELINE_DATABASE_URL", "COPILOT_PIPELINE_LAKE_URL", "DAGSTER_HOME"):
             os.environ.pop(name, None)
@@ -134,7 +136,11 @@ def _print_next_steps(console: Console, folder: Path) -> None:
         ),
         ("Read the Parquet files, by table and day", f"{here}/lake"),
         ("Run it again: nothing is fetched or scored twice", f"{command} demo"),
-        ("With your own keys in .env, check the setup", f"{command} doctor"),
+        (
+            f"With your own keys in .env, and the codes of your kits in pipeline.yaml ({EXAMPLE_FILE} is the example), "
+            "check the setup",
+            f"{command} doctor",
+        ),
     ):
         console.print(f"  {what}", markup=False)
         console.print(f"    {how}", style="bold", markup=False, soft_wrap=True)  # can be copied

@@ -104,7 +104,7 @@ def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
         yield _check(f"sink {name}", partial(_sink, settings, name))
     kits = kits_of(settings)
     if not kits:
-        yield CheckResult("Semarize", True, "no kits in pipeline.yaml: nothing is scored")
+        yield CheckResult("Semarize", True, settings.without_kits or "")
         return
     semarize = _check("Semarize", partial(_semarize, settings, opened[0] if opened else None))
     yield semarize

@@ -288,13 +288,43 @@ def test_accepts_the_short_form_of_kits() -> None:
     assert kits["c"].code == "0123"
 
 
-def test_the_pipeline_yaml_of_the_project_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_of_the_project_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     """It has no mistake and no renamed key."""
     root = Path(__file__).parents[2]
-    monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", str(root / "pipeline.yaml"))
+    monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", str(root / "pipeline.example.yaml"))
     settings = load_settings()
     assert settings.warnings == ()
     assert set(settings.pipeline.kits) == {"deal_signals", "meddicc", "coaching", "claims"}
+
+
+def test_names_the_place_of_a_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """File and line, in both forms; a file outside of the working folder has its whole path."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "pipeline.yaml"
+    file.write_text("timezone: UTC\nkits:\n  short: A1B2C3D4\n  long:\n    calls: {}\n    code: C0AC4123\n")
+    settings = load_settings()
+    assert settings.place_of("kits", "short", "code") == "pipeline.yaml, line 3"
+    assert settings.place_of("kits", "long", "code") == "pipeline.yaml, line 6"
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", str(file))
+    assert load_settings().place_of("kits", "short", "code") == f"{file}, line 3"
+
+
+def test_says_why_nothing_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a file, with `none`, and with a file without kits; with kits there is nothing to say."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COPILOT_PIPELINE_CONFIG", raising=False)
+    without_file = load_settings().without_kits
+    assert without_file is not None
+    assert str(tmp_path) in without_file
+    assert "pipeline.example.yaml" in without_file
+    monkeypatch.setenv("COPILOT_PIPELINE_CONFIG", "none")
+    assert "COPILOT_PIPELINE_CONFIG=none" in (load_settings().without_kits or "")
+    monkeypatch.delenv("COPILOT_PIPELINE_CONFIG")
+    (tmp_path / "pipeline.yaml").write_text("timezone: UTC\n")
+    assert load_settings().without_kits == "no kits in pipeline.yaml: nothing is scored"
+    (tmp_path / "pipeline.yaml").write_text("kits: {meddicc: A1B2C3D4}\n")
+    assert load_settings().without_kits is None
 
 
 VALUES = st.recursive(

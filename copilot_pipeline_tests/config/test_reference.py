@@ -1,4 +1,4 @@
-"""The reference page, .env.example and pipeline.yaml agree with the settings."""
+"""The reference page, .env.example and pipeline.example.yaml agree with the settings."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def test_env_example_has_every_variable_with_its_default() -> None:
             assert getattr(given, name) == getattr(environment, name) == field.default
 
 
-def test_pipeline_yaml_shows_defaults() -> None:
-    """Apart from the sandbox's kits and documents, the values in the project's pipeline.yaml are the defaults."""
-    content = yaml.safe_load((ROOT / "pipeline.yaml").read_text(encoding="utf-8"))
+def test_the_example_shows_defaults() -> None:
+    """Apart from the sandbox's kits and documents, the values in pipeline.example.yaml are the defaults."""
+    content = yaml.safe_load((ROOT / "pipeline.example.yaml").read_text(encoding="utf-8"))
     defaults = PipelineFile()
     assert content["timezone"] == defaults.timezone
     for section in ("clari", "semarize"):
