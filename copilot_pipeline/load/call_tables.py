@@ -32,13 +32,15 @@ from copilot_pipeline.transform.transcripts import UserDirectory, assemble, part
 
 @dataclass(frozen=True, slots=True)
 class LoadedCallTables:
-    """Loaded call tables of a day: rows by table, number of quarantined bodies."""
+    """Loaded call tables of a day: rows by table; quarantined bodies, truncated values and refused rows."""
 
     day: date
     rows: dict[str, int]
     quarantined: int
     problem: str | None = None
     incomplete: tuple[str, ...] = ()  # problems of single calls, whose previous rows are kept
+    truncated: int = 0
+    refused: int = 0
 
 
 class CallTables:
@@ -87,7 +89,13 @@ class CallTables:
         loader = PartitionLoader(self._lake, self._database, self._calls, CALL_TABLES)
         for loaded in loader.load(days, batches_of, self._before_commit):
             yield LoadedCallTables(
-                loaded.day, loaded.rows, quarantined[loaded.day], loaded.problem, incomplete.get(loaded.day, ())
+                loaded.day,
+                loaded.rows,
+                quarantined[loaded.day],
+                loaded.problem,
+                incomplete.get(loaded.day, ()),
+                loaded.truncated,
+                loaded.refused,
             )
 
     def _calls_without_bytes(self, day: date) -> set[str]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import psycopg
@@ -19,11 +19,15 @@ import pyarrow as pa
 from copilot_pipeline.errors import PipelineError, is_connection_loss
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table
+from copilot_pipeline.load.tables.limits import TruncatedValue, fit_rows
 from copilot_pipeline.load.warehouse import WarehouseLoader
+from copilot_pipeline.load.warehouse.copying import RefusedKeys, RefusedRow, RowsRefused, without_refused
+from copilot_pipeline.load.warehouse.row_problems import record_refused, record_truncated
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state import CallStore
 
+MAX_LOADS = 3  # attempts to load a day without the rows that PostgreSQL refuses
 # Errors of one partition that do not stop the others.
 PARTITION_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
 
@@ -32,12 +36,15 @@ PARTITION_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
 class LoadedPartition:
     """One day of some tables.
 
-    With a `problem`, the warehouse still has the previous rows.
+    With a `problem`, the warehouse still has the previous rows. `truncated` values were too long for their columns, and
+    `refused` rows were quarantined, because PostgreSQL refuses them.
     """
 
     day: date
     rows: dict[str, int]
     problem: str | None = None
+    truncated: int = 0
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,21 @@ class CallBatch:
 
     call_ids: Sequence[str]
     tables: Sequence[tuple[Table, pa.Table]]
+
+
+@dataclass(slots=True)
+class _Load:
+    """One attempt to load a day."""
+
+    day: date
+    refused: tuple[RefusedRow, ...]  # by previous attempts
+    truncated: list[TruncatedValue] = field(default_factory=list)
+    outcome: Future[dict[str, int]] | BaseException = field(default_factory=Future)
+
+    def newly_refused(self) -> Sequence[RefusedRow]:
+        """Return the rows that PostgreSQL refused, once the attempt has ended."""
+        error = self.outcome if isinstance(self.outcome, BaseException) else self.outcome.exception()
+        return error.rows if isinstance(error, RowsRefused) else ()
 
 
 class PartitionLoader:
@@ -72,15 +94,30 @@ class PartitionLoader:
 
         Errors of one day are reported in its result.
         """
-        pending: deque[tuple[date, Future[dict[str, int]] | BaseException]] = deque()
+        pending: deque[_Load] = deque()
+
+        def start(day: date, refused: Sequence[RefusedRow] = ()) -> _Load:
+            lock = self._lock(day, [load.outcome for load in pending if isinstance(load.outcome, Future)])
+            started = _Load(day, tuple(refused))
+            started.outcome = self._start(loader, started, batches_of, before_commit, lock)
+            return started
+
+        def finish(load: _Load) -> LoadedPartition:
+            """Load a day again without the rows that PostgreSQL refused, so that both stores have the others."""
+            for _ in range(MAX_LOADS):
+                rows = load.newly_refused()
+                if not rows:
+                    break
+                load = start(load.day, (*load.refused, *rows))
+            return _result(load)
+
         with WarehouseLoader(self._database) as loader:
             for day in days:
-                lock = self._lock(day, [outcome for _, outcome in pending if isinstance(outcome, Future)])
-                pending.append((day, self._start(loader, day, batches_of, before_commit, lock)))
+                pending.append(start(day))
                 if len(pending) > 1:
-                    yield _result(*pending.popleft())
+                    yield finish(pending.popleft())
             while pending:
-                yield _result(*pending.popleft())
+                yield finish(pending.popleft())
 
     def _lock(self, day: date, pending: Sequence[Future[dict[str, int]]]) -> ExitStack:
         """Lock the partition.
@@ -97,19 +134,25 @@ class PartitionLoader:
     def _start(
         self,
         loader: WarehouseLoader,
-        day: date,
+        load: _Load,
         batches_of: Callable[[date], Iterator[CallBatch]],
         before_commit: Callable[[Connection, date], None] | None,
         lock: ExitStack,
     ) -> Future[dict[str, int]] | BaseException:
+        day, refused_keys = load.day, RefusedKeys(load.refused)
         copy = loader.start(self._tables, day)
         copy.outcome.add_done_callback(lambda _: lock.close())
         try:
             with ExitStack() as stack:
                 writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in self._tables}
                 for batch in batches_of(day):
-                    copy.append(batch.tables, batch.call_ids)
+                    fitted = []
                     for table, content in batch.tables:
+                        rows, truncated = fit_rows(table, content)
+                        load.truncated += truncated
+                        fitted.append((table, without_refused(table, rows, refused_keys)))
+                    copy.append(fitted, batch.call_ids)
+                    for table, content in fitted:
                         writers[table.name].append(content)
         except PARTITION_ERRORS as error:
             copy.rollback()
@@ -117,7 +160,14 @@ class PartitionLoader:
         except BaseException:
             copy.rollback()
             raise
-        return copy.commit(lambda connection: before_commit(connection, day) if before_commit else None)
+
+        def end(connection: Connection) -> None:
+            record_truncated(connection, self._tables, day, load.truncated)
+            record_refused(connection, self._tables, day, load.refused)
+            if before_commit:
+                before_commit(connection, day)
+
+        return copy.commit(end)
 
 
 def describe_error(error: BaseException) -> str:
@@ -128,11 +178,12 @@ def describe_error(error: BaseException) -> str:
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
 
-def _result(day: date, outcome: Future[dict[str, int]] | BaseException) -> LoadedPartition:
+def _result(load: _Load) -> LoadedPartition:
+    day = load.day
     try:
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return LoadedPartition(day, outcome.result())
+        if isinstance(load.outcome, BaseException):
+            raise load.outcome
+        return LoadedPartition(day, load.outcome.result(), truncated=len(load.truncated), refused=len(load.refused))
     except PipelineError as error:
         return LoadedPartition(day, {}, str(error))
     except PARTITION_ERRORS as error:

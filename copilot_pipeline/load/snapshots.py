@@ -18,15 +18,14 @@ ROWS_PER_BATCH = 20_000
 def replace_snapshot(lake: Lake, database: Database, table: Table, rows: Iterable[object]) -> int:
     """Replace `table` with `rows` and return the number of rows.
 
-    Each row has an attribute for every column of the table. Memory holds one batch at a time.
+    Each row has an attribute for every column of the table. Memory holds one batch at a time. Values that are too long
+    are truncated, and rows that PostgreSQL refuses are quarantined.
     """
 
     def batches() -> Iterable[pa.Table]:
         remaining = iter(rows)
         while batch := list(islice(remaining, ROWS_PER_BATCH)):
-            content = rows_to_arrow(table, batch)
-            writer.append(content)
-            yield content
+            yield rows_to_arrow(table, batch)
 
     with lake.writer(table) as writer:
-        return load_snapshot(database, table, batches())
+        return load_snapshot(database, table, batches(), writer.append)

@@ -35,6 +35,8 @@ class LoadedScores:
     rows: dict[str, int]
     unscored: int
     problem: str | None = None
+    truncated: int = 0
+    refused: int = 0
 
 
 class ScoreTables:
@@ -70,7 +72,9 @@ class ScoreTables:
 
         loader = PartitionLoader(self._lake, self._database, self._calls, SCORE_TABLES)
         for loaded in loader.load(days, batches_of, self._calls.partitions.mark_scored):
-            yield LoadedScores(loaded.day, loaded.rows, unscored[loaded.day], loaded.problem)
+            yield LoadedScores(
+                loaded.day, loaded.rows, unscored[loaded.day], loaded.problem, loaded.truncated, loaded.refused
+            )
 
     def _require_call_tables(self, day: date) -> None:
         """Raise `PipelineError` if the call tables of a day were loaded and their files are missing."""
@@ -81,9 +85,15 @@ class ScoreTables:
                 f"were. Rebuild it: copilot-pipeline run --from {day} --to {day}"
             )
 
-    def refresh_views(self) -> None:
-        """Refresh the wide view of each kit."""
-        refresh_kit_views(self._database, [kit.name for kit in self._kits])
+    def refresh_views(self) -> list[str]:
+        """Refresh the wide view of each kit. Return a warning for each view that cannot be made."""
+        warnings = []
+        for kit in self._kits:
+            try:
+                refresh_kit_views(self._database, [kit.name])
+            except PipelineError as error:
+                warnings.append(str(error))
+        return warnings
 
     def _rows(
         self, day: date, transcripts: list[StoredTranscript]

@@ -33,6 +33,11 @@ def quarantine(
     connection.execute(_SQL["quarantine"], values)
 
 
+def forget_quarantined(connection: Connection, day: date | None, origins: Sequence[str]) -> None:
+    """Remove what was quarantined of these origins and this day, because it is found again if it is still there."""
+    connection.execute(_SQL["forget"], {"origins": list(origins), "day": day})
+
+
 def count_quarantined(connection: Connection, days: Sequence[date]) -> int:
     """Return how many calls of some days are missing or incomplete, because what was received cannot be parsed."""
     return int(fetch_value(connection, _SQL["count_quarantined"], {"days": list(days)}))

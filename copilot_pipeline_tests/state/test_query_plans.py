@@ -89,6 +89,7 @@ HOT: dict[str, dict[str, Any]] = {
     "pending_calls.complete": {"day": DAY, "call_ids": IDS},
     "pending_calls.with_open_runs": {"kits": ["deal"], "references": ["A1"], "grace_minutes": 20, "max_days": 1},
     "quarantine.count_quarantined": {"days": DAYS},
+    "quarantine.forget": {"origins": ["row of calls"], "day": DAY},
     "semarize_runs.add_missing": INTENTS,
     "semarize_runs.update_known": INTENTS,
     "semarize_runs.add_sides": INTENTS,

@@ -60,6 +60,7 @@ class IncrementalRun:
         self._to_load: set[date] = set()
         self._urgent: set[date] = set()  # a webhook named a call of the day
         self.problems: list[str] = []
+        self.warnings: list[str] = []  # views that cannot be made
         self.quota_exhausted: QuotaExhausted | None = None
 
     def run(self) -> Iterator[LoadedDay]:
@@ -196,7 +197,7 @@ class IncrementalRun:
             yield LoadedDay(loaded.day, SCORE_TABLES)
             self._complete(loaded.day, self._calls[loaded.day] - runner.calls_in_progress(loaded.day))
         if time.monotonic() - self._views_refreshed_at > REFRESH_VIEWS_SECONDS:
-            self._steps.score_tables.refresh_views()
+            self.warnings = self._steps.score_tables.refresh_views()
             self._views_refreshed_at = time.monotonic()
 
     def _poll_runs(self, runner: SemarizeRunner) -> set[date]:

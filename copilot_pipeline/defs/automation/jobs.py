@@ -122,6 +122,8 @@ def process_pending_calls(
                 checks.add(table.name for table in loaded.tables)
         finally:
             checks.finish()
+    for warning in incremental.warnings:
+        context.log.warning(warning)
     if incremental.quota_exhausted is not None:
         context.log.warning(f"{incremental.quota_exhausted} Pending calls continue after that.")
     if incremental.problems:

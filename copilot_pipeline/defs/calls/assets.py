@@ -125,7 +125,11 @@ def call_tables(
                 problems[loaded.day] = [loaded.problem]
                 continue
             incomplete = [f"{loaded.day}: {problem}" for problem in loaded.incomplete]
-            facts = {"quarantined": loaded.quarantined}
+            facts = {
+                "quarantined": loaded.quarantined,
+                "truncated_values": loaded.truncated,
+                "refused_rows": loaded.refused,
+            }
             shown = {PROBLEMS: dg.MetadataValue.json(incomplete)} if incomplete else {}
             reporter.add(
                 loaded.day,

@@ -71,12 +71,14 @@ def score_tables(
             ):
                 scored = _scored_days(runner, days, problems)
                 _load(tables, chain(scored, _other_days(loaded, database, days)), selected, problems, reporter)
-            tables.refresh_views()
+            for warning in tables.refresh_views():
+                context.log.warning(warning)
+                progress.note(f"warning: {warning}")
             # Also for days with problems: a call whose score is still pending does not delay the others.
             mistakes = deliveries.service(progress).enqueue(days)
             fail_if(problems, "semarize_scores", also=mistakes)
     else:
-        progress.note("no kits in pipeline.yaml: nothing is scored")
+        progress.note(loaded.without_kits or "")
     for table in selected:
         yield dg.MaterializeResult(
             asset_key=table.name, metadata={PROBLEMS: dg.MetadataValue.json(mistakes)} if mistakes else None
@@ -134,8 +136,10 @@ def _load(
             problems.setdefault(loaded.day, []).append(loaded.problem)
         if loaded.day in problems:
             continue
-        facts = [
-            (table, {"dagster/partition_row_count": loaded.rows[table.name], "calls_without_score": loaded.unscored})
-            for table in selected
-        ]
+        counts = {
+            "calls_without_score": loaded.unscored,
+            "truncated_values": loaded.truncated,
+            "refused_rows": loaded.refused,
+        }
+        facts = [(table, {"dagster/partition_row_count": loaded.rows[table.name], **counts}) for table in selected]
         reporter.add(loaded.day, facts)

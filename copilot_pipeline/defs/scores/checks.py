@@ -3,9 +3,10 @@
 import dagster as dg
 
 from copilot_pipeline.defs.counted_checks import CHECKED_DAYS, CountedCheck, first_checked_day
-from copilot_pipeline.defs.resources.storage import PostgresResource
+from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.load.tables import EVIDENCE, SEMARIZE_SCORES
+from copilot_pipeline.load.warehouse import outdated_kit_views
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.score.kit_changes import kit_changes
 
@@ -50,7 +51,24 @@ def kits_stay_the_same(postgres: PostgresResource) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    name="kit_views_are_current",
+    asset=SEMARIZE_SCORES.name,
+    description="The view of each kit (`scores_<kit>`) has a column for each of its bricks.",
+)
+@retried_when_disconnected
+def kit_views_are_current(postgres: PostgresResource, settings: SettingsResource) -> dg.AssetCheckResult:
+    """A view cannot have more than 1,600 columns, and cannot change while another view depends on it."""
+    outdated = outdated_kit_views(postgres.database, list(settings.load().pipeline.kits))
+    return dg.AssetCheckResult(
+        passed=not outdated,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"outdated": ", ".join(outdated) or "none"},
+    )
+
+
 SCORE_CHECKS = [
     *(check.definition() for check in (transcripts_have_scores, quotes_were_said, deliveries_are_accepted)),
     kits_stay_the_same,
+    kit_views_are_current,
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from copilot_pipeline.load.tables.model import Column, Kind, number, text
+from copilot_pipeline.load.tables.model import Column, Kind, identifier, number, text
 
 
 def day(name: str, description: str, *, required: bool = False) -> Column:
@@ -12,9 +12,9 @@ def day(name: str, description: str, *, required: bool = False) -> Column:
 
 WEEK = day("week", "Monday of the call's week.", required=True)
 REP = (
-    text("rep_id", "The rep: user id, else e-mail address in lower case; null if unknown."),
+    identifier("rep_id", "The rep: user id, else e-mail address in lower case; null if unknown."),
     text("rep_name", "Name of the rep."),
-    text("manager_id", "User id of the rep's current manager, which identifies the team."),
+    identifier("manager_id", "User id of the rep's current manager, which identifies the team."),
 )
 REVIEW_URL = text("review_url", "Page of the call in Clari Copilot.")
 

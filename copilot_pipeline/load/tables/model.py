@@ -7,6 +7,12 @@ from enum import Enum
 
 import pyarrow as pa
 
+# An entry of a PostgreSQL index has at most 2,704 bytes, which the columns of a key share.
+MAX_CALL_ID_BYTES = 1024  # longer ones are quarantined when they are listed
+MAX_ID_BYTES = 500
+MAX_COMPOSED_ID_BYTES = 2000  # of a value that is the whole key
+MAX_TEXT_CHARS = 2000
+
 
 class Kind(Enum):
     """The type of a column: (PostgreSQL, Arrow)."""
@@ -28,13 +34,19 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column. `required` columns are never null."""
+    """A column. `required` columns are never null.
+
+    A longer text than `max_chars` is cut. A longer id than `max_bytes` is shortened to a prefix and a hash, the same in
+    every table, so that joins still work. Text without either has no limit: it is in no index.
+    """
 
     name: str
     kind: Kind
     description: str
     required: bool = False
     is_long: bool = False  # pages of text, stored uncompressed: compression would take longer than the rest of the load
+    max_chars: int | None = None
+    max_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +81,19 @@ class Table:
         return tuple(column.name for column in self.columns)
 
 
-def text(name: str, description: str, *, required: bool = False) -> Column:
-    """Return a text column."""
+def text(name: str, description: str, *, required: bool = False, max_chars: int = MAX_TEXT_CHARS) -> Column:
+    """Return a text column for names and other short texts."""
+    return Column(name, Kind.TEXT, description, required, max_chars=max_chars)
+
+
+def long_text(name: str, description: str, *, required: bool = False) -> Column:
+    """Return a text column without a limit, for what people or models wrote or said. It must not be in a key."""
     return Column(name, Kind.TEXT, description, required)
+
+
+def identifier(name: str, description: str, *, required: bool = False, max_bytes: int = MAX_ID_BYTES) -> Column:
+    """Return a text column for ids, addresses and other values that tables are joined by."""
+    return Column(name, Kind.TEXT, description, required, max_bytes=max_bytes)
 
 
 def integer(name: str, description: str, *, required: bool = False) -> Column:
@@ -99,12 +121,17 @@ def json(name: str, description: str) -> Column:
     return Column(name, Kind.JSON, description)
 
 
-def texts(name: str, description: str) -> Column:
-    """Return a column of text lists."""
-    return Column(name, Kind.TEXTS, description)
+def texts(name: str, description: str, *, max_chars: int | None = MAX_TEXT_CHARS) -> Column:
+    """Return a column of text lists. `max_chars` applies to each item; None is no limit."""
+    return Column(name, Kind.TEXTS, description, max_chars=max_chars)
 
 
-CALL_ID = text("call_id", "Call id of Clari Copilot.", required=True)
+def identifiers(name: str, description: str) -> Column:
+    """Return a column of lists of ids."""
+    return Column(name, Kind.TEXTS, description, max_bytes=MAX_ID_BYTES)
+
+
+CALL_ID = identifier("call_id", "Call id of Clari Copilot.", required=True, max_bytes=MAX_CALL_ID_BYTES)
 CALL_DATE = Column(
     "call_date",
     Kind.DATE,

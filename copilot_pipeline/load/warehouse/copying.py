@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import psycopg
 import pyarrow as pa
@@ -11,18 +15,45 @@ from psycopg import sql
 
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.tables import Kind, Table
+from copilot_pipeline.load.tables.limits import keys_of, row_key
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres.connections import Connection
 
+# The last one is an entry that is too large for its index; it is not the loss of a connection.
+_REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
 _WRITE = pa_csv.WriteOptions(include_header=False)
 # COPY reads an unquoted empty CSV field as null and "" as an empty text, which is how Arrow writes them.
 _COPY = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT csv)")
 
 
+class RowsRefused(PipelineError):
+    """PostgreSQL refuses rows of a table. `rows` are those that were found."""
+
+    def __init__(self, table: Table, reason: str, rows: Sequence[RefusedRow] = ()) -> None:
+        super().__init__(f"PostgreSQL refuses rows of copilot.{table.name}: {reason}")
+        self.reason = reason
+        self.rows = tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row that PostgreSQL refuses, with its key and its content as JSON."""
+
+    table: Table
+    key: str
+    reason: str
+    body: bytes
+
+    @property
+    def is_duplicate(self) -> bool:
+        """Whether another row has the same key."""
+        return self.reason == psycopg.errors.UniqueViolation.__name__
+
+
 def copy_rows(connection: Connection, table: Table, batch: pa.Table) -> None:
     """Copy one Arrow table into one PostgreSQL table.
 
-    Raises `PipelineError` without the row that PostgreSQL refuses, because it may contain what was said on a call.
+    Raises `RowsRefused` without the row that PostgreSQL refuses, because it may contain what was said on a call.
     """
     if batch.num_rows == 0:
         return
@@ -33,8 +64,62 @@ def copy_rows(connection: Connection, table: Table, batch: pa.Table) -> None:
     try:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(buffer.getbuffer())
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise PipelineError(f"PostgreSQL refuses rows of copilot.{table.name}: {type(error).__name__}") from None
+    except _REFUSALS as error:
+        raise RowsRefused(table, type(error).__name__) from None
+
+
+def copy_accepted_rows(connection: Connection, table: Table, batch: pa.Table) -> list[RefusedRow]:
+    """Copy the rows that PostgreSQL accepts, and return the others.
+
+    A refused batch is halved until each refused row is found. The transaction stays usable.
+    """
+    try:
+        with connection.transaction():
+            copy_rows(connection, table, batch)
+    except RowsRefused as refused:
+        if batch.num_rows == 1:
+            return [RefusedRow(table, row_key(table, batch, 0), refused.reason, _as_json(batch))]
+        half = batch.num_rows // 2
+        first = copy_accepted_rows(connection, table, batch.slice(0, half))
+        return first + copy_accepted_rows(connection, table, batch.slice(half))
+    return []
+
+
+def without_refused(table: Table, batch: pa.Table, refused: RefusedKeys) -> pa.Table:
+    """Return the rows of a batch that PostgreSQL has not refused."""
+    if not refused.has(table):
+        return batch
+    kept = [not refused.contains(table, key) for key in keys_of(table, batch)]
+    return batch.filter(pa.array(kept, pa.bool_()))
+
+
+class RefusedKeys:
+    """The keys of refused rows. Of rows with equal keys, the first one is not refused."""
+
+    def __init__(self, rows: Iterable[RefusedRow]) -> None:
+        self._tables: defaultdict[str, dict[str, bool]] = defaultdict(dict)  # key -> whether it is only a duplicate
+        for row in rows:
+            keys = self._tables[row.table.name]
+            keys[row.key] = row.is_duplicate and keys.get(row.key, True)
+        self._seen: set[tuple[str, str]] = set()
+
+    def has(self, table: Table) -> bool:
+        """Return whether rows of a table were refused."""
+        return table.name in self._tables
+
+    def contains(self, table: Table, key: str) -> bool:
+        """Return whether the next row with this key is refused."""
+        is_duplicate = self._tables[table.name].get(key)
+        if is_duplicate is None:
+            return False
+        is_first = (table.name, key) not in self._seen
+        self._seen.add((table.name, key))
+        return not (is_duplicate and is_first)
+
+
+def _as_json(row: pa.Table) -> bytes:
+    """Return a row as JSON, for the quarantine."""
+    return json.dumps(row.to_pylist()[0], ensure_ascii=False, default=str).encode("utf-8", "replace")
 
 
 def _as_csv_columns(table: Table, batch: pa.Table) -> pa.Table:

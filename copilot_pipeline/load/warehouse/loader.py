@@ -20,12 +20,22 @@ import pyarrow as pa
 from psycopg import sql
 
 from copilot_pipeline.load.tables import Table
-from copilot_pipeline.load.warehouse.copying import copy_rows
+from copilot_pipeline.load.tables.limits import TruncatedValue, fit_rows
+from copilot_pipeline.load.warehouse.copying import (
+    RefusedKeys,
+    RefusedRow,
+    RowsRefused,
+    copy_accepted_rows,
+    copy_rows,
+    without_refused,
+)
+from copilot_pipeline.load.warehouse.row_problems import record_refused, record_truncated
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 
 MAX_QUEUED_BATCHES = 2
+MAX_REFUSED_ROWS = 1000  # of a day: then something else is wrong than a few values
 # The first key of the two-part advisory lock on a day of the warehouse.
 _LOAD_LOCK_SPACE = 720_313
 
@@ -85,6 +95,7 @@ class PartitionCopy:
         self._slots = slots
         self._items: queue.SimpleQueue[_Batch | _End] = queue.SimpleQueue()
         self._end: _End | None = None
+        self._refused: list[RefusedRow] = []
 
     def append(self, tables: Sequence[tuple[Table, pa.Table]], call_ids: Sequence[str]) -> None:
         """Add the rows of some calls."""
@@ -111,6 +122,8 @@ class PartitionCopy:
                         self._copy(connection, batch, rows)
                 if self._end is None or self._end.before_commit is None:
                     raise psycopg.Rollback
+                if self._refused:
+                    raise RowsRefused(self._refused[0].table, self._refused[0].reason, self._refused)
                 self._end.before_commit(connection)
         finally:
             while self._end is None:  # after an error, discard the remaining batches of this day
@@ -136,7 +149,9 @@ class PartitionCopy:
     def _copy(self, connection: Connection, batch: _Batch, rows: dict[str, int]) -> None:
         self._delete_moved_calls(connection, batch.call_ids)
         for table, content in batch.tables:
-            copy_rows(connection, table, content)
+            self._refused += copy_accepted_rows(connection, table, content)
+            if len(self._refused) > MAX_REFUSED_ROWS:
+                raise RowsRefused(table, self._refused[-1].reason)
             rows[table.name] += content.num_rows
 
     def _delete_moved_calls(self, connection: Connection, call_ids: list[str]) -> None:
@@ -163,15 +178,40 @@ class _End:
     before_commit: Callable[[Connection], None] | None
 
 
-def load_snapshot(database: Database, table: Table, rows: Iterable[pa.Table]) -> int:
-    """Replace an unpartitioned table in one transaction. Return the rows."""
+def load_snapshot(
+    database: Database,
+    table: Table,
+    rows: Iterable[pa.Table],
+    write: Callable[[pa.Table], None] | None = None,
+) -> int:
+    """Replace an unpartitioned table in one transaction. Return the rows.
+
+    With `write`, values that are too long are truncated, rows that PostgreSQL refuses are quarantined, and the others
+    are passed to `write`. Without it, a refused row raises `RowsRefused`.
+    """
     written = 0
+    truncated: list[TruncatedValue] = []
+    refused: list[RefusedRow] = []
     with database.transaction() as connection:
         # A second process that replaces the table waits; readers do not.
         connection.execute(_LOCK_TABLE.format(table=table_identifier(table)))
         connection.execute(_DELETE_ALL.format(table=table_identifier(table)))
         for batch in rows:
-            copy_rows(connection, table, batch)
-            written += batch.num_rows
+            if write is None:
+                copy_rows(connection, table, batch)
+                written += batch.num_rows
+                continue
+            fitted, cut = fit_rows(table, batch)
+            truncated += cut
+            found = copy_accepted_rows(connection, table, fitted)
+            refused += found
+            if len(refused) > MAX_REFUSED_ROWS:
+                raise RowsRefused(table, refused[-1].reason)
+            accepted = without_refused(table, fitted, RefusedKeys(found))
+            write(accepted)
+            written += accepted.num_rows
+        if write is not None:
+            record_truncated(connection, [table], None, truncated)
+            record_refused(connection, [table], None, refused)
         connection.execute(_RECORD_SNAPSHOT, {"name": table.name})
     return written

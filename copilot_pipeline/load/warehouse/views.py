@@ -37,6 +37,15 @@ _CREATE = sql.SQL(
 )
 
 
+# Too many columns, or two of the same name; no loss of a connection, although some are subclasses of OperationalError.
+_IMPOSSIBLE = (
+    psycopg.ProgrammingError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+    psycopg.errors.TooManyColumns,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class _Brick:
     brick: str
@@ -61,20 +70,52 @@ class _Brick:
 def refresh_kit_views(database: Database, kits: Sequence[str]) -> None:
     """Make each view `copilot.scores_<kit>` show all bricks seen so far.
 
-    Does nothing if it shows them already.
+    Does nothing if it shows them already. Raises `PipelineError` if a view cannot be made; the previous one stays.
     """
     for kit in kits:
-        with database.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            _refresh(connection, kit)
+        try:
+            with database.transaction() as connection:
+                connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                _refresh(connection, kit)
+        except _IMPOSSIBLE as error:
+            raise PipelineError(
+                f"the view {SCHEMA}.scores_{kit} cannot be made and stays as it was ({type(error).__name__}): it has "
+                "more bricks than a view can have columns, or two have one name. All scores are in "
+                f"{SCHEMA}.semarize_scores"
+            ) from None
+
+
+def outdated_kit_views(database: Database, kits: Sequence[str]) -> list[str]:
+    """Return the kits whose view does not show all bricks seen so far."""
+    with database.connection() as connection:
+        return [kit for kit in kits if not _is_current(connection, kit)]
+
+
+def _is_current(connection: Connection, kit: str) -> bool:
+    bricks = _bricks(connection, kit)
+    view, statement = _view(kit, bricks)
+    with connection.cursor(row_factory=scalar_row) as cursor:
+        found = cursor.execute(_SQL["comment_of_view"], {"view": view.as_string(connection)}).fetchone()
+    if found is None:
+        return not bricks
+    return _one_line(found).endswith(_one_line(statement.as_string(connection)))
+
+
+def _bricks(connection: Connection, kit: str) -> list[_Brick]:
+    with connection.cursor(row_factory=class_row(_Brick)) as cursor:
+        return cursor.execute(_SQL["bricks_of_kit"], {"kit": kit}).fetchall()
+
+
+def _view(kit: str, bricks: Sequence[_Brick]) -> tuple[sql.Identifier, sql.Composed]:
+    """Return the name of a view and the statement that creates it."""
+    view = sql.Identifier(SCHEMA, f"scores_{kit}")
+    columns = sql.SQL("").join(brick.column for brick in bricks)
+    return view, _CREATE.format(view=view, bricks=columns, kit=sql.Literal(kit))
 
 
 def _refresh(connection: Connection, kit: str) -> None:
-    with connection.cursor(row_factory=class_row(_Brick)) as cursor:
-        bricks = cursor.execute(_SQL["bricks_of_kit"], {"kit": kit}).fetchall()
-    view = sql.Identifier(SCHEMA, f"scores_{kit}")
-    columns = sql.SQL("").join(brick.column for brick in bricks)
-    statement = _CREATE.format(view=view, bricks=columns, kit=sql.Literal(kit))
+    bricks = _bricks(connection, kit)
+    view, statement = _view(kit, bricks)
     text, name = statement.as_string(connection), view.as_string(connection)
     # The comment contains the statement, so that a view that is up to date is recognized.
     comment = f"Scores of kit {kit}: one row per call, one column per brick. {text}"

@@ -23,4 +23,13 @@ WITH quarantined AS (
   SELECT coalesce(call_id, id::text) AS call_id FROM quarantined JOIN copilot_ops.partitions USING (call_date)
   WHERE origin = 'list item' AND quarantined_at >= listed_at
 )
-SELECT count(*) FROM (SELECT call_id FROM incomplete UNION SELECT call_id FROM unlisted) AS found;
+SELECT count(*) FROM (
+  SELECT call_id FROM incomplete
+  UNION SELECT call_id FROM unlisted
+  -- Rows that PostgreSQL refused when their day was loaded last.
+  UNION SELECT call_id FROM quarantined WHERE origin LIKE 'row of %%'
+) AS found;
+
+-- name: forget
+-- Remove what was quarantined of some origins and a day; of a null day, what belongs to no day.
+DELETE FROM copilot_ops.quarantine WHERE origin = ANY(%(origins)s) AND call_date IS NOT DISTINCT FROM %(day)s;

@@ -8,7 +8,7 @@ import pytest
 from psycopg import sql
 
 from copilot_pipeline.errors import PipelineError
-from copilot_pipeline.load.warehouse import refresh_kit_views
+from copilot_pipeline.load.warehouse import outdated_kit_views, refresh_kit_views
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.load.warehouse.rows import column, load_scores, score
 
@@ -188,3 +188,32 @@ def test_updates_the_comments_of_an_earlier_version_without_recreating_the_view(
     view(database)
     assert column(database, "SELECT a FROM copilot.mine") == [True]
     assert column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')") == [comment]
+
+
+def test_a_view_with_too_many_bricks_keeps_its_columns(database: Database) -> None:
+    """A view has at most 1,600 columns: the previous view stays, other kits are refreshed, and it is reported."""
+    load_scores(database, score("first", 1), score("first", 1, kit="another"))
+    refresh_kit_views(database, ["deal", "another"])
+    many = [score(f"brick{number}", number) for number in range(1_700)]
+    load_scores(database, score("first", 1), *many, score("first", 1, kit="another"), score("second", 2, kit="another"))
+    with pytest.raises(PipelineError, match=r"copilot\.scores_deal cannot be made and stays as it was"):
+        refresh_kit_views(database, ["deal"])
+    assert list(types(database)) == ["first"]
+    assert outdated_kit_views(database, ["deal", "another"]) == ["deal", "another"]
+    refresh_kit_views(database, ["another"])
+    assert outdated_kit_views(database, ["deal", "another"]) == ["deal"]
+
+
+def test_bricks_with_one_column_name_are_reported(database: Database) -> None:
+    """A brick may be named like the shortened name of another one."""
+    long = "b" * 100
+    load_scores(database, score(long, 1))
+    (short,) = view(database)[0].keys() - {"call_id"}
+    load_scores(database, score(long, 1), score(short, 2))
+    with pytest.raises(PipelineError, match=r"two have one name"):
+        refresh_kit_views(database, ["deal"])
+    assert list(types(database)) == [short]
+
+
+def test_a_kit_without_scores_has_no_outdated_view(database: Database) -> None:
+    assert outdated_kit_views(database, ["deal"]) == []
