@@ -152,3 +152,18 @@ def test_the_incremental_run_requests_an_unknown_kit_once(database: Database, la
         requested = [asked for asked in service.requests if asked.method == "POST"]
     assert len(requested) == 1
     assert grouped(problems) == [f"kit deal: kit_not_found (3 calls): {NEXT_STEP}"]
+
+
+def test_a_run_id_that_is_too_long_for_an_index_spoils_its_own_run(database: Database, lake: Lake) -> None:
+    """The response is quarantined; the other runs are scored."""
+
+    def first_is_long(asked: ReceivedRequest) -> Reply | None:
+        is_first = asked.method == "POST" and b"So it begins. 0" in asked.body
+        return reply({"run_id": "".join(map(str, range(3_000))), "status": "queued"}, 202) if is_first else None
+
+    (report,), _ = score(Server(first=first_is_long), database, lake, KITS)
+    assert len(report.problems) == 2
+    assert all("longer than 1,024 bytes" in problem for problem in report.problems)
+    with database.connection() as connection:
+        query = "SELECT status, count(*) FROM copilot_ops.semarize_runs GROUP BY 1 ORDER BY 1"
+        assert connection.execute(query).fetchall() == [("pending", 2), ("succeeded", 6)]

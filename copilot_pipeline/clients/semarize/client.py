@@ -21,6 +21,7 @@ MIN_POLL_SECONDS = 1.0  # the vendor's rule
 POLL_BACKOFF = Backoff(
     first_seconds=MIN_POLL_SECONDS, max_seconds=10.0, factor=1.25, jitter=0.0, max_retry_after_seconds=300.0
 )
+MAX_RUN_ID_BYTES = 1024  # it is in an index
 MAX_LISTED_RUNS = 100  # the largest page of the vendor
 _KEY_CONFLICT = "idempotency_key_conflict"
 
@@ -119,6 +120,8 @@ def _state(response: BoundedResponse, run_id: str | None = None) -> RunState:
     known_id = text(fields.get("run_id")) or text(fields.get("id")) or run_id
     if known_id is None:
         raise UnreadableBody("Semarize: $.run_id is missing in the body of a run", body=response.body)
+    if len(known_id.encode()) > MAX_RUN_ID_BYTES:
+        raise UnreadableBody(f"Semarize: $.run_id is longer than {MAX_RUN_ID_BYTES:,} bytes", body=response.body)
     raw = text(fields.get("status")) or ""
     output = fields.get("output")
     _, poll_after = parse_error_body(response.body)
