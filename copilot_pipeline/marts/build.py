@@ -19,6 +19,7 @@ from copilot_pipeline.load.tables import (
     MEDDICC_OUTCOMES,
     MEDDICC_SUMMARY,
     MESSAGE_ADOPTION,
+    REP_CALLS,
     WIN_LOSS_CONCLUSION,
     WIN_LOSS_DRIVERS,
     Table,
@@ -39,6 +40,7 @@ from copilot_pipeline.marts.meddicc import (
 )
 from copilot_pipeline.marts.model import BrickKey, ScoredCall
 from copilot_pipeline.marts.reader import ScoredCallReader
+from copilot_pipeline.marts.rep_calls import RepCallRow, rep_calls
 from copilot_pipeline.marts.win_loss.drivers import ConclusionRow, DriverRow, WinLoss, win_loss_drivers
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
@@ -55,6 +57,7 @@ MART_ROWS: Mapping[str, type[tuple[object, ...]]] = {
     CLAIMS.name: ClaimRow,
     CLAIM_ACCURACY.name: AccuracyRow,
     MESSAGE_ADOPTION.name: AdoptionRow,
+    REP_CALLS.name: RepCallRow,
     WIN_LOSS_DRIVERS.name: DriverRow,
     WIN_LOSS_CONCLUSION.name: ConclusionRow,
     DEAL_SIGNALS.name: DealSignalRow,
@@ -137,6 +140,10 @@ class MartBuilder:
             if call is not None:
                 yield call, words
         yield from ((call, None) for call in remaining.values())
+
+    def build_rep_calls(self) -> RowCounts:
+        """Build `rep_calls`."""
+        return self._replace(REP_CALLS, rep_calls(self._reader.speech()))
 
     def build_win_loss(self) -> tuple[RowCounts, WinLoss]:
         """Build `win_loss_drivers` and `win_loss_conclusion`; return the analysis as well."""

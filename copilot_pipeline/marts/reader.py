@@ -12,6 +12,7 @@ from psycopg.rows import class_row, dict_row, namedtuple_row
 from copilot_pipeline.config.marts import OutcomeSettings
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, KitRun, Quote, Rep, ScoredCall
 from copilot_pipeline.marts.people import People
+from copilot_pipeline.marts.rep_calls import Speech
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
@@ -130,6 +131,27 @@ class ScoredCallReader:
                 prospects=prospects.get(call_id, ()),
                 team=teams.get(call_id, {}),
             )
+
+    def speech(self) -> Iterator[Speech]:
+        """Yield what each own person said on the calls that were held, by day and call."""
+        people = self.people()
+        for first, last in self._months(None):
+            with self._database.connection() as connection:
+                rows = _fetch(connection, "speech", namedtuple_row, first=first, last=last)
+            for row in rows:
+                yield Speech(
+                    call_id=row.call_id,
+                    call_date=row.call_date,
+                    started_at=row.started_at,
+                    deal_id=row.deal_id,
+                    review_url=row.review_url,
+                    rep=people.find(row.user_id, row.email, row.name),
+                    call_rep=people.find(row.rep_user_id, row.rep_email, row.rep_name),
+                    talk_seconds=row.talk_seconds,
+                    talk_share=row.talk_share,
+                    utterances=row.utterances,
+                    words=row.words,
+                )
 
     # --- what is around them -----------------------------------------------------------------------------------------
 

@@ -28,6 +28,8 @@ from copilot_pipeline.load.tables import (
     MEDDICC_OUTCOMES,
     MEDDICC_SUMMARY,
     MESSAGE_ADOPTION,
+    PARTICIPANTS,
+    REP_CALLS,
     SEMARIZE_SCORES,
     USERS,
     UTTERANCES,
@@ -111,6 +113,12 @@ claim_verification = _mart_assets(
     (CLAIMS, CLAIM_ACCURACY, MESSAGE_ADOPTION),
     (*_SCORES, UTTERANCES.name),
     lambda builder, _: (builder.build_claims(), {}),
+)
+rep_calls = _mart_assets(
+    "reps_on_calls",
+    (REP_CALLS,),
+    (CALLS.name, PARTICIPANTS.name, USERS.name),
+    lambda builder, _: (builder.build_rep_calls(), {}),
 )
 win_loss = _mart_assets("win_loss", (WIN_LOSS_DRIVERS, WIN_LOSS_CONCLUSION), (*_SCORES, DEALS.name), _win_loss)
 open_deals = _mart_assets(

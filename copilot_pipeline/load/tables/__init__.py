@@ -19,6 +19,7 @@ from copilot_pipeline.load.tables.marts import (
 )
 from copilot_pipeline.load.tables.model import CALL_DATE, Column, Kind, Table
 from copilot_pipeline.load.tables.reference import ACCOUNTS, DEALS, SCORECARDS, TOPICS, USERS
+from copilot_pipeline.load.tables.rep_calls import REP_CALLS
 from copilot_pipeline.load.tables.rows import columns_to_arrow, rows_to_arrow
 from copilot_pipeline.load.tables.scores import EVIDENCE, SEMARIZE_RUNS, SEMARIZE_SCORES
 from copilot_pipeline.load.tables.views import VIEWS, View
@@ -49,6 +50,7 @@ __all__ = [
     "PARTICIPANTS",
     "RAW_CALL_DETAILS",
     "REFERENCE_TABLES",
+    "REP_CALLS",
     "SCORECARDS",
     "SCORE_TABLES",
     "SEMARIZE_RUNS",

@@ -64,8 +64,14 @@ CALLS = Table(
         identifier("rep_user_id", "User id of that rep."),
         identifier("rep_email", "E-mail of that rep."),
         texts("topics", "Topics found by the vendor."),
-        number("vendor_rep_talk_share", "Share of speech of the reps according to the vendor, 0 to 1."),
-        number("rep_talk_share", "Share of speech of the reps, recomputed from the transcript, 0 to 1."),
+        number(
+            "vendor_rep_talk_share", "Share of speech of all own speakers together according to the vendor, 0 to 1."
+        ),
+        number(
+            "rep_talk_share",
+            "Share of speech of all own speakers together, recomputed from the transcript, 0 to 1; the share of each is "
+            "`rep_calls.talk_share`.",
+        ),
         integer("vendor_questions", "Number of questions according to the vendor."),
         integer("questions", "Number of questions, recomputed from the transcript."),
         integer("vendor_questions_by_reps", "Number of questions of reps according to the vendor."),
@@ -115,7 +121,7 @@ PARTICIPANTS = Table(
         boolean("is_organizer", "Whether the person organized the call."),
         boolean("joined", "Whether the person joined the call; null if the vendor does not say."),
         number("talk_seconds", "Seconds of speech of this person."),
-        number("talk_share", "Share of all speech, 0 to 1; null if no speech has known times."),
+        number("talk_share", "This person's own share of all speech, 0 to 1; null if no speech has known times."),
         integer("utterances", "Number of utterances of this person.", required=True),
         integer("words", "Number of words of this person.", required=True),
     ),

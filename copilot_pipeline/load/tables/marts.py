@@ -24,6 +24,7 @@ from copilot_pipeline.load.tables.model import (
     number,
     text,
 )
+from copilot_pipeline.load.tables.rep_calls import REP_CALLS
 
 MEDDICC_COVERAGE = Table(
     "meddicc_coverage",
@@ -258,6 +259,7 @@ MART_TABLES: tuple[Table, ...] = (
     CLAIMS,
     CLAIM_ACCURACY,
     MESSAGE_ADOPTION,
+    REP_CALLS,
     WIN_LOSS_DRIVERS,
     WIN_LOSS_CONCLUSION,
     DEAL_SIGNALS,

@@ -60,6 +60,18 @@ SELECT call_id, person_id, name, user_id, email
 FROM copilot.participants
 WHERE call_id = ANY(%(call_ids)s) AND side = 'rep' AND utterances > 0;
 
+-- name: speech
+-- What the workspace's own people said on the calls of some days that were held.
+SELECT calls.call_id, calls.call_date, calls.started_at, calls.deal_id, calls.review_url, calls.rep_user_id,
+  calls.rep_email, calls.rep_name, people.user_id, people.email, people.name, people.talk_seconds, people.talk_share,
+  people.utterances, people.words
+FROM copilot.calls AS calls
+  JOIN copilot.participants AS people ON people.call_id = calls.call_id AND people.call_date = calls.call_date
+WHERE calls.call_date BETWEEN %(first)s AND %(last)s AND calls.removed_at IS NULL
+  AND calls.status IN ('ready', 'pending') AND calls.started_at <= now()
+  AND people.side = 'rep' AND people.utterances > 0
+ORDER BY calls.call_date, calls.call_id, people.person_id;
+
 -- name: ids_with_addresses
 -- Every user id with each e-mail address that calls show for it.
 SELECT user_id, email FROM copilot.participants WHERE side = 'rep' AND user_id IS NOT NULL AND email IS NOT NULL

@@ -1,7 +1,8 @@
--- Talk share of reps, as computed by the vendor and by the pipeline.
-SELECT rep_name, count(*) AS calls, avg(rep_talk_share) AS talk_share, avg(vendor_rep_talk_share) AS vendor_talk_share,
-  count(vendor_rep_talk_share) AS calls_with_vendor_share
-FROM copilot.calls
-WHERE has_transcript
-GROUP BY rep_name
-ORDER BY rep_name;
+-- Each rep's own share of the speech, beside the share of all own speakers on the same calls together.
+SELECT own.rep_id, own.rep_name, count(own.talk_share) AS n, avg(own.talk_share) AS talk_share,
+  avg(calls.rep_talk_share) AS all_own_speakers_share,
+  sum(CASE WHEN own.own_speakers > 1 THEN 1 ELSE 0 END) AS calls_with_other_own_speakers
+FROM copilot.rep_calls AS own
+  JOIN copilot.calls AS calls USING (call_id)
+GROUP BY own.rep_id, own.rep_name
+ORDER BY own.rep_id;
