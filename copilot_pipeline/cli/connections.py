@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
-from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.config.loading import Settings, load_settings
-from copilot_pipeline.delivery.service import DeliveryService
 from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.postgres import Database, open_database
 from copilot_pipeline.progress import NoProgress, Progress
+
+if TYPE_CHECKING:
+    from copilot_pipeline.delivery.service import DeliveryService
 
 
 def command_settings() -> Settings:
@@ -58,4 +60,7 @@ def opened_for_reading() -> Iterator[tuple[Settings, Database]]:
 
 def delivery_service(settings: Settings, database: Database, progress: Progress | None = None) -> DeliveryService:
     """Build the service that enqueues and sends deliveries and reports incidents."""
+    from copilot_pipeline.clients.rate_limits import RateLimits
+    from copilot_pipeline.delivery.service import DeliveryService
+
     return DeliveryService(settings, database, RateLimits.from_settings(settings), progress or NoProgress())

@@ -11,7 +11,6 @@ from rich.console import Console
 
 from copilot_pipeline.cli.connections import command_database, command_settings
 from copilot_pipeline.cli.console import text_console
-from copilot_pipeline.cli.imports import permanent_imports
 from copilot_pipeline.config.loading import Settings
 
 
@@ -45,8 +44,7 @@ def refresh(settings: Settings, console: Console, *, with_inputs: bool = True) -
         for problem in problems:
             console.print(f"not refreshed: {problem}", style="yellow", markup=False)
     with console.status("building the marts: MEDDICC, coaching, claims, win/loss, open deals"):
-        with permanent_imports():
-            from copilot_pipeline.cli.materialize import materialize_marts
+        from copilot_pipeline.cli.materialize import materialize_marts
 
         rows = materialize_marts(settings)
     console.print(f"{len(rows)} marts built in {time.monotonic() - started:.1f} s:")

@@ -14,7 +14,6 @@ from copilot_pipeline.cli.connections import command_database, command_settings,
 from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.cli.exit_codes import INCOMPLETE, QUARANTINED
-from copilot_pipeline.cli.imports import permanent_imports
 from copilot_pipeline.cli.progress_bars import ProgressBars
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
@@ -101,8 +100,7 @@ def exit_with(code: int) -> None:
 
 def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> int:
     """Process the days, print the result and return the exit code."""
-    with permanent_imports():
-        from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
+    from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
     from copilot_pipeline.state import CallStore
 
     days = validated_days(first, last)

@@ -15,7 +15,6 @@ from rich.console import Console
 
 from copilot_pipeline.cli.console import print_document
 from copilot_pipeline.cli.query_output import as_json, csv_lines, print_table, spreadsheet_value
-from copilot_pipeline.delivery.export import write_rows
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.postgres.session import connect
 
@@ -90,6 +89,8 @@ def _show(form: str | None, names: Sequence[str], rows: Sequence[tuple[Any, ...]
     elif form == "csv":
         print_document("".join(f"{line}\n" for line in csv_lines(names, rows)))
     elif form == "excel":
+        from copilot_pipeline.delivery.export import write_rows
+
         file = io.StringIO()
         write_rows(file, names, (tuple(map(spreadsheet_value, row)) for row in rows), for_excel=True)
         print_document(file.getvalue(), with_bom=True)

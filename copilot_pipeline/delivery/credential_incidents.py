@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from copilot_pipeline.clients.bounded_response import ResponseLimits
-from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.clari import connect as clari
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.clients.semarize import SemarizeClient

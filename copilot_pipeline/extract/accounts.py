@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
-from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.models import Account
 from copilot_pipeline.clients.clari.reference import parse_account
 from copilot_pipeline.extract.crm_mirror import CrmMirror, MirroredKind, MirroredRecord, MirrorRead

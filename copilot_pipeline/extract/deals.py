@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
-from copilot_pipeline.clients.clari import ClariClient
 from copilot_pipeline.clients.clari.amounts import AmountConvention, parse_amount
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.models import Deal
 from copilot_pipeline.clients.clari.reference import parse_deal
 from copilot_pipeline.config.marts import OutcomeSettings

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 
-from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.rate_limits import MANUAL
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.extract.fetch_pool import FetchPool

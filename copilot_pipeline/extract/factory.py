@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 
-from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.extract.accounts import Accounts

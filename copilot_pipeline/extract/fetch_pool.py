@@ -12,7 +12,7 @@ from enum import Enum
 from threading import Event as Flag
 from types import TracebackType
 
-from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.errors import BodyTooLarge, GarbledResponse, NotFound, UnreadableBody
 from copilot_pipeline.state import CallStore, CallToFetch, ReceivedDetails
 from copilot_pipeline.state.bodies import pack

@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from zoneinfo import ZoneInfo
 
-from copilot_pipeline.clients.clari import ClariClient, ListPage, ListPosition, ListWindow, TooDeep, UnreadableItem
+from copilot_pipeline.clients.clari.client import ClariClient
+from copilot_pipeline.clients.clari.dialect import ListPage, ListPosition, ListWindow, TooDeep, UnreadableItem
 from copilot_pipeline.days import day_ranges
 from copilot_pipeline.errors import GarbledResponse, PipelineError, UnreadableBody
 from copilot_pipeline.state import CallStore, Cursor, CursorKey, ListCursors

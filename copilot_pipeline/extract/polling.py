@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from copilot_pipeline.clients.clari import ClariClient, ListWindow
+from copilot_pipeline.clients.clari.client import ClariClient
+from copilot_pipeline.clients.clari.dialect import ListWindow
 from copilot_pipeline.extract.listing import Lister
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.models import Scorecard, User
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted, RequestRefused
 from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.load.lake import Lake

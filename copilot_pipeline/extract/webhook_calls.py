@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
 
-from copilot_pipeline.clients.clari import ClariClient, ListWindow
+from copilot_pipeline.clients.clari.client import ClariClient
+from copilot_pipeline.clients.clari.dialect import ListWindow
 from copilot_pipeline.clients.clari.models import ListedCall, Readiness
 from copilot_pipeline.errors import (
     CredentialsRefused,

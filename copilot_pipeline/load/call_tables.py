@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from copilot_pipeline.clients.clari import Dialect, dialect_named
 from copilot_pipeline.clients.clari.amounts import NO_CONVENTION, AmountConvention
+from copilot_pipeline.clients.clari.dialect import Dialect
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.load.lake import Lake

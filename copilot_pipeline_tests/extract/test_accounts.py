@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from copilot_pipeline.clients.clari import ClariClient, dialect_named
+from copilot_pipeline.clients.clari.client import ClariClient
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.http import HttpClient, Limiter
 from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.extract.accounts import Accounts

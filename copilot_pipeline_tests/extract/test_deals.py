@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from copilot_pipeline.clients.clari import ClariClient, dialect_named
+from copilot_pipeline.clients.clari.client import ClariClient
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 from copilot_pipeline.config.marts import OutcomeSettings
 from copilot_pipeline.extract.crm_mirror import MirrorRead

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 
-from copilot_pipeline.clients.clari import ListWindow
+from copilot_pipeline.clients.clari.dialect import ListWindow
 from copilot_pipeline.extract.listing import DaysNotListed, Lister, window_of
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, ListCursors

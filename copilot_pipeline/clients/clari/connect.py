@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from copilot_pipeline.clients.bounded_response import ResponseLimits
-from copilot_pipeline.clients.clari import ClariClient, dialect_named
+from copilot_pipeline.clients.clari.client import ClariClient
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 from copilot_pipeline.clients.rate_limiter import RateLimiter
 from copilot_pipeline.clients.rate_limits import RateLimits

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS
 from copilot_pipeline.defs.automation.quota import requeue_when_quota_spent

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from copilot_pipeline.clients.clari import ClariClient
+from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.rate_limiter import RateLimiter
 from copilot_pipeline.clients.rate_limits import RateLimits

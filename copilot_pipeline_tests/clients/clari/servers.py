@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 
 from copilot_pipeline.clients.bounded_response import ResponseLimits
-from copilot_pipeline.clients.clari import ClariClient, Dialect, ListPage, ListPosition, ListWindow, dialect_named
+from copilot_pipeline.clients.clari.client import ClariClient
+from copilot_pipeline.clients.clari.dialect import Dialect, ListPage, ListPosition, ListWindow
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.clari.models import ListedCall
 from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from copilot_pipeline.clients.clari import ListWindow
+from copilot_pipeline.clients.clari.dialect import ListWindow
 from copilot_pipeline.clients.clari.models import Readiness, Side
 from copilot_pipeline.errors import (
     ConfigurationError,

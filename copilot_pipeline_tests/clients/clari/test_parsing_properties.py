@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from copilot_pipeline.clients.clari import Dialect, dialect_named
+from copilot_pipeline.clients.clari.dialect import Dialect
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline_tests.clients.clari.servers import DAY, server_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from copilot_pipeline.clients.clari import dialect_named
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord, Readiness, Side
 from copilot_pipeline.clients.text import clean_text
 from copilot_pipeline.errors import UnreadableBody

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from copilot_pipeline.clients.bounded_response import ResponseLimits
-from copilot_pipeline.clients.clari import ListPosition, ListWindow, TooDeep, dialect_named
+from copilot_pipeline.clients.clari.dialect import ListPosition, ListWindow, TooDeep
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.errors import (
     BodyTooLarge,
     ConfigurationError,

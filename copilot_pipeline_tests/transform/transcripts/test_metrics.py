@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot_pipeline.clients.clari import dialect_named
+from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Segment
 from copilot_pipeline.transform.rows import ParticipantRow
 from copilot_pipeline.transform.transcripts import (
