@@ -40,16 +40,16 @@ def grouped(problems: Iterable[str]) -> list[str]:
     """
     groups: dict[str, _Group] = {}
     for line in problems:
-        found = _LINE.fullmatch(line)
-        if found is None:
+        match = _LINE.fullmatch(line)
+        if match is None:
             groups.setdefault(line, _Group(line, line)).lines += 1
             continue
-        counts = [int(count.replace(",", "")) for count in _COUNT.findall(found["what"])[:1]]
-        what = _COUNT.sub("\0", found["what"].replace("\0", ""), count=1)
-        what = f"{found['kit']}: {what}" if found["kit"] else what
+        counts = [int(count.replace(",", "")) for count in _COUNT.findall(match["what"])[:1]]
+        what = _COUNT.sub("\0", match["what"].replace("\0", ""), count=1)
+        what = f"{match['kit']}: {what}" if match["kit"] else what
         group = groups.setdefault(what, _Group(line, what))
         group.lines += 1
-        group.calls += counts[0] if counts else int(found["call"] is not None)
-        if found["day"]:
-            group.days[found["day"]] = None
+        group.calls += counts[0] if counts else int(match["call"] is not None)
+        if match["day"]:
+            group.days[match["day"]] = None
     return [group.describe() for group in groups.values()]

@@ -55,11 +55,11 @@ def plan(first: datetime, last: datetime, as_json: bool) -> None:
     """Estimate the requests and the duration of a backfill. Costs at most nine requests."""
 
     with opened() as (settings, database):
-        made = _plan(settings, database, first.date(), last.date())
+        plan = _plan(settings, database, first.date(), last.date())
     if as_json:
-        click.echo(json.dumps({**asdict(made), "days": made.days}, default=str))
+        click.echo(json.dumps({**asdict(plan), "days": plan.days}, default=str))
     else:
-        _show_plan(Console(highlight=False), made)
+        _show_plan(Console(highlight=False), plan)
 
 
 @command.command("start")
@@ -70,14 +70,14 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
 
     console = text_console()
     with opened() as (settings, database):
-        made = _plan(settings, database, first.date(), last.date())
+        plan = _plan(settings, database, first.date(), last.date())
         registered = Backfills(database).register(
-            made.first_day, made.last_day, calls=made.ready, requests=made.requests
+            plan.first_day, plan.last_day, calls=plan.ready, requests=plan.requests
         )
     if as_json:
-        click.echo(json.dumps({"id": registered.id, "plan": asdict(made)}, default=str))
+        click.echo(json.dumps({"id": registered.id, "plan": asdict(plan)}, default=str))
         return
-    _show_plan(console, made)
+    _show_plan(console, plan)
     console.print(f"Backfill {registered.id} is registered. Its runs start within seconds if the daemon is running.")
     console.print("Watch it: copilot-pipeline backfill status --watch")
 
@@ -159,16 +159,16 @@ def _plan(settings: Settings, database: Database, first: date, last: date) -> Ba
     )
 
 
-def _show_plan(console: Console, made: BackfillPlan) -> None:
+def _show_plan(console: Console, plan: BackfillPlan) -> None:
     table = Table(box=None, show_header=False)
     for label, value in (
-        ("days", f"{made.first_day} to {made.last_day} ({made.days})"),
-        ("calls", f"{made.calls:,} listed, {made.ready:,} ready, {made.fetched:,} of them already stored"),
-        ("requests", f"{made.requests:,} ({made.list_requests:,} of them list pages)"),
-        ("runs", f"{made.runs:,}"),
-        ("time at the rate limit", _duration(made.hours_at_rate_limit)),
-        ("weeks", f"{made.weeks} (within the weekly quota, without the reserve)"),
-        ("expected end", f"{made.expected_end:%Y-%m-%d %H:%M} UTC"),
+        ("days", f"{plan.first_day} to {plan.last_day} ({plan.days})"),
+        ("calls", f"{plan.calls:,} listed, {plan.ready:,} ready, {plan.fetched:,} of them already stored"),
+        ("requests", f"{plan.requests:,} ({plan.list_requests:,} of them list pages)"),
+        ("runs", f"{plan.runs:,}"),
+        ("time at the rate limit", _duration(plan.hours_at_rate_limit)),
+        ("weeks", f"{plan.weeks} (within the weekly quota, without the reserve)"),
+        ("expected end", f"{plan.expected_end:%Y-%m-%d %H:%M} UTC"),
     ):
         table.add_row(label, value)
     console.print(table)
@@ -178,7 +178,7 @@ def _state(settings: Settings, database: Database, backfill: Backfill) -> dict[s
     from copilot_pipeline.clients.rate_limits import BACKFILL, RateLimits
     from copilot_pipeline.extract.backfill_plan import end_of
 
-    left = (
+    remaining_days = (
         []
         if backfill.finished_at
         else Backfills(database).remaining_days(backfill, are_scored=bool(settings.pipeline.kits))
@@ -188,7 +188,7 @@ def _state(settings: Settings, database: Database, backfill: Backfill) -> dict[s
     week = limits.limiter(database, BACKFILL).quota()
     expected = max(backfill.calls or 0, progress.calls)
     # The expected list requests are spread evenly over the days.
-    for_lists = max(0, (backfill.requests or 0) - (backfill.calls or 0)) * len(left) / len(backfill.days)
+    for_lists = max(0, (backfill.requests or 0) - (backfill.calls or 0)) * len(remaining_days) / len(backfill.days)
     _, expected_end = end_of(
         math.ceil(for_lists) + max(0, expected - progress.fetched),
         limits.requests_per_second,
@@ -202,7 +202,7 @@ def _state(settings: Settings, database: Database, backfill: Backfill) -> dict[s
         "last_day": backfill.last_day,
         "state": state,
         "days": len(backfill.days),
-        "days_left": len(left),
+        "days_left": len(remaining_days),
         "calls_expected": expected,
         "calls_stored": progress.fetched,
         "waiting_for": _waits_for(week) if backfill.is_active else None,

@@ -104,10 +104,10 @@ def _why(sink: SinkState) -> str:
 
 def _cells(row: ListedDelivery) -> tuple[object, ...]:
     when = _when(row.completed_at or row.created_at)
-    why = row.reason
+    reason = row.reason
     if row.state == "queued" and row.attempts:
-        why = f"{why or 'deferred'}; next attempt {_when(row.next_attempt_at)}"
-    return (row.id, row.route.strip(), row.call_id, row.target or row.sink, row.state, when, why or "")
+        reason = f"{reason or 'deferred'}; next attempt {_when(row.next_attempt_at)}"
+    return (row.id, row.route.strip(), row.call_id, row.target or row.sink, row.state, when, reason or "")
 
 
 def _when(moment: datetime) -> str:

@@ -125,16 +125,16 @@ def _show_counts(console: Console, sandbox: Sandbox) -> None:
 
 
 def _print_next_steps(console: Console, folder: Path) -> None:
-    here, command = shlex.quote(_from_here(folder)), _command()
+    project, command = shlex.quote(_from_here(folder)), _command()
     console.print("\n[bold]Next steps[/]")
     for what, how in (
-        ("Read the report: coverage, coaching, claims, win/loss, open deals", f"{here}/{REPORT}"),
+        ("Read the report: coverage, coaching, claims, win/loss, open deals", f"{project}/{REPORT}"),
         ("Open the Dagster UI on this data: assets, partitions, backfills", f"{command} dev --sandbox"),
         (
             "Query the database",
-            f'COPILOT_PIPELINE_HOME={here} {command} sql "SELECT * FROM copilot.scores_meddicc LIMIT 5"',
+            f'COPILOT_PIPELINE_HOME={project} {command} sql "SELECT * FROM copilot.scores_meddicc LIMIT 5"',
         ),
-        ("Read the Parquet files, by table and day", f"{here}/lake"),
+        ("Read the Parquet files, by table and day", f"{project}/lake"),
         ("Run it again: nothing is fetched or scored twice", f"{command} demo"),
         (
             f"With your own keys in .env, and the codes of your kits in pipeline.yaml ({EXAMPLE_FILE} is the example), "

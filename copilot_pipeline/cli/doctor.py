@@ -158,10 +158,10 @@ def _clari(settings: Settings, database: Database) -> str:
 
 def _quota(settings: Settings, database: Database) -> str:
     week = RateLimits.from_settings(settings).limiter(database, MANUAL).quota()
-    left = week.resets_at - datetime.now(UTC)
+    until_reset = week.resets_at - datetime.now(UTC)
     return (
         f"{week.used:,} of {week.limit:,} requests used since {week.starts_on}; "
-        f"resets in {left.days} d {left.seconds // 3600} h"
+        f"resets in {until_reset.days} d {until_reset.seconds // 3600} h"
     )
 
 

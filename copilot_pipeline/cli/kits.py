@@ -43,8 +43,8 @@ def list_kits(as_json: bool) -> None:
         configured = [_checked(client, kit) for kit in kits_of(settings)]
         used = client.recent_kits()
     if as_json:
-        found = {"configured": [asdict(kit) for kit in configured], "used": [asdict(kit) for kit in used]}
-        click.echo(json.dumps(found))
+        result = {"configured": [asdict(kit) for kit in configured], "used": [asdict(kit) for kit in used]}
+        click.echo(json.dumps(result))
     else:
         _show(configured, used, settings.without_kits)
     if any(kit.problem for kit in configured):

@@ -95,7 +95,7 @@ def adopt(yes: bool) -> None:
     """
     with opened() as (settings, database):
         lake = Lake(settings.environment.lake_url)
-        found, installation = read_id(lake), Installation(database)
+        lake_id, installation = read_id(lake), Installation(database)
         if not holds_data(lake, database):
             raise PipelineError(
                 f"the lake {lake.display_url} does not have most of the days that the database knows: copy them "
@@ -103,11 +103,11 @@ def adopt(yes: bool) -> None:
             )
         _confirm(f"Use the lake {lake.display_url} with this database only?", yes=yes)
         with installation.locked():
-            if found is None:
-                found = create_id(lake, installation)
-            installation.save(lake_id=found, lake_url=lake.display_url, new_lake_id=None)
+            if lake_id is None:
+                lake_id = create_id(lake, installation)
+            installation.save(lake_id=lake_id, lake_url=lake.display_url, new_lake_id=None)
         missing = sum(missing_calls(lake, database).values())
-    click.echo(f"The lake {lake.display_url} (id {found}) belongs to this database.")
+    click.echo(f"The lake {lake.display_url} (id {lake_id}) belongs to this database.")
     if missing:
         click.echo(f"The bytes of {missing:,} calls are missing from it; the next runs of their days fetch them again.")
 

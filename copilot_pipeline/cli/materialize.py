@@ -151,12 +151,12 @@ def _require_keys(settings: Settings, assets: Sequence[str]) -> None:
 
 def _deferred(calls: CallStore, days: Sequence[date], problems: Sequence[str]) -> list[str]:
     """Return a problem for each deferred call, because the days are incomplete without them."""
-    named = "\n".join(problems)
+    texts = "\n".join(problems)
     lines = []
     for call in calls.deferred(days):
-        if f"call {call.call_id}:" not in named:
-            again = f"tried again after {call.next_attempt_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-            lines.append(f"{call.call_date}: call {call.call_id}: {call.problem}; {again}")
+        if f"call {call.call_id}:" not in texts:
+            next_attempt = f"tried again after {call.next_attempt_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            lines.append(f"{call.call_date}: call {call.call_id}: {call.problem}; {next_attempt}")
     return lines
 
 

@@ -55,8 +55,8 @@ def as_json(names: Sequence[str], rows: Iterable[Row]) -> str:
 
 def spreadsheet_value(value: object) -> object:
     """Return a value that `delivery.export.cell` accepts: numbers, times and booleans unchanged, others as text."""
-    kept = bool | int | float | Decimal | date
-    return value if value is None or isinstance(value, kept) else _plain(value)
+    native_types = bool | int | float | Decimal | date
+    return value if value is None or isinstance(value, native_types) else _plain(value)
 
 
 def _without_controls(text: str) -> str:

@@ -67,12 +67,12 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
     with opened() as (settings, database):
         dispatcher = delivery_service(settings, database).dispatcher()
         include_suppressed = resolve_include_suppressed(include_suppressed, loud)
-        found = dispatcher.preview(dates_between(first, last), include_suppressed=include_suppressed)
+        previews = dispatcher.preview(dates_between(first, last), include_suppressed=include_suppressed)
     if as_json:
-        print_document(json.dumps([_as_dict(one) for one in found], ensure_ascii=False, default=str) + "\n")
+        print_document(json.dumps([_as_dict(one) for one in previews], ensure_ascii=False, default=str) + "\n")
         return
     rows: list[tuple[str | None, ...]] = []
-    for one in found:
+    for one in previews:
         if isinstance(one, UnlinkedCall):
             rows.append((one.route, one.call_id, "", "not sent", one.reason))
         else:
@@ -81,10 +81,11 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
     console = Console(highlight=False)
     if rows:
         print_table(console, ("route", "call", "to", "action", "reason or content"), rows)
-    suppressed = sum(isinstance(one, DeliveryRequest) and one.suppressed_because is not None for one in found)
-    unlinked = sum(isinstance(one, UnlinkedCall) for one in found)
+    suppressed = sum(isinstance(one, DeliveryRequest) and one.suppressed_because is not None for one in previews)
+    unlinked = sum(isinstance(one, UnlinkedCall) for one in previews)
     console.print(
-        f"{len(found) - suppressed - unlinked} would be sent, {suppressed} suppressed, {unlinked} without a CRM record."
+        f"{len(previews) - suppressed - unlinked} would be sent, {suppressed} suppressed, "
+        f"{unlinked} without a CRM record."
     )
 
 

@@ -77,14 +77,14 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
     settings = command_settings()
     with command_database(settings) as database:
         rescoring = make_rescore_service(settings, database)
-        wanted = RescoreRequest(days[0], days[-1], rescoring.select_kits(kits), only_failed)
-        cost = rescoring.cost(wanted)
+        request = RescoreRequest(days[0], days[-1], rescoring.select_kits(kits), only_failed)
+        cost = rescoring.cost(request)
         click.echo(cost.describe(), err=True)
         if cost.runs and not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError("No terminal for the confirmation. Add --yes to pay for these runs.")
             click.confirm("Pay for them?", abort=True, err=True)
-        order = rescoring.start(wanted)
+        order = rescoring.start(request)
     code = run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
     if code != INCOMPLETE:
         with command_database(settings) as database:
@@ -161,10 +161,10 @@ def _quarantine_note(calls: int) -> str:
 
 def _deliver(deliveries: DeliveryService, bars: ProgressBars) -> None:
     """Send the deliveries that the routes ask for. What cannot be sent stays in the outbox."""
-    sent = deliveries.send()
-    for name, problem in sent.unusable_sinks.items():
+    report = deliveries.send()
+    for name, problem in report.unusable_sinks.items():
         bars.note(f"{name}: {problem}")
-    for (name, state), count in sorted(sent.counts.items()):
+    for (name, state), count in sorted(report.counts.items()):
         bars.note(f"{name}: {count} {state}")
 
 

@@ -26,10 +26,10 @@ def open_http_client(**options: Any) -> httpx.Client:
     except OSError as error:  # SSLError too
         raise _certificate_error(error) from None
     except (ValueError, ImportError, httpx.InvalidURL):
-        found = next(_unusable_proxies(), None)
-        if found is None:
+        proxy = next(_unusable_proxies(), None)
+        if proxy is None:
             raise
-        name, reason = found
+        name, reason = proxy
         raise ConfigurationError(f"{name} cannot be used: {reason}") from None
     enforce_deadlines(client)
     return client

@@ -58,10 +58,10 @@ def _timeout(timeout: float | None, error: type[httpcore.TimeoutException]) -> f
     end = _deadline.get()
     if end is None:
         return timeout
-    left = end - time.monotonic()
-    if left <= 0:
+    remaining = end - time.monotonic()
+    if remaining <= 0:
         raise error("the deadline has passed")
-    return left if timeout is None else min(timeout, left)
+    return remaining if timeout is None else min(timeout, remaining)
 
 
 class _Stream(httpcore.NetworkStream):

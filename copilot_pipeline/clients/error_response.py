@@ -39,8 +39,8 @@ def describe_transport_error(error: BaseException) -> str:
     """Return the cause of a missing response, without the exception's text, which may quote the URL."""
     kind = type(error).__name__
     for cause in error_chain(error):
-        for known, description in _TRANSPORT_ERRORS:
-            if isinstance(cause, known):
+        for error_type, description in _TRANSPORT_ERRORS:
+            if isinstance(cause, error_type):
                 return f"{description} ({kind})"
     return kind
 

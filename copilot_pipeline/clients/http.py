@@ -155,17 +155,17 @@ class HttpClient:
     def _send(
         self, request: httpx.Request, path: str, is_readable: Callable[[bytes], bool], seconds: float | None
     ) -> BoundedResponse:
-        place = f"{self.service}: {request.method} {path}"
+        where = f"{self.service}: {request.method} {path}"
         try:
             response = send_bounded(self._client, request, self._limits, seconds=seconds)
         except httpx.RequestError as error:  # includes a body that cannot be decompressed
-            raise TemporaryFailure(f"{place}: {describe_transport_error(error)}{proxy_problem(error)}") from None
+            raise TemporaryFailure(f"{where}: {describe_transport_error(error)}{proxy_problem(error)}") from None
         except ResponseTooLarge as error:
-            raise BodyTooLarge(f"{place}: {error} (advanced.http in pipeline.yaml)", body=error.body) from None
+            raise BodyTooLarge(f"{where}: {error} (advanced.http in pipeline.yaml)", body=error.body) from None
         if not response.is_success:
             raise self._error_of(request.method, path, response)
         if not is_readable(response.body):
-            problem = f"{place}: {response.status}, but {describe_unreadable(response.body)}"
+            problem = f"{where}: {response.status}, but {describe_unreadable(response.body)}"
             raise GarbledResponse(problem, status=response.status, body=response.body)
         self.has_succeeded = True
         return response

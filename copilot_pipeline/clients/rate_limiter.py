@@ -126,9 +126,9 @@ class RateLimiter:
             counted_in = slot.week
             if slot.wait_seconds <= 0:
                 return
-            due = self._monotonic() + slot.wait_seconds
+            slot_at = self._monotonic() + slot.wait_seconds
             self._sleep(slot.wait_seconds)
-            if self._monotonic() - due <= MAX_LATENESS_SECONDS:
+            if self._monotonic() - slot_at <= MAX_LATENESS_SECONDS:
                 return
 
     def _count_in_blocks(self, units: int) -> None:

@@ -71,10 +71,10 @@ class ConditionSettings(Strict):
     @property
     def children(self) -> tuple[tuple[Keys, ConditionSettings], ...]:
         """The conditions combined in this one, each with the keys that lead to it."""
-        found: list[tuple[Keys, ConditionSettings]] = []
+        children: list[tuple[Keys, ConditionSettings]] = []
         for name, inner in (("all", self.all_), ("any", self.any_)):
-            found += [((name, index), one) for index, one in enumerate(inner or ())]
-        return (*found, *((("not",), self.not_),)) if self.not_ else tuple(found)
+            children += [((name, index), one) for index, one in enumerate(inner or ())]
+        return (*children, *((("not",), self.not_),)) if self.not_ else tuple(children)
 
     def comparisons(self, keys: Keys = ()) -> Iterator[tuple[Keys, BrickRef, ConditionSettings]]:
         """Yield the keys that lead to each comparison, its brick, and itself."""
@@ -112,8 +112,8 @@ def compare(operator: str, value: Any, operand: Any) -> Truth:
 
 
 def _all(truths: Iterable[Truth]) -> Truth:
-    found = list(truths)
-    return False if False in found else None if None in found else True
+    results = list(truths)
+    return False if False in results else None if None in results else True
 
 
 def _negated(truth: Truth) -> Truth:

@@ -224,15 +224,15 @@ class MartSettings(Strict):
 
 def mart_mistakes(marts: MartSettings, kits: Collection[str], announcing: Collection[str]) -> list[Mistake]:
     """References to unknown kits, and an alert to a sink that is not in `announcing`."""
-    found = [
+    mistakes = [
         Mistake(("marts", *keys), message)
         for keys, reference in _references(marts)
         for message in unknown_kit(reference, kits)
     ]
     alert = marts.coaching.alert
     if alert is not None and alert not in announcing:
-        found.append(Mistake(("marts", "coaching", "alert"), f"{alert!r} is not a sink of kind slack or webhook"))
-    return found
+        mistakes.append(Mistake(("marts", "coaching", "alert"), f"{alert!r} is not a sink of kind slack or webhook"))
+    return mistakes
 
 
 def _references(marts: MartSettings) -> Iterator[tuple[Keys, BrickRef]]:

@@ -99,10 +99,10 @@ def dotted(keys: Keys) -> str:
     return ".".join(map(str, keys))
 
 
-def _matches(content: Any, pattern: Keys, found: Keys = ()) -> Iterator[Keys]:
+def _matches(content: Any, pattern: Keys, matched: Keys = ()) -> Iterator[Keys]:
     """Every place in the content that the pattern describes."""
     if not pattern:
-        yield found
+        yield matched
         return
     names: Iterable[Any] = ()
     if isinstance(content, dict):
@@ -110,7 +110,7 @@ def _matches(content: Any, pattern: Keys, found: Keys = ()) -> Iterator[Keys]:
     elif isinstance(content, list) and pattern[0] == ANY:
         names = range(len(content))
     for name in names:
-        yield from _matches(content[name], pattern[1:], (*found, name))
+        yield from _matches(content[name], pattern[1:], (*matched, name))
 
 
 def _has(content: Any, keys: Keys) -> bool:

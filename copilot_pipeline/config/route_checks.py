@@ -29,20 +29,20 @@ def route_mistakes(
     incidents: IncidentSettings,
 ) -> list[Mistake]:
     """Find unknown sinks and kits, unwritable fields, and conflicting routes."""
-    known = all_sinks(sinks)
-    found = [
+    by_name = all_sinks(sinks)
+    mistakes = [
         Mistake(("routes", index, "name"), f"two routes are named {route.name!r}: names must be unique")
         for index, route in enumerate(routes)
         if Counter(one.name for one in routes)[route.name] > 1
     ]
     for index, route in enumerate(routes):
-        found += [Mistake(("routes", index, *one.keys), one.message) for one in _of_route(route, known, kits)]
-    found += _fields_written_twice(routes, known)
+        mistakes += [Mistake(("routes", index, *one.keys), one.message) for one in _of_route(route, by_name, kits)]
+    mistakes += _fields_written_twice(routes, by_name)
     for index, name in enumerate(incidents.send):
-        sink = known.get(name)
+        sink = by_name.get(name)
         if sink is None or sink.kind not in ANNOUNCING:
-            found.append(Mistake(("incidents", "send", index), f"{name!r} is not a sink of kind slack or webhook"))
-    return found
+            mistakes.append(Mistake(("incidents", "send", index), f"{name!r} is not a sink of kind slack or webhook"))
+    return mistakes
 
 
 def unknown_kit(reference: BrickRef, kits: Collection[str]) -> Iterator[str]:
@@ -51,10 +51,10 @@ def unknown_kit(reference: BrickRef, kits: Collection[str]) -> Iterator[str]:
         yield f"'{reference}': there is no kit {reference.kit!r}; there are {', '.join(kits) or 'none'}"
 
 
-def _of_route(route: RouteSettings, known: Mapping[str, SinkSettings], kits: Collection[str]) -> Iterator[Mistake]:
-    sink = known.get(route.send)
+def _of_route(route: RouteSettings, by_name: Mapping[str, SinkSettings], kits: Collection[str]) -> Iterator[Mistake]:
+    sink = by_name.get(route.send)
     if sink is None:
-        yield Mistake(("send",), f"there is no sink {route.send!r}; there are {', '.join(known)}")
+        yield Mistake(("send",), f"there is no sink {route.send!r}; there are {', '.join(by_name)}")
     elif sink.kind in ("salesforce", "hubspot") and not route.map:
         yield Mistake(("send",), f"a route to {sink.kind} needs `map`: which field gets which brick")
     elif route.score is not None and sink.kind != "slack":
@@ -79,11 +79,11 @@ def _unwritable_fields(route: RouteSettings) -> Iterator[Mistake]:
             yield Mistake(("map", name), message)
 
 
-def _fields_written_twice(routes: Sequence[RouteSettings], known: Mapping[str, SinkSettings]) -> Iterator[Mistake]:
+def _fields_written_twice(routes: Sequence[RouteSettings], by_name: Mapping[str, SinkSettings]) -> Iterator[Mistake]:
     """CRM fields of two routes: it is undefined whose score is the latest."""
     first: dict[tuple[str, str], str] = {}
     for index, route in enumerate(routes):
-        sink = known.get(route.send)
+        sink = by_name.get(route.send)
         if sink is None or sink.kind in ANNOUNCING:
             continue
         for name in route.map:

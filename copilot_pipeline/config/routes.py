@@ -32,10 +32,10 @@ _NAME = re.compile(r"^[^\x00-\x1f\x7f]{1,80}$")
 def _duration(value: object) -> object:
     if value is None or isinstance(value, timedelta):
         return value
-    found = _DURATION.match(value) if isinstance(value, str) else None
-    if found is None:
+    match = _DURATION.match(value) if isinstance(value, str) else None
+    if match is None:
         raise ValueError("must be a duration such as 90m, 12h, 3d or 2w")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

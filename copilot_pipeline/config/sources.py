@@ -22,18 +22,18 @@ EXAMPLE_FILE = "pipeline.example.yaml"
 NO_FILE = "none"  # value of COPILOT_PIPELINE_CONFIG: there is no pipeline.yaml, and none is missed
 
 
-def refuse_misspelled(known: Iterable[str], env_file: Path) -> None:
-    """Raise `ConfigurationError` for a variable that resembles one of `known`."""
+def refuse_misspelled(variables: Iterable[str], env_file: Path) -> None:
+    """Raise `ConfigurationError` for a variable that resembles one of `variables`."""
     names = {*os.environ, *_names_in(env_file)}
-    known = {name.upper() for name in known}
-    for name in sorted(names - known):
-        if name.startswith(_OUR_PREFIXES) and (meant := nearest(name, known)):
+    variables = {name.upper() for name in variables}
+    for name in sorted(names - variables):
+        if name.startswith(_OUR_PREFIXES) and (meant := nearest(name, variables)):
             raise ConfigurationError(f"{name} is not a setting. Did you mean {meant}?")
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def nearest(name: str, names: Iterable[str]) -> str | None:
     """The known name that is most similar, None if no name is similar enough."""
-    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=_MIN_SIMILARITY)), None)
+    return next(iter(difflib.get_close_matches(name, list(names), n=1, cutoff=_MIN_SIMILARITY)), None)
 
 
 def named_variable(name: str, env_file: Path = Path(".env")) -> str | None:
@@ -116,10 +116,10 @@ class YamlMapping:
                 continue
             if not isinstance(node, yaml.MappingNode):
                 break
-            found = next(((name, value) for name, value in node.value if name.value == str(key)), None)
-            if found is None:
+            entry = next(((name, value) for name, value in node.value if name.value == str(key)), None)
+            if entry is None:
                 break
-            line, node = found[0].start_mark.line + 1, found[1]
+            line, node = entry[0].start_mark.line + 1, entry[1]
         return line
 
 

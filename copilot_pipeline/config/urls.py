@@ -19,8 +19,8 @@ def without_secrets(url: str) -> str:
     user, _, host = parts.netloc.rpartition("@")
     name, colon, password = user.partition(":")
     shown = f"{name}{colon}{'***' if password else ''}@{host}" if user else host
-    kept = [(key, value) for key, value in parse_qsl(parts.query) if key in _HARMLESS]
-    return f"{parts.scheme}://{shown}{parts.path}" + (f"?{urlencode(kept, safe='/:')}" if kept else "")
+    harmless = [(key, value) for key, value in parse_qsl(parts.query) if key in _HARMLESS]
+    return f"{parts.scheme}://{shown}{parts.path}" + (f"?{urlencode(harmless, safe='/:')}" if harmless else "")
 
 
 def is_web_address(url: str) -> bool:

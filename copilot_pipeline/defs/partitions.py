@@ -96,7 +96,7 @@ def fail_if(problems: Mapping[date, Sequence[str]], what: str, *, also: Sequence
     """
     if not problems:
         return
-    lines = [f"{day.isoformat()}: {problem}" for day, found in sorted(problems.items()) for problem in found]
+    lines = [f"{day.isoformat()}: {problem}" for day, reasons in sorted(problems.items()) for problem in reasons]
     days = ", ".join(day.isoformat() for day in sorted(problems))
     raise dg.Failure(
         description=f"{what}: {len(problems)} day(s) failed ({days}); the other days are complete. "

@@ -66,8 +66,8 @@ def _current_contributions(rows: Sequence[_Contribution]) -> list[_Contribution]
     """
     newest: dict[str, _Contribution] = {}
     for row in rows:
-        known = newest.get(row.call_id)
-        is_newer = known is None or (row.scored_at, row.id) > (known.scored_at, known.id)
+        newest_of_call = newest.get(row.call_id)
+        is_newer = newest_of_call is None or (row.scored_at, row.id) > (newest_of_call.scored_at, newest_of_call.id)
         if row.state != "cancelled" and is_newer:
             newest[row.call_id] = row
     return [row for row in rows if newest.get(row.call_id) is row]
@@ -107,8 +107,8 @@ def leave_other_records(
     parameters = {"route": route, "call_id": call_id, "target": target, "now": now, "reason": reason}
     connection.execute(_SQL["cancel_unsent"], parameters)
     with connection.cursor(row_factory=dict_row) as cursor:
-        left = cursor.execute(_SQL["cancel_sent"], parameters).fetchall()
-    for row in left:
+        cancelled = cursor.execute(_SQL["cancel_sent"], parameters).fetchall()
+    for row in cancelled:
         connection.execute(
             _SQL["queue_newest_remaining"], {"sink": row["sink"], "route": route, "target": row["target"], "now": now}
         )

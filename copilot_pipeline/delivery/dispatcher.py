@@ -89,7 +89,7 @@ class Dispatcher:
     ) -> list[DeliveryRequest | UnlinkedCall]:
         """Return what the rules ask for, without storing or sending anything."""
         active_since = self.outbox.active_since([rule.name for rule in self._rules], activate=False)
-        found = []
+        previews = []
         for call in self._calls.read_for_rules(days):
             for rule in self._rules:
                 request = rule.evaluate(
@@ -99,8 +99,8 @@ class Dispatcher:
                     include_suppressed=include_suppressed,
                 )
                 if request is not None:
-                    found.append(request)
-        return found
+                    previews.append(request)
+        return previews
 
     def enqueue(self, days: Sequence[date], *, include_suppressed: bool = False) -> EnqueueReport:
         """Enqueue what the rules ask for.

@@ -53,13 +53,13 @@ def incident_payload(kind: str, incident: Incident, stage: Stage) -> dict[str, A
             "since": incident.opened_at.isoformat(),
         }
         return {"type": EVENT_TYPES[stage], "data": data}
-    began = f"Since {incident.opened_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    since = f"Since {incident.opened_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
     if stage == "resolved":
         return text_message(
-            f"Resolved: {incident.name}", [f"It was: {incident.description}", began, "No action is needed."]
+            f"Resolved: {incident.name}", [f"It was: {incident.description}", since, "No action is needed."]
         )
     heading = f"Failure: {incident.name}" if stage == "opened" else f"Still failing: {incident.name}"
-    return text_message(heading, [incident.description, f"What to do: {incident.next_step}", began])
+    return text_message(heading, [incident.description, f"What to do: {incident.next_step}", since])
 
 
 def is_growing(sizes: Iterable[int], *, is_open: bool) -> bool:

@@ -35,17 +35,17 @@ def escape(text: str) -> str:
 def escape_and_cut(text: str, max_length: int) -> str:
     """Escape and cut to `max_length` characters, never inside an escape sequence."""
     flat = " ".join(text.split())
-    whole = escape(flat)
-    if len(whole) <= max_length:
-        return whole
+    escaped = escape(flat)
+    if len(escaped) <= max_length:
+        return escaped
     pieces: list[str] = []
-    room = max_length - 1
+    remaining = max_length - 1
     for letter in flat:
         piece = escape(letter)
-        if len(piece) > room:
+        if len(piece) > remaining:
             break
         pieces.append(piece)
-        room -= len(piece)
+        remaining -= len(piece)
     return "".join(pieces) + "…"
 
 
@@ -117,12 +117,12 @@ def _route_bricks(route: RouteSettings, call: ScoredCall) -> list[tuple[str, Bri
     """
     references = [route.score] if route.score else []
     references += [brick for _, brick, _ in route.when.comparisons()] if route.when else []
-    found: dict[str, BrickAnswer] = {}
+    answers: dict[str, BrickAnswer] = {}
     for reference in references:
         answer = call.bricks.get(reference.key)
         if answer is not None and answer.value is not None:
-            found[str(reference)] = answer
-    return list(found.items())[:MAX_BRICKS]
+            answers[str(reference)] = answer
+    return list(answers.items())[:MAX_BRICKS]
 
 
 def _format_answer(brick: str, answer: BrickAnswer) -> str:
@@ -139,8 +139,8 @@ def _format_answer(brick: str, answer: BrickAnswer) -> str:
 def _links(call: ScoredCall, deal_url: str | None) -> list[str]:
     deal_id = call.fields.get("deal_id")
     deal = deal_url.replace("{deal_id}", quote(str(deal_id), safe="")) if deal_url and deal_id else None
-    found = (link(call.fields.get("review_url"), "Open the call"), link(deal, "Open the deal"))
-    return [one for one in found if one]
+    links = (link(call.fields.get("review_url"), "Open the call"), link(deal, "Open the deal"))
+    return [one for one in links if one]
 
 
 def _format_value(value: Any) -> str:

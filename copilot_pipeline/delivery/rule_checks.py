@@ -57,10 +57,10 @@ def find_mistakes_in_scores(
 
     A schema is read only if the scores indicate a mistake. If it cannot be read, nothing counts as a mistake.
     """
-    answered = _answered_bricks(database, days)
-    if not find_mistakes(routes, answered):
+    answered_bricks = _answered_bricks(database, days)
+    if not find_mistakes(routes, answered_bricks):
         return []
-    schemas = {kit: schema for kit in answered if (schema := read_schema(kit)) is not None}
+    schemas = {kit: schema for kit in answered_bricks if (schema := read_schema(kit)) is not None}
     return find_mistakes(routes, schemas)
 
 
@@ -87,8 +87,8 @@ def _problems(reference: BrickRef, condition: ConditionSettings | None, schemas:
     if schema is None:
         return
     if reference.brick not in schema:
-        near = difflib.get_close_matches(reference.brick, schema, n=1)
-        suggestion = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(schema))}"
+        similar = difflib.get_close_matches(reference.brick, schema, n=1)
+        suggestion = f"did you mean {similar[0]}?" if similar else f"it has {', '.join(sorted(schema))}"
         yield f"the kit {reference.kit} has no brick {reference.brick!r}; {suggestion}"
         return
     kind = schema[reference.brick]

@@ -52,6 +52,6 @@ def long_salesforce_id(short: str) -> str:
         return short
     suffix = ""
     for start in (0, 5, 10):
-        bits = sum(1 << place for place, letter in enumerate(short[start : start + 5]) if "A" <= letter <= "Z")
+        bits = sum(1 << index for index, letter in enumerate(short[start : start + 5]) if "A" <= letter <= "Z")
         suffix += _SUFFIX_LETTERS[bits]
     return short + suffix

@@ -82,10 +82,10 @@ def end_of(requests: int, requests_per_second: float, quota: WeeklyQuota, now: d
     def duration_of(count: int) -> timedelta:
         return timedelta(seconds=count / requests_per_second if requests_per_second else 0.0)
 
-    left = max(0, quota.limit - quota.used)
-    if requests <= left:
+    remaining = max(0, quota.limit - quota.used)
+    if requests <= remaining:
         return 1, max(now, quota.closed_until or now) + duration_of(requests)
-    later_requests = requests - left
+    later_requests = requests - remaining
     later_weeks = math.ceil(later_requests / quota.limit)
     in_last_week = later_requests - (later_weeks - 1) * quota.limit
     return 1 + later_weeks, quota.resets_at + timedelta(weeks=later_weeks - 1) + duration_of(in_last_week)

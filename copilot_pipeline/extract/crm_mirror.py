@@ -81,15 +81,15 @@ class CrmMirror:
         read.
         """
         result = MirrorRead()
-        waiting = deque(self._ids_to_read())
+        unread = deque(self._ids_to_read())
         in_flight: dict[Future[MirroredRecord], str] = {}
         fatal: PipelineError | None = None
         failures_in_a_row = 0
-        self._progress.expect(self._kind.plural, len(waiting))
+        self._progress.expect(self._kind.plural, len(unread))
         with ThreadPoolExecutor(self._requests_in_flight, thread_name_prefix="crm") as pool:
-            while waiting or in_flight:
-                while waiting and len(in_flight) < self._requests_in_flight:
-                    record_id = waiting.popleft()
+            while unread or in_flight:
+                while unread and len(in_flight) < self._requests_in_flight:
+                    record_id = unread.popleft()
                     in_flight[pool.submit(fetch, record_id)] = record_id
                 for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
                     self._progress.advance(self._kind.plural)
@@ -97,12 +97,12 @@ class CrmMirror:
                         is_failure = self._store_result(in_flight.pop(future), future, result)
                     except (CredentialsRefused, QuotaExhausted) as error:
                         fatal = fatal or error
-                        waiting.clear()
+                        unread.clear()
                         continue
                     failures_in_a_row = failures_in_a_row + 1 if is_failure else 0
-                    if failures_in_a_row == MAX_FAILURES_IN_A_ROW and waiting:
-                        result.problems.append(f"{len(waiting):,} more {self._kind.plural} were not read")
-                        waiting.clear()
+                    if failures_in_a_row == MAX_FAILURES_IN_A_ROW and unread:
+                        result.problems.append(f"{len(unread):,} more {self._kind.plural} were not read")
+                        unread.clear()
         if fatal is not None:
             raise fatal
         return result

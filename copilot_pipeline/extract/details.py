@@ -62,7 +62,7 @@ class DetailExtraction:
         since = since or self._calls.now()
         if self._refresh_users is not None:
             self._refresh_users()
-        lost = self._mark_lost(days)
+        lost_calls = self._mark_lost(days)
         listed = set(days) if calls is not None else self._cursors.days_listed(days, since)
         windows = [*window_days(sorted(set(days) - listed)), *window_days(sorted(listed))]
         with FetchPool(self._client, self._calls, self._requests_in_flight) as pool:
@@ -77,7 +77,7 @@ class DetailExtraction:
                     # A person who runs a day wants it now; schedules and backfills follow the backoff.
                     with_quarantined=self._source == MANUAL,
                 )
-                extraction.lost = lost
+                extraction.lost = lost_calls
                 if calls is not None:
                     yield from extraction.fetch([call for call in calls if call.call_date in window])
                 elif window[0] in listed:
@@ -91,12 +91,12 @@ class DetailExtraction:
     def _mark_lost(self, days: Sequence[date]) -> dict[date, int]:
         """Mark calls whose bytes are missing from the lake, so that they are fetched again; return their number."""
         try:
-            lost = self._writer.mark_lost(days)
+            lost_calls = self._writer.mark_lost(days)
         except OSError as error:
             raise PipelineError(f"the lake cannot be read: {describe_error(error)}") from None
-        for day, number in sorted(lost.items()):
+        for day, number in sorted(lost_calls.items()):
             self._progress.note(
                 f"{day}: the bytes of {number} call(s) are missing from the lake; they are fetched again, and the "
                 "rows in the tables stay until then"
             )
-        return lost
+        return lost_calls

@@ -124,9 +124,9 @@ class Lister:
             if error.body is None:
                 raise
             skip = position.skip if position else 0
-            place = f"skip {skip}, {window.basis} {window.after.isoformat()} to {window.before.isoformat()}"
-            self._calls.quarantine(None, None, "list page", f"{error} ({place})", error.body)
-            raise UnreadableBody(f"{error} ({place}); the page is quarantined") from None
+            where = f"skip {skip}, {window.basis} {window.after.isoformat()} to {window.before.isoformat()}"
+            self._calls.quarantine(None, None, "list page", f"{error} ({where})", error.body)
+            raise UnreadableBody(f"{error} ({where}); the page is quarantined") from None
 
     def _record(self, window: ListWindow, page: ListPage, following: ListPosition | None) -> None:
         for item in page.quarantined:

@@ -57,12 +57,12 @@ class RawPartitionWriter:
 
     def _mark_lost(self, day: date) -> int:
         """Mark the lost calls of a day, whose lock is held: without it a file that is being written looks outdated."""
-        lost = missing_bytes(self._lake, self._partitions, [day]).get(day, [])
+        lost_calls = missing_bytes(self._lake, self._partitions, [day]).get(day, [])
         if not is_readable(self._lake, day):
             self._lake.set_aside(RAW_CALL_DETAILS, day)
-        if lost:
-            self._partitions.mark_lost(day, lost)
-        return len(lost)
+        if lost_calls:
+            self._partitions.mark_lost(day, lost_calls)
+        return len(lost_calls)
 
     def store(self, day: date) -> RawPartition:
         """Write a day if it changed, and rewrite the days from which calls moved to it.
@@ -142,8 +142,8 @@ class _PreviousBodies:
 
     def of(self, call_id: str) -> _Bodies:
         """Return the previous bodies of a call. Call ids must ascend from one invocation to the next."""
-        wanted = call_id.encode()
-        while self._next is not None and self._next["call_id"].encode() < wanted:
+        key = call_id.encode()
+        while self._next is not None and self._next["call_id"].encode() < key:
             self._next = next(self._rows, None)
         if self._next is None or self._next["call_id"] != call_id:
             return _Bodies()

@@ -54,5 +54,5 @@ class UsersRefresh:
             read_at = self._lake.modified_at(USERS)
             if read_at is None and not isinstance(error, RequestRefused | QuotaExhausted):
                 raise
-            known = f"those of {read_at:%Y-%m-%d %H:%M} UTC are used" if read_at else "reps may have no names"
-            self._warn(f"the users could not be read ({error}): {known}")
+            fallback = f"those of {read_at:%Y-%m-%d %H:%M} UTC are used" if read_at else "reps may have no names"
+            self._warn(f"the users could not be read ({error}): {fallback}")

@@ -106,9 +106,9 @@ class WebhookProcessor:
         # Several webhooks of the same call are processed one after the other.
         self._inbox.release([item for item in leased if item not in items])
         self._for_each(items, lambda item: self._process(item, result), result, self._inbox.release)
-        due = self._calls.due_for_retry(self._max_attempts, MAX_RECHECKS) if result.fatal is None else []
-        self._for_each(due, lambda call: self._recheck(call, result), result)
-        result.processed = len(leased) + len(due)
+        due_calls = self._calls.due_for_retry(self._max_attempts, MAX_RECHECKS) if result.fatal is None else []
+        self._for_each(due_calls, lambda call: self._recheck(call, result), result)
+        result.processed = len(leased) + len(due_calls)
         return result
 
     def _for_each(
@@ -148,8 +148,8 @@ class WebhookProcessor:
             if not is_locked:  # another process is fetching the call; its result is visible at the next attempt
                 self._inbox.release([item])
                 return
-            known = self._calls.find(item.external_id)
-            if known is not None and known.readiness is Readiness.READY and known.is_fetched and self._refresh(known):
+            state = self._calls.find(item.external_id)
+            if state is not None and state.readiness is Readiness.READY and state.is_fetched and self._refresh(state):
                 self._finish_without_fetching(item, result)
                 return
             body = b""
@@ -167,26 +167,26 @@ class WebhookProcessor:
             else:
                 self._store(listed, body, WEBHOOK, item, result)
 
-    def _refresh(self, known: CallState) -> bool:
+    def _refresh(self, state: CallState) -> bool:
         """Record the call's list item, which shows whether its version changed.
 
         Returns False if the call is not in the list at its time, or if the API's list is not cheaper than the details.
         """
         if not self._client.capabilities.has_modified_filter:
             return False
-        window = ListWindow("started", known.started_at - OVERLAP, known.started_at + OVERLAP)
+        window = ListWindow("started", state.started_at - OVERLAP, state.started_at + OVERLAP)
         lister = Lister(self._client, self._calls, ListCursors(self._calls), WEBHOOK)
         pages = list(lister.pages(window, since=self._calls.now()))
-        return any(known.call_id in page for page in pages)
+        return any(state.call_id in page for page in pages)
 
     def _finish_without_fetching(self, item: InboxItem, result: BatchResult) -> None:
         """Acknowledge the webhook; the call becomes a pending call if it has not reached the scores yet."""
-        known = self._calls.find(item.external_id)
+        state = self._calls.find(item.external_id)
         with self._database.transaction() as connection:
-            if not self._inbox.ack([item], connection=connection) or known is None:
+            if not self._inbox.ack([item], connection=connection) or state is None:
                 return
-            if known.is_fetched and not (known.is_loaded and known.finished_runs >= self._kits):
-                self._add_pending(known.call_id, known.call_date, result, connection)
+            if state.is_fetched and not (state.is_loaded and state.finished_runs >= self._kits):
+                self._add_pending(state.call_id, state.call_date, result, connection)
 
     def _process_run(self, item: InboxItem, result: BatchResult) -> None:
         """Make the call of a finished Semarize run a pending call, so that its scores are read and loaded."""
@@ -203,8 +203,8 @@ class WebhookProcessor:
     def _recheck(self, call: CallToRetry, result: BatchResult) -> None:
         """Fetch a call that was not ready; defer it if it still is not."""
         with self._lock(call.call_id) as is_locked:
-            known = self._calls.find(call.call_id) if is_locked else None
-            if known is None or known.readiness not in _NOT_READY:
+            state = self._calls.find(call.call_id) if is_locked else None
+            if state is None or state.readiness not in _NOT_READY:
                 return
             try:
                 body = self._client.get_details(call.call_id)

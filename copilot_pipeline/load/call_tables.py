@@ -73,16 +73,16 @@ class CallTables:
         incomplete: dict[date, tuple[str, ...]] = {}
 
         def batches_of(day: date) -> Iterator[CallBatch]:
-            kept = self._calls_without_bytes(day)
-            if kept:
-                incomplete[day] = tuple(lost_problems(self._calls.partitions, day, also=kept))
-                batch = read_calls(self._database, CALL_TABLES, day, kept)
-                kept = set(batch.call_ids)
+            call_ids = self._calls_without_bytes(day)
+            if call_ids:
+                incomplete[day] = tuple(lost_problems(self._calls.partitions, day, also=call_ids))
+                batch = read_calls(self._database, CALL_TABLES, day, call_ids)
+                call_ids = set(batch.call_ids)
                 yield batch
             if not is_readable(self._lake, day):
                 return
             for raw in self._lake.batches(RAW_CALL_DETAILS, day):
-                raw = raw.filter(pc.invert(pc.is_in(raw["call_id"], pa.array(sorted(kept), pa.string()))))
+                raw = raw.filter(pc.invert(pc.is_in(raw["call_id"], pa.array(sorted(call_ids), pa.string()))))
                 rows, unreadable = self._rows(day, raw)
                 quarantined[day] += unreadable
                 yield CallBatch(rows.call_ids, rows.tables())
@@ -101,8 +101,8 @@ class CallTables:
 
     def _calls_without_bytes(self, day: date) -> set[str]:
         """Return the calls whose rows cannot be built, because their bytes are missing from the lake."""
-        lost = {call.call_id for call in self._calls.partitions.lost_calls([day])}
-        return lost | set(missing_bytes(self._lake, self._calls.partitions, [day]).get(day, ()))
+        lost_calls = {call.call_id for call in self._calls.partitions.lost_calls([day])}
+        return lost_calls | set(missing_bytes(self._lake, self._calls.partitions, [day]).get(day, ()))
 
     def _before_commit(self, connection: Connection, day: date) -> None:
         self._runs.archive_replaced_transcripts(connection, day)
@@ -152,8 +152,11 @@ def lost_problems(partitions: PartitionStore, day: date, also: Collection[str] =
     `also` are calls that are missing and not yet marked as lost. A call that was removed at the vendor is no problem:
     it cannot be fetched, and its rows stay.
     """
-    lost = partitions.lost_calls([day])
-    number = len({call.call_id for call in lost if not call.is_removed} | (set(also) - {call.call_id for call in lost}))
+    lost_calls = partitions.lost_calls([day])
+    number = len(
+        {call.call_id for call in lost_calls if not call.is_removed}
+        | (set(also) - {call.call_id for call in lost_calls})
+    )
     if not number:
         return []
     return [

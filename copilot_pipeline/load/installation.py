@@ -21,34 +21,34 @@ def accept_settings(settings: Settings, database: Database) -> None:
     no configuration file and the last run had one, because it would run with other settings.
     """
     installation = Installation(database)
-    known = installation.known()
+    stored = installation.load()
     path = str(settings.config_path) if settings.config_path else None
-    if path is None and known.config_path is not None and settings.environment.copilot_pipeline_config != NO_FILE:
+    if path is None and stored.config_path is not None and settings.environment.copilot_pipeline_config != NO_FILE:
         raise ConfigurationError(
-            f"there is no pipeline.yaml in the working folder, and the last command used {known.config_path}: start "
-            f"the command in its folder, or set COPILOT_PIPELINE_CONFIG={known.config_path}, or set "
+            f"there is no pipeline.yaml in the working folder, and the last command used {stored.config_path}: start "
+            f"the command in its folder, or set COPILOT_PIPELINE_CONFIG={stored.config_path}, or set "
             f"COPILOT_PIPELINE_CONFIG={NO_FILE} if there should be none"
         )
-    _accept_zone(settings.pipeline.timezone, known.timezone, installation)
-    if path != known.config_path:
+    _accept_zone(settings.pipeline.timezone, stored.timezone, installation)
+    if path != stored.config_path:
         installation.save(config_path=path)
 
 
-def _accept_zone(zone: str, known: str | None, installation: Installation) -> None:
-    if zone == known:
+def _accept_zone(zone: str, stored: str | None, installation: Installation) -> None:
+    if zone == stored:
         return
     counted = installation.calls_by_zone(zone)
-    if known is None:  # a new database, or one of an earlier version: its calls show the time zone
+    if stored is None:  # a new database, or one of an earlier version: its calls show the time zone
         if counted.on_other_days:
             raise ConfigurationError(
                 f"timezone: {zone} is not the time zone of the stored data: {counted.on_other_days:,} of "
                 f"{counted.calls:,} calls are stored under the day of another one. Set timezone back to what it was "
                 "(default: UTC)"
             )
-    elif counted.calls and not _is_same(zone, known):
+    elif counted.calls and not _is_same(zone, stored):
         raise ConfigurationError(
-            f"timezone: {zone} is not the time zone of the stored data, {known}: calls would move to other days. Set "
-            f"timezone: {known} in pipeline.yaml, or use a new database and lake for the other time zone"
+            f"timezone: {zone} is not the time zone of the stored data, {stored}: calls would move to other days. Set "
+            f"timezone: {stored} in pipeline.yaml, or use a new database and lake for the other time zone"
         )
     installation.save(timezone=zone)
 

@@ -22,7 +22,7 @@ _SELECT = sql.SQL(
 
 def read_calls(database: Database, tables: Sequence[Table], day: date, call_ids: Collection[str]) -> CallBatch:
     """Return the rows of some calls of a day as they are in the warehouse; `call_ids` are those of the first table."""
-    found: list[tuple[Table, pa.Table]] = []
+    by_table: list[tuple[Table, pa.Table]] = []
     with database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
         for table in tables:
             statement = _SELECT.format(
@@ -31,8 +31,8 @@ def read_calls(database: Database, tables: Sequence[Table], day: date, call_ids:
                 key=sql.SQL(", ").join(map(sql.Identifier, table.key)),
             )
             rows = cursor.execute(statement, {"day": day, "call_ids": sorted(call_ids)}).fetchall()
-            found.append((table, pa.Table.from_pylist(rows, schema=table.arrow_schema)))
-    return CallBatch(found[0][1].column("call_id").to_pylist(), found)
+            by_table.append((table, pa.Table.from_pylist(rows, schema=table.arrow_schema)))
+    return CallBatch(by_table[0][1].column("call_id").to_pylist(), by_table)
 
 
 def read_snapshot(database: Database, table: Table) -> list[dict[str, Any]]:

@@ -68,12 +68,12 @@ def elements(settings: MeddiccSettings, answered: Collection[BrickKey]) -> dict[
             )
             for name, one in settings.elements.items()
         }
-    found: dict[str, Element] = {}
+    by_element: dict[str, Element] = {}
     for element, words in ELEMENTS.items():
         ranked = [(rank, key) for key in answered if (rank := _name_rank(key, words)) is not None]
         if ranked:
-            found[element] = Element(min(ranked)[1])
-    return found
+            by_element[element] = Element(min(ranked)[1])
+    return by_element
 
 
 def _name_rank(key: BrickKey, words: tuple[str, ...]) -> tuple[int, int, int] | None:

@@ -114,10 +114,10 @@ class MartBuilder:
         references = (settings.document, settings.product)
         bricks = {kind.brick for _, kind in kinds} | {reference.key for reference in references if reference}
         reader = self._reader
-        found = list(claims(reader.read(bricks, with_quotes=True), kinds, settings, reader.locator()))
+        rows = list(claims(reader.read(bricks, with_quotes=True), kinds, settings, reader.locator()))
         return {
-            **self._replace(CLAIMS, found),
-            **self._replace(CLAIM_ACCURACY, claim_accuracy(reader.read(bricks), found, kinds, settings)),
+            **self._replace(CLAIMS, rows),
+            **self._replace(CLAIM_ACCURACY, claim_accuracy(reader.read(bricks), rows, kinds, settings)),
             **self._replace(MESSAGE_ADOPTION, self._message_adoption(settings.messages)),
         }
 
@@ -148,19 +148,19 @@ class MartBuilder:
     def build_win_loss(self) -> tuple[RowCounts, WinLoss]:
         """Build `win_loss_drivers` and `win_loss_conclusion`; return the analysis as well."""
         deals = self._reader.deals(self._settings.outcomes)
-        found = win_loss_drivers(self._reader.read(), deals, self._settings.win_loss)
+        result = win_loss_drivers(self._reader.read(), deals, self._settings.win_loss)
         conclusion = ConclusionRow(
             scope="all",
-            deals=found.deals,
-            won=found.won,
-            tested=found.tested,
-            significant=found.significant,
-            conclusion=found.conclusion,
+            deals=result.deals,
+            won=result.won,
+            tested=result.tested,
+            significant=result.significant,
+            conclusion=result.conclusion,
         )
         return {
-            **self._replace(WIN_LOSS_DRIVERS, found.drivers),
+            **self._replace(WIN_LOSS_DRIVERS, result.drivers),
             **self._replace(WIN_LOSS_CONCLUSION, [conclusion]),
-        }, found
+        }, result
 
     def build_open_deals(self) -> RowCounts:
         """Build `deal_signals` and `deal_inspection`; reads `meddicc_summary`."""

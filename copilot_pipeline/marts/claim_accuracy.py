@@ -49,7 +49,7 @@ class _Counts:
 
 def claim_accuracy(
     calls: Iterable[ScoredCall],
-    found: Iterable[ClaimRow],
+    rows: Iterable[ClaimRow],
     kinds: Sequence[tuple[str, ClaimKind]],
     settings: ClaimSettings,
 ) -> list[AccuracyRow]:
@@ -58,7 +58,7 @@ def claim_accuracy(
     A call is checked if at least one flagging brick has a value; null does not count as checked.
     """
     by_call: defaultdict[str, list[ClaimRow]] = defaultdict(list)
-    for claim in found:
+    for claim in rows:
         by_call[claim.call_id].append(claim)
     groups: defaultdict[tuple[str, str], _Counts] = defaultdict(_Counts)
     for call in calls:

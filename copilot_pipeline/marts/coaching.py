@@ -82,7 +82,7 @@ def coaching_scores(
     calls: Iterable[ScoredCall], skills: Mapping[str, Skill], settings: CoachingSettings
 ) -> list[CoachingRow]:
     """Return one row per rep, skill and scored call; calls without a rep are left out. Ties in time go by call id."""
-    found: defaultdict[tuple[str, str], list[_Scored]] = defaultdict(list)
+    by_rep_and_skill: defaultdict[tuple[str, str], list[_Scored]] = defaultdict(list)
     highest: dict[str, float] = {}
     for call in calls:
         if call.rep is None:
@@ -92,10 +92,10 @@ def coaching_scores(
             value = answer.value if answer else None
             if not isinstance(value, int | float) or isinstance(value, bool):
                 continue
-            found[call.rep.rep_id, name].append(_Scored(call, call.rep, float(value)))
+            by_rep_and_skill[call.rep.rep_id, name].append(_Scored(call, call.rep, float(value)))
             highest[name] = max(float(value), highest.get(name, float(value)))
     rows: list[CoachingRow] = []
-    for (_, name), scored in sorted(found.items()):
+    for (_, name), scored in sorted(by_rep_and_skill.items()):
         scored.sort(key=lambda one: (one.call.started_at, one.call.call_id))
         rows += _rows(name, skills[name], scored, _threshold(skills[name], highest[name], settings), settings)
     return rows
@@ -171,8 +171,8 @@ def _since_training(
 
 
 def _is_for(training: TrainingSettings, rep: Rep) -> bool:
-    known = {text.strip().casefold() for text in (rep.rep_id, rep.email, rep.name) if text}
-    return not training.reps or any(named.strip().casefold() in known for named in training.reps)
+    names = {text.strip().casefold() for text in (rep.rep_id, rep.email, rep.name) if text}
+    return not training.reps or any(named.strip().casefold() in names for named in training.reps)
 
 
 def coaching_regressions(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -> list[RegressionRow]:
@@ -180,7 +180,7 @@ def coaching_regressions(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -
     series: defaultdict[tuple[str, str], list[CoachingRow]] = defaultdict(list)
     for row in rows:
         series[row.rep_id, row.skill].append(row)
-    found = []
+    regressions = []
     for _, of_rep in sorted(series.items()):
         of_rep.sort(key=lambda row: row.call_number)
         below: list[CoachingRow] = []
@@ -188,10 +188,10 @@ def coaching_regressions(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -
             if row.is_below:
                 below.append(row)
                 continue
-            found += _regression(below, row, reps)
+            regressions += _regression(below, row, reps)
             below = []
-        found += _regression(below, None, reps)
-    return found
+        regressions += _regression(below, None, reps)
+    return regressions
 
 
 def _regression(

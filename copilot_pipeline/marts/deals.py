@@ -70,13 +70,13 @@ class DealInspectionRow(NamedTuple):
 
 def by_deal(calls: Iterable[ScoredCall]) -> dict[str, list[ScoredCall]]:
     """Group calls by deal, oldest first; calls without a deal are left out."""
-    found: defaultdict[str, list[ScoredCall]] = defaultdict(list)
+    grouped: defaultdict[str, list[ScoredCall]] = defaultdict(list)
     for call in calls:
         if call.deal_id is not None:
-            found[call.deal_id].append(call)
-    for of_deal in found.values():
+            grouped[call.deal_id].append(call)
+    for of_deal in grouped.values():
         of_deal.sort(key=lambda call: (call.started_at, call.call_id))
-    return dict(found)
+    return dict(grouped)
 
 
 # --- signals -----------------------------------------------------------------------------------------------------
@@ -93,12 +93,12 @@ def deal_signals(calls: Mapping[str, Sequence[ScoredCall]], deals: Iterable[Deal
 
 
 def _answered(calls: Sequence[ScoredCall]) -> dict[BrickKey, list[tuple[ScoredCall, BrickAnswer]]]:
-    found: defaultdict[BrickKey, list[tuple[ScoredCall, BrickAnswer]]] = defaultdict(list)
+    answers: defaultdict[BrickKey, list[tuple[ScoredCall, BrickAnswer]]] = defaultdict(list)
     for call in calls:
         for key, answer in call.bricks.items():
             if answer.value is not None:
-                found[key].append((call, answer))
-    return found
+                answers[key].append((call, answer))
+    return answers
 
 
 def _signal_row(deal_id: str, key: BrickKey, answers: list[tuple[ScoredCall, BrickAnswer]]) -> DealSignalRow:
@@ -240,15 +240,15 @@ def _risks(
     prospects: int,
     now: datetime,
 ) -> list[str]:
-    found = []
+    risks = []
     if days_since_last_call is None:
-        found.append("no call yet")
+        risks.append("no call yet")
     elif days_since_last_call >= settings.days_without_call:
-        found.append(f"no call for {days_since_last_call:.0f} days")
+        risks.append(f"no call for {days_since_last_call:.0f} days")
     if calls and prospects < settings.min_prospects:
-        found.append(f"only {prospects} prospect{'s' if prospects != 1 else ''} on all calls")
+        risks.append(f"only {prospects} prospect{'s' if prospects != 1 else ''} on all calls")
     if deal.close_date is not None and deal.close_date < now:
-        found.append("close date has passed")
+        risks.append("close date has passed")
     newest = {key: answers[-1][1] for key, answers in _answered(calls).items()}
     if settings.risks:
         flagged = [risk.name for risk in settings.risks if _is_true(risk.when, newest)]
@@ -256,4 +256,4 @@ def _risks(
         flagged = [
             key[1] for key, answer in sorted(newest.items()) if key[1].startswith("risk") and answer.value is True
         ]
-    return found + flagged
+    return risks + flagged

@@ -175,9 +175,11 @@ def meddicc_summary(coverage: Iterable[CoverageRow], names: Mapping[str, str]) -
             rep_names[row.rep_id] = row.rep_name
         for grain, grain_id in _grains(row):
             groups[grain, grain_id, row.element].append(row)
-    known = {**rep_names, **names}
+    all_names = {**rep_names, **names}
     return [
-        _summary_row(grain, grain_id, known.get(grain_id) if grain in ("deal", "rep", "team") else None, element, rows)
+        _summary_row(
+            grain, grain_id, all_names.get(grain_id) if grain in ("deal", "rep", "team") else None, element, rows
+        )
         for (grain, grain_id, element), rows in sorted(groups.items())
     ]
 

@@ -42,9 +42,9 @@ class People:
             own.append(("address", address))
         group = [identity for each in own for identity in self._groups.get(each, [each])]
         addresses = sorted(value for kind, value in group if kind == "address")
-        known = next((self._by_address[each] for each in addresses if each in self._by_address), None)
-        if known is not None:
-            return known
+        rep = next((self._by_address[each] for each in addresses if each in self._by_address), None)
+        if rep is not None:
+            return rep
         rep_id = min((value for kind, value in group if kind == "id"), default=addresses[0] if addresses else None)
         return Rep(rep_id, name, email=address or (addresses[0] if addresses else None)) if rep_id else None
 

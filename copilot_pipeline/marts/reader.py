@@ -169,18 +169,18 @@ class ScoredCallReader:
     def people(self) -> People:
         """Return the workspace's users and the other own people on calls."""
         with self._database.connection() as connection:
-            seen = _fetch(connection, "ids_with_addresses", namedtuple_row)
-        return People(self.reps(), [(row.user_id, row.email) for row in seen])
+            rows = _fetch(connection, "ids_with_addresses", namedtuple_row)
+        return People(self.reps(), [(row.user_id, row.email) for row in rows])
 
     def deals(self, outcomes: OutcomeSettings) -> list[Deal]:
         """Return every deal with its outcome, by id."""
         with self._database.connection() as connection:
             rows = _fetch(connection, "deals", dict_row)
-        found = []
+        deals = []
         for row in rows:
             closed = closed_at(row.pop("stage_history"), outcomes)
-            found.append(Deal(outcome=outcome_of(row["stage"], outcomes), closed_at=closed, **row))
-        return found
+            deals.append(Deal(outcome=outcome_of(row["stage"], outcomes), closed_at=closed, **row))
+        return deals
 
     def covered_shares(self) -> dict[str, float]:
         """Return the share of MEDDICC elements that each deal covers on any call, by deal id."""

@@ -39,12 +39,12 @@ def refuse_transaction_pooling(connection: Connection, url: str) -> None:
         for _ in range(_ROUNDS):
             try:
                 other.execute("BEGIN")
-                taken = _backend_pid(other)
-                now = _backend_pid(connection) if taken != first else taken
+                backend = _backend_pid(other)
+                now = _backend_pid(connection) if backend != first else backend
                 other.execute("COMMIT")
             except psycopg.errors.ProtocolViolation:  # statement mode has no transactions
                 raise ConfigurationError(_REFUSED) from None
-            if taken == first or now != first:
+            if backend == first or now != first:
                 raise ConfigurationError(_REFUSED)
 
 

@@ -217,9 +217,9 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     The body is not read, so the connection is closed after the response.
     """
     status = error.status_code if isinstance(error, HTTPException) else 404
-    given = error.headers if isinstance(error, HTTPException) else None
+    headers = error.headers if isinstance(error, HTTPException) else None
     code, detail = {
         404: ("no_such_path", "webhooks are posted to /webhooks/clari-copilot and /webhooks/semarize"),
         405: ("wrong_method", "webhooks are sent with POST"),
     }.get(status, ("refused", "this request is not served"))
-    return JSONResponse({"error": code, "detail": detail}, status, {**(given or {}), "connection": "close"})
+    return JSONResponse({"error": code, "detail": detail}, status, {**(headers or {}), "connection": "close"})

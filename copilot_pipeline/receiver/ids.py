@@ -44,12 +44,12 @@ def ids_in(kind: Kind, payload: object) -> tuple[str, ...]:
     """
     if not isinstance(payload, dict | list):
         raise malformed("no_id", f'the body is neither an object nor a list: send {{"{kind}_id": "…"}}')
-    found = list(dict.fromkeys(_search(_KEY_NAMES[kind], payload, "", 0)))
-    if not found:
+    ids = list(dict.fromkeys(_search(_KEY_NAMES[kind], payload, "", 0)))
+    if not ids:
         raise malformed("no_id", f'there is no {kind} id in the body: send {{"{kind}_id": "…"}}')
-    if len(found) > MAX_IDS:
+    if len(ids) > MAX_IDS:
         raise malformed("too_many_ids", f"the body has more than {MAX_IDS} ids: send them in several requests")
-    return tuple(found)
+    return tuple(ids)
 
 
 def _search(names: _KeyNames, node: object, where: str, depth: int) -> list[str]:
@@ -67,13 +67,13 @@ def _search(names: _KeyNames, node: object, where: str, depth: int) -> list[str]
             return _ids(node[key], where + key)
     for key in names.own_objects:
         if node.get(key) is not None:
-            found = _of_item(names, node[key], where + key, depth)
-            if found:
-                return found
+            ids = _of_item(names, node[key], where + key, depth)
+            if ids:
+                return ids
     for key in names.objects:
-        found = _search(names, node.get(key), f"{where}{key}.", depth + 1)
-        if found:
-            return found
+        ids = _search(names, node.get(key), f"{where}{key}.", depth + 1)
+        if ids:
+            return ids
     for key in names.fallback:
         if node.get(key) is not None:
             return _ids(node[key], where + key)

@@ -52,11 +52,11 @@ def _json(text: str) -> object:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         # Parsers differ in which one they keep, so the signed body would have two meanings.
         raise malformed("duplicate_key", "a JSON object has the same key twice")
-    return found
+    return fields
 
 
 def _refuse_constant(_name: str) -> NoReturn:
@@ -69,28 +69,28 @@ def _form(text: str) -> object:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FORM_FIELDS)
     except ValueError:
         raise malformed("not_a_form", f"the form is not UTF-8, or has more than {MAX_FORM_FIELDS} fields") from None
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in pairs:
         *parents, last = [step for step in _STEP.split(name, MAX_FORM_DEPTH) if step] or [""]
-        mapping = _nested_mapping(found, parents)
+        mapping = _nested_mapping(fields, parents)
         values = mapping.setdefault(last, []) if mapping is not None else None
         if isinstance(values, list):
             values.append(value)
-    return _single_values(found)
+    return _single_values(fields)
 
 
-def _nested_mapping(found: dict[str, Any], names: list[str]) -> dict[str, Any] | None:
+def _nested_mapping(fields: dict[str, Any], names: list[str]) -> dict[str, Any] | None:
     """The mapping at these names, created if absent; None if one of them is a value."""
     for name in names:
-        inner = found.setdefault(name, {})
+        inner = fields.setdefault(name, {})
         if not isinstance(inner, dict):
             return None
-        found = inner
-    return found
+        fields = inner
+    return fields
 
 
-def _single_values(found: dict[str, Any]) -> dict[str, Any]:
+def _single_values(fields: dict[str, Any]) -> dict[str, Any]:
     return {
         name: _single_values(value) if isinstance(value, dict) else (value[0] if len(value) == 1 else value)
-        for name, value in found.items()
+        for name, value in fields.items()
     }

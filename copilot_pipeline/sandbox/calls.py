@@ -63,16 +63,16 @@ class Calls:
     def _make(self, index: int) -> Call:
         options = self._options
         rng = random.Random(f"{options.seed}:call:{index}")
-        day, place = divmod(index, options.calls_per_day)
+        day, number = divmod(index, options.calls_per_day)
         trap = _TRAPS.get(index % _EVERY) if options.traps else None
-        began = datetime.combine(options.first_day + timedelta(days=day), time(), UTC)
-        started = began + timedelta(
-            hours=13, milliseconds=int(9 * 3_600_000 * (place + rng.random()) / options.calls_per_day)
+        start = datetime.combine(options.first_day + timedelta(days=day), time(), UTC)
+        started = start + timedelta(
+            hours=13, milliseconds=int(9 * 3_600_000 * (number + rng.random()) / options.calls_per_day)
         )
         if trap == "first_instant":
-            started = began
+            started = start
         elif trap == "last_instant":
-            started = began + timedelta(days=1, milliseconds=-1)
+            started = start + timedelta(days=1, milliseconds=-1)
         rep = rng.choice(self.company.sellers)
         theirs = [deal for deal in self.company.deals if deal.rep is rep]
         deal = None if trap == "no_crm" or not theirs or rng.random() < 0.08 else rng.choice(theirs)

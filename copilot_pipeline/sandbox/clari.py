@@ -90,44 +90,44 @@ class ClariCopilot:
         try:
             skip = _integer(request.first("skip"), 0, 0, _MAX_SKIP)
             limit = _integer(request.first("limit"), 25, 1, 100)
-            found = self._matching(request)
+            calls = self._matching(request)
             private = {"true": True, "1": True, "false": False, "0": False}[
                 request.first("includePrivate", "false") or ""
             ]
         except (ValueError, KeyError):
             return as_json(400, {"errorMessage": "bad parameter"})
-        found = [call for call in found if private or not call.is_private]
-        if faults.page_502_over is not None and min(limit, len(found) - skip) > faults.page_502_over:
+        calls = [call for call in calls if private or not call.is_private]
+        if faults.page_502_over is not None and min(limit, len(calls) - skip) > faults.page_502_over:
             return gateway_error(502)
         if faults.repeat_pages:
             skip = 0
-        page = found[skip : skip + limit]
+        page = calls[skip : skip + limit]
         body: dict[str, Any] = {"calls": [self._calls.item(call) for call in page]}
         if request.first("includePagination", "true") != "false":
-            more = skip + limit < len(found)
-            body["pagination"] = {"matched": len(found), "hasMore": more}
+            more = skip + limit < len(calls)
+            body["pagination"] = {"matched": len(calls), "hasMore": more}
             if more:
                 body["pagination"]["nextPageSkip"] = skip + limit
         return as_json(200, body)
 
     def _matching(self, request: Request) -> list[Call]:
-        found = [call for call in self._calls.by_id.values() if not call.is_removed]
+        calls = [call for call in self._calls.by_id.values() if not call.is_removed]
         for name, instant in (("Time", _started), ("Modified", _modified)):
             for bound, keep in (("Gt", 1), ("Lt", -1)):
                 text = request.first(f"filter{name}{bound}")
                 if text is not None:
                     limit = datetime.fromisoformat(text.replace("Z", "+00:00"))
-                    found = [call for call in found if (instant(call) - limit) * keep >= timedelta()]
+                    calls = [call for call in calls if (instant(call) - limit) * keep >= timedelta()]
         statuses = request.query.get("filterStatus")
         if statuses:
-            found = [call for call in found if call.status in statuses]
+            calls = [call for call in calls if call.status in statuses]
         users = request.query.get("filterUser")
         if users:
-            found = [call for call in found if call.rep.email in users]
+            calls = [call for call in calls if call.rep.email in users]
         by_change = request.first("sortProcessed") is not None
         order = request.first("sortProcessed" if by_change else "sortTime", "asc")
         instant = _modified if by_change else _started
-        return sorted(found, key=lambda call: (instant(call), call.call_id), reverse=order == "desc")
+        return sorted(calls, key=lambda call: (instant(call), call.call_id), reverse=order == "desc")
 
     def _details(self, request: Request, faults: Faults) -> Reply:
         call_id = request.first("id") or ""
@@ -148,11 +148,11 @@ class ClariCopilot:
         return as_json(404, {}) if deal is None else as_json(200, deal.body())
 
     def _account(self, request: Request, _: Faults) -> Reply:
-        wanted = request.first("id")
+        deal_id = request.first("id")
         for deal in self._company.deals:
-            if deal.account_id == wanted:
+            if deal.account_id == deal_id:
                 return as_json(
-                    200, {"id": f"account-{wanted[-4:]}", "crm_id": wanted, "name": deal.account, "phones": []}
+                    200, {"id": f"account-{deal_id[-4:]}", "crm_id": deal_id, "name": deal.account, "phones": []}
                 )
         return as_json(404, {})
 
@@ -201,12 +201,12 @@ class ClariCopilot:
             offset, limit = _integer(request.first("offset"), 0, 0, 10**9), _integer(request.first("limit"), 50, 1, 100)
         except ValueError:
             return as_json(400, {"error": "invalid_parameter"})
-        found = [call for call in self._calls.by_id.values() if not call.is_removed and not call.is_private]
-        found = sorted(
-            (call for call in found if first <= call.started_at < end + timedelta(days=1)),
+        calls = [call for call in self._calls.by_id.values() if not call.is_removed and not call.is_private]
+        calls = sorted(
+            (call for call in calls if first <= call.started_at < end + timedelta(days=1)),
             key=lambda call: (call.started_at, call.call_id),
         )
-        page = found[offset : offset + limit]
+        page = calls[offset : offset + limit]
         if faults.page_502_over is not None and len(page) > faults.page_502_over:
             return gateway_error(502)
         return as_json(200, {"calls": [self.guide_item(call) for call in page]})

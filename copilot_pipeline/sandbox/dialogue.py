@@ -80,16 +80,16 @@ def turns(rng: random.Random, company: Company, deal: Deal | None, rep: Rep, pro
 
 
 def _signals(rng: random.Random, deal: Deal | None, rep: Rep, progress: float) -> list[str]:
-    found = ["risk"] if rng.random() < 0.15 else []
+    signals = ["risk"] if rng.random() < 0.15 else []
     if deal is not None:
-        found += ["budget"] if deal.budget_confirmed else []
-        found += ["decider"] if deal.decision_maker_present else []
-        found += ["depth"] if deal.deep_discovery else []
-        found += sorted(deal.covered)
+        signals += ["budget"] if deal.budget_confirmed else []
+        signals += ["decider"] if deal.decision_maker_present else []
+        signals += ["depth"] if deal.deep_discovery else []
+        signals += sorted(deal.covered)
     regresses = rep.regresses_from is not None and progress >= rep.regresses_from
-    found += ["brushed_off"] * 3 if regresses else ["handled"] * rng.randint(1, 3)
+    signals += ["brushed_off"] * 3 if regresses else ["handled"] * rng.randint(1, 3)
     for name, share in (("next_step", 0.6), ("price", 0.4), ("competitor", 0.3), ("value", 0.5)):
-        found += [name] if rng.random() < share else []
+        signals += [name] if rng.random() < share else []
     for name, share in (("inaccurate", 0.06), ("roadmap", 0.04), ("outdated", 0.05)):
-        found += [name] if rng.random() < share else []
-    return found
+        signals += [name] if rng.random() < share else []
+    return signals

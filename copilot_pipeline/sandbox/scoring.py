@@ -21,10 +21,10 @@ class Text:
 
     lines: tuple[str, ...]
 
-    def said(self, signal: str) -> list[str]:
+    def lines_with(self, signal: str) -> list[str]:
         """The lines with a signal."""
-        wanted = SIGNALS[signal][1]
-        return [line for line in self.lines if wanted in line]
+        phrase = SIGNALS[signal][1]
+        return [line for line in self.lines if phrase in line]
 
     def number(self, name: str, low: float, high: float) -> float:
         """A pseudo-random number that depends on the text and the name only."""
@@ -46,12 +46,12 @@ Scorer = Callable[[Text], Brick]
 
 def _present(signal: str, reason: str) -> Scorer:
     def score(text: Text) -> Brick:
-        found = text.said(signal)
+        lines = text.lines_with(signal)
         return {
-            "value": bool(found),
+            "value": bool(lines),
             "confidence": 0.9,
-            "reason": reason if found else "Not heard.",
-            "evidence": found[:2],
+            "reason": reason if lines else "Not heard.",
+            "evidence": lines[:2],
         }
 
     return score
@@ -59,35 +59,44 @@ def _present(signal: str, reason: str) -> Scorer:
 
 def _coverage(element: str) -> Scorer:
     def score(text: Text) -> Brick:
-        found = text.said(element)
-        if not found:
+        lines = text.lines_with(element)
+        if not lines:
             # A rubric returns null for what the call does not mention, instead of a guess.
             return {"value": None, "confidence": 0.2, "reason": "Not spoken of in the call."}
-        return {"value": text.number(element, 60, 100), "confidence": 0.8, "reason": "Spoken of.", "evidence": found[0]}
+        return {"value": text.number(element, 60, 100), "confidence": 0.8, "reason": "Spoken of.", "evidence": lines[0]}
 
     return score
 
 
 def _objections(text: Text) -> Brick:
-    good, bad = len(text.said("handled")), len(text.said("brushed_off"))
+    good, bad = len(text.lines_with("handled")), len(text.lines_with("brushed_off"))
     if not good + bad:
         return {"value": None}
-    return {"value": round(0.3 + 0.6 * good / (good + bad), 2), "confidence": 0.85, "evidence": text.said("handled")}
+    return {
+        "value": round(0.3 + 0.6 * good / (good + bad), 2),
+        "confidence": 0.85,
+        "evidence": text.lines_with("handled"),
+    }
 
 
 def _objection_category(text: Text) -> Brick:
-    found = text.said("price")
-    return {"value": "price" if found else "none", "confidence": 0.74, "evidence": found[0] if found else ""}
+    lines = text.lines_with("price")
+    return {"value": "price" if lines else "none", "confidence": 0.74, "evidence": lines[0] if lines else ""}
 
 
 def _competitors(text: Text) -> Brick:
-    named = [name for name, signal in (("Globex", "competitor"), ("Initech", "competition")) if text.said(signal)]
-    return {"value": named, "confidence": 0.97, "reason": f"{len(named)} named.", "evidence": text.said("competitor")}
+    named = [name for name, signal in (("Globex", "competitor"), ("Initech", "competition")) if text.lines_with(signal)]
+    return {
+        "value": named,
+        "confidence": 0.97,
+        "reason": f"{len(named)} named.",
+        "evidence": text.lines_with("competitor"),
+    }
 
 
 def _depth(text: Text) -> Brick:
-    found = text.said("depth")
-    return {"value": text.number("depth", 66, 95) if found else text.number("depth", 10, 60), "evidence": found}
+    lines = text.lines_with("depth")
+    return {"value": text.number("depth", 66, 95) if lines else text.number("depth", 10, 60), "evidence": lines}
 
 
 def _scale(name: str, low: float, high: float) -> Scorer:
@@ -95,13 +104,13 @@ def _scale(name: str, low: float, high: float) -> Scorer:
 
 
 def _claims(text: Text) -> Brick:
-    found = [(kind, line) for kind in ("inaccurate", "roadmap", "outdated") for line in text.said(kind)]
+    claims = [(kind, line) for kind in ("inaccurate", "roadmap", "outdated") for line in text.lines_with(kind)]
     documents = {"inaccurate": "Product Facts 2026", "roadmap": "Roadmap Policy", "outdated": "Battlecard Globex"}
     return {
-        "value": [f"{kind}: {documents[kind]}" for kind, _ in found],
+        "value": [f"{kind}: {documents[kind]}" for kind, _ in claims],
         "confidence": 0.8,
-        "reason": "; ".join(f"violates {documents[kind]}" for kind, _ in found) or "Nothing to flag.",
-        "evidence": [line for _, line in found],
+        "reason": "; ".join(f"violates {documents[kind]}" for kind, _ in claims) or "Nothing to flag.",
+        "evidence": [line for _, line in claims],
     }
 
 
@@ -113,7 +122,7 @@ KITS: dict[str, dict[str, Scorer]] = {
         "budget_confirmed": _present("budget", "Budget is approved."),
         "decision_maker_present": _present("decider", "The signer is on the call."),
         "discovery_depth": _depth,
-        "next_step_confirmed": lambda text: {"value": bool(text.said("next_step"))},
+        "next_step_confirmed": lambda text: {"value": bool(text.lines_with("next_step"))},
         "objection_category": _objection_category,
         "competitors_named": _competitors,
         "economic_buyer_name": lambda _: {"value": None, "confidence": 0.2, "reason": "Not stated.", "evidence": []},
@@ -123,7 +132,7 @@ KITS: dict[str, dict[str, Scorer]] = {
         "objection_handling_score": _objections,
         "discovery_technique_depth": _scale("discovery_technique_depth", 0.62, 0.95),
         "value_articulation_clarity": _scale("value_articulation_clarity", 0.6, 0.9),
-        "discovery_technique": lambda text: {"value": "probing" if text.said("depth") else "surface_level"},
+        "discovery_technique": lambda text: {"value": "probing" if text.lines_with("depth") else "surface_level"},
     },
     "C1A10ACC": {
         "flagged_claims": _claims,

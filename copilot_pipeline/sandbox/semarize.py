@@ -94,10 +94,10 @@ class Semarize:
             return as_json(404, {"error": "kit_not_found"})
         digest = hashlib.sha256(request.body).hexdigest()
         key = request.headers.get("idempotency-key")
-        known = self.run_log.by_key.get(key) if key and not faults.semarize_forgets_keys else None
-        if known is not None and known[0] != digest:
+        earlier = self.run_log.by_key.get(key) if key and not faults.semarize_forgets_keys else None
+        if earlier is not None and earlier[0] != digest:
             return as_json(409, {"error": "idempotency_key_conflict"})
-        run = self.run_log.runs[known[1]] if known else self._new_run(body, code, faults)
+        run = self.run_log.runs[earlier[1]] if earlier else self._new_run(body, code, faults)
         if key:
             self.run_log.by_key[key] = (digest, run.run_id)
         reply = self._created(run, body, faults)
@@ -150,16 +150,16 @@ class Semarize:
     def take_ended(self, faults: Faults) -> list[Run]:
         """Runs that ended since the previous call; marks them as announced."""
         now = time.monotonic()
-        found = [
+        ended = [
             run
             for run in self.run_log.runs.values()
             if not run.is_announced
             and now - run.created >= self._options.semarize_seconds
             and not faults.semarize_stuck
         ]
-        for run in found:
+        for run in ended:
             run.is_announced = True
-        return found
+        return ended
 
     def outputs(self) -> list[dict[str, Any]]:
         """The outputs of all runs."""

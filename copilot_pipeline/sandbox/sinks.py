@@ -76,9 +76,12 @@ class Sinks:
     def _salesforce_token(self, request: Request) -> Reply:
         form = {name: values[0] for name, values in parse_qs(request.body.decode("utf-8", "replace")).items()}
         basic = base64.b64encode(f"{SALESFORCE_CLIENT_ID}:{SALESFORCE_CLIENT_SECRET}".encode()).decode()
-        known = (form.get("client_id"), form.get("client_secret")) == (SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET)
-        known = known or request.headers.get("authorization") == f"Basic {basic}"
-        if form.get("grant_type") != "client_credentials" or not known:
+        is_accepted = (form.get("client_id"), form.get("client_secret")) == (
+            SALESFORCE_CLIENT_ID,
+            SALESFORCE_CLIENT_SECRET,
+        )
+        is_accepted = is_accepted or request.headers.get("authorization") == f"Basic {basic}"
+        if form.get("grant_type") != "client_credentials" or not is_accepted:
             return as_json(400, {"error": "invalid_client", "error_description": "invalid client credentials"})
         host = request.headers.get("host", "")
         token = {"access_token": _ACCESS_TOKEN, "token_type": "Bearer", "instance_url": f"http://{host}/salesforce"}
@@ -101,8 +104,8 @@ class Sinks:
                     identity, "INVALID_FIELD", f"No such column '{name}' on entity 'Opportunity'", name
                 )
             if name in faults.salesforce_read_only:
-                why = "Unable to create/update fields: check the security settings of this field"
-                return _salesforce_error(identity, "INVALID_FIELD_FOR_INSERT_UPDATE", why, name)
+                message = "Unable to create/update fields: check the security settings of this field"
+                return _salesforce_error(identity, "INVALID_FIELD_FOR_INSERT_UPDATE", message, name)
         if identity not in self.opportunities:
             return _salesforce_error(identity, "ENTITY_IS_DELETED", "entity is deleted", None)
         self.opportunities[identity] |= fields
@@ -169,5 +172,5 @@ def _is_signed(request: Request) -> bool:
     key = base64.b64decode(WEBHOOK_SECRET.removeprefix("whsec_"))
     signed = f"{request.headers.get('webhook-id')}.{request.headers.get('webhook-timestamp')}.".encode() + request.body
     expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    given = (request.headers.get("webhook-signature") or "").split(" ")
-    return any(hmac.compare_digest(expected, one) for one in given)
+    signatures = (request.headers.get("webhook-signature") or "").split(" ")
+    return any(hmac.compare_digest(expected, one) for one in signatures)

@@ -43,20 +43,22 @@ class EvidenceFinder:
 
         Reads until all calls were seen; a call is never in two row groups.
         """
-        found: dict[str, list[SpokenUtterance]] = {}
+        by_call: dict[str, list[SpokenUtterance]] = {}
         missing = set(call_ids)
         while missing:
             if self._current is None:
                 self._current = next(self._batches, None)
                 if self._current is None:
                     break
-            wanted = self._current.filter(pc.is_in(self._current["call_id"], pa.array(sorted(missing), pa.string())))
-            for row in wanted.to_pylist():
-                found.setdefault(row.pop("call_id"), []).append(SpokenUtterance(**row))
-            missing -= found.keys()
+            missing_rows = self._current.filter(
+                pc.is_in(self._current["call_id"], pa.array(sorted(missing), pa.string()))
+            )
+            for row in missing_rows.to_pylist():
+                by_call.setdefault(row.pop("call_id"), []).append(SpokenUtterance(**row))
+            missing -= by_call.keys()
             if missing:
                 self._current = None
-        return found
+        return by_call
 
 
 def _evidence_rows(score: SemarizeScoreRow, finder: QuoteFinder) -> Iterator[EvidenceRow]:

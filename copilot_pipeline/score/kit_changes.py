@@ -45,7 +45,7 @@ class _Version:
 
 def kit_changes(database: Database, since: date) -> list[str]:
     """Return one sentence per new version, changed set of bricks or value kind."""
-    found = []
+    changes = []
     for kit, versions in _versions(database, since).items():
         for older, newer in pairwise(versions.values()):
             since_when = (
@@ -53,11 +53,11 @@ def kit_changes(database: Database, since: date) -> list[str]:
                 if newer.first_finished_at
                 else ""
             )
-            found.append(f"{kit}: version {newer.version} is in use{since_when}, in addition to {older.version}")
-            found += _differences(kit, older.value_kinds, newer.value_kinds)
+            changes.append(f"{kit}: version {newer.version} is in use{since_when}, in addition to {older.version}")
+            changes += _differences(kit, older.value_kinds, newer.value_kinds)
         for version in versions.values():
-            found += _inconsistencies(version)
-    return found
+            changes += _inconsistencies(version)
+    return changes
 
 
 def _versions(database: Database, since: date) -> dict[str, dict[str, _Version]]:
@@ -74,25 +74,25 @@ def _versions(database: Database, since: date) -> dict[str, dict[str, _Version]]
 
 
 def _differences(kit: str, older: Mapping[str, frozenset[str]], newer: Mapping[str, frozenset[str]]) -> list[str]:
-    found = [f"{kit}.{brick}: added" for brick in sorted(newer.keys() - older.keys())]
-    found += [f"{kit}.{brick}: removed" for brick in sorted(older.keys() - newer.keys())]
+    changes = [f"{kit}.{brick}: added" for brick in sorted(newer.keys() - older.keys())]
+    changes += [f"{kit}.{brick}: removed" for brick in sorted(older.keys() - newer.keys())]
     for brick in sorted(older.keys() & newer.keys()):
         before, after = older[brick], newer[brick]
         if before and after and before != after:
-            found.append(f"{kit}.{brick}: was {' or '.join(sorted(before))}, is {' or '.join(sorted(after))}")
-    return found
+            changes.append(f"{kit}.{brick}: was {' or '.join(sorted(before))}, is {' or '.join(sorted(after))}")
+    return changes
 
 
 def _inconsistencies(version: _Version) -> list[str]:
     """Return bricks of a version that differ between calls."""
-    found = [
+    differing = [
         f"{version.kit}.{name}: several value kinds within one version: {', '.join(sorted(brick.value_kinds))}"
         for name, brick in version.bricks.items()
         if len(brick.value_kinds) > 1
     ]
-    found += [
+    differing += [
         f"{version.kit}.{name}: in {brick.calls:,} of {version.calls:,} results of version {version.version}"
         for name, brick in version.bricks.items()
         if brick.calls < version.calls
     ]
-    return found
+    return differing

@@ -71,7 +71,7 @@ class KitGate:
 
     def clear(self) -> list[RunTask]:
         """Remove and return all runs that are held back."""
-        tasks = [task for waiting in self._waiting.values() for task in waiting]
+        tasks = [task for tasks_of_kit in self._waiting.values() for task in tasks_of_kit]
         self._waiting.clear()
         return tasks
 

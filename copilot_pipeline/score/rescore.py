@@ -45,9 +45,9 @@ class RescoreService:
         """
         unknown = sorted(set(names) - {kit.name for kit in self._kits})
         if unknown or not self._kits:
-            known = ", ".join(kit.name for kit in self._kits) or "none"
+            configured = ", ".join(kit.name for kit in self._kits) or "none"
             raise ConfigurationError(
-                f"Unknown kit: {', '.join(unknown)}. Kits in pipeline.yaml: {known}"
+                f"Unknown kit: {', '.join(unknown)}. Kits in pipeline.yaml: {configured}"
                 if unknown
                 else "pipeline.yaml has no kits to score with"
             )

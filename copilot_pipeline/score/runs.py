@@ -203,12 +203,12 @@ class SemarizeRunner:
         if now < self._inbox_checked_at + WEBHOOK_CHECK_SECONDS:
             return
         self._inbox_checked_at = now
-        waiting = {task.run.run_id: task for task in self._queue if task.run.run_id and not task.is_expedited}
-        completed = self._store.completed_by_webhook([run_id for run_id in waiting if run_id]) if waiting else set()
+        polled = {task.run.run_id: task for task in self._queue if task.run.run_id and not task.is_expedited}
+        completed = self._store.completed_by_webhook([run_id for run_id in polled if run_id]) if polled else set()
         if completed:
             self.expedite(completed)
         for run_id in completed:
-            waiting[run_id].is_expedited = True  # only once: if the run is still open, it is polled as usual
+            polled[run_id].is_expedited = True  # only once: if the run is still open, it is polled as usual
 
     # --- handle responses ----------------------------------------------------------------------------------------
 
@@ -216,8 +216,8 @@ class SemarizeRunner:
         for future in [future for future in self._in_flight if future.done()]:
             task = self._in_flight.pop(future)
             error = future.exception()
-            for held in self._gate.on_response(task, error):
-                self._queue.push(held, self._monotonic())
+            for task_to_repeat in self._gate.on_response(task, error):
+                self._queue.push(task_to_repeat, self._monotonic())
             if error is None:
                 self._concurrency.on_success()
                 task.failures, task.garbled = 0, None

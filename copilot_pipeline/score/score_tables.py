@@ -129,8 +129,8 @@ class ScoreTables:
             if ((run := runs.get(transcript.call_id)) is None or run.is_open)
             and kit.call_filter.skip_reason(transcript.facts) is None
         ]
-        found = self._runs.results_of_other_references(kit.name, kit.reference, unanswered)
-        return {run.call_id: run for run in found}
+        former = self._runs.results_of_other_references(kit.name, kit.reference, unanswered)
+        return {run.call_id: run for run in former}
 
     def _scores(self, run: SemarizeRun, day: date) -> tuple[list[SemarizeScoreRow], str | None]:
         """Return the scores of a run, and the reason if some are missing."""

@@ -44,8 +44,8 @@ def read_transcripts(
     for batch in lake.batches(TRANSCRIPTS, day, columns=[*_COLUMNS, "text"] if with_text else _COLUMNS):
         transcripts = []
         for row in batch.to_pylist():
-            known = details.get(row["call_id"], _CallDetails())
-            facts = CallFacts(row["words"], known.duration_s, known.status, known.sides)
+            details_of_call = details.get(row["call_id"], _CallDetails())
+            facts = CallFacts(row["words"], details_of_call.duration_s, details_of_call.status, details_of_call.sides)
             transcripts.append(
                 StoredTranscript(
                     row["call_id"],

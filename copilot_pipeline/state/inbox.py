@@ -155,11 +155,13 @@ def put_webhooks(connection: Connection, webhooks: Sequence[InboundWebhook]) -> 
         "signature_hashes": [webhook.signature_hash for webhook, _ in items],
         "message_hashes": [webhook.message_hash for webhook, _ in items],
     }
-    fresh = {bytes(fingerprint) for fingerprint in fetch_values(connection, _SQL["put"], values)}
+    new_fingerprints = {bytes(fingerprint) for fingerprint in fetch_values(connection, _SQL["put"], values)}
     results = []
     for webhook in webhooks:
-        results.append(_result(webhook, fresh))
-        fresh.difference_update(webhook.fingerprints)  # the next one with the same fingerprint is a repetition
+        results.append(_result(webhook, new_fingerprints))
+        new_fingerprints.difference_update(
+            webhook.fingerprints
+        )  # the next one with the same fingerprint is a repetition
     return results
 
 
@@ -175,9 +177,9 @@ def _first_uses(webhooks: Sequence[InboundWebhook]) -> tuple[list[InboundWebhook
     return first_uses, fingerprints
 
 
-def _result(webhook: InboundWebhook, fresh: set[bytes]) -> PutResult:
-    is_new_signature = webhook.signature_hash is None or webhook.signature_hash in fresh
-    is_new_message = webhook.message_hash is None or webhook.message_hash in fresh
+def _result(webhook: InboundWebhook, new_fingerprints: set[bytes]) -> PutResult:
+    is_new_signature = webhook.signature_hash is None or webhook.signature_hash in new_fingerprints
+    is_new_message = webhook.message_hash is None or webhook.message_hash in new_fingerprints
     if is_new_signature and is_new_message:
         return PutResult.ACCEPTED
     if not is_new_message and (is_new_signature or webhook.may_repeat):

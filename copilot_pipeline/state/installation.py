@@ -15,8 +15,8 @@ _SQL = load_queries(f"{__package__}.sql", "installation.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """The known values; None if there is none. `new_lake_id` is the id of a lake that is being created."""
+class StoredInstallation:
+    """The stored values; None if there is none. `new_lake_id` is the id of a lake that is being created."""
 
     lake_id: str | None = None
     lake_url: str | None = None
@@ -58,15 +58,15 @@ class Installation:
             finally:
                 connection.execute(_SQL["unlock"], {"lock": _LOCK})
 
-    def known(self) -> Known:
-        """Return the known values."""
-        names = {name.replace("_", " "): name for name in Known.__dataclass_fields__}
+    def load(self) -> StoredInstallation:
+        """Return the stored values."""
+        names = {name.replace("_", " "): name for name in StoredInstallation.__dataclass_fields__}
         with self._database.connection() as connection:
             rows = connection.execute(_SQL["values"], {"names": list(names)}).fetchall()
-        return Known(**{names[name]: value for name, value in rows})
+        return StoredInstallation(**{names[name]: value for name, value in rows})
 
     def save(self, **values: str | None) -> None:
-        """Store values by the names of `Known`, in one transaction; None deletes a value."""
+        """Store values by the names of `StoredInstallation`, in one transaction; None deletes a value."""
         with self._database.transaction() as connection:
             for name, value in values.items():
                 statement = _SQL["forget" if value is None else "save"]

@@ -81,7 +81,7 @@ class PendingCalls:
 
 
 def _by_day(calls: Iterable[_PendingCall]) -> dict[date, set[str]]:
-    found: defaultdict[date, set[str]] = defaultdict(set)
+    by_day: defaultdict[date, set[str]] = defaultdict(set)
     for call in calls:
-        found[call.call_date].add(call.call_id)
-    return dict(found)
+        by_day[call.call_date].add(call.call_id)
+    return dict(by_day)

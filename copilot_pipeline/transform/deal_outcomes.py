@@ -51,7 +51,7 @@ def closed_at(history: str | None, outcomes: OutcomeSettings) -> datetime | None
 
 
 def _changes(history: str | None) -> Iterator[tuple[datetime, str]]:
-    changes: Iterable[object] = found if history and isinstance(found := json.loads(history), list) else ()
+    changes: Iterable[object] = entries if history and isinstance(entries := json.loads(history), list) else ()
     for change in changes:
         if isinstance(change, dict) and isinstance(stage := change.get("stage"), str):
             moment = _moment(change.get("date_changed"))

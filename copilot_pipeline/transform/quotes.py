@@ -107,18 +107,18 @@ class QuoteFinder:
         """
         if ":" not in quote or not self._utterances:
             return None, quote
-        found = self._speaker.match(quote)
+        match = self._speaker.match(quote)
         bare = self._speaker.sub("", quote).strip(_QUOTATION_MARKS)
-        return found[1].casefold() if found else None, bare
+        return match[1].casefold() if match else None, bare
 
     def _find_exact(self, quote: str, speaker: str | None) -> Passage | None:
-        found = None
+        of_other_speaker = None
         for utterance in self._utterances:
             if quote in utterance.text and _at_word_boundaries(quote, utterance.text):
                 if speaker is None or utterance.speaker.casefold() == speaker:
                     return _passage(Match.EXACT, 1.0, [utterance], quote)
-                found = found or utterance
-        return _passage(Match.EXACT, 1.0, [found], quote) if found else None
+                of_other_speaker = of_other_speaker or utterance
+        return _passage(Match.EXACT, 1.0, [of_other_speaker], quote) if of_other_speaker else None
 
     @cached_property
     def _words(self) -> list[list[str]]:
@@ -147,25 +147,25 @@ class QuoteFinder:
             end = self._end_of_parts(parts, start)
             if end is not None:
                 spoken = self._between(start + 1, end)
-                return _passage(Match.NORMALIZED, 1.0, spoken, _said(spoken))
+                return _passage(Match.NORMALIZED, 1.0, spoken, _text_of(spoken))
         return None
 
-    def _positions_of(self, words: str) -> list[int]:
-        found, start = [], self._text.find(words)
+    def _positions_of(self, text: str) -> list[int]:
+        positions, start = [], self._text.find(text)
         while start >= 0:
-            found.append(start)
-            start = self._text.find(words, start + 1)
-        return found
+            positions.append(start)
+            start = self._text.find(text, start + 1)
+        return positions
 
     def _end_of_parts(self, parts: list[list[str]], start: int) -> int | None:
         """Return where the last part ends if all follow each other from `start`."""
         position = start
         for words in parts:
-            wanted = f" {' '.join(words)} "
-            position = self._text.find(wanted, position)
+            text = f" {' '.join(words)} "
+            position = self._text.find(text, position)
             if position < 0:
                 return None
-            position += len(wanted) - 1
+            position += len(text) - 1
         return position - 1
 
     def _speaker_at(self, start: int) -> str:
@@ -176,23 +176,26 @@ class QuoteFinder:
         return self._utterances[bisect_right(self._offsets, first) - 1 : bisect_right(self._offsets, last)]
 
     def _find_fuzzy(self, quote: str) -> Passage:
-        wanted = words_of(_ELLIPSIS.sub(" ", quote))[:MAX_FUZZY_WORDS]
-        joined = " ".join(wanted)
+        words = words_of(_ELLIPSIS.sub(" ", quote))[:MAX_FUZZY_WORDS]
+        joined = " ".join(words)
         if len(joined) < MIN_FUZZY_CHARACTERS:
             return NOT_FOUND
         best = NOT_FOUND
-        for first, last in self._candidate_ranges(Counter(wanted), len(wanted)):
+        for first, last in self._candidate_ranges(Counter(words), len(words)):
             passage = self._compare(joined, first, last)
             if passage.score > best.score:
                 best = passage
         return best
 
-    def _candidate_ranges(self, wanted: Counter[str], length: int) -> list[tuple[int, int]]:
+    def _candidate_ranges(self, quoted_words: Counter[str], length: int) -> list[tuple[int, int]]:
         """Return ranges of utterances that share most of the quote's words.
 
         Only these are compared by character.
         """
-        shared = [sum((wanted & counted).values()) if wanted.keys() & counted.keys() else 0 for counted in self._counts]
+        shared = [
+            sum((quoted_words & counted).values()) if quoted_words.keys() & counted.keys() else 0
+            for counted in self._counts
+        ]
         cumulative = [0, *accumulate(shared)]
         ranges = []
         for first in range(len(shared)):
@@ -221,10 +224,10 @@ class QuoteFinder:
             start, end = 0, len(passage)
         else:
             beginning = quote[:MAX_ALIGNED_CHARACTERS]
-            found = fuzz.partial_ratio_alignment(beginning, passage, score_cutoff=100 * MIN_SIMILARITY)
-            if found is None:
+            alignment = fuzz.partial_ratio_alignment(beginning, passage, score_cutoff=100 * MIN_SIMILARITY)
+            if alignment is None:
                 return NOT_FOUND
-            start, end = found.dest_start, found.dest_end + len(quote) - len(beginning)
+            start, end = alignment.dest_start, alignment.dest_end + len(quote) - len(beginning)
         similarity = fuzz.ratio(quote, passage[start:end], score_cutoff=100 * MIN_SIMILARITY) / 100
         if not similarity:
             return NOT_FOUND
@@ -235,7 +238,7 @@ class QuoteFinder:
             if overlap > min(MIN_FUZZY_CHARACTERS, len(part) - 1):
                 spoken.append(utterance)
             begin += len(part) + 1
-        return _passage(Match.FUZZY, similarity, spoken, _said(spoken)) if spoken else NOT_FOUND
+        return _passage(Match.FUZZY, similarity, spoken, _text_of(spoken)) if spoken else NOT_FOUND
 
 
 def words_of(text: str) -> list[str]:
@@ -256,12 +259,12 @@ def _at_word_boundaries(quote: str, text: str) -> bool:
     return False
 
 
-def _said(spoken: Sequence[SpokenUtterance]) -> str:
+def _text_of(spoken: Sequence[SpokenUtterance]) -> str:
     return " ".join(utterance.text for utterance in spoken)
 
 
-def _passage(match: Match, score: float, spoken: Sequence[SpokenUtterance], said: str) -> Passage:
+def _passage(match: Match, score: float, spoken: Sequence[SpokenUtterance], text: str) -> Passage:
     first = spoken[0]
     return Passage(
-        match, score, first.seq, spoken[-1].seq, first.start_s, first.speaker, first.side, said, first.person_id
+        match, score, first.seq, spoken[-1].seq, first.start_s, first.speaker, first.side, text, first.person_id
     )

@@ -85,10 +85,10 @@ def parse_amount(value: Any, convention: AmountConvention = NO_CONVENTION) -> fl
         elif exponent == 0 and currency_decimals is not None and settled is not None and settled in digits:
             return None  # the currency and the workspace's other amounts disagree
         readings = {decimal: reading for decimal, reading in readings.items() if decimal == settled}
-    found = next(iter(readings.values()), None)
-    if found is None:
+    amount = next(iter(readings.values()), None)
+    if amount is None:
         return None
-    return float((-found if is_negative else found).scaleb(exponent))
+    return float((-amount if is_negative else amount).scaleb(exponent))
 
 
 def parse_share(value: Any) -> float | None:
@@ -99,16 +99,16 @@ def parse_share(value: Any) -> float | None:
 
 def _normalized(value: str) -> str:
     """Return the text with ASCII digits, plain spaces, signs and apostrophes, without marks of the text direction."""
-    kept = []
+    characters = []
     for character in value.translate(_TRANSLATED).strip():
         category = unicodedata.category(character)
         if category == "Nd":
-            kept.append(str(unicodedata.decimal(character)))
+            characters.append(str(unicodedata.decimal(character)))
         elif category == "Zs":
-            kept.append(" ")
+            characters.append(" ")
         elif category != "Cf":
-            kept.append(character)
-    return "".join(kept).strip()
+            characters.append(character)
+    return "".join(characters).strip()
 
 
 def _split(value: str) -> tuple[str, bool, int, int | None] | None:
@@ -124,8 +124,8 @@ def _split(value: str) -> tuple[str, bool, int, int | None] | None:
     decimals = [_currency_decimals(affix) for affix in (match["before"].strip(), after) if affix]
     if None in decimals:
         return None  # an unknown word may be a unit: "48 T", "K$ 48"
-    known = max((each for each in decimals if each is not None), default=2 if enclosed else None)
-    return match["number"], signs == "-" or enclosed is not None, exponent, known
+    currency_decimals = max((each for each in decimals if each is not None), default=2 if enclosed else None)
+    return match["number"], signs == "-" or enclosed is not None, exponent, currency_decimals
 
 
 def _unit(after: str) -> tuple[int, str]:
@@ -148,8 +148,8 @@ def _currency_decimals(affix: str) -> int | None:
         return None if None in each else max(decimals for decimals in each if decimals is not None)
     if affix.upper() in Locale("en").currencies:
         return get_currency_precision(affix.upper())
-    known = affix.casefold() in _SYMBOLS or (len(affix) == 1 and unicodedata.category(affix) == "Sc")
-    return 2 if known else None
+    is_currency = affix.casefold() in _SYMBOLS or (len(affix) == 1 and unicodedata.category(affix) == "Sc")
+    return 2 if is_currency else None
 
 
 def _readings(digits: str) -> dict[str, Decimal]:
@@ -160,14 +160,14 @@ def _readings(digits: str) -> dict[str, Decimal]:
     separators = set(re.sub(r"\d", "", written))
     if not separators:
         return {"": Decimal(written)}
-    found: dict[str, Decimal] = {}
+    readings: dict[str, Decimal] = {}
     for locale, group, decimal in _FORMATS:
         if separators <= {group, decimal}:
             try:
-                found.setdefault(decimal, parse_decimal(written, locale=locale, strict=True))
+                readings.setdefault(decimal, parse_decimal(written, locale=locale, strict=True))
             except NumberFormatError:
                 continue
-    return found
+    return readings
 
 
 def _decimal_separator(raw: str) -> str | None:

@@ -247,8 +247,8 @@ class ClariClient:
             body = self._get(Request("/scorecard", params))
             if bodies and body == bodies[-1]:
                 raise PipelineError(f"clari: the scorecard page at skip {skip} repeats the previous page")
-            found, received, has_more, next_skip = _parsed(parse_scorecards, body)
-            cards += found
+            page_cards, received, has_more, next_skip = _parsed(parse_scorecards, body)
+            cards += page_cards
             bodies.append(body)
             page = PageBody((b"",) * received, None, has_more, next_skip)
             following = next_position(page, skip, _SCORECARD_PAGE, None, None)

@@ -95,9 +95,9 @@ def split_page(body: bytes, *, bare_array_allowed: bool = False) -> tuple[list[b
 
 def content_hash(item: Mapping[str, Any]) -> str:
     """Return a hash of a list item without its signed media URLs."""
-    kept = {key: value for key, value in item.items() if key not in _SIGNED_URLS}
+    unsigned = {key: value for key, value in item.items() if key not in _SIGNED_URLS}
     try:
-        canonical = json.dumps(kept, sort_keys=True, separators=(",", ":"))
+        canonical = json.dumps(unsigned, sort_keys=True, separators=(",", ":"))
     except RecursionError:
         raise UnreadableBody("$: nested too deeply") from None
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
@@ -122,12 +122,12 @@ def expect_mapping(value: Any, path: str) -> dict[str, Any]:
 
 def expect_id(value: Any, path: str) -> str:
     """Return the id of a call. Raises `UnreadableBody` if it is missing or too long."""
-    found = identifier(value)
-    if found is None:
+    call_id = identifier(value)
+    if call_id is None:
         raise UnreadableBody(f"{path}: expected an id")
-    if len(found.encode()) > _MAX_ID_BYTES:
+    if len(call_id.encode()) > _MAX_ID_BYTES:
         raise UnreadableBody(f"{path}: longer than {_MAX_ID_BYTES:,} bytes")
-    return found
+    return call_id
 
 
 def mapping(value: Any) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def text(value: Any) -> str | None:
 def texts(value: Any) -> tuple[str, ...]:
     """Return the texts of a list or of a single text (contract 1.6: `contact_ids` is sent as both)."""
     items = value if isinstance(value, list) else [value]
-    return tuple(found for item in items if (found := text(item)) is not None)
+    return tuple(parsed for item in items if (parsed := text(item)) is not None)
 
 
 def identifier(value: Any) -> str | None:
@@ -174,16 +174,16 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
-        found = float(value)
+        parsed = float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) else None
+    return parsed if math.isfinite(parsed) else None
 
 
 def count(value: Any) -> int | None:
     """Return an integer that fits a database column, otherwise None."""
-    found = number(value)
-    return int(found) if found is not None and abs(found) <= _MAX_COUNT else None
+    parsed = number(value)
+    return int(parsed) if parsed is not None and abs(parsed) <= _MAX_COUNT else None
 
 
 def flag(value: Any) -> bool | None:
@@ -198,13 +198,13 @@ def moment(value: Any) -> datetime | None:
     """
     try:
         if isinstance(value, str):
-            found = datetime.fromisoformat(value.strip())
+            parsed = datetime.fromisoformat(value.strip())
         elif isinstance(value, int | float) and not isinstance(value, bool):
             seconds = value / 1000 if abs(value) >= _MIN_MILLISECONDS else value
-            found = datetime.fromtimestamp(seconds, UTC)
+            parsed = datetime.fromtimestamp(seconds, UTC)
         else:
             return None
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         return None
 

@@ -150,19 +150,19 @@ class GuideDialect:
     ) -> CallRecord:
         """Return the record. List item and details have the same fields, so the later of the two is used."""
         item = None if listed is None else expect_mapping(decode(listed), "$")
-        wanted = call_id or (None if item is None else _call_id_of(item, "$"))
+        requested_id = call_id or (None if item is None else _call_id_of(item, "$"))
         if details is not None and (item is None or not listed_is_newer):
-            path, call = _chosen(decode(details), wanted)
+            path, call = _chosen(decode(details), requested_id)
         elif item is not None:
             path, call = "$", item
         else:
             raise UnreadableBody("$: no body to read")
-        if wanted is not None and _call_id_of(call, path) != wanted:
+        if requested_id is not None and _call_id_of(call, path) != requested_id:
             raise UnreadableBody(f"{path}.call_id: not the requested id")
         return _build_record(call, path)
 
 
-def _chosen(value: Any, wanted: str | None) -> tuple[str, dict[str, Any]]:
+def _chosen(value: Any, requested_id: str | None) -> tuple[str, dict[str, Any]]:
     """Return the call from any shape that the guide allows: `{"calls": []}`, `{"call": {}}`, `[]`, or bare."""
     path = "$"
     for key in ("calls", "call"):
@@ -172,31 +172,31 @@ def _chosen(value: Any, wanted: str | None) -> tuple[str, dict[str, Any]]:
     if not isinstance(value, list):
         return path, expect_mapping(value, path)
     for index, call in enumerate(value):
-        if isinstance(call, dict) and wanted in (None, *(identifier(call.get(key)) for key in _ID_FIELDS)):
+        if isinstance(call, dict) and requested_id in (None, *(identifier(call.get(key)) for key in _ID_FIELDS)):
             return f"{path}[{index}]", call
     raise UnreadableBody(f"{path}: contains no call with the requested id" if value else f"{path}: contains no call")
 
 
 def _call_id_of(call: dict[str, Any], path: str) -> str:
     ids = (identifier(call.get(key)) for key in _ID_FIELDS)
-    return expect_id(next((found for found in ids if found is not None), None), f"{path}.call_id")
+    return expect_id(next((call_id for call_id in ids if call_id is not None), None), f"{path}.call_id")
 
 
 def _started_at_of(call: dict[str, Any], path: str) -> datetime:
     for key in _TIME_FIELDS:
-        if (found := moment(call.get(key))) is not None:
-            return found
+        if (started_at := moment(call.get(key))) is not None:
+            return started_at
     raise UnreadableBody(f"{path}.started_at: expected a date-time")
 
 
 def _build_record(call: dict[str, Any], path: str) -> CallRecord:
     people = _people(call)
     segments = _segments(call.get("transcript"), f"{path}.transcript", people)
-    known = {person.person_id for person in people}
+    listed_ids = {person.person_id for person in people}
     speakers = dict.fromkeys(segment.person_id for segment in segments if segment.person_id is not None)
     # A turn names its speaker, who may be missing in the list of participants.
     people += tuple(
-        Person(name, name, None, None, Side.UNKNOWN, is_listed=False) for name in speakers if name not in known
+        Person(name, name, None, None, Side.UNKNOWN, is_listed=False) for name in speakers if name not in listed_ids
     )
     analytics = mapping(call.get("analytics"))
     share = number(mapping(analytics.get("talk_ratio")).get("rep"))
@@ -226,14 +226,14 @@ def _build_record(call: dict[str, Any], path: str) -> CallRecord:
 
 def _people(call: dict[str, Any]) -> tuple[Person, ...]:
     """Return the participants; their ids are their names, because a turn of the transcript refers to a name."""
-    found: dict[str, Person] = {}
+    by_id: dict[str, Person] = {}
     for entry in mappings(call.get("participants")):
         name, email = text(entry.get("name")), text(entry.get("email"))
         person_id = name or email
-        if person_id is not None and person_id not in found:
+        if person_id is not None and person_id not in by_id:
             side = _SIDES.get((text(entry.get("role")) or "").casefold(), Side.UNKNOWN)
-            found[person_id] = Person(person_id, name, email, text(entry.get("phone")), side)
-    return tuple(found.values())
+            by_id[person_id] = Person(person_id, name, email, text(entry.get("phone")), side)
+    return tuple(by_id.values())
 
 
 def _segments(turns: Any, path: str, people: tuple[Person, ...]) -> tuple[Segment, ...]:
@@ -246,12 +246,12 @@ def _segments(turns: Any, path: str, people: tuple[Person, ...]) -> tuple[Segmen
     for index, turn in enumerate(turns):
         if type(turn) is not dict:
             raise UnreadableBody(f"{path}[{index}]: expected an object")
-        said = turn.get("text")
-        if said is not None and type(said) is not str:
+        spoken = turn.get("text")
+        if spoken is not None and type(spoken) is not str:
             raise UnreadableBody(f"{path}[{index}].text: expected text")
         speaker = turn.get("speaker")
         person_id = names[speaker] if type(speaker) is str else text(speaker)
-        segments.append(Segment(person_id, said or "", number(turn.get("start")), number(turn.get("end"))))
+        segments.append(Segment(person_id, spoken or "", number(turn.get("start")), number(turn.get("end"))))
     return tuple(segments)
 
 
@@ -273,7 +273,7 @@ def _crm(call: dict[str, Any]) -> CrmLink:
     crm = {**call, **mapping(call.get("crm"))}
 
     def first(*keys: str) -> str | None:
-        return next((found for key in keys if (found := text(crm.get(key))) is not None), None)
+        return next((value for key in keys if (value := text(crm.get(key))) is not None), None)
 
     return CrmLink(
         system=first("source_crm", "system"),

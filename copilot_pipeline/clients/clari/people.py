@@ -73,9 +73,9 @@ class _People:
         """Add a person, or merge them with the one who has the same personId or substitute."""
         if draft.person_id is None:
             return
-        for known in self.drafts:
-            if known.person_id == draft.person_id:
-                known.merge(draft)
+        for existing in self.drafts:
+            if existing.person_id == draft.person_id:
+                existing.merge(draft)
                 return
         self.drafts.append(draft)
 
@@ -106,16 +106,16 @@ class _People:
 
     def _match(self, draft: _Draft) -> _Draft | None:
         if draft.number is not None:
-            for known in self.drafts:
-                if known.number == draft.number:
-                    return known
+            for existing in self.drafts:
+                if existing.number == draft.number:
+                    return existing
         address = normalized_address(draft.email)
         if address is not None:
-            for known in self.drafts:
-                if normalized_address(known.email) == address:
-                    return known
+            for existing in self.drafts:
+                if normalized_address(existing.email) == address:
+                    return existing
         name = _folded(draft.name)
-        namesakes = [known for known in self.drafts if name is not None and _folded(known.name) == name]
+        namesakes = [existing for existing in self.drafts if name is not None and _folded(existing.name) == name]
         if len(namesakes) != 1:
             return None
         # Another address is another person, who happens to have the same name.
@@ -123,12 +123,12 @@ class _People:
 
     def people(self, *, joining_is_known: bool) -> tuple[Person, ...]:
         """Return the people, each id once."""
-        found: dict[str, Person] = {}
+        by_id: dict[str, Person] = {}
         for draft in self.drafts:
             person_id = draft.person_id
-            if person_id is None or person_id in found:
+            if person_id is None or person_id in by_id:
                 continue
-            found[person_id] = Person(
+            by_id[person_id] = Person(
                 person_id=person_id,
                 name=draft.name,
                 email=draft.email,
@@ -139,7 +139,7 @@ class _People:
                 joined=bool(draft.joined) if joining_is_known else None,
                 is_side_from_name=draft.is_side_from_name,
             )
-        return tuple(found.values())
+        return tuple(by_id.values())
 
 
 def merge_people(call: dict[str, Any]) -> tuple[Person, ...]:

@@ -27,10 +27,10 @@ def _entries(body: bytes, key: str) -> list[dict[str, Any]]:
 
 
 def _entries_of(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    found = value.get(key)
-    if not isinstance(found, list):
+    entries = value.get(key)
+    if not isinstance(entries, list):
         raise UnreadableBody(f"$.{key}: expected an array")
-    return mappings(found)
+    return mappings(entries)
 
 
 def parse_users(body: bytes) -> list[User]:

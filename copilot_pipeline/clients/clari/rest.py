@@ -185,18 +185,18 @@ class RestDialect:
     ) -> CallRecord:
         """Return the record. Details override the list item unless the item is newer."""
         item = None if listed is None else expect_mapping(decode(listed), "$")
-        wanted = call_id or (None if item is None else call_id_of(item, "$"))
+        requested_id = call_id or (None if item is None else call_id_of(item, "$"))
         path, call = ("$", item) if details is None else _unwrapped(decode(details))
         if call is None:
             raise UnreadableBody("$: there is no body")
-        found = call_id_of(call, path)
-        if wanted not in (None, found):
+        call_id_in_body = call_id_of(call, path)
+        if requested_id not in (None, call_id_in_body):
             raise UnreadableBody(f"{path}.id: not the requested id")
         if item is not None and details is not None:
-            if call_id_of(item, "$") != found:
+            if call_id_of(item, "$") != call_id_in_body:
                 raise UnreadableBody("$.id: list item and details are of different calls")
             call = _merged(item, call, listed_is_newer=listed_is_newer)
-        return build_record(call, found, started_at_of(call, path), path)
+        return build_record(call, call_id_in_body, started_at_of(call, path), path)
 
 
 def _unwrapped(value: Any) -> tuple[str, dict[str, Any]]:
@@ -222,10 +222,10 @@ def call_id_of(call: dict[str, Any], path: str) -> str:
 
 def started_at_of(call: dict[str, Any], path: str) -> datetime:
     """Return the time, which determines the partition. Raises `UnreadableBody` if it is missing."""
-    found = moment(call.get("time"))
-    if found is None:
+    started_at = moment(call.get("time"))
+    if started_at is None:
         raise UnreadableBody(f"{path}.time: expected a date-time")
-    return found
+    return started_at
 
 
 def instant(value: datetime, *, up: bool) -> str:

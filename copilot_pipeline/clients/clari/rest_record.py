@@ -79,26 +79,26 @@ def _segments(turns: Any, path: str) -> tuple[Segment, ...]:
         return ()
     if not isinstance(turns, list):
         raise UnreadableBody(f"{path}: expected an array")
-    known: dict[int | str, str | None] = {}
+    names: dict[int | str, str | None] = {}
     segments = []
     for index, turn in enumerate(turns):
         if type(turn) is not dict:
             raise UnreadableBody(f"{path}[{index}]: expected an object")
-        said = turn.get("text")
-        if type(said) is not str:
-            if said is not None:
+        spoken = turn.get("text")
+        if type(spoken) is not str:
+            if spoken is not None:
                 raise UnreadableBody(f"{path}[{index}].text: expected text")
-            said = ""
+            spoken = ""
         start, end, person = turn.get("start"), turn.get("end"), turn.get("personId")
         if type(person) is int or type(person) is str:
-            if person not in known:
-                known[person] = identifier(person)
-            person = known[person]
+            if person not in names:
+                names[person] = identifier(person)
+            person = names[person]
         else:
             person = identifier(person)
         # A float from the decoder is finite.
         start = start if type(start) is float else number(start)
-        segments.append(Segment(person, said, start, end if type(end) is float else number(end)))
+        segments.append(Segment(person, spoken, start, end if type(end) is float else number(end)))
     return tuple(segments)
 
 

@@ -98,13 +98,13 @@ class SemarizeClient:
         fields = decode_object(response.body)
         # The name of the list is not documented.
         listed = next((value for value in fields.values() if isinstance(value, list)), [])
-        found: Counter[UsedKit] = Counter()
+        counts: Counter[UsedKit] = Counter()
         for run in listed:
             output = run.get("output") if isinstance(run, dict) else None
             if isinstance(run, dict):
                 code = text(run.get("kit_code")) or (text(output.get("kit_code")) if isinstance(output, dict) else None)
-                found[UsedKit(code, text(run.get("kit_version_id")))] += 1
-        return [replace(kit, runs=runs) for kit, runs in found.items() if kit.code or kit.version_id]
+                counts[UsedKit(code, text(run.get("kit_version_id")))] += 1
+        return [replace(kit, runs=runs) for kit, runs in counts.items() if kit.code or kit.version_id]
 
     def probe(self) -> None:
         """Send the smallest request. Raises an error if the key is refused."""

@@ -59,14 +59,14 @@ def next_runs(
 
     The days are always divided into the same runs, so that a run continues from the list cursor of a crashed one.
     """
-    left = set(backfills.remaining_days(backfill, are_scored=are_scored))
+    remaining = set(backfills.remaining_days(backfill, are_scored=are_scored))
     number = {BACKFILL_TAG: str(backfill.id)}
     active = [
         run
         for run in instance.get_runs(dg.RunsFilter(tags=number, statuses=[*_ACTIVE, dg.DagsterRunStatus.FAILURE]))
         if run.status in _ACTIVE or run.is_complete_and_waiting_to_retry
     ]
-    if not left and not active:
+    if not remaining and not active:
         backfills.finish(backfill.id)
     launched = {run.tags.get(_FIRST) for run in active}
     free = RUNS_AHEAD - len(active)
@@ -74,7 +74,7 @@ def next_runs(
         if free <= 0:
             return
         tags = {_FIRST: days[0].isoformat(), _LAST: days[-1].isoformat(), **number}
-        if left.isdisjoint(days) or tags[_FIRST] in launched or _is_deferred(instance, tags):
+        if remaining.isdisjoint(days) or tags[_FIRST] in launched or _is_deferred(instance, tags):
             continue
         free -= 1
         yield dg.RunRequest(tags={**tags, **BACKFILL_PRIORITY})

@@ -114,8 +114,8 @@ class IncrementalRun:
 
     def _to_fetch(self, limit: int) -> list[CallToFetch]:
         """Calls that are known but not fetched. A call that could not be fetched is left to the next run."""
-        found = self._steps.calls.to_fetch_from(SOURCES, limit + len(self._tried))
-        return [call for call in found if call not in self._tried and self._is_in_reach(call.call_date)][:limit]
+        due = self._steps.calls.to_fetch_from(SOURCES, limit + len(self._tried))
+        return [call for call in due if call not in self._tried and self._is_in_reach(call.call_date)][:limit]
 
     def _store(self, to_fetch: list[CallToFetch]) -> Iterator[LoadedDay]:
         """Fetch the calls, and store the raw partitions of all days with new details."""
@@ -204,13 +204,13 @@ class IncrementalRun:
         """The days of runs that ended within a round."""
         days: set[date] = set()
         round_ends_at = time.monotonic() + ROUND_SECONDS
-        while (left := round_ends_at - time.monotonic()) > 0:
-            for report in runner.poll(left):
+        while (remaining_seconds := round_ends_at - time.monotonic()) > 0:
+            for report in runner.poll(remaining_seconds):
                 self.problems += report.problems
                 days.add(report.day)
             if runner.is_idle:
                 if not days:
-                    time.sleep(left)
+                    time.sleep(remaining_seconds)
                 break
         return days
 

@@ -144,8 +144,8 @@ def incremental_run() -> None:
 @retried_when_disconnected
 def send_deliveries(context: dg.OpExecutionContext, deliveries: DeliveriesResource) -> None:
     """A sink that is down delays only its own deliveries."""
-    sent = deliveries.service().send()
-    for name, problem in sent.unusable_sinks.items():
+    report = deliveries.service().send()
+    for name, problem in report.unusable_sinks.items():
         context.log.warning(f"{name}: {problem}")
 
 

@@ -33,9 +33,9 @@ def _reasons(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
         listed = failure.metadata.get(PROBLEMS) if failure is not None else None
         if isinstance(listed, dg.JsonMetadataValue):
             problems += [str(problem) for problem in listed.value or ()]
-    found = grouped(problems)
-    more = len(found) - MAX_REASONS
-    return [*found[:MAX_REASONS], *([f"… and {more} more"] if more > 0 else [])]
+    reasons = grouped(problems)
+    more = len(reasons) - MAX_REASONS
+    return [*reasons[:MAX_REASONS], *([f"… and {more} more"] if more > 0 else [])]
 
 
 def resolve_recovered(
@@ -81,8 +81,8 @@ class FailedRuns:
         return not unfinished
 
     def _open(self) -> list[dg.RunRecord]:
-        wanted = dg.RunsFilter(job_name=self._job, statuses=[dg.DagsterRunStatus.FAILURE], tags={INCIDENT_TAG: "open"})
-        return list(self._instance.get_run_records(wanted))
+        filters = dg.RunsFilter(job_name=self._job, statuses=[dg.DagsterRunStatus.FAILURE], tags={INCIDENT_TAG: "open"})
+        return list(self._instance.get_run_records(filters))
 
     def _has_recovered(self, failed: dg.RunRecord) -> bool:
         later = self._instance.get_run_records(

@@ -70,9 +70,9 @@ def _pending(settings: Settings, database: Database) -> Iterator[str]:
     due = len(calls.due_for_retry(settings.pipeline.advanced.clari.processing_attempts, 100))
     if due:
         yield f"{due} call(s) to recheck"
-    left = list(filter(is_partition, {*PendingCalls(database).unfinished_days(), *open_runs(settings, database)}))
-    if left:
-        yield f"{len(left)} day(s) to load or score"
+    unfinished = list(filter(is_partition, {*PendingCalls(database).unfinished_days(), *open_runs(settings, database)}))
+    if unfinished:
+        yield f"{len(unfinished)} day(s) to load or score"
 
 
 @dg.sensor(

@@ -97,8 +97,8 @@ def _coaching(builder: "MartBuilder", deliveries: DeliveryService) -> Built:
 
 
 def _win_loss(builder: "MartBuilder", _: DeliveryService) -> Built:
-    rows, found = builder.build_win_loss()
-    return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": found.conclusion}}
+    rows, conclusion = builder.build_win_loss()
+    return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": conclusion.conclusion}}
 
 
 meddicc = _mart_assets(

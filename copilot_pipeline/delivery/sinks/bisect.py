@@ -33,10 +33,10 @@ def bisect_batch(
         is_left = same_fields
     else:
         is_left = [position < len(batch) // 2 for position in range(len(batch))]
-    left = [one for one, belongs in zip(batch, is_left, strict=True) if belongs]
-    right = [one for one, belongs in zip(batch, is_left, strict=True) if not belongs]
-    left_results = iter(bisect_batch(left, attempt, concerns_fields))
-    right_results = iter(bisect_batch(right, attempt, concerns_fields))
+    first_half = [one for one, belongs in zip(batch, is_left, strict=True) if belongs]
+    second_half = [one for one, belongs in zip(batch, is_left, strict=True) if not belongs]
+    left_results = iter(bisect_batch(first_half, attempt, concerns_fields))
+    right_results = iter(bisect_batch(second_half, attempt, concerns_fields))
     return [next(left_results if belongs else right_results) for belongs in is_left]
 
 

@@ -89,18 +89,18 @@ def _record_results(batch: Sequence[Delivery], body: dict[str, Any]) -> list[Sen
     results, errors = _objects(body.get("results")), _objects(body.get("errors"))
     if not errors and len(results) == len(batch):
         return [SENT] * len(batch)  # a merged deal is returned with the id of the other one
-    found = {str(one.get("id")): SENT for one in results}
+    by_id = {str(one.get("id")): SENT for one in results}
     unnamed = []
     for error in errors:
         context = error.get("context")
         ids = context.get("ids") if isinstance(context, dict) else None
         named = ids if isinstance(ids, list) else []
         unnamed += [] if named else [error]
-        found |= {str(identity): _rejection(json.dumps(error), error) for identity in named}
+        by_id |= {str(identity): _rejection(json.dumps(error), error) for identity in named}
     unmentioned = SendResult(SendStatus.RETRY, "the response does not mention this deal") if not unnamed else None
     if unnamed and len(batch) == 1:
         unmentioned = _rejection(json.dumps(unnamed[0]), unnamed[0])
-    return [found.get(one.payload["id"], unmentioned) for one in batch]
+    return [by_id.get(one.payload["id"], unmentioned) for one in batch]
 
 
 def _rejection(text: str, body: object) -> SendResult:

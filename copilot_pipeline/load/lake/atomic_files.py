@@ -48,9 +48,9 @@ def prepare_folders(filesystem: pa_fs.FileSystem, temporary: str, path: str) -> 
 def remove_abandoned(filesystem: pa_fs.FileSystem, selector: pa_fs.FileSelector) -> int:
     """Remove the drafts of crashed writers in a folder; return their number."""
     removed = 0
-    for found in filesystem.get_file_info(selector):
-        if found.is_file and _DRAFT.fullmatch(found.base_name) and _is_abandoned(found):
-            discard(filesystem, found.path)
+    for file in filesystem.get_file_info(selector):
+        if file.is_file and _DRAFT.fullmatch(file.base_name) and _is_abandoned(file):
+            discard(filesystem, file.path)
             removed += 1
     return removed
 
@@ -75,11 +75,11 @@ def discard(filesystem: pa_fs.FileSystem, temporary: str) -> None:
             filesystem.delete_file(temporary)
 
 
-def _is_abandoned(found: pa_fs.FileInfo) -> bool:
-    _, machine, process_id, _ = found.base_name.rsplit(".", 3)
+def _is_abandoned(file: pa_fs.FileInfo) -> bool:
+    _, machine, process_id, _ = file.base_name.rsplit(".", 3)
     if machine == _MACHINE and process_id.isdecimal():
         return not _is_alive(int(process_id))
-    return bool(found.mtime is not None and found.mtime < datetime.now(UTC) - ABANDONED_AFTER)
+    return bool(file.mtime is not None and file.mtime < datetime.now(UTC) - ABANDONED_AFTER)
 
 
 def _is_alive(process_id: int) -> bool:

@@ -43,7 +43,7 @@ def copy_lake(
     lake_id = accept_lake(source, database)
     installation = Installation(database)
     other = read_id(target)
-    if other is not None and other == installation.known().new_lake_id:
+    if other is not None and other == installation.load().new_lake_id:
         other = None  # a copy that was killed just before its end
     if other is not None or source.display_url.rstrip("/") == target.display_url.rstrip("/"):
         raise ConfigurationError(
@@ -102,9 +102,9 @@ def _copy_file(source: Lake, target: Lake, name: str) -> None:
 
 def _verify(source: Lake, target: Lake, files: dict[str, pa_fs.FileInfo]) -> int:
     """Compare sizes and row counts of all files; return the rows. Raises `PipelineError` if they differ."""
-    found, rows = target.files(), 0
+    target_files, rows = target.files(), 0
     for name, info in files.items():
-        if name not in found or found[name].size != info.size:
+        if name not in target_files or target_files[name].size != info.size:
             raise PipelineError(f"{name} is not complete in {target.display_url}: run the same command again")
         if name.endswith(".parquet") and not name.startswith("_"):
             counts = [_row_count(lake, name) for lake in (source, target)]

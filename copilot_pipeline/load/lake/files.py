@@ -163,18 +163,18 @@ class Lake:
     def files(self) -> dict[str, pa_fs.FileInfo]:
         """Return every file of the lake but drafts, by its path below the root."""
         selector = pa_fs.FileSelector(self._root, recursive=True, allow_not_found=True)
-        found = {info.path.removeprefix(f"{self._root}/"): info for info in self.filesystem.get_file_info(selector)}
+        infos = {info.path.removeprefix(f"{self._root}/"): info for info in self.filesystem.get_file_info(selector)}
         return {
             name: info
-            for name, info in found.items()
+            for name, info in infos.items()
             if info.is_file and not name.startswith(f"{DRAFTS}/") and not info.base_name.startswith(".")
         }
 
     def days_of(self, table: Table) -> set[date]:
         """Return the days of which a table has a file."""
         selector = pa_fs.FileSelector(f"{self._root}/{table.name}", recursive=True, allow_not_found=True)
-        found = self.filesystem.get_file_info(selector)
-        folders = (info.path.split("/")[-2] for info in found if info.is_file and info.base_name == FILE_NAME)
+        infos = self.filesystem.get_file_info(selector)
+        folders = (info.path.split("/")[-2] for info in infos if info.is_file and info.base_name == FILE_NAME)
         return {date.fromisoformat(folder.removeprefix("call_date=")) for folder in folders}
 
     def remove_drafts(self) -> int:

@@ -20,16 +20,16 @@ _KEY = "lake_id"
 
 
 def accept_lake(lake: Lake, database: Database) -> str:
-    """Return the id of the lake if it is the one that the state store knows; give an id to a new lake.
+    """Return the id of the lake if it is the one of the state store; give an id to a new lake.
 
-    Raises `ConfigurationError` if it is another lake, or one without the data that the state store knows.
+    Raises `ConfigurationError` if it is another lake, or one without the data that the state store lists.
     """
     installation = Installation(database)
-    found, known = read_id(lake), installation.known()
-    if known.lake_id is None or found != known.lake_id or known.lake_url != lake.display_url:
+    lake_id, stored = read_id(lake), installation.load()
+    if stored.lake_id is None or lake_id != stored.lake_id or stored.lake_url != lake.display_url:
         with installation.locked():
             return _accept(lake, database, installation)
-    return known.lake_id
+    return stored.lake_id
 
 
 def check_lake(lake: Lake, database: Database) -> str | None:
@@ -37,11 +37,11 @@ def check_lake(lake: Lake, database: Database) -> str | None:
 
     Raises `ConfigurationError` as `accept_lake` does.
     """
-    found, known = read_id(lake), Installation(database).known()
-    if found is not None and found in (known.lake_id, known.new_lake_id):
-        return found
-    if found is not None or not holds_data(lake, database):
-        raise _refusal(lake, found, known.lake_id, known.lake_url)
+    lake_id, stored = read_id(lake), Installation(database).load()
+    if lake_id is not None and lake_id in (stored.lake_id, stored.new_lake_id):
+        return lake_id
+    if lake_id is not None or not holds_data(lake, database):
+        raise _refusal(lake, lake_id, stored.lake_id, stored.lake_url)
     return None
 
 
@@ -71,7 +71,7 @@ def create_id(lake: Lake, installation: Installation) -> str:
     The state store remembers the id before the file is written, so that a crash in between does not leave a lake that
     looks like that of another database.
     """
-    lake_id = installation.known().new_lake_id or str(uuid.uuid4())
+    lake_id = installation.load().new_lake_id or str(uuid.uuid4())
     installation.save(new_lake_id=lake_id)
     write_id(lake, lake_id)
     lake.remove_drafts()
@@ -109,34 +109,34 @@ def holds_data(lake: Lake, database: Database) -> bool:
 
 
 def _accept(lake: Lake, database: Database, installation: Installation) -> str:
-    found, known = read_id(lake), installation.known()
-    if found is None:
+    lake_id, stored = read_id(lake), installation.load()
+    if lake_id is None:
         if not holds_data(lake, database):
-            raise _refusal(lake, found, known.lake_id, known.lake_url)
-        if known.lake_id is None:
+            raise _refusal(lake, lake_id, stored.lake_id, stored.lake_url)
+        if stored.lake_id is None:
             return create_id(lake, installation)
-        write_id(lake, known.lake_id)  # only the file is missing
-        found = known.lake_id
-    if found == known.new_lake_id:  # the process that created it was killed
-        installation.save(lake_id=found, new_lake_id=None)
-    elif found != known.lake_id:
-        raise _refusal(lake, found, known.lake_id, known.lake_url)
+        write_id(lake, stored.lake_id)  # only the file is missing
+        lake_id = stored.lake_id
+    if lake_id == stored.new_lake_id:  # the process that created it was killed
+        installation.save(lake_id=lake_id, new_lake_id=None)
+    elif lake_id != stored.lake_id:
+        raise _refusal(lake, lake_id, stored.lake_id, stored.lake_url)
     installation.save(lake_url=lake.display_url)
-    return found
+    return lake_id
 
 
-def _refusal(lake: Lake, found: str | None, known_id: str | None, known_url: str | None) -> ConfigurationError:
-    if known_id is None and found is not None:
+def _refusal(lake: Lake, lake_id: str | None, stored_id: str | None, stored_url: str | None) -> ConfigurationError:
+    if stored_id is None and lake_id is not None:
         return ConfigurationError(
-            f"the lake {lake.display_url} belongs to another database (its id is {found}): configure that database in "
-            "COPILOT_PIPELINE_DATABASE_URL, or another folder in COPILOT_PIPELINE_LAKE_URL, or use this lake with this "
-            "database: copilot-pipeline lake adopt"
+            f"the lake {lake.display_url} belongs to another database (its id is {lake_id}): configure that "
+            "database in COPILOT_PIPELINE_DATABASE_URL, or another folder in COPILOT_PIPELINE_LAKE_URL, or use this "
+            "lake with this database: copilot-pipeline lake adopt"
         )
-    what = "has no data" if found is None else f"is another one (its id is {found})"
-    last = f"; the last one was {known_url}" if known_url else ""
+    what = "has no data" if lake_id is None else f"is another one (its id is {lake_id})"
+    last = f"; the last one was {stored_url}" if stored_url else ""
     return ConfigurationError(
-        f"the lake {lake.display_url} {what}, and the database knows calls that are stored in "
-        f"{f'the lake {known_id}' if known_id else 'a lake'}{last}: set COPILOT_PIPELINE_LAKE_URL to where it is, "
+        f"the lake {lake.display_url} {what}, and the database lists calls that are stored in "
+        f"{f'the lake {stored_id}' if stored_id else 'a lake'}{last}: set COPILOT_PIPELINE_LAKE_URL to where it is, "
         "move the files back, copy them (copilot-pipeline lake copy --from URL --to URL), or fetch all calls again "
         "(copilot-pipeline lake reset prints the cost first)"
     )

@@ -28,9 +28,9 @@ def missing_bytes(lake: Lake, partitions: PartitionStore, days: Sequence[date]) 
     missing: dict[date, list[str]] = {}
     for day, calls in expected.items():
         in_file = _times_in_file(lake, day)
-        lost = [call_id for call_id, fetched_at in calls if _is_lost(call_id, fetched_at, in_file)]
-        if lost:
-            missing[day] = sorted(lost)
+        lost_ids = [call_id for call_id, fetched_at in calls if _is_lost(call_id, fetched_at, in_file)]
+        if lost_ids:
+            missing[day] = sorted(lost_ids)
     return missing
 
 
@@ -45,14 +45,14 @@ def is_readable(lake: Lake, day: date) -> bool:
 
 def _times_in_file(lake: Lake, day: date) -> dict[str, datetime | None]:
     """Return when the details in a raw file were fetched, by call; nothing if the file is absent or unreadable."""
-    found: dict[str, datetime | None] = {}
+    modified_at: dict[str, datetime | None] = {}
     try:
         for batch in lake.batches(RAW_CALL_DETAILS, day, columns=["call_id", "fetched_at"]):
             for row in batch.to_pylist():
-                found[row["call_id"]] = row["fetched_at"]
+                modified_at[row["call_id"]] = row["fetched_at"]
     except pa.ArrowInvalid:
         return {}
-    return found
+    return modified_at
 
 
 def _is_lost(call_id: str, fetched_at: datetime | None, in_file: dict[str, datetime | None]) -> bool:

@@ -78,7 +78,7 @@ def _may_have_nul(texts: pa.Array) -> bool:
 
 def _fit(column: Column, values: pa.ChunkedArray) -> tuple[pa.Array, list[tuple[int, str]]]:
     """Return the values that fit, and the truncated ones with their row numbers."""
-    found: list[str | list[str | None] | None] = []
+    fitted_values: list[str | list[str | None] | None] = []
     originals: list[tuple[int, str]] = []
     for row, value in enumerate(values.to_pylist()):
         items = value if isinstance(value, list) else [value]
@@ -88,8 +88,8 @@ def _fit(column: Column, values: pa.ChunkedArray) -> tuple[pa.Array, list[tuple[
             for item, short in zip(items, fitted, strict=True)
             if item is not None and short != clean_text(item)
         ]
-        found.append(fitted if isinstance(value, list) else fitted[0])
-    return pa.array(found, column.kind.arrow), originals
+        fitted_values.append(fitted if isinstance(value, list) else fitted[0])
+    return pa.array(fitted_values, column.kind.arrow), originals
 
 
 def _fit_text(column: Column, value: str) -> str:

@@ -89,8 +89,8 @@ def without_refused(table: Table, batch: pa.Table, refused: RefusedKeys) -> pa.T
     """Return the rows of a batch that PostgreSQL has not refused."""
     if not refused.has(table):
         return batch
-    kept = [not refused.contains(table, key) for key in keys_of(table, batch)]
-    return batch.filter(pa.array(kept, pa.bool_()))
+    is_accepted = [not refused.contains(table, key) for key in keys_of(table, batch)]
+    return batch.filter(pa.array(is_accepted, pa.bool_()))
 
 
 class RefusedKeys:

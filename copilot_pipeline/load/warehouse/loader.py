@@ -201,13 +201,13 @@ def load_snapshot(
                 copy_rows(connection, table, batch)
                 written += batch.num_rows
                 continue
-            fitted, cut = fit_rows(table, batch)
-            truncated += cut
-            found = copy_accepted_rows(connection, table, fitted)
-            refused += found
+            fitted, truncated_values = fit_rows(table, batch)
+            truncated += truncated_values
+            refused_rows = copy_accepted_rows(connection, table, fitted)
+            refused += refused_rows
             if len(refused) > MAX_REFUSED_ROWS:
                 raise RowsRefused(table, refused[-1].reason)
-            accepted = without_refused(table, fitted, RefusedKeys(found))
+            accepted = without_refused(table, fitted, RefusedKeys(refused_rows))
             write(accepted)
             written += accepted.num_rows
         if write is not None:

@@ -95,10 +95,10 @@ def _is_current(connection: Connection, kit: str) -> bool:
     bricks = _bricks(connection, kit)
     view, statement = _view(kit, bricks)
     with connection.cursor(row_factory=scalar_row) as cursor:
-        found = cursor.execute(_SQL["comment_of_view"], {"view": view.as_string(connection)}).fetchone()
-    if found is None:
+        comment_row = cursor.execute(_SQL["comment_of_view"], {"view": view.as_string(connection)}).fetchone()
+    if comment_row is None:
         return not bricks
-    return _one_line(found).endswith(_one_line(statement.as_string(connection)))
+    return _one_line(comment_row).endswith(_one_line(statement.as_string(connection)))
 
 
 def _bricks(connection: Connection, kit: str) -> list[_Brick]:
@@ -120,10 +120,10 @@ def _refresh(connection: Connection, kit: str) -> None:
     # The comment contains the statement, so that a view that is up to date is recognized.
     comment = f"Scores of kit {kit}: one row per call, one column per brick. {text}"
     with connection.cursor(row_factory=scalar_row) as cursor:
-        found = cursor.execute(_SQL["comment_of_view"], {"view": name}).fetchone()
-        if found == comment:
+        comment_row = cursor.execute(_SQL["comment_of_view"], {"view": name}).fetchone()
+        if comment_row == comment:
             return
-        is_current = found is not None and _one_line(found).endswith(_one_line(text))
+        is_current = comment_row is not None and _one_line(comment_row).endswith(_one_line(text))
         readers = [] if is_current else cursor.execute(_SQL["readers_of_view"], {"view": name}).fetchall()
     if not is_current:
         _drop(connection, view, kit)
@@ -172,5 +172,5 @@ def _column_name(brick: str) -> str:
     if brick and len(brick.encode("utf-8")) <= _MAX_NAME_BYTES and brick not in _RESERVED_NAMES:
         return brick
     digest = hashlib.sha256(brick.encode("utf-8")).hexdigest()[:8]
-    room = _MAX_NAME_BYTES - len(digest) - 1
-    return f"{brick.encode('utf-8')[:room].decode('utf-8', errors='ignore')}_{digest}"
+    prefix_bytes = _MAX_NAME_BYTES - len(digest) - 1
+    return f"{brick.encode('utf-8')[:prefix_bytes].decode('utf-8', errors='ignore')}_{digest}"

@@ -46,7 +46,7 @@ def conditions(
     """
     bricks = sorted({key for observation in observed for key in observation.answers})
     names = _display_names(bricks)
-    found: list[Condition] = []
+    conditions: list[Condition] = []
     seen: set[tuple[bytes, bytes]] = set()
     same_text: Counter[str] = Counter()
     for brick in bricks:
@@ -59,8 +59,8 @@ def conditions(
                 same_text[condition.text] += 1
                 # Two long texts may have the same beginning; a number keeps their conditions apart.
                 number = f" ({same_text[condition.text]})" if same_text[condition.text] > 1 else ""
-                found.append(replace(condition, text=condition.text + number))
-    return found
+                conditions.append(replace(condition, text=condition.text + number))
+    return conditions
 
 
 def _display_names(bricks: Collection[BrickKey]) -> dict[BrickKey, str]:

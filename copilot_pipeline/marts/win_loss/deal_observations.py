@@ -42,14 +42,14 @@ def observations(calls: Iterable[ScoredCall], deals: Iterable[Deal], settings: W
     for call in calls:
         if call.deal_id in closed and call.is_scored:
             of_deal[call.deal_id].append(_Call(call.started_at, call.call_id, _values(call, excluded)))
-    found = []
+    observations = []
     for deal_id in sorted(of_deal):
         before = before_close(closed[deal_id], of_deal[deal_id])
         in_order = sorted(before, key=lambda call: (call.started_at, call.call_id))
         answers = {key: _combined(values, settings.across_calls) for key, values in _values_by_brick(in_order).items()}
         if in_order:
-            found.append(Observation(deal_id, closed[deal_id].outcome is DealOutcome.WON, answers))
-    return found
+            observations.append(Observation(deal_id, closed[deal_id].outcome is DealOutcome.WON, answers))
+    return observations
 
 
 def _values(call: ScoredCall, excluded: frozenset[str]) -> dict[BrickKey, Value]:

@@ -39,9 +39,9 @@ def skill_panels(skill_series: Sequence[SkillSeries]) -> Draw:
         rows = -(-len(skill_series) // columns)
         figure = Figure(figsize=(3.0 * columns, 2.0 * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
-        for place, axes in enumerate(grid.flat):
-            if place < len(skill_series):
-                series = skill_series[place]
+        for index, axes in enumerate(grid.flat):
+            if index < len(skill_series):
+                series = skill_series[index]
                 title = f"{shortened(plain(series.rep), 24)} · {shortened(skill_name(series.skill), 28)}"
                 if series.in_regression:
                     title += "\nregression"
@@ -63,8 +63,8 @@ def _scale(skill_series: Sequence[SkillSeries], skill: str) -> Range:
         for value in (series.threshold, *(point.score for point in series.points))
     ]
     low, high = min(values), max(values)
-    room = 0.14 * (high - low or abs(high) or 1.0)
-    return low - room, high + room
+    margin = 0.14 * (high - low or abs(high) or 1.0)
+    return low - margin, high + margin
 
 
 def _series(axes: Axes, series: SkillSeries, scale: Range) -> None:

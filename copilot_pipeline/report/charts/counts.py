@@ -35,21 +35,23 @@ def calls_by_week(volume: Sequence[Volume], *, width: float = WIDE) -> Draw:
 
     def draw() -> Figure:
         figure, axes = single(_chart_width(len(volume), width), 2.8)
-        places = range(len(volume))
-        axes.bar(places, [one.scored for one in volume], _BAR, color=_SCORED, label="scored")
-        axes.bar(places, [one.calls for one in volume], _BAR, fill=False, edgecolor=INK, linewidth=1, label="all calls")
+        positions = range(len(volume))
+        axes.bar(positions, [one.scored for one in volume], _BAR, color=_SCORED, label="scored")
+        axes.bar(
+            positions, [one.calls for one in volume], _BAR, fill=False, edgecolor=INK, linewidth=1, label="all calls"
+        )
         for label, marker, colour, numbers in (
             ("with transcript", "_", INK, [one.with_transcript for one in volume]),
             ("linked to the CRM", "D", BLUE, [one.linked for one in volume]),
         ):
             axes.plot(
-                places, numbers, linestyle="none", marker=marker, color=colour, label=label,
+                positions, numbers, linestyle="none", marker=marker, color=colour, label=label,
                 markersize=9 if marker == "_" else 4.5, markeredgewidth=2 if marker == "_" else 0.8,
             )  # fmt: skip
-        for place, one in zip(places, volume, strict=True):
+        for position, one in zip(positions, volume, strict=True):
             if len(volume) * _NUMBER_WIDTH <= width - _AXIS_WIDTH:
                 axes.annotate(
-                    f"{one.calls:,}", (place, one.calls), xytext=(0, 3), textcoords="offset points", ha="center",
+                    f"{one.calls:,}", (position, one.calls), xytext=(0, 3), textcoords="offset points", ha="center",
                     fontsize=8,
                 )  # fmt: skip
         axes.set_ylim(0, max(1, *(one.calls for one in volume)) * 1.14)
@@ -75,17 +77,17 @@ def accuracy_by_week(accuracy: Sequence[Accuracy], *, width: float = WIDE) -> Dr
     def draw() -> Figure:
         shown = accuracy[-_MAX_WEEKS_NARROW:] if width == NARROW else accuracy
         figure, axes = single(_chart_width(len(shown), width), 2.4)
-        places = range(len(shown))
+        positions = range(len(shown))
         shares = [one.share for one in shown]
         below = [one.share - one.low for one in shown]
         above = [one.high - one.share for one in shown]
         axes.errorbar(
-            places, shares, yerr=[below, above],
+            positions, shares, yerr=[below, above],
             fmt="o", color=BLUE, ecolor=GREY, elinewidth=1.1, capsize=3, markersize=6,
         )  # fmt: skip
-        for place, share in zip(places, shares, strict=True):
+        for position, share in zip(positions, shares, strict=True):
             axes.annotate(
-                percent(share) if width == WIDE else percent(share).removesuffix(PERCENT_SUFFIX), (place, share),
+                percent(share) if width == WIDE else percent(share).removesuffix(PERCENT_SUFFIX), (position, share),
                 xytext=(7, 0), textcoords="offset points", va="center", fontsize=8,
             )  # fmt: skip
         label_columns(axes, [f"{week_label(one.week)}\nn {one.n:,}" for one in shown], 8, above=False)

@@ -38,12 +38,12 @@ def element_outcomes_chart(element_outcomes: Sequence[ElementOutcome], *, width:
             _counted(element, [one for one in element_outcomes if one.element == element], width)
             for element in elements
         ]
-        figure, axes, places = _rows(labels, width, above=0.3)
+        figure, axes, positions = _rows(labels, width, above=0.3)
         for (outcome, marker, colour), shift in ((_LOST, -0.07), (_WON, 0.07)):
             for one in element_outcomes:
                 if one.outcome == outcome:
-                    place = places[elements.index(one.element)] + shift
-                    _interval(axes, place, one.low, one.share, one.high, marker, colour)
+                    position = positions[elements.index(one.element)] + shift
+                    _interval(axes, position, one.low, one.share, one.high, marker, colour)
         axes.set_xlabel("deals that never covered it, with the 95 % interval" if width == WIDE else "never covered it")
         figure.legend(
             handles=[
@@ -65,12 +65,14 @@ def driver_forest(drivers: Sequence[Driver], *, width: float = WIDE) -> Draw:
 
     def draw() -> Figure:
         labels = [f"{_condition(driver, width)}\n{driver.won:,} of {driver.support:,} won" for driver in drivers]
-        figure, axes, places = _rows(labels, width)
-        for place, driver in zip(places, drivers, strict=True):
+        figure, axes, positions = _rows(labels, width)
+        for position, driver in zip(positions, drivers, strict=True):
             _, marker, colour = _WON if driver.direction == "wins" else _LOST
-            axes.plot([driver.base_rate] * 2, [place - 0.18, place + 0.18], color=GREY, linestyle="--", linewidth=1.2)
+            axes.plot(
+                [driver.base_rate] * 2, [position - 0.18, position + 0.18], color=GREY, linestyle="--", linewidth=1.2
+            )
             face = colour if driver.is_significant else "white"
-            _interval(axes, place, driver.low, driver.win_rate, driver.high, marker, colour, face)
+            _interval(axes, position, driver.low, driver.win_rate, driver.high, marker, colour, face)
         axes.set_xlabel("deals won, with the 95 % interval; dashed: of all deals" if width == WIDE else "deals won")
         return figure
 
@@ -78,24 +80,31 @@ def driver_forest(drivers: Sequence[Driver], *, width: float = WIDE) -> Draw:
 
 
 def _interval(
-    axes: Axes, place: float, low: float, share: float, high: float, marker: str, colour: str, face: str | None = None
+    axes: Axes,
+    position: float,
+    low: float,
+    share: float,
+    high: float,
+    marker: str,
+    colour: str,
+    face: str | None = None,
 ) -> None:
     """Draw a share and its interval."""
-    axes.plot([low, high], [place, place], color=colour, linewidth=1.4)
+    axes.plot([low, high], [position, position], color=colour, linewidth=1.4)
     axes.plot(
-        [share], [place],
+        [share], [position],
         marker=marker, markersize=8, markeredgecolor=colour, markerfacecolor=face or colour, clip_on=False,
     )  # fmt: skip
 
 
 def _condition(driver: Driver, width: float) -> str:
     """Return one line per condition, with no line break around a comparison."""
-    words = display_name(driver.condition)
+    text = display_name(driver.condition)
     for sign, shown in ((" <= ", "\u00a0≤\u00a0"), (" > ", "\u00a0>\u00a0")):
-        words = words.replace(sign, shown)
-    first, *others = words.split(" and ")
+        text = text.replace(sign, shown)
+    first, *further = text.split(" and ")
     longest = 44 if width == WIDE else 22
-    return "\n".join(wrapped(part, longest) for part in (first, *(f"and {other}" for other in others)))
+    return "\n".join(wrapped(part, longest) for part in (first, *(f"and {other}" for other in further)))
 
 
 def _counted(element: str, element_outcomes: Sequence[ElementOutcome], width: float) -> str:
@@ -110,13 +119,13 @@ def _rows(labels: Sequence[str], width: float, *, above: float = 0.0) -> tuple[F
     """
     heights = [_AIR + _LINE * (label.count("\n") + 1) for label in labels]
     ends = list(accumulate(heights))
-    places = [end - height / 2 for end, height in zip(ends, heights, strict=True)]
+    positions = [end - height / 2 for end, height in zip(ends, heights, strict=True)]
     figure, axes = single(width, ends[-1] + _AXIS + above)
-    label_rows(axes, labels, 8.5 if width == WIDE else 7.5, places)
+    label_rows(axes, labels, 8.5 if width == WIDE else 7.5, positions)
     axes.set_ylim(ends[-1], 0)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks([0, 0.5, 1] if width == NARROW else [0, 0.2, 0.4, 0.6, 0.8, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=PERCENT_SUFFIX))
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", linewidth=0.8)
-    return figure, axes, places
+    return figure, axes, positions

@@ -90,19 +90,20 @@ def label_width(labels: Sequence[str]) -> float:
     return 0.3 + _INCHES_PER_CHARACTER * max(len(line) for label in labels for line in label.split("\n"))
 
 
-def label_rows(axes: Axes, labels: Sequence[str], size: float, places: Sequence[float] = ()) -> None:
-    """Write labels of one or more lines right-aligned beside their rows: at 0, 1, 2, … or at `places`.
+def label_rows(axes: Axes, labels: Sequence[str], size: float, positions: Sequence[float] = ()) -> None:
+    """Write labels of one or more lines right-aligned beside their rows: at 0, 1, 2, … or at `positions`.
 
     Each line is a separate text: matplotlib would align a text of several lines by the widths of its own font, not the
     browser's.
     """
     axes.set_yticks([])
-    for place, label in zip(places or range(len(labels)), labels, strict=True):
+    for position, label in zip(positions or range(len(labels)), labels, strict=True):
         lines = label.split("\n")
         for number, line in enumerate(lines):
             down = (number - (len(lines) - 1) / 2) * size * 1.3
             axes.annotate(
-                line, (0, place), xycoords=axes.get_yaxis_transform(), xytext=(-6, -down), textcoords="offset points",
+                line, (0, position), xycoords=axes.get_yaxis_transform(), xytext=(-6, -down),
+                textcoords="offset points",
                 ha="right", va="center", fontsize=size, annotation_clip=False,
             )  # fmt: skip
 
@@ -110,12 +111,12 @@ def label_rows(axes: Axes, labels: Sequence[str], size: float, places: Sequence[
 def label_columns(axes: Axes, labels: Sequence[str], size: float, *, above: bool) -> None:
     """Write labels of one or more lines centred above or below their columns, one text per line."""
     axes.set_xticks([])
-    for place, label in enumerate(labels):
+    for position, label in enumerate(labels):
         lines = label.split("\n")
         for number, line in enumerate(lines):
             away = (len(lines) - number if above else number + 1) * size * 1.3 - size * 0.3
             axes.annotate(
-                line, (place, 1 if above else 0), xycoords=axes.get_xaxis_transform(),
+                line, (position, 1 if above else 0), xycoords=axes.get_xaxis_transform(),
                 xytext=(0, away if above else -away), textcoords="offset points",
                 ha="center", va="center", fontsize=size, annotation_clip=False,
             )  # fmt: skip
@@ -158,5 +159,5 @@ def wrapped(label: str, longest: int, lines: int = 2) -> str:
 def label_some_weeks(axes: Axes, labels: Sequence[str], most: int) -> None:
     """Label at most `most` columns under the axes, always including the last."""
     step = -(-len(labels) // most)
-    places = range((len(labels) - 1) % step, len(labels), step) if labels else range(0)
-    axes.set_xticks(places, [labels[place] for place in places])
+    positions = range((len(labels) - 1) % step, len(labels), step) if labels else range(0)
+    axes.set_xticks(positions, [labels[position] for position in positions])

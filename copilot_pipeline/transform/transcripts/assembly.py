@@ -163,17 +163,17 @@ def _in_time_order(record: CallRecord) -> _Segments:
 
 def _speakers(received_ids: Iterable[str | None], people: Iterable[ResolvedPerson]) -> dict[str | None, Speaker]:
     """Map each person id of the segments to its speaker."""
-    known: dict[str, Speaker] = {}
+    by_id: dict[str, Speaker] = {}
     for person in people:
         speaker = Speaker(person.person_id, person.name, person.side.value, key=person.person_id)
         for person_id in (person.person_id, *person.aliases):
-            known.setdefault(person_id, speaker)
+            by_id.setdefault(person_id, speaker)
     unknown = Side.UNKNOWN.value
     speakers: dict[str | None, Speaker] = {}
     for received in received_ids:
         person_id = storable(received) if received is not None else ""
-        if person_id in known:
-            speakers[received] = known[person_id]
+        if person_id in by_id:
+            speakers[received] = by_id[person_id]
         elif not person_id.strip():
             speakers[received] = Speaker(None, UNKNOWN_SPEAKER, unknown, key=UNKNOWN_SPEAKER)
         else:

@@ -94,9 +94,9 @@ def longest_monologue(speech: SpeechColumns, turns: Sequence[int]) -> Monologue 
             return _longest_in_order(known_starts, known_ends, turns)
     longest: Monologue | None = None
     for first, after in zip(turns, [*turns[1:], len(starts)], strict=True):
-        found = monologue(starts[first:after], ends[first:after], first)
-        if found is not None and (longest is None or found.seconds > longest.seconds):
-            longest = found
+        candidate = monologue(starts[first:after], ends[first:after], first)
+        if candidate is not None and (longest is None or candidate.seconds > longest.seconds):
+            longest = candidate
     return longest
 
 

@@ -155,12 +155,12 @@ def _match_by_identity(join_only: Iterable[ResolvedPerson], listed: Iterable[Res
     for person in listed:
         for identity in _identities(person):
             by_identity[identity].add(person.person_id)
-    found: dict[str, str] = {}
+    replacements: dict[str, str] = {}
     for person in join_only:
         matches = set().union(*(by_identity.get(identity, ()) for identity in _identities(person)))
         if len(matches) == 1:
-            found[person.person_id] = matches.pop()
-    return found
+            replacements[person.person_id] = matches.pop()
+    return replacements
 
 
 def _identities(person: ResolvedPerson) -> list[tuple[str, str]]:
@@ -181,7 +181,7 @@ def _match_by_name(
     """
     listed_by_name = _by_name(listed)
     candidate_ids = {person.person_id for person in candidates}
-    found: dict[str, str] = {}
+    replacements: dict[str, str] = {}
     for name, namesakes in _by_name(join_only).items():
         targets = listed_by_name.get(name, [])
         if len(namesakes) != 1 or len(targets) != 1 or targets[0].person_id not in candidate_ids:
@@ -190,8 +190,8 @@ def _match_by_name(
         both_spoke = person.person_id in spoke and target.person_id in spoke
         other_address = target.side is not Side.REP and person.email is not None and target.email is not None
         if not both_spoke and not other_address and person.user_id is None:
-            found[person.person_id] = target.person_id
-    return found
+            replacements[person.person_id] = target.person_id
+    return replacements
 
 
 def _by_name(people: Iterable[ResolvedPerson]) -> dict[str, list[ResolvedPerson]]:

@@ -55,7 +55,7 @@ def test_a_process_that_was_killed_while_it_created_the_id(database: Database, t
     assert accept_lake(lake, database) == "planned"
     installation.save(new_lake_id="planned", lake_id=None)
     assert accept_lake(lake, database) == "planned"
-    assert installation.known().new_lake_id is None
+    assert installation.load().new_lake_id is None
 
 
 def test_a_lake_of_another_database_is_refused(database: Database, tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_lake_of_another_database_is_refused(database: Database, tmp_path: Pat
     lake.replace_file(ID_FILE, json.dumps({"lake_id": "theirs"}).encode())
     with pytest.raises(ConfigurationError, match="belongs to another database"):
         accept_lake(lake, database)
-    assert Installation(database).known().lake_id is None
+    assert Installation(database).load().lake_id is None
 
 
 def test_an_empty_folder_is_refused_once_a_day_is_stored(database: Database, tmp_path: Path) -> None:
