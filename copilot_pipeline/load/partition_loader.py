@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -26,6 +26,7 @@ from copilot_pipeline.load.warehouse.row_problems import record_refused, record_
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state import CallStore
+from copilot_pipeline.state.partitions import PartitionLock
 
 MAX_LOADS = 3  # attempts to load a day without the rows that PostgreSQL refuses
 # Errors of one partition that do not stop the others.
@@ -68,6 +69,19 @@ class _Load:
         """Return the rows that PostgreSQL refused, once the attempt has ended."""
         error = self.outcome if isinstance(self.outcome, BaseException) else self.outcome.exception()
         return error.rows if isinstance(error, RowsRefused) else ()
+
+
+class _HeldLock:
+    """The lock of a day that is loaded, released when the attempt ends."""
+
+    def __init__(self, lock: PartitionLock, stack: ExitStack) -> None:
+        self.confirm = lock.confirm
+        self._stack = stack
+
+    def release(self) -> None:
+        """Release the lock. If its connection is lost, the server has released it."""
+        with suppress(psycopg.OperationalError):
+            self._stack.close()
 
 
 class PartitionLoader:
@@ -119,17 +133,18 @@ class PartitionLoader:
             while pending:
                 yield finish(pending.popleft())
 
-    def _lock(self, day: date, pending: Sequence[Future[dict[str, int]]]) -> ExitStack:
+    def _lock(self, day: date, pending: Sequence[Future[dict[str, int]]]) -> _HeldLock:
         """Lock the partition.
 
         If it is taken, release our other locks first, so that two runs cannot deadlock.
         """
-        lock = ExitStack()
-        if not lock.enter_context(self._partitions.lock(day, wait=False)):
-            lock.close()
+        stack = ExitStack()
+        lock = stack.enter_context(self._partitions.lock(day, wait=False))
+        if not lock.is_held:
+            stack.close()
             wait(pending)  # each of them releases its lock when it is done
-            lock.enter_context(self._partitions.lock(day))
-        return lock
+            lock = stack.enter_context(self._partitions.lock(day))
+        return _HeldLock(lock, stack)
 
     def _start(
         self,
@@ -137,11 +152,11 @@ class PartitionLoader:
         load: _Load,
         batches_of: Callable[[date], Iterator[CallBatch]],
         before_commit: Callable[[Connection, date], None] | None,
-        lock: ExitStack,
+        lock: _HeldLock,
     ) -> Future[dict[str, int]] | BaseException:
         day, refused_keys = load.day, RefusedKeys(load.refused)
         copy = loader.start(self._tables, day)
-        copy.outcome.add_done_callback(lambda _: lock.close())
+        copy.outcome.add_done_callback(lambda _: lock.release())
         try:
             with ExitStack() as stack:
                 writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in self._tables}
@@ -166,6 +181,7 @@ class PartitionLoader:
             record_refused(connection, self._tables, day, load.refused)
             if before_commit:
                 before_commit(connection, day)
+            lock.confirm()  # without it, another run may have loaded newer rows meanwhile
 
         return copy.commit(end)
 

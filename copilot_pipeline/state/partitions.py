@@ -82,6 +82,18 @@ class _MovedCalls:
     call_ids: list[str]
 
 
+class PartitionLock:
+    """A lock on a day. It ends when its block ends, or when the server closes its connection."""
+
+    def __init__(self, connection: Connection, *, is_held: bool) -> None:
+        self._connection = connection
+        self.is_held = is_held
+
+    def confirm(self) -> None:
+        """Raise `psycopg.OperationalError` if the connection is lost, and the lock with it."""
+        self._connection.execute(_SQL["confirm_lock"])
+
+
 class PartitionStore:
     """All partitions. Every method is one transaction, unless it is given a connection."""
 
@@ -195,15 +207,15 @@ class PartitionStore:
             return fetch_all(connection, LostCall, _SQL["lost_calls"], {"days": list(days)})
 
     @contextmanager
-    def lock(self, day: date, *, wait: bool = True) -> Iterator[bool]:
-        """Hold the lock on a day's raw file and tables, so that no older state overwrites a newer one.
+    def lock(self, day: date, *, wait: bool = True) -> Iterator[PartitionLock]:
+        """Lock a day's raw file and tables, so that no older state overwrites a newer one.
 
-        Yield whether the lock is held; it always is with `wait`.
+        Without `wait`, a lock that another run holds is not acquired.
         """
         statement = _SQL["lock_day" if wait else "try_lock_day"]
         with self.database.transaction() as connection:
             is_free = fetch_value(connection, statement, {"namespace": _NAMESPACE, "day_number": day.toordinal()})
-            yield wait or bool(is_free)
+            yield PartitionLock(connection, is_held=wait or bool(is_free))
 
     # --- tables ------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 
 from copilot_pipeline.load.lake import Lake
@@ -18,6 +19,9 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore
 from copilot_pipeline_tests.load.warehouse.rows import DAY, arrow, call, column
 
+# The lock of the partition, and not that of the transaction that replaces the day in PostgreSQL.
+CUT_LOCK_HOLDERS = """SELECT pg_terminate_backend(pid) FROM pg_locks
+WHERE locktype = 'advisory' AND classid = 720312 AND objid = %(day_number)s"""
 CALL_IDS = "SELECT call_id FROM copilot.calls ORDER BY call_id"
 
 
@@ -73,3 +77,23 @@ def test_runs_over_the_same_days_in_opposite_order_do_not_deadlock(loader: Parti
     with ThreadPoolExecutor(4) as pool:
         loaded = list(pool.map(load_days, [days, days[::-1], days, days[::-1]]))
     assert [one.problem for run in loaded for one in run] == [None] * 60
+
+
+def test_a_lost_lock_ends_the_load_without_a_change(
+    loader: PartitionLoader, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another run may have loaded newer rows since; nothing is logged but that the pool drops the connection."""
+    assert [loaded.problem for loaded in loader.load([DAY], Source().rows)] == [None]
+    source = Source()
+    source.call_ids = ["b"]
+    with ThreadPoolExecutor(1) as pool:
+        load = pool.submit(list, loader.load([DAY], source.slowly))
+        assert source.has_started.wait(20)
+        with database.connection() as connection:
+            cut = connection.execute(CUT_LOCK_HOLDERS, {"day_number": DAY.toordinal()}).fetchall()
+        source.may_continue.set()
+        with pytest.raises(psycopg.OperationalError):
+            load.result(20)
+    assert len(cut) == 1
+    assert column(database, CALL_IDS) == ["a"]
+    assert [record for record in caplog.records if record.name != "psycopg.pool"] == []

@@ -100,10 +100,10 @@ def test_one_process_at_a_time_holds_the_lock_on_a_day(partitions: PartitionStor
     threads[0].start()
     assert is_locked.wait(10)
     threads[1].start()
-    with partitions.lock(DAY, wait=False) as is_held:
-        assert not is_held
-    with partitions.lock(NEXT_DAY, wait=False) as is_held:
-        assert is_held
+    with partitions.lock(DAY, wait=False) as lock:
+        assert not lock.is_held
+    with partitions.lock(NEXT_DAY, wait=False) as lock:
+        assert lock.is_held
         order.append("another day")
     may_release.set()
     for thread in threads:

@@ -87,6 +87,10 @@ SELECT pg_advisory_xact_lock(%(namespace)s, %(day_number)s);
 -- Acquire the lock on a day's files if it is free, and return whether it was.
 SELECT pg_try_advisory_xact_lock(%(namespace)s, %(day_number)s);
 
+-- name: confirm_lock
+-- Fail if the connection that holds a lock is lost.
+SELECT 1;
+
 -- name: stale_days
 -- Return the days whose tables still hold a call that moved away.
 SELECT call_date FROM copilot_ops.partitions WHERE is_stale ORDER BY call_date DESC;
