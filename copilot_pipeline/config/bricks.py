@@ -15,7 +15,8 @@ CALL_FIELDS = frozenset(
     {
         "call_id", "call_date", "title", "started_at", "status", "call_type", "disposition", "duration_s", "review_url",
         "rep_name", "rep_email", "organizer_email", "rep_talk_share", "summary", "crm_system", "account_id",
-        "account_name", "deal_id", "deal_name", "deal_value", "deal_stage_before_call", "deal_stage_live",
+        "account_name", "deal_id", "deal_name", "deal_value", "deal_currency", "deal_stage_before_call",
+        "deal_stage_live",
     }
 )  # fmt: skip
 CALL_PREFIX = "call."

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from copilot_pipeline.config.bricks import Brick, BrickRef, Scalar
 from copilot_pipeline.config.conditions import ConditionSettings
+from copilot_pipeline.config.money import CurrencySettings
 from copilot_pipeline.config.route_checks import Mistake, unknown_kit
 from copilot_pipeline.config.types import Keys, Strict
 
@@ -214,6 +215,7 @@ class MartSettings(Strict):
     """Tables computed from scores."""
 
     outcomes: OutcomeSettings = Field(default_factory=OutcomeSettings, description="Stages of won and lost deals.")
+    currency: CurrencySettings = Field(default_factory=CurrencySettings, description="Currencies of amounts, and rates.")
     meddicc: MeddiccSettings = Field(default_factory=MeddiccSettings, description="MEDDICC coverage.")
     coaching: CoachingSettings = Field(default_factory=CoachingSettings, description="Coaching.")
     claims: ClaimSettings = Field(default_factory=ClaimSettings, description="Claim verification.")

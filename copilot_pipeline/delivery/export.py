@@ -14,7 +14,7 @@ from copilot_pipeline.marts.model import ScoredCall
 
 COLUMNS = (
     "call_id", "call_date", "started_at", "title", "rep_name", "account_name", "deal_name", "deal_id",
-    "deal_stage_live", "deal_value", "duration_s", "review_url",
+    "deal_stage_live", "deal_value", "deal_currency", "duration_s", "review_url",
 )  # fmt: skip
 MAX_CELL_CHARACTERS = 32_000  # a cell holds 32,767 in Excel, 50,000 in Sheets
 _EXCEL_DIGITS = 15  # of a number; the others become zeros

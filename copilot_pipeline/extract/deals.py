@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row
 
-from copilot_pipeline.clients.clari.amounts import AmountConvention, parse_amount
+from copilot_pipeline.clients.clari.amounts import AmountConvention, parse_amount, parse_currency
 from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.models import Deal
 from copilot_pipeline.clients.clari.reference import parse_deal
 from copilot_pipeline.config.marts import OutcomeSettings
+from copilot_pipeline.config.money import CurrencySettings
 from copilot_pipeline.extract.crm_mirror import CrmMirror, MirroredKind, MirroredRecord, MirrorRead
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
@@ -54,6 +55,7 @@ class DealRow:
     account_name: str | None
     amount: float | None
     amount_raw: str | None
+    currency: str | None
     stage: str | None
     probability: float | None
     forecast_category: str | None
@@ -79,12 +81,14 @@ class Deals:
         database: Database,
         outcomes: OutcomeSettings,
         *,
+        currency: CurrencySettings | None = None,
         requests_in_flight: int = 1,
         progress: Progress | None = None,
     ) -> None:
         self._lake = lake
         self._database = database
         self._outcomes = outcomes
+        self._currency = currency or CurrencySettings()
         self._mirror = CrmMirror(
             database, _KIND, requests_in_flight=requests_in_flight, progress=progress or NoProgress()
         )
@@ -108,7 +112,7 @@ class Deals:
         rows = []
         for deal in of_calls:
             read_at, record = records.get(deal.deal_id, (None, None))
-            rows.append(_row(deal, read_at, record, self._outcomes, amounts))
+            rows.append(_row(deal, read_at, record, self._outcomes, amounts, self._currency))
         return replace_snapshot(self._lake, self._database, DEALS, rows)
 
 
@@ -130,6 +134,7 @@ def _row(
     record: Deal | None,
     outcomes: OutcomeSettings,
     amounts: AmountConvention,
+    currency: CurrencySettings,
 ) -> DealRow:
     """Merge what the calls say with the CRM mirror's record, which has precedence."""
     of_record = parse_amount(record.amount_raw, amounts) if record else None
@@ -142,6 +147,7 @@ def _row(
         account_name=deal.account_name,
         amount=of_record if of_record is not None else parse_amount(deal.amount_raw, amounts),
         amount_raw=(record.amount_raw if record else None) or deal.amount_raw,
+        currency=_currency(record.amount_raw if record else None, deal.amount_raw, currency),
         stage=stage,
         probability=record.probability if record else None,
         forecast_category=record.forecast_category if record else None,
@@ -157,3 +163,9 @@ def _row(
         read_at=read_at,
         outcome=outcome_of(stage, outcomes).value,
     )
+
+
+def _currency(of_record: str | None, of_calls: str | None, settings: CurrencySettings) -> str | None:
+    """Return the currency that the record names, else the one that the calls name, else the setting."""
+    named = (parse_currency(raw, settings.symbols) for raw in (of_record, of_calls))
+    return next((code for code in named if code is not None), settings.default)

@@ -113,6 +113,7 @@ def make_deals(settings: Settings, database: Database, lake: Lake, progress: Pro
         lake,
         database,
         settings.pipeline.marts.outcomes,
+        currency=settings.pipeline.marts.currency,
         requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
         progress=progress,
     )

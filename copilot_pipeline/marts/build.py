@@ -39,6 +39,7 @@ from copilot_pipeline.marts.meddicc import (
     meddicc_summary,
 )
 from copilot_pipeline.marts.model import BrickKey, ScoredCall
+from copilot_pipeline.marts.money import CurrencyConverter
 from copilot_pipeline.marts.reader import ScoredCallReader
 from copilot_pipeline.marts.rep_calls import RepCallRow, rep_calls
 from copilot_pipeline.marts.win_loss.drivers import ConclusionRow, DriverRow, WinLoss, win_loss_drivers
@@ -168,7 +169,8 @@ class MartBuilder:
         open_deals = {deal.deal_id for deal in deals if deal.outcome is DealOutcome.OPEN}
         calls = by_deal(call for call in self._reader.read(with_quotes=True) if call.deal_id in open_deals)
         covered = self._reader.covered_shares()
-        inspected = inspect_deals(calls, deals, self._settings.deals, covered, self._now())
+        converter = CurrencyConverter(self._settings.currency)
+        inspected = inspect_deals(calls, deals, self._settings.deals, covered, self._now(), converter)
         return {
             **self._replace(DEAL_SIGNALS, deal_signals(calls, deals)),
             **self._replace(DEAL_INSPECTION, inspected),

@@ -12,6 +12,7 @@ from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.conditions import ConditionSettings, evaluate
 from copilot_pipeline.config.marts import DealSettings
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, ScoredCall, Value
+from copilot_pipeline.marts.money import NO_CONVERSION, CurrencyConverter
 from copilot_pipeline.marts.numbers import plain
 from copilot_pipeline.marts.trends import slope
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
@@ -48,6 +49,9 @@ class DealInspectionRow(NamedTuple):
     deal_name: str | None
     account_name: str | None
     amount: float | None
+    currency: str | None
+    amount_converted: float | None
+    converted_currency: str | None
     stage: str | None
     forecast_category: str | None
     close_date: datetime | None
@@ -169,17 +173,23 @@ def inspect_deals(
     settings: DealSettings,
     meddicc: Mapping[str, float],
     now: datetime,
+    converter: CurrencyConverter = NO_CONVERSION,
 ) -> list[DealInspectionRow]:
     """Return one row per open deal, with or without calls. `meddicc` is the share of elements covered, by deal id."""
     return [
-        _inspection_row(deal, calls.get(deal.deal_id, ()), settings, meddicc.get(deal.deal_id), now)
+        _inspection_row(deal, calls.get(deal.deal_id, ()), settings, meddicc.get(deal.deal_id), now, converter)
         for deal in sorted(deals, key=lambda deal: deal.deal_id)
         if deal.outcome is DealOutcome.OPEN
     ]
 
 
 def _inspection_row(
-    deal: Deal, calls: Sequence[ScoredCall], settings: DealSettings, covered: float | None, now: datetime
+    deal: Deal,
+    calls: Sequence[ScoredCall],
+    settings: DealSettings,
+    covered: float | None,
+    now: datetime,
+    converter: CurrencyConverter,
 ) -> DealInspectionRow:
     last = calls[-1] if calls else None
     days_since_last_call = max(0.0, (now - last.started_at).total_seconds() / SECONDS_PER_DAY) if last else None
@@ -197,6 +207,9 @@ def _inspection_row(
         deal_name=deal.name,
         account_name=deal.account_name,
         amount=deal.amount,
+        currency=deal.currency,
+        amount_converted=converter.convert(deal.amount, deal.currency, now.date()),
+        converted_currency=converter.target,
         stage=deal.stage,
         forecast_category=deal.forecast_category,
         close_date=deal.close_date,

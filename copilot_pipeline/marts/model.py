@@ -140,6 +140,7 @@ class Deal:
     name: str | None = None
     account_name: str | None = None
     amount: float | None = None
+    currency: str | None = None  # of the amount, ISO 4217
     stage: str | None = None
     forecast_category: str | None = None
     close_date: datetime | None = None

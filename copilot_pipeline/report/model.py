@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from copilot_pipeline.marts.money import Money
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -191,6 +193,7 @@ class RiskyDeal:
     account: str | None
     stage: str | None
     amount: float | None
+    currency: str | None
     days_since_last_call: float | None
     prospects: int
     owner: str | None
@@ -206,6 +209,9 @@ class OpenDeals:
 
     deals: int
     with_risks: int
+    without_amount: int
+    pipeline: tuple[Money, ...]  # the amounts of open deals, by currency
+    converted: Money | None  # all of them in one currency, if there are rates for all
     risky: tuple[RiskyDeal, ...]
 
 

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from copilot_pipeline.config.urls import is_web_address
 from copilot_pipeline.marts.intervals import percent
+from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report import charts
 from copilot_pipeline.report.charts.style import FONTS
 from copilot_pipeline.report.formatting import display_name, in_meddicc_order, plain, score, shortened, skill_name
@@ -61,6 +62,7 @@ def _templates() -> Environment:
         "image": _image,
         "in_meddicc_order": in_meddicc_order,
         "moment": _moment,
+        "money": _money,
         "number": _number,
         "percent": percent,
         "plain": plain,
@@ -105,6 +107,10 @@ def _titled(title: str | None) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _money(amount: float, currency: str | None) -> str:
+    return formatted(amount, currency).replace(" ", "\u00a0")
 
 
 def _week(report: Report) -> str:

@@ -10,6 +10,7 @@ from psycopg.rows import RowFactory, class_row, dict_row
 
 from copilot_pipeline.config.marts import ReportSettings
 from copilot_pipeline.marts.model import monday
+from copilot_pipeline.marts.money import Money
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.report.model import (
@@ -154,7 +155,15 @@ class ReportQueries:
         """Return the number of open deals, and those with the most risks."""
         (counts,) = self._rows("open_deal_counts", dict_row)
         risky = self._rows("risky_deals", class_row(RiskyDeal), limit=MAX_DEALS)
-        return OpenDeals(counts["deals"], counts["with_risks"], risky)
+        is_converted = counts["converted"] is not None and not counts["not_converted"]
+        return OpenDeals(
+            deals=counts["deals"],
+            with_risks=counts["with_risks"],
+            without_amount=counts["without_amount"],
+            pipeline=self._rows("pipeline_by_currency", class_row(Money)),
+            converted=Money(counts["converted_currency"], counts["converted"]) if is_converted else None,
+            risky=risky,
+        )
 
     def _rows(self, query: str, row_factory: RowFactory[Row], **parameters: Any) -> tuple[Row, ...]:
         with self._database.connection() as connection, connection.cursor(row_factory=row_factory) as cursor:

@@ -12,6 +12,7 @@ from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.http import HttpClient, RetryPolicy
 from copilot_pipeline.config.marts import OutcomeSettings
+from copilot_pipeline.config.money import CurrencySettings
 from copilot_pipeline.extract.crm_mirror import MirrorRead
 from copilot_pipeline.extract.deals import Deals
 from copilot_pipeline.load.lake import Lake
@@ -130,3 +131,16 @@ def test_without_calls_there_are_no_deals(database: Database, home: Path) -> Non
     assert reader.night(Crm(a="Closed Won")) == (MirrorRead(), [])
     assert reader.outcomes() == {}
     assert column(database, "SELECT deal_id FROM copilot.deals") == []
+
+
+def test_a_deal_has_the_currency_that_its_text_names(database: Database, home: Path) -> None:
+    """As the calls name it if the CRM's record has a bare number, else that of the settings."""
+    values = {"a": "48.000,00 €", "b": "$48,000", "c": "48000"}
+    load(database, {CALLS: [call(f"c-{deal}", deal_id=deal, deal_value_raw=raw) for deal, raw in values.items()]})
+    deals = Deals(Lake(str(home)), database, OUTCOMES, currency=CurrencySettings(default="GBP"))
+    with Crm(a="Won", b="Won", c="Won").client() as (client, _):
+        deals.read(client)
+    deals.build_table()
+    with database.connection() as connection:
+        rows = connection.execute("SELECT deal_id, amount, currency FROM copilot.deals ORDER BY 1").fetchall()
+    assert rows == [("a", 48000.0, "EUR"), ("b", 48000.0, "USD"), ("c", 48000.0, "GBP")]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from copilot_pipeline.marts.money import Money
 from copilot_pipeline.report.model import (
     Accuracy,
     Adoption,
@@ -52,7 +53,7 @@ EMPTY = Report(
     adoption=(),
     drivers=(),
     conclusion=None,
-    open_deals=OpenDeals(0, 0, ()),
+    open_deals=OpenDeals(0, 0, 0, (), None, ()),
     unscored=UnscoredCalls(0, ()),
 )
 
@@ -135,7 +136,10 @@ def full(**fields: Any) -> Report:
         open_deals=OpenDeals(
             19,
             1,
-            (RiskyDeal("Acme", "Acme Inc", "Negotiation", 1234567.0, 20.0, 1, "Ana", ("risk_flag",), ("budget",), 0.5,
+            2,
+            (Money("EUR", 1234567.0), Money("USD", 50000.0)),
+            Money("EUR", 1280567.0),
+            (RiskyDeal("Acme", "Acme Inc", "Negotiation", 1234567.0, "EUR", 20.0, 1, "Ana", ("risk_flag",), ("budget",), 0.5,
                        LINK),),
         ),
         unscored=UnscoredCalls(31, (UnscoredCall(None, MOMENT, "the vendor is still working on it", LINK),)),

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
+from copilot_pipeline.clients.clari.currencies import currency_named, is_code, is_symbol
 from copilot_pipeline.clients.clari.decoding import number, text
 
 MAX_CHARACTERS = 64
@@ -43,16 +44,21 @@ _UNITS = {
 }
 _UNIT = re.compile(r"([a-z]+\.?)(?![a-z])(.*)", re.DOTALL)
 _UNIT_AND_CODE = re.compile(r"(k|mm|m|mn|bn)(eur|usd|gbp|chf)")  # "48kEUR"
-# Symbols beside those of the Unicode category Sc and the codes of ISO 4217.
-_SYMBOLS = frozenset(
-    {"us$", "a$", "au$", "c$", "ca$", "nz$", "hk$", "s$", "sg$", "nt$", "mx$", "r$", "s/", "rs", "rs.", "rp", "rm"}
-    | {"kr", "kr.", "zł", "kč", "ft", "lei", "fr", "fr.", "sfr", "sfr."}
-)
 _TRANSLATED = {
     **dict.fromkeys(map(ord, "\u2018\u2019\u02bc\u0060\u00b4\u066c"), "'"),  # U+066C: Arabic thousands separator
     **dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"), "-"),
     0x066B: ".",  # Arabic decimal separator
 }
+
+
+class _Parts(NamedTuple):
+    """The parts of an amount as text. `exponent` is the power of ten of its unit."""
+
+    digits: str
+    is_negative: bool
+    exponent: int
+    currency_decimals: int | None
+    affixes: tuple[str, ...]  # the words around the number, without the unit
 
 
 class AmountConvention:
@@ -76,7 +82,7 @@ def parse_amount(value: Any, convention: AmountConvention = NO_CONVENTION) -> fl
     parts = _split(_normalized(value))
     if parts is None:
         return number(value) if "e" in value.lower() else None  # 1.0E7
-    digits, is_negative, exponent, currency_decimals = parts
+    digits, is_negative, exponent, currency_decimals, _ = parts
     readings = _readings(digits)
     if len(set(readings.values())) > 1:
         settled = convention.decimal_separator
@@ -89,6 +95,17 @@ def parse_amount(value: Any, convention: AmountConvention = NO_CONVENTION) -> fl
     if amount is None:
         return None
     return float((-amount if is_negative else amount).scaleb(exponent))
+
+
+def parse_currency(value: Any, shared_symbols: Mapping[str, str] | None = None) -> str | None:
+    """Return the ISO 4217 code of the currency that an amount names; None if it names none, or several.
+
+    `shared_symbols` are the meanings of symbols that several currencies have, such as `$`.
+    """
+    if not isinstance(value, str) or len(value) > MAX_CHARACTERS:
+        return None
+    parts = _split(_normalized(value))
+    return currency_named(parts.affixes, shared_symbols) if parts else None
 
 
 def parse_share(value: Any) -> float | None:
@@ -111,8 +128,8 @@ def _normalized(value: str) -> str:
     return "".join(characters).strip()
 
 
-def _split(value: str) -> tuple[str, bool, int, int | None] | None:
-    """Return the digits, whether the amount is negative, its power of ten, and the decimals of its currency."""
+def _split(value: str) -> _Parts | None:
+    """Return the parts of an amount; None if the text is not one."""
     enclosed = _IN_PARENTHESES.fullmatch(value)
     match = _AMOUNT.fullmatch("".join(enclosed.groups()) if enclosed else value)
     if match is None:
@@ -121,11 +138,12 @@ def _split(value: str) -> tuple[str, bool, int, int | None] | None:
     if len(signs) + (enclosed is not None) > 1:
         return None
     exponent, after = _unit(match["after"].strip())
-    decimals = [_currency_decimals(affix) for affix in (match["before"].strip(), after) if affix]
+    affixes = tuple(affix for affix in (match["before"].strip(), after) if affix)
+    decimals = [_currency_decimals(affix) for affix in affixes]
     if None in decimals:
         return None  # an unknown word may be a unit: "48 T", "K$ 48"
     currency_decimals = max((each for each in decimals if each is not None), default=2 if enclosed else None)
-    return match["number"], signs == "-" or enclosed is not None, exponent, currency_decimals
+    return _Parts(match["number"], signs == "-" or enclosed is not None, exponent, currency_decimals, affixes)
 
 
 def _unit(after: str) -> tuple[int, str]:
@@ -139,16 +157,15 @@ def _unit(after: str) -> tuple[int, str]:
 @cache
 def _currency_decimals(affix: str) -> int | None:
     """Return the decimals of a currency's amounts; None if the text is not known as a currency."""
-    from babel import Locale
     from babel.numbers import get_currency_precision
 
     words = affix.split()
     if len(words) > 1:
         each = [_currency_decimals(word) for word in words]
         return None if None in each else max(decimals for decimals in each if decimals is not None)
-    if affix.upper() in Locale("en").currencies:
+    if is_code(affix):
         return get_currency_precision(affix.upper())
-    is_currency = affix.casefold() in _SYMBOLS or (len(affix) == 1 and unicodedata.category(affix) == "Sc")
+    is_currency = is_symbol(affix.casefold()) or (len(affix) == 1 and unicodedata.category(affix) == "Sc")
     return 2 if is_currency else None
 
 

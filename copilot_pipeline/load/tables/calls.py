@@ -93,7 +93,7 @@ CALLS = Table(
         identifier("deal_id", "Deal (opportunity) id in the CRM."),
         text("deal_name", "Deal name."),
         text("deal_value_raw", "Deal value as received."),
-        number("deal_value", "Deal value as a number, without currency signs and commas."),
+        number("deal_value", "Deal value as a number, in the currency of the deal (`deals.currency`)."),
         text("deal_stage_before_call", "Deal stage before the call."),
         text("deal_stage_live", "Deal stage when the details were fetched."),
         moment("deal_close_date", "Expected close date of the deal."),

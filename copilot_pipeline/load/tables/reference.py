@@ -101,8 +101,12 @@ DEALS = Table(
         text("crm_system", "Name of the CRM."),
         identifier("account_id", "Account id in the CRM."),
         text("account_name", "Account name."),
-        number("amount", "Amount as a number."),
+        number("amount", "Amount as a number, in `currency`."),
         text("amount_raw", "Amount as received."),
+        identifier(
+            "currency",
+            "Currency of the amount (ISO 4217): as the text names it, else `marts.currency.default`; null if unknown.",
+        ),
         text("stage", "Newest known stage."),
         number("probability", "Probability as received, as a number."),
         text("forecast_category", "Forecast category."),

@@ -102,7 +102,8 @@ VIEWS: tuple[View, ...] = (
         _columns(
             DEAL_INSPECTION,
             *("deal_id", "deal_name", "account_name", "amount", "stage", "days_since_last_call", "risks"),
-            *("risk_flags", "stage_lacks", "stage_evidence", "people", "owner_name", "last_call_url"),
+            *("risk_flags", "stage_lacks", "stage_evidence", "people", "owner_name", "last_call_url", "currency"),
+            *("amount_converted", "converted_currency"),
         ),
     ),
     View(

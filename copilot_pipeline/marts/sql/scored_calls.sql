@@ -15,7 +15,8 @@ ORDER BY started_at, call_id;
 -- Calls of some days, and some calls by id, that have runs: the columns that rules may refer to.
 SELECT account_id, account_name, call_date, call_id, call_type, crm_system, deal_id, deal_name, deal_stage_before_call,
   deal_stage_live, deal_value, disposition, duration_s, organizer_email, rep_email, rep_name, rep_talk_share,
-  review_url, started_at, status, summary, title
+  review_url, started_at, status, summary, title,
+  (SELECT currency FROM copilot.deals WHERE deals.deal_id = calls.deal_id) AS deal_currency
 FROM copilot.calls
 WHERE (call_date = ANY(%(days)s) OR call_id = ANY(%(call_ids)s)) AND removed_at IS NULL
   AND EXISTS (SELECT 1 FROM copilot.semarize_runs AS runs WHERE runs.call_id = calls.call_id)
@@ -95,7 +96,7 @@ FROM copilot.users LEFT JOIN copilot.users AS managers ON managers.user_id = use
 
 -- name: deals
 -- Every deal with the history of its stages.
-SELECT deal_id, name, account_name, amount, stage, forecast_category, close_date, stage_history::text
+SELECT deal_id, name, account_name, amount, currency, stage, forecast_category, close_date, stage_history::text
 FROM copilot.deals
 ORDER BY deal_id COLLATE "C";
 

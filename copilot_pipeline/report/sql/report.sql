@@ -146,17 +146,29 @@ LIMIT %(limit)s;
 SELECT conclusion FROM copilot.win_loss_conclusion;
 
 -- name: open_deal_counts
--- Open deals, and those with risks.
-SELECT count(*)::int AS deals, (count(*) FILTER (WHERE risks > 0))::int AS with_risks FROM copilot.deal_inspection;
+-- Open deals, those with risks, and those without an amount or a rate to convert it.
+SELECT count(*)::int AS deals, (count(*) FILTER (WHERE risks > 0))::int AS with_risks,
+  (count(*) FILTER (WHERE amount IS NULL))::int AS without_amount,
+  (count(*) FILTER (WHERE amount IS NOT NULL AND amount_converted IS NULL))::int AS not_converted,
+  sum(amount_converted) AS converted, max(converted_currency) AS converted_currency
+FROM copilot.deal_inspection;
+
+-- name: pipeline_by_currency
+-- The sum of the amounts of open deals, by currency.
+SELECT currency, sum(amount) AS amount
+FROM copilot.deal_inspection
+WHERE amount IS NOT NULL
+GROUP BY currency
+ORDER BY sum(amount) DESC, currency;
 
 -- name: risky_deals
 -- Open deals with the most risks.
-SELECT coalesce(deal_name, deal_id) AS name, account_name AS account, stage, amount, days_since_last_call,
+SELECT coalesce(deal_name, deal_id) AS name, account_name AS account, stage, amount, currency, days_since_last_call,
   prospects::int, owner_name AS owner, coalesce(risk_flags, '{}') AS risks, coalesce(stage_lacks, '{}') AS missing,
   meddicc_covered AS covered, last_call_url AS review_url
 FROM copilot.deal_inspection
 WHERE deal_inspection.risks > 0
-ORDER BY deal_inspection.risks DESC, amount DESC NULLS LAST, deal_id
+ORDER BY deal_inspection.risks DESC, coalesce(amount_converted, amount) DESC NULLS LAST, deal_id
 LIMIT %(limit)s;
 
 -- name: as_of

@@ -11,7 +11,7 @@ from babel.numbers import format_currency, format_decimal, get_currency_precisio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot_pipeline.clients.clari.amounts import AmountConvention, parse_amount
+from copilot_pipeline.clients.clari.amounts import AmountConvention, parse_amount, parse_currency
 
 LOCALES = sorted(locale_identifiers())
 CURRENCIES = ["USD", "EUR", "GBP", "JPY", "INR", "CHF", "BRL", "KWD", "SEK", "XAF"]
@@ -111,3 +111,43 @@ def test_a_formatted_amount_is_read_exactly_or_not_at_all(amount: Decimal, local
 def test_any_text_is_an_amount_or_none(value: str) -> None:
     """No text raises an error, not even in the search for a convention."""
     assert isinstance(parse_amount(value, AmountConvention([value, "1.234.567", "48,5"])), float | None)
+
+
+@pytest.mark.parametrize(
+    ("received", "expected"),
+    [
+        ("$48,000.50", "USD"),
+        ("48.000,00 €", "EUR"),
+        ("48 k€", "EUR"),
+        ("48kEUR", "EUR"),
+        ("usd 5", "USD"),
+        ("US$ 5", "USD"),
+        ("$48,000 CAD", "CAD"),
+        ("CHF 48'000.-", "CHF"),
+        ("Fr. 500", "CHF"),
+        ("(€500)", "EUR"),
+        ("4.800 EUR", "EUR"),
+        ("1 000 kr", None),  # of Sweden, Norway, Denmark or Iceland
+        ("5 USD EUR", None),
+        ("48000", None),
+        (48000, None),
+        ("no amount", None),
+    ],
+)
+def test_reads_the_currency_of_an_amount(received: Any, expected: str | None) -> None:
+    """A code has precedence over a symbol that several currencies share."""
+    assert parse_currency(received) == expected
+
+
+def test_settings_decide_what_a_shared_symbol_means() -> None:
+    """In Canada a dollar is another one; a code is still a code."""
+    shared = {"$": "CAD", "kr": "SEK"}
+    received = ("$5", "5 kr", "5 kr.", "US$ 5", "$5 USD")
+    assert [parse_currency(each, shared) for each in received] == ["CAD", "SEK", None, "USD", "USD"]
+
+
+@given(st.sampled_from(LOCALES), st.sampled_from(CURRENCIES), amounts)
+def test_never_reads_a_wrong_currency_code(locale: str, currency: str, amount: Decimal) -> None:
+    """In every locale an amount with a code has that currency, or is not read."""
+    written = format_currency(amount, currency, "¤¤ #,##0.00", locale=locale, currency_digits=False)
+    assert parse_currency(written) in (currency, None)
