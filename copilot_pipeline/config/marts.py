@@ -215,7 +215,7 @@ class MartSettings(Strict):
     """Tables computed from scores."""
 
     outcomes: OutcomeSettings = Field(default_factory=OutcomeSettings, description="Stages of won and lost deals.")
-    currency: CurrencySettings = Field(default_factory=CurrencySettings, description="Currencies of amounts, and rates.")
+    currency: CurrencySettings = Field(default_factory=CurrencySettings, description="Currencies of amounts.")
     meddicc: MeddiccSettings = Field(default_factory=MeddiccSettings, description="MEDDICC coverage.")
     coaching: CoachingSettings = Field(default_factory=CoachingSettings, description="Coaching.")
     claims: ClaimSettings = Field(default_factory=ClaimSettings, description="Claim verification.")

@@ -139,8 +139,8 @@ def full(**fields: Any) -> Report:
             2,
             (Money("EUR", 1234567.0), Money("USD", 50000.0)),
             Money("EUR", 1280567.0),
-            (RiskyDeal("Acme", "Acme Inc", "Negotiation", 1234567.0, "EUR", 20.0, 1, "Ana", ("risk_flag",), ("budget",), 0.5,
-                       LINK),),
+            (RiskyDeal("Acme", "Acme Inc", "Negotiation", 1234567.0, "EUR", 20.0, 1, "Ana", ("risk_flag",), ("budget",),
+                       0.5, LINK),),
         ),
         unscored=UnscoredCalls(31, (UnscoredCall(None, MOMENT, "the vendor is still working on it", LINK),)),
     )  # fmt: skip

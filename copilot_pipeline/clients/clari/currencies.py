@@ -42,7 +42,9 @@ def currency_named(affixes: Sequence[str], shared: Mapping[str, str] | None = No
     """
     meanings = {**SHARED_SYMBOLS, **{symbol.casefold(): code for symbol, code in (shared or {}).items()}}
     words = [word.casefold() for affix in affixes for word in affix.split()]
-    certain = {word.upper() for word in words if word not in meanings and word not in _SYMBOLS and is_code(word)}
+    certain: set[str | None] = {
+        word.upper() for word in words if word not in meanings and word not in _SYMBOLS and is_code(word)
+    }
     certain |= {_SYMBOLS[word] for word in words if word in _SYMBOLS and word not in meanings}
     found = certain or {meanings[word] for word in words if word in meanings}
     return found.pop() if len(found) == 1 else None

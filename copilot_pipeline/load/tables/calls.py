@@ -69,8 +69,8 @@ CALLS = Table(
         ),
         number(
             "rep_talk_share",
-            "Share of speech of all own speakers together, recomputed from the transcript, 0 to 1; the share of each is "
-            "`rep_calls.talk_share`.",
+            "Share of speech of all own speakers together, recomputed from the transcript, 0 to 1; the share of each "
+            "is `rep_calls.talk_share`.",
         ),
         integer("vendor_questions", "Number of questions according to the vendor."),
         integer("questions", "Number of questions, recomputed from the transcript."),
