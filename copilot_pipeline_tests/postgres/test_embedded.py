@@ -14,10 +14,13 @@ import psutil
 import psycopg
 import pytest
 
-from copilot_pipeline.postgres import safe_folder as safe_folder_module
+from copilot_pipeline.postgres.embedded_server.users import (
+    PID_FILE,
+    USERS_FILE,
+    remove_dead_users,
+    remove_stale_pid_file,
+)
 from copilot_pipeline.postgres.migrate import HEAD
-from copilot_pipeline.postgres.safe_folder import safe_folder
-from copilot_pipeline.postgres.server_users import PID_FILE, USERS_FILE, remove_dead_users, remove_stale_pid_file
 
 pytestmark = pytest.mark.e2e
 
@@ -215,22 +218,6 @@ with database.connection() as connection:
 print(DagsterPostgresStorage(database.url).run_storage.get_runs() == [])
 database.close()
 """
-
-
-def test_a_link_of_another_user_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The name is taken: another one is used."""
-    monkeypatch.setattr(safe_folder_module, "_SHARED", tmp_path / "shared")
-    (tmp_path / "shared").mkdir()
-    folder = tmp_path / "my folder"
-    folder.mkdir()
-    first = safe_folder(folder)
-    assert first.resolve() == folder
-    assert safe_folder(folder) == first
-    first.unlink()
-    first.symlink_to(tmp_path)  # of another user
-    second = safe_folder(folder)
-    assert second != first
-    assert second.resolve() == folder
 
 
 def test_an_embedded_database_made_in_another_zone_shows_utc(home: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -57,9 +56,9 @@ def pgbouncer(folder: Path, server_address: str, mode: str, *options: str) -> It
         encoding="utf-8",
     )
     user = None
-    if os.geteuid() == 0:  # it refuses to run as root; the embedded server has this user
-        user = "pgserver"
-        os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
+    if os.geteuid() == 0:  # it refuses to run as root; the user of the embedded server may use its socket
+        user = Path(parse_qs(parts.query)["host"][0]).stat().st_uid
+        os.chown(folder, user, -1)
         for parent in folder.parents:
             if parent != Path("/"):
                 parent.chmod(parent.stat().st_mode | 0o055)

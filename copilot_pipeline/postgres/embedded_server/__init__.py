@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL server: its programs, its user, its socket, its rules of access, and its life."""

@@ -1,0 +1,365 @@
+"""Other users of the machine have no way into the embedded server, whatever the path and the user that starts it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import psycopg
+import pytest
+
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.postgres import database_url, embedded
+from copilot_pipeline.postgres.embedded_server import binaries, sockets
+from copilot_pipeline.postgres.embedded_server.access import HBA_FILE
+from copilot_pipeline.postgres.embedded_server.account import server_account
+from copilot_pipeline.postgres.embedded_server.binaries import server_programs
+from copilot_pipeline.postgres.embedded_server.process import create_data_folder, running_server
+from copilot_pipeline.postgres.embedded_server.sockets import SOCKET, create_socket_folder, is_private
+from copilot_pipeline.postgres.embedded_server.users import PID_FILE, is_alive
+from copilot_pipeline_tests.postgres.test_embedded import User, server_of
+
+pytestmark = pytest.mark.e2e
+
+NOBODY = 65534
+SECRET = "smz_live_of_this_test"
+SPOKEN = "wordsthatwerespoken"
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as a second user of the machine")
+
+
+def as_user(user_id: int, action: Callable[[], str]) -> str:
+    """Return what an action returns in a process of another user, or the name of the exception that it raises."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(user_id)
+            os.setuid(user_id)
+            text = action()
+        except Exception as error:  # noqa: BLE001  # the child reports everything to its parent
+            text = f"{type(error).__name__}: {error}"
+        os.write(writing, text.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as file:
+        text = file.read()
+    os.waitpid(child, 0)
+    return text
+
+
+def connect(url: str) -> str:
+    """Connect and return the role."""
+    with psycopg.connect(url, connect_timeout=5) as connection:
+        return str(connection.execute("SELECT current_user").fetchone())
+
+
+def socket_folder_of(url: str) -> Path:
+    """Return the folder of the socket that an address names."""
+    return Path(parse_qs(urlsplit(url).query)["host"][0])
+
+
+@pytest.fixture(scope="module")
+def initialized(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder that was initialized once, to be copied."""
+    folder = tmp_path_factory.mktemp("initialized") / "postgres"
+    folder.mkdir(mode=0o700)
+    account = server_account(folder)
+    create_data_folder(folder, server_programs(account), account)
+    return folder
+
+
+@pytest.fixture
+def deep_home(tmp_path: Path, initialized: Path) -> Iterator[Path]:
+    """A home with a long path, blanks, quotes and `%`, below folders that only their owner may enter."""
+    top = tmp_path / "private"
+    home = top / ('Anna\'s 100% "calls" ' + "x" * 100) / "home"
+    home.mkdir(parents=True)
+    for folder in (home, *home.parents):
+        if folder.is_relative_to(top):
+            folder.chmod(0o700)
+    _copy(initialized, home)
+    yield home
+    kill_server(home)
+
+
+@pytest.fixture
+def prepared(home: Path, initialized: Path) -> Iterator[Path]:
+    """A home with an initialized data folder."""
+    home.mkdir()
+    _copy(initialized, home)
+    yield home
+    kill_server(home)
+
+
+def _copy(initialized: Path, home: Path) -> None:
+    """Copy a data folder; for root the copy belongs to root, as one that was restored from a backup."""
+    shutil.copytree(initialized, home / "postgres")
+
+
+def kill_server(home: Path) -> None:
+    """Kill a server that a failed test has left."""
+    server = server_of(home)
+    if server is not None and server.name() == "postgres":
+        server.kill()
+
+
+def environment_of(home: Path) -> Environment:
+    """An environment whose embedded database is in a home."""
+    return Environment(copilot_pipeline_home=home, _env_file=None)  # type: ignore[call-arg]
+
+
+def leave(home: Path) -> None:
+    """Leave the server as at the end of a process, and stop it if nobody else uses it."""
+    folder = (home / "postgres").resolve()
+    embedded._leave(folder, server_account(folder))
+    embedded._registered.pop(folder)
+
+
+@as_root
+def test_a_second_user_can_neither_reach_the_socket_nor_the_data(server_url: str) -> None:
+    """The folder of the socket and the data folder belong to the server's user alone."""
+    folder = socket_folder_of(server_url)
+    assert is_private(folder, server_account(folder))
+    assert stat.S_IMODE((folder / SOCKET).stat().st_mode) == 0o700
+    assert "Permission denied" in as_user(NOBODY, lambda: connect(server_url))
+    assert as_user(NOBODY, lambda: str(list(folder.iterdir()))).startswith("PermissionError")
+
+
+@as_root
+def test_a_second_user_that_reaches_the_socket_is_refused(server_url: str) -> None:
+    """The kernel names the user at the other end; no role is trusted, whatever the modes of the folder are."""
+    folder = socket_folder_of(server_url)
+    folder.chmod(0o711)
+    (folder / SOCKET).chmod(0o777)
+    try:
+        for role in ("postgres", "anna"):
+            for address in (server_url, server_url.replace("/postgres?", "/template1?")):
+                attempt = as_user(NOBODY, lambda a=address, r=role: connect(a.replace("postgres@", f"{r}@")))  # type: ignore[misc]
+                assert attempt.startswith("OperationalError"), attempt
+                assert "authentication failed" in attempt or "no password supplied" in attempt
+    finally:
+        (folder / SOCKET).chmod(0o700)
+        folder.chmod(0o700)
+
+
+def test_a_deep_folder_is_not_opened_and_the_server_inherits_no_secret(
+    deep_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parents keep their modes; no key in the server's environment, no TCP, no statement in its log."""
+    monkeypatch.setenv("SEMARIZE_API_KEY", SECRET)
+    parents = [folder for folder in deep_home.parents if folder.owner() == pwd.getpwuid(os.geteuid()).pw_name]
+    before = [stat.S_IMODE(folder.stat().st_mode) for folder in parents]
+    user = User(deep_home)
+    folder = socket_folder_of(user.url)
+    server = server_of(deep_home)
+    assert server is not None
+    assert is_private(folder, server_account(deep_home / "postgres"))
+    assert len(os.fsencode(folder / SOCKET)) <= 107
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in parents] == before
+    for process in [server, *server.children()]:
+        assert SECRET not in str(process.environ())
+        assert SECRET not in str(process.cmdline())
+        assert process.net_connections("inet") == []
+    with psycopg.connect(user.url, autocommit=True) as connection:
+        for statement in (f"SELECT '{SPOKEN}'::int", f"SELECT {SPOKEN}", f"SELECT pg_sleep(0) -- {SPOKEN}"):
+            with contextlib.suppress(psycopg.Error):
+                connection.execute(statement)
+        with contextlib.suppress(psycopg.Error):
+            connection.execute("SELECT %s::text::int", (SPOKEN,))
+    user.leave()
+    assert not folder.exists()
+    texts = [path.read_text() for path in (deep_home / "postgres").glob("**/*.log")]
+    assert any("shut down" in text for text in texts)
+    assert not [text for text in texts if SPOKEN in text]
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that every user may pass through."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@as_root
+def test_a_user_other_than_root_has_a_socket_of_its_own(reachable: Path, initialized: Path) -> None:
+    """Without root, also where another user has taken the name of the folder with a link."""
+    home, trap = reachable / ("long " + "x" * 100), reachable / "trap"
+    shutil.copytree(initialized, home / "postgres")
+    for path in [home, *home.rglob("*")]:
+        os.chown(path, NOBODY, NOBODY)
+    trap.mkdir()
+    trap.chmod(0o777)
+    taken = Path(f"/tmp/copilot-pipeline-{NOBODY}")
+    taken.symlink_to(trap)
+
+    def start() -> str:
+        url = database_url(environment_of(home))
+        folder = socket_folder_of(url)
+        found = folder.parent.lstat()
+        seen = f"{connect(url)} {found.st_uid} {stat.S_IMODE(found.st_mode):o} {folder}"
+        leave(home)
+        return seen
+
+    try:
+        role, owner, mode, folder = as_user(NOBODY, start).rsplit(maxsplit=3)
+    finally:
+        taken.unlink()
+    assert (role, owner, mode) == ("('postgres',)", str(NOBODY), "700")
+    assert Path(folder).parent.name.startswith(f"copilot-pipeline-{NOBODY}-")
+    assert not Path(folder).parent.exists()
+    assert list(trap.iterdir()) == []
+
+
+@as_root
+def test_root_copies_programs_that_the_server_cannot_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual environment below a private folder keeps its modes; the copy belongs to root."""
+    private = tmp_path / "private"
+    (private / "programs" / "bin").mkdir(parents=True)
+    private.chmod(0o700)
+    original = binaries._installed() / "bin" / "postgres"
+    shutil.copy(original, private / "programs" / "bin")
+    monkeypatch.setattr(binaries, "_installed", lambda: private / "programs")
+    copies = Path("/var/lib/copilot-pipeline-test")
+    monkeypatch.setattr(binaries, "COPIES", copies)
+    folder = tmp_path / "postgres"
+    folder.mkdir()
+    account = server_account(folder)
+    try:
+        programs = server_programs(account)
+        assert programs.is_relative_to(copies)
+        assert server_programs(account) == programs
+        assert {path.stat().st_uid for path in [copies, *copies.rglob("*")]} == {0}
+        assert not [path for path in [copies, *copies.rglob("*")] if path.stat().st_mode & 0o022]
+        assert stat.S_IMODE(private.stat().st_mode) == 0o700
+        copies.chmod(0o777)
+        with pytest.raises(ConfigurationError, match="does not run as root"):
+            server_programs(account)
+    finally:
+        shutil.rmtree(copies)
+
+
+def test_a_server_of_an_earlier_version_is_replaced(prepared: Path) -> None:
+    """It trusted everyone and logged statements: its rules, its log and its public link are removed."""
+    folder = prepared / "postgres"
+    account = server_account(folder)
+    (folder / HBA_FILE).write_text("local all all trust\n")
+    (folder / "log").write_text(f"STATEMENT:  {SPOKEN}\n")
+    for path in (folder / HBA_FILE, folder / "log"):
+        os.chown(path, account.user_id, account.group_id)
+    link = Path(f"/tmp/copilot-pipeline-{os.geteuid()}-{os.getpid():016x}")
+    link.symlink_to(folder.resolve())
+    subprocess.run(
+        ["/bin/sh", "-c", '"$@" >/dev/null 2>&1 &', "sh", server_programs(account) / "postgres",
+         "-D", account.path_of(folder), "-k", account.path_of(folder), "-h", ""],
+        cwd=folder, check=True, **account.process_options,
+    )  # fmt: skip
+    while (earlier := running_server(folder)) is None or not earlier.is_ready:
+        pass
+    url = database_url(environment_of(prepared))
+    assert server_of(prepared) not in (None, psutil.Process())
+    assert not is_alive(earlier.process_id)
+    assert connect(url) == "('postgres',)"
+    assert "trust" not in (folder / HBA_FILE).read_text()
+    assert (folder / "log").is_dir()
+    assert not link.is_symlink()
+    leave(prepared)
+
+
+def test_two_processes_that_start_together_use_one_server(prepared: Path) -> None:
+    """The second one waits for the first, and is listed before the first may stop the server."""
+    with ThreadPoolExecutor() as executor:
+        first, second = executor.map(User, [prepared, prepared])
+    assert first.url == second.url != ""
+    first.leave()
+    assert connect(second.url) == "('postgres',)"
+    second.leave()
+    assert server_of(prepared) is None
+
+
+def test_a_crashed_server_is_started_again(prepared: Path) -> None:
+    """By the same process, with the socket and the PID file that the killed server has left."""
+    url = database_url(environment_of(prepared))
+    server = server_of(prepared)
+    assert server is not None
+    for process in [*server.children(), server]:
+        process.kill()
+    server.wait(timeout=10)
+    assert (prepared / "postgres" / PID_FILE).exists()
+    assert database_url(environment_of(prepared)) == url
+    assert connect(url) == "('postgres',)"
+    assert server_of(prepared) != server
+    # A clean-up of temporary files removes the socket of the running server.
+    (socket_folder_of(url) / SOCKET).unlink()
+    assert connect(database_url(environment_of(prepared))) == "('postgres',)"
+    leave(prepared)
+    assert server_of(prepared) is None
+
+
+def test_an_interrupted_initialization_is_repeated(prepared: Path) -> None:
+    """Files of a data folder that was never complete are removed; nothing else is."""
+    shutil.rmtree(prepared / "postgres" / "global")
+    (prepared / "postgres.initializing").touch()
+    assert connect(database_url(environment_of(prepared))) == "('postgres',)"
+    assert not (prepared / "postgres.initializing").exists()
+    leave(prepared)
+
+
+@pytest.mark.parametrize("squat", ["link", "file", "open folder"])
+def test_a_name_that_is_taken_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, squat: str) -> None:
+    """By a link to a folder of ours, a file, or a folder that others may enter; another name is used."""
+    shared, trap, folder = tmp_path / "shared", tmp_path / "trap", tmp_path / "my folder"
+    for path in (shared, trap, folder):
+        path.mkdir(mode=0o700)
+    monkeypatch.setattr(sockets, "_SHARED", shared)
+    monkeypatch.setattr(sockets, "_SYSTEM", tmp_path / "missing")
+    account = server_account(folder)
+    base = shared / f"copilot-pipeline-{os.geteuid()}"
+    if squat == "link":
+        base.symlink_to(trap)
+    elif squat == "file":
+        base.touch()
+    else:
+        base.mkdir()
+        base.chmod(0o777)
+    chosen = create_socket_folder(folder, account)
+    assert chosen.parent != base
+    assert is_private(chosen, account)
+    assert list(trap.iterdir()) == []
+    sockets.remove_socket_folder(chosen, folder, account)
+    assert not chosen.parent.exists()
+
+
+def test_a_shared_folder_without_protection_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everyone may rename everything, no folder is private."""
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    folder = tmp_path / "my folder"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setattr(sockets, "_SHARED", tmp_path / "open")
+    monkeypatch.setattr(sockets, "_SYSTEM", tmp_path / "open")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "open"))
+    with pytest.raises(OSError, match="no private folder"):
+        create_socket_folder(folder, server_account(folder))
+
+
+@as_root
+def test_a_data_folder_of_another_user_is_refused(reachable: Path) -> None:
+    """In one sentence, instead of a server that does not start."""
+    (reachable / "postgres").mkdir()
+    said = as_user(NOBODY, lambda: database_url(environment_of(reachable)))
+    assert said.startswith("ConfigurationError: the data folder")
+    assert "belongs to user root, not to nobody" in said
