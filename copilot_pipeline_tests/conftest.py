@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.postgres import Database, database_url, open_database
@@ -20,6 +21,12 @@ END_TO_END = Path(__file__).parent / "end_to_end"
 DATABASE_FIXTURE = "server_url"  # every fixture with a database depends on it
 PLATFORM_PROBES = {"file", "uname"}  # started by the module `platform` while libraries are imported
 PROCESS_FIXTURES = {"browser", "module_receiver"}
+
+# No example has a time limit: on a busy machine it would fail tests of what is right, not of what is fast.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the markers that this adds

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot_pipeline.load.lake import Lake
@@ -167,7 +167,7 @@ def test_a_reload_without_long_values_forgets_the_cuts(database: Database, lake:
     assert column(database, query) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=3_000), st.sampled_from([MAX_ID_BYTES, MAX_CALL_ID_BYTES]))
 def test_shortened_ids_are_stable_and_fit(value: str, max_bytes: int) -> None:
     """An id that fits is unchanged; shortening twice is the same as once."""
@@ -258,7 +258,7 @@ def test_of_rows_with_the_same_key_the_first_one_loads(database: Database, lake:
     assert column(database, "SELECT value_num FROM copilot.semarize_scores ORDER BY brick") == [1.0, 2.0, 5.0]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.sampled_from([b"[1]", b"[2]", BAD_JSON]), max_size=12), st.integers(1, 4))
 def test_any_set_of_refused_rows_leaves_the_others(
     database: Database, lake: Lake, values: list[bytes], size: int

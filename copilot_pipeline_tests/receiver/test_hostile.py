@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot_pipeline.postgres import Database
@@ -208,7 +208,7 @@ def test_serves_others_beside_many_slow_bodies(module_database: Database) -> Non
                 connection.close()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     body=st.binary(max_size=300) | st.text(max_size=100).map(str.encode),
     media_type=st.sampled_from(["application/json", "application/x-www-form-urlencoded", "text/plain", "\x7f", ""]),

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot_pipeline.clients.text import clean_text
@@ -200,7 +200,7 @@ def schema_url(database: Database) -> str:
     return database.url
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60)
 @given(st.lists(FIELDS, min_size=1, max_size=6))
 def test_stores_every_value(schema_url: str, rows: list[dict[str, Any]]) -> None:
     """Texts, lists, extreme numbers and timestamps are equal to those in Arrow."""

@@ -237,7 +237,7 @@ def test_excludes_kits_and_bricks() -> None:
     assert bricks == {f"{KIT}.decision_maker_present", f"{KIT}.discovery_depth"}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_p_values_equal_those_of_scipy(data: st.DataObject) -> None:
     """`scipy.stats.fisher_exact` takes one table per call."""
