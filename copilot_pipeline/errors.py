@@ -24,7 +24,7 @@ _CONNECTION_ERRORS = frozenset({"OperationalError", "InterfaceError", "PoolTimeo
 
 
 class PipelineError(Exception):
-    """Base class. The message says what happened, where, and what to do."""
+    """Base class. The message states what happened, where, and what to do."""
 
 
 class ConfigurationError(PipelineError):

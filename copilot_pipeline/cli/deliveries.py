@@ -138,7 +138,7 @@ def enqueue(first: datetime, last: datetime, include_suppressed: bool, loud: boo
 @command.command("send")
 @click.option("--now", "ignore_backoff", is_flag=True, help="Ignore the backoff of failing sinks.")
 @click.option(
-    "--wait", default=30.0, show_default=True, help="Longest wait for a sink that asks to retry later, in seconds."
+    "--wait", default=30.0, show_default=True, help="Longest wait for a sink that requests a later retry, in seconds."
 )
 def send(ignore_backoff: bool, wait: float) -> None:
     """Send the queued deliveries. Exits with 0 only if everything that was due was sent."""

@@ -23,8 +23,8 @@ from copilot_pipeline.state import Installation, PartitionStore
 def command() -> None:
     """Show, copy, adopt or reset the lake, the Parquet files.
 
-    The lake has an id, in the file _copilot_pipeline_lake.json at its root, which the database knows. A command that
-    finds another lake, or none where the database knows one, exits with code 3 and changes nothing.
+    The lake has an id, in the file _copilot_pipeline_lake.json at its root, which is also in the database. A command
+    that finds another lake, or none where the database has the id of one, exits with code 3 and changes nothing.
     """
 
 
@@ -91,14 +91,14 @@ def adopt(yes: bool) -> None:
     """Use the configured lake with this database, although it has another id.
 
     For a lake that was copied by other means, and for a database that was restored or lost. The lake must have the days
-    that the database knows. Two databases must never use one lake.
+    of the database. Two databases must never use one lake.
     """
     with opened() as (settings, database):
         lake = Lake(settings.environment.lake_url)
         lake_id, installation = read_id(lake), Installation(database)
         if not holds_data(lake, database):
             raise PipelineError(
-                f"the lake {lake.display_url} does not have most of the days that the database knows: copy them "
+                f"the lake {lake.display_url} does not have most of the days of the database: copy them "
                 "(copilot-pipeline lake copy), or fetch them again (copilot-pipeline lake reset)"
             )
         _confirm(f"Use the lake {lake.display_url} with this database only?", yes=yes)
@@ -115,7 +115,7 @@ def adopt(yes: bool) -> None:
 @command.command("reset")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def reset(yes: bool) -> None:
-    """Start a new lake because the old one is lost. Prints what will be fetched again, and asks.
+    """Start a new lake because the old one is lost. Prints what will be fetched again, and needs confirmation.
 
     The rows in PostgreSQL stay until their calls are fetched again, and no transcript is scored again. Afterwards run
     or backfill the days.

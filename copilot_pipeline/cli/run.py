@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @date_range_options
 @click.option("--assets", metavar="A,B", help="Assets to materialize. Default: all but raw_deals, raw_accounts.")
-@click.option("--rescore", is_flag=True, help="Score calls again. Prints the cost and asks.")
+@click.option("--rescore", is_flag=True, help="Score calls again. Prints the cost and needs confirmation.")
 @click.option("--kit", "kits", multiple=True, metavar="NAME", help="With --rescore: only this kit (repeatable).")
 @click.option(
     "--only-failed",

@@ -103,7 +103,7 @@ def _read(response: httpx.Response, request: httpx.Request, limits: ResponseLimi
 
 
 def _first_bytes(response: httpx.Response, request: httpx.Request, limits: ResponseLimits) -> bytes:
-    """Return the first bytes of an error's body, as far as it can be read: the status says enough."""
+    """Return the first bytes of an error's body, as far as it can be read: the status is sufficient."""
     body = bytearray()
     try:
         for chunk in _decompressed(response, request, limits, body):

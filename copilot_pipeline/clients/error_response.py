@@ -1,4 +1,4 @@
-"""What an unsuccessful request says, reduced to what may be logged. Pure.
+"""The description of an unsuccessful request, reduced to what may be logged. Pure.
 
 Error texts of servers and libraries may quote the request: keys, addresses, spoken words. Only short machine codes, a
 few known sentences and numbers get through.

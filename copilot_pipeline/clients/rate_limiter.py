@@ -174,7 +174,7 @@ class RateLimiter:
     def on_throttled(self, retry_after_seconds: float | None, code: str | None) -> None:
         """Make all processes pause after a 429.
 
-        Raises `QuotaExhausted` and closes the limiter if the server says that the quota is used up, asks for a long
+        Raises `QuotaExhausted` and closes the limiter if the server reports that the quota is used up, requests a long
         wait, or refuses repeatedly although the rate is within the limit. It opens again after an hour at most; if the
         next request is refused, it closes again.
         """

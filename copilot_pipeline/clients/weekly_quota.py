@@ -9,17 +9,17 @@ from copilot_pipeline.errors import QuotaExhausted
 
 # Values of `closed_because` in `copilot_ops.rate_limits`.
 PAUSE = "pause"  # a short pause after a 429, waited for by the request itself
-SERVER_QUOTA = "server_quota"  # the server says that the weekly quota is used up
+SERVER_QUOTA = "server_quota"  # the server reports that the weekly quota is used up
 SHARED_KEY = "shared_key"  # the server refuses requests although our own rate is within the limit
 RETRY_AFTER = "retry_after"  # the server asked for a wait that is too long to sleep through
 
 _SUMMARIES = {
-    SERVER_QUOTA: "the server says that the weekly quota is used up",
+    SERVER_QUOTA: "the server reports that the weekly quota is used up",
     SHARED_KEY: "another client uses the same key",
     RETRY_AFTER: "the server asked for a long wait",
 }
 _MESSAGES = {
-    SERVER_QUOTA: "the server says that the weekly quota is used up. The quota resets at {resets:%Y-%m-%d %H:%M} UTC; "
+    SERVER_QUOTA: "the server reports that the weekly quota is used up. It resets at {resets:%Y-%m-%d %H:%M} UTC; "
     "the next request is sent at {opens:%Y-%m-%d %H:%M} UTC. If our own count is lower (see copilot-pipeline budget), "
     "another client uses the same key.",
     SHARED_KEY: "repeated 429s while we stay under our own limit mean that another client uses the same key. The next "

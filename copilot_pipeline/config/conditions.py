@@ -55,7 +55,7 @@ class ConditionSettings(Strict):
             name = min(empty).rstrip("_")
             raise ValueError(f"`{name}` compares with nothing; no condition is true of a brick without a value")
         if len(joined) > 1 or (joined and (compared or self.brick)):
-            raise ValueError("is several conditions at once: put them under one `all` or `any`")
+            raise ValueError("is several conditions: put them under one `all` or `any`")
         if joined:
             return self
         if self.brick is None:

@@ -84,7 +84,7 @@ _reported: set[str] = set()
 def load_settings(**overrides: Any) -> Settings:
     """Read the environment, `.env` and `pipeline.yaml`.
 
-    Raise `ConfigurationError` that says what to fix. `overrides` replace environment variables, by their lower-case
+    Raise `ConfigurationError` with what to fix. `overrides` replace environment variables, by their lower-case
     names.
     """
     environment = load_environment(**overrides)

@@ -19,7 +19,7 @@ ANY = "*"  # any name in a mapping, any item of a list
 
 @dataclass(frozen=True, slots=True)
 class RenamedKey:
-    """A key that is now another one. `ANY` stands at the same places in both."""
+    """A key that is now another one. `ANY` is at the same places in both."""
 
     old: Keys
     new: Keys

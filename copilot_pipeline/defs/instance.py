@@ -108,8 +108,8 @@ def _accept_percent_signs_in_paths() -> None:
 class PipelineRunLauncher(dg.DefaultRunLauncher):
     """Runs are processes of the code server; each holds an advisory lock in PostgreSQL for as long as it lives.
 
-    Dagster's own launcher cannot tell whether a process from before a restart still exists: after a power failure its
-    run would stay "started" and keep its pool. Here the run monitor sees that the lock is free.
+    Dagster's own launcher cannot detect whether a process from before a restart still exists: after a power failure its
+    run would stay "started" and keep its pool. Here the run monitor detects that the lock is free.
     """
 
     @property

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRequest:
-    """A delivery that a route asks for.
+    """A delivery that a route requests.
 
     The outbox stores one per (route, call, version, target).
     """

@@ -1,1 +1,1 @@
-"""Extract: list calls, fetch details, write raw partitions, poll, follow webhooks, mirror the CRM."""
+"""Extract: list calls, fetch details, write raw partitions, poll, process webhooks, mirror the CRM."""

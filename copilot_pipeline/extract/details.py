@@ -74,7 +74,7 @@ class DetailExtraction:
                     self._writer,
                     window,
                     self._progress,
-                    # A person who runs a day wants it now; schedules and backfills follow the backoff.
+                    # A manual run of a day fetches it immediately; schedules and backfills follow the backoff.
                     with_quarantined=self._source == MANUAL,
                 )
                 extraction.lost = lost_calls

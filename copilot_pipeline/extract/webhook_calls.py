@@ -84,7 +84,7 @@ class WebhookProcessor:
         kits: int,
         is_in_reach: Callable[[date], bool] = lambda _: True,
     ) -> None:
-        """`is_in_reach` tells whether a day has a partition; calls of other days are recorded and not processed."""
+        """`is_in_reach` returns whether a day has a partition; calls of other days are recorded and not processed."""
         self._client = client
         self._calls = calls
         self._inbox = inbox

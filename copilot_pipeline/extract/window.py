@@ -101,7 +101,7 @@ class WindowExtraction:
         yield from self._store_days(list(self._reports))
 
     def _fetch_next(self) -> None:
-        """Keep the threads busy with as many calls in hand as are in flight, so that none waits for its lock."""
+        """Keep the threads busy: lock as many further calls as are in flight, so that no thread waits for a lock."""
         while self._queue.has_pending and self._in_flight < 2 * self._pool.size:
             to_fetch, fetched_elsewhere = self._queue.lock_next()
             for call in to_fetch:

@@ -1,6 +1,6 @@
 """Read SQL statements from `.sql` files beside the module that runs them.
 
-A file holds statements, each preceded by a line `-- name: statement_name` and one sentence in a comment that says what
+A file holds statements, each preceded by a line `-- name: statement_name` and one sentence in a comment on what
 it does. The text is passed to the driver unchanged, so parameters are psycopg's (`%(name)s`) and `%` is written `%%`.
 """
 

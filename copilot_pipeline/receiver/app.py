@@ -37,7 +37,7 @@ from copilot_pipeline.receiver.writer import RETRY_AFTER_SECONDS, InboxWriter
 from copilot_pipeline.state.inbox import InboundWebhook, PutResult
 
 HEALTH_CACHE_SECONDS = 1.0
-# A client that is cut off while it sends sees a broken connection instead of the response: read and discard the rest.
+# A client that is cut off while it sends gets a broken connection instead of the response: read and discard the rest.
 MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 
@@ -80,7 +80,7 @@ class _Receiver:
         self.writer = writer
         self.counters = RequestCounters()
         self._limits = limits
-        # Separate buckets, so that a flood of unauthenticated requests does not throttle authenticated ones.
+        # Separate buckets, so that many unauthenticated requests do not throttle authenticated ones.
         self._authenticated = TokenBucket(limits.requests_per_second)
         self._unauthenticated = TokenBucket(limits.requests_per_second)
         self._timeouts: dict[asyncio.Timeout, None] = {}  # of bodies that are being read, oldest first

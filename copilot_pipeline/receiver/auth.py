@@ -12,8 +12,8 @@ A request is authenticated in the first of these ways that it uses, and by no ot
 
 A signed timestamp (Unix time in seconds; in the second way also in milliseconds) may differ from this machine's clock
 by five minutes. A signature is accepted once: using it again is a replay, which the inbox detects by the hashes that
-are returned here. A shared secret does not tell a repetition from a second webhook. That is acceptable, because a
-webhook only asks to check an id, and repeated ids are merged while they are pending. Such requests must be sent over
+are returned here. With a shared secret a repetition looks like a second webhook. That is acceptable, because a webhook
+only triggers the check of an id, and repeated ids are merged while they are pending. Such requests must be sent over
 TLS, since anyone who can repeat one can also read the secret.
 
 All comparisons take constant time.

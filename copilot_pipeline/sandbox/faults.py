@@ -40,7 +40,7 @@ class Faults(msgspec.Struct, forbid_unknown_fields=True):
     semarize_429_share: float = 0.0
     semarize_500_share: float = 0.0
     semarize_failed_share: float = 0.0  # runs that fail
-    semarize_forgets_keys: bool = False  # Idempotency-Key is ignored: every request creates a run
+    semarize_ignores_keys: bool = False  # Idempotency-Key is ignored: every request creates a run
     semarize_stuck: bool = False  # runs stay queued
     kit_version: str | None = None  # a new version of each kit is published
     # Sinks

@@ -94,7 +94,7 @@ class Semarize:
             return as_json(404, {"error": "kit_not_found"})
         digest = hashlib.sha256(request.body).hexdigest()
         key = request.headers.get("idempotency-key")
-        earlier = self.run_log.by_key.get(key) if key and not faults.semarize_forgets_keys else None
+        earlier = self.run_log.by_key.get(key) if key and not faults.semarize_ignores_keys else None
         if earlier is not None and earlier[0] != digest:
             return as_json(409, {"error": "idempotency_key_conflict"})
         run = self.run_log.runs[earlier[1]] if earlier else self._new_run(body, code, faults)

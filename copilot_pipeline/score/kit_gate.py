@@ -57,7 +57,7 @@ class KitGate:
         return True
 
     def on_response(self, task: RunTask, error: BaseException | None) -> list[RunTask]:
-        """Record what the response to a run says about its kit. Return the runs that need no longer be held back."""
+        """Record the state of a kit from the response to a run. Return the runs that need no longer be held back."""
         kit = task.run.kit
         if isinstance(error, NotFound) and task.run.run_id is None:
             self._unknown[kit] = UnknownKit(kit, error.code or "not found", next_step_of(task.request.kit))

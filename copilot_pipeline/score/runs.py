@@ -291,7 +291,7 @@ class SemarizeRunner:
         self._days.add_problem(task, problem)
 
     def _abort(self, error: BaseException) -> None:
-        """Give up all queued runs because of an error that concerns all days."""
+        """Abandon all queued runs because of an error that concerns all days."""
         self._fatal = self._fatal or error
         for task in (*self._queue.clear(), *self._gate.clear()):
             self._days.add_problem(task, "not requested yet")

@@ -69,7 +69,7 @@ class Installation:
         """Store values by the names of `StoredInstallation`, in one transaction; None deletes a value."""
         with self._database.transaction() as connection:
             for name, value in values.items():
-                statement = _SQL["forget" if value is None else "save"]
+                statement = _SQL["delete" if value is None else "save"]
                 connection.execute(statement, {"name": name.replace("_", " "), "value": value})
 
     def calls_by_zone(self, zone: str) -> CallsByZone:

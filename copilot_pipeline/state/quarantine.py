@@ -33,9 +33,9 @@ def quarantine(
     connection.execute(_SQL["quarantine"], values)
 
 
-def forget_quarantined(connection: Connection, day: date | None, origins: Sequence[str]) -> None:
+def delete_quarantined(connection: Connection, day: date | None, origins: Sequence[str]) -> None:
     """Remove what was quarantined of these origins and this day, because it is found again if it is still there."""
-    connection.execute(_SQL["forget"], {"origins": list(origins), "day": day})
+    connection.execute(_SQL["delete"], {"origins": list(origins), "day": day})
 
 
 def count_quarantined(connection: Connection, days: Sequence[date]) -> int:

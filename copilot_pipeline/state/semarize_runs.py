@@ -205,7 +205,7 @@ class SemarizeRunStore:
     def archive_replaced_transcripts(self, replacing: Connection, day: date) -> None:
         """Keep the scored transcripts of a day that are being replaced in `replacing`'s transaction.
 
-        The old texts are read over another connection, which still sees them. Without changes nothing is read.
+        The old texts are read over another connection, which still reads them. Without changes nothing is read.
         """
         texts = fetch_all(replacing, _ScoredText, _SQL["to_archive"], {"day": day})
         if texts:

@@ -115,7 +115,7 @@ def test_dev_reports_a_port_in_use_before_starting_anything(command: Command) ->
 
 
 def test_unknown_table_points_to_the_data_dictionary(command: Command) -> None:
-    """The error of a mistyped table says where all tables are listed."""
+    """The error of a mistyped table names where all tables are listed."""
     result = command("sql", "SELECT * FROM copilot.cals")
     assert result.code == 1
     assert "docs/data-dictionary.md" in result.err

@@ -73,7 +73,7 @@ def test_requests_go_through_a_socks_proxy(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_proxy_that_is_down_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says that the proxy may be the reason, and which variable names it."""
+    """The error states that the proxy may be the reason, and which variable names it."""
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     client = HttpClient("Service", "http://service.example", {}, policy=RetryPolicy(attempts=1))
     with pytest.raises(TemporaryFailure, match=r"connection refused.*check the proxy of ALL_PROXY too"):

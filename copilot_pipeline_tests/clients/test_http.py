@@ -139,7 +139,7 @@ def test_waits_as_long_as_retry_after() -> None:
 
 
 def test_raises_if_retry_after_exceeds_the_deadline() -> None:
-    """If the server asks for an hour, the error carries the seconds, and the client neither sleeps nor retries."""
+    """If the server requests an hour, the error carries the seconds, and the client neither sleeps nor retries."""
     with exchange(Reply(429, headers={"Retry-After": "3600"}), policy=RetryPolicy(deadline_seconds=60)) as one:
         with pytest.raises(TemporaryFailure) as caught:
             one.client.request("GET", "/things")

@@ -75,7 +75,7 @@ def test_counts_requests_by_source(database: Database) -> None:
 
 
 def test_never_exceeds_the_quota(database: Database) -> None:
-    """The request that would exceed the quota is refused, and the error says when the quota resets."""
+    """The request that would exceed the quota is refused, and the error states when the quota resets."""
     tight = limiter(database, per_week=3)
     for _ in range(3):
         tight.acquire(1)
@@ -227,7 +227,7 @@ def test_repeated_429s_mean_that_another_client_uses_the_key(database: Database)
 
 
 def test_closes_instead_of_sleeping_through_a_long_wait(database: Database) -> None:
-    """If the server asks for an hour, requests of all sources raise an error instead of sleeping."""
+    """If the server requests an hour, requests of all sources raise an error instead of sleeping."""
     with pytest.raises(QuotaExhausted, match="asked for no requests before"):
         limiter(database).on_throttled(3600, None)
     with pytest.raises(QuotaExhausted):

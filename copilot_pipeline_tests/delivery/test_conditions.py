@@ -129,13 +129,13 @@ def test_exactly_one_of_above_and_at_most_is_true_of_a_number(value: Any, operan
         ({"brick": "k.b", "is": True, "above": 3}, "needs one comparison"),
         ({"brick": "k.b", "is": None}, "`is` compares with nothing"),
         ({"all": [], "brick": "k.b"}, "at least 1 item"),
-        ({"all": [{"brick": "k.b", "is": True}], "any": [{"brick": "k.b", "is": True}]}, "several conditions at once"),
+        ({"all": [{"brick": "k.b", "is": True}], "any": [{"brick": "k.b", "is": True}]}, "several conditions"),
         ({"brick": "k.b", "above": "3"}, "valid number"),
         ({"brick": "k.b", "equals": 3}, "Extra inputs"),
     ],
 )
 def test_rejects_an_incomplete_condition(content: dict[str, Any], message: str) -> None:
-    """The error says what is missing."""
+    """The error names what is missing."""
     with pytest.raises(ValueError, match=message):
         condition(content)
 

@@ -264,7 +264,7 @@ def test_a_sink_may_name_its_own_variable(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_rejects_a_webhook_secret_that_is_not_base64_without_showing_it() -> None:
-    """The error says how to create a valid one."""
+    """The error explains how to create a valid one."""
     with pytest.raises(ConfigurationError, match="must be base64") as caught:
         WebhookSink("https://a.example", "whsec_a")
     assert "whsec_a" not in str(caught.value)

@@ -118,7 +118,7 @@ def test_a_killed_rescore_continues_and_pays_nothing_twice(make_pipeline: MakePi
 def test_two_processes_pay_once_for_a_transcript(make_pipeline: MakePipeline) -> None:
     """Two `run` commands on the same days, with a server that ignores idempotency keys: nothing is paid for twice."""
     pipeline = make_pipeline(days=2)
-    pipeline.sandbox.set_faults(semarize_forgets_keys=True)
+    pipeline.sandbox.set_faults(semarize_ignores_keys=True)
     pipeline.run("--assets", "users,raw_call_details,calls,participants,transcripts,utterances")
     first, last = pipeline.days()
     command = pipeline.command("run", "--from", first, "--to", last, "--assets", "semarize_runs,semarize_scores")

@@ -83,9 +83,9 @@ def test_processes_a_webhook_once_and_acks_unknown_ids(
     is acked as well."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
     wanted = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
-    forget = datetime.now(UTC) + timedelta(hours=1)
+    purge_at = datetime.now(UTC) + timedelta(hours=1)
     with resources_of(pipeline, monkeypatch) as opened:
-        opened.inbox.put([InboundWebhook("call", (wanted, "unknown-id"), "test", forget)])
+        opened.inbox.put([InboundWebhook("call", (wanted, "unknown-id"), "test", purge_at)])
         with opened.webhook_processor() as processor:
             batch = processor.process_batch()
             assert (set(batch.calls), batch.unknown, batch.problems) == ({wanted}, 1, [])
@@ -120,7 +120,7 @@ def test_gives_up_a_call_that_never_becomes_ready_with_a_problem(
     assert all(pipeline.sandbox.stats()["details_by_call"][call["call_id"]] == 2 for call in pending)
 
 
-def test_two_runs_at_once_share_the_work(make_pipeline: MakePipeline) -> None:
+def test_concurrent_runs_share_the_work(make_pipeline: MakePipeline) -> None:
     """Two processes on the same days at the same time both succeed, and no details are fetched twice."""
     pipeline = make_pipeline(days=2, calls_per_day=20)
     first, last = pipeline.days()

@@ -28,7 +28,7 @@ def _user_requests(pipeline: Pipeline) -> int:
     return int(pipeline.sandbox.stats()["clari_requests"].get("rest /users", 0))
 
 
-def _forget_users(pipeline: Pipeline) -> None:
+def _delete_users(pipeline: Pipeline) -> None:
     """Make the snapshot older than the setting."""
     two_days_ago = time.time() - 48 * 3600
     os.utime(pipeline.home / "lake" / "users" / "part.parquet", (two_days_ago, two_days_ago))
@@ -43,7 +43,7 @@ def test_names_are_there_without_the_asset_users(make_pipeline: MakePipeline) ->
     assert _user_requests(pipeline) == 1
     pipeline.run(*WITHOUT_USERS)
     assert _user_requests(pipeline) == 1
-    _forget_users(pipeline)
+    _delete_users(pipeline)
     pipeline.run(*WITHOUT_USERS)
     assert _user_requests(pipeline) == 2
     sources = pipeline.query("SELECT DISTINCT source FROM copilot_ops.request_counts")
@@ -64,7 +64,7 @@ def test_late_renamed_and_merged_users_cost_nothing(make_pipeline: MakePipeline)
     merged = [{**users[0], "name": "Robin Roe"}, *({**user, "email": users[0]["email"]} for user in users[1:])]
     for present in (users, [{**user, "name": f"{user['name']}-Roe"} for user in users], merged, users):
         pipeline.sandbox.set_users(present)
-        _forget_users(pipeline)
+        _delete_users(pipeline)
         pipeline.run()
         assert _speakers(pipeline) <= {user["name"] for user in present}
         assert _paid(pipeline) == paid
@@ -84,7 +84,7 @@ def test_a_failed_refresh_is_a_warning_if_there_is_a_snapshot(make_pipeline: Mak
     pipeline = make_pipeline(days=1, calls_per_day=6)
     pipeline.run()
     speakers = _speakers(pipeline)
-    _forget_users(pipeline)
+    _delete_users(pipeline)
     pipeline.sandbox.set_faults(users_status=503)
     done = pipeline.run(*WITHOUT_USERS)
     assert done["complete"] is True

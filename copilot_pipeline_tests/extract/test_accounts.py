@@ -88,7 +88,7 @@ def test_reads_each_account_once_and_merges_it_with_the_calls(accounts: Accounts
     assert rows[-1] == ("missing", "As calls say", None, None, 1, False)
 
 
-def test_sends_several_requests_at_once(accounts: Accounts) -> None:
+def test_sends_requests_concurrently(accounts: Accounts) -> None:
     """As many requests are in flight as the settings allow, so that slow responses do not limit the rate."""
     together = threading.Barrier(IN_FLIGHT)
 

@@ -156,7 +156,7 @@ def test_a_value_of_any_length_loads_with_its_neighbours(
     assert (100_000 in cuts) == limited
 
 
-def test_a_reload_without_long_values_forgets_the_cuts(database: Database, lake: Lake) -> None:
+def test_a_reload_without_long_values_deletes_the_truncated_values(database: Database, lake: Lake) -> None:
     """The records are those of the present rows."""
     loaded = load(database, lake, PARTICIPANTS, [row(PARTICIPANTS, "a", name=noise(5_000))])
     assert loaded is not None

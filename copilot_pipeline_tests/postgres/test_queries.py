@@ -39,7 +39,7 @@ def test_a_malformed_file_is_refused(text: str, problem: str, tmp_path: Path, mo
 
 @pytest.mark.parametrize("path", sql_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_statement_has_a_comment(path: Path) -> None:
-    """The line after `-- name:` is a comment that says what the statement does."""
+    """The line after `-- name:` is a comment that describes the statement."""
     package = ".".join(("copilot_pipeline", *path.parent.relative_to(PACKAGE).parts))
     for name, statement in load_queries(package, path.name).items():
         assert re.match(r"-- \S", statement), f"{path.name}: {name} has no comment"

@@ -192,7 +192,7 @@ def test_cells_show_their_n_if_it_differs_within_the_group() -> None:
 
 @pytest.mark.parametrize("share", [step / 20 for step in range(21)])
 def test_text_in_cells_has_enough_contrast(share: float) -> None:
-    """Text is dark on light cells and white on dark cells; WCAG 2 asks for 3:1 for large text."""
+    """Text is dark on light cells and white on dark cells; WCAG 2 requires 3:1 for large text."""
     svg = charts.as_svg(charts.coverage_map([Coverage("Ana Ruiz", "champion", 20, round(share * 20))], are_weeks=False))
     cell = re.search(rb'id="patch_3">.*?fill: #([0-9a-f]{6})', svg, re.DOTALL)
     words = re.search(rb"fill: (#[0-9a-f]{6}|white)[^>]*>%d %%<" % round(share * 100), svg)

@@ -186,7 +186,7 @@ def test_quarantines_what_stays_garbled(database: Database, lake: Lake) -> None:
 
 
 def test_reads_a_run_immediately_when_a_webhook_reports_its_end(database: Database, lake: Lake) -> None:
-    """The server asks to poll after two minutes, and the runs are read before."""
+    """The server requests to poll after two minutes, and the runs are read before."""
     server = Server(retry_after="120")
 
     def report_end(received: ReceivedRequest) -> Reply | None:

@@ -1,6 +1,6 @@
 """The API as a public extraction guide describes it (contract 2): one path, and transcripts in the list.
 
-No other source confirms the guide, so this dialect accepts every reading of what the guide leaves open.
+No other source confirms the guide, so this dialect accepts every interpretation of what the guide leaves open.
 """
 
 from __future__ import annotations

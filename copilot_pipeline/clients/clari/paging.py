@@ -11,8 +11,8 @@ def next_position(
 ) -> ListPosition | None:
     """Return the position of the next page, None after the last one.
 
-    `has_more` decides if the server sends it. Otherwise an empty page is the last one, and so is a short page, unless
-    the total says that there are more calls: a server may return smaller pages than requested.
+    `has_more` is used if the server sends it. Otherwise an empty page is the last one, and so is a short page, unless
+    the total is larger: a server may return smaller pages than requested.
     """
     received = len(page.items)
     if page.has_more is not None:

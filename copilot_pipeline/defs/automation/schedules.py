@@ -38,7 +38,7 @@ def daily_call_partitions(context: dg.ScheduleEvaluationContext) -> list[dg.RunR
     description=f"Every {_polling.minutes} minutes: list the calls that changed since the last poll.",
 )
 def periodic_poll(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-    """One at a time: while a poll waits for the quota to reset, further polls would only queue behind it."""
+    """One at a time: while a poll is queued until the quota resets, further polls would only queue behind it."""
     if context.instance.get_runs_count(dg.RunsFilter(job_name=poll.name, statuses=IN_PROGRESS)):
         return dg.SkipReason("a poll is running or queued")
     return dg.RunRequest(tags=INCREMENTAL_PRIORITY)

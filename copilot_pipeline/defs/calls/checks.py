@@ -51,7 +51,7 @@ nothing_in_quarantine = CountedCheck(
 )
 @retried_when_disconnected
 def no_missing_day(postgres: PostgresResource) -> dg.AssetCheckResult:
-    """A freshness policy sees only the newest event, whatever its partition; this check sees each day."""
+    """A freshness policy reads only the newest event, whatever its partition; this check reads each day."""
     expected = {date.fromisoformat(key) for key in DAYS.get_partition_keys()[-CHECKED_DAYS - 1 : -1]}
     with postgres.database.connection() as connection:
         rows = connection.execute(_SQL["stored_days"].encode(), {"first": first_checked_day()}).fetchall()

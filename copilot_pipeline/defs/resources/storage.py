@@ -94,7 +94,7 @@ class LakeResource(dg.ConfigurableResource[Any]):
     home: str | None = Field(default=None, description="Home folder of the pipeline.")
 
     def open(self, database: Database) -> Lake:
-        """The lake. Raises `ConfigurationError` if it is not the one that the state store knows."""
+        """The lake. Raises `ConfigurationError` if it is not the one of the state store."""
         lake = Lake(environment_with(copilot_pipeline_lake_url=self.url, copilot_pipeline_home=self.home).lake_url)
         accept_lake(lake, database)
         return lake

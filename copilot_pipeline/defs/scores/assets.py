@@ -89,7 +89,7 @@ def score_tables(
 def _rescoring(
     context: dg.AssetExecutionContext, config: ScoringConfig, settings: Settings, database: Database, days: list[date]
 ) -> Iterator[None]:
-    """Score again what the run's configuration asks for. A retry continues the request and does not pay twice."""
+    """Score again what the run's configuration requests. A retry continues the request and does not pay twice."""
     if not config.rescore:
         yield
         return

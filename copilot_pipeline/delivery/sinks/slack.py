@@ -1,6 +1,6 @@
 """Slack, through an incoming webhook.
 
-Messages are built with Slack's own `slack_sdk` models. Its `WebhookClient` is not used: it cannot tell whether a
+Messages are built with Slack's own `slack_sdk` models. Its `WebhookClient` is not used: it does not show whether a
 message whose response was lost had been sent, and it writes message bodies to debug logs.
 Incoming webhooks have no idempotency key: a message whose response was lost is not sent again unless the sink is
 configured to (`on_uncertain: resend`). So that an outage does not make every message uncertain that is tried meanwhile,

@@ -1,4 +1,4 @@
-"""The identity of a lake: a small file at its root, whose id the state store knows.
+"""The identity of a lake: a small file at its root, whose id is in the state store.
 
 Without it an empty folder, such as one whose disk is not mounted, would look like a lake in which every day is empty.
 """
@@ -66,9 +66,9 @@ def read_id(lake: Lake) -> str | None:
 
 
 def create_id(lake: Lake, installation: Installation) -> str:
-    """Give the lake a new id, which the state store knows from then on; the lock of `installation` must be held.
+    """Give the lake a new id, which the state store records; the lock of `installation` must be held.
 
-    The state store remembers the id before the file is written, so that a crash in between does not leave a lake that
+    The state store records the id before the file is written, so that a crash in between does not leave a lake that
     looks like that of another database.
     """
     lake_id = installation.load().new_lake_id or str(uuid.uuid4())
@@ -92,7 +92,7 @@ def write_id(lake: Lake, lake_id: str) -> None:
 
 
 def holds_data(lake: Lake, database: Database) -> bool:
-    """Return whether the lake has most of the raw files that the state store knows.
+    """Return whether the lake has most of the raw files that the state store lists.
 
     Single missing files are found day by day, and their calls are fetched again.
     """

@@ -1,4 +1,4 @@
--- name: forget_truncated
+-- name: delete_truncated
 -- Remove the truncated values of a day of some tables, or of unpartitioned tables.
 DELETE FROM copilot_ops.truncated_values
 WHERE table_name = ANY(%(tables)s) AND call_date IS NOT DISTINCT FROM %(day)s;

@@ -34,7 +34,9 @@ class _Call(NamedTuple):
     values: Mapping[BrickKey, Value]
 
 
-def observations(calls: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings) -> list[Observation]:
+def deal_observations(
+    calls: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings
+) -> list[Observation]:
     """Return the closed deals that have scored calls before their close, by id."""
     closed = {deal.deal_id: deal for deal in deals if deal.outcome is not DealOutcome.OPEN}
     excluded = frozenset(settings.exclude)

@@ -25,7 +25,7 @@ from scipy.stats import false_discovery_control
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.marts.model import Deal, ScoredCall
-from copilot_pipeline.marts.win_loss.deal_observations import observations
+from copilot_pipeline.marts.win_loss.deal_observations import deal_observations
 from copilot_pipeline.marts.win_loss.search import ConditionCounts, Search
 
 WINS, LOSSES = "wins", "losses"
@@ -84,7 +84,7 @@ class WinLoss:
 
 def win_loss_drivers(calls: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings) -> WinLoss:
     """Return the drivers among all closed deals that have scored calls."""
-    observed = observations(calls, deals, settings)
+    observed = deal_observations(calls, deals, settings)
     won = sum(observation.is_won for observation in observed)
     insufficient = _insufficient(len(observed), won, settings.min_deals)
     if insufficient:

@@ -15,7 +15,7 @@ SELECT name, value FROM copilot_ops.key_values WHERE name = ANY(%(names)s);
 INSERT INTO copilot_ops.key_values (name, value) VALUES (%(name)s, %(value)s)
 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
--- name: forget
+-- name: delete
 -- Delete a value.
 DELETE FROM copilot_ops.key_values WHERE name = %(name)s;
 

@@ -30,6 +30,6 @@ SELECT count(*) FROM (
   UNION SELECT call_id FROM quarantined WHERE origin LIKE 'row of %%'
 ) AS found;
 
--- name: forget
+-- name: delete
 -- Remove what was quarantined of some origins and a day; of a null day, what belongs to no day.
 DELETE FROM copilot_ops.quarantine WHERE origin = ANY(%(origins)s) AND call_date IS NOT DISTINCT FROM %(day)s;

@@ -98,7 +98,7 @@ def test_a_page_that_does_not_advance_is_an_error(next_skip: int) -> None:
 
 
 def test_lists_to_the_end_if_pages_are_smaller_than_requested() -> None:
-    """A short page ends the listing only if the total says that all calls were listed."""
+    """A short page ends the listing only if the total shows that all calls were listed."""
 
     class Capped(RestServer):
         def list_calls(self, params: httpx.QueryParams) -> httpx.Response:

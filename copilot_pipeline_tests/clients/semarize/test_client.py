@@ -160,7 +160,7 @@ def test_invalid_text_does_not_lose_a_run() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"<html>", b'{"run_id": "r'])
 def test_a_garbled_response_is_requested_again_with_the_same_key(raw: bytes) -> None:
-    """A body that is not JSON says nothing about the run: the same request is sent again, so it is not paid twice."""
+    """A body that is not JSON is no information on the run: the same request is sent again, so it is not paid twice."""
     with client_of(Reply(200, raw), reply({"run_id": "r", "status": "queued"})) as (client, service):
         assert client.create(run_request("c-1", TEXT, KIT)).run_id == "r"
         assert len({request.headers["idempotency-key"] for request in service.requests}) == 1
@@ -247,7 +247,7 @@ def test_the_key_covers_the_body(one: tuple[str, str, Kit, str], other: tuple[st
 
 @given(st.integers(0, 10_000), st.none() | st.floats(allow_nan=False))
 def test_poll_delays_stay_within_their_bounds(attempt: int, advised: float | None) -> None:
-    """At least one second; at most ten, or five minutes if the server asks for it."""
+    """At least one second; at most ten, or five minutes if the server requests it."""
     assert 1.0 <= next_poll_seconds(attempt, advised) <= (10.0 if advised is None else 300.0)
 
 

@@ -16,7 +16,7 @@ from scipy.stats import fisher_exact
 from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.model import Deal, ScoredCall
-from copilot_pipeline.marts.win_loss.deal_observations import observations
+from copilot_pipeline.marts.win_loss.deal_observations import deal_observations
 from copilot_pipeline.marts.win_loss.drivers import LOSSES, WINS, WinLoss, win_loss_drivers
 from copilot_pipeline.marts.win_loss.fisher import fisher_two_sided
 from copilot_pipeline_tests.marts.examples import KIT, call, lost, still_open, won
@@ -151,7 +151,7 @@ def test_observations_are_closed_deals_with_scored_calls() -> None:
         call("c-5", {"seen": True}, deal_id="unknown"),
     ]
     deals = [won("d-1"), lost("d-2"), still_open("d-3"), lost("d-4")]
-    assert [one.deal_id for one in observations(calls, deals, WinLossSettings())] == ["d-1"]
+    assert [one.deal_id for one in deal_observations(calls, deals, WinLossSettings())] == ["d-1"]
 
 
 def at_noon(day: int) -> datetime:
@@ -172,7 +172,7 @@ def at_noon(day: int) -> datetime:
 def test_ignores_calls_after_the_close(fields: Mapping[str, Any], expected: float) -> None:
     """They cannot have influenced the outcome."""
     calls = [call(f"c-{day}", {"depth": float(day)}, day=day, deal_id="d") for day in (1, 2, 3)]
-    assert observations(calls, [won("d", **fields)], WinLossSettings())[0].answers == {(KIT, "depth"): expected}
+    assert deal_observations(calls, [won("d", **fields)], WinLossSettings())[0].answers == {(KIT, "depth"): expected}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_combines_the_calls_of_a_deal(across_calls: Any, expected: Answers) -> N
         call("c-2", {"yes": True, "depth": 90.0, "topic": None}, day=2, deal_id="d"),
         call("c-3", {"yes": False, "depth": 40.0, "topic": "price"}, day=3, deal_id="d"),
     ]
-    observed = observations(calls, [won("d")], WinLossSettings(across_calls=across_calls))[0]
+    observed = deal_observations(calls, [won("d")], WinLossSettings(across_calls=across_calls))[0]
     assert observed.answers == {(KIT, brick): value for brick, value in expected.items()}
 
 
