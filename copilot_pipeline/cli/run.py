@@ -16,8 +16,8 @@ from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.cli.exit_codes import INCOMPLETE, QUARANTINED
 from copilot_pipeline.cli.progress_bars import ProgressBars
 from copilot_pipeline.config.loading import load_settings
+from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
-from copilot_pipeline.problems import grouped
 
 if TYPE_CHECKING:
     from copilot_pipeline.delivery.service import DeliveryService

@@ -14,8 +14,8 @@ from typing import Any
 import dagster as dg
 
 from copilot_pipeline.config.partition_settings import read_partition_settings
+from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.load.tables import Table
-from copilot_pipeline.problems import grouped
 
 # `backfill_policy` and `owners` are marked as beta in every asset; the versions in requirements.lock are tested.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")

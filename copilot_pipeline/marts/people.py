@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from copilot_pipeline.addresses import normalized_address
+from copilot_pipeline.clients.clari.models import normalized_address
 from copilot_pipeline.marts.model import Rep
 
 Identity = tuple[str, str]  # ("id", user id) or ("address", normalised address)

@@ -11,10 +11,10 @@ import pytest
 
 from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
+from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import SEMARIZE_SCORES, TRANSCRIPTS
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.problems import grouped
 from copilot_pipeline.score.day_progress import ScoredPartition
 from copilot_pipeline.score.run_requests import SemarizeRunSettings
 from copilot_pipeline.score.runs import SemarizeRunner

@@ -220,3 +220,8 @@ class Deal:
     reason: str | None
     stage_history_json: str | None = None
     close_date_history_json: str | None = None
+
+
+def normalized_address(email: str | None) -> str | None:
+    """Return an e-mail address for comparison: trimmed and case-folded; None if blank."""
+    return (email.strip().casefold() or None) if email is not None else None

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from copilot_pipeline.addresses import normalized_address
 from copilot_pipeline.clients.clari.decoding import flag, identifier, mappings, text
-from copilot_pipeline.clients.clari.models import Person, Side
+from copilot_pipeline.clients.clari.models import Person, Side, normalized_address
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
 from copilot_pipeline.defs.automation.incremental_steps import open_steps
 from copilot_pipeline.defs.checks import CheckEvaluations
 from copilot_pipeline.defs.partitions import PROBLEMS, is_partition, shown
+from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.defs.resources.services import (
     ClariCopilotResource,
     DeliveriesResource,
@@ -33,7 +34,6 @@ from copilot_pipeline.load.tables import (
     TOPICS,
     USERS,
 )
-from copilot_pipeline.problems import grouped
 
 RUN_TAG = "copilot_pipeline/run"  # on materializations of the incremental run: the run that made them
 

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator
 import dagster as dg
 
 from copilot_pipeline.defs.partitions import PROBLEMS
+from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.delivery.incident_monitor import IncidentMonitor
 from copilot_pipeline.delivery.incidents import Failure
-from copilot_pipeline.problems import grouped
 
 INCIDENT_TAG = "copilot_pipeline/incident"  # on failed runs: `open` until their partitions have succeeded
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]

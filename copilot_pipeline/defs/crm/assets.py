@@ -12,6 +12,7 @@ from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS
 from copilot_pipeline.defs.automation.quota import requeue_when_quota_spent
 from copilot_pipeline.defs.partitions import PROBLEMS, shown
+from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
@@ -25,7 +26,6 @@ from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import ACCOUNTS, CALLS, DEALS, SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.problems import grouped
 from copilot_pipeline.progress import Progress
 
 MakeMirror = Callable[[Settings, Database, Lake, Progress], Deals | Accounts]

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from copilot_pipeline.addresses import normalized_address
-from copilot_pipeline.clients.clari.models import CallRecord, Person, Side, User
+from copilot_pipeline.clients.clari.models import CallRecord, Person, Side, User, normalized_address
 from copilot_pipeline.transform.transcripts.text import display_text, storable, unknown_speaker
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot_pipeline.problems import grouped
+from copilot_pipeline.defs.problems import grouped
 
 KIT = "kit_not_found ({}): publish WRONG1 in Semarize, or fix `kits.meddicc.code` in pipeline.yaml, line 12"
 
