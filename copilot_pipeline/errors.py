@@ -7,6 +7,7 @@ PipelineError
 │   └── NotFound           the requested object does not exist (404)
 ├── TemporaryFailure       retry with backoff: transport errors, 429, 5xx
 │   └── GarbledResponse    the last attempt succeeded (2xx), but its body is not JSON: quarantine it, retry later
+├── SnapshotRefused        check the source: the answer has much fewer rows than are stored, which stay
 ├── QuotaExhausted         continue after `resets_at`: the weekly quota is exhausted
 └── UnreadableBody         quarantine the response and continue with the others: it cannot be parsed
     └── BodyTooLarge       the response exceeds a limit; only its first bytes were kept
@@ -72,6 +73,10 @@ class GarbledResponse(TemporaryFailure):
     def __init__(self, message: str, *, status: int, body: bytes) -> None:
         super().__init__(message, status=status)
         self.body = body
+
+
+class SnapshotRefused(PipelineError):
+    """An answer is empty or much smaller than the table that it would replace. The table is unchanged."""
 
 
 class QuotaExhausted(PipelineError):

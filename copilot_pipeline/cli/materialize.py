@@ -28,12 +28,14 @@ from copilot_pipeline.load.lake import Lake, accept_lake
 from copilot_pipeline.load.tables import (
     ACCOUNTS,
     CALL_TABLES,
+    DEAL_HISTORY,
     DEALS,
     MART_TABLES,
     RAW_CALL_DETAILS,
     SCORE_TABLES,
     SCORECARDS,
     TOPICS,
+    USER_HISTORY,
     USERS,
 )
 from copilot_pipeline.postgres import Database
@@ -41,10 +43,10 @@ from copilot_pipeline.progress import Progress
 from copilot_pipeline.state import CallStore, ListCursors
 
 RAW_DEALS, RAW_ACCOUNTS = "raw_deals", "raw_accounts"
-_FIRST = (USERS.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
+_FIRST = (USERS.name, USER_HISTORY.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
 _THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
 _MIRRORED = (RAW_DEALS, RAW_ACCOUNTS)
-_LAST = (DEALS.name, ACCOUNTS.name)
+_LAST = (DEALS.name, DEAL_HISTORY.name, ACCOUNTS.name)
 # Each record costs a request, so these are read every night and on request, not with every range of days.
 EVERYTHING = (*_FIRST, *_THEN, *_LAST)
 KNOWN_ASSETS = (*_FIRST, *_THEN, *_MIRRORED, *_LAST)
@@ -111,8 +113,9 @@ def refresh_inputs_of_marts(settings: Settings) -> list[str]:
     problems: list[str] = []
     try:
         _require_keys(settings, (USERS.name,))
-        for name in (USERS.name, *_MIRRORED):  # one by one: a deal that cannot be read does not block the users
-            problems += _problems(_materialize(definitions, instance, [name], datetime.now(UTC)))
+        # One by one: a deal that cannot be read does not block the users.
+        for names in ([USERS.name, USER_HISTORY.name], *([name] for name in _MIRRORED)):
+            problems += _problems(_materialize(definitions, instance, names, datetime.now(UTC)))
     except (ConfigurationError, CredentialsRefused, QuotaExhausted) as error:
         problems.append(str(error))
     return problems + _problems(_materialize(definitions, instance, list(_LAST), datetime.now(UTC)))

@@ -141,6 +141,18 @@ class AdvancedHttpSettings(Strict):
     )
 
 
+class AdvancedSnapshotSettings(Strict):
+    """Answers that would replace most rows of a table by nothing."""
+
+    min_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Smallest share of the stored users, topics, scorecards, deals or accounts that an answer must "
+        "have to replace them. A smaller one is refused, and the stored rows stay. 0 accepts any.",
+    )
+
+
 class AdvancedSettings(Strict):
     """Settings that few installations change."""
 
@@ -148,6 +160,9 @@ class AdvancedSettings(Strict):
     semarize: AdvancedSemarizeSettings = Field(default_factory=AdvancedSemarizeSettings, description="Semarize runs.")
     polling: AdvancedPollingSettings = Field(default_factory=AdvancedPollingSettings, description="Polls.")
     http: AdvancedHttpSettings = Field(default_factory=AdvancedHttpSettings, description="Limits of responses.")
+    snapshots: AdvancedSnapshotSettings = Field(
+        default_factory=AdvancedSnapshotSettings, description="Tables that are replaced as a whole."
+    )
 
 
 class PipelineFile(Strict):

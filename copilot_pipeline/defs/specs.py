@@ -19,6 +19,7 @@ def spec(
     deps: Sequence[str] = (),
     partitioned: bool = True,
     condition: dg.AutomationCondition[Any] | None = None,
+    skippable: bool = False,
 ) -> dg.AssetSpec:
     """The spec of a table: description, columns, group, and what it depends on."""
     return dg.AssetSpec(
@@ -30,6 +31,7 @@ def spec(
         kinds=set(kinds),
         partitions_def=DAYS if partitioned else None,
         automation_condition=condition,
+        skippable=skippable,
         metadata={
             "dagster/column_schema": column_schema(table),
             **({"dagster/table_name": f"copilot.{table.name}"} if table.in_warehouse else {}),

@@ -12,7 +12,7 @@ from copilot_pipeline.clients.clari.models import Account
 from copilot_pipeline.clients.clari.reference import parse_account
 from copilot_pipeline.extract.crm_mirror import CrmMirror, MirroredKind, MirroredRecord, MirrorRead
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import replace_snapshot
+from copilot_pipeline.load.snapshots import MIN_SHARE, replace_snapshot
 from copilot_pipeline.load.tables import ACCOUNTS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
@@ -62,9 +62,18 @@ class AccountRow:
 class Accounts:
     """Reads accounts from the CRM mirror and builds the table."""
 
-    def __init__(self, lake: Lake, database: Database, *, requests_in_flight: int, progress: Progress) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        database: Database,
+        *,
+        requests_in_flight: int,
+        progress: Progress,
+        min_share: float = MIN_SHARE,
+    ) -> None:
         self._lake = lake
         self._database = database
+        self._min_share = min_share
         self._mirror = CrmMirror(database, _KIND, requests_in_flight=requests_in_flight, progress=progress)
 
     def read(self, client: ClariClient) -> MirrorRead:
@@ -72,7 +81,10 @@ class Accounts:
         return self._mirror.read(lambda account_id: MirroredRecord(client.get_account(account_id)[1]))
 
     def build_table(self) -> int:
-        """Replace `accounts` and return the number of rows. Sends no request."""
+        """Replace `accounts` and return the number of rows. Sends no request.
+
+        Raises `SnapshotRefused` if much fewer accounts are known than before; the old rows stay.
+        """
         with (
             self._database.connection() as connection,
             connection.cursor(row_factory=class_row(AccountOfCalls)) as cursor,
@@ -83,7 +95,7 @@ class Accounts:
         for account in of_calls:
             read_at, record = records.get(account.account_id, (None, None))
             rows.append(_row(account, read_at, record))
-        return replace_snapshot(self._lake, self._database, ACCOUNTS, rows)
+        return replace_snapshot(self._lake, self._database, ACCOUNTS, rows, min_share=self._min_share)
 
 
 def _row(account: AccountOfCalls, read_at: datetime | None, record: Account | None) -> AccountRow:

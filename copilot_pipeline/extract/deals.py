@@ -14,8 +14,9 @@ from copilot_pipeline.clients.clari.reference import parse_deal
 from copilot_pipeline.config.marts import OutcomeSettings
 from copilot_pipeline.config.money import CurrencySettings
 from copilot_pipeline.extract.crm_mirror import CrmMirror, MirroredKind, MirroredRecord, MirrorRead
+from copilot_pipeline.load.history import DEAL_VERSIONS
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import replace_snapshot
+from copilot_pipeline.load.snapshots import MIN_SHARE, replace_snapshot
 from copilot_pipeline.load.tables import DEALS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
@@ -84,11 +85,13 @@ class Deals:
         currency: CurrencySettings | None = None,
         requests_in_flight: int = 1,
         progress: Progress | None = None,
+        min_share: float = MIN_SHARE,
     ) -> None:
         self._lake = lake
         self._database = database
         self._outcomes = outcomes
         self._currency = currency or CurrencySettings()
+        self._min_share = min_share
         self._mirror = CrmMirror(
             database, _KIND, requests_in_flight=requests_in_flight, progress=progress or NoProgress()
         )
@@ -103,7 +106,10 @@ class Deals:
         return self._mirror.read(fetch)
 
     def build_table(self) -> int:
-        """Replace `deals` and return the number of rows. Sends no request."""
+        """Replace `deals`, keep what changed in `deal_history`, and return the number of rows. Sends no request.
+
+        Raises `SnapshotRefused` if much fewer deals are known than before; the old rows stay.
+        """
         with self._database.connection() as connection, connection.cursor(row_factory=class_row(DealOfCalls)) as cursor:
             of_calls = cursor.execute(_SQL["deals_of_calls"]).fetchall()
         records = self._mirror.records(parse_deal)
@@ -113,7 +119,9 @@ class Deals:
         for deal in of_calls:
             read_at, record = records.get(deal.deal_id, (None, None))
             rows.append(_row(deal, read_at, record, self._outcomes, amounts, self._currency))
-        return replace_snapshot(self._lake, self._database, DEALS, rows)
+        return replace_snapshot(
+            self._lake, self._database, DEALS, rows, min_share=self._min_share, history=DEAL_VERSIONS
+        )
 
 
 def amount_convention(database: Database) -> AmountConvention:

@@ -51,6 +51,7 @@ def open_extraction(
         database,
         max_age=timedelta(hours=settings.pipeline.clari.users_max_age_hours),
         warn=progress.note if progress is not None else _LOG.warning,
+        min_share=settings.pipeline.advanced.snapshots.min_share,
     )
     with AdvisoryLocks(database.url) as locks:
         yield DetailExtraction(
@@ -107,6 +108,11 @@ def make_call_tables(settings: Settings, database: Database, lake: Lake) -> Call
     return CallTables(lake, database, calls, runs, directory, amount_convention(database))
 
 
+def make_reference(settings: Settings, database: Database, lake: Lake) -> Reference:
+    """The users, topics and scorecards of the workspace."""
+    return Reference(lake, database, min_share=settings.pipeline.advanced.snapshots.min_share)
+
+
 def make_deals(settings: Settings, database: Database, lake: Lake, progress: Progress | None = None) -> Deals:
     """The deals of the CRM mirror, and the table made from them."""
     return Deals(
@@ -116,6 +122,7 @@ def make_deals(settings: Settings, database: Database, lake: Lake, progress: Pro
         currency=settings.pipeline.marts.currency,
         requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
         progress=progress,
+        min_share=settings.pipeline.advanced.snapshots.min_share,
     )
 
 
@@ -126,4 +133,5 @@ def make_accounts(settings: Settings, database: Database, lake: Lake, progress: 
         database,
         requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
         progress=progress or NoProgress(),
+        min_share=settings.pipeline.advanced.snapshots.min_share,
     )

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.models import Scorecard, User
+from copilot_pipeline.load.history import USER_VERSIONS, Versions
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import replace_snapshot
+from copilot_pipeline.load.snapshots import MIN_SHARE, replace_snapshot
 from copilot_pipeline.load.stored_rows import read_snapshot
 from copilot_pipeline.load.tables import SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.postgres import Database
@@ -33,17 +34,21 @@ class ScorecardRow:
 
 
 class Reference:
-    """Reads and replaces the reference tables."""
+    """Reads and replaces the reference tables.
 
-    def __init__(self, lake: Lake, database: Database) -> None:
+    An answer that is empty, or much smaller than what is stored, raises `SnapshotRefused`: the old rows stay.
+    """
+
+    def __init__(self, lake: Lake, database: Database, *, min_share: float = MIN_SHARE) -> None:
         self._lake = lake
         self._database = database
+        self._min_share = min_share
 
     def refresh_users(self, client: ClariClient) -> int:
-        """Replace `users` and return the rows. Costs one request."""
+        """Replace `users`, keep what changed in `user_history`, and return the rows. Costs one request."""
         with quarantine_unreadable(self._database, "users"):
             users = client.list_users()[0]
-        return self._replace(USERS, users)
+        return self._replace(USERS, users, USER_VERSIONS)
 
     def refresh_topics(self, client: ClariClient) -> int:
         """Replace `topics` and return the rows. Costs one request."""
@@ -57,10 +62,12 @@ class Reference:
             cards = client.list_scorecards()[0]
         return self._replace(SCORECARDS, [_scorecard(card) for card in cards])
 
-    def _replace(self, table: Table, rows: Sequence[object]) -> int:
+    def _replace(self, table: Table, rows: Sequence[object], history: Versions | None = None) -> int:
         (key,) = table.key
         unique = {getattr(row, key): row for row in rows}
-        return replace_snapshot(self._lake, self._database, table, unique.values())
+        return replace_snapshot(
+            self._lake, self._database, table, unique.values(), min_share=self._min_share, history=history
+        )
 
     def user_directory(self) -> UserDirectory:
         """Return the users as last read; an empty directory if they never were.

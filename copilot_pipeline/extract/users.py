@@ -9,6 +9,7 @@ from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.errors import CredentialsRefused, PipelineError, QuotaExhausted, RequestRefused
 from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.snapshots import MIN_SHARE
 from copilot_pipeline.load.tables import USERS
 from copilot_pipeline.postgres import Database
 
@@ -19,13 +20,21 @@ class UsersRefresh:
     """Reads the users again when their snapshot is missing or old. Costs one request, of the client's source."""
 
     def __init__(
-        self, client: ClariClient, lake: Lake, database: Database, *, max_age: timedelta, warn: Callable[[str], None]
+        self,
+        client: ClariClient,
+        lake: Lake,
+        database: Database,
+        *,
+        max_age: timedelta,
+        warn: Callable[[str], None],
+        min_share: float = MIN_SHARE,
     ) -> None:
         self._client = client
         self._lake = lake
         self._database = database
         self._max_age = max_age
         self._warn = warn
+        self._min_share = min_share
 
     def run(self) -> None:
         """Refresh the snapshot if it is due.
@@ -47,7 +56,7 @@ class UsersRefresh:
 
     def _refresh(self) -> None:
         try:
-            Reference(self._lake, self._database).refresh_users(self._client)
+            Reference(self._lake, self._database, min_share=self._min_share).refresh_users(self._client)
         except CredentialsRefused:
             raise
         except PipelineError as error:

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from itertools import islice
 
 import pyarrow as pa
 
+from copilot_pipeline.errors import SnapshotRefused
+from copilot_pipeline.load.history import Versions
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table, rows_to_arrow
 from copilot_pipeline.load.warehouse import load_snapshot
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.connections import Connection
 
 ROWS_PER_BATCH = 20_000
+MIN_SHARE = 0.5  # of the stored rows, for tables that are read from the vendor
+MIN_ROWS_COMPARED = 10  # in a smaller table, only the loss of all rows is implausible
 
 
-def replace_snapshot(lake: Lake, database: Database, table: Table, rows: Iterable[object]) -> int:
+def replace_snapshot(
+    lake: Lake,
+    database: Database,
+    table: Table,
+    rows: Iterable[object],
+    *,
+    min_share: float = 0.0,
+    history: Versions | None = None,
+) -> int:
     """Replace `table` with `rows` and return the number of rows.
 
     Each row has an attribute for every column of the table. Memory holds one batch at a time. Values that are too long
-    are truncated, and rows that PostgreSQL refuses are quarantined.
+    are truncated, and rows that PostgreSQL refuses are quarantined. With `history`, what changed is kept there, in the
+    same transaction. Raises `SnapshotRefused` if the table had rows and would have none, or less than `min_share` of
+    them; nothing is changed then.
     """
 
     def batches() -> Iterable[pa.Table]:
@@ -27,5 +43,29 @@ def replace_snapshot(lake: Lake, database: Database, table: Table, rows: Iterabl
         while batch := list(islice(remaining, ROWS_PER_BATCH)):
             yield rows_to_arrow(table, batch)
 
-    with lake.writer(table) as writer:
-        return load_snapshot(database, table, batches(), writer.append)
+    with ExitStack() as files:
+        writer = files.enter_context(lake.writer(table))
+        of_history = files.enter_context(lake.writer(history.table)) if history else None
+
+        def finish(connection: Connection, before: int, after: int) -> None:
+            _refuse_loss(table, before, after, min_share)
+            if history is None or of_history is None:
+                return
+            history.restore(connection, lake)
+            present = history.present(connection)
+            history.record(connection)
+            _refuse_loss(history.table, present, history.present(connection), min_share)
+            for versions in history.rows(connection):
+                of_history.append(versions)
+
+        return load_snapshot(database, table, batches(), writer.append, finish)
+
+
+def _refuse_loss(table: Table, before: int, after: int, min_share: float) -> None:
+    is_lost = after == 0 < before or (before >= MIN_ROWS_COMPARED and after < before * min_share)
+    if is_lost and min_share > 0:
+        raise SnapshotRefused(
+            f"{table.name}: there would be {after:,} rows where {before:,} are stored, so this is refused, and the "
+            "stored rows stay. Check that the API key is that of the right workspace and that the calls are complete. "
+            "If so many were really removed, set advanced.snapshots.min_share: 0 in pipeline.yaml for one run"
+        )

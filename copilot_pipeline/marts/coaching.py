@@ -208,7 +208,7 @@ def _regression(
             skill=first.skill,
             first_call_id=first.call_id,
             rep_name=first.rep_name,
-            manager_id=first.manager_id,
+            manager_id=rep.manager_id if rep else below[-1].manager_id,
             manager_name=rep.manager_name if rep else None,
             manager_email=rep.manager_email if rep else None,
             first_call_at=first.started_at,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 
 from copilot_pipeline.clients.clari.models import normalized_address
+from copilot_pipeline.marts.history.teams import NO_TEAMS, Teams
 from copilot_pipeline.marts.model import Rep
 
 Identity = tuple[str, str]  # ("id", user id) or ("address", normalised address)
@@ -17,9 +19,10 @@ class People:
     the user with such an address, else the smallest of the ids, else the smallest of the addresses.
     """
 
-    def __init__(self, users: Mapping[str, Rep], seen: Iterable[tuple[str, str]] = ()) -> None:
-        """`users` by id; `seen` are the pairs of user id and address on calls."""
+    def __init__(self, users: Mapping[str, Rep], seen: Iterable[tuple[str, str]] = (), teams: Teams = NO_TEAMS) -> None:
+        """`users` by id, with their present managers; `seen` are the pairs of user id and address on calls."""
         self._users = users
+        self._teams = teams
         self._by_address: dict[str, Rep] = {}
         for rep in sorted(users.values(), key=lambda rep: (rep.name is None, rep.rep_id)):
             if (address := normalized_address(rep.email)) is not None:
@@ -30,8 +33,15 @@ class People:
             if user_id not in users and address is not None:
                 self._join(("id", user_id), ("address", address))
 
-    def find(self, user_id: str | None, email: str | None, name: str | None) -> Rep | None:
-        """Return the person; None without an id and an address, because a name does not identify a person."""
+    def find(self, user_id: str | None, email: str | None, name: str | None, at: datetime | None = None) -> Rep | None:
+        """Return the person with the manager of a time; without a time, with the present manager.
+
+        None without an id and an address, because a name does not identify a person.
+        """
+        person = self._person(user_id, email, name)
+        return person if at is None else self._teams.at(person, at)
+
+    def _person(self, user_id: str | None, email: str | None, name: str | None) -> Rep | None:
         if user_id is not None and user_id in self._users:
             return self._users[user_id]
         address = normalized_address(email)

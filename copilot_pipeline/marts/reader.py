@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from psycopg.rows import class_row, dict_row, namedtuple_row
+from psycopg.rows import class_row, dict_row, kwargs_row, namedtuple_row
 
 from copilot_pipeline.config.marts import OutcomeSettings
+from copilot_pipeline.marts.history.teams import Teams, UserVersion
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Deal, KitRun, Quote, Rep, ScoredCall
 from copilot_pipeline.marts.people import People
 from copilot_pipeline.marts.rep_calls import Speech
@@ -61,7 +62,7 @@ class ScoredCallReader:
     ) -> Iterator[ScoredCall]:
         """Yield the calls that were held, oldest first, with the answers of these bricks (None: of all).
 
-        Calls without scores are included. `fields` is empty.
+        Calls without scores are included. `fields` is empty. Each rep has the manager of the time of the call.
         """
         people = self.people()
         for first, last in self._months(since):
@@ -115,8 +116,11 @@ class ScoredCallReader:
                 for row in _fetch(connection, "prospects", dict_row, call_ids=call_ids)
             }
             teams: defaultdict[str, dict[str, Rep | None]] = defaultdict(dict)
+            times = {row["call_id"]: row["started_at"] for row in rows}
             for row in _fetch(connection, "team", dict_row, call_ids=call_ids):
-                teams[row["call_id"]][row["person_id"]] = people.find(row["user_id"], row["email"], row["name"])
+                teams[row["call_id"]][row["person_id"]] = people.find(
+                    row["user_id"], row["email"], row["name"], times[row["call_id"]]
+                )
         for row in rows:
             call_id = row["call_id"]
             yield ScoredCall(
@@ -127,7 +131,7 @@ class ScoredCallReader:
                 review_url=row["review_url"],
                 bricks=answers.bricks.get(call_id, {}),
                 runs=answers.runs.get(call_id, {}),
-                rep=people.find(row["rep_user_id"], row["rep_email"], row["rep_name"]),
+                rep=people.find(row["rep_user_id"], row["rep_email"], row["rep_name"], row["started_at"]),
                 prospects=prospects.get(call_id, ()),
                 team=teams.get(call_id, {}),
             )
@@ -145,8 +149,8 @@ class ScoredCallReader:
                     started_at=row.started_at,
                     deal_id=row.deal_id,
                     review_url=row.review_url,
-                    rep=people.find(row.user_id, row.email, row.name),
-                    call_rep=people.find(row.rep_user_id, row.rep_email, row.rep_name),
+                    rep=people.find(row.user_id, row.email, row.name, row.started_at),
+                    call_rep=people.find(row.rep_user_id, row.rep_email, row.rep_name, row.started_at),
                     talk_seconds=row.talk_seconds,
                     talk_share=row.talk_share,
                     utterances=row.utterances,
@@ -166,11 +170,17 @@ class ScoredCallReader:
         with self._database.connection() as connection:
             return {rep.rep_id: rep for rep in _fetch(connection, "reps", class_row(Rep))}
 
+    def teams(self) -> Teams:
+        """Return the managers of the workspace's users over time."""
+        with self._database.connection() as connection:
+            return Teams(_fetch(connection, "user_versions", kwargs_row(UserVersion)))
+
     def people(self) -> People:
-        """Return the workspace's users and the other own people on calls."""
+        """Return the workspace's users over time and the other own people on calls."""
         with self._database.connection() as connection:
             rows = _fetch(connection, "ids_with_addresses", namedtuple_row)
-        return People(self.reps(), [(row.user_id, row.email) for row in rows])
+            teams = Teams(_fetch(connection, "user_versions", kwargs_row(UserVersion)))
+        return People(self.reps(), [(row.user_id, row.email) for row in rows], teams)
 
     def deals(self, outcomes: OutcomeSettings) -> list[Deal]:
         """Return every deal with its outcome, by id."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from enum import StrEnum
+from typing import Any
 
 from copilot_pipeline.config.marts import OutcomeSettings
 
@@ -42,7 +43,7 @@ def closed_at(history: str | None, outcomes: OutcomeSettings) -> datetime | None
     """
     since: datetime | None = None
     before = DealOutcome.OPEN
-    for moment, stage in sorted(_changes(history), key=lambda change: change[0]):
+    for moment, stage in sorted(stage_changes(history), key=lambda change: change[0]):
         outcome = outcome_of(stage, outcomes)
         if outcome is not before:
             since = None if outcome is DealOutcome.OPEN else moment
@@ -50,16 +51,23 @@ def closed_at(history: str | None, outcomes: OutcomeSettings) -> datetime | None
     return since
 
 
-def _changes(history: str | None) -> Iterator[tuple[datetime, str]]:
-    changes: Iterable[object] = entries if history and isinstance(entries := json.loads(history), list) else ()
-    for change in changes:
-        if isinstance(change, dict) and isinstance(stage := change.get("stage"), str):
-            moment = _moment(change.get("date_changed"))
+def stage_changes(history: str | None) -> Iterator[tuple[datetime, str]]:
+    """Yield (time, new stage) of each entry of a JSON stage history that has both."""
+    for change in entries_of(history):
+        if isinstance(stage := change.get("stage"), str):
+            moment = moment_of(change.get("date_changed"))
             if moment is not None:
                 yield moment, stage
 
 
-def _moment(value: object) -> datetime | None:
+def entries_of(history: str | None) -> list[dict[str, Any]]:
+    """Return the entries of a JSON history; what is no object is skipped."""
+    changes = json.loads(history) if history else ()
+    return [change for change in changes if isinstance(change, dict)] if isinstance(changes, list) else []
+
+
+def moment_of(value: object) -> datetime | None:
+    """Return a time of the CRM (aware); None if it cannot be parsed. A date without a time is the end of that day."""
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:

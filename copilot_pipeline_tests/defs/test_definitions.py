@@ -99,7 +99,7 @@ def pools_of(name: str) -> set[str]:
 def test_assets_are_in_the_pool_of_their_api() -> None:
     """Assets that send requests to Clari Copilot share one pool, scoring has its own, and the others have none."""
     pools = {name: pools_of(name) for name in ASSETS}
-    asking = {"raw_call_details", "users", "topics", "scorecards", "raw_deals", "raw_accounts"}
+    asking = {"raw_call_details", "users", "user_history", "topics", "scorecards", "raw_deals", "raw_accounts"}
     assert {name for name, held in pools.items() if held == {"clari_copilot"}} == asking
     assert {name for name, held in pools.items() if held == {"semarize"}} == {
         "semarize_runs",
@@ -195,4 +195,4 @@ def test_a_deal_that_cannot_be_read_does_not_block_the_marts() -> None:
 
     assert "raw_deals" in selected_by("reference_data")
     assert "deals" not in selected_by("reference_data")
-    assert selected_by("marts") == {"accounts", "deals", *(table.name for table in MART_TABLES)}
+    assert selected_by("marts") == {"accounts", "deals", "deal_history", *(table.name for table in MART_TABLES)}

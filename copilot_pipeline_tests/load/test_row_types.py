@@ -14,7 +14,9 @@ from copilot_pipeline.extract.raw_partitions import RawCallRow
 from copilot_pipeline.extract.reference import ScorecardRow
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS, WAREHOUSE_TABLES, Table
 from copilot_pipeline.marts.build import MART_ROWS
+from copilot_pipeline.marts.history.teams import UserVersion
 from copilot_pipeline.score.rows import EvidenceRow, SemarizeRunRow, SemarizeScoreRow
+from copilot_pipeline.transform.deal_versions import DealVersion
 from copilot_pipeline.transform.rows import CallRow, ParticipantRow, TranscriptRow, UtteranceColumns
 
 ROW_TYPES: Mapping[str, type] = {
@@ -31,6 +33,8 @@ ROW_TYPES: Mapping[str, type] = {
     "scorecards": ScorecardRow,
     "deals": DealRow,
     "accounts": AccountRow,
+    "deal_history": DealVersion,
+    "user_history": UserVersion,
     **MART_ROWS,
 }
 

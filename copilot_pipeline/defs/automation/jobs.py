@@ -26,12 +26,14 @@ from copilot_pipeline.extract.polling import SOURCE as POLL
 from copilot_pipeline.load.tables import (
     ACCOUNTS,
     CALL_TABLES,
+    DEAL_HISTORY,
     DEALS,
     MART_TABLES,
     RAW_CALL_DETAILS,
     SCORE_TABLES,
     SCORECARDS,
     TOPICS,
+    USER_HISTORY,
     USERS,
 )
 
@@ -48,14 +50,18 @@ marts = dg.define_asset_job(
     "marts",
     # With the table of deals, which is built from whatever could be read: one deal that cannot be read must not keep
     # the outcomes of all others out of the marts.
-    selection=dg.AssetSelection.assets(DEALS.name, ACCOUNTS.name, *(table.name for table in MART_TABLES)),
+    selection=dg.AssetSelection.assets(
+        DEALS.name, DEAL_HISTORY.name, ACCOUNTS.name, *(table.name for table in MART_TABLES)
+    ),
     description="Rebuild deals, accounts and all marts from stored data. Also done hourly after their inputs changed.",
     tags=DAILY_PRIORITY,
 )
 
 reference_data = dg.define_asset_job(
     "reference_data",
-    selection=dg.AssetSelection.assets(USERS.name, TOPICS.name, SCORECARDS.name, "raw_deals", "raw_accounts"),
+    selection=dg.AssetSelection.assets(
+        USERS.name, USER_HISTORY.name, TOPICS.name, SCORECARDS.name, "raw_deals", "raw_accounts"
+    ),
     description="Read users, topics, scorecards, new and open deals, and new accounts.",
     tags=DAILY_PRIORITY,
 )

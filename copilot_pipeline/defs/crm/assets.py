@@ -21,41 +21,69 @@ from copilot_pipeline.defs.specs import OWNERS, spec
 from copilot_pipeline.extract.accounts import Accounts
 from copilot_pipeline.extract.crm_mirror import MirrorRead
 from copilot_pipeline.extract.deals import Deals
-from copilot_pipeline.extract.factory import make_accounts, make_deals
+from copilot_pipeline.extract.factory import make_accounts, make_deals, make_reference
 from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.tables import ACCOUNTS, CALLS, DEALS, SCORECARDS, TOPICS, USERS, Table
+from copilot_pipeline.load.tables import (
+    ACCOUNTS,
+    CALLS,
+    DEAL_HISTORY,
+    DEALS,
+    SCORECARDS,
+    TOPICS,
+    USER_HISTORY,
+    USERS,
+    Table,
+)
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
 
+Materialized = dg.MaterializeResult[None]
 MakeMirror = Callable[[Settings, Database, Lake, Progress], Deals | Accounts]
 
 
-def _reference_asset(table: Table, refresh: Callable[[Reference, ClariClient], int]) -> dg.AssetsDefinition:
+def _built(context: dg.AssetExecutionContext, rows: dict[Table, int], **metadata: int) -> Iterator[Materialized]:
+    """Materialize the selected ones of the tables that were written together."""
+    for table, count in rows.items():
+        if dg.AssetKey(table.name) in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": count, **metadata})
+
+
+def _reference_asset(
+    table: Table, refresh: Callable[[Reference, ClariClient], int], history: Table | None = None
+) -> dg.AssetsDefinition:
+    """Read the table from the vendor; `history` is written with it, whether it is selected or not."""
+
     @dg.multi_asset(
         name=f"{table.name}_snapshot",
-        specs=[spec(table, group="reference", kinds=["parquet", "postgres"], partitioned=False)],
+        specs=[
+            spec(one, group="reference", kinds=["parquet", "postgres"], partitioned=False, skippable=True)
+            for one in (table, history)
+            if one is not None
+        ],
         pool=CLARI_POOL,
+        can_subset=True,
     )
     @retried_when_disconnected
     def snapshot(
         context: dg.AssetExecutionContext,
+        settings: SettingsResource,
         postgres: PostgresResource,
         lake: LakeResource,
         rate_limiter: RateLimiterResource,
         clari_copilot: ClariCopilotResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[Materialized]:
+        opened = lake.open(postgres.database)
         with clari_copilot.client(source_of(context.run)) as client:
-            rows = refresh(Reference(lake.open(postgres.database), postgres.database), client)
-        return dg.MaterializeResult(
-            asset_key=table.name,
-            metadata={"dagster/row_count": rows, "weekly_quota_used": rate_limiter.quota().used},
-        )
+            rows = {table: refresh(make_reference(settings.load(), postgres.database, opened), client)}
+        if history is not None:
+            rows[history] = opened.row_count(history)
+        yield from _built(context, rows, weekly_quota_used=rate_limiter.quota().used)
 
     return snapshot
 
 
-users = _reference_asset(USERS, Reference.refresh_users)
+users = _reference_asset(USERS, Reference.refresh_users, USER_HISTORY)
 topics = _reference_asset(TOPICS, Reference.refresh_topics)
 scorecards = _reference_asset(SCORECARDS, Reference.refresh_scorecards)
 
@@ -105,31 +133,39 @@ def _mirror_asset(what: str, description: str, make: MakeMirror) -> dg.AssetsDef
     return mirror
 
 
-def _table_asset(table: Table, make: MakeMirror) -> dg.AssetsDefinition:
-    """Rebuild the table from the mirrored records, without a request."""
+def _table_asset(table: Table, make: MakeMirror, history: Table | None = None) -> dg.AssetsDefinition:
+    """Rebuild the table from the mirrored records, without a request. `history` is written with it."""
 
     @dg.multi_asset(
         name=f"{table.name}_table",
         specs=[
             spec(
-                table,
+                one,
                 group="deals",
                 kinds=["parquet", "postgres"],
                 deps=[CALLS.name, f"raw_{table.name}"],
                 partitioned=False,
                 condition=HOURLY_AFTER_INPUTS,
+                skippable=True,
             )
+            for one in (table, history)
+            if one is not None
         ],
+        can_subset=True,
     )
     @retried_when_disconnected
     def build(
+        context: dg.AssetExecutionContext,
         settings: SettingsResource,
         postgres: PostgresResource,
         lake: LakeResource,
         progress: dg.ResourceParam[Progress],
-    ) -> dg.MaterializeResult[None]:
-        rows = make(settings.load(), postgres.database, lake.open(postgres.database), progress).build_table()
-        return dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": rows})
+    ) -> Iterator[Materialized]:
+        opened = lake.open(postgres.database)
+        rows = {table: make(settings.load(), postgres.database, opened, progress).build_table()}
+        if history is not None:
+            rows[history] = opened.row_count(history)
+        yield from _built(context, rows)
 
     return build
 
@@ -145,5 +181,5 @@ raw_accounts = _mirror_asset(
     "request per account.",
     make_accounts,
 )
-deals = _table_asset(DEALS, make_deals)
+deals = _table_asset(DEALS, make_deals, DEAL_HISTORY)
 accounts = _table_asset(ACCOUNTS, make_accounts)

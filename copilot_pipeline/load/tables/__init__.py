@@ -6,6 +6,7 @@ and Dagster's `TableSchema` are generated from it; a test compares the migrated 
 
 from copilot_pipeline.load.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
+from copilot_pipeline.load.tables.history import DEAL_HISTORY, HISTORY_TABLES, USER_HISTORY
 from copilot_pipeline.load.tables.marts import (
     CLAIM_ACCURACY,
     CLAIMS,
@@ -27,7 +28,13 @@ from copilot_pipeline.load.tables.views import VIEWS, View
 CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
 SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES, EVIDENCE)
 REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, DEALS, ACCOUNTS)
-WAREHOUSE_TABLES: tuple[Table, ...] = (*CALL_TABLES, *SCORE_TABLES, *REFERENCE_TABLES, *MART_TABLES)
+WAREHOUSE_TABLES: tuple[Table, ...] = (
+    *CALL_TABLES,
+    *SCORE_TABLES,
+    *REFERENCE_TABLES,
+    *HISTORY_TABLES,
+    *MART_TABLES,
+)
 
 __all__ = [
     "ACCOUNTS",
@@ -39,9 +46,11 @@ __all__ = [
     "COACHING_REGRESSIONS",
     "COACHING_SCORES",
     "DEALS",
+    "DEAL_HISTORY",
     "DEAL_INSPECTION",
     "DEAL_SIGNALS",
     "EVIDENCE",
+    "HISTORY_TABLES",
     "MART_TABLES",
     "MEDDICC_COVERAGE",
     "MEDDICC_OUTCOMES",
@@ -58,6 +67,7 @@ __all__ = [
     "TOPICS",
     "TRANSCRIPTS",
     "USERS",
+    "USER_HISTORY",
     "UTTERANCES",
     "VIEWS",
     "WAREHOUSE_TABLES",

@@ -14,7 +14,7 @@ WEEK = day("week", "Monday of the call's week.", required=True)
 REP = (
     identifier("rep_id", "The rep: user id, else e-mail address in lower case; null if unknown."),
     text("rep_name", "Name of the rep."),
-    identifier("manager_id", "User id of the rep's current manager, which identifies the team."),
+    identifier("manager_id", "User id of the rep's manager at the time of the call, which identifies the team."),
 )
 REVIEW_URL = text("review_url", "Page of the call in Clari Copilot.")
 

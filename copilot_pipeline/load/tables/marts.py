@@ -101,7 +101,7 @@ COACHING_SCORES = Table(
         WEEK,
         moment("started_at", "Start time of the call.", required=True),
         text("rep_name", "Name of the rep."),
-        identifier("manager_id", "User id of the rep's manager."),
+        identifier("manager_id", "User id of the rep's manager at the time of the call."),
         integer(
             "call_number", "Number of the call among the scored calls of this rep and skill, from 1.", required=True
         ),

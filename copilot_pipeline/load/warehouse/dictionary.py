@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from copilot_pipeline.load.tables import (
     CALL_TABLES,
+    HISTORY_TABLES,
     MART_TABLES,
     RAW_CALL_DETAILS,
     REFERENCE_TABLES,
@@ -24,6 +25,7 @@ _CHAPTERS: tuple[tuple[str, tuple[Table, ...]], ...] = (
     ("Scores", SCORE_TABLES),
     ("Marts", MART_TABLES),
     ("Reference", REFERENCE_TABLES),
+    ("History", HISTORY_TABLES),
     ("Only in the lake", (RAW_CALL_DETAILS,)),
 )
 _GLOSSARY = {

@@ -183,11 +183,13 @@ def load_snapshot(
     table: Table,
     rows: Iterable[pa.Table],
     write: Callable[[pa.Table], None] | None = None,
+    before_commit: Callable[[Connection, int, int], None] | None = None,
 ) -> int:
     """Replace an unpartitioned table in one transaction. Return the rows.
 
     With `write`, values that are too long are truncated, rows that PostgreSQL refuses are quarantined, and the others
-    are passed to `write`. Without it, a refused row raises `RowsRefused`.
+    are passed to `write`. Without it, a refused row raises `RowsRefused`. `before_commit` gets the number of rows
+    before and after, and can raise to keep the old ones.
     """
     written = 0
     truncated: list[TruncatedValue] = []
@@ -195,7 +197,7 @@ def load_snapshot(
     with database.transaction() as connection:
         # A second process that replaces the table waits; readers do not.
         connection.execute(_LOCK_TABLE.format(table=table_identifier(table)))
-        connection.execute(_DELETE_ALL.format(table=table_identifier(table)))
+        replaced = connection.execute(_DELETE_ALL.format(table=table_identifier(table))).rowcount
         for batch in rows:
             if write is None:
                 copy_rows(connection, table, batch)
@@ -214,4 +216,6 @@ def load_snapshot(
             record_truncated(connection, [table], None, truncated)
             record_refused(connection, [table], None, refused)
         connection.execute(_RECORD_SNAPSHOT, {"name": table.name})
+        if before_commit is not None:
+            before_commit(connection, replaced, written)
     return written

@@ -94,6 +94,11 @@ SELECT users.user_id AS rep_id, users.name, users.manager_id, managers.name AS m
   managers.email AS manager_email, users.email
 FROM copilot.users LEFT JOIN copilot.users AS managers ON managers.user_id = users.manager_id;
 
+-- name: user_versions
+-- Every version of the workspace's users, in the order of time.
+SELECT user_id, valid_from, valid_to, name, email, role, is_recording, manager_id, seen_at
+FROM copilot.user_history ORDER BY valid_from;
+
 -- name: deals
 -- Every deal with the history of its stages.
 SELECT deal_id, name, account_name, amount, currency, stage, forecast_category, close_date, stage_history::text

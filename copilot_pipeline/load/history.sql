@@ -1,0 +1,62 @@
+-- name: close_deal_versions
+-- End the present version of each deal that has changed or is no longer among the deals.
+-- A deal that the CRM had and no longer has is not among them, although calls are linked to it.
+UPDATE copilot.deal_history AS known
+SET valid_to = greatest(now(), known.valid_from + interval '1 microsecond')
+WHERE known.valid_to IS NULL AND NOT EXISTS (
+  SELECT FROM copilot.deals AS seen
+  WHERE seen.deal_id = known.deal_id
+    AND (seen.stage, seen.amount, seen.currency, seen.close_date, seen.owner_crm_id, seen.forecast_category,
+      seen.probability) IS NOT DISTINCT FROM (known.stage, known.amount, known.currency, known.close_date,
+      known.owner_crm_id, known.forecast_category, known.probability)
+    AND NOT EXISTS (
+      SELECT FROM copilot_ops.deals AS record
+      WHERE record.deal_id = seen.deal_id AND record.is_missing AND record.body IS NOT NULL));
+
+-- name: open_deal_versions
+-- Add a version for each deal that has none at present, from the end of its last one if clocks went back.
+INSERT INTO copilot.deal_history (deal_id, valid_from, stage, amount, currency, close_date, owner_crm_id,
+  forecast_category, probability, origin, seen_at)
+SELECT seen.deal_id, greatest(now(), known.ended_at), seen.stage, seen.amount, seen.currency, seen.close_date,
+  seen.owner_crm_id, seen.forecast_category, seen.probability, 'refresh', greatest(now(), known.ended_at)
+FROM copilot.deals AS seen
+LEFT JOIN (
+  SELECT deal_id, max(valid_to) AS ended_at, bool_or(valid_to IS NULL) AS is_present
+  FROM copilot.deal_history GROUP BY deal_id
+) AS known USING (deal_id)
+WHERE known.is_present IS NOT TRUE AND NOT EXISTS (
+  SELECT FROM copilot_ops.deals AS record
+  WHERE record.deal_id = seen.deal_id AND record.is_missing AND record.body IS NOT NULL);
+
+-- name: first_seen_deals
+-- Return the deals with a single version, which this transaction added, and what the CRM records of the time before.
+SELECT deals.deal_id, deals.stage, deals.close_date, deals.created_at, deals.stage_history::text AS stage_history,
+  deals.close_date_history::text AS close_date_history, present.seen_at
+FROM copilot.deal_history AS present JOIN copilot.deals AS deals USING (deal_id)
+WHERE present.seen_at >= now()
+  AND NOT EXISTS (
+    SELECT FROM copilot.deal_history AS other
+    WHERE other.deal_id = present.deal_id AND other.valid_from <> present.valid_from)
+ORDER BY deals.deal_id;
+
+-- name: close_user_versions
+-- End the present version of each user who has changed or is no longer among the users.
+UPDATE copilot.user_history AS known
+SET valid_to = greatest(now(), known.valid_from + interval '1 microsecond')
+WHERE known.valid_to IS NULL AND NOT EXISTS (
+  SELECT FROM copilot.users AS seen
+  WHERE seen.user_id = known.user_id
+    AND (seen.name, seen.email, seen.role, seen.is_recording, seen.manager_id) IS NOT DISTINCT FROM
+      (known.name, known.email, known.role, known.is_recording, known.manager_id));
+
+-- name: open_user_versions
+-- Add a version for each user who has none at present, from the end of the last one if clocks went back.
+INSERT INTO copilot.user_history (user_id, valid_from, name, email, role, is_recording, manager_id, seen_at)
+SELECT seen.user_id, greatest(now(), known.ended_at), seen.name, seen.email, seen.role, seen.is_recording,
+  seen.manager_id, greatest(now(), known.ended_at)
+FROM copilot.users AS seen
+LEFT JOIN (
+  SELECT user_id, max(valid_to) AS ended_at, bool_or(valid_to IS NULL) AS is_present
+  FROM copilot.user_history GROUP BY user_id
+) AS known USING (user_id)
+WHERE known.is_present IS NOT TRUE;

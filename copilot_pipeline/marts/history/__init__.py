@@ -1,0 +1,1 @@
+"""Deals and people over time, and conversations beside them."""
