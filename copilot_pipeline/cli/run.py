@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from copilot_pipeline.cli.materialize import Finished
     from copilot_pipeline.delivery.service import DeliveryService
     from copilot_pipeline.postgres import Database
 
@@ -104,12 +107,12 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> i
     from copilot_pipeline.state import CallStore
 
     days = validated_days(first, last)
+    chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
     console = text_console(stderr=True)
     started = time.monotonic()
     settings = command_settings()
     with ProgressBars(console) as bars, command_database(settings) as database:
         deliveries = delivery_service(settings, database, bars)
-        chosen = [name.strip() for name in assets.split(",") if name.strip()] if assets else list(EVERYTHING)
         try:
             finished = materialize_days(settings, database, days, chosen, bars)
         except KeyboardInterrupt:
@@ -123,32 +126,37 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> i
         quarantined = CallStore(database, settings.zone).count_quarantined(days)
         if deliveries.sends_anything:
             _deliver(deliveries, bars)
+    seconds = round(time.monotonic() - started, 1)
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "days": len(days),
-                    "complete": finished.is_complete and not quarantined,
-                    "quarantined": quarantined,
-                    "problems": list(finished.problems),
-                    "rows": counts,
-                    "seconds": round(time.monotonic() - started, 1),
-                }
-            )
-        )
+        click.echo(json.dumps(_as_dict(finished, counts, quarantined, seconds)))
     else:
-        for problem in grouped(finished.problems):
-            console.print(f"not done: {problem}", style="red", markup=False)
-        rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-        range_of_days = "1 day" if len(days) == 1 else f"{len(days)} days"
-        console.print(f"{range_of_days} in {time.monotonic() - started:.1f} s: {rows}")
-        if quarantined:
-            console.print(_quarantine_note(quarantined), markup=False, style="yellow")
+        _print_result(console, finished, counts, quarantined, seconds)
+    return INCOMPLETE if not finished.is_complete else QUARANTINED if quarantined else 0
+
+
+def _as_dict(finished: Finished, counts: dict[str, int], quarantined: int, seconds: float) -> dict[str, Any]:
+    return {
+        "days": len(finished.days),
+        "complete": finished.is_complete and not quarantined,
+        "quarantined": quarantined,
+        "problems": list(finished.problems),
+        "rows": counts,
+        "seconds": seconds,
+    }
+
+
+def _print_result(
+    console: Console, finished: Finished, counts: dict[str, int], quarantined: int, seconds: float
+) -> None:
+    for problem in grouped(finished.problems):
+        console.print(f"not done: {problem}", style="red", markup=False)
+    rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    range_of_days = "1 day" if len(finished.days) == 1 else f"{len(finished.days)} days"
+    console.print(f"{range_of_days} in {seconds:.1f} s: {rows}")
+    if quarantined:
+        console.print(_quarantine_note(quarantined), markup=False, style="yellow")
     if not finished.is_complete:
-        if not as_json:
-            console.print("Run the same command again to complete it.")
-        return INCOMPLETE
-    return QUARANTINED if quarantined else 0
+        console.print("Run the same command again to complete it.")
 
 
 def _quarantine_note(calls: int) -> str:

@@ -64,14 +64,35 @@ def register_runs(
     texts = {(transcript.call_id, transcript.transcript_hash): transcript.text for transcript in transcripts}
     kits_by_name = {kit.name: kit for kit in kits}
     mode, run_type = settings.mode, settings.run_type
+    tasks = []
+    runs = store.register(_intents(transcripts, day, kits, settings, in_progress))
+    texts |= store.scored_texts([run for run in runs if (run.call_id, run.transcript_hash) not in texts])
+    present = {transcript.call_id: transcript.text for transcript in transcripts}
+    for run in runs:
+        # Labels may have changed since the run was registered: what may have been sent is sent again as it was.
+        text, kit = texts.get((run.call_id, run.transcript_hash), present[run.call_id]), kits_by_name[run.kit]
+        request = same_request(run.call_id, text, kit, run.idempotency_key, mode=mode, run_type=run_type)
+        tasks.append(RunTask(run, request))
+    return tasks
+
+
+def _intents(
+    transcripts: Sequence[StoredTranscript],
+    day: date,
+    kits: Sequence[Kit],
+    settings: SemarizeRunSettings,
+    in_progress: Container[RunKey],
+) -> list[RunIntent]:
+    """Return an intent for each transcript and kit that applies to it."""
     intents = []
     for transcript in transcripts:
         for kit in kits:
-            if (transcript.call_id, kit.name) in in_progress or kit.call_filter.skip_reason(
-                transcript.facts
-            ) is not None:
+            is_skipped = kit.call_filter.skip_reason(transcript.facts) is not None
+            if is_skipped or (transcript.call_id, kit.name) in in_progress:
                 continue
-            request = run_request(transcript.call_id, transcript.text, kit, mode=mode, run_type=run_type)
+            request = run_request(
+                transcript.call_id, transcript.text, kit, mode=settings.mode, run_type=settings.run_type
+            )
             intents.append(
                 RunIntent(
                     call_id=transcript.call_id,
@@ -83,16 +104,7 @@ def register_runs(
                     speech_hash=transcript.speech_hash,
                 )
             )
-    tasks = []
-    runs = store.register(intents)
-    texts |= store.scored_texts([run for run in runs if (run.call_id, run.transcript_hash) not in texts])
-    present = {transcript.call_id: transcript.text for transcript in transcripts}
-    for run in runs:
-        # Labels may have changed since the run was registered: what may have been sent is sent again as it was.
-        text, kit = texts.get((run.call_id, run.transcript_hash), present[run.call_id]), kits_by_name[run.kit]
-        request = same_request(run.call_id, text, kit, run.idempotency_key, mode=mode, run_type=run_type)
-        tasks.append(RunTask(run, request))
-    return tasks
+    return intents
 
 
 def timeout_seconds(run: SemarizeRun, settings: SemarizeRunSettings) -> float:

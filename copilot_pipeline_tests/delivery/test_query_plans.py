@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from copilot_pipeline.delivery import regression_alerts
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.postgres.migrate import run_migrations
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline_tests.delivery.examples import NOW
+from copilot_pipeline_tests.query_plans import migrated_database, scanned_tables
 
 DELIVERIES = 100_000
 ROUTE, RECORD = "Opportunity", "006000000000042AAA"
@@ -58,21 +56,10 @@ STATEMENTS = {
 @pytest.fixture(scope="module")
 def filled(server_url: str) -> Iterator[Database]:
     """A database whose outbox holds 100,000 deliveries."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE filled_outbox")
-    url = server_url.replace("/postgres?", "/filled_outbox?")
-    run_migrations(url)
-    database = Database(url)
-    with database.connection() as connection:
-        connection.execute(FILL)
-    yield database
-    database.close()
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from _nodes(child)
+    with migrated_database(server_url, "filled_outbox") as database:
+        with database.connection() as connection:
+            connection.execute(FILL)
+        yield database
 
 
 @pytest.mark.parametrize(
@@ -82,13 +69,4 @@ def test_does_not_scan_the_outbox(filled: Database, file: str, name: str) -> Non
     """No sequential scan of the outbox in the plan."""
     statement = load_queries("copilot_pipeline.delivery.sql", file)[name]
     route = regression_alerts.ROUTE if name == "alerted_regressions" else ROUTE
-    with filled.connection() as connection:
-        row = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}", {**PARAMETERS, "route": route}).fetchone()
-    assert row is not None
-    plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    scanned = [
-        node["Node Type"]
-        for node in _nodes(plan[0]["Plan"])
-        if node.get("Relation Name") == "outbox" and node["Node Type"] == "Seq Scan"
-    ]
-    assert scanned == [], plan
+    assert "outbox" not in scanned_tables(filled, statement, {**PARAMETERS, "route": route})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
-import psycopg
 import pytest
 
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.postgres.migrate import run_migrations
 from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline_tests.query_plans import migrated_database, scanned_tables
 
 CALLS = 100_000
 FILL = f"""
@@ -40,30 +38,14 @@ PARAMETERS: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def filled(server_url: str) -> Iterator[Database]:
     """A database with many scored calls."""
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE filled_scores")
-    url = server_url.replace("/postgres?", "/filled_scores?")
-    run_migrations(url)
-    database = Database(url)
-    with database.connection() as connection:
-        connection.execute(FILL)
-    yield database
-    database.close()
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from _nodes(child)
+    with migrated_database(server_url, "filled_scores") as database:
+        with database.connection() as connection:
+            connection.execute(FILL)
+        yield database
 
 
 @pytest.mark.parametrize("name", ["calls_with_runs", "runs", "scores", "quotes"])
 def test_statements_per_batch_use_indexes(filled: Database, name: str) -> None:
     """A sequential scan would read every score of every call."""
     statement = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")[name]
-    with filled.connection() as connection:
-        row = connection.execute(f"EXPLAIN (FORMAT json) {statement}".encode(), PARAMETERS).fetchone()
-    assert row is not None
-    plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    scanned = [node["Relation Name"] for node in _nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"]
-    assert scanned == []
+    assert scanned_tables(filled, statement, PARAMETERS) == set()

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline_tests.query_plans import scanned_in
 
 SQL = Path(load_queries.__code__.co_filename).parents[1] / "state" / "sql"
 FILLED = (Path(__file__).parent / "filled_database.sql").read_text(encoding="utf-8")
@@ -170,18 +171,12 @@ def connection(filled: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[A
     filled.rollback()
 
 
-def scanned_tables(plan: dict[str, Any]) -> set[str]:
-    """The tables that a plan reads from the first row to the last."""
-    own = {plan["Relation Name"]} if plan["Node Type"] == "Seq Scan" else set()
-    return own.union(*(scanned_tables(part) for part in plan.get("Plans", [])))
-
-
 @pytest.mark.parametrize("name", HOT)
 def test_hot_statement_does_not_scan_a_big_table(name: str, connection: psycopg.Connection[Any]) -> None:
     """The plan has no sequential scan of a table that grows with the number of calls."""
     row = connection.execute(f"EXPLAIN (FORMAT JSON) {statements()[name]}", HOT[name]).fetchone()
     assert row is not None
-    assert scanned_tables(row[0][0]["Plan"]) & BIG_TABLES == set()
+    assert scanned_in(row[0][0]["Plan"]) & BIG_TABLES == set()
 
 
 def test_every_statement_is_classified() -> None:

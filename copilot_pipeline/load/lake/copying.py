@@ -40,17 +40,8 @@ def copy_lake(
     `ConfigurationError` if `source` is not the lake of the database or `target` is another lake, `PipelineError` if a
     file changes again and again.
     """
-    lake_id = accept_lake(source, database)
     installation = Installation(database)
-    other = read_id(target)
-    if other is not None and other == installation.load().new_lake_id:
-        other = None  # a copy that was killed just before its end
-    if other is not None or source.display_url.rstrip("/") == target.display_url.rstrip("/"):
-        raise ConfigurationError(
-            f"the lake {target.display_url} has an id of its own ({other}): copy to an empty folder"
-            if other != lake_id
-            else "--from and --to are the same lake"
-        )
+    _check_target(source, target, accept_lake(source, database), installation)
     result = LakeCopy()
     copied: dict[str, pa_fs.FileInfo] = {}  # as they were in the source just before they were copied
     for _ in range(_MAX_PASSES):
@@ -73,6 +64,19 @@ def copy_lake(
         write_id(target, new_id)
         installation.save(lake_id=new_id, lake_url=target.display_url, new_lake_id=None)
     return result
+
+
+def _check_target(source: Lake, target: Lake, lake_id: str, installation: Installation) -> None:
+    """Raise `ConfigurationError` if the target is the source or has another id."""
+    other = read_id(target)
+    if other is not None and other == installation.load().new_lake_id:
+        other = None  # a copy that was killed just before its end
+    if other is not None or source.display_url.rstrip("/") == target.display_url.rstrip("/"):
+        raise ConfigurationError(
+            f"the lake {target.display_url} has an id of its own ({other}): copy to an empty folder"
+            if other != lake_id
+            else "--from and --to are the same lake"
+        )
 
 
 def _outdated(files: dict[str, pa_fs.FileInfo], copied: dict[str, pa_fs.FileInfo]) -> list[str]:

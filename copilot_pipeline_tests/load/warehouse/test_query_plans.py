@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
 
-import psycopg
 import pytest
 from psycopg import sql
 
@@ -15,8 +12,8 @@ from copilot_pipeline.load.tables import CALL_TABLES, SCORE_TABLES, Column, Kind
 from copilot_pipeline.load.warehouse.loader import DELETE_DAY, DELETE_MOVED, SELECT_MOVED
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.postgres.migrate import run_migrations
 from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline_tests.query_plans import migrated_database, scanned_tables
 
 ROWS = 60_000
 ROWS_PER_DAY = 200
@@ -55,43 +52,21 @@ def value(column: Column) -> sql.Composable:
 @pytest.fixture(scope="module")
 def filled(server_url: str) -> Iterator[Database]:
     """A database with 300 days in each partitioned table."""
-    url = server_url.replace("/postgres?", "/filled_warehouse?")
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE filled_warehouse")
-    run_migrations(url)
-    with psycopg.connect(url, autocommit=True) as connection:
-        for table in TABLES:
-            connection.execute(fill(table))
-            connection.execute(sql.SQL("VACUUM ANALYZE {table}").format(table=table_identifier(table)))
-    database = Database(url)
-    yield database
-    database.close()
-
-
-def scanned_tables(database: Database, statement: sql.Composable | str) -> set[str]:
-    """The tables that the plan of a statement scans sequentially."""
-    query = statement.as_string(None) if isinstance(statement, sql.Composable) else statement
-    with database.connection() as connection:
-        row = connection.execute(f"EXPLAIN (FORMAT JSON) {query}".encode(), PARAMETERS).fetchone()
-    assert row is not None
-    plan = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    return {str(node["Relation Name"]) for node in nodes(plan[0]["Plan"]) if node["Node Type"].endswith("Seq Scan")}
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The nodes of a plan."""
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
+    with migrated_database(server_url, "filled_warehouse") as database:
+        with database.connection() as connection:
+            for table in TABLES:
+                connection.execute(fill(table))
+                connection.execute(sql.SQL("VACUUM ANALYZE {table}").format(table=table_identifier(table)))
+        yield database
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 @pytest.mark.parametrize("statement", [DELETE_DAY, SELECT_MOVED, DELETE_MOVED], ids=["day", "select moved", "moved"])
 def test_loading_a_partition_does_not_scan_its_tables(filled: Database, table: Table, statement: sql.SQL) -> None:
-    assert scanned_tables(filled, statement.format(table=table_identifier(table))) == set()
+    assert scanned_tables(filled, statement.format(table=table_identifier(table)).as_string(), PARAMETERS) == set()
 
 
 @pytest.mark.parametrize("name", ["versions", "bricks"])
 def test_kit_changes_read_the_scores_of_recent_days_only(filled: Database, name: str) -> None:
     statement = load_queries("copilot_pipeline.score", "kit_changes.sql")[name]
-    assert "semarize_scores" not in scanned_tables(filled, statement)
+    assert "semarize_scores" not in scanned_tables(filled, statement, PARAMETERS)
