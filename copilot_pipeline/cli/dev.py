@@ -66,6 +66,9 @@ def command(sandbox: bool, port: int, webhook_port: int, log_level: str) -> None
         if settings.environment.copilot_pipeline_webhook_secret is None:
             console.print("webhooks  off: COPILOT_PIPELINE_WEBHOOK_SECRET is not set")
         else:
+            from copilot_pipeline.cli.receive import endpoints_of
+
+            endpoints_of(settings.environment)  # raises if a secret is too short
             _check_port_is_free(webhook_port, "--webhook-port")
             console.print(f"webhooks  http://127.0.0.1:{webhook_port}/webhooks/clari-copilot")
             receiver = _start([sys.executable, "-m", "copilot_pipeline", "receive", "--port", str(webhook_port)])

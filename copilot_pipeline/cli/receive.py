@@ -7,13 +7,14 @@ import logging
 import sys
 
 import click
+from pydantic import SecretStr
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import open_database
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Endpoint, Limits, receiver_app, serve
-from copilot_pipeline.receiver.auth import Secrets
+from copilot_pipeline.receiver.auth import STANDARD_PREFIX, Secrets
 
 DEFAULT_PORT = 8800
 MIN_SECRET_LENGTH = 16
@@ -53,22 +54,26 @@ def command(host: str, port: int) -> None:
 
 def endpoints_of(environment: Environment) -> dict[Endpoint, Secrets]:
     """Return the endpoints with their secrets. Raises `ConfigurationError` if a secret is missing or too short."""
-    ours = environment.copilot_pipeline_webhook_secret
-    theirs = environment.semarize_webhook_secret or ours
+    ours = _secrets("COPILOT_PIPELINE_WEBHOOK_SECRET", environment.copilot_pipeline_webhook_secret)
+    theirs = _secrets("SEMARIZE_WEBHOOK_SECRET", environment.semarize_webhook_secret)
     if ours is None:
         raise ConfigurationError(
             "COPILOT_PIPELINE_WEBHOOK_SECRET is not set, so senders cannot be authenticated. Create one with "
             "`openssl rand -hex 32` and configure it at every sender"
         )
-    if any(len(secret) < MIN_SECRET_LENGTH for secret in ours.get_secret_value().split()):
+    return {CLARI_COPILOT: ours, SEMARIZE: theirs or ours}
+
+
+def _secrets(name: str, setting: SecretStr | None) -> Secrets | None:
+    if setting is None:
+        return None
+    secrets = setting.get_secret_value()
+    if any(len(secret.removeprefix(STANDARD_PREFIX)) < MIN_SECRET_LENGTH for secret in secrets.split()):
         raise ConfigurationError(
-            f"COPILOT_PIPELINE_WEBHOOK_SECRET is shorter than {MIN_SECRET_LENGTH} characters and could be guessed. "
+            f"{name} is shorter than {MIN_SECRET_LENGTH} characters, or one of its secrets is, and could be guessed. "
             "Create one with `openssl rand -hex 32`"
         )
-    return {
-        CLARI_COPILOT: Secrets.parse(ours.get_secret_value()),
-        SEMARIZE: Secrets.parse((theirs or ours).get_secret_value()),
-    }
+    return Secrets.parse(secrets)
 
 
 def _is_loopback(host: str) -> bool:

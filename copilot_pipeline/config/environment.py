@@ -13,7 +13,14 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from copilot_pipeline.config.types import HttpAddress, OptionalAddress, OptionalHttpAddress, OptionalText, Secret
+from copilot_pipeline.config.types import (
+    HttpAddress,
+    OptionalAddress,
+    OptionalHttpAddress,
+    OptionalText,
+    Secret,
+    Secrets,
+)
 
 DEFAULT_FIRST_DAY = date(2026, 1, 1)
 REST_BASE_URL = "https://rest-api.copilot.clari.com"
@@ -76,13 +83,14 @@ class Environment(BaseSettings):
     copilot_pipeline_pace_unit: Literal["requests", "records"] = Field(
         default="requests", description="What the rate limit counts: `requests`, or the `records` of each page."
     )
-    copilot_pipeline_webhook_secret: Secret = Field(
+    copilot_pipeline_webhook_secret: Secrets = Field(
         default=None,
-        description="Secret of received webhooks; two, separated by a blank, while it is being rotated.",
+        description="Secret of received webhooks, at least 16 characters; two, separated by a blank, while it is being "
+        "rotated.",
     )
-    semarize_webhook_secret: Secret = Field(
+    semarize_webhook_secret: Secrets = Field(
         default=None,
-        description="Secret of Semarize's webhooks. Default: COPILOT_PIPELINE_WEBHOOK_SECRET.",
+        description="Secret of Semarize's webhooks, likewise. Default: COPILOT_PIPELINE_WEBHOOK_SECRET.",
     )
     copilot_pipeline_webhook_requests_per_second: float = Field(
         default=500.0,

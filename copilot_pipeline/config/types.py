@@ -32,6 +32,14 @@ def _secret(value: object) -> object:
     return stripped or None
 
 
+def _secrets(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if not re.fullmatch(r"[!-~\s]*", value, re.ASCII):
+        raise ValueError("contains a character outside ASCII: copy it again; several secrets are separated by a blank")
+    return " ".join(value.split()) or None
+
+
 def _http_address(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -47,6 +55,8 @@ def _http_address(value: object) -> object:
 
 
 Secret = Annotated[SecretStr | None, BeforeValidator(_secret)]
+# One secret, or several separated by blanks while it is being rotated.
+Secrets = Annotated[SecretStr | None, BeforeValidator(_secrets)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_missing)]
 # Addresses that may hold a password are kept out of every repr.
 OptionalAddress = Annotated[str | None, BeforeValidator(_empty_is_missing), Field(repr=False)]

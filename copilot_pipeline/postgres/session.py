@@ -7,6 +7,7 @@ after connecting, because PgBouncer refuses them as start-up options. No other m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -37,13 +38,18 @@ SESSION_SETTINGS = {
 _SINCE_VERSION = {"idle_session_timeout": 140_000}  # settings that older servers do not have
 
 
-def connect(url: str, *, application_name: str, **options: Any) -> Connection:
+def connect(
+    url: str, *, application_name: str, on_open: Callable[[Connection], None] | None = None, **options: Any
+) -> Connection:
     """Open a connection in autocommit mode with the session settings.
 
-    Raises psycopg's errors, and `ConfigurationError` if the server refuses a session setting.
+    `on_open` gets the connection before the first statement. Raises psycopg's errors, and `ConfigurationError` if the
+    server refuses a session setting.
     """
     connection = psycopg.connect(url, autocommit=True, application_name=application_name, **options)
     try:
+        if on_open is not None:
+            on_open(connection)
         configure(connection)
     except BaseException:
         connection.close()

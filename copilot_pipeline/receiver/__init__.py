@@ -2,7 +2,7 @@
 
 A request passes these modules, in this order:
 
-    header_timeout   the connection: limits the time and size of headers
+    http_limits      the connection: limits the time and size of everything but the body
     app              the request: path, method, size, time
     auth             the sender: signature or shared secret, and the age of the signature
     throttle         the rate: separate token buckets for authenticated and unauthenticated requests

@@ -31,14 +31,15 @@ from copilot_pipeline.receiver.counters import RequestCounters
 from copilot_pipeline.receiver.endpoints import Endpoint
 from copilot_pipeline.receiver.errors import RequestRejected, unauthenticated
 from copilot_pipeline.receiver.ids import ids_in
+from copilot_pipeline.receiver.inbox_connection import RETRY_AFTER_SECONDS
 from copilot_pipeline.receiver.payload import decode
 from copilot_pipeline.receiver.throttle import TokenBucket
-from copilot_pipeline.receiver.writer import RETRY_AFTER_SECONDS, InboxWriter
+from copilot_pipeline.receiver.writer import InboxWriter
 from copilot_pipeline.state.inbox import InboundWebhook, PutResult
 
 HEALTH_CACHE_SECONDS = 1.0
 # A client that is cut off while it sends gets a broken connection instead of the response: read and discard the rest.
-MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+MAX_DISCARDED_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ class Limits:
     requests_per_second: float = 500.0
     max_body_bytes: int = 256 * 1024
     body_timeout_seconds: float = 10.0
-    max_concurrent_bodies: int = 1000
+    max_concurrent_bodies: int = 250
+    database_timeout_seconds: float = 2.0
 
 
 def receiver_app(endpoints: Mapping[Endpoint, Secrets], database_url: str, limits: Limits) -> Starlette:
     """Build the application. It connects to the database with the first request."""
-    receiver = _Receiver(InboxWriter(database_url), limits)
+    receiver = _Receiver(InboxWriter(database_url, limits.database_timeout_seconds), limits)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -68,11 +70,14 @@ def receiver_app(endpoints: Mapping[Endpoint, Secrets], database_url: str, limit
         Route(endpoint.path, receiver.handler(endpoint, secrets), methods=["POST"], name=endpoint.name)
         for endpoint, secrets in endpoints.items()
     ]
-    return Starlette(
+    app = Starlette(
         routes=[*routes, Route("/healthz", receiver.health, methods=["GET"])],
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,
     )
+    # A redirect would be to the address in the header Host, and to plain http behind a proxy with TLS.
+    app.router.redirect_slashes = False
+    return app
 
 
 class _Receiver:
@@ -219,7 +224,10 @@ async def _http_error(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     headers = error.headers if isinstance(error, HTTPException) else None
     code, detail = {
-        404: ("no_such_path", "webhooks are posted to /webhooks/clari-copilot and /webhooks/semarize"),
+        404: (
+            "no_such_path",
+            "webhooks are posted to /webhooks/clari-copilot or /webhooks/semarize, without a slash after it",
+        ),
         405: ("wrong_method", "webhooks are sent with POST"),
     }.get(status, ("refused", "this request is not served"))
     return JSONResponse({"error": code, "detail": detail}, status, {**(headers or {}), "connection": "close"})

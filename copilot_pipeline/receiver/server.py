@@ -13,11 +13,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.receiver.header_timeout import protocol_with_timeout
+from copilot_pipeline.receiver.http_limits import limited_protocol
 
 SHUTDOWN_TIMEOUT_SECONDS = 10
 BACKLOG = 2048
-HEADER_TIMEOUT_SECONDS = 10.0
+HEAD_TIMEOUT_SECONDS = 10.0
 MAX_CONNECTIONS = 16_384
 
 
@@ -27,7 +27,7 @@ def serve(
     port: int,
     *,
     on_listening: Callable[[str], None],
-    header_timeout_seconds: float = HEADER_TIMEOUT_SECONDS,
+    head_timeout_seconds: float = HEAD_TIMEOUT_SECONDS,
 ) -> None:
     """Serve until SIGINT or SIGTERM.
 
@@ -39,7 +39,7 @@ def serve(
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http=protocol_with_timeout(header_timeout_seconds),
+            http=limited_protocol(head_timeout_seconds),
             ws="none",
             lifespan="on",
             access_log=False,

@@ -2,47 +2,65 @@
 
 A response is sent after the commit of its webhook, so a crash of this process or of the database loses nothing that was
 accepted. One connection and one transaction at a time are enough, because batches grow with the load.
+
+A database that does not answer counts as unavailable: within a few seconds every sender gets 503, whatever the thread
+of the database is waiting for. A webhook that was answered like that is not written later, unless its transaction had
+begun.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
-import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
-import psycopg
-
 from copilot_pipeline.errors import TemporaryFailure
-from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.postgres.session import connect
-from copilot_pipeline.state.inbox import InboundWebhook, PutResult, purge_inbox, put_webhooks
+from copilot_pipeline.receiver.inbox_connection import InboxConnection, unavailable
+from copilot_pipeline.state.inbox import InboundWebhook, PutResult
 
 MAX_IDS_PER_BATCH = 2000
-CONNECT_TIMEOUT_SECONDS = 3
-STATEMENT_TIMEOUT_MS = 5000
-PURGE_INTERVAL_SECONDS = 600.0
-RETRY_AFTER_SECONDS = 5
+MAX_QUEUED_IDS = 50_000  # in memory while the database is slow, some 300 bytes each
 
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
-_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    webhook: InboundWebhook
+    done: asyncio.Future[PutResult]
+
+    def resolve(self, result: PutResult | Exception) -> None:
+        if self.done.done():  # the sender has disconnected or was answered with 503
+            return
+        if isinstance(result, Exception):
+            self.done.set_exception(result)
+        else:
+            self.done.set_result(result)
 
 
 class InboxWriter:
-    """Asynchronous context manager that writes webhooks to the inbox."""
+    """Asynchronous context manager that writes webhooks to the inbox.
 
-    def __init__(self, database_url: str) -> None:
-        self._url = database_url
-        self._queue: asyncio.Queue[tuple[InboundWebhook, asyncio.Future[PutResult]] | None] = asyncio.Queue()
+    The server cancels a statement after `timeout_seconds`. If it does not answer, the connection is closed after 1.5
+    times that time; the response is 503, at the latest after twice that time.
+    """
+
+    def __init__(self, database_url: str, timeout_seconds: float) -> None:
+        self._connection = InboxConnection(database_url, timeout_seconds)
+        self._call_timeout = 1.5 * timeout_seconds
+        self._response_timeout = 2 * timeout_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inbox-writer")
-        self._connection: Connection | None = None
-        self._purged_at = -PURGE_INTERVAL_SECONDS
-        self._is_unavailable = False
+        self._thread_lock = asyncio.Lock()
+        self._queue: deque[_Queued] = deque()
+        self._queued_ids = 0
+        self._has_work = asyncio.Event()
+        self._is_closing = False
         self._task: asyncio.Task[None] | None = None
+        self._ping: asyncio.Task[list[PutResult]] | None = None
 
     async def __aenter__(self) -> InboxWriter:
         self._task = asyncio.create_task(self._write())
@@ -50,116 +68,79 @@ class InboxWriter:
 
     async def __aexit__(self, *_: object) -> None:
         """Write the queued webhooks, then close the connection."""
-        self._queue.put_nowait(None)
+        self._is_closing = True
+        self._has_work.set()
         if self._task is not None:
             await self._task
-        await self._in_thread(self._disconnect)
+        await self._in_thread(self._connection.close)
         self._thread.shutdown()
 
     async def put(self, webhook: InboundWebhook) -> PutResult:
         """Return when the webhook is committed.
 
-        Raises `TemporaryFailure` if the database is unavailable.
+        Raises `TemporaryFailure` if the database is unavailable or does not answer in time.
         """
-        done: asyncio.Future[PutResult] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait((webhook, done))
-        return await done
+        if self._queued_ids >= MAX_QUEUED_IDS:
+            raise unavailable()
+        item = _Queued(webhook, asyncio.get_running_loop().create_future())
+        self._queue.append(item)
+        self._queued_ids += len(webhook.ids)
+        self._has_work.set()
+        return await self._in_time(item.done)
 
     async def ping(self) -> None:
-        """Raise `TemporaryFailure` if the database is unavailable."""
-        await self._in_thread(self._put, [])
+        """Raise `TemporaryFailure` if the database is unavailable. Concurrent calls share one query."""
+        if self._ping is None or self._ping.done():
+            self._ping = asyncio.create_task(self._in_thread(self._connection.put, []))
+            self._ping.add_done_callback(lambda ping: ping.exception())  # all callers may have timed out
+        await self._in_time(asyncio.shield(self._ping))
 
     async def _write(self) -> None:
-        while True:
-            first = await self._queue.get()
-            if first is None:
-                return
-            batch, is_last = self._drain(first)
-            await self._write_and_resolve(batch)
-            if is_last:
-                return
+        while self._queue or not self._is_closing:
+            if not self._queue:
+                self._has_work.clear()
+                await self._has_work.wait()
+            batch = self._next_batch(MAX_IDS_PER_BATCH)
+            if batch:
+                await self._write_and_resolve(batch)
 
-    def _drain(
-        self, first: tuple[InboundWebhook, asyncio.Future[PutResult]]
-    ) -> tuple[list[tuple[InboundWebhook, asyncio.Future[PutResult]]], bool]:
-        """A batch of queued webhooks, and whether it is the last one before the shutdown."""
-        batch, ids = [first], len(first[0].ids)
-        while ids < MAX_IDS_PER_BATCH:
-            try:
-                item = self._queue.get_nowait()
-            except asyncio.QueueEmpty:
-                break
-            if item is None:
-                return batch, True
-            batch.append(item)
-            ids += len(item[0].ids)
-        return batch, False
+    def _next_batch(self, max_ids: int) -> list[_Queued]:
+        """Remove webhooks from the queue; return those whose senders still wait for the response."""
+        batch: list[_Queued] = []
+        ids = 0
+        while self._queue and ids < max_ids:
+            item = self._queue.popleft()
+            self._queued_ids -= len(item.webhook.ids)
+            if not item.done.done():
+                batch.append(item)
+                ids += len(item.webhook.ids)
+        return batch
 
-    async def _write_and_resolve(self, batch: list[tuple[InboundWebhook, asyncio.Future[PutResult]]]) -> None:
+    async def _write_and_resolve(self, batch: list[_Queued]) -> None:
+        results: Sequence[PutResult | Exception]
         try:
-            results = await self._in_thread(self._put, [webhook for webhook, _ in batch])
+            results = await self._in_thread(self._connection.put, [item.webhook for item in batch])
         except Exception as error:  # noqa: BLE001  every sender needs a response, whatever the error
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(error)
-            return
-        for (_, done), result in zip(batch, results, strict=True):
-            if not done.done():  # the sender may have disconnected; its webhook is stored anyway
-                done.set_result(result)
+            if isinstance(error, TemporaryFailure):
+                batch += self._next_batch(MAX_QUEUED_IDS)  # they have waited for as long as the database may take
+            results = [error] * len(batch)
+        for item, result in zip(batch, results, strict=True):
+            item.resolve(result)
+        await self._in_thread(self._connection.purge_if_due)
 
     async def _in_thread(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
-
-    # --- in the thread -----------------------------------------------------------------------------------------
-
-    def _put(self, webhooks: Sequence[InboundWebhook]) -> list[PutResult]:
-        try:
+        """Call a function in the thread, and interrupt it if the database keeps it waiting."""
+        loop = asyncio.get_running_loop()
+        async with self._thread_lock:  # so that the call begins now, and its time
+            timer = loop.call_later(self._call_timeout, self._connection.interrupt)
             try:
-                return self._write_batch(webhooks)
-            except psycopg.OperationalError:
-                if self._connection is None:
-                    raise  # connecting failed
-                # Most likely, the server was restarted since the last batch. If the first attempt was committed, its
-                # hashes are in the database and the second one writes nothing.
-                self._disconnect()
-                return self._write_batch(webhooks)
-        except psycopg.Error as error:
-            self._disconnect()
-            if not self._is_unavailable:
-                self._is_unavailable = True
-                _logger.error("the database is unavailable (%s): responding with 503", type(error).__name__)
-            raise TemporaryFailure(
-                "the database is unavailable: send it again", retry_after_seconds=RETRY_AFTER_SECONDS
-            ) from None
+                return await loop.run_in_executor(self._thread, work, *arguments)
+            finally:
+                timer.cancel()
 
-    def _write_batch(self, webhooks: Sequence[InboundWebhook]) -> list[PutResult]:
-        if self._connection is None:
-            self._connection = self._connect()
-        results = put_webhooks(self._connection, webhooks)
-        if self._is_unavailable:
-            self._is_unavailable = False
-            _logger.warning("the database is available again")
-        if time.monotonic() - self._purged_at > PURGE_INTERVAL_SECONDS:
-            self._purged_at = time.monotonic()
-            purge_inbox(self._connection)
-        return results
-
-    def _connect(self) -> Connection:
-        connection = connect(
-            self._url,
-            application_name="copilot-pipeline receiver",
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            tcp_user_timeout=STATEMENT_TIMEOUT_MS,
-        )
-        # A response promises that the webhook is on disk, whatever the server's default is.
-        connection.execute(
-            "SELECT set_config('synchronous_commit', 'on', false), set_config('statement_timeout', %s, false)",
-            (str(STATEMENT_TIMEOUT_MS),),
-        )
-        return connection
-
-    def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                connection.close()
+    async def _in_time(self, result: asyncio.Future[Result]) -> Result:
+        try:
+            async with asyncio.timeout(self._response_timeout):
+                return await result
+        except TimeoutError:
+            raise unavailable() from None

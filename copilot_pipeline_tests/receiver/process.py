@@ -19,10 +19,10 @@ _SERVE = """
 import json, sys
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Limits, receiver_app, serve
 from copilot_pipeline.receiver.auth import Secrets
-url, ours, theirs, header_timeout, limits = sys.argv[1:]
+url, ours, theirs, head_timeout, limits = sys.argv[1:]
 endpoints = {CLARI_COPILOT: Secrets.parse(ours), SEMARIZE: Secrets.parse(theirs)}
 app = receiver_app(endpoints, url, Limits(**json.loads(limits)))
-serve(app, "127.0.0.1", 0, header_timeout_seconds=float(header_timeout), on_listening=lambda at: print(at, flush=True))
+serve(app, "127.0.0.1", 0, head_timeout_seconds=float(head_timeout), on_listening=lambda at: print(at, flush=True))
 """
 
 
@@ -47,7 +47,7 @@ class Receiver:
 
 @contextmanager
 def running(
-    database_url: str, *, header_timeout_seconds: float = 10, secret: str = SECRET, **limits: float
+    database_url: str, *, head_timeout_seconds: float = 10, secret: str = SECRET, **limits: float
 ) -> Iterator[Receiver]:
     """Run a receiver on a free port and kill it at the end."""
     process = subprocess.Popen(
@@ -58,7 +58,7 @@ def running(
             database_url,
             secret,
             SEMARIZE_SECRET,
-            str(header_timeout_seconds),
+            str(head_timeout_seconds),
             json.dumps(limits),
         ],
         stdout=subprocess.PIPE,

@@ -80,6 +80,35 @@ def test_serves_both_endpoints_and_warns_without_tls(tmp_path: Path, database: D
     assert [row[:2] for row in inbox(database)] == [("call", "call-77"), ("run", "run-77")]
 
 
+def test_accepts_two_secrets_during_a_rotation(tmp_path: Path, database: Database) -> None:
+    """Both variables may hold two secrets separated by a blank; each secret is accepted at its endpoint only."""
+    process = start(
+        tmp_path,
+        "--port",
+        "0",
+        COPILOT_PIPELINE_WEBHOOK_SECRET=f"{SECRET} old-{SECRET}",
+        SEMARIZE_WEBHOOK_SECRET=f"{SEMARIZE_SECRET}  old-{SEMARIZE_SECRET}",
+        COPILOT_PIPELINE_DATABASE_URL=database.url,
+    )
+    assert process.stdout is not None
+    addresses = [process.stdout.readline().split()[-1] for _ in range(2)]
+    statuses: dict[tuple[str, str], set[int]] = {}
+    with httpx.Client() as client:
+        for name, secret in (("ours", SECRET), ("theirs", SEMARIZE_SECRET)):
+            for address in addresses:
+                for version in (secret, f"old-{secret}"):
+                    answer = client.post(address, content='{"id": "x"}', headers={"x-webhook-secret": version})
+                    statuses.setdefault((name, address.rsplit("/", 1)[1]), set()).add(answer.status_code)
+    process.terminate()
+    process.communicate(timeout=30)
+    assert statuses == {
+        ("ours", "clari-copilot"): {202},
+        ("ours", "semarize"): {401},
+        ("theirs", "clari-copilot"): {401},
+        ("theirs", "semarize"): {202},
+    }
+
+
 def test_reports_a_port_in_use(tmp_path: Path, database: Database) -> None:
     """Exit code 3 and the option to change."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -108,6 +137,16 @@ def test_semarize_endpoint_uses_its_own_secret_or_the_common_one() -> None:
     assert apart[SEMARIZE] != apart[CLARI_COPILOT]
     assert SECRET not in repr(shared)
     assert SEMARIZE_SECRET not in repr(apart)
+
+
+@pytest.mark.parametrize("name", ["copilot_pipeline_webhook_secret", "semarize_webhook_secret"])
+@pytest.mark.parametrize("short", ["short", f"{SECRET} short", f"short {SECRET}", "whsec_0123456789"])
+def test_refuses_a_short_secret_of_either_sender(name: str, short: str) -> None:
+    """Also as one of two, and without counting the prefix; the error names the variable and not the secret."""
+    variables = {"copilot_pipeline_webhook_secret": SECRET, name: short}
+    with pytest.raises(ConfigurationError, match=name.upper()) as caught:
+        endpoints_of(environment(**variables))
+    assert not any(secret in str(caught.value) for secret in ("short ", "0123456789", SECRET))
 
 
 def test_requires_the_common_secret() -> None:

@@ -171,12 +171,16 @@ def test_throttles_unauthenticated_requests_separately(database: Database) -> No
         ("POST", "/", 404),
         ("POST", "/webhooks/other", 404),
         ("POST", "/webhooks/../etc", 404),
+        ("POST", "/webhooks/clari-copilot/", 404),
+        ("GET", "/healthz/", 404),
         ("GET", "/healthz", 200),
     ],
 )
 def test_serves_only_its_endpoints(receiver: Receiver, method: str, path: str, status: int) -> None:
-    """Other methods are 405, other paths 404."""
-    assert receiver.client.request(method, receiver.address + path, headers=SHARED).status_code == status
+    """Other methods are 405, other paths 404, and none is redirected."""
+    answer = receiver.client.request(method, receiver.address + path, headers=SHARED)
+    assert answer.status_code == status
+    assert "location" not in answer.headers
 
 
 def test_merges_webhooks_of_a_pending_call(receiver: Receiver, module_database: Database) -> None:

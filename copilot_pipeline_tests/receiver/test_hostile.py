@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
-import re
 import socket
 import threading
 import time
@@ -15,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from copilot_pipeline.postgres import Database
+from copilot_pipeline_tests.receiver.attacks import exchange, statuses
 from copilot_pipeline_tests.receiver.process import Receiver, inbox, running
 from copilot_pipeline_tests.receiver.signing import SECRET, signed
 
@@ -33,30 +32,12 @@ def strict(module_database: Database) -> Iterator[Receiver]:
     """A receiver with limits that are short enough for a test."""
     with running(
         module_database.url,
-        header_timeout_seconds=0.5,
+        head_timeout_seconds=0.5,
         body_timeout_seconds=0.5,
         max_body_bytes=LIMIT,
         requests_per_second=5000,
     ) as receiver:
         yield receiver
-
-
-def exchange(port: int, *parts: bytes) -> bytes:
-    """Send bytes and return everything that is received until the connection is closed."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        received = b""
-        with contextlib.suppress(ConnectionResetError, BrokenPipeError):  # closed while we were sending
-            for part in parts:
-                connection.sendall(part)
-        with contextlib.suppress(ConnectionResetError):
-            while chunk := connection.recv(65536):
-                received += chunk
-        return received
-
-
-def statuses(received: bytes) -> list[int]:
-    """The status of each response."""
-    return [int(status) for status in re.findall(rb"^HTTP/1\.1 (\d{3})", received, flags=re.MULTILINE)]
 
 
 def test_times_out_headers_that_never_end(strict: Receiver) -> None:
