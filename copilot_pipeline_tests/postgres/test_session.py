@@ -19,7 +19,7 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database, open_connection
 from copilot_pipeline.postgres.engines import configure_engine
 from copilot_pipeline.postgres.session import SESSION_SETTINGS, Connection, connect
-from copilot_pipeline.receiver.writer import InboxWriter
+from copilot_pipeline.receiver.inbox_connection import InboxConnection
 from copilot_pipeline.state.locks import AdvisoryLocks
 
 PACKAGE = Path(__file__).parents[2] / "copilot_pipeline"
@@ -81,7 +81,7 @@ def test_every_connection_has_the_session_settings(foreign_database: str) -> Non
         assert settings_of(locks._connection) == SESSION_SETTINGS  # type: ignore[arg-type]
     with OutboxLeases(foreign_database) as leases:
         assert settings_of(leases._connection) == SESSION_SETTINGS
-    received = InboxWriter(foreign_database)._connect()
+    received = InboxConnection(foreign_database, timeout_seconds=2)._connect()
     assert settings_of(received) == SESSION_SETTINGS
     received.close()
 
