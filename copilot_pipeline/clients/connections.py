@@ -68,7 +68,7 @@ def _unusable_proxies() -> Iterator[tuple[str, str]]:
     for name, value in _variables(("NO_PROXY",)):
         for entry in value.split(","):
             if not _is_usable_exception(entry.strip()):
-                yield name, f"{entry.strip()!r} is no host. Write an IPv6 address without brackets, such as ::1"
+                yield name, f"{entry.strip()!r} is not a host. Write an IPv6 address without brackets, such as ::1"
 
 
 def _variables(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from copilot_pipeline.config.types import Keys, Strict
 
 SinkKind = Literal["slack", "salesforce", "hubspot", "webhook"]
 SINK_KINDS: tuple[SinkKind, ...] = ("slack", "salesforce", "hubspot", "webhook")
-# Sinks that announce events: a repeated message is a nuisance, an old one is no news. The other sinks hold a state.
+# Sinks that announce events: repeated and old messages are unwanted. The other sinks hold a state.
 ANNOUNCING: frozenset[str] = frozenset({"slack", "webhook"})
 DEFAULT_MAX_AGE = timedelta(days=3)
 

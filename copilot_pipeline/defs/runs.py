@@ -1,4 +1,4 @@
-"""What the tags of a run say: what caused it, when its work was requested, and whether it is a command's.
+"""The tags of a run: what caused it, when its work was requested, and whether it is a command's.
 
 Pools and priorities are here too, because assets, jobs and sensors share them.
 """

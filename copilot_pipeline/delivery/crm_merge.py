@@ -1,8 +1,8 @@
-"""Merge what several calls say about one CRM record.
+"""Merge the values that several calls have for one CRM record.
 
-A record holds a state, so writes to it are no events: its fields come from the newest call, and fields without an
+A record holds a state, and not a series of events: its fields come from the newest call, and fields without an
 answer there from the newest call that has one. Of a call that was scored several times only the newest scores count.
-Values that the record already holds are not written again on behalf of older calls.
+Values that the record already holds are not written again for older calls.
 """
 
 from __future__ import annotations

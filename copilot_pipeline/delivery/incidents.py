@@ -19,7 +19,7 @@ EVENT_TYPES: dict[Stage, str] = {
 }
 UNAVAILABLE_AFTER = timedelta(hours=1)
 GROWING_SAMPLES = 3  # samples, an hour apart, each larger than the one before
-SMALL_BACKLOG = 50  # rows; a smaller backlog is no incident
+SMALL_BACKLOG = 50  # rows; a smaller backlog does not open an incident
 
 
 @dataclass(frozen=True, slots=True)

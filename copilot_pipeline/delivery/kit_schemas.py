@@ -15,7 +15,7 @@ from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient
 from copilot_pipeline.errors import PipelineError
 
-Schema = Mapping[str, str | None]  # brick -> yes/no, score, text, list; None if the schema does not say
+Schema = Mapping[str, str | None]  # brick -> yes/no, score, text, list; None if the schema has no type
 
 MAX_AGE_SECONDS = 300.0
 

@@ -1,6 +1,6 @@
 """Check that the bricks of routes exist and their comparisons can be true.
 
-The kits' schemas say which bricks there are. A kit may change long after the start, so the routes are checked again
+The kits' schemas list their bricks. A kit may change long after the start, so the routes are checked again
 whenever deliveries are queued: first against the stored scores, which costs no request, and only if these raise a
 doubt against the schema.
 """

@@ -1,4 +1,4 @@
-"""Accounts: what the calls say about them, and the record of the CRM mirror, which costs one request an account."""
+"""Accounts: what the calls have about them, and the record of the CRM mirror, which costs one request an account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SQL = load_queries(__package__, "crm.sql")
 
 @dataclass(frozen=True, slots=True)
 class AccountOfCalls:
-    """What the calls say about an account."""
+    """What the calls have about an account."""
 
     account_id: str
     calls: int
@@ -99,7 +99,7 @@ class Accounts:
 
 
 def _row(account: AccountOfCalls, read_at: datetime | None, record: Account | None) -> AccountRow:
-    """Merge what the calls say with the CRM mirror's record, which has precedence."""
+    """Merge the values of the calls with the CRM mirror's record, which has precedence."""
     return AccountRow(
         account_id=account.account_id,
         name=(record.name if record else None) or account.name,

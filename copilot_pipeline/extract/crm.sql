@@ -1,5 +1,5 @@
 -- name: deals_of_calls
--- Return what the calls say about each linked deal; of each field the newest value that is not null.
+-- Return the values of the calls for each linked deal; of each field the newest value that is not null.
 SELECT deal_id, count(*) AS calls, min(started_at) AS first_call_at, max(started_at) AS last_call_at,
   (array_agg(deal_name ORDER BY started_at DESC) FILTER (WHERE deal_name IS NOT NULL))[1] AS name,
   (array_agg(crm_system ORDER BY started_at DESC) FILTER (WHERE crm_system IS NOT NULL))[1] AS crm_system,
@@ -12,7 +12,7 @@ SELECT deal_id, count(*) AS calls, min(started_at) AS first_call_at, max(started
 FROM copilot.calls WHERE deal_id IS NOT NULL GROUP BY deal_id ORDER BY deal_id;
 
 -- name: accounts_of_calls
--- Return what the calls say about each linked account; of each field the newest value that is not null.
+-- Return the values of the calls for each linked account; of each field the newest value that is not null.
 SELECT account_id, count(*) AS calls, count(DISTINCT deal_id) AS deals,
   min(started_at) AS first_call_at, max(started_at) AS last_call_at,
   (array_agg(account_name ORDER BY started_at DESC) FILTER (WHERE account_name IS NOT NULL))[1] AS name,

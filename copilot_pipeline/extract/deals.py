@@ -1,4 +1,4 @@
-"""Deals: what the calls say about them, and the record of the CRM mirror, which costs one request a deal."""
+"""Deals: what the calls have about them, and the record of the CRM mirror, which costs one request a deal."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SQL = load_queries(__package__, "crm.sql")
 
 @dataclass(frozen=True, slots=True)
 class DealOfCalls:
-    """What the calls say about a deal."""
+    """What the calls have about a deal."""
 
     deal_id: str
     calls: int
@@ -144,7 +144,7 @@ def _row(
     amounts: AmountConvention,
     currency: CurrencySettings,
 ) -> DealRow:
-    """Merge what the calls say with the CRM mirror's record, which has precedence."""
+    """Merge the values of the calls with the CRM mirror's record, which has precedence."""
     of_record = parse_amount(record.amount_raw, amounts) if record else None
     stage = (record.stage if record else None) or deal.stage
     return DealRow(

@@ -43,7 +43,7 @@ class DaysNotListed(PipelineError):
 
 
 class Lister:
-    """Lists windows on behalf of one source."""
+    """Lists windows for one source."""
 
     def __init__(self, client: ClariClient, calls: CallStore, cursors: ListCursors, source: str) -> None:
         self._client = client

@@ -88,18 +88,18 @@ def summary(call: Call) -> dict[str, Any]:
     """The summary in `/call-details`; empty if the call is not ready."""
     if call.status != READY or not call.length:
         return {}
-    odd = call.trap == "nan_summary"
+    has_nan = call.trap == "nan_summary"
     about = call.deal.product if call.deal else "the pipeline"
     return {
         "full_summary": f"They spoke about {about}, the price and the time it takes to go live.",
         "key_takeaways": ["Price is the open point.", "Security wants a review."]
-        if odd
+        if has_nan
         else "Price is the open point.",
         "topics_discussed": [
             {
                 "name": "Pricing",
-                "start_timestamp": "NaN" if odd else "5.4",
-                "end_timestamp": "NaN" if odd else "210.0",
+                "start_timestamp": "NaN" if has_nan else "5.4",
+                "end_timestamp": "NaN" if has_nan else "210.0",
                 "summary": "Tiers compared.",
             }
         ],

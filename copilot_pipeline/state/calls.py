@@ -167,7 +167,7 @@ class CallStore:
         connection.execute(_SQL["store_details"], values)
 
     def quarantine_details(self, call: CallToFetch, problem: str, body: bytes) -> None:
-        """Keep bytes that are no details of a call at all, and defer the call. What is stored of it stays."""
+        """Quarantine bytes that are not the details of a call, and defer the call. What is stored of it stays."""
         values = {"call_id": call.call_id, "reason": problem, "backoff_hours": list(BACKOFF_HOURS)}
         with self.database.transaction() as connection:
             quarantine(connection, call.call_id, call.call_date, "call-details", problem, body)

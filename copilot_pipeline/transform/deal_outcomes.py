@@ -61,7 +61,7 @@ def stage_changes(history: str | None) -> Iterator[tuple[datetime, str]]:
 
 
 def entries_of(history: str | None) -> list[dict[str, Any]]:
-    """Return the entries of a JSON history; what is no object is skipped."""
+    """Return the entries of a JSON history; other values than objects are skipped."""
     changes = json.loads(history) if history else ()
     return [change for change in changes if isinstance(change, dict)] if isinstance(changes, list) else []
 

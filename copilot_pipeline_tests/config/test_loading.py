@@ -107,7 +107,7 @@ def test_reports_a_misspelled_variable(monkeypatch: pytest.MonkeyPatch, place: s
 
 
 def test_ignores_variables_of_other_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable that does not resemble a setting is no error."""
+    """A variable that does not resemble a setting is accepted."""
     monkeypatch.setenv("COPILOT_PIPELINE_SOMETHING_OF_THE_CONTAINER", "1")
     monkeypatch.setenv("SLAK_WEBHOOK_URL", "1")
     load_settings()
@@ -311,7 +311,7 @@ def test_names_the_place_of_a_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_says_why_nothing_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a file, with `none`, and with a file without kits; with kits there is nothing to say."""
+    """Without a file, with `none`, and with a file without kits; with kits there is no warning."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COPILOT_PIPELINE_CONFIG", raising=False)
     without_file = load_settings().without_kits

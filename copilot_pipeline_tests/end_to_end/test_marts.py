@@ -182,7 +182,7 @@ def _deals_without_calls_and_calls_without_deals(pipeline: Pipeline) -> None:
     calls = {
         row["deal_id"]: row["calls"]
         for row in pipeline.query(
-            # A removed call, or one without attendance, is no conversation.
+            # A removed call, or one without attendance, is not a conversation.
             """SELECT deal_id, count(*) AS calls FROM copilot.calls
             WHERE removed_at IS NULL AND status IN ('ready', 'pending') GROUP BY 1"""
         )

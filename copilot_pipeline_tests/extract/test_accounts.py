@@ -68,13 +68,13 @@ def client_of(
 def accounts(database: Database, home: Path) -> Accounts:
     """Calls with six accounts, one of which the mirror does not have; two calls with the first of them."""
     names = ["a", "b", "c", "d", "e", "missing", "a"]
-    calls = [call(f"c-{place}", account_id=name, account_name="As calls say") for place, name in enumerate(names)]
+    calls = [call(f"c-{place}", account_id=name, account_name="Name on calls") for place, name in enumerate(names)]
     load(database, {CALLS: calls})
     return Accounts(Lake(str(home)), database, requests_in_flight=IN_FLIGHT, progress=NoProgress())
 
 
 def test_reads_each_account_once_and_merges_it_with_the_calls(accounts: Accounts, database: Database) -> None:
-    """The table has the record, or what the calls say if there is no record."""
+    """The table has the record, or the values of the calls if there is no record."""
     with client_of() as (client, service):
         assert accounts.read(client) == MirrorRead(read=5, missing=1)
         assert accounts.read(client) == MirrorRead()
@@ -85,7 +85,7 @@ def test_reads_each_account_once_and_merges_it_with_the_calls(accounts: Accounts
             "SELECT account_id, name, city, phones, calls, read_at IS NOT NULL FROM copilot.accounts ORDER BY 1"
         ).fetchall()
     assert rows[0] == ("a", "Company a", "Oslo", ["1"], 2, True)
-    assert rows[-1] == ("missing", "As calls say", None, None, 1, False)
+    assert rows[-1] == ("missing", "Name on calls", None, None, 1, False)
 
 
 def test_sends_requests_concurrently(accounts: Accounts) -> None:

@@ -175,7 +175,7 @@ def test_a_quarantined_call_is_requested_again_by_a_person(setup: Setup, body: b
 
 
 def test_a_garbled_response_keeps_the_stored_details(setup: Setup) -> None:
-    """What is no body of the call at all does not replace the details of the previous version."""
+    """A body that is not of the call does not replace the details of the previous version."""
     list(setup.run())
     victim = next(call for call in setup.server.calls if call["id"] == "call-2-007")
     victim["last_modified_time"] = "2026-03-09T00:00:00Z"

@@ -89,7 +89,7 @@ def test_each_change_adds_a_version_and_a_repeated_refresh_none(database: Databa
 
 
 def test_the_time_before_the_first_refresh_is_that_of_the_crm(database: Database, lake: Lake) -> None:
-    """Once: later refreshes keep what they saw, whatever the CRM's history says by then."""
+    """Once: later refreshes keep the first value, whatever the CRM's history contains by then."""
     recorded = '[{"stage": "Proposal", "prev_stage": "Discovery", "date_changed": "2026-10-20T10:00:00Z"}]'
     refresh(database, lake, deal("a", "Proposal", created_at=CREATED, stage_history=recorded))
     refresh(database, lake, deal("a", "Closed Won", created_at=CREATED, stage_history="[]"))

@@ -126,7 +126,7 @@ def test_every_indexed_text_column_has_a_limit(database: Database) -> None:
 def test_a_value_of_any_length_loads_with_its_neighbours(
     database: Database, lake: Lake, table: Table, one: Column, alphabet: str
 ) -> None:
-    """Lengths from 0 to 100,000, NUL and lone surrogates: all rows are in both stores, and the cuts are recorded."""
+    """Lengths from 0 to 100,000, NUL and lone surrogates: all rows are in both stores, and the truncated values are recorded."""
     letters = string.ascii_letters if alphabet == "ascii" else "".join(map(chr, range(0x4E00, 0x5E00))) + "😀"
     values = [
         "",
@@ -151,9 +151,11 @@ def test_a_value_of_any_length_loads_with_its_neighbours(
         assert max(map(len, texts)) == one.max_chars
     else:
         assert max(map(len, texts)) == 100_000
-    cuts = column(database, f"SELECT original_chars FROM copilot_ops.truncated_values WHERE column_name = '{one.name}'")
+    lengths = column(
+        database, f"SELECT original_chars FROM copilot_ops.truncated_values WHERE column_name = '{one.name}'"
+    )
     limited = one.max_bytes is not None or one.max_chars is not None
-    assert (100_000 in cuts) == limited
+    assert (100_000 in lengths) == limited
 
 
 def test_a_reload_without_long_values_deletes_the_truncated_values(database: Database, lake: Lake) -> None:

@@ -26,7 +26,7 @@ def flagged(*calls: ScoredCall, **settings: Any) -> list[ClaimRow]:
 
 
 def test_yes_is_one_claim_per_quote() -> None:
-    """No and null are no claims."""
+    """No and null are not claims."""
     found = flagged(
         call("c-1", {"wrong": quoted(True, "Ships in March.", "Never fails.")}),
         call("c-2", {"wrong": False}),
@@ -147,7 +147,7 @@ def test_infers_kinds_from_brick_names() -> None:
 
 
 def test_accuracy_counts_checked_calls() -> None:
-    """A call is checked if a flagging brick has a value; null is no value."""
+    """A call is checked if a flagging brick has a value; null is not a value."""
     calls = [
         call("c-1", {"wrong": quoted(True, "x", "y"), "product": "Alpha"}),
         call("c-2", {"wrong": False, "product": "Alpha"}, day=7),

@@ -115,7 +115,7 @@ def test_orders_calls_by_their_time() -> None:
 
 
 def test_counts_each_rep_separately() -> None:
-    """Three weak calls of three reps are no regression; a call without a rep is left out."""
+    """Three weak calls of three reps are not a regression; a call without a rep is left out."""
     calls = [call(f"c-{n}", {"objections": 0.1}, day=n, rep=Rep(f"u-{n}")) for n in range(3)]
     calls.append(call("c-9", {"objections": 0.1}, rep=None))
     rows = coaching_scores(calls, SKILLS, CoachingSettings())

@@ -78,7 +78,7 @@ def test_risks_are_texts() -> None:
 
 
 def test_configured_risks_replace_the_risk_bricks() -> None:
-    """A risk is a condition on the newest values; an unknown value is no risk."""
+    """A risk is a condition on the newest values; an unknown value is not a risk."""
     risks = [{"name": "no champion", "when": {"brick": f"{KIT}.champion", "is": False}}]
     calls = [call("c-1", {"champion": False, "risk_flag": True}, day=27, deal_id="d", prospects=("Pat", "Kim"))]
     assert inspected(still_open("d"), *calls, risks=risks).risk_flags == ["no champion"]

@@ -67,7 +67,7 @@ def test_without_times_the_share_is_unknown(database: Database, home: Path) -> N
 
 
 def test_who_did_not_speak_or_is_not_identified_has_no_row(database: Database, home: Path) -> None:
-    """A silent observer is no speaker; without an id and an address a person is not known."""
+    """A silent observer is not a speaker; a person without an id and an address is not identified."""
     rows = built(
         database,
         home,

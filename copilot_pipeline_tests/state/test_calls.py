@@ -131,7 +131,7 @@ def test_marks_a_call_as_removed_if_a_complete_listing_lacks_it(
 
 
 def test_does_not_mark_calls_of_other_days_as_removed(call_store: CallStore) -> None:
-    """A listing is no evidence about a day that it does not cover."""
+    """A listing does not change the calls of a day that it does not cover."""
     record(call_store, listed_call(), listed_call("c-2", started_at=NOON + timedelta(days=1)))
     assert finish_listing(call_store, call_store.now()) == 1
     assert ids_to_fetch(call_store) == ["c-2"]

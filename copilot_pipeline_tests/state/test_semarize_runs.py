@@ -111,7 +111,7 @@ def test_does_not_repeat_a_refused_request(runs: SemarizeRunStore) -> None:
     ],
 )
 def test_another_call_kit_version_or_text_is_another_run(runs: SemarizeRunStore, other: RunIntent) -> None:
-    """The result of one is no result of the other."""
+    """The result of one does not count as that of the other."""
     finish(runs, register(runs))
     assert register(runs, other).is_open
 

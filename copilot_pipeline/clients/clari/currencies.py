@@ -15,7 +15,7 @@ _SYMBOLS: Mapping[str, str] = {
     "kč": "CZK", "ft": "HUF", "lei": "RON", "fr": "CHF", "fr.": "CHF", "sfr": "CHF", "sfr.": "CHF",
 }  # fmt: skip
 # Symbols of several currencies: the one that CLDR writes so in English (https://cldr.unicode.org), unless the settings
-# say otherwise; none for the krone, which four countries have.
+# differ; none for the krone, which four countries have.
 SHARED_SYMBOLS: Mapping[str, str | None] = {
     "$": "USD", "¥": "JPY", "rs": "INR", "rs.": "INR", "kr": None, "kr.": None,
 }  # fmt: skip

@@ -156,7 +156,7 @@ def due_deliveries(
     description="Opens an incident for a job whose run failed.",
 )
 def failed_runs(context: dg.RunFailureSensorContext, deliveries: DeliveriesResource) -> None:
-    """A run that Dagster retries is no failure, nor one whose cause has an incident of its own."""
+    """Runs that Dagster retries, or whose cause has an incident of its own, are not reported."""
     run = context.dagster_run
     if run.tags.get("dagster/will_retry") == "true" or _has_own_incident(context):
         return

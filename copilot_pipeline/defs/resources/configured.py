@@ -98,7 +98,7 @@ def _whole_number(name: str) -> Any:
 
 
 def _number(name: str) -> float:
-    """The value itself: Dagster has no `EnvVar` for a float. A run refuses a variable that is no number."""
+    """The value itself: Dagster has no `EnvVar` for a float. A run refuses a variable that is not a number."""
     try:
         return float(os.environ[name.upper()])
     except (KeyError, ValueError):

@@ -122,7 +122,7 @@ def json(name: str, description: str) -> Column:
 
 
 def texts(name: str, description: str, *, max_chars: int | None = MAX_TEXT_CHARS) -> Column:
-    """Return a column of text lists. `max_chars` applies to each item; None is no limit."""
+    """Return a column of text lists. `max_chars` applies to each item; None: no limit."""
     return Column(name, Kind.TEXTS, description, max_chars=max_chars)
 
 

@@ -28,7 +28,7 @@ VERSION_FILE = "PG_VERSION"
 _START_SECONDS = 120.0  # a server that was killed reads its log of changes first
 _STOP_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-# Started by a shell that exits, so that the server is no child of this process. The arguments are not part of the
+# Started by a shell that exits, so that the server is not a child of this process. The arguments are not part of the
 # script: no character in them is interpreted.
 _LAUNCH = f'"$@" </dev/null >{STARTUP_LOG} 2>&1 & echo "$!"'
 

@@ -12,7 +12,7 @@ from copilot_pipeline.transform.transcripts.text import display_text, storable, 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPerson:
-    """A person on a call, with what the call and the user directory say together."""
+    """A person on a call, with the values of the call and of the user directory."""
 
     person_id: str
     name: str  # never empty, on one line

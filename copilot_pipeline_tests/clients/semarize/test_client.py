@@ -160,7 +160,7 @@ def test_invalid_text_does_not_lose_a_run() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"<html>", b'{"run_id": "r'])
 def test_a_garbled_response_is_requested_again_with_the_same_key(raw: bytes) -> None:
-    """A body that is not JSON is no information on the run: the same request is sent again, so it is not paid twice."""
+    """A body that is not JSON does not describe the run: the same request is sent again, so it is not paid twice."""
     with client_of(Reply(200, raw), reply({"run_id": "r", "status": "queued"})) as (client, service):
         assert client.create(run_request("c-1", TEXT, KIT)).run_id == "r"
         assert len({request.headers["idempotency-key"] for request in service.requests}) == 1
