@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from copilot_pipeline.config.marts import MartSettings, MessageSettings
 from copilot_pipeline.load.lake import Lake
@@ -30,6 +30,8 @@ from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
 from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
 from copilot_pipeline.marts.coaching import CoachingRow, RegressionRow, coaching_regressions, coaching_scores
 from copilot_pipeline.marts.deals import DealInspectionRow, DealSignalRow, by_deal, deal_signals, inspect_deals
+from copilot_pipeline.marts.history.build import build_pipeline
+from copilot_pipeline.marts.history.rows import HISTORY_ROWS
 from copilot_pipeline.marts.meddicc import (
     CoverageRow,
     OutcomeRow,
@@ -63,6 +65,7 @@ MART_ROWS: Mapping[str, type[tuple[object, ...]]] = {
     WIN_LOSS_CONCLUSION.name: ConclusionRow,
     DEAL_SIGNALS.name: DealSignalRow,
     DEAL_INSPECTION.name: DealInspectionRow,
+    **HISTORY_ROWS,
 }
 
 
@@ -75,12 +78,20 @@ class MartBuilder:
     """Builds marts. Each method replaces the content of its tables and returns the rows written by table."""
 
     def __init__(
-        self, lake: Lake, database: Database, settings: MartSettings, *, now: Callable[[], datetime] = utc_now
+        self,
+        lake: Lake,
+        database: Database,
+        settings: MartSettings,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        zone: tzinfo = UTC,
     ) -> None:
+        """`zone` is that of the partitions."""
         self._lake = lake
         self._database = database
         self._settings = settings
         self._now = now
+        self._zone = zone
         self._reader = ScoredCallReader(database)
 
     def build_meddicc(self) -> RowCounts:
@@ -175,6 +186,10 @@ class MartBuilder:
             **self._replace(DEAL_SIGNALS, deal_signals(calls, deals)),
             **self._replace(DEAL_INSPECTION, inspected),
         }
+
+    def build_pipeline(self) -> RowCounts:
+        """Build `pipeline_changes` and `pipeline_waterfall` from `deal_history`."""
+        return build_pipeline(self._lake, self._database, self._settings.outcomes, self._zone, self._now())
 
     def _replace(self, table: Table, rows: Iterable[tuple[object, ...]]) -> RowCounts:
         return {table.name: replace_snapshot(self._lake, self._database, table, rows)}

@@ -19,6 +19,7 @@ from copilot_pipeline.load.tables import (
     CLAIMS,
     COACHING_REGRESSIONS,
     COACHING_SCORES,
+    DEAL_HISTORY,
     DEAL_INSPECTION,
     DEAL_SIGNALS,
     DEALS,
@@ -29,6 +30,7 @@ from copilot_pipeline.load.tables import (
     MEDDICC_SUMMARY,
     MESSAGE_ADOPTION,
     PARTICIPANTS,
+    PIPELINE_TABLES,
     REP_CALLS,
     SEMARIZE_SCORES,
     USERS,
@@ -76,7 +78,7 @@ def _mart_assets(
         from copilot_pipeline.report import ReportQueries, preview
 
         loaded = settings.load()
-        builder = MartBuilder(lake.open(postgres.database), postgres.database, loaded.pipeline.marts)
+        builder = MartBuilder(lake.open(postgres.database), postgres.database, loaded.pipeline.marts, zone=loaded.zone)
         rows, facts = build(builder, deliveries.service())
         queries = ReportQueries(postgres.database, loaded.pipeline.marts.report)
         for table in tables:
@@ -126,6 +128,12 @@ open_deals = _mart_assets(
     (DEAL_SIGNALS, DEAL_INSPECTION),
     (*_SCORES, DEALS.name, MEDDICC_SUMMARY.name),
     lambda builder, _: (builder.build_open_deals(), {}),
+)
+pipeline_changes = _mart_assets(
+    "pipeline",
+    PIPELINE_TABLES,
+    (DEAL_HISTORY.name, CALLS.name, EVIDENCE.name),
+    lambda builder, _: (builder.build_pipeline(), {}),
 )
 
 

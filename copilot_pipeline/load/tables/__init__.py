@@ -6,7 +6,14 @@ and Dagster's `TableSchema` are generated from it; a test compares the migrated 
 
 from copilot_pipeline.load.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
-from copilot_pipeline.load.tables.history import DEAL_HISTORY, HISTORY_TABLES, USER_HISTORY
+from copilot_pipeline.load.tables.history import (
+    DEAL_HISTORY,
+    HISTORY_TABLES,
+    PIPELINE_CHANGES,
+    PIPELINE_TABLES,
+    PIPELINE_WATERFALL,
+    USER_HISTORY,
+)
 from copilot_pipeline.load.tables.marts import (
     CLAIM_ACCURACY,
     CLAIMS,
@@ -57,6 +64,9 @@ __all__ = [
     "MEDDICC_SUMMARY",
     "MESSAGE_ADOPTION",
     "PARTICIPANTS",
+    "PIPELINE_CHANGES",
+    "PIPELINE_TABLES",
+    "PIPELINE_WATERFALL",
     "RAW_CALL_DETAILS",
     "REFERENCE_TABLES",
     "REP_CALLS",
