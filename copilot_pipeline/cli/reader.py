@@ -10,16 +10,20 @@ import click
 def command(name: str) -> None:
     """Let the role NAME read schema copilot, and nothing else. Creates the role if it does not exist.
 
-    Tables and views that are added later are included. The operational state (schema copilot_ops) is not.
+    Tables and views that are added later are included. The operational state (schema copilot_ops) is not. Long
+    statements, idle sessions, and sessions that block the pipeline are ended. Run it again for a role that an earlier
+    version has created.
 
     \b
     copilot-pipeline reader anna
     """
     from copilot_pipeline.cli.connections import opened_for_reading
-    from copilot_pipeline.load.warehouse.readers import grant_reader
+    from copilot_pipeline.load.warehouse.readers import grant_reader, limits_of_reader
 
     with opened_for_reading() as (_, database):
         password = grant_reader(database, name)
+        for limit in limits_of_reader(database, name):
+            click.echo(f"warning: {limit}.", err=True)
     if password is not None:
         click.echo(f"Created role {name}. Password (shown only once): {password}")
     click.echo(f"{name} can read every table and view of schema copilot.")

@@ -16,7 +16,8 @@ from rich.console import Console
 from copilot_pipeline.cli.console import print_document
 from copilot_pipeline.cli.query_output import as_json, csv_lines, print_table, spreadsheet_value
 from copilot_pipeline.errors import PipelineError
-from copilot_pipeline.postgres.session import connect
+from copilot_pipeline.postgres import Connection
+from copilot_pipeline.postgres.query_connection import query_connection
 
 
 @click.command("sql")
@@ -29,9 +30,15 @@ from copilot_pipeline.postgres.session import connect
     flag_value="excel",
     help="Print CSV that Excel opens unchanged: with a byte-order mark, and ids such as 007 or 12E45 as text.",
 )
-@click.option("--url", is_flag=True, help="Print the database URL. An embedded database runs until Ctrl-C.")
+@click.option(
+    "--url",
+    is_flag=True,
+    help="Print the database URL, with all rights of the pipeline. An embedded database runs until Ctrl-C.",
+)
 def command(query: str | None, form: str | None, url: bool) -> None:
     """Run one read-only query on the pipeline's database, including the embedded one.
+
+    It runs as a role that can read the schemas copilot and copilot_ops and nothing else.
 
     \b
     copilot-pipeline sql "SELECT count(*) FROM copilot.calls"
@@ -44,29 +51,27 @@ def command(query: str | None, form: str | None, url: bool) -> None:
     from copilot_pipeline.cli.connections import opened_for_reading
 
     with opened_for_reading() as (settings, database):
-        address = database.url
         if query:
-            names, rows = _read(address, query)
+            with query_connection(database, settings.environment) as connection:
+                names, rows = _read(connection, query)
             _show(form, names, rows)
             return
-        click.echo(address)
+        click.echo(database.url)
         if settings.environment.copilot_pipeline_database_url is None:
             _wait_until_stopped()
 
 
-def _read(address: str, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Return the columns and rows of one statement, run in a read-only transaction."""
-    with connect(address, application_name="copilot-pipeline sql") as connection:
-        connection.read_only = True
-        try:
-            # A prepared query is a single statement, so it cannot end the read-only transaction and start another.
-            with connection.transaction():
-                cursor = connection.execute(query.encode("utf-8", "surrogateescape"), prepare=True)
-                return [column.name for column in cursor.description or ()], (
-                    cursor.fetchall() if cursor.description else []
-                )
-        except psycopg.Error as error:
-            raise PipelineError(_explain(error)) from None
+def _read(connection: Connection, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Return the columns and rows of one statement, run in a read-only transaction of a role that can only read."""
+    connection.read_only = True
+    try:
+        # A prepared query is a single statement, so it cannot end the read-only transaction and start another.
+        with connection.transaction():
+            cursor = connection.execute(query.encode("utf-8", "surrogateescape"), prepare=True)
+            names = [column.name for column in cursor.description or ()]
+            return names, cursor.fetchall() if cursor.description else []
+    except psycopg.Error as error:
+        raise PipelineError(_explain(error)) from None
 
 
 def _explain(error: psycopg.Error) -> str:

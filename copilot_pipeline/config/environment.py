@@ -57,6 +57,11 @@ class Environment(BaseSettings):
     copilot_pipeline_database_url: OptionalAddress = Field(
         default=None, description="Address of PostgreSQL. Default: an embedded PostgreSQL in COPILOT_PIPELINE_HOME."
     )
+    copilot_pipeline_reader_database_url: OptionalAddress = Field(
+        default=None,
+        description="Address of the same database as a role that can only read, for `copilot-pipeline sql`. Default: "
+        "a role that is created for it, if the user of COPILOT_PIPELINE_DATABASE_URL may create roles.",
+    )
     copilot_pipeline_home: Path = Field(
         default=Path(".copilot_pipeline"),
         description="Folder of the embedded database, the lake and Dagster's files. A relative path is relative to the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.embedded import database_url
 from copilot_pipeline.postgres.migrate import upgrade_schema
 from copilot_pipeline.postgres.poolers import refuse_transaction_pooling
+from copilot_pipeline.postgres.reader_sessions import ReaderWatch
 from copilot_pipeline.postgres.session import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS, configure, connect
 from copilot_pipeline.postgres.session import Connection as Connection
 
@@ -36,6 +38,9 @@ class Database:
             check=ConnectionPool.check_connection,
         )
         self._pool.open()
+        watch = ReaderWatch(url)
+        watch.start()
+        self._stop_watch = weakref.finalize(self, watch.stop)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -51,6 +56,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        self._stop_watch()
         self._pool.close()
 
 
@@ -75,7 +81,8 @@ def open_connection(url: str) -> Iterator[Connection]:
                     "in COPILOT_PIPELINE_DATABASE_URL."
                 )
             refuse_transaction_pooling(connection, url)
-            yield connection
+            with ReaderWatch(url):  # a reader's lock must not keep a migration waiting
+                yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
             f"the database user may not create the schema or read its tables: {_first_line(error)}. Grant it CREATE on "

@@ -56,11 +56,16 @@ def database_url(environment: Environment) -> str:
     configured = environment.copilot_pipeline_database_url
     if configured is None:
         return _use_embedded(environment.home / EMBEDDED_FOLDER)
+    return checked_url(configured, "COPILOT_PIPELINE_DATABASE_URL")
+
+
+def checked_url(configured: str, variable: str) -> str:
+    """Return a configured URL with the scheme `postgresql://`. Raises `ConfigurationError`, without the URL."""
     url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", configured.strip())
     if not _is_valid(url):
         raise ConfigurationError(
-            "COPILOT_PIPELINE_DATABASE_URL must look like postgresql://user:password@host:5432/database; write "
-            "characters other than letters and digits in the password as %XX (@ is %40, / is %2F, % is %25)"
+            f"{variable} must look like postgresql://user:password@host:5432/database; write characters other than "
+            "letters and digits in the password as %XX (@ is %40, / is %2F, % is %25)"
         )
     return url
 

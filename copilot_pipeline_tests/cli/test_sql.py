@@ -107,6 +107,22 @@ def test_refuses_every_write(command: Command, query: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "COPY (SELECT 1) TO PROGRAM 'id'",
+        "SELECT pg_read_file('/etc/passwd')",
+        "DO $$ BEGIN RESET ROLE; EXECUTE $q$COPY (SELECT 1) TO PROGRAM 'id'$q$; END $$",
+        "SELECT set_config('role', 'postgres', false), query_to_xml('SELECT lo_import(''x'')', true, true, '')",
+    ],
+)
+def test_runs_no_program_and_reads_no_file(command: Command, query: str) -> None:
+    """The role of the command has no such right, and no other role to go back to."""
+    result = command("sql", query)
+    assert (result.code, result.out, len(result.err.splitlines())) == (1, "", 1)
+    assert "permission denied" in result.err
+
+
+@pytest.mark.parametrize(
     ("query", "message"),
     [
         ("SELEC 1", 'error: syntax error at or near "SELEC"'),

@@ -295,8 +295,11 @@ def test_a_crashed_server_is_started_again(prepared: Path) -> None:
     url = database_url(environment_of(prepared))
     server = server_of(prepared)
     assert server is not None
-    for process in [*server.children(), server]:
-        process.kill()
+    children = server.children()
+    server.kill()
+    for process in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     server.wait(timeout=10)
     assert (prepared / "postgres" / PID_FILE).exists()
     assert database_url(environment_of(prepared)) == url

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import re
-import secrets
-
-from psycopg import sql
 
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.warehouse.statements import SCHEMA
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.reader_roles import prepare_reader, unmet_limits
 
-_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
-_CREATE_ROLE = sql.SQL("CREATE ROLE {role} LOGIN PASSWORD {password}")
-# The role cannot write, whatever is granted to it later.
-_READ_ONLY = sql.SQL("ALTER ROLE {role} SET default_transaction_read_only = on")
-_GRANTS = (
-    sql.SQL("GRANT USAGE ON SCHEMA {schema} TO {role}"),
-    sql.SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}"),
-    # Also tables and views that are created later, such as recreated views of kits.
-    sql.SQL("ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT ON TABLES TO {role}"),
-)
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_RESERVED = ("pg_", "copilot_readers_", "copilot_sql_")
 
 
 def grant_reader(database: Database, name: str, password: str | None = None) -> str | None:
-    """Let a role read all tables and views of `copilot`, future ones included.
+    """Let a role read all tables and views of `copilot`, future ones included, within limits that it cannot lift.
 
     Create it if it does not exist.
 
     Returns the password of the new role; None if the role exists and keeps its password. Raises `ConfigurationError`
-    for an invalid name.
+    for an invalid name, for a role with other rights, and if the database user may not create roles.
     """
-    if not _NAME.match(name):
-        raise ConfigurationError(f"Invalid role name {name!r}: use lower-case letters, digits and _")
-    role = sql.Identifier(name)
+    if not _NAME.fullmatch(name) or name.startswith(_RESERVED):
+        raise ConfigurationError(
+            f"Invalid role name {name!r}: use lower-case letters, digits and _; {', '.join(_RESERVED)} are reserved"
+        )
     with database.transaction() as connection:
-        exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is not None
-        new_password = None if exists else password or secrets.token_urlsafe(18)
-        if new_password is not None:
-            connection.execute(_CREATE_ROLE.format(role=role, password=sql.Literal(new_password)))
-            connection.execute(_READ_ONLY.format(role=role))
-        for grant in _GRANTS:
-            connection.execute(grant.format(schema=sql.Identifier(SCHEMA), role=role))
-    return new_password
+        return prepare_reader(connection, name, [SCHEMA], password)
+
+
+def limits_of_reader(database: Database, name: str) -> list[str]:
+    """Return what a reader may do although it should not, because the database user could not prevent it."""
+    with database.connection() as connection:
+        return unmet_limits(connection, name)

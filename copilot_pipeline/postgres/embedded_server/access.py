@@ -85,4 +85,9 @@ def write_access_rules(folder: Path, account: Account) -> None:
     """Write the rules of access, also over those of data folders of earlier versions, which let everyone in."""
     names = sorted({account.name, pwd.getpwuid(0).pw_name})
     replace_file(folder / IDENT_FILE, _NOTE + "".join(f'{_MAP} "{name}" {SUPERUSER}\n' for name in names))
-    replace_file(folder / HBA_FILE, f"{_NOTE}local all {SUPERUSER} peer map={_MAP}\nlocal all all scram-sha-256\n")
+    rules = [
+        "local template0,template1 all reject",  # where everyone may create temporary tables
+        f"local all {SUPERUSER} peer map={_MAP}",
+        "local all all scram-sha-256",
+    ]
+    replace_file(folder / HBA_FILE, _NOTE + "".join(f"{rule}\n" for rule in rules))
