@@ -56,7 +56,6 @@ class DealRow:
     account_name: str | None
     amount: float | None
     amount_raw: str | None
-    currency: str | None
     stage: str | None
     probability: float | None
     forecast_category: str | None
@@ -71,6 +70,7 @@ class DealRow:
     last_call_at: datetime
     read_at: datetime | None
     outcome: str
+    currency: str | None
 
 
 class Deals:

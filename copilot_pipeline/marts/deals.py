@@ -49,9 +49,6 @@ class DealInspectionRow(NamedTuple):
     deal_name: str | None
     account_name: str | None
     amount: float | None
-    currency: str | None
-    amount_converted: float | None
-    converted_currency: str | None
     stage: str | None
     forecast_category: str | None
     close_date: datetime | None
@@ -70,6 +67,9 @@ class DealInspectionRow(NamedTuple):
     stage_lacks: list[str]
     stage_evidence: float | None
     meddicc_covered: float | None
+    currency: str | None
+    amount_converted: float | None
+    converted_currency: str | None
 
 
 def by_deal(calls: Iterable[ScoredCall]) -> dict[str, list[ScoredCall]]:

@@ -110,12 +110,6 @@ DEAL_INSPECTION = Table(
         text("deal_name", "Display name."),
         text("account_name", "Account name."),
         number("amount", "Amount, in `currency`."),
-        identifier("currency", "Currency of the amount (ISO 4217); null if unknown."),
-        number(
-            "amount_converted",
-            "Amount in `converted_currency`, at the rate of the day the mart was built; null without a rate.",
-        ),
-        identifier("converted_currency", "The setting `marts.currency.convert_to`; null without one."),
         text("stage", "Stage."),
         text("forecast_category", "Forecast category."),
         moment("close_date", "Expected close date."),
@@ -139,6 +133,12 @@ DEAL_INSPECTION = Table(
         number(
             "meddicc_covered", "Share of the MEDDICC elements covered on any call, 0 to 1; null without MEDDICC scores."
         ),
+        identifier("currency", "Currency of the amount (ISO 4217); null if unknown."),
+        number(
+            "amount_converted",
+            "Amount in `converted_currency`, at the rate of the day the mart was built; null without a rate.",
+        ),
+        identifier("converted_currency", "The setting `marts.currency.convert_to`; null without one."),
     ),
     partitioned=False,
 )

@@ -103,10 +103,6 @@ DEALS = Table(
         text("account_name", "Account name."),
         number("amount", "Amount as a number, in `currency`."),
         text("amount_raw", "Amount as received."),
-        identifier(
-            "currency",
-            "Currency of the amount (ISO 4217): as the text names it, else `marts.currency.default`; null if unknown.",
-        ),
         text("stage", "Newest known stage."),
         number("probability", "Probability as received, as a number."),
         text("forecast_category", "Forecast category."),
@@ -121,6 +117,10 @@ DEALS = Table(
         moment("last_call_at", "Start time of the last linked call."),
         moment("read_at", "Time when the CRM mirror's record was read; null if it was not."),
         identifier("outcome", "won, lost or open, by the stage and the setting `marts.outcomes`.", required=True),
+        identifier(
+            "currency",
+            "Currency of the amount (ISO 4217): as the text names it, else `marts.currency.default`; null if unknown.",
+        ),
     ),
     partitioned=False,
 )

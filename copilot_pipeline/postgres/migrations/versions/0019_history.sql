@@ -38,7 +38,7 @@ CREATE TABLE copilot.user_history (
   seen_at timestamptz NOT NULL,
   PRIMARY KEY (user_id, valid_from)
 );
-COMMENT ON TABLE copilot.user_history IS 'One row per version of a user, as the refreshes of `users` saw it. The team of a past week is that of its version.';
+COMMENT ON TABLE copilot.user_history IS 'One row per version of a user, as the refreshes of `users` saw it. A past week has the team of that week.';
 COMMENT ON COLUMN copilot.user_history.user_id IS 'User id.';
 COMMENT ON COLUMN copilot.user_history.valid_from IS 'Start of the version: time of the refresh that saw it.';
 COMMENT ON COLUMN copilot.user_history.valid_to IS 'End of the version (exclusive); null for the present one.';
