@@ -149,7 +149,7 @@ class CallTables:
 def lost_problems(partitions: PartitionStore, day: date, also: Collection[str] = ()) -> list[str]:
     """Return a problem if bytes of calls of a day are missing from the lake and could be fetched again.
 
-    `also` are calls that are missing and not yet marked as lost. A call that was removed at the vendor is not a problem:
+    `also` are calls that are missing and not yet marked as lost. A call that was removed at the vendor is not counted:
     it cannot be fetched, and its rows stay.
     """
     lost_calls = partitions.lost_calls([day])

@@ -126,7 +126,7 @@ def test_every_indexed_text_column_has_a_limit(database: Database) -> None:
 def test_a_value_of_any_length_loads_with_its_neighbours(
     database: Database, lake: Lake, table: Table, one: Column, alphabet: str
 ) -> None:
-    """Lengths from 0 to 100,000, NUL and lone surrogates: all rows are in both stores, and the truncated values are recorded."""
+    """Lengths from 0 to 100,000, NUL, lone surrogates: all rows are in both stores, truncated values are recorded."""
     letters = string.ascii_letters if alphabet == "ascii" else "".join(map(chr, range(0x4E00, 0x5E00))) + "😀"
     values = [
         "",
