@@ -18,7 +18,7 @@ from copilot_pipeline.config.loading import Settings
 @click.option("--no-refresh", is_flag=True, help="Use users, deals and accounts as they are stored. No request.")
 @click.option("--json", "as_json", is_flag=True, help="Print the row count of each table as JSON.")
 def command(no_refresh: bool, as_json: bool) -> None:
-    """Rebuild the marts: MEDDICC, coaching, claims, win/loss, open deals and pipeline.
+    """Rebuild the marts: MEDDICC, coaching, claims, win/loss, open deals, pipeline and forecast.
 
     First users, and deals and accounts that are new or open, are read again: one request each, within the weekly
     quota. The marts are computed from the scores in the warehouse. In Dagster they are rebuilt automatically.
@@ -43,7 +43,7 @@ def refresh(settings: Settings, console: Console, *, with_inputs: bool = True) -
             problems = refresh_inputs_of_marts(settings)
         for problem in problems:
             console.print(f"not refreshed: {problem}", style="yellow", markup=False)
-    with console.status("building the marts: MEDDICC, coaching, claims, win/loss, open deals, pipeline"):
+    with console.status("building the marts: MEDDICC, coaching, claims, win/loss, open deals, pipeline, forecast"):
         from copilot_pipeline.cli.materialize import materialize_marts
 
         rows = materialize_marts(settings)

@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from copilot_pipeline.config.bricks import Brick, BrickRef, Scalar
 from copilot_pipeline.config.conditions import ConditionSettings
+from copilot_pipeline.config.forecast import ForecastSettings
 from copilot_pipeline.config.money import CurrencySettings
 from copilot_pipeline.config.route_checks import Mistake, unknown_kit
 from copilot_pipeline.config.types import Keys, Strict
@@ -221,6 +222,7 @@ class MartSettings(Strict):
     claims: ClaimSettings = Field(default_factory=ClaimSettings, description="Claim verification.")
     win_loss: WinLossSettings = Field(default_factory=WinLossSettings, description="Win/loss analysis.")
     deals: DealSettings = Field(default_factory=DealSettings, description="Open deals.")
+    forecast: ForecastSettings = Field(default_factory=ForecastSettings, description="Forecast of open deals.")
     report: ReportSettings = Field(default_factory=ReportSettings, description="The weekly report.")
 
 

@@ -30,6 +30,8 @@ from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
 from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
 from copilot_pipeline.marts.coaching import CoachingRow, RegressionRow, coaching_regressions, coaching_scores
 from copilot_pipeline.marts.deals import DealInspectionRow, DealSignalRow, by_deal, deal_signals, inspect_deals
+from copilot_pipeline.marts.forecast.build import build_forecast
+from copilot_pipeline.marts.forecast.rows import FORECAST_ROWS
 from copilot_pipeline.marts.history.build import build_pipeline
 from copilot_pipeline.marts.history.rows import HISTORY_ROWS
 from copilot_pipeline.marts.meddicc import (
@@ -66,6 +68,7 @@ MART_ROWS: Mapping[str, type[tuple[object, ...]]] = {
     DEAL_SIGNALS.name: DealSignalRow,
     DEAL_INSPECTION.name: DealInspectionRow,
     **HISTORY_ROWS,
+    **FORECAST_ROWS,
 }
 
 
@@ -190,6 +193,10 @@ class MartBuilder:
     def build_pipeline(self) -> RowCounts:
         """Build `pipeline_changes` and `pipeline_waterfall` from `deal_history`."""
         return build_pipeline(self._lake, self._database, self._settings.outcomes, self._zone, self._now())
+
+    def build_forecast(self) -> tuple[RowCounts, str]:
+        """Build the tables of the forecast; reads `meddicc_coverage`. Return why its basis was chosen as well."""
+        return build_forecast(self._lake, self._database, self._settings, self._now())
 
     def _replace(self, table: Table, rows: Iterable[tuple[object, ...]]) -> RowCounts:
         return {table.name: replace_snapshot(self._lake, self._database, table, rows)}

@@ -19,11 +19,13 @@ from copilot_pipeline.load.tables import (
     CLAIMS,
     COACHING_REGRESSIONS,
     COACHING_SCORES,
+    DEAL_FORECAST,
     DEAL_HISTORY,
     DEAL_INSPECTION,
     DEAL_SIGNALS,
     DEALS,
     EVIDENCE,
+    FORECAST_TABLES,
     MART_TABLES,
     MEDDICC_COVERAGE,
     MEDDICC_OUTCOMES,
@@ -98,6 +100,11 @@ def _coaching(builder: "MartBuilder", deliveries: DeliveryService) -> Built:
     return rows, {COACHING_REGRESSIONS.name: {"ongoing_regressions": ongoing, "alerts_enqueued": alerts}}
 
 
+def _forecast(builder: "MartBuilder", _: DeliveryService) -> Built:
+    rows, note = builder.build_forecast()
+    return rows, {DEAL_FORECAST.name: {"basis": note}}
+
+
 def _win_loss(builder: "MartBuilder", _: DeliveryService) -> Built:
     rows, conclusion = builder.build_win_loss()
     return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": conclusion.conclusion}}
@@ -134,6 +141,13 @@ pipeline_changes = _mart_assets(
     PIPELINE_TABLES,
     (DEAL_HISTORY.name, CALLS.name, EVIDENCE.name),
     lambda builder, _: (builder.build_pipeline(), {}),
+)
+
+forecast = _mart_assets(
+    "forecast",
+    FORECAST_TABLES,
+    (SEMARIZE_SCORES.name, DEALS.name, DEAL_HISTORY.name, USERS.name, MEDDICC_COVERAGE.name),
+    _forecast,
 )
 
 

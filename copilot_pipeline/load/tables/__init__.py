@@ -6,6 +6,13 @@ and Dagster's `TableSchema` are generated from it; a test compares the migrated 
 
 from copilot_pipeline.load.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
+from copilot_pipeline.load.tables.forecast import (
+    DEAL_FORECAST,
+    FORECAST_ACCURACY,
+    FORECAST_SUMMARY,
+    FORECAST_TABLES,
+    FORECAST_TRACK_RECORD,
+)
 from copilot_pipeline.load.tables.history import (
     DEAL_HISTORY,
     HISTORY_TABLES,
@@ -53,10 +60,15 @@ __all__ = [
     "COACHING_REGRESSIONS",
     "COACHING_SCORES",
     "DEALS",
+    "DEAL_FORECAST",
     "DEAL_HISTORY",
     "DEAL_INSPECTION",
     "DEAL_SIGNALS",
     "EVIDENCE",
+    "FORECAST_ACCURACY",
+    "FORECAST_SUMMARY",
+    "FORECAST_TABLES",
+    "FORECAST_TRACK_RECORD",
     "HISTORY_TABLES",
     "MART_TABLES",
     "MEDDICC_COVERAGE",

@@ -9,6 +9,7 @@ partitions.
 from __future__ import annotations
 
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
+from copilot_pipeline.load.tables.forecast import FORECAST_TABLES
 from copilot_pipeline.load.tables.history import PIPELINE_TABLES
 from copilot_pipeline.load.tables.mart_columns import REP, REVIEW_URL, WEEK, day, share
 from copilot_pipeline.load.tables.model import (
@@ -266,4 +267,5 @@ MART_TABLES: tuple[Table, ...] = (
     DEAL_SIGNALS,
     DEAL_INSPECTION,
     *PIPELINE_TABLES,
+    *FORECAST_TABLES,
 )

@@ -1,0 +1,121 @@
+-- name: number_deals
+-- Number the deals.
+CREATE TEMPORARY TABLE forecast_deals ON COMMIT DROP AS
+SELECT (row_number() OVER (ORDER BY deal_id COLLATE "C") - 1)::integer AS deal, deal_id FROM copilot.deals;
+
+-- name: deals
+-- Every deal with its recorded changes, in the order of the numbers.
+SELECT deal_id, name, account_name, amount, currency, stage, probability,
+  forecast_category, close_date, created_at, first_call_at, stage_history::text, close_date_history::text
+FROM copilot.deals ORDER BY deal_id COLLATE "C";
+
+-- name: number_calls
+-- Number the calls of deals that were held and are still in the vendor's list, by deal and time.
+CREATE TEMPORARY TABLE forecast_calls ON COMMIT DROP AS
+SELECT (row_number() OVER (ORDER BY deal, started_at, call_id COLLATE "C") - 1)::integer AS call, deal, call_id,
+  floor(extract(epoch FROM started_at))::bigint AS at, started_at, deal_value, deal_stage_before_call
+FROM copilot.calls JOIN forecast_deals USING (deal_id)
+WHERE removed_at IS NULL AND status IN ('ready', 'pending') AND started_at <= %(now)s;
+
+-- name: analyze_calls
+-- Let the planner see the numbers of rows.
+ANALYZE forecast_calls;
+
+-- name: calls
+-- The calls with the number of people on each side, in the order of their numbers.
+COPY (
+  SELECT calls.call, deal, at, coalesce(prospects, 0) AS prospects, coalesce(own_people, 0) AS own_people, deal_value
+  FROM forecast_calls AS calls LEFT JOIN (
+    SELECT call, count(*) FILTER (WHERE side = 'prospect' AND joined IS NOT FALSE) AS prospects,
+      count(*) FILTER (WHERE side = 'rep' AND utterances > 0) AS own_people
+    FROM copilot.participants JOIN forecast_calls USING (call_id) GROUP BY call
+  ) AS people USING (call)
+  ORDER BY call
+) TO STDOUT (FORMAT csv);
+
+-- name: prospects
+-- The first call of each prospect of a deal.
+COPY (
+  SELECT deal, min(at) AS at FROM copilot.participants JOIN forecast_calls USING (call_id)
+  WHERE side = 'prospect' AND joined IS NOT FALSE AND coalesce(name, email) IS NOT NULL
+  GROUP BY deal, coalesce(name, email)
+) TO STDOUT (FORMAT csv);
+
+-- name: covered
+-- The first call of each deal that covers a MEDDICC element.
+COPY (
+  SELECT deal, min(at) AS at FROM copilot.meddicc_coverage JOIN forecast_calls USING (call_id)
+  WHERE is_covered GROUP BY deal, element
+) TO STDOUT (FORMAT csv);
+
+-- name: elements
+-- The number of MEDDICC elements that calls are scored for.
+SELECT count(DISTINCT element) FROM copilot.meddicc_coverage;
+
+-- name: stages_on_calls
+-- The stage of a deal before each call on which it differs from the one before the deal's last call.
+SELECT deal, at, stage FROM (
+  SELECT deal, call, at, deal_stage_before_call AS stage,
+    lag(deal_stage_before_call) OVER (PARTITION BY deal ORDER BY call) AS before
+  FROM forecast_calls WHERE deal_stage_before_call IS NOT NULL
+) AS known
+WHERE stage IS DISTINCT FROM before ORDER BY deal, call;
+
+-- name: versions
+-- The versions of the deals that refreshes saw, by deal and time.
+SELECT deal, floor(extract(epoch FROM valid_from))::bigint AS at, stage, amount, close_date
+FROM copilot.deal_history JOIN forecast_deals USING (deal_id)
+WHERE origin = 'refresh' ORDER BY deal, valid_from;
+
+-- name: last_calls
+-- The newest call of each of some deals.
+SELECT DISTINCT ON (deal) deal, call_id, review_url, rep_user_id, rep_email, rep_name
+FROM forecast_calls JOIN copilot.calls USING (call_id)
+WHERE deal = ANY(%(deals)s) ORDER BY deal, call DESC;
+
+-- name: call_ids
+-- The ids and pages of the calls of some deals.
+SELECT call, call_id, review_url FROM forecast_calls JOIN copilot.calls USING (call_id) WHERE deal = ANY(%(deals)s);
+
+-- name: signals
+-- Kinds of values of each brick; of texts also the short values in lower case.
+SELECT kit, brick, value_kind, CASE WHEN value_kind = 'text' THEN lower(btrim(left(value_text, 41))) END AS category,
+  count(*) AS answers
+FROM copilot.semarize_scores
+WHERE value_kind IN ('bool', 'num', 'text', 'json') AND (value_kind <> 'text' OR length(value_text) <= 40)
+GROUP BY kit, brick, value_kind, category;
+
+-- name: number_signals
+-- Number the chosen signals.
+CREATE TEMPORARY TABLE forecast_signals ON COMMIT DROP AS
+SELECT (number - 1)::integer AS signal, kit, brick, kind, category
+FROM unnest(%(kits)s::text[], %(bricks)s::text[], %(kinds)s::text[], %(categories)s::text[])
+  WITH ORDINALITY AS chosen (kit, brick, kind, category, number);
+
+-- name: scores
+-- The values of the signals as numbers, with the time at which each was known. A result that was received long after
+-- its call counts from when it was received, unless the call was before the first result of this version of the kit:
+-- then it was scored together with all older calls.
+COPY (
+  WITH introduced AS (
+    SELECT kit, kit_version_id, floor(extract(epoch FROM min(finished_at)))::bigint AS at
+    FROM copilot.semarize_runs WHERE finished_at IS NOT NULL GROUP BY kit, kit_version_id
+  ), known AS (
+    SELECT call, deal, runs.kit,
+      CASE WHEN runs.finished_at <= calls.started_at + interval '3 days' OR calls.at < introduced.at
+        OR runs.finished_at IS NULL THEN calls.at
+        ELSE floor(extract(epoch FROM runs.finished_at))::bigint END AS at, call_id
+    FROM forecast_calls AS calls JOIN copilot.semarize_runs AS runs USING (call_id)
+      LEFT JOIN introduced ON introduced.kit = runs.kit AND introduced.kit_version_id IS NOT DISTINCT FROM runs.kit_version_id
+    WHERE runs.status = 'succeeded'
+  )
+  SELECT signal, call, deal, at, CASE scores.value_kind
+      WHEN 'bool' THEN scores.value_bool::integer::float8
+      WHEN 'num' THEN scores.value_num
+      WHEN 'json' THEN CASE jsonb_typeof(scores.value_json)
+        WHEN 'array' THEN least(5, jsonb_array_length(scores.value_json)) ELSE 1 END
+      ELSE (lower(btrim(left(scores.value_text, 41))) = signals.category)::integer END AS value
+  FROM known JOIN copilot.semarize_scores AS scores USING (call_id, kit)
+    JOIN forecast_signals AS signals
+      ON signals.kit = scores.kit AND signals.brick = scores.brick AND signals.kind = scores.value_kind
+) TO STDOUT (FORMAT csv);
