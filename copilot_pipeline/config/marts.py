@@ -94,14 +94,20 @@ class CoachingSettings(Strict):
         default=0.60, ge=0, le=1, description="Share of its scale below which a skill counts as weak."
     )
     consecutive_calls: int = Field(
-        default=3, ge=1, description="Number of consecutive calls below the threshold that make a regression."
+        default=3, ge=1, description="Number of consecutive calls below the threshold from which it counts as weak."
+    )
+    max_drop_p_value: float = Field(
+        default=0.0001,
+        gt=0,
+        lt=0.05,
+        description="P-value of a drop against the rep's own earlier calls from which it is a regression.",
     )
     rolling_calls: int = Field(default=5, ge=2, description="Number of calls in the rolling mean and the trend.")
     trainings: tuple[TrainingSettings, ...] = Field(
         default=(), description="Trainings; `calls_since_training` counts from them."
     )
     alert: str | None = Field(
-        default=None, description="Sink of kind slack or webhook that receives each regression once. Default: none."
+        default=None, description="Sink of kind slack or webhook of the weekly digests for managers. Default: none."
     )
 
 

@@ -63,21 +63,21 @@ def slack_message(
     """Return a route's message about a call, as an incoming webhook accepts it."""
     title = str(call.fields.get("title") or "Call without a title")
     blocks: list[Block] = [
-        HeaderBlock(text=_cut(" ".join(route.name.split()), MAX_HEADING)),
-        SectionBlock(text=_markdown(f"*{escape_and_cut(title, 500)}*\n{_call_summary(call)}")),
+        HeaderBlock(text=cut(" ".join(route.name.split()), MAX_HEADING)),
+        SectionBlock(text=markdown(f"*{escape_and_cut(title, 500)}*\n{_call_summary(call)}")),
     ]
     for name, value in list(fields.items())[:MAX_BRICKS]:
         blocks.append(
             SectionBlock(
-                text=_markdown(f"*{escape_and_cut(name, 100)}:* {escape_and_cut(_format_value(value), _MAX_VALUE * 4)}")
+                text=markdown(f"*{escape_and_cut(name, 100)}:* {escape_and_cut(_format_value(value), _MAX_VALUE * 4)}")
             )
         )
     for brick, answer in _route_bricks(route, call):
-        blocks.append(SectionBlock(text=_markdown(_format_answer(brick, answer))))
+        blocks.append(SectionBlock(text=markdown(_format_answer(brick, answer))))
     links = _links(call, deal_url)
     if links:
-        blocks += [DividerBlock(), SectionBlock(text=_markdown(" · ".join(links)))]
-    blocks.append(ContextBlock(elements=[_markdown(f"call `{escape_and_cut(call.call_id, 100)}`")]))
+        blocks += [DividerBlock(), SectionBlock(text=markdown(" · ".join(links)))]
+    blocks.append(ContextBlock(elements=[markdown(f"call `{escape_and_cut(call.call_id, 100)}`")]))
     fallback = f"{escape_and_cut(route.name, 200)}: {escape_and_cut(title, 500)}"
     return {"text": fallback, "blocks": [block.to_dict() for block in blocks[:MAX_BLOCKS]]}
 
@@ -85,17 +85,19 @@ def slack_message(
 def text_message(heading: str, lines: Iterable[str]) -> dict[str, Any]:
     """Return a message of the pipeline itself: a heading and a few sentences."""
     sentences = [escape_and_cut(line, MAX_TEXT) for line in lines if line]
-    blocks: list[Block] = [HeaderBlock(text=_cut(" ".join(heading.split()), MAX_HEADING))]
-    blocks += [SectionBlock(text=_markdown(sentence)) for sentence in sentences[: MAX_BLOCKS - 1]]
+    blocks: list[Block] = [HeaderBlock(text=cut(" ".join(heading.split()), MAX_HEADING))]
+    blocks += [SectionBlock(text=markdown(sentence)) for sentence in sentences[: MAX_BLOCKS - 1]]
     text = "\n".join([escape(heading), *sentences])
     return {"text": text[:MAX_FALLBACK], "blocks": [block.to_dict() for block in blocks]}
 
 
-def _cut(text: str, max_length: int) -> str:
+def cut(text: str, max_length: int) -> str:
+    """Cut a text at the end, with an ellipsis."""
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
-def _markdown(text: str) -> MarkdownTextObject:
+def markdown(text: str) -> MarkdownTextObject:
+    """Return a text in Slack's markup."""
     # verbatim: keeps Slack from turning names and addresses in quotes into links and mentions.
     return MarkdownTextObject(text=text, verbatim=True)
 

@@ -1,78 +1,65 @@
-"""Alerts of skill regressions: one message to the rep's manager per regression."""
+"""Weekly digests of skill regressions: one message per manager and week, about what is not over when it is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 
-from copilot_pipeline.delivery.messages import text_message
+from copilot_pipeline.delivery.digest_messages import RegressionCall, digest_payload
 from copilot_pipeline.delivery.model import DeliveryRequest
 from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
+from copilot_pipeline.marts.model import monday
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 
 if TYPE_CHECKING:
-    from copilot_pipeline.marts.coaching import RegressionRow
+    from copilot_pipeline.marts.coaching_regressions import RegressionRow
 
 _SQL = load_queries("copilot_pipeline.delivery.sql", "outbox.sql")
 
-ROUTE = "coaching: skill regression"
-EVENT_TYPE = "coaching.regression"
-# Older regressions are suppressed: loading a year of calls must not send a year of alerts.
-MAX_AGE = timedelta(days=7)
+ROUTE = "coaching: skill regression"  # a suppressed row per regression that was considered, with the result
+DIGEST_ROUTE = "coaching: weekly digest"
+_WEEK = timedelta(days=7)
 
 
-def enqueue_regression_alerts(
+def enqueue_regression_digests(
     database: Database, regressions: Sequence[RegressionRow], sink: str, kind: str, *, now: Clock = utc_now
 ) -> int:
-    """Enqueue an alert per new regression. Returns how many will be sent.
+    """Enqueue a digest of the last complete week for each manager with new regressions; return the number of digests.
 
-    A call that is scored late may move the beginning of a regression. An alert counts as its alert if it was enqueued
-    for a call between the regression's first call and its recovery.
+    A regression that was scored too late for the digest of its week is in the next one. What has ended, and what was
+    detected earlier than the week before the last one, is suppressed: loading a year of calls must not send a year of
+    digests. A call that is scored late may move the beginning of a regression: it counts as considered if it was
+    considered for a call between its first call and its recovery.
     """
-    alerted = _alerted(database, regressions)
-    requests = [
-        _request(regression, sink, kind, is_recent=now() - regression.detected_at <= MAX_AGE)
-        for position, regression in enumerate(regressions, start=1)
-        if position not in alerted
-    ]
-    Outbox(database, now=now).add(requests, [])
-    return sum(request.suppressed_because is None for request in requests)
+    week = monday(now().date()) - _WEEK
+    considered = _considered(database, regressions)
+    new = [one for position, one in enumerate(regressions, start=1) if position not in considered]
+    requests = [_record(one, sink, kind, reason) for one in new if (reason := _not_sent_because(one, week)) is not None]
+    of_manager: defaultdict[str, list[RegressionRow]] = defaultdict(list)
+    for one in new:
+        if one.detected_week <= week and _not_sent_because(one, week) is None:
+            of_manager[one.manager_id or ""].append(one)
+    digests = []
+    for version, of_digest in _unsent(database, of_manager, week).items():
+        digests.append(_digest(database, of_digest, sink, kind, version, week))
+        requests += [_record(one, sink, kind, f"in the digest of the week of {week}") for one in of_digest]
+    Outbox(database, now=now).add([*requests, *digests], [])
+    return len(digests)
 
 
-def regression_payload(kind: str, regression: RegressionRow) -> dict[str, Any]:
-    """Return the message for a sink of this kind.
-
-    It names the skill, the beginning of the regression, and the rep's manager.
-    """
-    if kind == "webhook":
-        data = {
-            name: value.isoformat() if hasattr(value, "isoformat") else value
-            for name, value in regression._asdict().items()
-        }
-        return {"type": EVENT_TYPE, "data": {**data, "regression_detected": True}}
-    rep = regression.rep_name or regression.rep_id
-    manager = regression.manager_name or regression.manager_email or regression.manager_id
-    trained = (
-        f"{regression.calls_since_training} call(s) since the newest training."
-        if regression.calls_since_training is not None
-        else "No training on record."
-    )
-    lines = [
-        f"{rep}: {regression.skill} was below {regression.threshold:g} on {regression.calls} consecutive calls.",
-        f"Latest {regression.latest:g}, lowest {regression.lowest:g}. {trained}",
-        f"It began on {regression.first_call_at:%Y-%m-%d} (call {regression.first_call_id}) and was detected on "
-        f"{regression.detected_at:%Y-%m-%d} (call {regression.detected_call_id}).",
-        f"For {manager}." if manager else "This rep has no manager in Clari Copilot: please forward this message.",
-    ]
-    return text_message(f"Skill regression: {rep}, {regression.skill}", lines)
+def _not_sent_because(regression: RegressionRow, week: date) -> str | None:
+    if regression.is_over:
+        return "over before it was sent"
+    return "detected too long ago" if regression.detected_week < week - _WEEK else None
 
 
-def _alerted(database: Database, regressions: Sequence[RegressionRow]) -> set[int]:
-    """Return the positions, from 1, of regressions that have an alert."""
+def _considered(database: Database, regressions: Sequence[RegressionRow]) -> set[int]:
+    """Return the positions, from 1, of regressions that were considered before."""
     parameters = {
         "route": ROUTE,
         "versions": [_version(one) for one in regressions],
@@ -83,7 +70,51 @@ def _alerted(database: Database, regressions: Sequence[RegressionRow]) -> set[in
         return {row["position"] for row in cursor.execute(_SQL["alerted_regressions"], parameters)}
 
 
-def _request(regression: RegressionRow, sink: str, kind: str, *, is_recent: bool) -> DeliveryRequest:
+def _unsent(
+    database: Database, of_manager: Mapping[str, list[RegressionRow]], week: date
+) -> dict[str, list[RegressionRow]]:
+    """Return the regressions by version of the digest, for managers without a digest of the week."""
+    versions = {f"{manager_id}:{week}": of_digest for manager_id, of_digest in sorted(of_manager.items())}
+    parameters = {"route": DIGEST_ROUTE, "versions": list(versions)}
+    with database.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:
+        sent = {row["version"] for row in cursor.execute(_SQL["digests"], parameters)}
+    return {version: of_digest for version, of_digest in versions.items() if version not in sent}
+
+
+def _digest(
+    database: Database, regressions: Sequence[RegressionRow], sink: str, kind: str, version: str, week: date
+) -> DeliveryRequest:
+    in_order = sorted(regressions, key=lambda one: (one.drop_p_value, one.rep_id, one.skill))
+    newest = max(regressions, key=lambda one: (one.detected_at, one.detected_call_id))
+    return DeliveryRequest(
+        route=DIGEST_ROUTE,
+        sink=sink,
+        kind=kind,
+        call_id=newest.detected_call_id,
+        version=version,
+        target="",
+        call_started_at=newest.detected_at,
+        scored_at=newest.detected_at,
+        payload=digest_payload(kind, in_order, _calls(database, in_order), week),
+    )
+
+
+def _calls(database: Database, regressions: Sequence[RegressionRow]) -> list[list[RegressionCall]]:
+    """Return the calls of each regression, oldest first, each with a quote that is in its transcript."""
+    found: list[list[RegressionCall]] = [[] for _ in regressions]
+    parameters: dict[str, list[str] | list[datetime]] = {
+        "rep_ids": [one.rep_id for one in regressions],
+        "skills": [one.skill for one in regressions],
+        "first_call_ats": [one.first_call_at for one in regressions],
+    }
+    with database.connection() as connection, connection.cursor(row_factory=class_row(RegressionCall)) as cursor:
+        for call in cursor.execute(_SQL["calls_of_regressions"], parameters):
+            found[call.position - 1].append(call)
+    return found
+
+
+def _record(regression: RegressionRow, sink: str, kind: str, reason: str) -> DeliveryRequest:
+    payload: dict[str, Any] = {}  # it is never sent
     return DeliveryRequest(
         route=ROUTE,
         sink=sink,
@@ -93,8 +124,8 @@ def _request(regression: RegressionRow, sink: str, kind: str, *, is_recent: bool
         target="",
         call_started_at=regression.detected_at,
         scored_at=regression.detected_at,
-        payload=regression_payload(kind, regression),
-        suppressed_because=None if is_recent else "detected more than a week ago",
+        payload=payload,
+        suppressed_because=reason,
     )
 
 

@@ -17,7 +17,7 @@ from copilot_pipeline.delivery.dispatcher import MAX_WAIT_SECONDS, Dispatcher, S
 from copilot_pipeline.delivery.incident_monitor import IncidentMonitor, incident_monitor
 from copilot_pipeline.delivery.incidents import Failure
 from copilot_pipeline.delivery.kit_schemas import KitSchemas
-from copilot_pipeline.delivery.regression_alerts import enqueue_regression_alerts
+from copilot_pipeline.delivery.regression_alerts import enqueue_regression_digests
 from copilot_pipeline.delivery.rule_checks import find_mistakes, find_mistakes_in_scores, routes_with_mistakes
 from copilot_pipeline.delivery.rules import Rule, configured_rules
 from copilot_pipeline.delivery.sinks import build_sink
@@ -26,7 +26,7 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
 
 if TYPE_CHECKING:
-    from copilot_pipeline.marts.coaching import RegressionRow
+    from copilot_pipeline.marts.coaching_regressions import RegressionRow
 
 _ROUTES_INCIDENT = "routes of pipeline.yaml"
 
@@ -96,16 +96,16 @@ class DeliveryService:
         self.dispatcher(exclude=routes_with_mistakes(mistakes, routes)).enqueue(days)
         return problems
 
-    def enqueue_regression_alerts(self, regressions: Sequence[RegressionRow]) -> int:
-        """Enqueue an alert per new regression if `coaching.alert` names a sink.
+    def enqueue_regression_digests(self, regressions: Sequence[RegressionRow]) -> int:
+        """Enqueue the digests of the last week if `coaching.alert` names a sink.
 
-        Returns how many will be sent.
+        Returns their number.
         """
         sink = self._settings.pipeline.marts.coaching.alert
         if sink is None or not regressions:
             return 0
         kind = all_sinks(self._settings.pipeline.sinks)[sink].kind
-        return enqueue_regression_alerts(self._database, regressions, sink, kind)
+        return enqueue_regression_digests(self._database, regressions, sink, kind)
 
     def send(self, *, ignore_backoff: bool = False, max_wait_seconds: float = MAX_WAIT_SECONDS) -> SendReport:
         """Send what is queued, check for failures, and send the notifications of these."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
+from itertools import groupby
 
 from copilot_pipeline.config.marts import MartSettings, MessageSettings
 from copilot_pipeline.load.lake import Lake
@@ -28,7 +29,8 @@ from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, 
 from copilot_pipeline.marts.brick_roles import elements, skills
 from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
 from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
-from copilot_pipeline.marts.coaching import CoachingRow, RegressionRow, coaching_regressions, coaching_scores
+from copilot_pipeline.marts.coaching import CoachingRow, coaching_scores
+from copilot_pipeline.marts.coaching_regressions import RegressionRow, coaching_regressions
 from copilot_pipeline.marts.deals import DealInspectionRow, DealSignalRow, by_deal, deal_signals, inspect_deals
 from copilot_pipeline.marts.forecast.build import build_forecast
 from copilot_pipeline.marts.forecast.rows import FORECAST_ROWS
@@ -117,10 +119,18 @@ class MartBuilder:
         settings = self._settings.coaching
         by_name = skills(settings, {brick.key: brick.kinds for brick in self._reader.answered_bricks()})
         bricks = {skill.brick for skill in by_name.values()}
-        scores = coaching_scores(self._reader.read(bricks), by_name, settings)
-        regressions = coaching_regressions(scores, self._reader.reps())
-        counts = {**self._replace(COACHING_SCORES, scores), **self._replace(COACHING_REGRESSIONS, regressions)}
-        return counts, regressions
+        reps = self._reader.reps()
+        regressions: list[RegressionRow] = []
+
+        def rows() -> Iterator[CoachingRow]:
+            scores = coaching_scores(self._reader.read(bricks), by_name, settings)
+            for _, of_series in groupby(scores, key=lambda row: (row.rep_id, row.skill)):
+                series = list(of_series)
+                regressions.extend(coaching_regressions(series, reps))
+                yield from series
+
+        counts = self._replace(COACHING_SCORES, rows())
+        return {**counts, **self._replace(COACHING_REGRESSIONS, regressions)}, regressions
 
     def build_claims(self) -> RowCounts:
         """Build `claims`, `claim_accuracy` and `message_adoption`."""

@@ -1,22 +1,26 @@
-"""Coaching: the skills of each rep in call order, regressions, trainings and recovery.
+"""Coaching: the skills of each rep in call order, calls below the threshold, drops and trainings.
 
-A regression is a skill below its threshold on several consecutive calls; the first call at or above the threshold is
-the recovery. A call without a score of the skill (null, or not scored by the kit) is skipped: it neither continues nor
-ends a regression.
+`below_threshold` is the rule of the vendor's guide: several consecutive calls below a fixed threshold. It is also true
+of a rep who never was above it. A regression needs a drop as well: calls that are lower than the rep's own earlier
+ones (`marts.level_drops`). A call without a score of the skill (null, or not scored by the kit) is skipped.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
+import numpy as np
+
 from copilot_pipeline.config.marts import CoachingSettings, TrainingSettings
 from copilot_pipeline.marts.brick_roles import Skill, scale_of
-from copilot_pipeline.marts.model import Rep, ScoredCall, monday
-from copilot_pipeline.marts.trends import slope
+from copilot_pipeline.marts.level_drops import Floats, chance_of_run
+from copilot_pipeline.marts.model import BrickKey, Rep, ScoredCall, monday
+from copilot_pipeline.marts.skill_drops import Drop, drops_of
+from copilot_pipeline.marts.trends import moving_mean, moving_slope
 
 
 class CoachingRow(NamedTuple):
@@ -35,70 +39,82 @@ class CoachingRow(NamedTuple):
     threshold: float
     is_below: bool
     calls_below: int
+    below_threshold: bool
+    run_chance: float | None
     regression_detected: bool
     regression_first_call_id: str | None
+    earlier_calls: int | None
+    earlier_mean: float | None
+    drop: float | None
+    drop_p_value: float | None
     rolling_mean: float
     trend: float | None
     calls_since_training: int | None
     training: str | None
+    kit: str
+    brick: str
     kit_version_id: str | None
     review_url: str | None
 
 
-class RegressionRow(NamedTuple):
-    """A row of `coaching_regressions`."""
+class _Call(NamedTuple):
+    """What the rows need of a call; the answers of thousands of calls would not fit into memory."""
 
-    rep_id: str
-    skill: str
-    first_call_id: str
+    started_at: datetime
+    call_id: str
+    call_date: date
     rep_name: str | None
-    manager_id: str | None
-    manager_name: str | None
-    manager_email: str | None
-    first_call_at: datetime
-    detected_call_id: str
-    detected_at: datetime
-    detected_week: date
-    calls: int
-    threshold: float
-    lowest: float
-    latest: float
-    calls_since_training: int | None
-    is_over: bool
-    recovered_call_id: str | None
-    recovered_at: datetime | None
+    manager_id: str | None  # at the time of the call
+    kit_version_id: str | None
+    review_url: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """A call of a rep with its score of a skill."""
+@dataclass(slots=True)
+class _Series:
+    """The scores of a rep's skill, sorted by time, ties by call id."""
 
-    call: ScoredCall
     rep: Rep
-    score: float
+    skill: str
+    brick: BrickKey
+    scores: list[tuple[_Call, float]] = field(default_factory=list)
 
 
 def coaching_scores(
     calls: Iterable[ScoredCall], skills: Mapping[str, Skill], settings: CoachingSettings
-) -> list[CoachingRow]:
-    """Return one row per rep, skill and scored call; calls without a rep are left out. Ties in time go by call id."""
-    by_rep_and_skill: defaultdict[tuple[str, str], list[_Scored]] = defaultdict(list)
+) -> Iterator[CoachingRow]:
+    """Yield one row per rep, skill and scored call, in the order of rep, skill and time.
+
+    Calls without a rep are left out.
+    """
+    found: dict[tuple[str, str], _Series] = {}
     highest: dict[str, float] = {}
     for call in calls:
         if call.rep is None:
             continue
         for name, skill in skills.items():
-            answer = call.bricks.get(skill.brick)
-            value = answer.value if answer else None
+            value = call.value_of(skill.brick)
             if not isinstance(value, int | float) or isinstance(value, bool):
                 continue
-            by_rep_and_skill[call.rep.rep_id, name].append(_Scored(call, call.rep, float(value)))
-            highest[name] = max(float(value), highest.get(name, float(value)))
-    rows: list[CoachingRow] = []
-    for (_, name), scored in sorted(by_rep_and_skill.items()):
-        scored.sort(key=lambda one: (one.call.started_at, one.call.call_id))
-        rows += _rows(name, skills[name], scored, _threshold(skills[name], highest[name], settings), settings)
-    return rows
+            score = float(value)
+            series = found.setdefault((call.rep.rep_id, name), _Series(call.rep, name, skill.brick))
+            series.scores.append((_call(call, call.rep, skill), score))
+            highest[name] = max(score, highest.get(name, score))
+    for key in sorted(found):
+        series = found.pop(key)
+        series.scores.sort()
+        yield from _rows(series, _threshold(skills[series.skill], highest[series.skill], settings), settings)
+
+
+def _call(call: ScoredCall, rep: Rep, skill: Skill) -> _Call:
+    return _Call(
+        started_at=call.started_at,
+        call_id=call.call_id,
+        call_date=call.call_date,
+        rep_name=rep.name,
+        manager_id=rep.manager_id,
+        kit_version_id=call.kit_version_id(skill.brick[0]),
+        review_url=call.review_url,
+    )
 
 
 def _threshold(skill: Skill, highest: float, settings: CoachingSettings) -> float:
@@ -109,119 +125,91 @@ def _threshold(skill: Skill, highest: float, settings: CoachingSettings) -> floa
     return low + settings.threshold * (high - low)
 
 
-def _rows(
-    name: str, skill: Skill, scored: Sequence[_Scored], threshold: float, settings: CoachingSettings
-) -> list[CoachingRow]:
-    rows: list[CoachingRow] = []
-    below = 0
-    first: str | None = None
-    for index, one in enumerate(scored):
-        is_below = one.score < threshold
-        below = below + 1 if is_below else 0
-        first = (first or one.call.call_id) if is_below else None
-        latest = [earlier.score for earlier in scored[max(0, index + 1 - settings.rolling_calls) : index + 1]]
-        training, since = _since_training(name, scored[: index + 1], settings.trainings)
-        rows.append(
-            CoachingRow(
-                rep_id=one.rep.rep_id,
-                skill=name,
-                call_id=one.call.call_id,
-                call_date=one.call.call_date,
-                week=one.call.week,
-                started_at=one.call.started_at,
-                rep_name=one.rep.name,
-                manager_id=one.rep.manager_id,
-                call_number=index + 1,
-                score=one.score,
-                threshold=threshold,
-                is_below=is_below,
-                calls_below=below,
-                regression_detected=below >= settings.consecutive_calls,
-                regression_first_call_id=first,
-                rolling_mean=sum(latest) / len(latest),
-                trend=slope(latest),
-                calls_since_training=since,
-                training=training,
-                kit_version_id=one.call.kit_version_id(skill.brick[0]),
-                review_url=one.call.review_url,
-            )
+def _rows(series: _Series, threshold: float, settings: CoachingSettings) -> Iterator[CoachingRow]:
+    scores: Floats = np.array([score for _, score in series.scores])
+    runs = _runs([score < threshold for score in scores])
+    chances = _run_chances(runs)
+    drop_of: dict[int, Drop] = {
+        position: drop
+        for drop in drops_of(scores, runs, threshold, settings)
+        for position in range(drop.detected, len(scores) if drop.recovered is None else drop.recovered)
+    }
+    means, slopes = moving_mean(scores, settings.rolling_calls), moving_slope(scores, settings.rolling_calls)
+    trainings = _trainings(series, settings.trainings)
+    for index, (call, score) in enumerate(series.scores):
+        drop = drop_of.get(index)
+        training, since = trainings[index]
+        is_run = runs[index] >= settings.consecutive_calls
+        yield CoachingRow(
+            rep_id=series.rep.rep_id,
+            skill=series.skill,
+            call_id=call.call_id,
+            call_date=call.call_date,
+            week=monday(call.call_date),
+            started_at=call.started_at,
+            rep_name=call.rep_name,
+            manager_id=call.manager_id,
+            call_number=index + 1,
+            score=score,
+            threshold=threshold,
+            is_below=runs[index] > 0,
+            calls_below=runs[index],
+            below_threshold=is_run,
+            run_chance=chances[index] if is_run else None,
+            regression_detected=drop is not None,
+            regression_first_call_id=series.scores[drop.first][0].call_id if drop else None,
+            earlier_calls=drop.earlier_calls if drop else None,
+            earlier_mean=drop.earlier_mean if drop else None,
+            drop=drop.earlier_mean - float(scores[drop.first : index + 1].mean()) if drop else None,
+            drop_p_value=drop.p_value if drop else None,
+            rolling_mean=float(means[index]),
+            trend=None if np.isnan(slopes[index]) else float(slopes[index]),
+            calls_since_training=since,
+            training=training,
+            kit=series.brick[0],
+            brick=series.brick[1],
+            kit_version_id=call.kit_version_id,
+            review_url=call.review_url,
         )
-    return rows
 
 
-def _since_training(
-    skill: str, scored: Sequence[_Scored], trainings: Iterable[TrainingSettings]
-) -> tuple[str | None, int | None]:
-    """Return the newest training before the last of these calls, and the number of calls after the training.
+def _runs(below: Sequence[bool]) -> list[int]:
+    """Return the number of consecutive calls below the threshold up to each call."""
+    found: list[int] = []
+    for is_below in below:
+        found.append((found[-1] if found else 0) + 1 if is_below else 0)
+    return found
+
+
+def _run_chances(runs: Sequence[int]) -> list[float | None]:
+    """Return the chance of each run at the share of calls below the threshold before the run."""
+    below_before = np.concatenate([[0], np.cumsum(np.array(runs) > 0)]).astype(int)
+    starts = [index + 1 - length for index, length in enumerate(runs)]
+    return chance_of_run([int(below_before[start]) for start in starts], starts, runs)
+
+
+def _trainings(series: _Series, trainings: Iterable[TrainingSettings]) -> list[tuple[str | None, int | None]]:
+    """Return, for each call, the newest training before it and the number of calls since, this one included.
 
     A call on the day of a training counts as before it.
     """
-    newest = scored[-1]
-    applicable = [
-        training
-        for training in trainings
-        if training.date < newest.call.call_date
-        and (not training.skills or skill in training.skills)
-        and _is_for(training, newest.rep)
-    ]
-    if not applicable:
-        return None, None
-    last = max(applicable, key=lambda training: (training.date, training.name))
-    return last.name, sum(one.call.call_date > last.date for one in scored)
+    applicable = sorted(
+        (
+            training
+            for training in trainings
+            if (not training.skills or series.skill in training.skills) and _is_for(training, series.rep)
+        ),
+        key=lambda training: (training.date, training.name),
+    )
+    dates = sorted(call.call_date for call, _ in series.scores)
+    calls_until = {training.date: bisect_right(dates, training.date) for training in applicable}
+    found: list[tuple[str | None, int | None]] = []
+    for index, (call, _) in enumerate(series.scores):
+        before = [training for training in applicable if training.date < call.call_date]
+        found.append((before[-1].name, index + 1 - calls_until[before[-1].date]) if before else (None, None))
+    return found
 
 
 def _is_for(training: TrainingSettings, rep: Rep) -> bool:
-    names = {text.strip().casefold() for text in (rep.rep_id, rep.email, rep.name) if text}
-    return not training.reps or any(named.strip().casefold() in names for named in training.reps)
-
-
-def coaching_regressions(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -> list[RegressionRow]:
-    """Return one row per detected regression. `reps`, by id, have the names of the managers."""
-    series: defaultdict[tuple[str, str], list[CoachingRow]] = defaultdict(list)
-    for row in rows:
-        series[row.rep_id, row.skill].append(row)
-    regressions = []
-    for _, of_rep in sorted(series.items()):
-        of_rep.sort(key=lambda row: row.call_number)
-        below: list[CoachingRow] = []
-        for row in of_rep:
-            if row.is_below:
-                below.append(row)
-                continue
-            regressions += _regression(below, row, reps)
-            below = []
-        regressions += _regression(below, None, reps)
-    return regressions
-
-
-def _regression(
-    below: Sequence[CoachingRow], recovery: CoachingRow | None, reps: Mapping[str, Rep]
-) -> list[RegressionRow]:
-    """Return the regression that consecutive calls below the threshold make; none if they are too few."""
-    detected = next((row for row in below if row.regression_detected), None)
-    if detected is None:
-        return []
-    first, rep = below[0], reps.get(below[0].rep_id)
-    return [
-        RegressionRow(
-            rep_id=first.rep_id,
-            skill=first.skill,
-            first_call_id=first.call_id,
-            rep_name=first.rep_name,
-            manager_id=rep.manager_id if rep else below[-1].manager_id,
-            manager_name=rep.manager_name if rep else None,
-            manager_email=rep.manager_email if rep else None,
-            first_call_at=first.started_at,
-            detected_call_id=detected.call_id,
-            detected_at=detected.started_at,
-            detected_week=monday(detected.call_date),
-            calls=len(below),
-            threshold=detected.threshold,
-            lowest=min(row.score for row in below),
-            latest=below[-1].score,
-            calls_since_training=detected.calls_since_training,
-            is_over=recovery is not None,
-            recovered_call_id=recovery.call_id if recovery else None,
-            recovered_at=recovery.started_at if recovery else None,
-        )
-    ]
+    known = {text.strip().casefold() for text in (rep.rep_id, rep.email, rep.name) if text}
+    return not training.reps or any(named.strip().casefold() in known for named in training.reps)

@@ -109,7 +109,7 @@ class SkillSeries:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """A skill below its threshold on consecutive calls."""
+    """A skill below its threshold, and lower than the rep's own earlier calls."""
 
     rep: str
     skill: str
@@ -118,6 +118,10 @@ class Regression:
     latest: float
     lowest: float
     threshold: float
+    mean: float
+    earlier_mean: float
+    earlier_calls: int
+    run_chance: float | None  # of as many calls in a row below the threshold at the rep's own level
     first_call_at: datetime
     detected_at: datetime
     recovered_at: datetime | None

@@ -57,6 +57,7 @@ def _templates() -> Environment:
     environment.filters |= {
         "address": _address,
         "ago": _ago,
+        "chance": _chance,
         "clock": _clock,
         "day": _day,
         "image": _image,
@@ -132,6 +133,13 @@ def _moment(moment: date | datetime) -> str:
 
 def _ago(days: float) -> str:
     return f"{days:,.0f} days ago" if days >= 1.5 else "yesterday" if days >= 1 else "today"
+
+
+def _chance(chance: float) -> str:
+    """Format a chance: `1 in 250`, `4 in 10`."""
+    if chance < 0.0001:
+        return "below 1 in 10,000"
+    return f"1 in {1 / chance:,.0f}" if chance < 0.15 else f"{chance * 10:.0f} in 10"
 
 
 def _clock(seconds: float) -> str:

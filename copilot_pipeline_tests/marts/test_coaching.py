@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.config.marts import CoachingSettings, TrainingSettings
 from copilot_pipeline.marts.brick_roles import Skill, skills
-from copilot_pipeline.marts.coaching import CoachingRow, RegressionRow, coaching_regressions, coaching_scores
+from copilot_pipeline.marts.coaching import CoachingRow, coaching_scores
+from copilot_pipeline.marts.coaching_regressions import RegressionRow, coaching_regressions
 from copilot_pipeline.marts.model import Rep, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, MONDAY, REP, call
 
+LEVEL = [0.9, 0.8, 0.85, 0.95] * 10  # forty calls of a rep above the threshold
 SKILLS = {"objections": Skill((KIT, "objections"))}
 
 
@@ -26,50 +28,85 @@ def calls_with(scores: Sequence[Any]) -> list[ScoredCall]:
 
 def scored(scores: Sequence[Any], **settings: Any) -> list[CoachingRow]:
     """Return the coaching rows of such calls."""
-    return coaching_scores(calls_with(scores), SKILLS, CoachingSettings(**settings))
+    return list(coaching_scores(calls_with(scores), SKILLS, CoachingSettings(**settings)))
 
 
 def regressions(scores: Sequence[Any], **settings: Any) -> list[RegressionRow]:
     """Return the regressions of such calls."""
-    return coaching_regressions(scored(scores, **settings), {REP.rep_id: REP})
+    return list(coaching_regressions(scored(scores, **settings), {REP.rep_id: REP}))
 
 
-def test_three_consecutive_calls_below_are_a_regression() -> None:
+def test_three_consecutive_calls_below_after_a_higher_level_are_a_regression() -> None:
     """It is detected on the third call and ends with the first call at the threshold."""
-    found = regressions([0.9, 0.5, 0.4, 0.55, 0.3, 0.6])
+    found = regressions([*LEVEL, 0.5, 0.4, 0.55, 0.3, 0.6])
     assert len(found) == 1
     regression = found[0]
     assert (regression.first_call_id, regression.detected_call_id, regression.recovered_call_id) == (
-        "c-1",
-        "c-3",
-        "c-5",
+        "c-40",
+        "c-42",
+        "c-44",
     )
     assert (regression.calls, regression.lowest, regression.latest, regression.threshold) == (4, 0.3, 0.3, 0.6)
+    assert regression.earlier_calls == 40
+    levels = [regression.earlier_mean, regression.mean, regression.drop]
+    assert levels == pytest.approx([0.875, 0.4375, 0.4375])
+    assert regression.drop_p_value == pytest.approx(1 / 12_341)  # the lowest three of 43 calls
     assert (regression.manager_id, regression.manager_name, regression.manager_email) == (
         "u-9",
         "Max Boss",
         "max@example.com",
     )
     assert regression.is_over
-    assert regression.detected_week == MONDAY
+    assert regression.detected_week == MONDAY + timedelta(days=42)
+
+
+def test_three_consecutive_calls_below_are_below_the_threshold() -> None:
+    """The guide's rule, whatever the rep's own level; it says nothing about a drop."""
+    rows = scored([0.9, 0.5, 0.4, 0.55, 0.3, 0.6])
+    assert [row.below_threshold for row in rows] == [False, False, False, True, True, False]
+    assert not any(row.regression_detected for row in rows)
+
+
+def test_a_rep_who_always_was_below_the_threshold_is_no_regression() -> None:
+    """Sixty calls around 0.5: a level, for which a run of three is to be expected."""
+    rows = scored([0.5, 0.55, 0.45, 0.52, 0.48] * 12)
+    assert all(row.below_threshold for row in rows[2:])
+    assert not any(row.regression_detected for row in rows)
+    assert rows[0].run_chance is None
+
+
+def test_a_drop_below_a_low_level_is_a_regression_until_the_level_is_reached_again() -> None:
+    """The threshold was never reached; the rep's own level is what the skill recovers to."""
+    (found,) = regressions([0.5, 0.55, 0.45, 0.52, 0.48] * 8 + [0.1] * 5 + [0.45, 0.5, 0.9])
+    assert (found.first_call_id, found.recovered_call_id) == ("c-40", "c-46")
+
+
+def test_the_chance_of_a_run_is_that_at_the_level_before_it() -> None:
+    """Half of the earlier calls are below the threshold: three in a row are one in eight, or a little more, because
+    forty calls do not tell the level exactly."""
+    rows = scored([0.5, 0.9] * 20 + [0.5] * 3)
+    assert rows[-1].run_chance == pytest.approx(0.125, abs=0.02)
+    assert scored([*LEVEL, 0.5, 0.5, 0.5])[-1].run_chance == pytest.approx(0, abs=0.001)
 
 
 def test_two_consecutive_calls_below_are_no_regression() -> None:
     """A call at the threshold is not below it."""
-    assert regressions([0.5, 0.5, 0.6, 0.5, 0.5, 0.7]) == []
+    assert not any(row.below_threshold for row in scored([0.5, 0.5, 0.6, 0.5, 0.5, 0.7]))
+    assert regressions([*LEVEL, 0.5, 0.5, 0.6, 0.5, 0.5, 0.7]) == []
 
 
 def test_skips_calls_without_a_score_of_the_skill() -> None:
     """Null neither continues nor ends a regression, and is not a score of 0."""
     rows = scored([0.5, None, 0.5, None, 0.5])
     assert [row.call_id for row in rows] == ["c-0", "c-2", "c-4"]
-    assert [row.regression_detected for row in rows] == [False, False, True]
+    assert [row.below_threshold for row in rows] == [False, False, True]
 
 
 def test_a_regression_after_recovery_is_another_row() -> None:
-    """The first is over, the second is not."""
-    found = regressions([0.1] * 3 + [0.9] + [0.1] * 5)
-    assert [(one.first_call_id, one.is_over) for one in found] == [("c-0", True), ("c-4", False)]
+    """The first is over, the second is not; the calls of the first are no reference for the second."""
+    found = regressions([*LEVEL, *[0.1] * 3, 0.9, 0.95, *[0.1] * 5])
+    assert [(one.first_call_id, one.is_over) for one in found] == [("c-40", True), ("c-45", False)]
+    assert found[1].earlier_mean == pytest.approx((40 * 0.875 + 0.9 + 0.95) / 42)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +146,8 @@ def test_counts_calls_since_the_newest_training_of_the_rep_and_skill() -> None:
 
 def test_orders_calls_by_their_time() -> None:
     """A call that was scored late has its place in the order."""
-    rows = coaching_scores(reversed(calls_with([0.9, 0.5, 0.5, 0.5])), SKILLS, CoachingSettings())
-    assert [row.call_number for row in rows] == [1, 2, 3, 4]
+    rows = list(coaching_scores(reversed(calls_with([*LEVEL, 0.5, 0.5, 0.5])), SKILLS, CoachingSettings()))
+    assert [row.call_number for row in rows] == list(range(1, 44))
     assert rows[-1].regression_detected
 
 
@@ -118,9 +155,9 @@ def test_counts_each_rep_separately() -> None:
     """Three weak calls of three reps are not a regression; a call without a rep is left out."""
     calls = [call(f"c-{n}", {"objections": 0.1}, day=n, rep=Rep(f"u-{n}")) for n in range(3)]
     calls.append(call("c-9", {"objections": 0.1}, rep=None))
-    rows = coaching_scores(calls, SKILLS, CoachingSettings())
+    rows = list(coaching_scores(calls, SKILLS, CoachingSettings()))
     assert len(rows) == 3
-    assert not any(row.regression_detected for row in rows)
+    assert not any(row.below_threshold for row in rows)
 
 
 def test_infers_skills_from_names() -> None:
@@ -132,11 +169,26 @@ def test_infers_skills_from_names() -> None:
 
 
 @given(st.lists(st.sampled_from([0.2, 0.59, 0.6, 0.95, None]), max_size=40), st.integers(1, 5))
-def test_regressions_are_the_runs_of_calls_below_the_threshold(scores: list[float | None], consecutive: int) -> None:
-    """There is one regression for each run of at least N calls below, and it has the length of the run."""
+def test_runs_of_calls_below_the_threshold_are_marked(scores: list[float | None], consecutive: int) -> None:
+    """Each run of at least N calls below is marked from its N-th call on, and nothing else is."""
     known = [score for score in scores if score is not None]
     runs = "".join("x" if score < 0.6 else " " for score in known).split()
     # The high score at the end keeps the scale at 1.
-    found = regressions([*scores, 0.95], consecutive_calls=consecutive)
-    assert [regression.calls for regression in found] == [len(run) for run in runs if len(run) >= consecutive]
-    assert all(regression.is_over for regression in found)
+    rows = scored([*scores, 0.95], consecutive_calls=consecutive)
+    marked = sum(row.below_threshold for row in rows)
+    assert marked == sum(len(run) - consecutive + 1 for run in runs if len(run) >= consecutive)
+    assert all(row.below_threshold for row in rows if row.regression_detected)
+
+
+@given(st.lists(st.sampled_from([0.2, 0.3, 0.5, 0.59, 0.6, 0.95]), min_size=8, max_size=60))
+def test_regressions_agree_with_the_scores(scores: list[float]) -> None:
+    """A row for each regression that the scores show, with its calls, and every call below the threshold."""
+    rows = scored([*LEVEL, *scores])
+    found = list(coaching_regressions(rows, {}))
+    assert len(found) == len({row.regression_first_call_id for row in rows} - {None})
+    for one in found:
+        calls = [row for row in rows if one.first_call_at <= row.started_at][: one.calls]
+        assert calls[0].call_id == one.first_call_id
+        assert all(row.is_below for row in calls)
+        assert one.mean == pytest.approx(sum(row.score for row in calls) / len(calls))
+        assert one.is_over == (one.recovered_call_id is not None)

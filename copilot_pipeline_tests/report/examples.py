@@ -74,7 +74,8 @@ def series(rep: str = "Ana Ruiz", *, in_regression: bool = False) -> SkillSeries
 
 def regression(rep: str = "Ana Ruiz", **fields: Any) -> Regression:
     """Return an ongoing regression that was detected in the week."""
-    found = Regression(rep, "objection_handling_score", "Max Boss", 5, 0.3, 0.2, 0.6, MOMENT, MOMENT, None, 4, LINK)
+    found = Regression(rep, "objection_handling_score", "Max Boss", 5, 0.3, 0.2, 0.6, 0.25, 0.71, 24, 0.004,
+                       MOMENT, MOMENT, None, 4, LINK)  # fmt: skip
     return replace(found, **fields)
 
 

@@ -95,9 +95,9 @@ def _mart_assets(
 
 def _coaching(builder: "MartBuilder", deliveries: DeliveryService) -> Built:
     rows, regressions = builder.build_coaching()
-    alerts = deliveries.enqueue_regression_alerts(regressions)
+    digests = deliveries.enqueue_regression_digests(regressions)
     ongoing = sum(not regression.is_over for regression in regressions)
-    return rows, {COACHING_REGRESSIONS.name: {"ongoing_regressions": ongoing, "alerts_enqueued": alerts}}
+    return rows, {COACHING_REGRESSIONS.name: {"ongoing_regressions": ongoing, "digests_enqueued": digests}}
 
 
 def _forecast(builder: "MartBuilder", _: DeliveryService) -> Built:

@@ -96,9 +96,27 @@ FROM copilot_ops.sinks LEFT JOIN (
 ORDER BY sinks.name;
 
 -- name: alerted_regressions
--- Find which regressions have an alert between their first call and their recovery.
+-- Find which regressions were considered for a digest between their first call and their recovery.
 SELECT DISTINCT position FROM unnest(%(versions)s::text[], %(first_call_ats)s::timestamptz[],
   %(recovered_ats)s::timestamptz[]) WITH ORDINALITY AS regression (version, first_call_at, recovered_at, position)
 JOIN copilot_ops.outbox ON outbox.version = regression.version AND call_started_at >= first_call_at
   AND (recovered_at IS NULL OR call_started_at < recovered_at)
 WHERE route = %(route)s;
+
+-- name: digests
+-- Find which digests exist already.
+SELECT DISTINCT version FROM copilot_ops.outbox WHERE route = %(route)s AND version = ANY(%(versions)s);
+
+-- name: calls_of_regressions
+-- Read the calls of ongoing regressions, each with its first quote that is in the transcript.
+SELECT position::int, scores.call_id, scores.started_at, scores.score, scores.review_url, (
+    SELECT quote FROM copilot.evidence
+    WHERE evidence.call_id = scores.call_id AND evidence.kit = scores.kit AND evidence.brick = scores.brick
+      AND evidence.match <> 'not found'
+    ORDER BY evidence.position LIMIT 1
+  ) AS quote
+FROM unnest(%(rep_ids)s::text[], %(skills)s::text[], %(first_call_ats)s::timestamptz[])
+    WITH ORDINALITY AS regression (rep_id, skill, first_call_at, position)
+  JOIN copilot.coaching_scores AS scores USING (rep_id, skill)
+WHERE scores.started_at >= first_call_at
+ORDER BY position, scores.started_at, scores.call_id;

@@ -5,6 +5,7 @@ and Dagster's `TableSchema` are generated from it; a test compares the migrated 
 """
 
 from copilot_pipeline.load.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
+from copilot_pipeline.load.tables.coaching import COACHING_REGRESSIONS, COACHING_SCORES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
 from copilot_pipeline.load.tables.forecast import (
     DEAL_FORECAST,
@@ -24,8 +25,6 @@ from copilot_pipeline.load.tables.history import (
 from copilot_pipeline.load.tables.marts import (
     CLAIM_ACCURACY,
     CLAIMS,
-    COACHING_REGRESSIONS,
-    COACHING_SCORES,
     MART_TABLES,
     MEDDICC_COVERAGE,
     MEDDICC_OUTCOMES,

@@ -8,6 +8,7 @@ partitions.
 
 from __future__ import annotations
 
+from copilot_pipeline.load.tables.coaching import COACHING_REGRESSIONS, COACHING_SCORES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
 from copilot_pipeline.load.tables.forecast import FORECAST_TABLES
 from copilot_pipeline.load.tables.history import PIPELINE_TABLES
@@ -87,82 +88,6 @@ MEDDICC_OUTCOMES = Table(
         *share("Share of deals without coverage"),
         number("p_value", "P value of Fisher's exact test of coverage and won or lost; null for open."),
         long_text("sentence", "The result as a sentence.", required=True),
-    ),
-    partitioned=False,
-)
-
-COACHING_SCORES = Table(
-    "coaching_scores",
-    "One row per rep, skill and call: score, trend and regression.",
-    ("rep_id", "skill", "call_id"),
-    (
-        identifier("rep_id", "The rep: user id, else e-mail address in lower case.", required=True),
-        identifier("skill", "Skill: its name in the settings, by default the brick.", required=True),
-        CALL_ID,
-        CALL_DATE,
-        WEEK,
-        moment("started_at", "Start time of the call.", required=True),
-        text("rep_name", "Name of the rep."),
-        identifier("manager_id", "User id of the rep's manager at the time of the call."),
-        integer(
-            "call_number", "Number of the call among the scored calls of this rep and skill, from 1.", required=True
-        ),
-        number("score", "Score.", required=True),
-        number("threshold", "Threshold that applied to the call.", required=True),
-        boolean("is_below", "Whether the score is below the threshold.", required=True),
-        integer("calls_below", "Number of consecutive calls below the threshold, this one included.", required=True),
-        boolean(
-            "regression_detected",
-            "Whether a regression was detected: below the threshold on the configured number of consecutive calls.",
-            required=True,
-        ),
-        identifier(
-            "regression_first_call_id",
-            "First call of the regression; null outside of a regression.",
-            max_bytes=MAX_CALL_ID_BYTES,
-        ),
-        number("rolling_mean", "Mean of the last calls (setting `rolling_calls`), this one included.", required=True),
-        number("trend", "Slope over the last calls, in score per call; null for fewer than three calls."),
-        integer(
-            "calls_since_training",
-            "Number of calls since the newest training of this rep and skill; null without a training.",
-        ),
-        text("training", "Name of that training."),
-        identifier("kit_version_id", "Kit version that was used."),
-        REVIEW_URL,
-    ),
-    partitioned=False,
-)
-
-COACHING_REGRESSIONS = Table(
-    "coaching_regressions",
-    "One row per regression: a skill below its threshold on consecutive calls. Each causes one alert to the manager.",
-    ("rep_id", "skill", "first_call_id"),
-    (
-        identifier("rep_id", "The rep: user id, else e-mail address in lower case.", required=True),
-        identifier("skill", "Skill: its name in the settings, by default the brick.", required=True),
-        identifier("first_call_id", "First call of the regression.", required=True, max_bytes=MAX_CALL_ID_BYTES),
-        text("rep_name", "Name of the rep."),
-        identifier("manager_id", "User id of the manager who receives the alert."),
-        text("manager_name", "Name of the manager."),
-        identifier("manager_email", "E-mail of the manager."),
-        moment("first_call_at", "Start time of the first call.", required=True),
-        identifier(
-            "detected_call_id", "Call on which the regression was detected.", required=True, max_bytes=MAX_CALL_ID_BYTES
-        ),
-        moment("detected_at", "Start time of that call.", required=True),
-        day("detected_week", "Monday of that week.", required=True),
-        integer("calls", "Number of consecutive calls below the threshold so far.", required=True),
-        number("threshold", "Threshold.", required=True),
-        number("lowest", "Lowest score of the regression.", required=True),
-        number("latest", "Newest score of the regression.", required=True),
-        integer(
-            "calls_since_training",
-            "Number of calls from the newest training to the detection; null without a training.",
-        ),
-        boolean("is_over", "Whether the skill has recovered to its threshold.", required=True),
-        identifier("recovered_call_id", "Call on which the skill recovered.", max_bytes=MAX_CALL_ID_BYTES),
-        moment("recovered_at", "Start time of that call."),
     ),
     partitioned=False,
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from copilot_pipeline.load.tables.calls import CALLS, TRANSCRIPTS
+from copilot_pipeline.load.tables.coaching import COACHING_REGRESSIONS, COACHING_SCORES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, WIN_LOSS_DRIVERS
 from copilot_pipeline.load.tables.marts import (
     CLAIM_ACCURACY,
     CLAIMS,
-    COACHING_REGRESSIONS,
     MEDDICC_OUTCOMES,
     MESSAGE_ADOPTION,
 )
@@ -48,12 +48,21 @@ VIEWS: tuple[View, ...] = (
     ),
     View(
         "reps_in_regression",
-        "Present regressions: a skill of a rep below its threshold on consecutive calls, and the manager to inform.",
+        "Present regressions: a skill below its threshold and lower than the rep's own earlier calls, and the manager.",
         _columns(
             COACHING_REGRESSIONS,
             *("rep_id", "rep_name", "skill", "latest", "threshold", "calls", "first_call_at", "detected_at"),
             *("calls_since_training", "manager_id", "manager_name", "manager_email", "first_call_id"),
-            "detected_call_id",
+            *("detected_call_id", "earlier_mean", "mean", "drop", "earlier_calls", "drop_p_value", "run_chance"),
+        ),
+    ),
+    View(
+        "skills_below_threshold",
+        "Skills of reps that are below their threshold now, whether they dropped or always were.",
+        _columns(
+            COACHING_SCORES,
+            *("rep_id", "rep_name", "skill", "score", "threshold", "calls_below", "run_chance"),
+            *("regression_detected", "started_at", "manager_id", "call_id", "review_url"),
         ),
     ),
     View(

@@ -100,7 +100,7 @@ SELECT coalesce(regressions.rep_name, rep_id) || CASE WHEN EXISTS (
     SELECT FROM copilot.coaching_scores AS other
     WHERE other.rep_name = regressions.rep_name AND other.rep_id <> regressions.rep_id
   ) THEN ' (' || rep_id || ')' ELSE '' END AS rep, skill, coalesce(manager_name, manager_id) AS manager,
-  regressions.calls::int, latest, lowest, threshold, first_call_at, detected_at, recovered_at,
+  regressions.calls::int, latest, lowest, threshold, mean, earlier_mean, earlier_calls::int, run_chance, first_call_at, detected_at, recovered_at,
   calls_since_training::int, first.review_url
 FROM copilot.coaching_regressions AS regressions
   LEFT JOIN copilot.calls AS first ON first.call_id = regressions.first_call_id

@@ -1,0 +1,142 @@
+"""The text of a manager's weekly digest of skill regressions. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from slack_sdk.models.blocks import Block, HeaderBlock, SectionBlock
+
+from copilot_pipeline.delivery.messages import (
+    MAX_BLOCKS,
+    MAX_FALLBACK,
+    MAX_HEADING,
+    cut,
+    escape,
+    escape_and_cut,
+    link,
+    markdown,
+)
+
+if TYPE_CHECKING:
+    from copilot_pipeline.marts.coaching_regressions import RegressionRow
+
+EVENT_TYPE = "coaching.digest"
+_MAX_LINKS = 8
+_MAX_QUOTE = 400
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionCall:
+    """A call of a regression. `position` is that of its regression in the digest, from 1."""
+
+    position: int
+    call_id: str
+    started_at: datetime
+    score: float
+    review_url: str | None
+    quote: str | None
+
+
+def digest_payload(
+    kind: str, regressions: Sequence[RegressionRow], calls: Sequence[Sequence[RegressionCall]], week: date
+) -> dict[str, Any]:
+    """Return the digest for a sink of this kind. All regressions are of one manager; `calls` are those of each."""
+    manager = regressions[0]
+    if kind == "webhook":
+        return {
+            "type": EVENT_TYPE,
+            "data": {
+                "week": week.isoformat(),
+                "manager_id": manager.manager_id,
+                "manager_name": manager.manager_name,
+                "manager_email": manager.manager_email,
+                "regressions": [_as_data(one, of_one) for one, of_one in zip(regressions, calls, strict=True)],
+            },
+        }
+    heading = f"Coaching digest, week of {week.day} {week:%B %Y}"
+    sections = [_address(manager, len(regressions))]
+    sections += [_section(one, of_one) for one, of_one in zip(regressions, calls, strict=True)]
+    if len(sections) >= MAX_BLOCKS:
+        sections = [*sections[: MAX_BLOCKS - 2], f"{len(sections) - MAX_BLOCKS + 2} more are in the weekly report."]
+    blocks: list[Block] = [HeaderBlock(text=cut(heading, MAX_HEADING))]
+    blocks += [SectionBlock(text=markdown(section)) for section in sections]
+    text = "\n".join([escape(heading), *sections])
+    return {"text": text[:MAX_FALLBACK], "blocks": [block.to_dict() for block in blocks]}
+
+
+def skill_in_words(skill: str) -> str:
+    """Return a skill as words: `objection_handling_score` becomes `objection handling`."""
+    words = " ".join(skill.rpartition(".")[2].replace("_", " ").split())
+    return words.removesuffix(" score") or words
+
+
+def _address(manager: RegressionRow, count: int) -> str:
+    name = manager.manager_name or manager.manager_email or manager.manager_id
+    email = f" ({manager.manager_email})" if manager.manager_name and manager.manager_email else ""
+    what = "1 skill" if count == 1 else f"{count} skills"
+    subject = f"{what} of your reps dropped" if name else f"{what} dropped"
+    to = f"For {name}{email}." if name else "These reps have no manager in Clari Copilot: please forward this message."
+    return escape_and_cut(f"{to} {subject} below the threshold and below the rep's own level, and is still there.", 500)
+
+
+def _section(regression: RegressionRow, calls: Sequence[RegressionCall]) -> str:
+    rep = regression.rep_name or regression.rep_id
+    trained = (
+        f"{regression.calls_since_training} calls since the newest training."
+        if regression.calls_since_training is not None
+        else "No training on record."
+    )
+    chance = (
+        f" At the rep's own level the chance of so many calls in a row below it is {_chance(regression.run_chance)}."
+        if regression.run_chance is not None
+        else ""
+    )
+    lines = [
+        f"*{escape_and_cut(rep, 200)}: {escape_and_cut(skill_in_words(regression.skill), 200)}*",
+        f"{regression.mean:.3g} on average over {regression.calls} calls since {regression.first_call_at:%Y-%m-%d}, "
+        f"{regression.earlier_mean:.3g} over the {regression.earlier_calls} calls before. "
+        f"Threshold {regression.threshold:g}.{chance} {trained}",
+    ]
+    links = [link(call.review_url, f"{call.started_at:%d %b} ({call.score:.3g})") for call in calls[-_MAX_LINKS:]]
+    shown = [one for one in links if one]
+    if shown:
+        lines.append("Calls: " + " · ".join(shown))
+    quote = quote_of(calls)
+    if quote:
+        lines.append(f"> {escape_and_cut(quote, _MAX_QUOTE)}")
+    return "\n".join(lines)
+
+
+def _chance(chance: float) -> str:
+    return f"{chance:.0%}" if chance >= 0.1 else f"{chance:.1%}" if chance >= 0.001 else "below 0.1%"
+
+
+def quote_of(calls: Sequence[RegressionCall]) -> str | None:
+    """Return the quote of the call with the lowest score that has one; the newest of several."""
+    quoted = [call for call in calls if call.quote]
+    return min(reversed(quoted), key=lambda call: call.score).quote if quoted else None
+
+
+def _as_data(regression: RegressionRow, calls: Sequence[RegressionCall]) -> dict[str, Any]:
+    values = {
+        name: value.isoformat() if isinstance(value, date) else value for name, value in regression._asdict().items()
+    }
+    linked = [
+        {
+            "call_id": call.call_id,
+            "started_at": call.started_at.isoformat(),
+            "score": call.score,
+            "review_url": call.review_url,
+        }
+        for call in calls
+    ]
+    return {
+        **values,
+        "regression_detected": True,
+        "skill_in_words": skill_in_words(regression.skill),
+        "quote": quote_of(calls),
+        "calls_of_regression": linked,
+    }
