@@ -69,24 +69,28 @@ def test_a_claim_belongs_to_the_person_who_said_it(database: Database, home: Pat
 
 
 def test_a_rep_is_one_person_whatever_the_spelling_of_the_address(database: Database, home: Path) -> None:
-    """A rep who has left is known by address only: four weak calls are one regression, detected on the third."""
+    """A rep who has left is known by address only: twenty good and four weak calls are one regression, with
+    the mean of the good ones as the level before."""
     spellings = ["Chris.Lee@Example.com", " chris.lee@example.com", "CHRIS.LEE@EXAMPLE.COM", "chris.lee@example.com "]
-    started = [NOON - timedelta(hours=10 - number) for number in range(4)]
+    numbers = range(24)
+    started = [NOON - timedelta(hours=30 - number) for number in numbers]
     load(
         database,
         {
             CALLS: [
-                call(f"c-{number}", rep_email=spelling, rep_name=spelling, started_at=started[number])
-                for number, spelling in enumerate(spellings)
+                call(f"c-{number:02}", rep_email=spelling, rep_name=spelling, started_at=started[number])
+                for number, spelling in enumerate(spellings * 6)
             ],
-            SEMARIZE_RUNS: [run(f"c-{number}") for number in range(4)],
-            SEMARIZE_SCORES: [score("discovery_score", 0.1, call_id=f"c-{number}") for number in range(4)],
+            SEMARIZE_RUNS: [run(f"c-{number:02}") for number in numbers],
+            SEMARIZE_SCORES: [
+                score("discovery_score", 0.9 if number < 20 else 0.1, call_id=f"c-{number:02}") for number in numbers
+            ],
         },
     )
     settings = MartSettings.model_validate({"coaching": {"skills": {"discovery": f"{KIT}.discovery_score"}}})
     _, regressions = MartBuilder(Lake(str(home)), database, settings).build_coaching()
-    assert [(one.rep_id, one.detected_call_id, one.calls) for one in regressions] == [
-        ("chris.lee@example.com", "c-2", 4)
+    assert [(one.rep_id, one.first_call_id, one.calls, one.earlier_calls) for one in regressions] == [
+        ("chris.lee@example.com", "c-20", 4, 20)
     ]
 
 
