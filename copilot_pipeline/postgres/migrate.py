@@ -14,7 +14,7 @@ import psycopg
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.session import is_disconnection
 
-HEAD = "0021"  # the newest file in migrations/versions; a test compares it
+HEAD = "0022"  # the newest file in migrations/versions; a test compares it
 _LOCK = 7_203_114_002
 
 

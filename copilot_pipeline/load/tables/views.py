@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from copilot_pipeline.load.tables.calls import CALLS, TRANSCRIPTS
 from copilot_pipeline.load.tables.coaching import COACHING_REGRESSIONS, COACHING_SCORES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, WIN_LOSS_DRIVERS
+from copilot_pipeline.load.tables.history import DEAL_HISTORY
 from copilot_pipeline.load.tables.marts import (
     CLAIM_ACCURACY,
     CLAIMS,
@@ -113,6 +114,26 @@ VIEWS: tuple[View, ...] = (
             *("deal_id", "deal_name", "account_name", "amount", "stage", "days_since_last_call", "risks"),
             *("risk_flags", "stage_lacks", "stage_evidence", "people", "owner_name", "last_call_url", "currency"),
             *("amount_converted", "converted_currency"),
+        ),
+    ),
+    View(
+        "deal_timeline",
+        "One row per event of a deal: calls with who was there and what was scored, changes in the CRM, alerts.",
+        (
+            *_columns(DEAL_HISTORY, "deal_id"),
+            moment("happened_at", "Time of the event; of a change in the CRM, when the first refresh saw it."),
+            Column("day", Kind.DATE, "Day of that time, in the configured time zone."),
+            text(
+                "kind",
+                "call, stage, close_date, amount, owner, forecast_category, probability, known (first seen, or again), "
+                "removed, alert (a sent message) or crm_update (scores written to the CRM).",
+            ),
+            text("what", "The event in words: title of the call, what changed, or route and sink."),
+            text("before", "Value before the change; null for other events."),
+            text("after", "Value after the change; stage of a deal that is first seen."),
+            text("who", "People on the call, by name, else e-mail."),
+            text("scores", "Scores of the call, as text: `brick: value`; null values are left out."),
+            *_columns(CALLS, "call_id", "review_url"),
         ),
     ),
     View(

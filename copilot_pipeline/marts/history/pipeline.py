@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from itertools import groupby
 
 from copilot_pipeline.marts.model import monday
@@ -112,7 +112,7 @@ def _states(
             outcome=outcomes.get(version.stage, DealOutcome.OPEN),
             amount=of_amount.amount,
             currency=of_amount.currency or UNKNOWN,
-            close_date=version.close_date.astimezone(zone).date() if version.close_date else None,
+            close_date=_day(version.close_date, zone) if version.close_date else None,
             is_observed=version.origin != VENDOR,
         )
         states.append(state)
@@ -121,6 +121,12 @@ def _states(
         if state.is_open and end is not None and (following is None or end < following.valid_from):
             states.append(replace(state, at=end, outcome=None, is_observed=True))
     return states
+
+
+def _day(close_date: datetime, zone: tzinfo) -> date:
+    """Return the day of a close date: one without a time, which is midnight in UTC, is that day in every time zone."""
+    in_utc = close_date.astimezone(UTC)
+    return in_utc.date() if in_utc.timetz() == time(tzinfo=UTC) else close_date.astimezone(zone).date()
 
 
 def _changes(deal_id: str, start: DealState | None, states: Sequence[DealState], zone: tzinfo) -> Iterator[Change]:

@@ -41,12 +41,13 @@ def add_deal(database: Database, deal_id: str, *steps: tuple[datetime, dict[str,
             (deal_id, f"Deal {deal_id}"),
         )
         for (at, fields), end in zip(steps, [*(at for at, _ in steps[1:]), None], strict=True):
-            values = {"stage": "Discovery", "amount": 100.0, "currency": "EUR", "close_date": None, **fields}
+            values = {"stage": "Discovery", "amount": 100.0, "currency": "EUR", "close_date": None,
+                      "forecast_category": None, **fields}  # fmt: skip
             connection.execute(
                 """INSERT INTO copilot.deal_history (deal_id, valid_from, valid_to, stage, amount, currency, close_date,
-                  origin, seen_at)
-                VALUES (%(deal_id)s, %(at)s, %(end)s, %(stage)s, %(amount)s, %(currency)s, %(close_date)s, 'refresh',
-                  %(at)s)""",
+                  forecast_category, origin, seen_at)
+                VALUES (%(deal_id)s, %(at)s, %(end)s, %(stage)s, %(amount)s, %(currency)s, %(close_date)s,
+                  %(forecast_category)s, 'refresh', %(at)s)""",
                 {**values, "deal_id": deal_id, "at": at, "end": end},
             )
 
