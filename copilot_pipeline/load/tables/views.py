@@ -118,18 +118,19 @@ VIEWS: tuple[View, ...] = (
     ),
     View(
         "deal_timeline",
-        "One row per event of a deal: calls with who was there and what was scored, changes in the CRM, alerts.",
+        "One row per event of a deal: calls with people and scores, changes in the CRM and of the forecast, alerts.",
         (
             *_columns(DEAL_HISTORY, "deal_id"),
             moment("happened_at", "Time of the event; of a change in the CRM, when the first refresh saw it."),
             Column("day", Kind.DATE, "Day of that time, in the configured time zone."),
             text(
                 "kind",
-                "call, stage, close_date, amount, owner, forecast_category, probability, known (first seen, or again), "
-                "removed, alert (a sent message) or crm_update (scores written to the CRM).",
+                "call, stage, close_date, amount, owner, forecast_category, probability (of the CRM), forecast (win "
+                "probability), known (first seen, or again), removed, alert (a sent message) or crm_update (scores "
+                "written to the CRM).",
             ),
             text("what", "The event in words: title of the call, what changed, or route and sink."),
-            text("before", "Value before the change; null for other events."),
+            text("before", "Value before the change; null for other events and for the first forecast."),
             text("after", "Value after the change; stage of a deal that is first seen."),
             text("who", "People on the call, by name, else e-mail."),
             text("scores", "Scores of the call, as text: `brick: value`; null values are left out."),

@@ -62,6 +62,26 @@ def test_events_of_a_deal_are_in_order(database: Database) -> None:
     assert (call["call_id"], call["review_url"]) == ("c-1", "https://copilot.example/call/c-1")
 
 
+def test_forecasts_are_events_when_they_change(database: Database) -> None:
+    """By whole percentage points, on their own day in any time zone; what the backtest would have said is not there."""
+    with database.connection() as connection:
+        for source, day, probability in (
+            ("live", 1, 0.501), ("live", 2, 0.504), ("live", 3, 0.42), ("live", 4, None), ("backtest", 5, 0.9),
+        ):  # fmt: skip
+            connection.execute(
+                """INSERT INTO copilot.forecast_track_record (source, made_on, deal_id, win_probability, basis, outcome)
+                VALUES (%s, make_date(2026, 3, %s), 'd-1', %s, 'model', 'open')""",
+                (source, day, probability),
+            )
+        connection.execute(
+            "INSERT INTO copilot_ops.key_values (name, value) VALUES ('timezone', 'America/Los_Angeles')"
+        )
+    statement = "SELECT day::text, before, after FROM copilot.deal_timeline WHERE kind = 'forecast' ORDER BY day"
+    assert [tuple(row.values()) for row in query(database, statement)] == [
+        ("2026-03-01", None, "50 %"), ("2026-03-03", "50 %", "42 %"), ("2026-03-04", "42 %", None),
+    ]  # fmt: skip
+
+
 def test_days_are_those_of_the_time_zone(database: Database) -> None:
     """Also of close dates with a time; a date alone is that day everywhere."""
     midnight, evening = datetime(2026, 3, 31, tzinfo=UTC), datetime(2026, 4, 1, 2, tzinfo=UTC)

@@ -1,4 +1,5 @@
 CREATE INDEX calls_by_deal ON copilot.calls (deal_id) WHERE deal_id IS NOT NULL;
+CREATE INDEX forecast_track_record_by_deal ON copilot.forecast_track_record (deal_id) WHERE source = 'live';
 
 CREATE VIEW copilot.deal_timeline AS
 SELECT events.deal_id, events.happened_at,
@@ -75,14 +76,30 @@ FROM (
     NULL, NULL, NULL, NULL, calls.call_id, calls.review_url
   FROM copilot_ops.outbox AS outbox JOIN copilot.calls AS calls USING (call_id)
   WHERE outbox.state = 'sent' AND calls.deal_id IS NOT NULL
+
+  UNION ALL
+  SELECT deal_id,
+    -- Forecasts have a day and no time; noon in UTC is on that day in almost every time zone.
+    (made_on + time '12:00') AT TIME ZONE 'UTC', 'forecast', 'Forecast changed', former_forecast, forecast,
+    NULL, NULL, NULL, NULL
+  FROM (
+    SELECT deal_id, made_on, forecast, lag(forecast) OVER earlier AS former_forecast,
+      row_number() OVER earlier AS number
+    FROM (
+      SELECT deal_id, made_on, round(win_probability * 100)::text || ' %' AS forecast
+      FROM copilot.forecast_track_record WHERE source = 'live'
+    ) AS made
+    WINDOW earlier AS (PARTITION BY deal_id ORDER BY made_on)
+  ) AS forecasts
+  WHERE forecast IS DISTINCT FROM former_forecast AND (number > 1 OR forecast IS NOT NULL)
 ) AS events;
-COMMENT ON VIEW copilot.deal_timeline IS 'One row per event of a deal: calls with who was there and what was scored, changes in the CRM, alerts.';
+COMMENT ON VIEW copilot.deal_timeline IS 'One row per event of a deal: calls with people and scores, changes in the CRM and of the forecast, alerts.';
 COMMENT ON COLUMN copilot.deal_timeline.deal_id IS 'Deal id in the CRM.';
 COMMENT ON COLUMN copilot.deal_timeline.happened_at IS 'Time of the event; of a change in the CRM, when the first refresh saw it.';
 COMMENT ON COLUMN copilot.deal_timeline.day IS 'Day of that time, in the configured time zone.';
-COMMENT ON COLUMN copilot.deal_timeline.kind IS 'call, stage, close_date, amount, owner, forecast_category, probability, known (first seen, or again), removed, alert (a sent message) or crm_update (scores written to the CRM).';
+COMMENT ON COLUMN copilot.deal_timeline.kind IS 'call, stage, close_date, amount, owner, forecast_category, probability (of the CRM), forecast (win probability), known (first seen, or again), removed, alert (a sent message) or crm_update (scores written to the CRM).';
 COMMENT ON COLUMN copilot.deal_timeline.what IS 'The event in words: title of the call, what changed, or route and sink.';
-COMMENT ON COLUMN copilot.deal_timeline.before IS 'Value before the change; null for other events.';
+COMMENT ON COLUMN copilot.deal_timeline.before IS 'Value before the change; null for other events and for the first forecast.';
 COMMENT ON COLUMN copilot.deal_timeline.after IS 'Value after the change; stage of a deal that is first seen.';
 COMMENT ON COLUMN copilot.deal_timeline.who IS 'People on the call, by name, else e-mail.';
 COMMENT ON COLUMN copilot.deal_timeline.scores IS 'Scores of the call, as text: `brick: value`; null values are left out.';
