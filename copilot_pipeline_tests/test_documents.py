@@ -71,9 +71,9 @@ def check_command(arguments: list[str], is_complete: bool) -> None:
     context = click.Context(cli)
     left = list(arguments)
     while isinstance(command, click.Group) and left and not left[0].startswith("-"):
-        found = command.get_command(context, left[0])
-        assert found is not None, f"no command {left[0]!r}"
-        command, left = found, left[1:]
+        result = command.get_command(context, left[0])
+        assert result is not None, f"no command {left[0]!r}"
+        command, left = result, left[1:]
     known = {name for parameter in command.params for name in parameter.opts} | {"--help", "--version"}
     assert {word.partition("=")[0] for word in left if word.startswith("--")} <= known
     if is_complete:
@@ -218,9 +218,9 @@ def test_queries_are_valid(database: Database) -> None:
 
 def queries_of(path: Path) -> Iterator[str]:
     """Yield the SQL of a document: code blocks, inline code, and arguments of the command `sql`."""
-    found = [*blocks(path, "sql"), *(span for span in code_spans(path) if span.startswith("SELECT "))]
-    found += [arguments[-1] for arguments, _ in command_lines(path) if arguments[0] == "sql" and " " in arguments[-1]]
-    yield from (query for query in found if not KIT_VIEW.search(query))
+    result = [*blocks(path, "sql"), *(span for span in code_spans(path) if span.startswith("SELECT "))]
+    result += [arguments[-1] for arguments, _ in command_lines(path) if arguments[0] == "sql" and " " in arguments[-1]]
+    yield from (query for query in result if not KIT_VIEW.search(query))
 
 
 def test_readme_is_short_and_its_images_are_small() -> None:

@@ -13,8 +13,8 @@ FAMILY = ("dagster", "dagster-webserver", "dagster-graphql", "dagster-postgres",
 
 def requirements_of(package: str) -> list[Requirement]:
     """Return the requirements of a package without extras."""
-    found = [Requirement(text) for text in requires(package) or []]
-    return [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
+    result = [Requirement(text) for text in requires(package) or []]
+    return [one for one in result if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,10 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
     """Yield the path of every command and group, without the root."""
     context = click.Context(group)
     for name in group.list_commands(context):
-        found = group.get_command(context, name)
+        result = group.get_command(context, name)
         yield (*path, name)
-        if isinstance(found, click.Group):
-            yield from commands(found, (*path, name))
+        if isinstance(result, click.Group):
+            yield from commands(result, (*path, name))
 
 
 @pytest.mark.parametrize("path", [(), *commands(cli)], ids=lambda path: " ".join(path) or "copilot-pipeline")

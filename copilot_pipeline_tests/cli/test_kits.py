@@ -40,12 +40,12 @@ def test_lists_configured_kits_and_those_of_recent_runs(
         result = command("kits", "list", *(["--json"] if as_json else []))
     assert result.code == 1
     if as_json:
-        found = json.loads(result.out)
-        assert [(kit["name"], kit["place"], kit["problem"]) for kit in found["configured"]] == [
+        rows = json.loads(result.out)
+        assert [(kit["name"], kit["place"], kit["problem"]) for kit in rows["configured"]] == [
             ("meddicc", "pipeline.yaml, line 2", None),
             ("coaching", "pipeline.yaml, line 4", "kit_not_found"),
         ]
-        assert found["used"] == [
+        assert rows["used"] == [
             {"code": "A1B2C3D4", "version_id": "v2", "runs": 2},
             {"code": "DEA15164", "version_id": "w1", "runs": 1},
         ]

@@ -102,8 +102,8 @@ def test_memory_is_bounded(answer: Callable[[socket.socket], None]) -> None:
         done = subprocess.run(
             [sys.executable, "-c", _MEASURED, url], capture_output=True, text=True, timeout=120, check=True
         )
-    kept, megabytes, *reason = done.stdout.split(maxsplit=2)
-    assert int(kept) == KEPT_BYTES
+    body_bytes, megabytes, *reason = done.stdout.split(maxsplit=2)
+    assert int(body_bytes) == KEPT_BYTES
     assert int(megabytes) < 300
     assert "larger than 134,217,728 bytes" in reason[0]
 
@@ -169,8 +169,8 @@ def test_decompresses_what_it_accepts(body: bytes, coding: str) -> None:
         lambda request: httpx.Response(200, headers={"Content-Encoding": name}, stream=httpx.ByteStream(coded))
     )
     with httpx.Client(transport=transport, base_url="http://service") as client:
-        found = send_bounded(client, client.build_request("GET", "/"), ResponseLimits())
-    assert found.body == body
+        result = send_bounded(client, client.build_request("GET", "/"), ResponseLimits())
+    assert result.body == body
 
 
 @given(st.binary(min_size=1, max_size=50_000), st.data())
@@ -192,8 +192,8 @@ def test_an_error_with_an_endless_body_is_its_status() -> None:
         connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 3000000000\r\n\r\n" + b"x" * 10 * MEBIBYTE)
 
     with raw_server(answer) as url:
-        found = send(url)
-    assert (found.status, len(found.body)) == (404, KEPT_BYTES)
+        result = send(url)
+    assert (result.status, len(result.body)) == (404, KEPT_BYTES)
 
 
 def test_response_too_large_is_raised_while_streaming() -> None:

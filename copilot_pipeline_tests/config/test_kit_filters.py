@@ -29,5 +29,5 @@ def test_gives_the_reason_why_a_call_is_not_scored(
     kit_filter: KitFilter, facts: CallFacts, skip_reason: str | None
 ) -> None:
     """Duration, words, sides and status are compared inclusively; an unknown duration passes."""
-    found = kit_filter.skip_reason(facts)
-    assert found is None if skip_reason is None else found is not None and skip_reason in found
+    result = kit_filter.skip_reason(facts)
+    assert result is None if skip_reason is None else result is not None and skip_reason in result

@@ -49,10 +49,10 @@ def test_accepts_the_old_key_with_a_warning(renamed: RenamedKey) -> None:
         content["sinks"]["alerts"]["kind"] = "slack"
     write("\n" + yaml.safe_dump(content))
     settings = load_settings()
-    found: Any = settings.pipeline
+    result: Any = settings.pipeline
     for key in renamed.new:
-        found = found["alerts"] if key == ANY else getattr(found, str(key))
-    assert list(found) == value if isinstance(value, list) else found == value
+        result = result["alerts"] if key == ANY else getattr(result, str(key))
+    assert list(result) == value if isinstance(value, list) else result == value
     (warning,) = settings.warnings
     old, new = (".".join(map(str, keys)).replace(ANY, "alerts") for keys in (renamed.old, renamed.new))
     assert warning.startswith("pipeline.yaml, line ")

@@ -22,8 +22,8 @@ EVERY_DAY = {table.name for table in TABLES.values() if table.partitioned}
 
 def definition_of(name: str) -> dg.AssetsDefinition:
     """The definition of an asset."""
-    found: dg.AssetsDefinition = defs.resolve_assets_def(dg.AssetKey(name))
-    return found
+    result: dg.AssetsDefinition = defs.resolve_assets_def(dg.AssetKey(name))
+    return result
 
 
 def test_the_definitions_can_be_loaded() -> None:
@@ -99,9 +99,9 @@ def pools_of(name: str) -> set[str]:
 def test_assets_are_in_the_pool_of_their_api() -> None:
     """Assets that send requests to Clari Copilot share one pool, scoring has its own, and the others have none."""
     pools = {name: pools_of(name) for name in ASSETS}
-    asking = {"raw_call_details", "users", "user_history", "topics", "scorecards", "raw_deals", "raw_accounts"}
-    assert {name for name, held in pools.items() if held == {"clari_copilot"}} == asking
-    assert {name for name, held in pools.items() if held == {"semarize"}} == {
+    requesting = {"raw_call_details", "users", "user_history", "topics", "scorecards", "raw_deals", "raw_accounts"}
+    assert {name for name, names in pools.items() if names == {"clari_copilot"}} == requesting
+    assert {name for name, names in pools.items() if names == {"semarize"}} == {
         "semarize_runs",
         "semarize_scores",
         "evidence",

@@ -37,7 +37,7 @@ def test_counts_the_calls_with_the_same_problem() -> None:
 @given(st.lists(st.text()))
 def test_keeps_every_distinct_problem(lines: list[str]) -> None:
     """Any text is accepted; without repetition nothing changes, and grouping never makes the list longer."""
-    found = grouped(lines)
-    assert len(found) <= len(lines)
-    assert bool(found) == bool(lines)
+    result = grouped(lines)
+    assert len(result) <= len(lines)
+    assert bool(result) == bool(lines)
     assert grouped(lines[:1]) == lines[:1]

@@ -116,9 +116,9 @@ def test_an_additional_answer_never_changes_a_known_result(
 @given(VALUES, st.floats(allow_nan=False, allow_infinity=False))
 def test_exactly_one_of_above_and_at_most_is_true_of_a_number(value: Any, operand: float) -> None:
     """Neither is true of any other value."""
-    found = {compare("above", value, operand), compare("at_most", value, operand)}
+    result = {compare("above", value, operand), compare("at_most", value, operand)}
     is_number = isinstance(value, float)
-    assert found == ({True, False} if is_number else {None})
+    assert result == ({True, False} if is_number else {None})
 
 
 @pytest.mark.parametrize(

@@ -466,8 +466,8 @@ def test_preview_stores_and_sends_nothing(database: Database) -> None:
     add_call(database, "call-1", {"risk_flag": True})
     add_call(database, "call-2", {"risk_flag": True}, deal_id=None)
     dispatcher = make_dispatcher(database, "http://unused", rules(RISK, OPPORTUNITY), Clock())
-    found = dispatcher.preview([DAY])
-    assert sorted((one.route, one.call_id) for one in found) == [
+    result = dispatcher.preview([DAY])
+    assert sorted((one.route, one.call_id) for one in result) == [
         ("Opportunity", "call-1"),
         ("Opportunity", "call-2"),
         ("Risk", "call-1"),

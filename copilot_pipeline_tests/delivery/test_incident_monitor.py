@@ -106,9 +106,9 @@ def test_reports_refused_credentials_and_uncertain_messages(database: Database) 
         dispatcher = make_dispatcher(database, server.url, rules(RISK, OPPORTUNITY), clock)
         dispatcher.enqueue([DAY])
         dispatcher.send(max_wait_seconds=0)
-    found = {failure.name: failure for failure in IncidentMonitor(database, [], now=clock).check()}
-    assert set(found) == {"sink salesforce refuses the credentials", "sink slack has uncertain messages"}
-    assert "invalid_client" in found["sink salesforce refuses the credentials"].description
+    result = {failure.name: failure for failure in IncidentMonitor(database, [], now=clock).check()}
+    assert set(result) == {"sink salesforce refuses the credentials", "sink slack has uncertain messages"}
+    assert "invalid_client" in result["sink salesforce refuses the credentials"].description
 
 
 def test_a_growing_backlog_opens_an_incident(database: Database) -> None:

@@ -32,8 +32,8 @@ def message(call: Any, **route: Any) -> dict[str, Any]:
 
 def texts_of(sent: dict[str, Any]) -> list[str]:
     """Return every text in the blocks."""
-    found = [block["text"]["text"] for block in sent["blocks"] if "text" in block]
-    return found + [element["text"] for block in sent["blocks"] for element in block.get("elements", [])]
+    result = [block["text"]["text"] for block in sent["blocks"] if "text" in block]
+    return result + [element["text"] for block in sent["blocks"] for element in block.get("elements", [])]
 
 
 def test_messages_contain_score_reason_evidence_and_links() -> None:

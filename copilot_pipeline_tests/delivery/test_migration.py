@@ -60,10 +60,10 @@ def migrated(server_url: str) -> Iterator[Connection]:
 def test_stored_states_are_renamed(migrated: Connection) -> None:
     """Every old state becomes its new one, and the other columns keep their values."""
     rows = migrated.execute("SELECT call_id, state, lease_id, sent_fields, completed_at FROM copilot_ops.outbox")
-    found = {row.pop("call_id"): row for row in rows}
-    assert {name: row["state"] for name, row in found.items()} == NEW_STATES
+    result = {row.pop("call_id"): row for row in rows}
+    assert {name: row["state"] for name, row in result.items()} == NEW_STATES
     assert all(
-        (row["lease_id"], row["sent_fields"], row["completed_at"]) == (7, {"x": 1}, TIME) for row in found.values()
+        (row["lease_id"], row["sent_fields"], row["completed_at"]) == (7, {"x": 1}, TIME) for row in result.values()
     )
 
 

@@ -94,10 +94,10 @@ def test_hubspot_returns_a_result_per_record() -> None:
 
     with serving(answer) as server:
         sink = HubspotSink(server.url, "pat-1")
-        found = sink.send([deal(1, risk=True, score=31), deal(2), deal(3)])
+        result = sink.send([deal(1, risk=True, score=31), deal(2), deal(3)])
         sink.close()
-    assert [one.status for one in found] == [SendStatus.SENT, SendStatus.FAILED, SendStatus.RETRY]
-    assert found[1].reason == "OBJECT_NOT_FOUND: there is no such deal"
+    assert [one.status for one in result] == [SendStatus.SENT, SendStatus.FAILED, SendStatus.RETRY]
+    assert result[1].reason == "OBJECT_NOT_FOUND: there is no such deal"
     assert server.requests[0].headers["authorization"] == "Bearer pat-1"
 
 
@@ -105,9 +105,9 @@ def test_a_merged_hubspot_deal_counts_as_written() -> None:
     """HubSpot returns the id of the remaining deal."""
     with serving(lambda _: reply({"status": "COMPLETE", "results": [{"id": "900"}, {"id": "2"}]})) as server:
         sink = HubspotSink(server.url, "pat-1")
-        found = sink.send([deal(1), deal(2)])
+        result = sink.send([deal(1), deal(2)])
         sink.close()
-    assert [one.status for one in found] == [SendStatus.SENT, SendStatus.SENT]
+    assert [one.status for one in result] == [SendStatus.SENT, SendStatus.SENT]
 
 
 def test_an_error_without_a_deal_id_is_isolated() -> None:
@@ -121,20 +121,20 @@ def test_an_error_without_a_deal_id_is_isolated() -> None:
 
     with serving(answer) as server:
         sink = HubspotSink(server.url, "pat-1")
-        found = sink.send([deal(1), deal(2), deal(3)])
+        result = sink.send([deal(1), deal(2), deal(3)])
         sink.close()
-    assert [one.status for one in found] == [SendStatus.SENT, SendStatus.FAILED, SendStatus.SENT]
-    assert found[1].reason == "INVALID_OPTION: the property has no such option"
+    assert [one.status for one in result] == [SendStatus.SENT, SendStatus.FAILED, SendStatus.SENT]
+    assert result[1].reason == "INVALID_OPTION: the property has no such option"
 
 
 def test_a_corrupt_response_counts_as_lost() -> None:
     """A message becomes uncertain, a record is written again."""
     with serving(lambda _: Reply(200, b"ok", {"Content-Encoding": "gzip"})) as server:
         slack, hubspot = SlackSink(server.url), HubspotSink(server.url, "pat-1")
-        found = [*slack.send([Delivery(1, "msg_1", "", {"text": "x"})]), *hubspot.send([deal(1)])]
+        result = [*slack.send([Delivery(1, "msg_1", "", {"text": "x"})]), *hubspot.send([deal(1)])]
         slack.close()
         hubspot.close()
-    assert [one.status for one in found] == [SendStatus.UNCERTAIN, SendStatus.RETRY]
+    assert [one.status for one in result] == [SendStatus.UNCERTAIN, SendStatus.RETRY]
 
 
 def test_a_key_with_a_non_ascii_character_is_reported_without_showing_it() -> None:
@@ -154,11 +154,11 @@ def test_redirects_are_not_followed() -> None:
                 SlackSink(server.url), WebhookSink(server.url, "c2VjcmV0"), HubspotSink(server.url, "pat-1"),
                 SalesforceSink(server.url, "client", "secret"),
             ]  # fmt: skip
-            found = [sink.send([deal(1)])[0] for sink in sinks]
+            result = [sink.send([deal(1)])[0] for sink in sinks]
             for sink in sinks:
                 sink.close()
         assert elsewhere.requests == []
-    assert {(one.status, one.problem) for one in found} == {(SendStatus.RETRY, SinkProblem.CREDENTIALS)}
+    assert {(one.status, one.problem) for one in result} == {(SendStatus.RETRY, SinkProblem.CREDENTIALS)}
 
 
 def test_an_unknown_hubspot_property_fails_only_its_records() -> None:
@@ -175,10 +175,10 @@ def test_an_unknown_hubspot_property_fails_only_its_records() -> None:
 
     with serving(answer) as server:
         sink = HubspotSink(server.url, "pat-1")
-        found = sink.send([deal(number, **({"nope": 1} if number == 3 else {"x": 1})) for number in range(8)])
+        result = sink.send([deal(number, **({"nope": 1} if number == 3 else {"x": 1})) for number in range(8)])
         sink.close()
-    assert [one.status is SendStatus.SENT for one in found] == [number != 3 for number in range(8)]
-    assert found[3].reason == "PROPERTY_DOESNT_EXIST (nope): create the property on deals, or correct `map`"
+    assert [one.status is SendStatus.SENT for one in result] == [number != 3 for number in range(8)]
+    assert result[3].reason == "PROPERTY_DOESNT_EXIST (nope): create the property on deals, or correct `map`"
 
 
 def test_refused_credentials_of_a_crm_keep_deliveries_queued() -> None:
@@ -186,11 +186,11 @@ def test_refused_credentials_of_a_crm_keep_deliveries_queued() -> None:
     with serving(lambda _: reply({"status": "error", "category": "INVALID_AUTHENTICATION"}, 401)) as server:
         hubspot = HubspotSink(server.url, "pat-1")
         salesforce = SalesforceSink(server.url, "client", "s3cret")
-        found = [*hubspot.send([deal(1), deal(2)]), *salesforce.send([deal(3)])]
+        result = [*hubspot.send([deal(1), deal(2)]), *salesforce.send([deal(3)])]
         hubspot.close()
         salesforce.close()
-    assert {(one.status, one.problem) for one in found} == {(SendStatus.RETRY, SinkProblem.CREDENTIALS)}
-    assert "s3cret" not in str(found)
+    assert {(one.status, one.problem) for one in result} == {(SendStatus.RETRY, SinkProblem.CREDENTIALS)}
+    assert "s3cret" not in str(result)
 
 
 def test_the_daily_limit_of_salesforce_counts_as_throttling() -> None:
@@ -223,8 +223,8 @@ def test_bisects_a_batch_until_only_invalid_records_fail(kinds: list[str]) -> No
 
     contents: dict[str, dict[str, Any]] = {"good": {"x": 1}, "bad value": {"x": "bad"}, "bad field": {"nope": 1}}
     batch = [deal(number, **contents[kind]) for number, kind in enumerate(kinds)]
-    found = bisect_batch(batch, attempt, lambda outcome: outcome.reason == "no such field")
-    assert [one.status is SendStatus.SENT for one in found] == [kind == "good" for kind in kinds]
+    result = bisect_batch(batch, attempt, lambda outcome: outcome.reason == "no such field")
+    assert [one.status is SendStatus.SENT for one in result] == [kind == "good" for kind in kinds]
     assert sorted(written) == sorted(str(number) for number, kind in enumerate(kinds) if kind == "good")
 
 

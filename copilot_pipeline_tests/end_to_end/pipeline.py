@@ -121,7 +121,7 @@ class Pipeline:
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """All tables for analysts, in a form that can be compared: without the times of fetching and scoring."""
-        found: dict[str, list[tuple[Any, ...]]] = {}
+        result: dict[str, list[tuple[Any, ...]]] = {}
         for table, columns in {
             "calls": "call_id, call_date, title, status_raw, deal_id, deal_value, has_transcript, rep_name",
             "participants": "*",
@@ -130,8 +130,8 @@ class Pipeline:
             "semarize_scores": "call_id, kit, brick, value_kind, value_bool, value_num, value_text, value_json::text",
         }.items():
             rows = self.query(f"SELECT {columns} FROM copilot.{table}")
-            found[table] = sorted(tuple(map(str, row.values())) for row in rows)
-        return found
+            result[table] = sorted(tuple(map(str, row.values())) for row in rows)
+        return result
 
 
 @contextmanager

@@ -68,8 +68,8 @@ def test_a_backfill_waits_in_the_queue_while_the_quota_is_used_up(make_pipeline:
             _start_new_week(pipeline)
             backfill = interface.wait_for_backfill(identity, seconds=45)
         assert backfill["status"] == "COMPLETED_SUCCESS"
-    held = pipeline.query("SELECT count(*) FILTER (WHERE fetched_version = version) AS held FROM copilot_ops.calls")
-    assert held[0]["held"] == sum(map(is_transcribed, pipeline.sandbox.truth()))
+    rows = pipeline.query("SELECT count(*) FILTER (WHERE fetched_version = version) AS fetched FROM copilot_ops.calls")
+    assert rows[0]["fetched"] == sum(map(is_transcribed, pipeline.sandbox.truth()))
     assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
 
 

@@ -54,25 +54,25 @@ def computed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
 
 def opportunities(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     """The expected value of each opportunity: that of its newest call with a value of the brick."""
-    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, Any]] = {}
     scores = computed(pipeline)
     for call in sorted(pipeline.sandbox.truth(), key=lambda call: call["item"]["time"]):
         deal_id = (call["item"].get("crm_info") or {}).get("deal_id")
         for field, brick in FIELDS.items() if deal_id and call["call_id"] in scores else ():
             value = scores[call["call_id"]][brick]["value"]
             if value is not None:
-                found.setdefault(str(deal_id), {})[field] = value
-    return found
+                result.setdefault(str(deal_id), {})[field] = value
+    return result
 
 
 @pytest.mark.parametrize("example", ["zapier-crm", "make-router"])
 def test_every_opportunity_has_the_newest_scores(pipeline: Pipeline, example: str) -> None:
     """Zapier's flow, and the second branch of Make's: scores of new calls are written to the CRM record."""
     follow(pipeline, example)
-    held = pipeline.sandbox.deliveries()["salesforce"]["opportunities"]
+    written = pipeline.sandbox.deliveries()["salesforce"]["opportunities"]
     expected = opportunities(pipeline)
     assert len(expected) > 5
-    assert {deal_id: fields for deal_id, fields in held.items() if fields} == expected
+    assert {deal_id: fields for deal_id, fields in written.items() if fields} == expected
 
 
 def test_each_risk_is_sent_once(pipeline: Pipeline) -> None:

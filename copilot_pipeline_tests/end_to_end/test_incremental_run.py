@@ -45,8 +45,8 @@ def _ids(pipeline: Pipeline, query: str) -> set[str]:
 
 def _transcribed(pipeline: Pipeline) -> list[str]:
     """Ready calls with at least one utterance."""
-    found = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
-    return [call["call_id"] for call in found]
+    result = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
+    return [call["call_id"] for call in result]
 
 
 def test_processes_a_webhook_while_other_calls_are_scored(
@@ -78,20 +78,20 @@ def test_does_not_fetch_a_call_that_a_backfill_is_fetching(
     """The webhook stays in the inbox until then. Afterwards the call is loaded and scored without a second request for
     its details, and without the other calls of the day, which are the backfill's."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
-    wanted = _transcribed(pipeline)[0]
+    call_id = _transcribed(pipeline)[0]
     with resources_of(pipeline, monkeypatch) as opened:
-        _announce(opened, wanted)
+        _announce(opened, call_id)
         with AdvisoryLocks(opened.postgres.database.url) as backfill, opened.webhook_processor() as processor:
-            assert backfill.acquire([wanted]) == {wanted}
+            assert backfill.acquire([call_id]) == {call_id}
             assert processor.process_batch().calls == {}
         assert opened.inbox.backlog().count == 1
         assert pipeline.sandbox.stats()["details_by_call"] == {}
         pipeline.run("--assets", "raw_call_details")
         fetched = pipeline.sandbox.stats()["details_by_call"]
-        assert fetched[wanted] == 1
+        assert fetched[call_id] == 1
         _run(opened)
     assert pipeline.sandbox.stats()["details_by_call"] == fetched
-    assert _ids(pipeline, SCORED) == {wanted}
+    assert _ids(pipeline, SCORED) == {call_id}
 
 
 def test_fetches_a_known_call_again_only_if_its_version_changed(

@@ -33,14 +33,14 @@ def test_one_long_participant_does_not_blank_its_day(make_pipeline: MakePipeline
     ]
     pipeline.sandbox.edit(victim["call_id"], externalParticipants=people, transcript=turns)
 
-    found = pipeline.run()
+    result = pipeline.run()
     expected = sum(is_listed(call) for call in calls)
-    assert found["rows"]["calls"] == expected
+    assert result["rows"]["calls"] == expected
     assert len(pipeline.parquet("calls")) == expected
     names = pipeline.query(
         "SELECT name, email, person_id FROM copilot.participants WHERE call_id = %s", victim["call_id"]
     )
-    assert len(pipeline.parquet("participants")) == found["rows"]["participants"]
+    assert len(pipeline.parquet("participants")) == result["rows"]["participants"]
     assert names
     assert all(len(value or "") <= 2_000 for row in names for value in row.values())
     cuts = pipeline.query("SELECT column_name, original_chars, row_key::text FROM copilot_ops.truncated_values")

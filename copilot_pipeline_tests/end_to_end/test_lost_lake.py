@@ -42,8 +42,8 @@ class Local(Pipeline):
         out = self.command_output(
             "run", "--from", first, "--to", last, "--json", *more, expect=expect, **(changes or {})
         )
-        found: dict[str, Any] = json.loads(out) if out.strip() else {}
-        return found
+        result: dict[str, Any] = json.loads(out) if out.strip() else {}
+        return result
 
 
 @pytest.fixture
@@ -144,8 +144,8 @@ def test_a_lost_call_that_the_vendor_removed_keeps_its_rows(pipeline: Local) -> 
     before = pipeline.tables()
     assert pipeline.run()["complete"] is True
     assert pipeline.tables() == before
-    assert pipeline.query("SELECT removed_at IS NOT NULL AS gone FROM copilot.calls WHERE call_id = %s",
-                          first["call_id"]) == [{"gone": True}]  # fmt: skip
+    assert pipeline.query("SELECT removed_at IS NOT NULL AS removed FROM copilot.calls WHERE call_id = %s",
+                          first["call_id"]) == [{"removed": True}]  # fmt: skip
     assert pipeline.run()["complete"] is True
     assert pipeline.tables() == before
 

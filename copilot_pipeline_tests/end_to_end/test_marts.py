@@ -211,9 +211,9 @@ def _postgres_and_duckdb_agree(pipeline: Pipeline, name: str) -> None:
         expected = connection.execute(postgres.encode()).fetchall()
     over_files = (EXAMPLES / "duckdb" / f"{name}.sql").read_text().format(lake=pipeline.home / "lake")
     with closing(duckdb.connect()) as connection_:
-        found = connection_.execute(over_files).fetchall()
+        result = connection_.execute(over_files).fetchall()
     assert expected, name
-    assert [str(row[0]) for row in found] == [str(row[0]) for row in expected], name
+    assert [str(row[0]) for row in result] == [str(row[0]) for row in expected], name
 
 
 def _a_reader_can_only_read(pipeline: Pipeline, database: Database) -> None:

@@ -82,21 +82,21 @@ def test_processes_a_webhook_once_and_acks_unknown_ids(
     """A call id from a webhook costs one request; its details are stored in the transaction that acks it. An unknown id
     is acked as well."""
     pipeline = make_pipeline(days=1, calls_per_day=20)
-    wanted = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
+    call_id = next(call["call_id"] for call in pipeline.sandbox.truth() if is_transcribed(call))
     purge_at = datetime.now(UTC) + timedelta(hours=1)
     with resources_of(pipeline, monkeypatch) as opened:
-        opened.inbox.put([InboundWebhook("call", (wanted, "unknown-id"), "test", purge_at)])
+        opened.inbox.put([InboundWebhook("call", (call_id, "unknown-id"), "test", purge_at)])
         with opened.webhook_processor() as processor:
             batch = processor.process_batch()
-            assert (set(batch.calls), batch.unknown, batch.problems) == ({wanted}, 1, [])
+            assert (set(batch.calls), batch.unknown, batch.problems) == ({call_id}, 1, [])
             assert processor.process_batch().calls == {}
         assert opened.inbox.backlog().count == 0
         _fetch_pending(opened)
-    assert pipeline.sandbox.stats()["details_by_call"] == {wanted: 1, "unknown-id": 1}
-    held = pipeline.query(
-        "SELECT fetched_version = version AS held, stored_date IS NOT NULL AS stored FROM copilot_ops.calls"
+    assert pipeline.sandbox.stats()["details_by_call"] == {call_id: 1, "unknown-id": 1}
+    rows = pipeline.query(
+        "SELECT fetched_version = version AS fetched, stored_date IS NOT NULL AS stored FROM copilot_ops.calls"
     )
-    assert held == [{"held": True, "stored": True}]
+    assert rows == [{"fetched": True, "stored": True}]
 
 
 def test_gives_up_a_call_that_never_becomes_ready_with_a_problem(

@@ -14,10 +14,10 @@ from copilot_pipeline_tests.end_to_end.truth import is_listed, is_transcribed, u
 
 
 def _check_calls(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
-    found = {row["call_id"]: row for row in pipeline.query("SELECT * FROM copilot.calls")}
-    assert set(found) == {call["call_id"] for call in truth if is_listed(call)}
+    result = {row["call_id"]: row for row in pipeline.query("SELECT * FROM copilot.calls")}
+    assert set(result) == {call["call_id"] for call in truth if is_listed(call)}
     for call in filter(is_listed, truth):
-        row, item = found[call["call_id"]], call["item"]
+        row, item = result[call["call_id"]], call["item"]
         assert row["call_date"].isoformat() == call["day"]
         assert (row["title"], row["status_raw"]) == (item["title"], item["status"])
         assert row["has_transcript"] is is_transcribed(call)
@@ -31,11 +31,11 @@ def _check_calls(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
 def _check_utterances(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
     users = {user["id"]: user["name"] for user in pipeline.sandbox.reference()["users"]}
     expected = {call["call_id"]: utterances(call, users) for call in filter(is_transcribed, truth)}
-    found: dict[str, list[tuple[Any, ...]]] = {call_id: [] for call_id in expected}
+    result: dict[str, list[tuple[Any, ...]]] = {call_id: [] for call_id in expected}
     columns = "seq, person_id, speaker, side, start_s, end_s, text"
     for row in pipeline.query(f"SELECT call_id, {columns} FROM copilot.utterances ORDER BY call_id, seq"):
-        found[row.pop("call_id")].append(tuple(row.values()))
-    assert found == expected
+        result[row.pop("call_id")].append(tuple(row.values()))
+    assert result == expected
     for row in pipeline.query("SELECT * FROM copilot.transcripts"):
         spoken_lines = [
             (line[2], " ".join(filter(None, line[6].splitlines()))) for line in expected.pop(row["call_id"])
@@ -46,17 +46,17 @@ def _check_utterances(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
 
 def _check_scores(pipeline: Pipeline) -> None:
     computed = {run["run_id"]: run["bricks"] for run in pipeline.sandbox.outputs()}
-    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, Any]] = {}
     for row in pipeline.query("SELECT * FROM copilot.semarize_scores"):
         kinds = {"bool": "value_bool", "num": "value_num", "text": "value_text"}
         value = row[kinds.get(row["value_kind"], "value_json")]
-        found.setdefault(row["run_id"], {})[row["brick"]] = (value, row["confidence"], row["evidence"])
-    assert set(found) == set(computed)
+        result.setdefault(row["run_id"], {})[row["brick"]] = (value, row["confidence"], row["evidence"])
+    assert set(result) == set(computed)
     for run_id, bricks in computed.items():
         for name, brick in bricks.items():
             evidence = brick.get("evidence", [])
             quotes = [evidence] if isinstance(evidence, str) and evidence else list(evidence)
-            assert found[run_id][name] == (brick["value"], brick.get("confidence"), quotes), (run_id, name)
+            assert result[run_id][name] == (brick["value"], brick.get("confidence"), quotes), (run_id, name)
 
 
 def test_tables_equal_the_truth_within_the_limits(make_pipeline: MakePipeline) -> None:
@@ -190,8 +190,8 @@ def test_the_guide_dialect_fills_the_same_tables(make_pipeline: MakePipeline) ->
     pipeline = make_pipeline(days=2, dialect="guide")
     truth = [call for call in pipeline.sandbox.truth() if is_listed(call)]
     assert pipeline.run()["complete"] is True
-    found = {row["call_id"]: row for row in pipeline.query("SELECT * FROM copilot.calls")}
-    assert set(found) == {call["call_id"] for call in truth}
+    result = {row["call_id"]: row for row in pipeline.query("SELECT * FROM copilot.calls")}
+    assert set(result) == {call["call_id"] for call in truth}
     spoken = [call for call in truth if call["details"]["transcript"]]
     texts = pipeline.query("SELECT call_id, count(*) AS turns FROM copilot.utterances GROUP BY 1")
     assert {row["call_id"]: row["turns"] for row in texts} == {

@@ -20,18 +20,18 @@ def test_a_wrong_kit_code_keeps_the_scores_and_is_reported_once(make_pipeline: M
     config = pipeline.home / "pipeline.yaml"
 
     config.write_text(KITS.replace("C0AC4123", "C0AC4124"))
-    found = pipeline.run(expect=1)
+    result = pipeline.run(expect=1)
     assert pipeline.tables()["semarize_scores"] == before
     assert len(pipeline.parquet("semarize_scores")) == in_lake
-    assert found["complete"] is False
+    assert result["complete"] is False
     assert pipeline.sandbox.stats()["semarize_requests"]["POST /v1/runs"] == sent + 1
 
     first, last = pipeline.days()
-    code, said = pipeline.run_and_kill(10**9, "runs_created", "--assets", SCORE_ASSETS)
+    code, output = pipeline.run_and_kill(10**9, "runs_created", "--assets", SCORE_ASSETS)
     assert code == 1
-    lines = [line for line in said.splitlines() if "not done: " in line]
-    sentence = " ".join(said.split())
-    assert len(lines) == 1, said
+    lines = [line for line in output.splitlines() if "not done: " in line]
+    sentence = " ".join(output.split())
+    assert len(lines) == 1, output
     assert (
         f"not done: kit coaching: kit_not_found ({runs} calls of 3 days, {first} to {last}): publish C0AC4124"
         in sentence

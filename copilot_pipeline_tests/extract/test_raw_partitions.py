@@ -81,12 +81,12 @@ class World:
 
     def files(self) -> dict[str, list[tuple[int, bytes | None, bytes | None]]]:
         """The rows of all raw files by call: day, list item, details."""
-        found: dict[str, list[tuple[int, bytes | None, bytes | None]]] = {}
+        result: dict[str, list[tuple[int, bytes | None, bytes | None]]] = {}
         for place, day in enumerate(DAYS):
             for batch in self.lake.batches(RAW_CALL_DETAILS, day, columns=["call_id", "listed", "details"]):
                 for row in batch.to_pylist():
-                    found.setdefault(row["call_id"], []).append((place, row["listed"], row["details"]))
-        return found
+                    result.setdefault(row["call_id"], []).append((place, row["listed"], row["details"]))
+        return result
 
     def expected(self) -> dict[str, list[tuple[int, bytes | None, bytes | None]]]:
         """The expected files: each call once, in its day, with the newest bodies received."""

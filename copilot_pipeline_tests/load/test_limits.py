@@ -238,11 +238,11 @@ def test_a_refused_row_is_quarantined_alone(database: Database, lake: Lake) -> N
     assert loaded.refused == 1
     assert scores(database, lake) == [*(f"brick{number:03}" for number in range(100)), "last"]
     with database.connection() as connection:
-        (found,) = connection.execute("SELECT call_id, call_date, origin, reason, body FROM copilot_ops.quarantine")
+        (result,) = connection.execute("SELECT call_id, call_date, origin, reason, body FROM copilot_ops.quarantine")
         assert count_quarantined(connection, [DAY]) == 1
-    assert found[:3] == ("c-1", DAY, "row of semarize_scores")
-    assert '"brick": "bad"' in found[3]
-    assert json.loads(bytes(found[4]))["brick"] == "bad"
+    assert result[:3] == ("c-1", DAY, "row of semarize_scores")
+    assert '"brick": "bad"' in result[3]
+    assert json.loads(bytes(result[4]))["brick"] == "bad"
 
 
 def test_a_row_that_is_accepted_again_leaves_the_quarantine(database: Database, lake: Lake) -> None:

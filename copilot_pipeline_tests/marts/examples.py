@@ -33,12 +33,19 @@ def call(call_id: str, answers: Mapping[str, Any] | None = None, *, day: int = 0
 
 def quoted(value: Any, *texts: str, match: str = "exact") -> BrickAnswer:
     """Return an answer with quotes, which are in the transcript unless `match` is `not found`."""
-    found = match != "not found"
+    result = match != "not found"
     return BrickAnswer(
         value,
         quotes=tuple(
             Quote(
-                text, match, 1.0 if found else None, 3 if found else None, 61.0 if found else None, "Ana", "rep", text
+                text,
+                match,
+                1.0 if result else None,
+                3 if result else None,
+                61.0 if result else None,
+                "Ana",
+                "rep",
+                text,
             )
             for text in texts
         ),

@@ -27,22 +27,22 @@ def flagged(*calls: ScoredCall, **settings: Any) -> list[ClaimRow]:
 
 def test_yes_is_one_claim_per_quote() -> None:
     """No and null are not claims."""
-    found = flagged(
+    result = flagged(
         call("c-1", {"wrong": quoted(True, "Ships in March.", "Never fails.")}),
         call("c-2", {"wrong": False}),
         call("c-3", {"wrong": None}),
     )
-    assert [(one.claim_id, one.quote, one.seq, one.start_s, one.speaker) for one in found] == [
+    assert [(one.claim_id, one.quote, one.seq, one.start_s, one.speaker) for one in result] == [
         ("c-1:inaccurate:kit.wrong:0", "Ships in March.", 3, 61.0, "Ana"),
         ("c-1:inaccurate:kit.wrong:1", "Never fails.", 3, 61.0, "Ana"),
     ]
-    assert all(one.is_found for one in found)
+    assert all(one.is_found for one in result)
 
 
 def test_marks_quotes_that_are_not_in_the_transcript() -> None:
     """The claim is flagged all the same, also without any quote."""
-    found = flagged(call("c-1", {"wrong": quoted(True, "Invented.", match="not found")}), call("c-2", {"wrong": True}))
-    assert [(one.match, one.is_found, one.seq) for one in found] == [
+    result = flagged(call("c-1", {"wrong": quoted(True, "Invented.", match="not found")}), call("c-2", {"wrong": True}))
+    assert [(one.match, one.is_found, one.seq) for one in result] == [
         ("not found", False, None),
         (NO_QUOTE, False, None),
     ]
@@ -77,9 +77,9 @@ def test_two_kinds_of_one_brick_are_two_claims() -> None:
         "inaccurate": {"brick": f"{KIT}.flags", "flagged_when": ["wrong"]},
         "outdated_competitive": {"brick": f"{KIT}.flags", "flagged_when": ["old"]},
     }
-    found = flagged(call("c", {"flags": ["wrong", "old"]}), kinds=kinds)
-    assert [one.kind for one in found] == ["inaccurate", "outdated_competitive"]
-    assert len({one.claim_id for one in found}) == 2
+    result = flagged(call("c", {"flags": ["wrong", "old"]}), kinds=kinds)
+    assert [one.kind for one in result] == ["inaccurate", "outdated_competitive"]
+    assert len({one.claim_id for one in result}) == 2
 
 
 def test_a_text_from_the_transcript_is_its_own_quote() -> None:
@@ -94,8 +94,8 @@ def test_a_text_from_the_transcript_is_its_own_quote() -> None:
         call("c-2", {"wrong": "pricing"}),
         call("c-3", {"wrong": "No."}),
     ]
-    found = list(claims(calls, claim_kinds(claim_settings, []), claim_settings, locate))
-    assert [(one.call_id, one.quote, one.match) for one in found] == [
+    result = list(claims(calls, claim_kinds(claim_settings, []), claim_settings, locate))
+    assert [(one.call_id, one.quote, one.match) for one in result] == [
         ("c-1", "No outage, ever.", "exact"),
         ("c-2", None, NO_QUOTE),
     ]
@@ -104,7 +104,7 @@ def test_a_text_from_the_transcript_is_its_own_quote() -> None:
 def test_attributes_a_claim_to_its_speaker() -> None:
     """On a call with two own people, the accuracy of each counts their own claims."""
     engineer = Rep("u-2", "Bo Li")
-    held = call(
+    conversation = call(
         "c-1",
         {
             "wrong": BrickAnswer(
@@ -116,9 +116,9 @@ def test_attributes_a_claim_to_its_speaker() -> None:
     alone = call("c-2", {"wrong": False}, team={"1": REP})
     claim_settings = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
     kinds = claim_kinds(claim_settings, [])
-    found = list(claims([held, alone], kinds, claim_settings, nowhere))
-    assert [one.rep_id for one in found] == ["u-2"]
-    rows = claim_accuracy([held, alone], found, kinds, claim_settings)
+    result = list(claims([conversation, alone], kinds, claim_settings, nowhere))
+    assert [one.rep_id for one in result] == ["u-2"]
+    rows = claim_accuracy([conversation, alone], result, kinds, claim_settings)
     assert {row.grain_id: (row.n, row.accurate) for row in rows if row.grain == "rep"} == {"u-1": (2, 2), "u-2": (1, 0)}
 
 
@@ -131,7 +131,7 @@ def test_finds_the_source_document() -> None:
     by_kind = flagged(
         call("c", {"wrong": True}), kinds={"inaccurate": {"brick": f"{KIT}.wrong", "documents": "Price list"}}
     )
-    assert [found[0].document for found in (by_item, by_brick, by_reason, by_kind)] == [
+    assert [result[0].document for result in (by_item, by_brick, by_reason, by_kind)] == [
         "Sheet", "Wiki", "Facts 2026", "Price list",
     ]  # fmt: skip
     assert flagged(call("c", {"wrong": True}))[0].document is None

@@ -22,12 +22,12 @@ def signals(*calls: ScoredCall) -> dict[str, DealSignalRow]:
 
 def test_compares_the_newest_value_with_the_previous_one() -> None:
     """Calls are ordered by time, and nulls are skipped."""
-    found = signals(
+    result = signals(
         call("c-2", {"depth": 70.0, "champion": None, "topic": "price"}, day=2, deal_id="d"),
         call("c-1", {"depth": 40.0, "champion": True, "topic": "price"}, day=1, deal_id="d"),
         call("c-3", {"depth": 60.0, "champion": None, "topic": quoted("timing", "next year")}, day=3, deal_id="d"),
     )
-    depth, champion, topic = found["depth"], found["champion"], found["topic"]
+    depth, champion, topic = result["depth"], result["champion"], result["topic"]
     assert (depth.latest, depth.previous, depth.change, depth.trend, depth.answers) == ("60", "70", -10.0, "down", 3)
     assert depth.slope == 10.0
     assert (champion.latest, champion.latest_num, champion.trend, champion.call_id) == ("yes", 1.0, "new", "c-1")

@@ -65,8 +65,8 @@ def test_settings_define_the_covering_values() -> None:
 def test_infers_elements_from_brick_names() -> None:
     """Bricks of qualification kits have precedence."""
     known = [("deal", "champion_identified"), ("meddicc", "champion"), ("meddicc", "pain"), ("deal", "risk_flag")]
-    found = elements(MeddiccSettings(), known)
-    assert {name: element.brick for name, element in found.items()} == {
+    result = elements(MeddiccSettings(), known)
+    assert {name: element.brick for name, element in result.items()} == {
         "champion": ("meddicc", "champion"),
         "identify_pain": ("meddicc", "pain"),
     }
@@ -93,17 +93,17 @@ def test_matches_whole_words_in_any_naming_style(brick: str, element: str | None
 def test_summary_rows_have_n_and_interval() -> None:
     """There is a row per grain: all, week, deal, rep and team."""
     rows = coverage(*(call(f"c-{n}", {"champion": n < 3}, day=7 * (n % 2), deal_id=f"d-{n % 2}") for n in range(10)))
-    found = {(row.grain, row.grain_id): row for row in meddicc_summary(rows, {"d-0": "Acme", "u-9": "Max Boss"})}
-    assert found.keys() == {
+    result = {(row.grain, row.grain_id): row for row in meddicc_summary(rows, {"d-0": "Acme", "u-9": "Max Boss"})}
+    assert result.keys() == {
         ("all", "all"), ("week", "2026-11-02"), ("week", "2026-11-09"), ("deal", "d-0"), ("deal", "d-1"),
         ("rep", "u-1"), ("team", "u-9"),
     }  # fmt: skip
-    everything = found["all", "all"]
+    everything = result["all", "all"]
     assert (everything.n, everything.covered, everything.share) == (10, 3, 0.3)
     # The Wilson score interval of 3 in 10, from a published table.
     assert (everything.share_low, everything.share_high) == pytest.approx((0.1078, 0.6032), abs=1e-4)
-    assert found["deal", "d-0"].grain_name == "Acme"
-    assert found["team", "u-9"].grain_name == "Max Boss"
+    assert result["deal", "d-0"].grain_name == "Acme"
+    assert result["team", "u-9"].grain_name == "Max Boss"
 
 
 def test_each_deal_counts_once() -> None:

@@ -64,8 +64,8 @@ def test_a_claim_belongs_to_the_person_who_said_it(database: Database, home: Pat
     )
     MartBuilder(Lake(str(home)), database, MartSettings()).build_claims()
     with database.connection() as connection:
-        found = connection.execute("SELECT quote, rep_id, manager_id FROM copilot.claims ORDER BY quote").fetchall()
-    assert found == [("Claim 0.", "u1", "m1"), ("Claim 1.", "u1", "m1"), ("Claim 2.", "u2", "m2")]
+        result = connection.execute("SELECT quote, rep_id, manager_id FROM copilot.claims ORDER BY quote").fetchall()
+    assert result == [("Claim 0.", "u1", "m1"), ("Claim 1.", "u1", "m1"), ("Claim 2.", "u2", "m2")]
 
 
 def test_a_rep_is_one_person_whatever_the_spelling_of_the_address(database: Database, home: Path) -> None:
@@ -105,12 +105,12 @@ def test_an_address_is_joined_with_the_user_and_with_former_ids() -> None:
     """The directory first; then what calls show together."""
     users = {"u1": Rep("u1", "Chris Lee", email="Chris@Example.com"), "u2": Rep("u2", "Chris Lee")}
     people = People(users, [("old", "chris@example.com "), ("gone", "bo@example.com"), ("gone-2", "BO@example.com")])
-    found = [
+    result = [
         people.find(user_id, email, None)
         for user_id, email in [("u2", "chris@example.com"), (None, "CHRIS@example.com"), ("old", None),
                                ("gone", None), (None, "bo@Example.com"), ("gone-2", None)]
     ]  # fmt: skip
-    assert [rep and rep.rep_id for rep in found] == ["u2", "u1", "u1", "gone", "gone", "gone"]
+    assert [rep and rep.rep_id for rep in result] == ["u2", "u1", "u1", "gone", "gone", "gone"]
 
 
 ids = st.none() | st.sampled_from(["u1", "u2", "u3", "u4"])
@@ -125,13 +125,13 @@ def test_calls_of_one_id_or_address_have_one_rep(
     """Whatever the names and spellings; users of the directory stay apart."""
     users = {user_id: Rep(user_id, name, email=f"{user_id}@x.com") for user_id in known}
     people = People(users, [(user_id, email) for user_id, email in calls if user_id and email])
-    found = {(user_id, email): people.find(user_id, email, name) for user_id, email in calls}
-    for (user_id, email), rep in found.items():
+    result = {(user_id, email): people.find(user_id, email, name) for user_id, email in calls}
+    for (user_id, email), rep in result.items():
         assert (rep is None) == (user_id is None and email is None)
         again = people.find(user_id, email.swapcase() + " " if email else None, other_name)
         assert (rep and rep.rep_id) == (again and again.rep_id)
         assert user_id not in known or (rep is not None and rep.rep_id == user_id)
-    unknown = [(pair, rep) for pair, rep in found.items() if rep is not None and pair[0] not in known]
+    unknown = [(pair, rep) for pair, rep in result.items() if rep is not None and pair[0] not in known]
     for (user_id, email), rep in unknown:
         for (other_id, other_email), other in unknown:
             same_address = email and other_email and email.strip().casefold() == other_email.strip().casefold()

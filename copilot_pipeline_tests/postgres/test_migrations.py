@@ -59,8 +59,8 @@ def test_calls_keep_their_state(migrated: Connection) -> None:
             "next_attempt_at": NOVEMBER_5,
         }
     ]
-    found = {row["call_id"]: row["source"] for row in rows(migrated, "SELECT call_id, source FROM copilot_ops.calls")}
-    assert found == {"polled": "poll", "looked": "recheck", "from the UI": "manual", "unknown": None}
+    result = {row["call_id"]: row["source"] for row in rows(migrated, "SELECT call_id, source FROM copilot_ops.calls")}
+    assert result == {"polled": "poll", "looked": "recheck", "from the UI": "manual", "unknown": None}
     unfetched = rows(migrated, "SELECT call_id FROM copilot_ops.unfetched_calls ORDER BY call_id")
     assert [row["call_id"] for row in unfetched] == ["from the UI", "looked", "unknown"]
     assert rows(migrated, "SELECT count(*) AS bodies FROM copilot_ops.bodies") == [{"bodies": 1}]

@@ -113,17 +113,17 @@ def open_as(address: str) -> Database:
 
 def not_refused(connection: Connection, attacks: list[str]) -> dict[str, str]:
     """Return the attacks that PostgreSQL does not refuse for a missing privilege, with what happened."""
-    found = {}
+    result = {}
     for attack in attacks:
         try:
             connection.execute(attack.encode())
         except psycopg.errors.InsufficientPrivilege:
             connection.rollback()
         except psycopg.Error as error:
-            found[attack] = str(error).splitlines()[0]
+            result[attack] = str(error).splitlines()[0]
         else:
-            found[attack] = "succeeded"
-    return found
+            result[attack] = "succeeded"
+    return result
 
 
 def test_no_attack_of_a_reader_succeeds(database: Database, reader: str) -> None:

@@ -92,11 +92,11 @@ def test_storage_of_dagster_has_the_session_settings(foreign_database: str) -> N
     assert isinstance(storage, DagsterPostgresStorage)
     for part in (storage.run_storage, storage.event_log_storage, storage.schedule_storage):
         with part._engine.connect() as connection:  # type: ignore[union-attr]
-            found = {
+            result = {
                 name: connection.execute(sqlalchemy.text("SELECT current_setting(:name)"), {"name": name}).scalar()
                 for name in SESSION_SETTINGS
             }
-        assert found == SESSION_SETTINGS
+        assert result == SESSION_SETTINGS
     with psycopg.connect(foreign_database) as connection:
         assert connection.execute("SELECT to_regclass('public.runs') IS NOT NULL").fetchone() == (True,)
         assert connection.execute("SELECT to_regclass('elsewhere.runs') IS NULL").fetchone() == (True,)
@@ -127,12 +127,12 @@ def test_a_setting_that_the_server_refuses_is_named(database: Database, monkeypa
 def test_connections_are_opened_in_one_place() -> None:
     """Only `postgres/` opens connections or engines."""
     opens = re.compile(r"psycopg2?\.connect\(|psycopg2?\.Connection\.connect|\bConnectionPool\(|create_engine\(")
-    found = [
+    result = [
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
         if opens.search(path.read_text(encoding="utf-8"))
     ]
-    assert sorted(found) == [
+    assert sorted(result) == [
         "postgres/connections.py",
         "postgres/migrations/env.py",
         "postgres/poolers.py",

@@ -32,7 +32,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
 def test_accepts_the_published_example_of_standard_webhooks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secret, id, timestamp, body and signature as in the specification; other signatures beside it are ignored."""
     set_clock(monkeypatch, datetime.fromtimestamp(1614265330, UTC))
-    found = authenticate(
+    result = authenticate(
         CLARI_COPILOT,
         Secrets.parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         Headers(
@@ -45,8 +45,8 @@ def test_accepts_the_published_example_of_standard_webhooks(monkeypatch: pytest.
         b'{"test": 2432232314}',
         datetime.fromtimestamp(1614265330, UTC),
     )
-    assert found.signature_hash is not None
-    assert found.message_hash is not None
+    assert result.signature_hash is not None
+    assert result.message_hash is not None
 
 
 @pytest.mark.parametrize("seconds", [-300, 0, 300])
@@ -54,8 +54,8 @@ def test_accepts_timestamps_within_five_minutes(seconds: int) -> None:
     """The limits are inclusive; a signature is kept until well after it has expired."""
     sent_at = MOMENT + timedelta(seconds=seconds)
     headers = Headers(signed(BODY, at=str(int(sent_at.timestamp()))))
-    found = authenticate(CLARI_COPILOT, Secrets.parse(SECRET), headers, BODY, MOMENT)
-    assert found.expires_at > sent_at + timedelta(seconds=300)
+    result = authenticate(CLARI_COPILOT, Secrets.parse(SECRET), headers, BODY, MOMENT)
+    assert result.expires_at > sent_at + timedelta(seconds=300)
 
 
 @pytest.mark.parametrize("seconds", [-301, 301])
@@ -121,11 +121,11 @@ class TestStandardWebhooks:
         timestamp = plain["webhook-timestamp"]
         zeros = {**plain, "webhook-timestamp": f"00{timestamp}"}
         several = {**plain, "webhook-signature": f"v2,x {plain['webhook-signature']}"}
-        found = [
+        result = [
             authenticate(CLARI_COPILOT, Secrets.parse(SECRET), Headers(headers), BODY, MOMENT)
             for headers in (plain, zeros, several)
         ]
-        assert len({one.signature_hash for one in found}) == 1
+        assert len({one.signature_hash for one in result}) == 1
 
     @pytest.mark.parametrize("seconds", [-TOLERANCE_SECONDS, TOLERANCE_SECONDS])
     def test_accepts_timestamps_within_five_minutes(self, seconds: int) -> None:

@@ -171,16 +171,16 @@ def ids_or_reason(kind: Any, media_type: str | None, body: bytes) -> tuple[str, 
 @given(plain, st.sampled_from(["call", "run"]))
 def test_accepts_or_rejects_any_json_value(payload: Any, kind: Any) -> None:
     """The result is valid ids or a 400, and never another error."""
-    found = ids_or_reason(kind, JSON, json.dumps(payload).encode())
-    if isinstance(found, tuple):
-        assert found
-        assert all(0 < len(subject) <= 200 and subject.isascii() for subject in found)
+    result = ids_or_reason(kind, JSON, json.dumps(payload).encode())
+    if isinstance(result, tuple):
+        assert result
+        assert all(0 < len(subject) <= 200 and subject.isascii() for subject in result)
     else:
-        assert found == 400
+        assert result == 400
 
 
 @given(st.binary(max_size=200), st.sampled_from([None, JSON, FORM, "text/plain", "application/vnd.x+json"]))
 def test_accepts_or_rejects_any_bytes(body: bytes, media_type: str | None) -> None:
     """Neither parser raises another error."""
-    found = ids_or_reason("call", media_type, body)
-    assert isinstance(found, tuple) or found == 400
+    result = ids_or_reason("call", media_type, body)
+    assert isinstance(result, tuple) or result == 400

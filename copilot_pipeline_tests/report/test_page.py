@@ -179,15 +179,15 @@ def texts(svg: bytes) -> list[str]:
 def test_the_heat_map_is_readable_without_colour() -> None:
     """Every cell shows its share and n."""
     coverage = [Coverage(WEEK.isoformat(), "champion", 50, 17), Coverage(WEEK.isoformat(), "metrics", 50, 0)]
-    found = texts(charts.as_svg(charts.coverage_map(coverage, are_weeks=True)))
-    assert {"34 %", "0 %", "n 50", "champion", "metrics", "16 Nov"} <= set(found)
+    result = texts(charts.as_svg(charts.coverage_map(coverage, are_weeks=True)))
+    assert {"34 %", "0 %", "n 50", "champion", "metrics", "16 Nov"} <= set(result)
 
 
 def test_cells_show_their_n_if_it_differs_within_the_group() -> None:
     """A rep's elements may be scored on different calls."""
     coverage = [Coverage("Ana Ruiz", "champion", 50, 17), Coverage("Ana Ruiz", "metrics", 49, 0)]
-    found = texts(charts.as_svg(charts.coverage_map(coverage, are_weeks=False)))
-    assert {"n 50", "n 49", "Ana Ruiz"} <= set(found)
+    result = texts(charts.as_svg(charts.coverage_map(coverage, are_weeks=False)))
+    assert {"n 50", "n 49", "Ana Ruiz"} <= set(result)
 
 
 @pytest.mark.parametrize("share", [step / 20 for step in range(21)])
@@ -222,8 +222,8 @@ def test_drivers_show_their_deals() -> None:
 
 def test_wraps_conjunctions_between_conditions() -> None:
     """Neither a condition nor a comparison is broken across lines."""
-    found = texts(charts.as_svg(charts.driver_forest([driver("champion_identified and discovery_depth <= 65")])))
-    assert {"champion identified", "and discovery depth\u00a0≤\u00a065", "37 of 52 won"} <= set(found)
+    result = texts(charts.as_svg(charts.driver_forest([driver("champion_identified and discovery_depth <= 65")])))
+    assert {"champion identified", "and discovery depth\u00a0≤\u00a065", "37 of 52 won"} <= set(result)
 
 
 def test_shows_all_significant_drivers_and_five_others() -> None:

@@ -113,8 +113,8 @@ def test_finishes_processing_of_pending_calls() -> None:
 
 def test_idempotency_key_creates_one_run(sandbox: Sandbox, http: httpx.Client) -> None:
     """The same key and body return the existing run, another body is a conflict; values depend on the text."""
-    said = "I would have to ask finance first, and honestly the timing is difficult."
-    body = {"kit_code": "DEA15164", "input": {"transcript": f"Lee: {said}"}}
+    sentence = "I would have to ask finance first, and honestly the timing is difficult."
+    body = {"kit_code": "DEA15164", "input": {"transcript": f"Lee: {sentence}"}}
     before = sandbox.stats()["runs_created"]
     first = http.post("/semarize/v1/runs", json=body, headers={"Idempotency-Key": "k"}).json()
     again = http.post("/semarize/v1/runs", json=body, headers={"Idempotency-Key": "k"}).json()
@@ -125,7 +125,7 @@ def test_idempotency_key_creates_one_run(sandbox: Sandbox, http: httpx.Client) -
     done = http.post("/semarize/v1/runs", json={**body, "mode": "sync"}).json()
     flag = done["output"]["bricks"]["risk_flag"]
     assert flag["value"] is True
-    assert flag["evidence"] == [said]
+    assert flag["evidence"] == [sentence]
 
 
 def test_rejects_unknown_faults(sandbox: Sandbox) -> None:

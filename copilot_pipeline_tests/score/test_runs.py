@@ -47,11 +47,11 @@ class Server:
 
     def __call__(self, received: ReceivedRequest) -> Reply:
         with self.lock:
-            found = self.first(received)
-            if received.method == "POST" and (found is None or found.is_split):
+            result = self.first(received)
+            if received.method == "POST" and (result is None or result.is_split):
                 body = self.created.setdefault(received.headers["idempotency-key"], received.body)
                 assert body == received.body
-            return found or self._answer(received)
+            return result or self._answer(received)
 
     def _answer(self, received: ReceivedRequest) -> Reply:
         if received.method == "POST":
@@ -141,10 +141,10 @@ def test_retries_temporary_failures_and_pays_once(database: Database, lake: Lake
         # Requests that were in flight when the 429 was sent may still arrive.
         if throttled_at and 0.5 < now - throttled_at[-1] < 1.4:
             early.append(now)
-        found = responses.pop(0) if responses else None
-        if found is not None and found.status == 429:
+        result = responses.pop(0) if responses else None
+        if result is not None and result.status == 429:
             throttled_at.append(now)
-        return found
+        return result
 
     server = Server(first=fail_first)
     day = score(server, database, lake)

@@ -177,7 +177,7 @@ def test_two_labellings_at_the_same_time_are_one_run(database: Database) -> None
     runs = SemarizeRunStore(database)
     intents = [RunIntent("c-1", "deal", "A1", f"text {n}", DAY, f"key {n}", "words:sides") for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        keys = {run.idempotency_key for found in pool.map(lambda one: runs.register([one]), intents) for run in found}
+        keys = {run.idempotency_key for result in pool.map(lambda one: runs.register([one]), intents) for run in result}
     assert len(keys) == 1
 
 

@@ -88,8 +88,8 @@ def test_database_and_code_agree_on_open_statuses(runs: SemarizeRunStore, databa
     for status in statuses:
         runs.mark_created(register(runs, replace(INTENT, call_id=status)), f"run_{status}", status)
     with database.connection() as connection:
-        found = connection.execute("SELECT status FROM copilot_ops.open_semarize_runs").fetchall()
-    assert {status for (status,) in found} == set(OPEN_STATUSES)
+        result = connection.execute("SELECT status FROM copilot_ops.open_semarize_runs").fetchall()
+    assert {status for (status,) in result} == set(OPEN_STATUSES)
 
 
 def test_does_not_repeat_a_refused_request(runs: SemarizeRunStore) -> None:

@@ -49,22 +49,22 @@ def versions(
 
 def test_stages_follow_the_history_of_the_crm() -> None:
     """From the creation of the deal, in the order of their times; the amount of that time is unknown."""
-    found = versions([stage_change(9, "Proposal", "Evaluation"), stage_change(3, "Evaluation", "Discovery")], [])
-    assert [(version.stage, version.valid_from.day, version.valid_to) for version in found] == [
-        ("Discovery", 1, found[1].valid_from),
-        ("Evaluation", 3, found[2].valid_from),
+    result = versions([stage_change(9, "Proposal", "Evaluation"), stage_change(3, "Evaluation", "Discovery")], [])
+    assert [(version.stage, version.valid_from.day, version.valid_to) for version in result] == [
+        ("Discovery", 1, result[1].valid_from),
+        ("Evaluation", 3, result[2].valid_from),
         ("Proposal", 9, SEEN),
     ]
-    assert {version.close_date for version in found} == {CLOSE}
-    assert {(version.amount, version.owner_crm_id, version.origin) for version in found} == {(None, None, "vendor")}
+    assert {version.close_date for version in result} == {CLOSE}
+    assert {(version.amount, version.owner_crm_id, version.origin) for version in result} == {(None, None, "vendor")}
 
 
 def test_close_dates_and_stages_are_combined() -> None:
     """A version starts whenever one of them changes."""
-    found = versions(
+    result = versions(
         [stage_change(9, "Proposal", "Discovery")], [close_date_change(5, "2026-12-31", "2026-11-30T00:00:00Z")]
     )
-    assert [(version.stage, version.close_date and version.close_date.month) for version in found] == [
+    assert [(version.stage, version.close_date and version.close_date.month) for version in result] == [
         ("Discovery", 11), ("Discovery", 12), ("Proposal", 12),
     ]  # fmt: skip
 
@@ -100,7 +100,7 @@ def test_versions_follow_each_other_up_to_the_refresh(
     created_at: datetime | None,
 ) -> None:
     """Whatever the CRM records: of positive length, without a gap, and each unlike the one before."""
-    found = versions(
+    result = versions(
         stages
         and [{"stage": after, "prev_stage": before, "date_changed": at.isoformat()} for at, after, before in stages],
         close_dates
@@ -110,9 +110,9 @@ def test_versions_follow_each_other_up_to_the_refresh(
         ],
         created_at,
     )
-    assert all(version.valid_to is not None and version.valid_from < version.valid_to for version in found)
-    assert all(before.valid_to == after.valid_from for before, after in pairwise(found))
+    assert all(version.valid_to is not None and version.valid_from < version.valid_to for version in result)
+    assert all(before.valid_to == after.valid_from for before, after in pairwise(result))
     assert all(
-        (before.stage, before.close_date) != (after.stage, after.close_date) for before, after in pairwise(found)
+        (before.stage, before.close_date) != (after.stage, after.close_date) for before, after in pairwise(result)
     )
-    assert not found or found[-1].valid_to == SEEN
+    assert not result or result[-1].valid_to == SEEN

@@ -39,11 +39,11 @@ CALL = [
 )
 def test_finds_exact_normalized_and_fuzzy_quotes(quote: str, match: Match, seq: int, last_seq: int) -> None:
     """The passage has the utterance, time, speaker and side."""
-    found = QuoteFinder(CALL).find(quote)
-    assert (found.match, found.seq, found.last_seq) == (match, seq, last_seq)
+    result = QuoteFinder(CALL).find(quote)
+    assert (result.match, result.seq, result.last_seq) == (match, seq, last_seq)
     spoken = CALL[seq]
-    assert (found.speaker, found.side, found.start_s) == (spoken.speaker, spoken.side, spoken.start_s)
-    assert found.score == 1.0 if match is not Match.FUZZY else 0.75 <= found.score <= 1.0
+    assert (result.speaker, result.side, result.start_s) == (spoken.speaker, spoken.side, spoken.start_s)
+    assert result.score == 1.0 if match is not Match.FUZZY else 0.75 <= result.score <= 1.0
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_finds_exact_normalized_and_fuzzy_quotes(quote: str, match: Match, seq: 
 )
 def test_does_not_find_invented_quotes(quote: str) -> None:
     """A quote that was not found has no place."""
-    found = QuoteFinder(CALL).find(quote)
-    assert (found.match, found.score, found.seq, found.said) == (Match.NOT_FOUND, 0.0, None, None)
+    result = QuoteFinder(CALL).find(quote)
+    assert (result.match, result.score, result.seq, result.said) == (Match.NOT_FOUND, 0.0, None, None)
 
 
 def test_prefers_the_named_speaker() -> None:
@@ -81,8 +81,8 @@ def test_finds_a_quote_of_several_transcript_lines() -> None:
         SpokenUtterance(1, "Bob", "prospect", 2.0, "May it is: gladly."),
         SpokenUtterance(2, "Dana: Acme", "rep", 4.0, "Good."),
     ]
-    found = QuoteFinder(call).find("\u201cDana: Acme: Shall we say May?\nBob: May it is: gladly.\u201d")
-    assert (found.match, found.seq, found.last_seq, found.speaker) == (Match.NORMALIZED, 0, 1, "Dana: Acme")
+    result = QuoteFinder(call).find("\u201cDana: Acme: Shall we say May?\nBob: May it is: gladly.\u201d")
+    assert (result.match, result.seq, result.last_seq, result.speaker) == (Match.NORMALIZED, 0, 1, "Dana: Acme")
 
 
 def test_long_quotes_are_matched_in_bounded_time() -> None:
@@ -93,8 +93,8 @@ def test_long_quotes_are_matched_in_bounded_time() -> None:
     ]
     changed = ["x" if place % 15 == 0 else word for place, word in enumerate(words)]
     began = time.process_time()
-    found = QuoteFinder(call).find(" ".join(changed[1000:1400]))
-    assert (found.match, found.seq) == (Match.FUZZY, 50)
+    result = QuoteFinder(call).find(" ".join(changed[1000:1400]))
+    assert (result.match, result.seq) == (Match.FUZZY, 50)
     assert QuoteFinder(call).find(" ".join(f"z{number}" for number in range(6000))).match is Match.NOT_FOUND
     assert QuoteFinder(call).find(" ".join(words[::-1])).match is Match.NOT_FOUND
     single_utterance = QuoteFinder([SpokenUtterance(0, "Bo", "rep", 0.0, " ".join(words))])
@@ -105,8 +105,8 @@ def test_long_quotes_are_matched_in_bounded_time() -> None:
 
 def test_passage_has_the_words_of_the_transcript() -> None:
     """`said` is the text of the transcript, not of the quote."""
-    found = QuoteFinder(CALL).find("Our uptime is 99.99 percent guaranteed and a new API ships in March")
-    assert found.said == CALL[4].text
+    result = QuoteFinder(CALL).find("Our uptime is 99.99 percent guaranteed and a new API ships in March")
+    assert result.said == CALL[4].text
 
 
 _SENTENCES = st.lists(st.text(alphabet=string.ascii_letters + " ,.'\u2019é?", min_size=1, max_size=60), min_size=1)
@@ -123,10 +123,10 @@ def test_finds_every_run_of_whole_words(texts: list[str], data: st.DataObject) -
     last = data.draw(st.integers(first, len(words) - 1))
     quote = " ".join(words[first : last + 1])
     assume(words_of(quote))
-    found = QuoteFinder(call).find(quote)
-    assert found.match in (Match.EXACT, Match.NORMALIZED)
-    assert found.said is not None
-    said = f" {' '.join(words_of(found.said))} "
+    result = QuoteFinder(call).find(quote)
+    assert result.match in (Match.EXACT, Match.NORMALIZED)
+    assert result.said is not None
+    said = f" {' '.join(words_of(result.said))} "
     assert f" {' '.join(words_of(quote))} " in said
 
 
@@ -140,6 +140,6 @@ def test_does_not_find_digits_in_calls_without_digits(texts: list[str], quote: s
 def test_accepts_any_unicode_text(texts: list[str], quote: str) -> None:
     """The passage has a place if and only if the quote was found."""
     call = [SpokenUtterance(seq, "S", "rep", None, text) for seq, text in enumerate(texts)]
-    found = QuoteFinder(call).find(quote)
-    assert (found.match is Match.NOT_FOUND) is (found.seq is None)
-    assert 0.0 <= found.score <= 1.0
+    result = QuoteFinder(call).find(quote)
+    assert (result.match is Match.NOT_FOUND) is (result.seq is None)
+    assert 0.0 <= result.score <= 1.0

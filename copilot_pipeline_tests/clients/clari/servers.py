@@ -98,12 +98,12 @@ class RestServer(Server):
         field, kind = ("last_modified_time", "Modified") if "filterModifiedGt" in params else ("time", "Time")
         after = datetime.fromisoformat(params.get(f"filter{kind}Gt", "1970-01-01T00:00:00Z"))
         before = datetime.fromisoformat(params.get(f"filter{kind}Lt", "2999-01-01T00:00:00Z"))
-        found = [call for call in self.calls if after <= datetime.fromisoformat(call[field]) <= before]
-        page = found[skip : skip + limit]
+        result = [call for call in self.calls if after <= datetime.fromisoformat(call[field]) <= before]
+        page = result[skip : skip + limit]
         answer: dict[str, Any] = {"calls": page}
         if params.get("includePagination", "true") == "true":
-            more = skip + len(page) < len(found)
-            answer["pagination"] = {"matched": len(found), "hasMore": more}
+            more = skip + len(page) < len(result)
+            answer["pagination"] = {"matched": len(result), "hasMore": more}
             if more:
                 answer["pagination"]["nextPageSkip"] = skip + len(page)
         return httpx.Response(200, json=answer)
@@ -154,12 +154,12 @@ class GuideServer(Server):
         if request.url.path != "/call-details":
             return httpx.Response(404, json={})
         if "call_id" in params:
-            found = [call for call in self.calls if call["call_id"] == params["call_id"]]
-            return httpx.Response(200, json={"calls": found}) if found else httpx.Response(404, json={})
+            result = [call for call in self.calls if call["call_id"] == params["call_id"]]
+            return httpx.Response(200, json={"calls": result}) if result else httpx.Response(404, json={})
         if int(params["limit"]) > self.largest_page:
             return httpx.Response(502, text="<html>bad gateway</html>")
-        found = [call for call in self.calls if params["start_date"] <= call["started_at"][:10] < params["end_date"]]
-        page = found[int(params["offset"]) :][: int(params["limit"])]
+        result = [call for call in self.calls if params["start_date"] <= call["started_at"][:10] < params["end_date"]]
+        page = result[int(params["offset"]) :][: int(params["limit"])]
         return httpx.Response(200, json={self.wrapper: page} if self.wrapper else page)
 
 

@@ -103,8 +103,8 @@ def test_a_formatted_amount_is_read_exactly_or_not_at_all(amount: Decimal, local
         (format_decimal(amount, locale=locale), amount),
         (format_currency(amount, currency, locale=locale), amount.quantize(decimals, rounding="ROUND_HALF_EVEN")),
     ):
-        found = parse_amount(formatted)
-        assert found is None or found == pytest.approx(float(exact), rel=1e-12), formatted
+        result = parse_amount(formatted)
+        assert result is None or result == pytest.approx(float(exact), rel=1e-12), formatted
 
 
 @given(st.text(max_size=80) | st.from_regex(r"[$€A-Za-z .]{0,5}[0-9.,' ]{0,12}[A-Za-z€ .()-]{0,5}"))

@@ -43,11 +43,11 @@ def whole_call(dialect: str) -> dict[str, Any]:
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths of a nested value."""
-    found = [path]
+    result = [path]
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
-        found += places(child, (*path, key))
-    return found
+        result += places(child, (*path, key))
+    return result
 
 
 def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:

@@ -159,8 +159,8 @@ def test_lists_all_pages_of_scorecards() -> None:
             pagination["nextPageSkip"] = skip + 100
         return httpx.Response(200, json={"scorecards": page, "pagination": pagination})
 
-    found, bodies = client_of("rest", server).list_scorecards(datetime(2026, 3, 1, tzinfo=UTC))
-    assert (len(found), len(bodies), found[0].answers[0].score) == (230, 3, 4.0)
+    result, bodies = client_of("rest", server).list_scorecards(datetime(2026, 3, 1, tzinfo=UTC))
+    assert (len(result), len(bodies), result[0].answers[0].score) == (230, 3, 4.0)
 
 
 @pytest.mark.parametrize(

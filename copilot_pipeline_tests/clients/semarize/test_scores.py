@@ -221,12 +221,12 @@ def test_any_output_gives_valid_scores(value: Any) -> None:
         return
     assert len({score.brick for score in parsed.scores}) == len(parsed.scores)
     for score in parsed.scores:
-        held = {
+        kinds = {
             kind: column
             for kind, column in zip(("bool", "num", "text", "json"), columns(score)[1:], strict=True)
             if column is not None
         }
-        assert set(held) == ({score.value_kind} - {"null"})
+        assert set(kinds) == ({score.value_kind} - {"null"})
         numbers = [number for number in (score.value_num, score.confidence) if number is not None]
         assert all(math.isfinite(number) for number in numbers)
         texts = [score.brick, score.value_text, score.value_json, score.reason, *score.evidence]

@@ -232,8 +232,8 @@ def test_arrow_reads_the_days_as_hive_partitions(lake: Lake) -> None:
     write(lake, utterances(["said"]))
     partitioning = pa_dataset.partitioning(pa.schema([("call_date", pa.date32())]), flavor="hive")
     dataset = pa_dataset.dataset(Path(lake.url) / "utterances", partitioning=partitioning)
-    found = dataset.to_table(filter=pa_dataset.field("call_date") == pa.scalar(DAY))
-    assert found.column("call_date").to_pylist() == [DAY]
+    result = dataset.to_table(filter=pa_dataset.field("call_date") == pa.scalar(DAY))
+    assert result.column("call_date").to_pylist() == [DAY]
 
 
 def test_distinguishes_null_empty_and_false(lake: Lake) -> None:
@@ -342,8 +342,8 @@ def test_object_stores_show_only_complete_files() -> None:
     write(lake, utterances(["kept"]))
     interrupted_write(lake)
     assert texts_of(lake) == ["kept"]
-    found = lake.filesystem.get_file_info(pa_fs.FileSelector("lake", recursive=True))
-    assert [info.base_name for info in found if info.is_file] == ["part.parquet"]
+    result = lake.filesystem.get_file_info(pa_fs.FileSelector("lake", recursive=True))
+    assert [info.base_name for info in result if info.is_file] == ["part.parquet"]
 
 
 def test_probe_leaves_no_file(lake: Lake) -> None:

@@ -214,9 +214,9 @@ def test_stores_every_value(schema_url: str, rows: list[dict[str, Any]]) -> None
     query = f"SELECT {', '.join(names)} FROM copilot.calls ORDER BY call_id"
     with psycopg.connect(schema_url) as connection:
         copy_rows(connection, CALLS, arrow(CALLS, calls))
-        found = connection.execute(query.encode()).fetchall()
+        result = connection.execute(query.encode()).fetchall()
         connection.rollback()
-    assert found == [tuple(one[name] for name in names) for one in calls]
+    assert result == [tuple(one[name] for name in names) for one in calls]
 
 
 def test_replaces_a_snapshot_in_one_transaction(database: Database) -> None:

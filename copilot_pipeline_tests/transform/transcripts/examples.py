@@ -75,8 +75,10 @@ def joined(person_id: str = "joined:a", name: str | None = "Dana Ortiz", email: 
     return Person(person_id, name, email, None, Side.UNKNOWN, joined=True)
 
 
-def said(text: str, person_id: str | None = "0", start_s: float | None = None, end_s: float | None = None) -> Segment:
-    """A segment."""
+def segment_of(
+    text: str, person_id: str | None = "0", start_s: float | None = None, end_s: float | None = None
+) -> Segment:
+    """Return a segment of a transcript."""
     return Segment(person_id, text, start_s, end_s)
 
 

@@ -19,7 +19,7 @@ from copilot_pipeline_tests.transform.transcripts.examples import (
     joined,
     rep,
     rows,
-    said,
+    segment_of,
 )
 
 DIRECTORY = UserDirectory(USERS)
@@ -49,7 +49,7 @@ def test_orders_utterances_by_start(starts: list[float | None], order: str) -> N
 
     An utterance without a start stays after its predecessor.
     """
-    transcript = _assemble([said(letter, "0", start) for letter, start in zip("abcd", starts, strict=False)])
+    transcript = _assemble([segment_of(letter, "0", start) for letter, start in zip("abcd", starts, strict=False)])
     assert "".join(utterance.text for utterance in rows(transcript)) == order
     assert [utterance.seq for utterance in rows(transcript)] == list(range(len(starts)))
 
@@ -70,20 +70,20 @@ def test_resolves_the_speaker_of_a_person_id(person_id: str | None, expected: tu
 
     An id of no known person still gives a speaker name.
     """
-    (utterance,) = rows(_assemble([said("hi", person_id)]))
+    (utterance,) = rows(_assemble([segment_of("hi", person_id)]))
     assert (utterance.person_id, utterance.speaker, utterance.side) == expected
 
 
 def test_attributes_speech_under_an_alias_to_the_listed_person() -> None:
     """Segments with the id of a merged duplicate count for the listed person."""
-    transcript = _assemble([said("hi", "5", 0, 2)], [rep(), joined("5")])
+    transcript = _assemble([segment_of("hi", "5", 0, 2)], [rep(), joined("5")])
     assert rows(transcript)[0][1:4] == ("0", "Dana Ortiz", "rep")
     assert transcript.speaking_seconds == {"0": 2}
 
 
 def test_keeps_namesakes_apart() -> None:
     """Two people with the same display name are distinguished by their ids."""
-    transcript = _assemble([said("a", "1", 0, 1), said("b", "2", 1, 3)], [external("1"), external("2")])
+    transcript = _assemble([segment_of("a", "1", 0, 1), segment_of("b", "2", 1, 3)], [external("1"), external("2")])
     assert transcript.speaking_seconds == {"1": 1, "2": 2}
     assert transcript.text == "Lee Park: a\nLee Park: b"
 
@@ -104,18 +104,18 @@ def test_keeps_namesakes_apart() -> None:
 )
 def test_writes_one_line_per_utterance(text: str, line: str) -> None:
     """Line breaks become spaces, and blank utterances have no line."""
-    assert _assemble([said(text)]).text == line
+    assert _assemble([segment_of(text)]).text == line
 
 
 def test_rows_keep_line_breaks_and_missing_ends() -> None:
     """Only impossible times are removed from a row."""
-    transcript = _assemble([said("a\nb", "0", 1), said("", "1", 2, math.inf)])
+    transcript = _assemble([segment_of("a\nb", "0", 1), segment_of("", "1", 2, math.inf)])
     assert [row[4:] for row in rows(transcript)] == [(1, None, "a\nb"), (2, None, "")]
 
 
 def test_replaces_surrogate_halves_in_neighbouring_utterances() -> None:
     """Each text is storable on its own, not only joined with its neighbour."""
-    transcript = _assemble([said("\ud83d"), said("\ude00")])
+    transcript = _assemble([segment_of("\ud83d"), segment_of("\ude00")])
     assert [row.text for row in rows(transcript)] == ["\ufffd", "\ufffd"]
 
 

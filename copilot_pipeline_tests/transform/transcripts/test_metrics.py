@@ -28,7 +28,7 @@ from copilot_pipeline_tests.transform.transcripts.examples import (
     call,
     external,
     rep,
-    said,
+    segment_of,
 )
 from copilot_pipeline_tests.transform.transcripts.examples import (
     rows as rows_of,
@@ -49,21 +49,21 @@ def _rows(record: CallRecord) -> list[ParticipantRow]:
 
 def test_talk_share_counts_unknown_speakers() -> None:
     """The reps' share is their seconds divided by all seconds."""
-    metrics = _metrics(said("a", "0", 0, 3), said("b", "1", 3, 4), said("c", "7", 4, 10))
+    metrics = _metrics(segment_of("a", "0", 0, 3), segment_of("b", "1", 3, 4), segment_of("c", "7", 4, 10))
     assert (metrics.rep_talk_share, metrics.speak_duration_s) == (0.3, 10)
 
 
 @pytest.mark.parametrize(
     ("segments", "duration_s", "expected"),
     [
-        ([said("a", "0", 0), said("b", "1", 4)], 10, (0.4, 10)),
-        ([said("a", "0", 0), said("b", "1", 4)], None, (1, 4)),
-        ([said("a", "0", 0), said("b", "1"), said("c", "1", 4)], 5, (0.8, 5)),
-        ([said("a", "0", 6)], 5, (None, 0)),
-        ([said("a", "0", 3, 1)], None, (None, 0)),
-        ([said("a", "0"), said("b", "1")], 10, (None, None)),
-        ([said("a", "0", math.nan, math.inf)], math.nan, (None, None)),
-        ([said("a", "0", 0, 1e308), said("b", "1", 0, 1e308)], 2, (0, 2)),
+        ([segment_of("a", "0", 0), segment_of("b", "1", 4)], 10, (0.4, 10)),
+        ([segment_of("a", "0", 0), segment_of("b", "1", 4)], None, (1, 4)),
+        ([segment_of("a", "0", 0), segment_of("b", "1"), segment_of("c", "1", 4)], 5, (0.8, 5)),
+        ([segment_of("a", "0", 6)], 5, (None, 0)),
+        ([segment_of("a", "0", 3, 1)], None, (None, 0)),
+        ([segment_of("a", "0"), segment_of("b", "1")], 10, (None, None)),
+        ([segment_of("a", "0", math.nan, math.inf)], math.nan, (None, None)),
+        ([segment_of("a", "0", 0, 1e308), segment_of("b", "1", 0, 1e308)], 2, (0, 2)),
     ],
 )
 def test_estimates_missing_ends_and_ignores_impossible_times(
@@ -80,13 +80,13 @@ def test_estimates_missing_ends_and_ignores_impossible_times(
 @pytest.mark.parametrize(
     ("segments", "expected"),
     [
-        ([said("a", "0", 0, 2), said("b", "0", 3, 5), said("c", "1", 5, 9)], (5, 0, "0")),
-        ([said("a", "0", 0, 2), said("b", "1", 2, 9)], (7, 2, "1")),
-        ([said("a", "0", 0, 9), said("b", "0", 1, 2), said("c", "1", 9, 10)], (9, 0, "0")),
-        ([said("a", "0", 0, 2), said("b", "1", 2, 4)], (2, 0, "0")),
-        ([said("a", "0"), said("b", "1", 2, 4)], (2, 2, "1")),
-        ([said("a", "0", 5, 4), said("b", "1", 6, 5)], (0, 5, "0")),
-        ([said("a", "0")], (None, None, None)),
+        ([segment_of("a", "0", 0, 2), segment_of("b", "0", 3, 5), segment_of("c", "1", 5, 9)], (5, 0, "0")),
+        ([segment_of("a", "0", 0, 2), segment_of("b", "1", 2, 9)], (7, 2, "1")),
+        ([segment_of("a", "0", 0, 9), segment_of("b", "0", 1, 2), segment_of("c", "1", 9, 10)], (9, 0, "0")),
+        ([segment_of("a", "0", 0, 2), segment_of("b", "1", 2, 4)], (2, 0, "0")),
+        ([segment_of("a", "0"), segment_of("b", "1", 2, 4)], (2, 2, "1")),
+        ([segment_of("a", "0", 5, 4), segment_of("b", "1", 6, 5)], (0, 5, "0")),
+        ([segment_of("a", "0")], (None, None, None)),
         ([], (None, None, None)),
     ],
 )
@@ -95,8 +95,8 @@ def test_finds_the_longest_monologue(
 ) -> None:
     """From a speaker's first start to the latest end before the speaker changes."""
     metrics = _metrics(*segments)
-    found = (metrics.longest_monologue_s, metrics.longest_monologue_start_s, metrics.longest_monologue_person_id)
-    assert found == expected
+    result = (metrics.longest_monologue_s, metrics.longest_monologue_start_s, metrics.longest_monologue_person_id)
+    assert result == expected
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_counts_runs_of_question_marks(text: str, questions: int) -> None:
 
     The reps' questions are counted separately.
     """
-    metrics = _metrics(said(text, "0"), said(text, "1"))
+    metrics = _metrics(segment_of(text, "0"), segment_of(text, "1"))
     assert (metrics.questions, metrics.questions_by_reps) == (2 * questions, questions)
 
 
 @pytest.mark.parametrize(("speakers", "turns"), [("", 0), ("0", 1), ("000", 1), ("0101", 4), ("0011", 2)])
 def test_counts_turns(speakers: str, turns: int) -> None:
     """A turn ends when the speaker changes."""
-    metrics = _metrics(*(said("a", speaker) for speaker in speakers))
+    metrics = _metrics(*(segment_of("a", speaker) for speaker in speakers))
     assert (metrics.turns, metrics.speaker_switches) == (turns, max(turns - 1, 0))
 
 
@@ -133,7 +133,12 @@ def test_each_listed_person_and_each_unknown_speaker_has_a_row() -> None:
 
     So does an id that spoke without being listed.
     """
-    rows = _rows(call([said("one two", "0", 0, 3), said("three", "7", 3, 4), said("x", None)], [rep(), external()]))
+    rows = _rows(
+        call(
+            [segment_of("one two", "0", 0, 3), segment_of("three", "7", 3, 4), segment_of("x", None)],
+            [rep(), external()],
+        )
+    )
     assert [(row.person_id, row.name, row.side) for row in rows] == [
         ("0", "Dana Ortiz", "rep"),
         ("1", "Lee Park", "prospect"),
@@ -148,15 +153,19 @@ def test_each_listed_person_and_each_unknown_speaker_has_a_row() -> None:
 
 def test_shares_are_null_without_known_speech() -> None:
     """Without known times the shares are null, not zero."""
-    assert [row.talk_share for row in _rows(call([said("a", "0")], [rep(), external()]))] == [None, None]
+    assert [row.talk_share for row in _rows(call([segment_of("a", "0")], [rep(), external()]))] == [None, None]
 
 
 def test_no_participant_without_a_listing_or_a_word() -> None:
     """An id whose only segments are empty has no row; with a word it has one."""
     people = [rep(), external()]
-    silent = call([said("a", "0", 0, 1), said(" \n", "7", 1, 2), said("", "8")], people)
+    silent = call([segment_of("a", "0", 0, 1), segment_of(" \n", "7", 1, 2), segment_of("", "8")], people)
     assert [(row.person_id, row.talk_share) for row in _rows(silent)] == [("0", 1.0), ("1", 0.0)]
-    assert [row.person_id for row in _rows(call([said("", "7"), said("a", "7")], people))] == ["0", "1", "7"]
+    assert [row.person_id for row in _rows(call([segment_of("", "7"), segment_of("a", "7")], people))] == [
+        "0",
+        "1",
+        "7",
+    ]
 
 
 def test_a_silent_speaker_of_the_guide_dialect_is_no_participant() -> None:
@@ -203,4 +212,6 @@ def test_longest_monologue_equals_a_simple_computation(turns: list[tuple[str, in
             after += 1
         best = max(best, max(end for _, _, end in ordered[position:after]) - ordered[position][1])
         position = after
-    assert _metrics(*(said("a", speaker, start, end) for speaker, start, end in turns)).longest_monologue_s == best
+    assert (
+        _metrics(*(segment_of("a", speaker, start, end) for speaker, start, end in turns)).longest_monologue_s == best
+    )

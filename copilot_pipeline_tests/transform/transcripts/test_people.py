@@ -19,7 +19,7 @@ from copilot_pipeline_tests.transform.transcripts.examples import (
     external,
     joined,
     rep,
-    said,
+    segment_of,
 )
 
 DIRECTORY = UserDirectory(USERS)
@@ -91,7 +91,7 @@ def test_a_merged_person_has_joined_and_keeps_both_ids() -> None:
 
 def test_does_not_merge_people_who_both_spoke() -> None:
     """People of the same name with different ids in the transcript are two people."""
-    record = call([said("a", "0"), said("b", "5")], [rep(), joined("5")])
+    record = call([segment_of("a", "0"), segment_of("b", "5")], [rep(), joined("5")])
     assert [person.person_id for person in resolve_people(record, DIRECTORY)] == ["0", "5"]
 
 
@@ -105,9 +105,9 @@ def test_shared_address_resolves_to_the_named_user_in_any_order() -> None:
     """Of two accounts with the same e-mail, the one with a name is found."""
     users = [User("a", "x@y.example", None, None, None, None), User("b", "X@y.example", "Xen", None, None, None)]
     for order in permutations(users):
-        found = UserDirectory(order).find(None, "x@Y.example")
-        assert found is not None
-        assert found.user_id == "b"
+        result = UserDirectory(order).find(None, "x@Y.example")
+        assert result is not None
+        assert result.user_id == "b"
 
 
 @given(people=PEOPLE, segments=SEGMENTS, random=st.randoms(use_true_random=False))

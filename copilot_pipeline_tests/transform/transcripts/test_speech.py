@@ -22,7 +22,7 @@ from copilot_pipeline_tests.transform.transcripts.examples import (
     external,
     joined,
     rep,
-    said,
+    segment_of,
 )
 
 DIRECTORIES = st.lists(
@@ -37,7 +37,11 @@ DIRECTORIES = st.lists(
     ),
     max_size=4,
 ).map(UserDirectory)
-TALK = (said("Hello there.", "0", 0, 1), said("Hi.", "1", 1, 2), said("What does it cost?", "1", 2, 3))
+TALK = (
+    segment_of("Hello there.", "0", 0, 1),
+    segment_of("Hi.", "1", 1, 2),
+    segment_of("What does it cost?", "1", 2, 3),
+)
 
 
 def _speech(record: CallRecord, directory: UserDirectory | None = None) -> str:
@@ -70,19 +74,19 @@ def test_borders_between_utterances_of_one_side_do_not_change_it(texts: list[str
     """Speakers of one side are merged or split, and utterances are joined."""
     ids = data.draw(st.lists(st.sampled_from(["1", "2"]), min_size=len(texts), max_size=len(texts)))
     people = [external("1"), external("2", "Kim Roe")]
-    split = call([said(text, person_id) for text, person_id in zip(texts, ids, strict=True)], people)
-    assert _speech(split) == _speech(call([said("\n".join(texts), "1")], people))
+    split = call([segment_of(text, person_id) for text, person_id in zip(texts, ids, strict=True)], people)
+    assert _speech(split) == _speech(call([segment_of("\n".join(texts), "1")], people))
 
 
 @pytest.mark.parametrize(
     "segments",
     [
-        (*TALK[:2], said("What does it cost now?", "1", 2, 3)),  # a word more
-        (*TALK[:2], said("What does it cost.", "1", 2, 3)),  # not a question
+        (*TALK[:2], segment_of("What does it cost now?", "1", 2, 3)),  # a word more
+        (*TALK[:2], segment_of("What does it cost.", "1", 2, 3)),  # not a question
         TALK[:2],  # a sentence less
         (TALK[0], TALK[1]._replace(start_s=3), TALK[2]),  # another order
-        (*TALK[:2], said("What does it cost?", "0", 2, 3)),  # said by the rep
-        (said("Hello there.", "1", 0, 1), *TALK[1:]),  # said by the prospect
+        (*TALK[:2], segment_of("What does it cost?", "0", 2, 3)),  # said by the rep
+        (segment_of("Hello there.", "1", 0, 1), *TALK[1:]),  # said by the prospect
     ],
 )
 def test_words_and_sides_change_it(segments: tuple[Segment, ...]) -> None:
@@ -108,7 +112,7 @@ def test_a_match_by_name_is_no_side(external_number: dict[str, Any]) -> None:
     def record(name: str) -> CallRecord:
         listed = {"externalParticipants": [{"name": "Lee Park", **external_number}]}
         people = merge_people({**listed, "joinedParticipants": [{"name": name, "personId": 5}]})
-        return call([said("Hi.", "5")], people)
+        return call([segment_of("Hi.", "5")], people)
 
     before, after = record("Lee Park"), record("Lee Parker")
     assert [utterance_side(one) for one in (before, after)] == ["prospect", "unknown"]
@@ -123,8 +127,8 @@ def test_a_match_by_address_is_a_side() -> None:
             "joinedParticipants": [{"email": "LEE@n.example", "personId": 5}],
         }
     )
-    assert _speech(call([said("Hi.", "5")], people)) == _speech(call([said("Hi.", "1")], people))
-    assert _speech(call([said("Hi.", "5")], people)) != _speech(call([said("Hi.", "7")], people))
+    assert _speech(call([segment_of("Hi.", "5")], people)) == _speech(call([segment_of("Hi.", "1")], people))
+    assert _speech(call([segment_of("Hi.", "5")], people)) != _speech(call([segment_of("Hi.", "7")], people))
 
 
 def utterance_side(record: CallRecord) -> str:
