@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 
 
 def upgrade() -> None:
     """Add the columns."""
-    statements = Path(__file__).with_name("0021_regressions.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0022_regressions.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
 
 
