@@ -17,6 +17,7 @@ from copilot_pipeline.errors import PipelineError, is_connection_loss
 _COMMANDS = {
     "demo": "Run two weeks of sandbox calls through the whole pipeline.",
     "dev": "Start the database, Dagster UI, daemon and webhook receiver.",
+    "ui": "Serve the Dagster UI alone, guarded against other sites.",
     "run": "Fetch, load and score a range of days, without the UI.",
     "receive": "Receive webhooks: calls that are ready, runs that ended.",
     "backfill": "Plan, start, watch and cancel long backfills.",

@@ -7,8 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
+from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -23,6 +27,13 @@ from copilot_pipeline.load.lake import Lake
 
 STOP_WITHIN_SECONDS = 20
 _POLL_SECONDS = 0.5
+_PROBE_SECONDS = 0.1
+_WORKSPACE = """\
+load_from:
+  - grpc_server:
+      socket: {socket}
+      location_name: copilot_pipeline
+"""
 _PORT = click.IntRange(1, 65535)
 
 
@@ -90,23 +101,53 @@ def _check_port_is_free(port: int, option: str) -> None:
 
 
 def _run_dagster(console: Console, port: int, log_level: str) -> int:
-    """Run the UI and the daemon as one child process, and stop its whole process group at the end."""
+    """Run the code server, the UI and the daemon as child processes until one ends; stop them in the opposite order."""
     home = dagster_home(command_settings().environment)
     os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.update(DAGSTER_IS_DEV_CLI="1", DAGSTER_verbose="")  # an error of the code location is printed once
     console.print("UI        starting; Ctrl-C stops everything")
     # Dagster's other formats write colour codes into files.
     log_format = "rich" if console.is_terminal and not console.no_color else "json"
-    child = _start(
-        [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port),
-         "--log-level", log_level, "--log-format", log_format]
-    )  # fmt: skip
-    threading.Thread(target=_print_when_open, args=(console, port, child), daemon=True).start()
-    try:
-        return child.wait()
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        _stop(child)
+    logging_options = ["--log-level", log_level, "--log-format", log_format]
+    with tempfile.TemporaryDirectory(prefix="copilot-pipeline-") as folder, ExitStack() as stack:
+        code_socket, workspace = Path(folder) / "code", Path(folder) / "workspace.yaml"
+        workspace.write_text(_WORKSPACE.format(socket=code_socket))
+
+        def start(*arguments: str) -> subprocess.Popen[bytes]:
+            child = _start([sys.executable, "-m", *arguments])
+            stack.callback(_stop, child)
+            return child
+
+        try:
+            code = start("dagster", "code-server", "start", "-m", "copilot_pipeline.definitions", *logging_options,
+                         "--socket", str(code_socket), "--location-name", "copilot_pipeline",
+                         "--inject-env-vars-from-instance")  # fmt: skip
+            _wait_for_socket(code_socket, code)
+            daemon = start("dagster._daemon", "run", "-w", str(workspace), *logging_options)
+            ui = start("copilot_pipeline", "ui", "--workspace", str(workspace), "--port", str(port),
+                       "--log-level", log_level)  # fmt: skip
+            threading.Thread(target=_print_when_open, args=(console, port, ui), daemon=True).start()
+            return _first_exit_code([code, daemon, ui])
+        except KeyboardInterrupt:
+            return 0
+
+
+def _wait_for_socket(path: Path, child: subprocess.Popen[bytes]) -> None:
+    """Wait until the code server is ready, or has ended."""
+    while child.poll() is None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if path.exists() and probe.connect_ex(str(path)) == 0:
+                return
+        time.sleep(_PROBE_SECONDS)
+
+
+def _first_exit_code(children: Sequence[subprocess.Popen[bytes]]) -> int:
+    """Wait until one of the processes ends, which none of them should."""
+    while True:
+        for child in children:
+            if child.poll() is not None:
+                return child.returncode or 1
+        time.sleep(_POLL_SECONDS)
 
 
 def _print_when_open(console: Console, port: int, child: subprocess.Popen[bytes]) -> None:

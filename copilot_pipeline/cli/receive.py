@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import sys
 
@@ -15,6 +14,7 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import open_database
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Endpoint, Limits, receiver_app, serve
 from copilot_pipeline.receiver.auth import STANDARD_PREFIX, Secrets
+from copilot_pipeline.ui.hosts import is_loopback
 
 DEFAULT_PORT = 8800
 MIN_SECRET_LENGTH = 16
@@ -42,7 +42,7 @@ def command(host: str, port: int) -> None:
     def print_endpoints(address: str) -> None:
         for endpoint in endpoints:
             click.echo(f"{endpoint.name:14} POST {address}{endpoint.path}")
-        if not _is_loopback(host):
+        if not is_loopback(host):
             click.echo(
                 f"warning: {host} accepts connections from other machines without TLS, which exposes secrets and ids. "
                 "Put a proxy with TLS in front and let it connect to 127.0.0.1.",
@@ -74,12 +74,3 @@ def _secrets(name: str, setting: SecretStr | None) -> Secrets | None:
             "Create one with `openssl rand -hex 32`"
         )
     return Secrets.parse(secrets)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

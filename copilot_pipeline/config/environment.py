@@ -14,6 +14,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from copilot_pipeline.config.types import (
+    HostNames,
     HttpAddress,
     OptionalAddress,
     OptionalHttpAddress,
@@ -102,6 +103,11 @@ class Environment(BaseSettings):
         gt=0,
         description="Webhooks per second that the receiver accepts; bursts of up to ten seconds' worth are allowed.",
     )
+    copilot_pipeline_ui_hosts: HostNames = Field(
+        default=None,
+        description="Host names under which the Dagster UI is reached besides localhost, such as that of an "
+        "authenticating proxy, separated by blanks. Requests with another `Host` or `Origin` are refused.",
+    )
     slack_webhook_url: Secret = Field(default=None, description="Address of a Slack incoming webhook, for alerts.")
     salesforce_base_url: OptionalHttpAddress = Field(
         default=None, description="My Domain address of Salesforce, https://….my.salesforce.com."
@@ -126,6 +132,11 @@ class Environment(BaseSettings):
     def home(self) -> Path:
         """The home folder, absolute: Dagster starts processes in other folders."""
         return self.copilot_pipeline_home.expanduser().absolute()
+
+    @property
+    def ui_hosts(self) -> tuple[str, ...]:
+        """The configured host names of the Dagster UI."""
+        return tuple((self.copilot_pipeline_ui_hosts or "").split())
 
     @property
     def clari_base_url(self) -> str:

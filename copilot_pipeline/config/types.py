@@ -40,6 +40,17 @@ def _secrets(value: object) -> object:
     return " ".join(value.split()) or None
 
 
+def _host_names(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = value.replace(",", " ").lower().split()
+    if not all(re.fullmatch(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", name, re.ASCII) for name in names):
+        raise ValueError(
+            "must be host names such as pipeline.example.com, separated by blanks, without https:// or a path"
+        )
+    return " ".join(names) or None
+
+
 def _http_address(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -57,6 +68,8 @@ def _http_address(value: object) -> object:
 Secret = Annotated[SecretStr | None, BeforeValidator(_secret)]
 # One secret, or several separated by blanks while it is being rotated.
 Secrets = Annotated[SecretStr | None, BeforeValidator(_secrets)]
+# Host names, with or without a port, in lower case and separated by blanks.
+HostNames = Annotated[str | None, BeforeValidator(_host_names)]
 OptionalText = Annotated[str | None, BeforeValidator(_empty_is_missing)]
 # Addresses that may hold a password are kept out of every repr.
 OptionalAddress = Annotated[str | None, BeforeValidator(_empty_is_missing), Field(repr=False)]
