@@ -228,20 +228,23 @@ def test_a_user_other_than_root_has_a_socket_of_its_own(reachable: Path, initial
 def test_root_copies_programs_that_the_server_cannot_reach(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A virtual environment below a private folder keeps its modes; the copy belongs to root."""
     private = tmp_path / "private"
-    (private / "programs" / "bin").mkdir(parents=True)
+    installed = binaries._installed()
+    programs = private / installed.parent.name / installed.name
+    ignored = shutil.ignore_patterns("include", "pgxs", "*.a", "psql", "pg_*", "vector*")
+    shutil.copytree(installed, programs, ignore=ignored)
+    libraries = f"{installed.parent.name}.libs"
+    shutil.copytree(installed.parent.parent / libraries, private / libraries)
     private.chmod(0o700)
-    original = binaries._installed() / "bin" / "postgres"
-    shutil.copy(original, private / "programs" / "bin")
-    monkeypatch.setattr(binaries, "_installed", lambda: private / "programs")
+    monkeypatch.setattr(binaries, "_installed", lambda: programs)
     copies = Path("/var/lib/copilot-pipeline-test")
     monkeypatch.setattr(binaries, "COPIES", copies)
     folder = tmp_path / "postgres"
     folder.mkdir()
     account = server_account(folder)
     try:
-        programs = server_programs(account)
-        assert programs.is_relative_to(copies)
-        assert server_programs(account) == programs
+        copied = server_programs(account)
+        assert copied.is_relative_to(copies)
+        assert server_programs(account) == copied
         assert {path.stat().st_uid for path in [copies, *copies.rglob("*")]} == {0}
         assert not [path for path in [copies, *copies.rglob("*")] if path.stat().st_mode & 0o022]
         assert stat.S_IMODE(private.stat().st_mode) == 0o700

