@@ -15,6 +15,7 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.session import is_disconnection
 
 HEAD = "0022"  # the newest file in migrations/versions; a test compares it
+LOCK_TIMEOUT = "60s"  # for a lock on a table; sessions of readers that block a migration are ended before that
 _LOCK = 7_203_114_002
 
 
@@ -64,6 +65,7 @@ def run_migrations(url: str, revision: str = "head") -> None:
     config = Config()
     # Not as a path: the parser of the configuration replaces %, and the project may be in the folder "100% calls".
     config.set_main_option("script_location", "copilot_pipeline.postgres:migrations")
+    config.attributes["lock_timeout"] = LOCK_TIMEOUT
     config.attributes["url"] = url.replace("postgresql://", "postgresql+psycopg://", 1)
     try:
         command.upgrade(config, revision)

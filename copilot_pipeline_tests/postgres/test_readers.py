@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.warehouse.readers import grant_reader, limits_of_reader
-from copilot_pipeline.postgres import Connection, Database, open_database
+from copilot_pipeline.postgres import Connection, Database, migrate, open_database, reader_sessions
 from copilot_pipeline.postgres.query_connection import query_connection
 from copilot_pipeline.postgres.reader_sessions import ReaderLimits, end_overdue_sessions
 
@@ -174,6 +174,8 @@ def test_sessions_that_exceed_a_limit_are_ended(database: Database, reader: str)
             assert end_overdue_sessions(connection) == 0
             assert end_overdue_sessions(connection, ReaderLimits(idle_in_transaction=0)) == 1
             assert end_overdue_sessions(connection, ReaderLimits(idle=0)) == 1
+            while connection.execute("SELECT FROM pg_stat_activity WHERE usename LIKE 'reader%'").fetchone():
+                pass  # the server is ending them
             assert end_overdue_sessions(connection, ReaderLimits(0, 0, 0, 0, 0)) == 0  # never one of the pipeline
     with closing(psycopg.connect(reader, autocommit=True)) as connection, database.connection() as ours:
         connection.pgconn.send_query(b"SELECT pg_sleep(100)")
@@ -220,13 +222,38 @@ def test_readers_of_an_owner_who_is_no_superuser(owner: str) -> None:
             assert connection.execute("SELECT count(*) FROM copilot_ops.calls").fetchone() == (0,)
 
 
+def test_a_lock_of_a_reader_delays_the_pipeline_only_for_seconds(owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An open database ends the session that holds an advisory lock, while a statement waits for it."""
+    monkeypatch.setattr(reader_sessions, "_FIRST_SECONDS", 0.5)
+    with closing(open_as(owner)) as database:
+        name = f"reader_{uuid.uuid4().hex[:8]}"
+        reader = make_conninfo(owner, user=name, password=grant_reader(database, name))
+        with closing(psycopg.connect(reader, autocommit=True)) as locking:
+            locking.execute("SELECT pg_advisory_lock(720311, 1)")
+            with closing(open_as(owner)) as waiting, waiting.connection() as ours:
+                ours.execute("SET statement_timeout = '20s'")
+                ours.execute("SELECT pg_advisory_lock(720311, 1)")
+            with pytest.raises(psycopg.OperationalError):
+                locking.execute("SELECT 1")
+
+
+def test_a_migration_does_not_wait_forever(database_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a session of another user that has read a table and stays in its transaction."""
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "100ms")
+    migrate.run_migrations(database_address, "0001")
+    with psycopg.connect(database_address) as connection:
+        connection.execute("LOCK TABLE copilot_ops.alembic_version IN SHARE MODE")
+        with pytest.raises(ConfigurationError, match=r"cannot be migrated from 0001 .* lock timeout"):
+            open_database(_environment(copilot_pipeline_database_url=database_address))
+
+
 def test_a_user_that_may_not_create_roles_is_told_what_to_do(owner: str, database_address: str) -> None:
     """One sentence for `reader` and for `sql`; a reader that an administrator has created can be configured."""
     name = conninfo_to_dict(owner)["user"]
     with closing(open_as(owner)) as database:
         with psycopg.connect(database_address, autocommit=True) as administrator:
             administrator.execute(f"ALTER ROLE {name} NOCREATEROLE".encode())
-        with pytest.raises(ConfigurationError, match=f"may not create .* run ALTER ROLE {name} CREATEROLE"):
+        with pytest.raises(ConfigurationError, match=rf"may not create .* run ALTER ROLE {name} CREATEROLE"):
             grant_reader(database, "anna")
         with pytest.raises(ConfigurationError, match="may not create"):
             query_connection(database, _environment())
