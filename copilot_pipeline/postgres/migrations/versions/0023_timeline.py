@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 
 
 def upgrade() -> None:
     """Add the view, and an index for the calls of a deal."""
-    statements = Path(__file__).with_name("0022_timeline.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0023_timeline.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
 
 
