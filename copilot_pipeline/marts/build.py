@@ -14,6 +14,7 @@ from copilot_pipeline.load.tables import (
     CLAIMS,
     COACHING_REGRESSIONS,
     COACHING_SCORES,
+    CONVERSATION_OUTCOMES,
     DEAL_INSPECTION,
     DEAL_SIGNALS,
     MEDDICC_COVERAGE,
@@ -31,10 +32,12 @@ from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
 from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
 from copilot_pipeline.marts.coaching import CoachingRow, coaching_scores
 from copilot_pipeline.marts.coaching_regressions import RegressionRow, coaching_regressions
+from copilot_pipeline.marts.conversation_outcomes import ConversationOutcomeRow, conversation_outcomes
 from copilot_pipeline.marts.deals import DealInspectionRow, DealSignalRow, by_deal, deal_signals, inspect_deals
 from copilot_pipeline.marts.forecast.build import build_forecast
 from copilot_pipeline.marts.forecast.rows import FORECAST_ROWS
 from copilot_pipeline.marts.history.build import build_pipeline
+from copilot_pipeline.marts.history.reader import HistoryReader
 from copilot_pipeline.marts.history.rows import HISTORY_ROWS
 from copilot_pipeline.marts.meddicc import (
     CoverageRow,
@@ -70,6 +73,7 @@ MART_ROWS: Mapping[str, type[tuple[object, ...]]] = {
     DEAL_SIGNALS.name: DealSignalRow,
     DEAL_INSPECTION.name: DealInspectionRow,
     **HISTORY_ROWS,
+    CONVERSATION_OUTCOMES.name: ConversationOutcomeRow,
     **FORECAST_ROWS,
 }
 
@@ -207,6 +211,12 @@ class MartBuilder:
     def build_forecast(self) -> tuple[RowCounts, str]:
         """Build the tables of the forecast; reads `meddicc_coverage`. Return why its basis was chosen as well."""
         return build_forecast(self._lake, self._database, self._settings, self._now())
+
+    def build_conversation_outcomes(self) -> RowCounts:
+        """Build `conversation_outcomes`; reads `rep_calls`."""
+        calls = HistoryReader(self._database).conversation_metrics()
+        rows = conversation_outcomes(calls, self._reader.deals(self._settings.outcomes))
+        return self._replace(CONVERSATION_OUTCOMES, rows)
 
     def _replace(self, table: Table, rows: Iterable[tuple[object, ...]]) -> RowCounts:
         return {table.name: replace_snapshot(self._lake, self._database, table, rows)}

@@ -19,6 +19,7 @@ from copilot_pipeline.load.tables import (
     CLAIMS,
     COACHING_REGRESSIONS,
     COACHING_SCORES,
+    CONVERSATION_OUTCOMES,
     DEAL_FORECAST,
     DEAL_HISTORY,
     DEAL_INSPECTION,
@@ -135,6 +136,12 @@ open_deals = _mart_assets(
     (DEAL_SIGNALS, DEAL_INSPECTION),
     (*_SCORES, DEALS.name, MEDDICC_SUMMARY.name),
     lambda builder, _: (builder.build_open_deals(), {}),
+)
+conversation_outcomes = _mart_assets(
+    "conversations_against_outcomes",
+    (CONVERSATION_OUTCOMES,),
+    (REP_CALLS.name, CALLS.name, DEALS.name),
+    lambda builder, _: (builder.build_conversation_outcomes(), {}),
 )
 pipeline_changes = _mart_assets(
     "pipeline",

@@ -6,6 +6,7 @@ and Dagster's `TableSchema` are generated from it; a test compares the migrated 
 
 from copilot_pipeline.load.tables.calls import CALLS, PARTICIPANTS, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES
 from copilot_pipeline.load.tables.coaching import COACHING_REGRESSIONS, COACHING_SCORES
+from copilot_pipeline.load.tables.conversation_outcomes import CONVERSATION_OUTCOMES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
 from copilot_pipeline.load.tables.forecast import (
     DEAL_FORECAST,
@@ -58,6 +59,7 @@ __all__ = [
     "CLAIM_ACCURACY",
     "COACHING_REGRESSIONS",
     "COACHING_SCORES",
+    "CONVERSATION_OUTCOMES",
     "DEALS",
     "DEAL_FORECAST",
     "DEAL_HISTORY",

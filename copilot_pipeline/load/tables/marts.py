@@ -9,6 +9,7 @@ partitions.
 from __future__ import annotations
 
 from copilot_pipeline.load.tables.coaching import COACHING_REGRESSIONS, COACHING_SCORES
+from copilot_pipeline.load.tables.conversation_outcomes import CONVERSATION_OUTCOMES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, DEAL_SIGNALS, WIN_LOSS_CONCLUSION, WIN_LOSS_DRIVERS
 from copilot_pipeline.load.tables.forecast import FORECAST_TABLES
 from copilot_pipeline.load.tables.history import PIPELINE_TABLES
@@ -192,5 +193,6 @@ MART_TABLES: tuple[Table, ...] = (
     DEAL_SIGNALS,
     DEAL_INSPECTION,
     *PIPELINE_TABLES,
+    CONVERSATION_OUTCOMES,
     *FORECAST_TABLES,
 )

@@ -24,3 +24,12 @@ SELECT call_id, brick, quote, speaker FROM (
     PARTITION BY call_id ORDER BY side = 'prospect' DESC NULLS LAST, kit, brick, position) AS place
   FROM copilot.evidence WHERE call_id = ANY(%(call_ids)s) AND seq IS NOT NULL
 ) AS ordered WHERE place <= %(quotes_per_call)s ORDER BY call_id, place;
+
+-- name: conversation_metrics
+-- The metrics of each call of a deal, with the own share of the speech of the call's rep, oldest first.
+SELECT calls.call_id, calls.deal_id, reps.rep_id, reps.rep_name, calls.started_at, reps.talk_share,
+  calls.longest_monologue_s, 3600 * calls.questions_by_reps / nullif(calls.duration_s, 0) AS rep_questions_per_hour,
+  3600 * (calls.questions - calls.questions_by_reps) / nullif(calls.duration_s, 0) AS prospect_questions_per_hour
+FROM copilot.rep_calls AS reps JOIN copilot.calls AS calls USING (call_id)
+WHERE reps.is_call_rep AND calls.deal_id IS NOT NULL
+ORDER BY calls.started_at, calls.call_id;

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
+from copilot_pipeline.marts.conversation_outcomes import CallMetrics
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all
@@ -64,6 +65,11 @@ class HistoryReader:
         """Return the names of the deals by id."""
         with self._database.connection() as connection:
             return {deal.deal_id: deal for deal in fetch_all(connection, DealName, _SQL["deal_names"])}
+
+    def conversation_metrics(self) -> list[CallMetrics]:
+        """Return the metrics of each call of a deal, oldest first. Reads `rep_calls`."""
+        with self._database.connection() as connection:
+            return fetch_all(connection, CallMetrics, _SQL["conversation_metrics"])
 
     def conversations(self, weeks: Collection[DealWeek]) -> Mapping[DealWeek, Conversations]:
         """Return the conversations of deals in weeks, with a few quotes each, those of prospects first."""
