@@ -95,10 +95,28 @@ class UserInterface:
 @contextmanager
 def running_dev(pipeline: Pipeline, **changes: str) -> Iterator[UserInterface]:
     port, webhook_port = free_port(), free_port()
+    command = pipeline.command("dev", "--port", str(port), "--webhook-port", str(webhook_port))
+    with _running(pipeline, command, UserInterface(port, webhook_port), changes) as interface:
+        yield interface
+
+
+@contextmanager
+def running_ui(pipeline: Pipeline, *options: str, **changes: str) -> Iterator[UserInterface]:
+    """The UI alone: what is launched stays requested."""
+    port = free_port()
+    command = pipeline.command("ui", "--port", str(port), *options)
+    with _running(pipeline, command, UserInterface(port, 0), changes) as interface:
+        yield interface
+
+
+@contextmanager
+def _running(
+    pipeline: Pipeline, command: list[str], interface: UserInterface, changes: dict[str, str]
+) -> Iterator[UserInterface]:
     environment = pipeline.environment(**changes)
     log = (pipeline.home / "dev.log").open("wb")
     process = subprocess.Popen(
-        pipeline.command("dev", "--port", str(port), "--webhook-port", str(webhook_port)),
+        command,
         env=environment,
         cwd=pipeline.home,
         stdout=log,
@@ -106,7 +124,6 @@ def running_dev(pipeline: Pipeline, **changes: str) -> Iterator[UserInterface]:
         start_new_session=True,
     )
     try:
-        interface = UserInterface(port, webhook_port)
         interface.wait_until_loaded(process)
         yield interface
     finally:

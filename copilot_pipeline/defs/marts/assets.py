@@ -8,6 +8,7 @@ import dagster as dg
 
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS, weekly_after
+from copilot_pipeline.defs.markdown import bullet_list, image
 from copilot_pipeline.defs.resources.services import DeliveriesResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
@@ -88,7 +89,7 @@ def _mart_assets(
             metadata: Facts = {"dagster/row_count": rows[table.name], **facts.get(table.name, {})}
             chart = preview(queries, table.name, _today(loaded))
             if chart is not None:
-                metadata["chart"] = dg.MetadataValue.md(chart)
+                metadata["chart"] = image(chart)
             yield dg.MaterializeResult(asset_key=table.name, metadata=metadata)
 
     return mart
@@ -182,7 +183,7 @@ def weekly_report(
         metadata={
             "file": dg.MetadataValue.path(path),
             "week": report.week.isoformat(),
-            "what_changed": dg.MetadataValue.md("\n".join(f"- {line}" for line in headlines(report))),
+            "what_changed": bullet_list(headlines(report)),
             "bytes": len(page),
         }
     )

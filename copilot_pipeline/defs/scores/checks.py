@@ -3,6 +3,7 @@
 import dagster as dg
 
 from copilot_pipeline.defs.counted_checks import CHECKED_DAYS, CountedCheck, first_checked_day
+from copilot_pipeline.defs.markdown import bullet_list
 from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.load.tables import EVIDENCE, SEMARIZE_SCORES
@@ -47,7 +48,7 @@ def kits_stay_the_same(postgres: PostgresResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=not changes,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"changes": dg.MetadataValue.md("\n".join(f"* {change}" for change in changes) or "none")},
+        metadata={"changes": bullet_list(changes)},
     )
 
 
