@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from copilot_pipeline.marts.intervals import percent
+from copilot_pipeline.report.figures import (
+    MIN_CALLS,
+    accuracy_before,
+    accuracy_of,
+    coverage_moves,
+    new_regressions,
+    ongoing_regressions,
+    volume_before,
+    volume_of,
+)
 from copilot_pipeline.report.formatting import count_of, display_name, plain, shortened, skill_name
-from copilot_pipeline.report.model import Coverage, Report
+from copilot_pipeline.report.model import Report
 
-# The share of fewer calls varies too much by chance.
-MIN_CALLS = 10
 MAX_NAMED = 4
 _MAX_NAME_LENGTH = 60
 
@@ -27,11 +35,10 @@ def headlines(report: Report) -> list[str]:
 
 
 def _calls(report: Report) -> Iterator[str]:
-    by_week = {one.week: one for one in report.volume}
-    now, before = by_week.get(report.week), by_week.get(report.week_before)
+    now, before = volume_of(report, report.week), volume_before(report)
     if now is None:
         return
-    change = ""
+    change = "" if report.is_complete else " in a part of the week"
     if before is not None:
         more = now.calls - before.calls
         change = f", {abs(more):,} {'more' if more > 0 else 'fewer'}" if more else ", as many"
@@ -40,49 +47,43 @@ def _calls(report: Report) -> Iterator[str]:
 
 
 def _coverage(report: Report) -> Iterator[str]:
-    now = {one.element: one for one in report.coverage_by_week if one.group == report.week.isoformat()}
-    before = {one.element: one for one in report.coverage_by_week if one.group == report.week_before.isoformat()}
-    comparable = [
-        (now[element], before[element]) for element in now if element in before and _enough(now, before, element)
-    ]
-    if comparable:
-        new, old = max(comparable, key=lambda pair: (abs(pair[0].share - pair[1].share), pair[0].element))
-        points = round((new.share - old.share) * 100)
-        how = f"{abs(points)} points {'up' if points > 0 else 'down'}" if points else "as before"
+    moves = coverage_moves(report)
+    beyond = [move for move in moves if move.is_beyond_chance]
+    for move in beyond[:MAX_NAMED]:
+        points = round((move.now.share - move.before.share) * 100)
+        low, high = sorted((abs(move.low), abs(move.high)))
         yield (
-            f"Coverage moved most in {display_name(new.element)}: {percent(new.share)} of "
-            f"{count_of(new.n, 'call')}, {how} ({percent(old.share)} of {old.n:,} the week before)."
+            f"Coverage of {display_name(move.now.element)} moved {abs(points)} points {'up' if points > 0 else 'down'} "
+            f"(interval {low * 100:.0f} to {high * 100:.0f}): {percent(move.now.share)} of "
+            f"{count_of(move.now.n, 'call')}, {percent(move.before.share)} of {move.before.n:,} the week before."
         )
-    enough = [one for one in now.values() if one.n >= MIN_CALLS]
+    if moves and not beyond:
+        yield f"No element's coverage moved beyond chance ({len(moves)} compared with the week before)."
+    of_week = [one for one in report.coverage_by_week if one.group == report.week.isoformat()]
+    enough = [one for one in of_week if one.n >= MIN_CALLS]
     if enough:
         least = min(enough, key=lambda one: (one.share, one.element))
         yield f"Least covered: {display_name(least.element)}, in {least.covered:,} of {count_of(least.n, 'call')}."
 
 
-def _enough(now: dict[str, Coverage], before: dict[str, Coverage], element: str) -> bool:
-    return min(now[element].n, before[element].n) >= MIN_CALLS
-
-
 def _coaching(report: Report) -> Iterator[str]:
-    new = [regression for regression in report.regressions if regression.detected_at.date() >= report.week]
-    ongoing = [regression for regression in report.regressions if regression.recovered_at is None]
+    new, ongoing = new_regressions(report), ongoing_regressions(report)
+    earlier = f"; {count_of(len(ongoing) - len(new), 'earlier one')} ongoing" if len(ongoing) > len(new) else ""
     if new:
-        named = [f"{_name(regression.rep)} in {skill_name(regression.skill)}" for regression in new]
-        yield f"{count_of(len(new), 'new skill regression')}: {_listed(named)}."
+        named = [f"{_name(one.rep)} in {skill_name(one.skill)}" for one in new]
+        yield f"{count_of(len(new), 'new skill regression')}: {_listed(named)}{earlier}."
     elif report.skill_series:
-        earlier = f"; {count_of(len(ongoing), 'earlier one')} ongoing" if ongoing else ""
         yield f"No new skill regression{earlier}."
 
 
 def _claims(report: Report) -> Iterator[str]:
-    checked = next((one for one in report.accuracy if one.week == report.week), None)
+    checked, before = accuracy_of(report, report.week), accuracy_before(report)
     if checked is None:
         return
-    before = next((one for one in report.accuracy if one.week == report.week_before), None)
-    was = f" ({before.n - before.accurate:,} of {before.n:,} the week before)" if before else ""
-    flagged = checked.n - checked.accurate
+    was = f" ({before.flagged:,} of {before.n:,} the week before)" if before else ""
     yield (
-        f"{count_of(checked.claims, 'claim')} flagged, on {flagged:,} of {count_of(checked.n, 'checked call')}{was}."
+        f"{count_of(checked.claims, 'claim')} flagged, on {checked.flagged:,} of "
+        f"{count_of(checked.n, 'checked call')}{was}."
         if checked.claims
         else f"No claim flagged on {count_of(checked.n, 'checked call')}{was}."
     )

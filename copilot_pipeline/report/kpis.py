@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 
-from copilot_pipeline.marts.intervals import percent
+from copilot_pipeline.marts.intervals import percent, share_of
+from copilot_pipeline.report.figures import (
+    accuracy_before,
+    accuracy_of,
+    coverage_before,
+    coverage_of,
+    new_regressions,
+    ongoing_regressions,
+    volume_before,
+    volume_of,
+)
 from copilot_pipeline.report.formatting import count_of
-from copilot_pipeline.report.model import Accuracy, Report
+from copilot_pipeline.report.model import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,52 +36,41 @@ def kpis(report: Report) -> list[Kpi]:
 
 
 def _calls(report: Report) -> Iterator[Kpi]:
-    by_week = {one.week: one for one in report.volume}
-    now, before = by_week.get(report.week), by_week.get(report.week_before)
+    now, before = volume_of(report, report.week), volume_before(report)
     if now is None:
         return
-    yield Kpi("data", "Calls", f"{now.calls:,}", (f"{before.calls:,} the week before",) if before else ())
+    part = () if report.is_complete else ("part of a week",)
+    yield Kpi("data", "Calls", f"{now.calls:,}", (*part, *((f"{before.calls:,} the week before",) if before else ())))
     if now.calls:
-        details = (f"{now.scored:,} of {count_of(now.calls, 'call')}",)
+        details = (f"{now.scored:,} of {count_of(now.calls, 'call')}", _interval(now.scored, now.calls))
         yield Kpi("data", "Scored", percent(now.scored / now.calls), details)
 
 
 def _coverage(report: Report) -> Iterator[Kpi]:
-    now, before = _covered(report, report.week), _covered(report, report.week_before)
+    now, before = coverage_of(report, report.week), coverage_before(report)
     if now is not None:
-        earlier = (f"{percent(before[0] / before[1])} of {before[1]:,} the week before",) if before else ()
-        details = (f"{now[0]:,} of {now[1]:,} elements", *earlier)
-        yield Kpi("coverage", "MEDDICC coverage", percent(now[0] / now[1]), details)
+        earlier = (f"{percent(before.covered / before.n)} of {before.n:,} the week before",) if before else ()
+        details = (f"{now.covered:,} of {now.n:,} elements", _interval(*now), *earlier)
+        yield Kpi("coverage", "MEDDICC coverage", percent(now.covered / now.n), details)
 
 
-def _covered(report: Report, week: date) -> tuple[int, int] | None:
-    """Return the covered and all elements of the scored calls of a week; None without scored calls."""
-    of_week = [one for one in report.coverage_by_week if one.group == week.isoformat()]
-    if not of_week:
-        return None
-    return sum(one.covered for one in of_week), sum(one.n for one in of_week)
+def _interval(count: int, n: int) -> str:
+    share = share_of(count, n)
+    return f"95 % interval {(share.low or 0) * 100:.0f} to {percent(share.high or 0)}"
 
 
 def _coaching(report: Report) -> Iterator[Kpi]:
     if report.skill_series or report.regressions:
-        ongoing = [regression for regression in report.regressions if regression.recovered_at is None]
-        new = sum(regression.detected_at.date() >= report.week for regression in ongoing)
-        since = f"{new:,} new since {report.week.day} {report.week:%b}"
-        yield Kpi("coaching", "Skill regressions", f"{len(ongoing):,}", (since,))
+        new = (f"{len(new_regressions(report)):,} new this week",)
+        yield Kpi("coaching", "Skill regressions", f"{len(ongoing_regressions(report)):,}", new)
 
 
 def _claims(report: Report) -> Iterator[Kpi]:
-    checked = _checked(report, report.week)
+    checked, before = accuracy_of(report, report.week), accuracy_before(report)
     if checked is not None:
-        flagged = checked.n - checked.accurate
-        before = _checked(report, report.week_before)
         earlier = (f"{before.claims:,} the week before",) if before else ()
-        details = (f"on {flagged:,} of {count_of(checked.n, 'checked call')}", *earlier)
+        details = (f"on {checked.flagged:,} of {count_of(checked.n, 'checked call')}", *earlier)
         yield Kpi("claims", "Claims flagged", f"{checked.claims:,}", details)
-
-
-def _checked(report: Report, week: date) -> Accuracy | None:
-    return next((one for one in report.accuracy if one.week == week), None)
 
 
 def _deals(report: Report) -> Iterator[Kpi]:

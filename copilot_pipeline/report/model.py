@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -18,6 +18,7 @@ class Volume:
     with_transcript: int
     scored: int  # with a finished run of at least one kit
     linked: int  # to a deal or an account of the CRM
+    is_complete: bool = True  # whether data of all of its days are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Regression:
     earlier_calls: int
     run_chance: float | None  # of as many calls in a row below the threshold at the rep's own level
     first_call_at: datetime
-    detected_at: datetime
+    detected_on: date
     recovered_at: datetime | None
     calls_since_training: int | None
     review_url: str | None  # of the first call
@@ -158,6 +159,23 @@ class Accuracy:
     share: float
     low: float
     high: float
+
+    @property
+    def flagged(self) -> int:
+        """Checked calls with a flagged claim."""
+        return self.n - self.accurate
+
+
+@dataclass(frozen=True, slots=True)
+class TalkShare:
+    """A rep's own share of the speech: the mean over calls, with its interval (None for a single call)."""
+
+    rep: str
+    n: int
+    mean: float
+    low: float | None
+    high: float | None
+    all_own_speakers: float | None  # the mean share of all own speakers together on the same calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,11 +246,13 @@ class Report:
     generated_at: datetime
     marts_as_of: datetime | None  # when the oldest mart was built; None before the first
     deals_as_of: datetime | None  # the age of the deals that it was built from
+    built_at: Mapping[str, datetime]  # by mart
     volume: tuple[Volume, ...]
     coverage_by_week: tuple[Coverage, ...]
     coverage_by_rep: tuple[Coverage, ...]
     low_coverage_calls: tuple[LowCoverageCall, ...]
     element_outcomes: tuple[ElementOutcome, ...]
+    talk_shares: tuple[TalkShare, ...]
     skill_series: tuple[SkillSeries, ...]
     regressions: tuple[Regression, ...]
     claims: tuple[FlaggedClaim, ...]
@@ -247,6 +267,26 @@ class Report:
     def week_before(self) -> date:
         """The Monday of the week before."""
         return self.week - timedelta(days=7)
+
+    @property
+    def first_week(self) -> date:
+        """The Monday of the first week that is shown."""
+        return self.volume[0].week if self.volume else self.week
+
+    @property
+    def incomplete_weeks(self) -> frozenset[date]:
+        """The Mondays of the weeks without data of all of their days."""
+        return frozenset(one.week for one in self.volume if not one.is_complete)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether data of all days of the week are there."""
+        return self.week not in self.incomplete_weeks
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the week and the week before are complete; only then are they compared."""
+        return self.is_complete and self.week_before not in self.incomplete_weeks
 
     @property
     def last_day(self) -> date:

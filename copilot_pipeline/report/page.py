@@ -10,7 +10,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from copilot_pipeline.config.urls import is_web_address
-from copilot_pipeline.marts.intervals import percent
+from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report import charts
 from copilot_pipeline.report.charts.style import FONTS
@@ -37,6 +37,7 @@ def render(report: Report) -> str:
             headlines=headlines(report),
             kpis=kpis(report),
             charts=charts,
+            incomplete={week.isoformat() for week in report.incomplete_weeks},
             fonts=FONTS,
             shown_skill_series=max(SHOWN_SKILL_SERIES, sum(series.in_regression for series in report.skill_series)),
             shown_claims=SHOWN_CLAIMS,
@@ -61,6 +62,7 @@ def _templates() -> Environment:
         "clock": _clock,
         "day": _day,
         "image": _image,
+        "interval": _interval,
         "in_meddicc_order": in_meddicc_order,
         "moment": _moment,
         "money": _money,
@@ -112,6 +114,12 @@ def _number(value: float) -> str:
 
 def _money(amount: float, currency: str | None) -> str:
     return formatted(amount, currency).replace(" ", "\u00a0")
+
+
+def _interval(count: int, n: int) -> str:
+    """Format the 95 % interval of a share: `31 to 50 %`."""
+    share = share_of(count, n)
+    return f"{(share.low or 0) * 100:.0f} to {percent(share.high or 0)}"
 
 
 def _week(report: Report) -> str:

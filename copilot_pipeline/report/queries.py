@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from psycopg.rows import RowFactory, class_row, dict_row
 
 from copilot_pipeline.config.marts import ReportSettings
+from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 from copilot_pipeline.marts.model import monday
 from copilot_pipeline.marts.money import Money
 from copilot_pipeline.postgres import Database
@@ -27,6 +28,7 @@ from copilot_pipeline.report.model import (
     RiskyDeal,
     SkillPoint,
     SkillSeries,
+    TalkShare,
     UnscoredCall,
     UnscoredCalls,
     Volume,
@@ -57,6 +59,7 @@ class ReportQueries:
         If all calls are of the current week, the report is on that week.
         """
         week = self._week(today)
+        built_at = {row["mart"]: row["built_at"] for row in self._rows("built_at", dict_row)}
         (as_of,) = self._rows("as_of", dict_row)
         return Report(
             title=self._settings.title,
@@ -64,12 +67,14 @@ class ReportQueries:
             generated_at=datetime.now(UTC),
             marts_as_of=as_of["marts_as_of"],
             deals_as_of=as_of["deals_as_of"],
-            volume=self.volume(week),
+            built_at=built_at,
+            volume=self.volume(week, today),
             coverage_by_week=self.coverage_by_week(week),
-            coverage_by_rep=self.coverage_by_rep(),
+            coverage_by_rep=self.coverage_by_rep(week),
             low_coverage_calls=self.low_coverage_calls(week),
             element_outcomes=self.element_outcomes(),
-            skill_series=self.skill_series(),
+            talk_shares=self.talk_shares(week),
+            skill_series=self.skill_series(week),
             regressions=self.regressions(week),
             claims=self.claims(week),
             accuracy=self.accuracy(week),
@@ -89,17 +94,33 @@ class ReportQueries:
     def _first_week(self, week: date) -> date:
         return week - timedelta(days=7 * (self._settings.weeks - 1))
 
-    def volume(self, week: date) -> tuple[Volume, ...]:
-        """Return calls by week; weeks without calls have zeros."""
-        return self._rows("volume", class_row(Volume), first_week=self._first_week(week), week=week)
+    def volume(self, week: date, today: date | None = None) -> tuple[Volume, ...]:
+        """Return calls by week; weeks without calls have zeros.
+
+        A week is complete if it is over and the data begin before it and reach its Friday.
+        """
+        return self._rows(
+            "volume",
+            class_row(Volume),
+            first_week=self._first_week(week),
+            week=week,
+            today=today or week + timedelta(days=7),
+        )
 
     def coverage_by_week(self, week: date) -> tuple[Coverage, ...]:
         """Return the coverage of each element by week."""
         return self._rows("coverage_by_week", class_row(Coverage), first_week=self._first_week(week), week=week)
 
-    def coverage_by_rep(self) -> tuple[Coverage, ...]:
-        """Return the coverage of each element over all calls, for the reps with the most calls."""
-        return self._rows("coverage_by_rep", class_row(Coverage), limit=MAX_REPS)
+    def coverage_by_rep(self, week: date) -> tuple[Coverage, ...]:
+        """Return the coverage of each element over the weeks shown, for the reps with the most calls."""
+        return self._rows(
+            "coverage_by_rep", class_row(Coverage), first_week=self._first_week(week), week=week, limit=MAX_REPS
+        )
+
+    def talk_shares(self, week: date) -> tuple[TalkShare, ...]:
+        """Return each rep's own share of the speech over the weeks shown, for the reps with the most calls."""
+        rows = self._rows("talk_shares", dict_row, first_week=self._first_week(week), week=week, limit=MAX_REPS)
+        return tuple(_talk_share(row) for row in rows)
 
     def low_coverage_calls(self, week: date) -> tuple[LowCoverageCall, ...]:
         """Return the calls of the week with a deal that cover the fewest elements; internal meetings have no deal."""
@@ -119,14 +140,23 @@ class ReportQueries:
         """Return the won and lost deals without coverage of each element, the least covered element first."""
         return self._rows("element_outcomes", class_row(ElementOutcome))
 
-    def skill_series(self) -> tuple[SkillSeries, ...]:
-        """Return the scores of each rep and skill: those in regression first, then the reps with the most calls."""
-        rows = self._rows("skill_series", dict_row, max_series=MAX_SKILL_SERIES, max_points=MAX_POINTS)
+    def skill_series(self, week: date | None = None) -> tuple[SkillSeries, ...]:
+        """Return the scores of each rep and skill up to the end of a week (None: all).
+
+        Those in regression come first, then the reps with the most calls.
+        """
+        rows = self._rows(
+            "skill_series",
+            dict_row,
+            last_day=week + timedelta(days=6) if week else None,
+            max_series=MAX_SKILL_SERIES,
+            max_points=MAX_POINTS,
+        )
         grouped = groupby(rows, key=lambda row: (row["rep_id"], row["skill"]))
         return tuple(_series(list(of_series)) for _, of_series in grouped)
 
     def regressions(self, week: date) -> tuple[Regression, ...]:
-        """Return regressions that are not over, and those that recovered in the week or after it."""
+        """Return regressions as they were at the end of the week: ongoing ones, and those that recovered in it."""
         return self._rows("regressions", class_row(Regression), week=week)
 
     def claims(self, week: date) -> tuple[FlaggedClaim, ...]:
@@ -189,4 +219,21 @@ def _series(rows: list[dict[str, Any]]) -> SkillSeries:
         in_regression=newest["in_regression"],
         points=points,
         review_url=newest["review_url"],
+    )
+
+
+def _talk_share(row: dict[str, Any]) -> TalkShare:
+    """Return the mean with its t interval, cut to the possible values."""
+    margin = None
+    if row["n"] > 1:
+        from scipy.stats import t
+
+        margin = float(t.ppf(0.5 + CONFIDENCE_LEVEL / 2, row["n"] - 1)) * row["deviation"] / float(row["n"]) ** 0.5
+    return TalkShare(
+        rep=row["rep"],
+        n=row["n"],
+        mean=row["mean"],
+        low=max(0.0, row["mean"] - margin) if margin is not None else None,
+        high=min(1.0, row["mean"] + margin) if margin is not None else None,
+        all_own_speakers=row["all_own_speakers"],
     )

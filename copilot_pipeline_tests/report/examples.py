@@ -21,6 +21,7 @@ from copilot_pipeline.report.model import (
     RiskyDeal,
     SkillPoint,
     SkillSeries,
+    TalkShare,
     UnscoredCall,
     UnscoredCalls,
     Volume,
@@ -41,11 +42,13 @@ EMPTY = Report(
     generated_at=MOMENT,
     marts_as_of=None,
     deals_as_of=None,
+    built_at={},
     volume=(),
     coverage_by_week=(),
     coverage_by_rep=(),
     low_coverage_calls=(),
     element_outcomes=(),
+    talk_shares=(),
     skill_series=(),
     regressions=(),
     claims=(),
@@ -75,7 +78,7 @@ def series(rep: str = "Ana Ruiz", *, in_regression: bool = False) -> SkillSeries
 def regression(rep: str = "Ana Ruiz", **fields: Any) -> Regression:
     """Return an ongoing regression that was detected in the week."""
     found = Regression(rep, "objection_handling_score", "Max Boss", 5, 0.3, 0.2, 0.6, 0.25, 0.71, 24, 0.004,
-                       MOMENT, MOMENT, None, 4, LINK)  # fmt: skip
+                       MOMENT, MOMENT.date(), None, 4, LINK)  # fmt: skip
     return replace(found, **fields)
 
 
@@ -115,6 +118,7 @@ def full(**fields: Any) -> Report:
             for element in ELEMENTS
             for outcome in ("lost", "won")
         ),
+        talk_shares=(TalkShare("Ana Ruiz", 40, 0.26, 0.24, 0.28, 0.5), TalkShare("Bo Li", 1, 0.3, None, None, 0.3)),
         skill_series=(series(in_regression=True), *(series(f"Rep {n}") for n in range(11))),
         regressions=(regression(), regression("Bo Li", recovered_at=MOMENT, manager=None, review_url=None)),
         claims=(

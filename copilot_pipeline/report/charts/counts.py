@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from datetime import date
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
@@ -58,7 +59,11 @@ def calls_by_week(volume: Sequence[Volume], *, width: float = WIDE) -> Draw:
         axes.set_xlim(-0.6, len(volume) - 0.4)
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        label_some_weeks(axes, [week_label(one.week) for one in volume], 12 if width == WIDE else 5)
+        label_some_weeks(
+            axes,
+            [f"{week_label(one.week)}{'' if one.is_complete else '*'}" for one in volume],
+            12 if width == WIDE else 5,
+        )
         axes.grid(axis="y", linewidth=0.8)
         figure.legend(
             loc="outside lower left",
@@ -71,8 +76,8 @@ def calls_by_week(volume: Sequence[Volume], *, width: float = WIDE) -> Draw:
     return draw
 
 
-def accuracy_by_week(accuracy: Sequence[Accuracy], *, width: float = WIDE) -> Draw:
-    """Draw the share of checked calls without a flagged claim, with interval and n."""
+def accuracy_by_week(accuracy: Sequence[Accuracy], *, width: float = WIDE, incomplete: Container[date] = ()) -> Draw:
+    """Draw the share of checked calls without a flagged claim, with interval and n; `incomplete` weeks are marked."""
 
     def draw() -> Figure:
         shown = accuracy[-_MAX_WEEKS_NARROW:] if width == NARROW else accuracy
@@ -90,7 +95,7 @@ def accuracy_by_week(accuracy: Sequence[Accuracy], *, width: float = WIDE) -> Dr
                 percent(share) if width == WIDE else percent(share).removesuffix(PERCENT_SUFFIX), (position, share),
                 xytext=(7, 0), textcoords="offset points", va="center", fontsize=8,
             )  # fmt: skip
-        label_columns(axes, [f"{week_label(one.week)}\nn {one.n:,}" for one in shown], 8, above=False)
+        label_columns(axes, [f"{week_label(one.week, incomplete)}\nn {one.n:,}" for one in shown], 8, above=False)
         axes.set_xlim(-0.6, len(shown) - 0.4)
         axes.set_ylim(0, 1.04)
         axes.yaxis.set_major_locator(MaxNLocator(5))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import date
 
 import matplotlib as mpl
@@ -32,8 +32,13 @@ _MAX_CELL_WIDTH, _MIN_WORD_WIDTH = 0.95, 0.7  # inches
 _MIN_SHADE, _MAX_SHADE = 0.06, 0.86
 
 
-def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool, width: float = WIDE) -> Draw:
-    """Draw elements by week or rep; each cell shows its share, and n if it differs within the group."""
+def coverage_map(
+    coverage: Sequence[Coverage], *, are_weeks: bool, width: float = WIDE, incomplete: Container[date] = ()
+) -> Draw:
+    """Draw elements by week or rep; each cell shows its share, and n if it differs within the group.
+
+    `incomplete` weeks are marked.
+    """
 
     def draw() -> Figure:
         groups = list(dict.fromkeys(one.group for one in coverage))
@@ -60,7 +65,7 @@ def coverage_map(coverage: Sequence[Coverage], *, are_weeks: bool, width: float 
         axes.set_xlim(-0.5, len(columns) - 0.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         if are_weeks:
-            labels = [_with_count(week_label(date.fromisoformat(one)), counts[one]) for one in columns]
+            labels = [_with_count(week_label(date.fromisoformat(one), incomplete), counts[one]) for one in columns]
             label_columns(axes, labels, 8, above=True)
         elif cell < _MIN_WORD_WIDTH:
             axes.set_xticks(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from threading import Lock
@@ -136,9 +136,9 @@ def _linear_light(part: float) -> float:
 _INK_LUMINANCE = 0.02
 
 
-def week_label(monday: date) -> str:
-    """Format the Monday of a week: `16 Nov`."""
-    return f"{monday.day} {monday:%b}"
+def week_label(monday: date, incomplete: Container[date] = ()) -> str:
+    """Format the Monday of a week: `16 Nov`, `16 Nov*` if the week is incomplete."""
+    return f"{monday.day} {monday:%b}{'*' if monday in incomplete else ''}"
 
 
 def wrapped(label: str, longest: int, lines: int = 2) -> str:

@@ -4,19 +4,29 @@ SELECT min(call_date) AS oldest, max(call_date) FILTER (WHERE call_date < %(befo
 FROM copilot.calls;
 
 -- name: volume
--- Calls by week from the first call on, with zeros for weeks without calls.
+-- Calls by week from the first call on, with zeros for weeks without calls. Calls begin and end within the loaded days.
+WITH loaded AS (
+  SELECT min(first) AS first, max(last) AS last
+  FROM (
+    SELECT min(call_date) AS first, max(call_date) AS last FROM copilot.calls
+    UNION ALL
+    SELECT min(call_date), max(call_date) FROM copilot_ops.partitions WHERE loaded_at IS NOT NULL
+  ) AS of_days
+)
 SELECT week::date AS week, count(calls.call_id)::int AS calls,
   (count(*) FILTER (WHERE has_transcript))::int AS with_transcript,
   (count(*) FILTER (WHERE EXISTS (
     SELECT FROM copilot.semarize_runs AS runs WHERE runs.call_id = calls.call_id AND runs.status = 'succeeded'
   )))::int AS scored,
-  (count(*) FILTER (WHERE has_crm_link))::int AS linked
-FROM generate_series(
+  (count(*) FILTER (WHERE has_crm_link))::int AS linked,
+  loaded.first <= week AND loaded.last >= week + interval '4 days' AND %(today)s >= week + interval '7 days'
+    AS is_complete
+FROM loaded CROSS JOIN generate_series(
     greatest(%(first_week)s::date, (SELECT date_trunc('week', min(call_date)) FROM copilot.calls)),
     %(week)s::date, interval '7 days'
   ) AS week
   LEFT JOIN copilot.calls AS calls ON calls.call_date >= week AND calls.call_date < week + interval '7 days'
-GROUP BY 1
+GROUP BY week, loaded.first, loaded.last
 ORDER BY 1;
 
 -- name: coverage_by_week
@@ -27,16 +37,35 @@ WHERE grain = 'week' AND n > 0 AND grain_id::date BETWEEN %(first_week)s AND %(w
 ORDER BY grain_id, element;
 
 -- name: coverage_by_rep
--- Calls that cover each MEDDICC element, over all weeks, for the reps with the most calls; namesakes with their id.
-SELECT coalesce(grain_name, grain_id) || CASE WHEN EXISTS (
-    SELECT FROM copilot.meddicc_summary AS other
-    WHERE other.grain = 'rep' AND other.grain_name = summary.grain_name AND other.grain_id <> summary.grain_id
-  ) THEN ' (' || grain_id || ')' ELSE '' END AS "group", element, n::int, covered::int
-FROM copilot.meddicc_summary AS summary JOIN (
-    SELECT grain_id FROM copilot.meddicc_summary WHERE grain = 'rep' GROUP BY 1 ORDER BY max(n) DESC, 1 LIMIT %(limit)s
-  ) AS most_calls USING (grain_id)
-WHERE grain = 'rep' AND n > 0
-ORDER BY n DESC, grain_id, element;
+-- Calls of some weeks that cover each MEDDICC element, for the reps with the most calls; namesakes with their id.
+WITH counts AS (
+  SELECT rep_id, max(rep_name) AS rep_name, element, count(*)::int AS n,
+    (count(*) FILTER (WHERE is_covered))::int AS covered
+  FROM copilot.meddicc_coverage
+  WHERE rep_id IS NOT NULL AND week BETWEEN %(first_week)s AND %(week)s
+  GROUP BY rep_id, element
+)
+SELECT coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
+    SELECT FROM counts AS other WHERE other.rep_name = counts.rep_name AND other.rep_id <> counts.rep_id
+  ) THEN ' (' || rep_id || ')' ELSE '' END AS "group", element, n, covered
+FROM counts JOIN (SELECT rep_id FROM counts GROUP BY 1 ORDER BY max(n) DESC, 1 LIMIT %(limit)s) AS most_calls USING (rep_id)
+ORDER BY n DESC, rep_id, element;
+
+-- name: talk_shares
+-- Each rep's own share of the speech on calls of some weeks, for the reps with the most calls; namesakes with their id.
+WITH shares AS (
+  SELECT rep_id, max(own.rep_name) AS rep_name, count(*)::int AS n, avg(talk_share) AS mean,
+    stddev_samp(talk_share) AS deviation, avg(calls.rep_talk_share) AS all_own_speakers
+  FROM copilot.rep_calls AS own JOIN copilot.calls AS calls USING (call_id)
+  WHERE talk_share IS NOT NULL AND week BETWEEN %(first_week)s AND %(week)s
+  GROUP BY rep_id
+)
+SELECT coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
+    SELECT FROM shares AS other WHERE other.rep_name = shares.rep_name AND other.rep_id <> shares.rep_id
+  ) THEN ' (' || rep_id || ')' ELSE '' END AS rep, n, mean, deviation, all_own_speakers
+FROM shares
+ORDER BY n DESC, rep_id
+LIMIT %(limit)s;
 
 -- name: low_coverage_calls
 -- Calls of a week that cover the fewest elements, without calls that belong to no deal.
@@ -73,39 +102,63 @@ WHERE outcome IN ('won', 'lost')
 ORDER BY max(share) FILTER (WHERE outcome = 'lost') OVER (PARTITION BY element) DESC NULLS LAST, element, outcome;
 
 -- name: skill_series
--- The newest scores of each rep and skill in call order: regressions first, then the longest series.
-WITH ranked AS (
+-- The scores of each rep and skill up to a day (NULL: all) in call order: regressions first, then the longest series.
+WITH known AS (
+  SELECT * FROM copilot.coaching_scores WHERE %(last_day)s::date IS NULL OR call_date <= %(last_day)s
+), ranked AS (
   SELECT rep_id, skill, bool_or(regression_detected AND newest = 1) AS in_regression, max(call_number) AS calls
   FROM (
     SELECT rep_id, skill, call_number, regression_detected,
       row_number() OVER (PARTITION BY rep_id, skill ORDER BY call_number DESC) AS newest
-    FROM copilot.coaching_scores
+    FROM known
   ) AS numbered
   GROUP BY rep_id, skill
   ORDER BY 3 DESC, 4 DESC, 1, 2
   LIMIT %(max_series)s
+), names AS (
+  SELECT DISTINCT rep_id, rep_name FROM known
 )
 SELECT rep_id, coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
-    SELECT FROM copilot.coaching_scores AS other
-    WHERE other.rep_name = scores.rep_name AND other.rep_id <> scores.rep_id
+    SELECT FROM names AS other WHERE other.rep_name = scores.rep_name AND other.rep_id <> scores.rep_id
   ) THEN ' (' || rep_id || ')' ELSE '' END AS rep, skill, threshold, in_regression, call_number, started_at, score,
   is_below, rolling_mean, review_url
-FROM copilot.coaching_scores AS scores JOIN ranked USING (rep_id, skill)
+FROM known AS scores JOIN ranked USING (rep_id, skill)
 WHERE call_number > calls - %(max_points)s
 ORDER BY in_regression DESC, calls DESC, rep_id, skill, call_number;
 
 -- name: regressions
--- Skill regressions that are not over, and those that recovered since a week began.
-SELECT coalesce(regressions.rep_name, rep_id) || CASE WHEN EXISTS (
-    SELECT FROM copilot.coaching_scores AS other
-    WHERE other.rep_name = regressions.rep_name AND other.rep_id <> regressions.rep_id
-  ) THEN ' (' || rep_id || ')' ELSE '' END AS rep, skill, coalesce(manager_name, manager_id) AS manager,
-  regressions.calls::int, latest, lowest, threshold, mean, earlier_mean, earlier_calls::int, run_chance, first_call_at, detected_at, recovered_at,
-  calls_since_training::int, first.review_url
-FROM copilot.coaching_regressions AS regressions
-  LEFT JOIN copilot.calls AS first ON first.call_id = regressions.first_call_id
-WHERE NOT is_over OR recovered_at >= %(week)s
-ORDER BY is_over, detected_at DESC, rep_id, skill;
+-- Skill regressions that were detected by the end of a week, as they were then, without those that ended before it.
+WITH names AS (
+  SELECT DISTINCT rep_id, rep_name FROM copilot.coaching_scores
+), dated AS (
+  SELECT regressions.*, detected.call_date AS detected_on,
+    CASE WHEN recovery.call_date <= %(week)s::date + 6 THEN regressions.recovered_at END AS recovered_by_then,
+    recovery.call_date AS recovered_on
+  FROM copilot.coaching_regressions AS regressions
+    JOIN copilot.coaching_scores AS detected USING (rep_id, skill)
+    LEFT JOIN copilot.coaching_scores AS recovery
+      ON recovery.rep_id = regressions.rep_id AND recovery.skill = regressions.skill
+      AND recovery.call_id = regressions.recovered_call_id
+  WHERE detected.call_id = regressions.detected_call_id AND detected.call_date <= %(week)s::date + 6
+)
+SELECT coalesce(dated.rep_name, dated.rep_id) || CASE WHEN EXISTS (
+    SELECT FROM names AS other WHERE other.rep_name = dated.rep_name AND other.rep_id <> dated.rep_id
+  ) THEN ' (' || dated.rep_id || ')' ELSE '' END AS rep, dated.skill, coalesce(manager_name, dated.manager_id) AS manager,
+  of_week.calls, of_week.latest, of_week.lowest, dated.threshold, of_week.mean, dated.earlier_mean,
+  dated.earlier_calls::int, dated.run_chance, first_call_at, detected_on, recovered_by_then AS recovered_at,
+  dated.calls_since_training::int, first.review_url
+FROM dated
+  CROSS JOIN LATERAL (
+    SELECT count(*)::int AS calls, min(score) AS lowest, avg(score) AS mean,
+      (array_agg(score ORDER BY call_number DESC))[1] AS latest
+    FROM copilot.coaching_scores AS scores
+    WHERE scores.rep_id = dated.rep_id AND scores.skill = dated.skill AND scores.call_date <= %(week)s::date + 6
+      AND scores.started_at >= dated.first_call_at
+      AND (dated.recovered_at IS NULL OR scores.started_at < dated.recovered_at)
+  ) AS of_week
+  LEFT JOIN copilot.calls AS first ON first.call_id = dated.first_call_id
+WHERE recovered_on IS NULL OR recovered_on >= %(week)s
+ORDER BY recovered_by_then IS NOT NULL, detected_on DESC, dated.rep_id, dated.skill;
 
 -- name: claims
 -- Flagged claims up to the end of a week, newest first.
@@ -170,6 +223,10 @@ FROM copilot.deal_inspection
 WHERE deal_inspection.risks > 0
 ORDER BY deal_inspection.risks DESC, coalesce(amount_converted, amount) DESC NULLS LAST, deal_id
 LIMIT %(limit)s;
+
+-- name: built_at
+-- When each mart was built.
+SELECT mart, built_at FROM copilot.marts_as_of;
 
 -- name: as_of
 -- When the oldest mart was built, and the age of the deals that marts were built from.
