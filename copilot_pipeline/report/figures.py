@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.multitest import fdrcorrection
 from statsmodels.stats.proportion import confint_proportions_2indep, test_proportions_2indep
 
 from copilot_pipeline.report.model import Accuracy, Coverage, Regression, Report, Volume
@@ -84,15 +84,15 @@ def new_regressions(report: Report) -> list[Regression]:
 def coverage_moves(report: Report) -> list[Move]:
     """Return the change of each element from the week before, the most significant first.
 
-    Both weeks are complete, with enough calls. Two-sided score test of two independent shares, Holm's correction for
-    the number of elements (Holm, Scandinavian Journal of Statistics 6, 1979, 65-70), and Newcombe's intervals at the
-    level that Bonferroni's correction asks for (Newcombe, Statistics in Medicine 17, 1998, 873-890).
+    Both weeks are complete, with enough calls. Two-sided score test of two independent shares, corrected for the number
+    of elements (Benjamini and Hochberg, Journal of the Royal Statistical Society B 57, 1995, 289-300), and Newcombe's
+    intervals at Bonferroni's level (Newcombe, Statistics in Medicine 17, 1998, 873-890). A move has to pass both.
     """
     pairs = _pairs(report)
     if not pairs:
         return []
     p_values = [_p_value(now, before) for now, before in pairs]
-    corrected = multipletests(p_values, alpha=ERROR_RATE, method="holm")[1]
+    corrected = fdrcorrection(p_values, alpha=ERROR_RATE)[1]
     moves = [
         Move(now, before, *_interval(now, before, len(pairs)), p_value=float(p_value))
         for (now, before), p_value in zip(pairs, corrected, strict=True)

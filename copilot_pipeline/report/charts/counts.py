@@ -59,11 +59,8 @@ def calls_by_week(volume: Sequence[Volume], *, width: float = WIDE) -> Draw:
         axes.set_xlim(-0.6, len(volume) - 0.4)
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-        label_some_weeks(
-            axes,
-            [f"{week_label(one.week)}{'' if one.is_complete else '*'}" for one in volume],
-            12 if width == WIDE else 5,
-        )
+        incomplete = {one.week for one in volume if not one.is_complete}
+        label_some_weeks(axes, [week_label(one.week, incomplete) for one in volume], 12 if width == WIDE else 5)
         axes.grid(axis="y", linewidth=0.8)
         figure.legend(
             loc="outside lower left",
