@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.postgres import Database, database_url, open_database
+from copilot_pipeline.postgres import Database, open_database
+from copilot_pipeline_tests.database_server import Server, start_server
+from copilot_pipeline_tests.processes import CommandServer, command_server
 
 TIERS = ("unit", "integration", "e2e")
 END_TO_END = Path(__file__).parent / "end_to_end"
 DATABASE_FIXTURE = "server_url"  # every fixture with a database depends on it
 PLATFORM_PROBES = {"file", "uname"}  # started by the module `platform` while libraries are imported
-PROCESS_FIXTURES = {"browser", "module_receiver"}
+PROCESS_FIXTURES = {"browser", "commands", "module_receiver"}
 
 # No example has a time limit: on a busy machine it would fail tests of what is right, not of what is fast.
 settings.register_profile(
@@ -67,10 +68,16 @@ def only_e2e_tests_start_processes(request: pytest.FixtureRequest) -> Iterator[N
 
 
 @pytest.fixture(scope="session")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+def commands() -> Iterator[CommandServer]:
+    """Starts commands as processes of their own, faster than new interpreters."""
+    with command_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server_url() -> str:
     """The address of a PostgreSQL server that runs until the session ends."""
-    home = tmp_path_factory.mktemp("server")
-    return database_url(Environment(copilot_pipeline_home=home, _env_file=None))  # type: ignore[call-arg]
+    return start_server()
 
 
 def _open(address: str) -> Database:
@@ -78,25 +85,26 @@ def _open(address: str) -> Database:
 
 
 @pytest.fixture(scope="session")
-def template(server_url: str) -> str:
-    """The name of a migrated database that others are copied from, which is faster than migrating each."""
-    name = "template_of_the_pipeline"
+def server(server_url: str) -> Iterator[Server]:
+    """A connection to that server, for creating and dropping databases."""
     with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    _open(server_url.replace("/postgres?", f"/{name}?")).close()
-    return name
+        yield Server(server_url, connection)
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> str:
+    """The name of a migrated database that others are copied from, which is faster than migrating each."""
+    address = server.create("template_of_the_pipeline")
+    _open(address).close()
+    return "template_of_the_pipeline"
 
 
 @pytest.fixture
-def database_address(request: pytest.FixtureRequest, server_url: str) -> Iterator[str]:
+def database_address(request: pytest.FixtureRequest, server: Server) -> Iterator[str]:
     """The address of a new database: with the schema if the test also uses `database`, otherwise empty."""
-    name = f"test_{uuid.uuid4().hex}"
     template = request.getfixturevalue("template") if "database" in request.fixturenames else "template1"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield server_url.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with server.new_database(template) as address:
+        yield address
 
 
 @pytest.fixture

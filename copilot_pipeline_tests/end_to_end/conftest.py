@@ -11,6 +11,7 @@ import pytest
 
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.processes import CommandServer
 
 # Fixed days, so that the data do not depend on the date of the test run. A Sunday is among them.
 FIRST_DAY = date(2026, 3, 6)
@@ -20,7 +21,7 @@ MakePipeline = Callable[..., Pipeline]
 
 
 @pytest.fixture
-def make_pipeline(database_address: str, home: Path) -> Iterator[MakePipeline]:
+def make_pipeline(database_address: str, home: Path, commands: CommandServer) -> Iterator[MakePipeline]:
     """Makes a pipeline; keyword arguments are the sandbox's options."""
     with ExitStack() as stack:
 
@@ -33,6 +34,6 @@ def make_pipeline(database_address: str, home: Path) -> Iterator[MakePipeline]:
                 "requests_per_second": 10 if pace else None,
             }
             sandbox = stack.enter_context(Sandbox(SandboxOptions(**{**defaults, **options})))  # type: ignore[arg-type]
-            return Pipeline(sandbox, database_address, home, requests_per_second=pace)
+            return Pipeline(sandbox, database_address, home, commands, requests_per_second=pace)
 
         yield make

@@ -20,6 +20,7 @@ import pytest
 
 from copilot_pipeline.sandbox import Sandbox
 from copilot_pipeline_tests.defs.opened import Opened, opened_resources
+from copilot_pipeline_tests.processes import Command, CommandServer
 
 KITS = "kits:\n  deal_signals: {code: DEA15164}\n  coaching: {code: C0AC4123}\n"
 _TIMEOUT_SECONDS = 120
@@ -33,6 +34,7 @@ class Pipeline:
     sandbox: Sandbox
     database_url: str
     home: Path
+    commands: CommandServer
     requests_per_second: float = 0
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -54,8 +56,22 @@ class Pipeline:
         }
 
     def command(self, *arguments: str) -> list[str]:
-        """The command line."""
+        """The command line of a new interpreter, for commands that run for long; `start` is faster."""
         return [sys.executable, "-m", "copilot_pipeline", *arguments]
+
+    def start(self, *arguments: str, folder: Path | None = None, **changes: str) -> Command:
+        """Start a command in its home (or another folder); `changes` are environment variables."""
+        environment = self.environment(**changes)
+        return self.commands.start(*arguments, environment=environment, folder=folder or self.home)
+
+    def execute(
+        self, *arguments: str, expect: int | Collection[int] = 0, **changes: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in its home and check its exit code; `changes` are environment variables."""
+        done = self.commands.run(*arguments, environment=self.environment(**changes), folder=self.home)
+        expected = [expect] if isinstance(expect, int) else expect
+        assert done.returncode in expected, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
+        return done
 
     def days(self) -> tuple[str, str]:
         """The sandbox's first and last day."""
@@ -65,18 +81,8 @@ class Pipeline:
         self, *more: str, expect: int | Collection[int] = 0, changes: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """`run` over all days of the sandbox; returns what `--json` prints (empty if it fails before)."""
-        expected = [expect] if isinstance(expect, int) else expect
         first, last = self.days()
-        done = subprocess.run(
-            self.command("run", "--from", first, "--to", last, "--json", *more),
-            env=self.environment(**(changes or {})),
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
-        assert done.returncode in expected, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
+        done = self.execute("run", "--from", first, "--to", last, "--json", *more, expect=expect, **(changes or {}))
         self.error_output = done.stderr
         outcome: dict[str, Any] = json.loads(done.stdout) if done.stdout.strip() else {}
         return outcome
@@ -86,15 +92,7 @@ class Pipeline:
     ) -> tuple[int, str]:
         """Start `run` and kill it when a counter of the sandbox reaches `enough`; return its exit code and output."""
         first, last = self.days()
-        process = subprocess.Popen(
-            self.command("run", "--from", first, "--to", last, *more),
-            env=self.environment(),
-            cwd=self.home,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        process = self.start("run", "--from", first, "--to", last, *more)
         deadline = time.monotonic() + _TIMEOUT_SECONDS
         while process.poll() is None and self.sandbox.stats()[count] < enough:
             assert time.monotonic() < deadline, f"{count} never reached {enough}"
@@ -102,7 +100,7 @@ class Pipeline:
         if process.poll() is None:
             os.killpg(process.pid, ending)
         _, output = process.communicate()
-        return process.returncode, output
+        return process.wait(), output
 
     def query(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Rows from Postgres, by column name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from typing import Any
 
@@ -36,11 +35,7 @@ def _start_new_week(pipeline: Pipeline) -> None:
 
 
 def _command(pipeline: Pipeline, *arguments: str) -> Any:
-    done = subprocess.run(
-        pipeline.command(*arguments), env=pipeline.environment(), cwd=pipeline.home, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
+    return json.loads(pipeline.execute(*arguments).stdout)
 
 
 def test_a_backfill_waits_in_the_queue_while_the_quota_is_used_up(make_pipeline: MakePipeline) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,16 +32,7 @@ def follow(pipeline: Pipeline, example: str) -> None:
     first, last = pipeline.days()
     changes = {"COPILOT_PIPELINE_CONFIG": str(EXAMPLES / example / "pipeline.yaml")}
     for day in (first, last):
-        done = subprocess.run(
-            pipeline.command("run", "--from", day, "--to", day),
-            env=pipeline.environment(**changes),
-            cwd=pipeline.home,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        pipeline.execute("run", "--from", day, "--to", day, **changes)
 
 
 def computed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 
 import psycopg
@@ -23,14 +22,7 @@ def test_a_run_survives_that_all_connections_are_cut(
     """The command exits with 0, or with a message to run it again; then nothing is lost, and nothing was paid twice."""
     pipeline = make_pipeline(days=2, calls_per_day=20)
     first, last = pipeline.days()
-    process = subprocess.Popen(
-        pipeline.command("run", "--from", first, "--to", last),
-        env=pipeline.environment(TZ="Asia/Kolkata"),
-        cwd=pipeline.home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = pipeline.start("run", "--from", first, "--to", last, TZ="Asia/Kolkata")
     deadline = time.monotonic() + _DEADLINE_SECONDS
     while process.poll() is None and pipeline.sandbox.stats()[count] < enough:
         assert time.monotonic() < deadline

@@ -65,7 +65,7 @@ def pipeline(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, capsy
             captured = capsys.readouterr()
             return int(exited.value.code or 0), captured.out, captured.err
 
-    local = Local(made.sandbox, made.database_url, made.home, call=call)
+    local = Local(made.sandbox, made.database_url, made.home, made.commands, call=call)
     made.environment()
     (made.home / "dagster").mkdir()
     shutil.copyfile(project_root() / "dagster.yaml", made.home / "dagster" / "dagster.yaml")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -38,17 +37,7 @@ marts:
 
 def command(pipeline: Pipeline, *arguments: str, expect: int = 0) -> str:
     """Run a command and return its standard output."""
-    done = subprocess.run(
-        pipeline.command(*arguments),
-        env=pipeline.environment(),
-        cwd=pipeline.home,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
-    return done.stdout
+    return pipeline.execute(*arguments, expect=expect).stdout
 
 
 def test_marts_refresh_the_deals_that_they_read(make_pipeline: MakePipeline) -> None:
@@ -61,11 +50,7 @@ def test_marts_refresh_the_deals_that_they_read(make_pipeline: MakePipeline) -> 
                  "semarize_scores,evidence")  # fmt: skip
 
     def of_marts(*options: str) -> str:
-        done = subprocess.run(
-            pipeline.command("marts", *options), env=pipeline.environment(), cwd=pipeline.home,
-            capture_output=True, text=True, timeout=120, check=True,
-        )  # fmt: skip
-        return done.stderr
+        return pipeline.execute("marts", *options).stderr
 
     def deals() -> dict[str, Any]:
         (row,) = pipeline.query("SELECT count(*) AS known, count(read_at) AS read FROM copilot.deals")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
@@ -85,19 +83,12 @@ def test_rescore_in_the_launchpad_needs_pay(make_pipeline: MakePipeline) -> None
 
 def _materialize(pipeline: Pipeline, config: dict[str, Any], *, expect: int = 0) -> str:
     """Materializes the scores of the first day with Dagster's own command; returns what it logs."""
-    done = subprocess.run(
-        [
-            sys.executable, "-m", "dagster", "asset", "materialize", "--module-name", "copilot_pipeline.definitions",
+    done = pipeline.commands.run(
+        "asset", "materialize", "--module-name", "copilot_pipeline.definitions",
             "--select", "key:semarize_runs or key:semarize_scores or key:evidence",
             "--partition", pipeline.days()[0],
             "--config-json", json.dumps({"ops": {"score_tables": {"config": config}}}),
-        ],
-        env=pipeline.environment(),
-        cwd=pipeline.home,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+        module="dagster", environment=pipeline.environment(), folder=pipeline.home,
     )  # fmt: skip
     assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
     return done.stdout + done.stderr
@@ -121,12 +112,11 @@ def test_two_processes_pay_once_for_a_transcript(make_pipeline: MakePipeline) ->
     pipeline.sandbox.set_faults(semarize_ignores_keys=True)
     pipeline.run("--assets", "users,raw_call_details,calls,participants,transcripts,utterances")
     first, last = pipeline.days()
-    command = pipeline.command("run", "--from", first, "--to", last, "--assets", "semarize_runs,semarize_scores")
-    both = [
-        subprocess.Popen(command, env=pipeline.environment(), cwd=pipeline.home, stderr=subprocess.DEVNULL)
-        for _ in range(2)
-    ]
-    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    command = ("run", "--from", first, "--to", last, "--assets", "semarize_runs,semarize_scores")
+    both = [pipeline.start(*command) for _ in range(2)]
+    for process in both:
+        _, output = process.communicate()
+        assert process.returncode == 0, output
     assert pipeline.sandbox.stats()["runs_most_for_one_input"] == 1
     assert _statuses(pipeline).keys() <= {"succeeded", "skipped"}
 

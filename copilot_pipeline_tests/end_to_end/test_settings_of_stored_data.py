@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
@@ -15,15 +14,7 @@ def run_from(pipeline: Pipeline, folder: Path, **changes: str) -> tuple[int, str
     environment = {**pipeline.environment(), **changes}
     if "COPILOT_PIPELINE_CONFIG" not in changes:
         del environment["COPILOT_PIPELINE_CONFIG"]
-    done = subprocess.run(
-        pipeline.command("run", "--from", first, "--to", last),
-        env=environment,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = pipeline.commands.run("run", "--from", first, "--to", last, environment=environment, folder=folder)
     return done.returncode, done.stderr
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import UTC, date, datetime, timedelta
 
 import httpx
@@ -124,14 +123,10 @@ def test_concurrent_runs_share_the_work(make_pipeline: MakePipeline) -> None:
     """Two processes on the same days at the same time both succeed, and no details are fetched twice."""
     pipeline = make_pipeline(days=2, calls_per_day=20)
     first, last = pipeline.days()
-    command = pipeline.command("run", "--from", first, "--to", last)
-    both = [
-        subprocess.Popen(command, env=pipeline.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    both = [pipeline.start("run", "--from", first, "--to", last) for _ in range(2)]
     for process in both:
-        _, words = process.communicate(timeout=120)
-        assert process.returncode == 0, words.decode()
+        _, output = process.communicate()
+        assert process.returncode == 0, output
     counted = pipeline.sandbox.stats()
     assert counted["details_most_for_one_call"] == 1
     assert counted["runs_most_for_one_input"] == 1
@@ -161,8 +156,7 @@ def test_a_call_that_moves_to_another_day_leaves_no_copy(make_pipeline: MakePipe
     )
     pipeline.sandbox.edit(moved, time=f"{last}T12:00:00.000Z")
     for day in (first, last):
-        command = pipeline.command("run", "--from", day, "--to", day)
-        subprocess.run(command, env=pipeline.environment(), cwd=pipeline.home, check=True, capture_output=True)
+        pipeline.execute("run", "--from", day, "--to", day)
     for table in ("calls", "utterances", "semarize_runs", "semarize_scores"):
         files = (pipeline.home / "lake" / table).glob("*/*.parquet")
         days = {file.parent.name for file in files if moved in pq.read_table(file)["call_id"].to_pylist()}

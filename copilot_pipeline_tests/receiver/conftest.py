@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
+from contextlib import closing
 
-import psycopg
 import pytest
 
-from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.postgres import Database, open_database
+from copilot_pipeline.postgres import Database
+from copilot_pipeline_tests.database_server import Server
 from copilot_pipeline_tests.receiver.process import Receiver, running
 
 
 @pytest.fixture(scope="module")
-def module_database(server_url: str) -> Iterator[Database]:
+def module_database(server: Server, template: str) -> Iterator[Database]:
     """A database for the tests of a module."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    opened = open_database(
-        Environment(  # type: ignore[call-arg]
-            copilot_pipeline_database_url=server_url.replace("/postgres?", f"/{name}?"), _env_file=None
-        )
-    )
-    yield opened
-    opened.close()
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with server.new_database(template) as address, closing(Database(address)) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

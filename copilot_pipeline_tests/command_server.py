@@ -1,0 +1,107 @@
+"""A process that has imported the libraries and forks a process for each command that it receives.
+
+Run by `copilot_pipeline_tests.processes`, which describes it. Each request is one message on the socket that is passed
+as standard input: the command's connection, standard output and standard error as file descriptors. The command itself
+follows on its connection as a line of JSON; its process id and its exit code are returned there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+# What `copilot-pipeline run` imports. The package is not in the list: every command imports it in its own environment.
+LIBRARIES = (
+    "alembic.command",
+    "babel.numbers",
+    "click",
+    "dagster",
+    "dagster_postgres",
+    "httpx",
+    "msgspec",
+    "numpy",
+    "psutil",
+    "psycopg_pool",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "pydantic_settings",
+    "rapidfuzz",
+    "rich.console",
+    "slack_sdk.models.blocks",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg2",
+    "yaml",
+)
+DESCRIPTORS = 3
+NUMBER = struct.Struct("!i")
+
+
+def serve(requests: socket.socket) -> dict[str, Any] | None:
+    """Fork a process for each request; return the command in that process, None when there are no more requests."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system removes supervisors that have exited
+    while True:
+        _, descriptors, _, _ = socket.recv_fds(requests, 1, DESCRIPTORS)
+        if not descriptors:
+            return None
+        if os.fork() == 0:
+            requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return _supervise(*descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _supervise(connection_descriptor: int, output: int, errors: int) -> dict[str, Any]:
+    """Fork the process of the command, where this returns; report its id and its exit code."""
+    connection = socket.socket(fileno=connection_descriptor)
+    with connection.makefile("rb") as lines:
+        command: dict[str, Any] = json.loads(lines.readline())
+    process_id = os.fork()
+    if process_id:
+        with contextlib.suppress(OSError):  # the test no longer waits
+            connection.sendall(NUMBER.pack(process_id))
+            connection.sendall(NUMBER.pack(os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1])))
+        os._exit(0)
+    connection.close()
+    os.setsid()
+    os.dup2(output, 1)
+    os.dup2(errors, 2)
+    os.close(output)
+    os.close(errors)
+    return command
+
+
+def prepare(command: dict[str, Any]) -> None:
+    """Give this process the arguments, the folder and the environment of the command."""
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123
+        os.dup2(nothing.fileno(), 0)
+    os.environ.clear()
+    os.environ.update(command["environment"])
+    time.tzset()
+    os.chdir(command["folder"])
+    sys.argv = ["", *command["arguments"]]
+    sys.orig_argv = [sys.executable, "-m", command["module"], *command["arguments"]]
+
+
+def main() -> None:
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    gc.freeze()  # these objects are shared with the processes of the commands
+    command = serve(socket.socket(fileno=os.dup(0)))
+    if command is not None:
+        prepare(command)
+        runpy.run_module(command["module"], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The PostgreSQL server of a test session, on files in memory, and databases that are copied from a template."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.postgres import database_url
+
+MEMORY = Path("/dev/shm")
+MIN_FREE_BYTES = 2 << 30  # a server needs about 200 MB
+# Nothing that a test promises depends on the data surviving a crash of the machine.
+SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "'128MB'"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server and a connection to its database `postgres`."""
+
+    url: str
+    connection: psycopg.Connection[tuple[object, ...]]
+
+    def create(self, name: str, template: str = "template1") -> str:
+        """Create a database; return its address."""
+        self.connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        return self.url.replace("/postgres?", f"/{name}?")
+
+    @contextmanager
+    def new_database(self, template: str = "template1") -> Iterator[str]:
+        """Yield the address of a new database, which is dropped at the end."""
+        name = f"test_{uuid.uuid4().hex}"
+        address = self.create(name, template)
+        try:
+            yield address
+        finally:
+            self.connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def start_server() -> str:
+    """Start a server that stops when this process exits; return its URL."""
+    home = Path(tempfile.mkdtemp(prefix="copilot-pipeline-tests-", dir=_fastest_folder()))
+    home.chmod(0o755)  # run by root, the server belongs to another user
+    # Registered before the server is started, and so called after it was stopped.
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    url = database_url(Environment(copilot_pipeline_home=home, _env_file=None))  # type: ignore[call-arg]
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name, value in SETTINGS.items():
+            connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
+        connection.execute("SELECT pg_reload_conf()")
+    return url
+
+
+def _fastest_folder() -> Path | None:
+    """Return a folder in memory if it has enough space, otherwise None for the usual temporary one."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MIN_FREE_BYTES:
+        return MEMORY
+    return None

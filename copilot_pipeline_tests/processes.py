@@ -1,0 +1,125 @@
+"""Commands as processes of their own that start in a fraction of the time of a new interpreter.
+
+Most of the time of a command on a few calls is spent importing Dagster and other libraries. A `CommandServer` is a
+process that has imported them and forks a process for each command. That process has its own arguments, environment,
+folder, session, output and exit code, and imports the package itself, so nothing that the package reads at import is
+shared. Tests of the start of the interpreter (`dev`, encodings of the locale) use `subprocess`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from copilot_pipeline_tests.command_server import NUMBER
+
+ROOT = Path(__file__).parent.parent
+TIMEOUT_SECONDS = 120.0
+
+
+class Command:
+    """A command that was started. Its output is collected in files, so it never waits for a reader."""
+
+    def __init__(self, server: socket.socket, request: Mapping[str, object]) -> None:
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._connection, theirs = socket.socketpair()
+        with theirs:
+            descriptors = [theirs.fileno(), self._output.fileno(), self._errors.fileno()]
+            socket.send_fds(server, [b"\n"], descriptors)
+        self._connection.settimeout(TIMEOUT_SECONDS)
+        self._connection.sendall(json.dumps(request).encode() + b"\n")
+        self.pid = self._receive()
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit code (negative: the signal that ended it), None while it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float = TIMEOUT_SECONDS) -> int:
+        """Wait for the end; return the exit code. Raises `subprocess.TimeoutExpired`."""
+        if self.returncode is None:
+            self._connection.settimeout(timeout)
+            try:
+                self.returncode = self._receive()
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout) from None
+            self._connection.close()
+        return self.returncode
+
+    def communicate(self, timeout: float = TIMEOUT_SECONDS) -> tuple[str, str]:
+        """Wait for the end; return what it printed and its messages. Raises `subprocess.TimeoutExpired`."""
+        self.wait(timeout)
+        content: list[str] = []
+        for file in (self._output, self._errors):
+            file.seek(0)
+            content.append(file.read().decode())
+            file.close()
+        return content[0], content[1]
+
+    def kill(self) -> None:
+        """Kill the command and the processes that it started, unless it has ended."""
+        if self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.communicate()
+
+    def _receive(self) -> int:
+        number: int = NUMBER.unpack(self._connection.recv(NUMBER.size, socket.MSG_WAITALL))[0]
+        return number
+
+
+class CommandServer:
+    """Starts commands. `stop` ends the server."""
+
+    def __init__(self) -> None:
+        self._requests, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "copilot_pipeline_tests.command_server"], stdin=theirs, cwd=ROOT
+            )
+
+    def start(
+        self, *arguments: str, environment: Mapping[str, str], folder: Path, module: str = "copilot_pipeline"
+    ) -> Command:
+        """Start `python -m module …`."""
+        return Command(
+            self._requests,
+            {"module": module, "arguments": arguments, "environment": dict(environment), "folder": str(folder)},
+        )
+
+    def run(
+        self, *arguments: str, environment: Mapping[str, str], folder: Path, module: str = "copilot_pipeline"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python -m module …` to its end; it is killed if it takes too long."""
+        command = self.start(*arguments, environment=environment, folder=folder, module=module)
+        try:
+            stdout, stderr = command.communicate()
+        except BaseException:
+            command.kill()
+            raise
+        return subprocess.CompletedProcess([module, *arguments], command.wait(), stdout, stderr)
+
+    def stop(self) -> None:
+        """End the server, not its commands."""
+        self._requests.close()
+        self._process.wait(TIMEOUT_SECONDS)
+
+
+@contextmanager
+def command_server() -> Iterator[CommandServer]:
+    """A server that is stopped at the end of the block."""
+    server = CommandServer()
+    try:
+        yield server
+    finally:
+        server.stop()
