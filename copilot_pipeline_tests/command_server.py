@@ -27,9 +27,13 @@ LIBRARIES = (
     "click",
     "dagster",
     "dagster_postgres",
+    "dateutil.parser",
+    "h11",
+    "httpcore",
     "httpx",
     "msgspec",
     "numpy",
+    "pandas",  # which pyarrow imports
     "psutil",
     "psycopg_pool",
     "pyarrow.compute",
@@ -38,8 +42,11 @@ LIBRARIES = (
     "rapidfuzz",
     "rich.console",
     "slack_sdk.models.blocks",
+    "socksio",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.postgresql.psycopg2",
+    "standardwebhooks",
+    "upath",
     "yaml",
 )
 DESCRIPTORS = 3
@@ -86,11 +93,17 @@ def prepare(command: dict[str, Any]) -> None:
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123
         os.dup2(nothing.fileno(), 0)
     os.environ.clear()
-    os.environ.update(command["environment"])
+    os.environ.update({name: _native(value) for name, value in command["environment"].items()})
     time.tzset()
-    os.chdir(command["folder"])
-    sys.argv = ["", *command["arguments"]]
-    sys.orig_argv = [sys.executable, "-m", command["module"], *command["arguments"]]
+    os.chdir(_native(command["folder"]))
+    arguments = [_native(argument) for argument in command["arguments"]]
+    sys.argv = ["", *arguments]
+    sys.orig_argv = [sys.executable, "-m", command.get("module", ""), *arguments]
+
+
+def _native(text: str) -> str:
+    """Return the text as this interpreter reads it from the system, whatever its encoding."""
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))
 
 
 def main() -> None:
@@ -100,7 +113,10 @@ def main() -> None:
     command = serve(socket.socket(fileno=os.dup(0)))
     if command is not None:
         prepare(command)
-        runpy.run_module(command["module"], run_name="__main__", alter_sys=True)
+        if "code" in command:
+            exec(command["code"], {"__name__": "__main__"})
+        else:
+            runpy.run_module(command["module"], run_name="__main__", alter_sys=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, settings
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.postgres import Database, open_database
-from copilot_pipeline_tests.database_server import Server, start_server
+from copilot_pipeline_tests.database_server import Server, memory_folder, start_server
 from copilot_pipeline_tests.processes import CommandServer, command_server
 
 TIERS = ("unit", "integration", "e2e")
@@ -30,6 +31,12 @@ settings.register_profile(
 settings.load_profile("untimed")
 
 
+def pytest_configure() -> None:
+    """Put temporary files into memory if there is enough, unless the variable of pytest names another folder."""
+    if folder := memory_folder():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
+
+
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the markers that this adds
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test exactly one tier: its own marker, or the one that its folder and its fixtures imply."""
@@ -39,6 +46,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} has the markers {' and '.join(chosen)}: a test has one tier")
         if not chosen:
             item.add_marker(_tier(item))
+    _sort_long_files_first(items)
+
+
+def _sort_long_files_first(items: list[pytest.Item]) -> None:
+    """Let no worker begin a long file when the other one has nothing left to do: sort files by the tier of their tests.
+
+    Only takes effect with xdist's option --no-loadscope-reorder, which the Makefile passes.
+    """
+    ranks: dict[Path, int] = {}
+    for item in items:
+        markers = {marker.name for marker in item.iter_markers()}
+        rank = (
+            0
+            if item.path.is_relative_to(END_TO_END)
+            else 1 + min(TIERS[::-1].index(name) for name in markers if name in TIERS)
+        )
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 def _tier(item: pytest.Item) -> str:

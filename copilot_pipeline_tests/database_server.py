@@ -23,6 +23,13 @@ MIN_FREE_BYTES = 2 << 30  # a server needs about 200 MB
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "'128MB'"}
 
 
+def memory_folder() -> Path | None:
+    """Return a folder for temporary files in memory, None if there is not enough space."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MIN_FREE_BYTES:
+        return MEMORY
+    return None
+
+
 @dataclass(frozen=True)
 class Server:
     """A server and a connection to its database `postgres`."""
@@ -48,7 +55,7 @@ class Server:
 
 def start_server() -> str:
     """Start a server that stops when this process exits; return its URL."""
-    home = Path(tempfile.mkdtemp(prefix="copilot-pipeline-tests-", dir=_fastest_folder()))
+    home = Path(tempfile.mkdtemp(prefix="copilot-pipeline-tests-", dir=memory_folder()))
     home.chmod(0o755)  # run by root, the server belongs to another user
     # Registered before the server is started, and so called after it was stopped.
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -58,10 +65,3 @@ def start_server() -> str:
             connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
         connection.execute("SELECT pg_reload_conf()")
     return url
-
-
-def _fastest_folder() -> Path | None:
-    """Return a folder in memory if it has enough space, otherwise None for the usual temporary one."""
-    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MIN_FREE_BYTES:
-        return MEMORY
-    return None

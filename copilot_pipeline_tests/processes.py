@@ -3,7 +3,7 @@
 Most of the time of a command on a few calls is spent importing Dagster and other libraries. A `CommandServer` is a
 process that has imported them and forks a process for each command. That process has its own arguments, environment,
 folder, session, output and exit code, and imports the package itself, so nothing that the package reads at import is
-shared. Tests of the start of the interpreter (`dev`, encodings of the locale) use `subprocess`.
+shared. The interpreter's own settings (encodings, options) are those of the server.
 """
 
 from __future__ import annotations
@@ -59,11 +59,16 @@ class Command:
 
     def communicate(self, timeout: float = TIMEOUT_SECONDS) -> tuple[str, str]:
         """Wait for the end; return what it printed and its messages. Raises `subprocess.TimeoutExpired`."""
+        stdout, stderr = self.read(timeout)
+        return stdout.decode(), stderr.decode()
+
+    def read(self, timeout: float = TIMEOUT_SECONDS) -> tuple[bytes, bytes]:
+        """The same as `communicate`, in bytes."""
         self.wait(timeout)
-        content: list[str] = []
+        content: list[bytes] = []
         for file in (self._output, self._errors):
             file.seek(0)
-            content.append(file.read().decode())
+            content.append(file.read())
             file.close()
         return content[0], content[1]
 
@@ -71,7 +76,7 @@ class Command:
         """Kill the command and the processes that it started, unless it has ended."""
         if self.poll() is None:
             os.killpg(self.pid, signal.SIGKILL)
-            self.communicate()
+            self.read()
 
     def _receive(self) -> int:
         number: int = NUMBER.unpack(self._connection.recv(NUMBER.size, socket.MSG_WAITALL))[0]
@@ -81,21 +86,32 @@ class Command:
 class CommandServer:
     """Starts commands. `stop` ends the server."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
         self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "copilot_pipeline_tests.command_server"], stdin=theirs, cwd=ROOT
+                [sys.executable, "-m", "copilot_pipeline_tests.command_server"],
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                cwd=ROOT,
+                env=environment,
             )
 
     def start(
         self, *arguments: str, environment: Mapping[str, str], folder: Path, module: str = "copilot_pipeline"
     ) -> Command:
         """Start `python -m module …`."""
-        return Command(
-            self._requests,
-            {"module": module, "arguments": arguments, "environment": dict(environment), "folder": str(folder)},
-        )
+        return self._start({"module": module}, arguments, environment, folder)
+
+    def start_code(self, code: str, *arguments: str, folder: Path) -> Command:
+        """Start `python -c code …` in the environment of this process."""
+        return self._start({"code": code}, arguments, os.environ, folder)
+
+    def _start(
+        self, program: dict[str, str], arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
+    ) -> Command:
+        rest = {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
+        return Command(self._requests, {**program, **rest})
 
     def run(
         self, *arguments: str, environment: Mapping[str, str], folder: Path, module: str = "copilot_pipeline"
@@ -116,9 +132,9 @@ class CommandServer:
 
 
 @contextmanager
-def command_server() -> Iterator[CommandServer]:
-    """A server that is stopped at the end of the block."""
-    server = CommandServer()
+def command_server(environment: Mapping[str, str] | None = None) -> Iterator[CommandServer]:
+    """A server that is stopped at the end of the block; its interpreter starts with this environment or its own."""
+    server = CommandServer(environment)
     try:
         yield server
     finally:

@@ -7,11 +7,12 @@ import io
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from copilot_pipeline_tests.processes import ROOT, CommandServer, command_server
 
 pytestmark = pytest.mark.e2e
 
@@ -27,27 +28,29 @@ ENCODINGS: dict[str, dict[str, str]] = {
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
-@pytest.fixture(params=list(ENCODINGS))
-def run(request: pytest.FixtureRequest, database_address: str, tmp_path: Path) -> Run:
+@pytest.fixture(scope="module", params=list(ENCODINGS))
+def encoded(request: pytest.FixtureRequest) -> Iterator[tuple[CommandServer, dict[str, str]]]:
+    """Starts commands in an interpreter with another encoding; the environment of the interpreter."""
+    environment = {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"], **ENCODINGS[request.param]}
+    with command_server(environment) as server:
+        yield server, environment
+
+
+@pytest.fixture
+def run(encoded: tuple[CommandServer, dict[str, str]], database_address: str, tmp_path: Path) -> Run:
     """Run a command as a process with another encoding."""
+    server, environment = encoded
     (tmp_path / "Überblick 会議").mkdir()
     (tmp_path / "pipeline.yaml").write_text(f"kits:\n  deal_signals: {{code: DEA15164}}\n# {TEXT}\n", encoding="utf-8")
 
     def call(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [sys.executable, "-m", "copilot_pipeline", *arguments],
-            cwd=tmp_path,
-            env={
-                "PYTHONPATH": str(Path(__file__).parents[2]),
-                "PATH": os.environ["PATH"],
-                "COPILOT_PIPELINE_DATABASE_URL": database_address,
-                "COPILOT_PIPELINE_LAKE_URL": str(tmp_path / "Überblick 会議" / "lake"),
-                **ENCODINGS[request.param],
-            },
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
+        settings = {
+            "COPILOT_PIPELINE_DATABASE_URL": database_address,
+            "COPILOT_PIPELINE_LAKE_URL": str(tmp_path / "Überblick 会議" / "lake"),
+        }
+        command = server.start(*arguments, environment={**environment, **settings}, folder=tmp_path)
+        stdout, stderr = command.read()
+        return subprocess.CompletedProcess(arguments, command.wait(), stdout, stderr)
 
     return call
 

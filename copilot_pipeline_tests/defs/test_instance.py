@@ -13,7 +13,8 @@ import dagster as dg
 import dagster_postgres
 import pytest
 import yaml
-from dagster._core.events import DagsterEvent, DagsterEventType
+
+# Private: what a run launcher answers the run monitor with is not exported (copilot_pipeline/defs/instance.py).
 from dagster._core.launcher.base import WorkerStatus
 
 import copilot_pipeline
@@ -27,7 +28,7 @@ def health(database: Database, *, started_ago: float, locked: bool) -> WorkerSta
     with dg.DagsterInstance.ephemeral() as instance, AdvisoryLocks(database.url, RUNS) as locks:
         run = instance.add_run(dg.DagsterRun("call_partitions", run_id="a-run"))
         instance.report_dagster_event(
-            DagsterEvent(DagsterEventType.RUN_START.value, "call_partitions"),
+            dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "call_partitions"),
             run_id=run.run_id,
             timestamp=time.time() - started_ago,
         )

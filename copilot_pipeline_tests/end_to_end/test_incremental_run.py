@@ -9,6 +9,8 @@ from typing import Any
 
 import dagster as dg
 import pytest
+
+# Private: Dagster compares a check with the newest materialization only through its loaders, and exports no context.
 from dagster._core.loader import LoadingContextForTest
 
 from copilot_pipeline.definitions import build_definitions

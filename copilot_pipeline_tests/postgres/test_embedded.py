@@ -21,6 +21,7 @@ from copilot_pipeline.postgres.embedded_server.users import (
     remove_stale_pid_file,
 )
 from copilot_pipeline.postgres.migrate import HEAD
+from copilot_pipeline_tests.processes import CommandServer
 
 pytestmark = pytest.mark.e2e
 
@@ -193,15 +194,14 @@ FOLDERS = [
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_works_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+def test_works_in_a_folder_of_any_name(tmp_path: Path, commands: CommandServer, name: str) -> None:
     """The server starts, the schema is migrated, and the server stops with the process."""
     home = tmp_path / name / ".copilot_pipeline"
     home.parent.mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", _MIGRATING_USER, str(home)], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [HEAD, "True"]
+    command = commands.start_code(_MIGRATING_USER, str(home), folder=tmp_path)
+    stdout, stderr = command.communicate()
+    assert command.returncode == 0, stderr
+    assert stdout.splitlines() == [HEAD, "True"]
     assert server_of(home) is None
     assert (home / "postgres" / "PG_VERSION").exists()
 

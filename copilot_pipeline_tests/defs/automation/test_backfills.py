@@ -9,7 +9,6 @@ from datetime import date, timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.events import DagsterEvent, DagsterEventType
 
 from copilot_pipeline.defs.automation.backfills import next_runs
 from copilot_pipeline.postgres import Database
@@ -45,14 +44,14 @@ def days_are_done(database: Database, backfill: Backfill, days: Sequence[date]) 
 
 
 def run_ended(
-    instance: dg.DagsterInstance, backfill: Backfill, days: tuple[str, ...], event: DagsterEventType, *, ago: float
+    instance: dg.DagsterInstance, backfill: Backfill, days: tuple[str, ...], event: dg.DagsterEventType, *, ago: float
 ) -> None:
     """Record a run of these days that ended `ago` seconds ago."""
     tags = {**dict(zip(_RANGE, days, strict=True)), "copilot_pipeline/backfill": str(backfill.id)}
     run = instance.add_run(dg.DagsterRun("call_partitions", run_id=str(uuid.uuid4()), tags=tags))
-    for kind in (DagsterEventType.RUN_START, event):
+    for kind in (dg.DagsterEventType.RUN_START, event):
         instance.report_dagster_event(
-            DagsterEvent(kind.value, "call_partitions"), run_id=run.run_id, timestamp=time.time() - ago
+            dg.DagsterEvent(kind.value, "call_partitions"), run_id=run.run_id, timestamp=time.time() - ago
         )
 
 
@@ -90,9 +89,9 @@ def test_defers_days_whose_run_failed_and_continues_with_others(
     """They are tried again after a minute, then two, then four; meanwhile the other days are fetched."""
     newest = ("2026-03-11", "2026-03-17")
     others = [("2026-03-04", "2026-03-10"), ("2026-03-01", "2026-03-03")]
-    run_ended(instance, backfill, newest, DagsterEventType.RUN_FAILURE, ago=100)
+    run_ended(instance, backfill, newest, dg.DagsterEventType.RUN_FAILURE, ago=100)
     assert launched(instance, opened, backfill) == [newest, others[0]]
-    run_ended(instance, backfill, newest, DagsterEventType.RUN_FAILURE, ago=100)
+    run_ended(instance, backfill, newest, dg.DagsterEventType.RUN_FAILURE, ago=100)
     assert launched(instance, opened, backfill) == others
 
 
