@@ -8,16 +8,19 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.postgres import database_url
+from copilot_pipeline.postgres.embedded_server.users import PID_FILE
 
 MEMORY = Path("/dev/shm")
+PREFIX = "copilot-pipeline-tests-"
 MIN_FREE_BYTES = 2 << 30  # a server needs about 200 MB
 # Nothing that a test promises depends on the data surviving a crash of the machine.
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "'128MB'"}
@@ -55,7 +58,10 @@ class Server:
 
 def start_server() -> str:
     """Start a server that stops when this process exits; return its URL."""
-    home = Path(tempfile.mkdtemp(prefix="copilot-pipeline-tests-", dir=memory_folder()))
+    memory = memory_folder()
+    if memory:
+        _remove_abandoned(memory)
+    home = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=memory))
     home.chmod(0o755)  # run by root, the server belongs to another user
     # Registered before the server is started, and so called after it was stopped.
     atexit.register(shutil.rmtree, home, ignore_errors=True)
@@ -65,3 +71,15 @@ def start_server() -> str:
             connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
         connection.execute("SELECT pg_reload_conf()")
     return url
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Stop the servers of test sessions that were killed, and free their memory."""
+    for home in folder.glob(f"{PREFIX}*"):
+        if psutil.pid_exists(int(home.name.removeprefix(PREFIX).partition("-")[0])):
+            continue
+        with suppress(OSError, psutil.NoSuchProcess):
+            server = psutil.Process(int((home / "postgres" / PID_FILE).read_text().split()[0]))
+            if server.name() == "postgres":
+                server.kill()
+        shutil.rmtree(home, ignore_errors=True)

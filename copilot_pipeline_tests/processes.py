@@ -86,7 +86,7 @@ class Command:
 class CommandServer:
     """Starts commands. `stop` ends the server."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, environment: dict[str, str] | None = None) -> None:
         self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -132,7 +132,7 @@ class CommandServer:
 
 
 @contextmanager
-def command_server(environment: Mapping[str, str] | None = None) -> Iterator[CommandServer]:
+def command_server(environment: dict[str, str] | None = None) -> Iterator[CommandServer]:
     """A server that is stopped at the end of the block; its interpreter starts with this environment or its own."""
     server = CommandServer(environment)
     try:

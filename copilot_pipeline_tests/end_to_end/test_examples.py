@@ -30,9 +30,9 @@ def pipeline(make_pipeline: MakePipeline) -> Pipeline:
 def follow(pipeline: Pipeline, example: str) -> None:
     """Run the example's file as a user does: first the first day, then the others."""
     first, last = pipeline.days()
-    changes = {"COPILOT_PIPELINE_CONFIG": str(EXAMPLES / example / "pipeline.yaml")}
+    config = str(EXAMPLES / example / "pipeline.yaml")
     for day in (first, last):
-        pipeline.execute("run", "--from", day, "--to", day, **changes)
+        pipeline.execute("run", "--from", day, "--to", day, COPILOT_PIPELINE_CONFIG=config)
 
 
 def computed(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
