@@ -91,7 +91,7 @@ class CommandServer:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "copilot_pipeline_tests.command_server"],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 cwd=ROOT,
                 env=environment,
