@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 
 from copilot_pipeline.marts.brick_roles import ELEMENTS
 
@@ -47,3 +48,8 @@ def in_meddicc_order(elements: Iterable[str]) -> list[str]:
     """Sort elements in the order of MEDDICC, others after them."""
     order = list(ELEMENTS)
     return sorted(elements, key=lambda one: (order.index(one) if one in order else len(order), one))
+
+
+def month_label(month: str) -> str:
+    """Format a month of the forecast: `2026-11` as `Nov 2026`, `none` as `no close date`."""
+    return f"{date.fromisoformat(f'{month}-01'):%b %Y}" if month != "none" else "no close date"

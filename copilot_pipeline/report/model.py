@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from copilot_pipeline.marts.money import Money
+from copilot_pipeline.report.forecast import NO_FORECAST, ForecastSection
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,7 @@ class Report:
     conclusion: str | None  # None before the first win/loss analysis
     open_deals: OpenDeals
     unscored: UnscoredCalls
+    forecast: ForecastSection = NO_FORECAST
 
     @property
     def week_before(self) -> date:

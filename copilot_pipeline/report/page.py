@@ -14,7 +14,15 @@ from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report import charts
 from copilot_pipeline.report.charts.style import FONTS
-from copilot_pipeline.report.formatting import display_name, in_meddicc_order, plain, score, shortened, skill_name
+from copilot_pipeline.report.formatting import (
+    display_name,
+    in_meddicc_order,
+    month_label,
+    plain,
+    score,
+    shortened,
+    skill_name,
+)
 from copilot_pipeline.report.headlines import headlines
 from copilot_pipeline.report.kpis import kpis
 from copilot_pipeline.report.model import Driver, Report
@@ -65,6 +73,7 @@ def _templates() -> Environment:
         "interval": _interval,
         "in_meddicc_order": in_meddicc_order,
         "moment": _moment,
+        "month": month_label,
         "money": _money,
         "number": _number,
         "percent": percent,

@@ -8,6 +8,8 @@ from datetime import date
 from copilot_pipeline.load.tables import (
     CLAIM_ACCURACY,
     COACHING_SCORES,
+    FORECAST_ACCURACY,
+    FORECAST_SUMMARY,
     MEDDICC_OUTCOMES,
     MEDDICC_SUMMARY,
     WIN_LOSS_DRIVERS,
@@ -39,6 +41,12 @@ def _chart(queries: ReportQueries, table: str, today: date) -> charts.Draw | Non
     if table == CLAIM_ACCURACY.name:
         accuracy = queries.accuracy(today)
         return charts.accuracy_by_week(accuracy) if accuracy else None
+    if table == FORECAST_SUMMARY.name:
+        found = queries.forecast()
+        return charts.forecast_by_month(found.months_in(found.currencies[0])) if found.currencies else None
+    if table == FORECAST_ACCURACY.name:
+        found = queries.forecast()
+        return charts.calibration_chart(found.deciles) if found.deciles else None
     if table == WIN_LOSS_DRIVERS.name:
         drivers = queries.drivers()
         return charts.driver_forest(drivers) if drivers else None

@@ -14,6 +14,7 @@ from copilot_pipeline.marts.model import monday
 from copilot_pipeline.marts.money import Money
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.report.forecast import ForecastSection, read_forecast
 from copilot_pipeline.report.model import (
     Accuracy,
     Adoption,
@@ -83,6 +84,7 @@ class ReportQueries:
             conclusion=self._conclusion(),
             open_deals=self.open_deals(),
             unscored=self.unscored(week),
+            forecast=self.forecast(),
         )
 
     def _week(self, today: date) -> date:
@@ -194,6 +196,10 @@ class ReportQueries:
             converted=Money(counts["converted_currency"], counts["converted"]) if is_converted else None,
             risky=risky,
         )
+
+    def forecast(self) -> ForecastSection:
+        """Return the newest forecast and its track record."""
+        return read_forecast(self._database)
 
     def _rows(self, query: str, row_factory: RowFactory[Row], **parameters: Any) -> tuple[Row, ...]:
         with self._database.connection() as connection, connection.cursor(row_factory=row_factory) as cursor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 
+from threadpoolctl import threadpool_limits
+
 from copilot_pipeline.config.marts import MartSettings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
@@ -36,7 +38,9 @@ def build_forecast(lake: Lake, database: Database, settings: MartSettings, now: 
     data = read_forecast_data(database, settings, now)
     ends = endings(data)
     live = scored_live(forecasts_of_closed_deals(database), ends)
-    found = forecast(data, settings.forecast, at, live.comparison)
+    # The matrices are small: more threads of the linear algebra only wait for one another.
+    with threadpool_limits(limits=1):
+        found = forecast(data, settings.forecast, at, live.comparison)
     rows = deal_rows(found, made_on)
 
     def track_record() -> Iterator[TrackRecordRow]:

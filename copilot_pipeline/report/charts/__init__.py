@@ -7,6 +7,7 @@ phones get a narrow version with the same numbers.
 from copilot_pipeline.report.charts.coaching import skill_panel, skill_panels
 from copilot_pipeline.report.charts.counts import accuracy_by_week, calls_by_week
 from copilot_pipeline.report.charts.coverage import coverage_map
+from copilot_pipeline.report.charts.forecast import calibration_chart, forecast_by_month
 from copilot_pipeline.report.charts.outcomes import driver_forest, element_outcomes_chart
 from copilot_pipeline.report.charts.style import NARROW, WIDE, Draw, as_png, as_svg
 
@@ -17,10 +18,12 @@ __all__ = [
     "accuracy_by_week",
     "as_png",
     "as_svg",
+    "calibration_chart",
     "calls_by_week",
     "coverage_map",
     "driver_forest",
     "element_outcomes_chart",
+    "forecast_by_month",
     "skill_panel",
     "skill_panels",
 ]
