@@ -7,6 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from copilot_pipeline.marts.money import Money
+from copilot_pipeline.report.forecast import (
+    Decile,
+    ForecastDeal,
+    ForecastMonth,
+    ForecastReason,
+    ForecastSection,
+    Overdue,
+    TrackRecord,
+)
 from copilot_pipeline.report.model import (
     Accuracy,
     Adoption,
@@ -99,6 +108,35 @@ def driver(condition: str, **fields: Any) -> Driver:
     return replace(found, **fields)
 
 
+def forecast_section(**fields: Any) -> ForecastSection:
+    """Return a forecast of two currencies by a model that is better than the stage."""
+    months = tuple(
+        ForecastMonth(f"2026-{number:02}" if number < 13 else "none", currency, 9, 900e3, 400e3, 350e3, 98e3, 690e3,
+                      253e3, 627e3)
+        for currency in ("EUR", None)
+        for number in (11, 12, 13)
+    )  # fmt: skip
+    reasons = (
+        ForecastReason("champion: yes on 2 of 5 calls: +9 points", LINK),
+        ForecastReason("silent for 21 days: \N{MINUS SIGN}14 points", None),
+    )
+    deal = ForecastDeal("Acme", "Acme Inc", "Proposal", "Ana", 120e3, "EUR", WEEK, 0.64, 0.31, 0.84, reasons, LINK)
+    record = TrackRecord(
+        "backtest", 254, 1953, 0.215, 0.235, 0.238, "The model is better than the win rate of the stage.", WEEK, WEEK
+    )
+    section = ForecastSection(
+        made_on=WEEK,
+        basis="model",
+        note="Brier score of 254 closed deals in the backtest.",
+        months=months,
+        overdue=(Overdue("EUR", 3, 90e3, 20e3),),
+        deals=(deal,),
+        records=(record,),
+        deciles=tuple(Decile(80, 8 * n, n / 10 - 0.05, n / 10, n / 10 - 0.08, n / 10 + 0.08) for n in range(1, 10)),
+    )
+    return replace(section, **fields)
+
+
 def full(**fields: Any) -> Report:
     """Return a report with content in every section: twelve weeks, twenty reps."""
     report = replace(
@@ -147,6 +185,7 @@ def full(**fields: Any) -> Report:
             (RiskyDeal("Acme", "Acme Inc", "Negotiation", 1234567.0, "EUR", 20.0, 1, "Ana", ("risk_flag",), ("budget",),
                        0.5, LINK),),
         ),
+        forecast=forecast_section(),
         unscored=UnscoredCalls(31, (UnscoredCall(None, MOMENT, "the vendor is still working on it", LINK),)),
     )  # fmt: skip
     return replace(report, **fields)

@@ -24,7 +24,7 @@ from copilot_pipeline.report.charts.style import (
 from copilot_pipeline.report.forecast import Decile, ForecastMonth
 from copilot_pipeline.report.formatting import count_of, month_label
 
-_SIZE = 8.5  # points: 11.3 pixels in the browser
+_SIZE = 9.0  # points: 12 pixels in the browser
 _ROW, _AROUND = 0.62, 1.15  # inches
 
 
