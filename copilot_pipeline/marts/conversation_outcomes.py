@@ -184,7 +184,7 @@ def _corrected(rows: Sequence[ConversationOutcomeRow]) -> Iterator[ConversationO
 def adjusted_difference(deals: Sequence[DealMetric], min_deals: int) -> Difference | None:
     """Return the difference of won minus lost deals of equal exposure; None with fewer won or lost deals than that.
 
-    Deals of one rep are compared with each other. None as well if the outcome cannot be told from the exposure.
+    Deals of one rep are compared with each other. None as well if the outcome cannot be separated from the exposure.
     """
     won = sum(deal.is_won for deal in deals)
     if min(won, len(deals) - won) < min_deals:

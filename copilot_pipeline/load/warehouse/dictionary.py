@@ -35,7 +35,7 @@ _GLOSSARY = {
     "is the name in `pipeline.yaml`.",
     "score": "the result of a brick on one call: yes or no, a number, a text, or a list; with a reason and quotes.",
     "partition": "the rows of one day of a table, by the day of the call's start time (UTC unless `timezone` is set). "
-    "Tables without a partition are replaced as a whole.",
+    "Tables without a partition are replaced as a whole, except for the history, which grows.",
     "deal, account": "the opportunity in the CRM, and the company that it is with.",
     "interval": "the range that contains the true share in 95 of 100 such samples (Wilson). It is wide for few calls.",
     "regression": "a skill below its threshold on several consecutive calls, until the call on which it recovers.",

@@ -17,7 +17,7 @@ FROM (
   ) AS people ON true
   LEFT JOIN LATERAL (
     SELECT string_agg(brick || ': ' || CASE value_kind WHEN 'bool' THEN CASE WHEN value_bool THEN 'yes' ELSE 'no' END
-        WHEN 'num' THEN value_num::text WHEN 'text' THEN value_text ELSE value_json::text END,
+        WHEN 'num' THEN trim_scale(round(value_num::numeric, 2))::text WHEN 'text' THEN value_text ELSE value_json::text END,
       ', ' ORDER BY kit, brick) AS scores
     FROM copilot.semarize_scores AS scores
     WHERE scores.call_id = calls.call_id AND value_kind <> 'null'
