@@ -13,9 +13,10 @@ from that.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_FIELDS = 100  # headers; likewise trailers
@@ -43,6 +44,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._counted_bytes = 0
         self._counted_fields = 0
+        self._unanswered: deque[RequestResponseCycle] = deque()
         self._deadline: asyncio.TimerHandle | None = None
         self._status = _BAD_REQUEST
 
@@ -54,6 +56,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timeout."""
         self._cancel_timeout()
+        self._abandon_requests()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -97,6 +100,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """Cancel the timeout when the headers are complete."""
         self._cancel_timeout()
         super().on_headers_complete()  # may raise
+        self._unanswered.append(self.cycle)
         self._begin_part(is_head=False)
 
     def on_body(self, body: bytes) -> None:
@@ -112,6 +116,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Start the timeout for the next request, unless it has begun already."""
+        self._unanswered.popleft()
         super().on_response_complete()
         if self.cycle.response_complete and self._deadline is None:
             self._start_timeout()
@@ -145,6 +150,13 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if is_own_response:
             self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
+        self._abandon_requests()
+
+    def _abandon_requests(self) -> None:
+        """Have responses discarded. The server does that for the last request only, and writing would be an error."""
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
 
 def limited_protocol(head_timeout_seconds: float) -> type[LimitedHttpProtocol]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -77,3 +78,17 @@ def test_endless_requests_cost_neither_memory_nor_time(module_database: Database
             assert observations.memory < 200 * MEGABYTE, name
             assert max(observations.response_seconds) < 0.5, name
             assert observations.statuses == {200}, name
+
+
+@pytest.mark.parametrize("end", [b"not HTTP\r\n\r\n", b""], ids=["invalid", "disconnected"])
+def test_logs_nothing_about_connections_that_end_before_the_response(
+    module_database: Database, capfd: pytest.CaptureFixture[str], end: bytes
+) -> None:
+    """A stranger cannot fill the log: responses to pipelined requests of a closed connection are discarded."""
+    webhook = HEADERS.replace(b"connection: close\r\n", b"") + b"content-length: %d\r\n\r\n" % len(BODY) + BODY
+    with running(module_database.url) as receiver:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", receiver.port)) as connection:
+                connection.sendall(webhook * 4 + end)
+        assert receiver.post(BODY, {"x-webhook-secret": SECRET}).status_code == 202
+    assert capfd.readouterr().err == ""
