@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -70,6 +74,8 @@ def _serve(
     from copilot_pipeline.ui import UiGuard
 
     dagster_home(environment)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the process that loads the code
+    signal.signal(signal.SIGTERM, _exit)  # the server raises the signal again after its shutdown
     target = WorkspaceFileTarget([str(workspace or project_root() / "workspace.yaml")])
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)
@@ -90,3 +96,7 @@ def _serve(
                 server_header=False,
                 timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
             )
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
