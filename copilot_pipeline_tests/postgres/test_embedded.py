@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -191,13 +192,19 @@ FOLDERS = [
     "new\nline",
     "long " + "x" * 150,
 ]
+# In the other folders an initialized data folder is copied, which is faster.
+INITIALIZED_THERE = ("My Projects", 'Q$HOME `id` "x"', "new\nline")
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_works_in_a_folder_of_any_name(tmp_path: Path, commands: CommandServer, name: str) -> None:
+def test_works_in_a_folder_of_any_name(
+    tmp_path: Path, commands: CommandServer, name: str, initialized: Path
+) -> None:
     """The server starts, the schema is migrated, and the server stops with the process."""
     home = tmp_path / name / ".copilot_pipeline"
     home.parent.mkdir()
+    if name not in INITIALIZED_THERE:
+        shutil.copytree(initialized, home / "postgres")
     command = commands.start_code(_MIGRATING_USER, str(home), folder=tmp_path)
     stdout, stderr = command.communicate()
     assert command.returncode == 0, stderr

@@ -25,7 +25,8 @@ from copilot_pipeline.postgres.embedded_server import binaries, sockets
 from copilot_pipeline.postgres.embedded_server.access import HBA_FILE
 from copilot_pipeline.postgres.embedded_server.account import server_account
 from copilot_pipeline.postgres.embedded_server.binaries import server_programs
-from copilot_pipeline.postgres.embedded_server.process import create_data_folder, running_server
+from copilot_pipeline.postgres.embedded_server.files import locked
+from copilot_pipeline.postgres.embedded_server.process import running_server
 from copilot_pipeline.postgres.embedded_server.sockets import SOCKET, create_socket_folder, is_private
 from copilot_pipeline.postgres.embedded_server.users import PID_FILE, is_alive
 from copilot_pipeline_tests.postgres.test_embedded import User, server_of
@@ -69,18 +70,6 @@ def connect(url: str) -> str:
 def socket_folder_of(url: str) -> Path:
     """Return the folder of the socket that an address names."""
     return Path(parse_qs(urlsplit(url).query)["host"][0])
-
-
-@pytest.fixture(scope="module")
-def initialized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder that was initialized once, to be copied."""
-    folder = tmp_path_factory.mktemp("initialized") / "postgres"
-    folder.mkdir(mode=0o700)
-    account = server_account(folder)
-    create_data_folder(folder, server_programs(account), account)
-    with (folder / "postgresql.conf").open("a") as file:
-        file.write("fsync = off\n")  # a crashed server starts faster
-    return folder
 
 
 @pytest.fixture
@@ -207,7 +196,6 @@ def test_a_user_other_than_root_has_a_socket_of_its_own(reachable: Path, initial
     trap.mkdir()
     trap.chmod(0o777)
     taken = Path(f"/tmp/copilot-pipeline-{NOBODY}")
-    taken.symlink_to(trap)
 
     def start() -> str:
         url = database_url(environment_of(home))
@@ -217,10 +205,12 @@ def test_a_user_other_than_root_has_a_socket_of_its_own(reachable: Path, initial
         leave(home)
         return seen
 
-    try:
-        role, owner, mode, folder = as_user(NOBODY, start).rsplit(maxsplit=3)
-    finally:
-        taken.unlink()
+    with locked(Path("/tmp")):  # other runs of this test use the same name
+        taken.symlink_to(trap)
+        try:
+            role, owner, mode, folder = as_user(NOBODY, start).rsplit(maxsplit=3)
+        finally:
+            taken.unlink()
     assert (role, owner, mode) == ("('postgres',)", str(NOBODY), "700")
     assert Path(folder).parent.name.startswith(f"copilot-pipeline-{NOBODY}-")
     assert not Path(folder).parent.exists()
