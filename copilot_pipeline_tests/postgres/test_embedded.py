@@ -197,9 +197,7 @@ INITIALIZED_THERE = ("My Projects", 'Q$HOME `id` "x"', "new\nline")
 
 
 @pytest.mark.parametrize("name", FOLDERS)
-def test_works_in_a_folder_of_any_name(
-    tmp_path: Path, commands: CommandServer, name: str, initialized: Path
-) -> None:
+def test_works_in_a_folder_of_any_name(tmp_path: Path, commands: CommandServer, name: str, initialized: Path) -> None:
     """The server starts, the schema is migrated, and the server stops with the process."""
     home = tmp_path / name / ".copilot_pipeline"
     home.parent.mkdir()
