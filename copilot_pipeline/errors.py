@@ -12,7 +12,8 @@ PipelineError
 └── UnreadableBody         quarantine the response and continue with the others: it cannot be parsed
     └── BodyTooLarge       the response exceeds a limit; only its first bytes were kept
 
-Messages contain neither secrets nor spoken words: they name the place (method, path, field), never its content.
+Messages contain neither secrets nor spoken words: they name the place (method, path, field), never its content. Control
+codes in the ids and names that they contain are replaced, for terminals, logs and messages alike.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from copilot_pipeline.printable import printable
+
 _DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_pool"})
 _CONNECTION_ERRORS = frozenset({"OperationalError", "InterfaceError", "PoolTimeout"})
 
 
 class PipelineError(Exception):
     """Base class. The message states what happened, where, and what to do."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class ConfigurationError(PipelineError):

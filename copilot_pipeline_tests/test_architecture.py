@@ -94,6 +94,21 @@ def test_command_line_imports_no_slow_library() -> None:
     assert [name for name in at_top if name.split(".")[0] in heavy] == []
 
 
+def test_commands_print_only_through_the_console_module() -> None:
+    """It removes control codes and ignores markup; click and rich themselves do neither."""
+    own = ROOT / "cli" / "console.py"
+    used = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "cli").rglob("*.py"))
+        if path != own
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func)
+        in {"click.echo", "click.secho", "click.prompt", "click.confirm", "Console", "print", "sys.stdout.write"}
+    ]
+    assert used == []
+
+
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_modules_and_public_names_have_docstrings(path: Path) -> None:
     """Every module, public class and public function has a docstring."""

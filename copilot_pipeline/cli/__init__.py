@@ -10,8 +10,8 @@ import sys
 import click
 
 from copilot_pipeline import __version__
-from copilot_pipeline.cli.console import prepare_encodings
-from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_of, print_error
+from copilot_pipeline.cli.console import prepare_encodings, prepare_terminal
+from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_of, print_error, print_usage_error
 from copilot_pipeline.errors import PipelineError, is_connection_loss
 
 _COMMANDS = {
@@ -94,13 +94,14 @@ def cli() -> None:
 def main() -> None:
     """Run the command. Print expected errors without a traceback and exit with their code."""
     prepare_encodings()
+    prepare_terminal()
     # Lost connections are raised as errors; the log messages of the library would only repeat them.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     try:
         # With standalone_mode=False click returns the code of an `Exit` instead of raising it.
         sys.exit(cli.main(standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        print_usage_error(error)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.exceptions.Abort):
         sys.exit(INTERRUPTED)

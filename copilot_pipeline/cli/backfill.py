@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from copilot_pipeline.cli.connections import opened
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import echo, print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.clients.weekly_quota import SHARED_KEY
 from copilot_pipeline.errors import ConfigurationError
@@ -57,9 +58,9 @@ def plan(first: datetime, last: datetime, as_json: bool) -> None:
     with opened() as (settings, database):
         plan = _plan(settings, database, first.date(), last.date())
     if as_json:
-        click.echo(json.dumps({**asdict(plan), "days": plan.days}, default=str))
+        print_json(json.dumps({**asdict(plan), "days": plan.days}, default=str))
     else:
-        _show_plan(Console(highlight=False), plan)
+        _show_plan(text_console(), plan)
 
 
 @command.command("start")
@@ -75,7 +76,7 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
             plan.first_day, plan.last_day, calls=plan.ready, requests=plan.requests
         )
     if as_json:
-        click.echo(json.dumps({"id": registered.id, "plan": asdict(plan)}, default=str))
+        print_json(json.dumps({"id": registered.id, "plan": asdict(plan)}, default=str))
         return
     _show_plan(console, plan)
     console.print(f"Backfill {registered.id} is registered. Its runs start within seconds if the daemon is running.")
@@ -92,7 +93,7 @@ def status(watch: bool, as_json: bool) -> None:
     with opened() as (settings, database):
         states = [_state(settings, database, one) for one in Backfills(database).all()]
         if as_json:
-            click.echo(json.dumps(states, default=str))
+            print_json(json.dumps(states, default=str))
             return
         if not states:
             console.print("No backfill is registered. Start one: copilot-pipeline backfill start --from DATE --to DATE")
@@ -118,9 +119,9 @@ def cancel(identity: int) -> None:
                 f"no active backfill has the id {identity}. List them: copilot-pipeline backfill status"
             )
         cancelled, in_progress = cancel_queued(settings, {BACKFILL_TAG: str(identity)})
-    click.echo(f"Backfill {identity} is cancelled, with {cancelled} queued run(s).")
+    echo(f"Backfill {identity} is cancelled, with {cancelled} queued run(s).")
     if in_progress:
-        click.echo(f"{in_progress} run(s) in progress will finish. Terminate them in the Dagster UI to stop them now.")
+        echo(f"{in_progress} run(s) in progress will finish. Terminate them in the Dagster UI to stop them now.")
 
 
 def _plan(settings: Settings, database: Database, first: date, last: date) -> BackfillPlan:
@@ -222,7 +223,8 @@ def _waits_for(week: WeeklyQuota) -> str | None:
 def _show_states(console: Console, states: list[dict[str, Any]]) -> None:
     """Print one backfill below the other, because a table of their dates is wider than 80 columns."""
     for one in states:
-        console.print(f"[bold]Backfill {one['id']}[/], {one['first_day']} to {one['last_day']}: {one['state']}")
+        days = f"{one['first_day']} to {one['last_day']}"
+        console.print(Text.assemble((f"Backfill {one['id']}", "bold"), f", {days}: {one['state']}"))
         facts = [
             ("days left", f"{one['days_left']} of {one['days']}"),
             ("calls stored", f"{one['calls_stored']:,} of {one['calls_expected']:,}"),
@@ -232,7 +234,7 @@ def _show_states(console: Console, states: list[dict[str, Any]]) -> None:
         if one["expected_end"]:
             facts.append(("expected end", f"{one['expected_end']:%Y-%m-%d %H:%M} UTC"))
         for label, value in facts:
-            console.print(f"  {label:<13}{value}", markup=False)
+            console.print(f"  {label:<13}{value}")
 
 
 def _duration(hours: float) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 from rich.table import Table
+from rich.text import Text
 
 from copilot_pipeline.cli.connections import opened
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import print_json, text_console
 from copilot_pipeline.clients.rate_limits import BACKFILL, MANUAL, RateLimits
 from copilot_pipeline.postgres import Database
 
@@ -26,7 +27,7 @@ def command(as_json: bool) -> None:
     with opened() as (settings, database):
         facts = _facts(RateLimits.from_settings(settings), database)
     if as_json:
-        click.echo(json.dumps(facts))
+        print_json(json.dumps(facts))
         return
     console = text_console()
     console.print(f"Week since {facts['week_starts']} (UTC): {facts['used']:,} of {facts['limit']:,} requests used")
@@ -43,7 +44,9 @@ def command(as_json: bool) -> None:
     console.print(f"resets               {resets:%A %Y-%m-%d %H:%M} UTC  (in {facts['resets_in_hours']:.0f} hours)")
     if facts["closed_until"]:
         until = datetime.fromisoformat(facts["closed_until"])
-        console.print(f"[bold red]paused until {until:%Y-%m-%d %H:%M} UTC[/]: {facts['why_closed']}")
+        console.print(
+            Text.assemble((f"paused until {until:%Y-%m-%d %H:%M} UTC", "bold red"), f": {facts['why_closed']}")
+        )
 
 
 def _facts(limits: RateLimits, database: Database) -> dict[str, Any]:

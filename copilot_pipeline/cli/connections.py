@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-import click
-
+from copilot_pipeline.cli.console import echo
 from copilot_pipeline.config.loading import Settings, load_settings
 from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.postgres import Database, open_database
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 def command_settings() -> Settings:
     """Load the settings and print warnings on standard error."""
     settings = load_settings()
-    settings.report_warnings(lambda warning: click.echo(f"warning: {warning}", err=True))
+    settings.report_warnings(lambda warning: echo(f"warning: {warning}", err=True))
     return settings
 
 

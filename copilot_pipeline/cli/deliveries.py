@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
+from rich.text import Text
 
 from copilot_pipeline.cli.connections import delivery_service, opened
-from copilot_pipeline.cli.console import print_document, text_console
+from copilot_pipeline.cli.console import echo, print_csv, print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
@@ -64,7 +64,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
             "unlinked": unlinked,
             "incidents": [asdict(incident) for incident in incidents],
         }
-        click.echo(json.dumps(answer, default=lambda value: value.isoformat()))
+        print_json(json.dumps(answer, default=lambda value: value.isoformat()))
         return
     console = text_console()
     if rows:
@@ -75,15 +75,12 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         )
     for sink in sinks:
         of_sink = ", ".join(f"{count:,} {state}" for (name, state), count in counts.items() if name == sink.name)
-        console.print(f"[bold]{sink.name}[/]: ", end="")
-        console.print(of_sink or "nothing", markup=False, end="")
-        console.print(_why(sink), style="red", markup=False, end="")
-        console.print()
+        console.print(Text.assemble((sink.name, "bold"), f": {of_sink or 'nothing'}", (_why(sink), "red")))
     if unlinked:
         console.print(f"{unlinked} call(s) have no CRM record. List them: copilot-pipeline deliveries unlinked")
     for incident in incidents:
         since = f"since {_when(incident.opened_at)}: "
-        console.print(f"{since}{incident.name}: {incident.description}", style="red", markup=False)
+        console.print(f"{since}{incident.name}: {incident.description}", style="red")
     if not rows and not sinks:
         console.print("No deliveries yet. Create them: copilot-pipeline deliveries enqueue --from DATE --to DATE")
 
@@ -91,7 +88,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
 def _renamed_state(state: str) -> str:
     if state in FORMER_STATES:
         new = FORMER_STATES[state]
-        click.echo(f"warning: the state {state} is deprecated and will be removed in 0.3. Use {new}.", err=True)
+        echo(f"warning: the state {state} is deprecated and will be removed in 0.3. Use {new}.", err=True)
     return FORMER_STATES.get(state, state)
 
 
@@ -127,12 +124,12 @@ def enqueue(first: datetime, last: datetime, include_suppressed: bool, loud: boo
     with opened() as (settings, database):
         service = delivery_service(settings, database)
         for text in service.check_routes():
-            click.echo(f"not checked: {text}", err=True)
+            echo(f"not checked: {text}", err=True)
         include_suppressed = resolve_include_suppressed(include_suppressed, loud)
         report = service.dispatcher().enqueue(dates_between(first, last), include_suppressed=include_suppressed)
-    click.echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.suppressed} suppressed")
+    echo(f"{report.calls} scored calls: {report.added} deliveries added, {report.suppressed} suppressed")
     for reason, count in sorted(report.unlinked.items()):
-        click.echo(f"{count} without a CRM record: {reason}")
+        echo(f"{count} without a CRM record: {reason}")
 
 
 @command.command("send")
@@ -152,12 +149,12 @@ def send(ignore_backoff: bool, wait: float) -> None:
         sinks = Outbox(database).sink_states()
     for (name, state), count in sorted(sent.counts.items()):
         if state != "queued":
-            click.echo(f"{name}: {count} {state}")
+            echo(f"{name}: {count} {state}")
     for sink in sinks:
         if sink.queued:
-            console.print(f"{sink.name}: {sink.queued} queued{_why(sink)}", style="red", markup=False)
+            console.print(f"{sink.name}: {sink.queued} queued{_why(sink)}", style="red")
     for problem in sent.unusable_sinks.values():
-        console.print(problem, style="red", markup=False)
+        console.print(problem, style="red")
     if not sent.counts and not sent.unusable_sinks and not any(sink.queued for sink in sinks):
         console.print("Nothing is due.")
     if any(sink.queued for sink in sinks) or sent.total("failed") or sent.total("uncertain"):
@@ -179,7 +176,7 @@ def retry(ids: tuple[int, ...], route: str | None) -> None:
     if not ids and route is None:
         raise click.UsageError("Give the ids of deliveries, or a route with --route.")
     with opened() as (_, database):
-        click.echo(f"{Outbox(database).retry(ids=ids, route=route)} queued again")
+        echo(f"{Outbox(database).retry(ids=ids, route=route)} queued again")
 
 
 @command.command("confirm")
@@ -189,7 +186,7 @@ def confirm(ids: tuple[int, ...]) -> None:
     from copilot_pipeline.delivery.outbox import Outbox
 
     with opened() as (_, database):
-        click.echo(f"{Outbox(database).confirm(ids)} confirmed")
+        echo(f"{Outbox(database).confirm(ids)} confirmed")
 
 
 @command.command("unlinked")
@@ -203,11 +200,11 @@ def unlinked(as_json: bool) -> None:
     names = ("route", "call_id", "call_date", "reason")
     cells = [(row.route, row.call_id, row.call_date, row.reason) for row in rows]
     if as_json:
-        click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in cells], default=str))
+        print_json(json.dumps([dict(zip(names, row, strict=True)) for row in cells], default=str))
     elif rows:
-        print_table(Console(highlight=False), names, cells)
+        print_table(text_console(), names, cells)
     else:
-        click.echo("None. Every call of the routes has its CRM record.", err=True)
+        echo("None. Every call of the routes has its CRM record.", err=True)
 
 
 @command.command("export")
@@ -221,8 +218,11 @@ def unlinked(as_json: bool) -> None:
     is_flag=True,
     help="Add a byte-order mark, and write ids such as 007 or 12E45 so that Excel keeps them as text.",
 )
-def export(first: datetime, last: datetime, path: Path | None, for_excel: bool) -> None:
+@click.option("--raw-csv", "raw", is_flag=True, help="Write every text unchanged, for programs.")
+def export(first: datetime, last: datetime, path: Path | None, for_excel: bool, raw: bool) -> None:
     """Write calls and scores as CSV for Sheets, or with --excel for Excel: a row per call, a column per brick.
+
+    Text that a spreadsheet would evaluate as a formula begins with an apostrophe, unless --raw-csv is given.
 
     \b
     copilot-pipeline deliveries export --from 2026-11-01 --to 2026-11-14
@@ -231,6 +231,8 @@ def export(first: datetime, last: datetime, path: Path | None, for_excel: bool) 
     from copilot_pipeline.delivery.export import write_csv
     from copilot_pipeline.marts.reader import ScoredCallReader
 
+    if raw and for_excel:
+        raise click.UsageError("--raw-csv is for programs and --excel for Excel: give one of them.")
     days = dates_between(first, last)
     with opened() as (_, database):
         reader = ScoredCallReader(database)
@@ -238,9 +240,9 @@ def export(first: datetime, last: datetime, path: Path | None, for_excel: bool) 
         calls = reader.read_for_rules(days)
         if path is None:
             text = io.StringIO(newline="")
-            write_csv(text, calls, bricks, for_excel=for_excel)
-            print_document(text.getvalue(), with_bom=for_excel)
+            write_csv(text, calls, bricks, for_excel=for_excel, raw=raw)
+            print_csv(text.getvalue(), with_bom=for_excel)
             return
         with path.open("w", encoding="utf-8-sig" if for_excel else "utf-8", newline="") as file:
-            rows = write_csv(file, calls, bricks, for_excel=for_excel)
-    click.echo(f"{rows} calls, {len(bricks)} bricks: {path}", err=True)
+            rows = write_csv(file, calls, bricks, for_excel=for_excel, raw=raw)
+    echo(f"{rows} calls, {len(bricks)} bricks: {path}", err=True)

@@ -126,7 +126,7 @@ def _show_counts(console: Console, sandbox: Sandbox) -> None:
 
 def _print_next_steps(console: Console, folder: Path) -> None:
     project, command = shlex.quote(_from_here(folder)), _command()
-    console.print("\n[bold]Next steps[/]")
+    console.print("\nNext steps", style="bold")
     for what, how in (
         ("Read the report: coverage, coaching, claims, win/loss, open deals", f"{project}/{REPORT}"),
         ("Open the Dagster UI on this data: assets, partitions, backfills", f"{command} dev --sandbox"),
@@ -142,8 +142,8 @@ def _print_next_steps(console: Console, folder: Path) -> None:
             f"{command} doctor",
         ),
     ):
-        console.print(f"  {what}", markup=False)
-        console.print(f"    {how}", style="bold", markup=False, soft_wrap=True)  # can be copied
+        console.print(f"  {what}")
+        console.print(f"    {how}", style="bold", soft_wrap=True)  # can be copied
 
 
 def _from_here(path: Path) -> str:

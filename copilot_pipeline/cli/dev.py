@@ -70,10 +70,10 @@ def command(sandbox: bool, port: int, webhook_port: int, log_level: str) -> None
             emulated, _ = stack.enter_context(sandbox_environment())
             console.print(f"sandbox   {emulated.url}")
         settings, database = stack.enter_context(opened())
-        console.print(f"database  {without_secrets(database.url)}", markup=False)
-        console.print(f"lake      {Lake(settings.environment.lake_url).display_url}", markup=False)
+        console.print(f"database  {without_secrets(database.url)}")
+        console.print(f"lake      {Lake(settings.environment.lake_url).display_url}")
         if settings.without_kits is not None:
-            console.print(f"kits      {settings.without_kits}", markup=False)
+            console.print(f"kits      {settings.without_kits}")
         if settings.environment.copilot_pipeline_webhook_secret is None:
             console.print("webhooks  off: COPILOT_PIPELINE_WEBHOOK_SECRET is not set")
         else:

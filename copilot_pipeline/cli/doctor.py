@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from copilot_pipeline.cli.connections import command_settings, delivery_service, unchecked_database
-from copilot_pipeline.cli.console import can_print
+from copilot_pipeline.cli.console import can_print, echo, print_json, text_console
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.clients.rate_limits import MANUAL, RateLimits
 from copilot_pipeline.clients.semarize.connect import kits_of, open_client
@@ -52,7 +52,7 @@ def command(as_json: bool) -> None:
 
     Costs at most two Clari Copilot requests and no Semarize credits. Exits with 0 only if every check passes.
     """
-    console = Console()
+    console = text_console()
     results = []
     with ExitStack() as stack:
         for result in _results(command_settings(), stack):
@@ -60,7 +60,7 @@ def command(as_json: bool) -> None:
             if not as_json:
                 _show(console, result)
     if as_json:
-        click.echo(json.dumps([asdict(result) for result in results]))
+        print_json(json.dumps([asdict(result) for result in results]))
     if not all(result.passed for result in results):
         raise click.exceptions.Exit(INCOMPLETE)
 
@@ -68,7 +68,7 @@ def command(as_json: bool) -> None:
 def _show(console: Console, result: CheckResult) -> None:
     """Print one line per check. On a terminal, long text is wrapped in its own column."""
     if not console.is_terminal:
-        click.echo(f"{_mark(result)} {result.name:<{_NAME_WIDTH}} {result.detail}")
+        echo(f"{_mark(result)} {result.name:<{_NAME_WIDTH}} {result.detail}")
         return
     line = Table.grid(padding=(0, 1))
     line.add_column()

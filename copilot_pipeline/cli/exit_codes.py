@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+
+import click
 from rich.text import Text
 
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import echo, text_console
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
 
 INCOMPLETE = 1
@@ -19,6 +22,13 @@ def exit_code_of(error: PipelineError) -> int:
     if isinstance(error, ConfigurationError | CredentialsRefused):
         return INVALID_SETTING
     return QUOTA_EXHAUSTED if isinstance(error, QuotaExhausted) else INCOMPLETE
+
+
+def print_usage_error(error: click.ClickException) -> None:
+    """Print what click says about wrong usage, on standard error."""
+    text = io.StringIO()
+    error.show(text)
+    echo(text.getvalue(), err=True, nl=False)
 
 
 def print_error(error: PipelineError) -> None:

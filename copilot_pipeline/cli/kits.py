@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from copilot_pipeline.cli.connections import command_settings
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import print_json, text_console
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient, UsedKit
 from copilot_pipeline.clients.semarize.connect import kits_of, open_client
@@ -44,7 +44,7 @@ def list_kits(as_json: bool) -> None:
         used = client.recent_kits()
     if as_json:
         result = {"configured": [asdict(kit) for kit in configured], "used": [asdict(kit) for kit in used]}
-        click.echo(json.dumps(result))
+        print_json(json.dumps(result))
     else:
         _show(configured, used, settings.without_kits)
     if any(kit.problem for kit in configured):

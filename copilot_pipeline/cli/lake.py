@@ -8,7 +8,7 @@ import sys
 import click
 
 from copilot_pipeline.cli.connections import opened
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import confirm, echo, print_json, text_console
 from copilot_pipeline.cli.progress_bars import ProgressBars
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.lake import Lake
@@ -40,10 +40,10 @@ def status(as_json: bool) -> None:
         lake_id = check_lake(lake, database)
         missing = missing_calls(lake, database)
     if as_json:
-        click.echo(json.dumps({"url": lake.display_url, "lake_id": lake_id, "missing_calls": missing}))
+        print_json(json.dumps({"url": lake.display_url, "lake_id": lake_id, "missing_calls": missing}))
     else:
         console = text_console()
-        console.print(f"lake  {lake.display_url}, id {lake_id or 'not yet given'}", markup=False)
+        console.print(f"lake  {lake.display_url}, id {lake_id or 'not yet given'}")
         for day, number in missing.items():
             console.print(f"{day}: the bytes of {number} call(s) are missing; the next run of the day fetches them")
     if missing:
@@ -79,7 +79,7 @@ def copy(source: str, target: str) -> None:
             raise PipelineError(
                 f"a file could not be copied ({error.strerror or type(error).__name__}): run the same command again"
             ) from None
-    click.echo(
+    echo(
         f"{result.files:,} files with {result.rows:,} rows and {result.bytes:,} bytes are in {new.display_url} "
         f"({result.copied:,} copied now). Set COPILOT_PIPELINE_LAKE_URL={new.display_url}"
     )
@@ -107,9 +107,9 @@ def adopt(yes: bool) -> None:
                 lake_id = create_id(lake, installation)
             installation.save(lake_id=lake_id, lake_url=lake.display_url, new_lake_id=None)
         missing = sum(missing_calls(lake, database).values())
-    click.echo(f"The lake {lake.display_url} (id {lake_id}) belongs to this database.")
+    echo(f"The lake {lake.display_url} (id {lake_id}) belongs to this database.")
     if missing:
-        click.echo(f"The bytes of {missing:,} calls are missing from it; the next runs of their days fetch them again.")
+        echo(f"The bytes of {missing:,} calls are missing from it; the next runs of their days fetch them again.")
 
 
 @command.command("reset")
@@ -125,7 +125,7 @@ def reset(yes: bool) -> None:
         lake.probe()
         installation = Installation(database)
         loss = installation.loss()
-        click.echo(
+        echo(
             f"{loss.calls:,} calls of {loss.days:,} days will be fetched again: about {loss.calls:,} requests for "
             f"details and {max(1, loss.calls // 100):,} to {loss.days + loss.calls // 100:,} for lists."
             + (
@@ -139,7 +139,7 @@ def reset(yes: bool) -> None:
         with installation.locked():
             installation.mark_all_lost()
             lake_id = create_id(lake, installation)
-    click.echo(f"The lake {lake.display_url} has the new id {lake_id}. Now run or backfill the days.")
+    echo(f"The lake {lake.display_url} has the new id {lake_id}. Now run or backfill the days.")
 
 
 def missing_calls(lake: Lake, database: Database) -> dict[str, int]:
@@ -164,4 +164,4 @@ def _confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError("No terminal for the confirmation. Add --yes.")
-    click.confirm(question, abort=True, err=True)
+    confirm(question)

@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import command_database, command_settings
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import print_json, text_console
 from copilot_pipeline.config.loading import Settings
 
 
@@ -30,7 +30,7 @@ def command(no_refresh: bool, as_json: bool) -> None:
     """
     rows = refresh(command_settings(), text_console(stderr=True), with_inputs=not no_refresh)
     if as_json:
-        click.echo(json.dumps(rows))
+        print_json(json.dumps(rows))
 
 
 def refresh(settings: Settings, console: Console, *, with_inputs: bool = True) -> dict[str, int]:
@@ -42,7 +42,7 @@ def refresh(settings: Settings, console: Console, *, with_inputs: bool = True) -
 
             problems = refresh_inputs_of_marts(settings)
         for problem in problems:
-            console.print(f"not refreshed: {problem}", style="yellow", markup=False)
+            console.print(f"not refreshed: {problem}", style="yellow")
     with console.status("building the marts: MEDDICC, coaching, claims, win/loss, open deals, pipeline, forecast"):
         from copilot_pipeline.cli.materialize import materialize_marts
 

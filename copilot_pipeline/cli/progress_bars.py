@@ -17,10 +17,10 @@ class ProgressBars:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = Progress(
-            TextColumn("{task.description:<16}"),
+            TextColumn("{task.description:<16}", markup=False),
             BarColumn(bar_width=36),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}", style="dim"),
+            TextColumn("{task.fields[rate]}", style="dim", markup=False),
             TimeElapsedColumn(),
             console=console,
             refresh_per_second=5,
@@ -61,4 +61,4 @@ class ProgressBars:
 
     def note(self, text: str) -> None:
         """Print a line above the bars."""
-        self._progress.console.print(text, markup=False, highlight=False)
+        self._progress.console.print(text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,8 +15,10 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-# Control characters in transcripts and titles could change the terminal of the reader.
-_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+from copilot_pipeline.cli.console import PrintableConsole
+from copilot_pipeline.printable import printable
+from copilot_pipeline.spreadsheets import without_formula
+
 _NULL = Text("null", style="dim")
 
 Row = Sequence[Any]
@@ -27,21 +28,24 @@ def print_table(console: Console, names: Sequence[str], rows: Iterable[Row]) -> 
     """Print a table as wide as the terminal, or as wide as its content if the output is not a terminal."""
     table = Table()
     for name in names:
-        table.add_column(Text(_without_controls(name)), overflow="fold")
+        table.add_column(Text(printable(name)), overflow="fold")
     for row in rows:
-        table.add_row(*(_NULL if value is None else Text(_without_controls(_plain(value))) for value in row))
+        table.add_row(*(_NULL if value is None else Text(printable(_plain(value))) for value in row))
     if console.is_terminal:
         console.print(table)
         return
     unlimited = console.options.update(width=1_000_000)
-    Console(file=console.file, width=Measurement.get(console, unlimited, table).maximum).print(table)
+    PrintableConsole(file=console.file, width=Measurement.get(console, unlimited, table).maximum).print(table)
 
 
-def csv_lines(names: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    """Yield CSV lines with a header. Text is always quoted and null is empty, as in PostgreSQL's COPY."""
-    yield ",".join(_quoted(name) for name in names)
+def csv_lines(names: Sequence[str], rows: Iterable[Row], *, raw: bool = False) -> Iterator[str]:
+    """Yield CSV lines with a header. Text is always quoted and null is empty, as in PostgreSQL's COPY.
+
+    Unless `raw`, a text that a spreadsheet would evaluate as a formula begins with an apostrophe. Numbers stay numbers.
+    """
+    yield ",".join(_quoted(name if raw else without_formula(name)) for name in names)
     for row in rows:
-        yield ",".join(_csv(value) for value in row)
+        yield ",".join(_csv(value, raw) for value in row)
 
 
 def as_json(names: Sequence[str], rows: Iterable[Row]) -> str:
@@ -59,10 +63,6 @@ def spreadsheet_value(value: object) -> object:
     return value if value is None or isinstance(value, native_types) else _plain(value)
 
 
-def _without_controls(text: str) -> str:
-    return _CONTROL_CHARACTERS.sub("\ufffd", text)
-
-
 def _plain(value: object) -> str:
     if isinstance(value, bytes):
         return f"\\x{value.hex()}"
@@ -73,11 +73,13 @@ def _plain(value: object) -> str:
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 
-def _csv(value: object) -> str:
+def _csv(value: object, raw: bool) -> str:
     if value is None:
         return ""
     text = _plain(value)
-    return text if isinstance(value, int | float | Decimal | date | time | UUID) else _quoted(text)
+    if isinstance(value, int | float | Decimal | date | time | UUID):
+        return text
+    return _quoted(text if raw else without_formula(text))
 
 
 def _quoted(text: str) -> str:

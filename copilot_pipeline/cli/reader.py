@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from copilot_pipeline.cli.console import echo
+
 
 @click.command("reader")
 @click.argument("name")
@@ -23,7 +25,7 @@ def command(name: str) -> None:
     with opened_for_reading() as (_, database):
         password = grant_reader(database, name)
         for limit in limits_of_reader(database, name):
-            click.echo(f"warning: {limit}.", err=True)
+            echo(f"warning: {limit}.", err=True)
     if password is not None:
-        click.echo(f"Created role {name}. Password (shown only once): {password}")
-    click.echo(f"{name} can read every table and view of schema copilot.")
+        echo(f"Created role {name}. Password (shown only once): {password}")
+    echo(f"{name} can read every table and view of schema copilot.")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-
 import click
 from pydantic import SecretStr
 
+from copilot_pipeline.cli.console import echo, log_to_standard_error
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.errors import ConfigurationError
@@ -33,17 +31,16 @@ def command(host: str, port: int) -> None:
     """
     environment = load_settings().environment
     endpoints = endpoints_of(environment)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("copilot_pipeline").setLevel(logging.INFO)
+    log_to_standard_error()
     database = open_database(environment)
     database.close()
     limits = Limits(requests_per_second=environment.copilot_pipeline_webhook_requests_per_second)
 
     def print_endpoints(address: str) -> None:
         for endpoint in endpoints:
-            click.echo(f"{endpoint.name:14} POST {address}{endpoint.path}")
+            echo(f"{endpoint.name:14} POST {address}{endpoint.path}")
         if not is_loopback(host):
-            click.echo(
+            echo(
                 f"warning: {host} accepts connections from other machines without TLS, which exposes secrets and ids. "
                 "Put a proxy with TLS in front and let it connect to 127.0.0.1.",
                 err=True,

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from copilot_pipeline.cli.connections import opened
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import echo, text_console
 from copilot_pipeline.cli.dates import DATE
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.errors import ConfigurationError
@@ -42,7 +42,7 @@ def command(out: Path, as_of: datetime | None, no_refresh: bool, as_is: bool) ->
 
     console = text_console(stderr=True)
     if as_is:
-        click.echo("warning: --as-is is deprecated and will be removed in 0.3. Use --no-refresh.", err=True)
+        echo("warning: --as-is is deprecated and will be removed in 0.3. Use --no-refresh.", err=True)
     with opened() as (settings, database):
         if not (no_refresh or as_is):
             refresh(settings, console)

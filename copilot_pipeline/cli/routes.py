@@ -7,10 +7,9 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
 
 from copilot_pipeline.cli.connections import delivery_service, opened
-from copilot_pipeline.cli.console import print_document, text_console
+from copilot_pipeline.cli.console import print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
@@ -35,15 +34,15 @@ def check() -> None:
     with opened() as (settings, database):
         service = delivery_service(settings, database)
         for text in service.check_routes():
-            console.print(f"not checked: {text}", markup=False)
+            console.print(f"not checked: {text}")
         rules = service.rules
         problems = {rule.sink_name: sink_problem(rule.sink_name, rule.sink, settings.environment) for rule in rules}
     for rule in rules:
         age = f"calls up to {format_duration(rule.max_age)} old" if rule.max_age else "calls of any age"
         first = "earlier scores suppressed" if rule.suppresses_first_run else "earlier scores included"
-        console.print(f"{rule.name} → {rule.sink_name} ({rule.sink.kind}): {age}, {first}", markup=False)
+        console.print(f"{rule.name} → {rule.sink_name} ({rule.sink.kind}): {age}, {first}")
     for problem in filter(None, problems.values()):
-        console.print(problem, style="red", markup=False)
+        console.print(problem, style="red")
     if not rules:
         console.print("pipeline.yaml has no routes: nothing is sent.")
     if any(problems.values()):
@@ -69,7 +68,7 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
         include_suppressed = resolve_include_suppressed(include_suppressed, loud)
         previews = dispatcher.preview(dates_between(first, last), include_suppressed=include_suppressed)
     if as_json:
-        print_document(json.dumps([_as_dict(one) for one in previews], ensure_ascii=False, default=str) + "\n")
+        print_json(json.dumps([_as_dict(one) for one in previews], ensure_ascii=False, default=str))
         return
     rows: list[tuple[str | None, ...]] = []
     for one in previews:
@@ -78,7 +77,7 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
         else:
             sent = "not sent" if one.suppressed_because else "send"
             rows.append((one.route, one.call_id, one.target or one.sink, sent, one.suppressed_because or _summary(one)))
-    console = Console(highlight=False)
+    console = text_console()
     if rows:
         print_table(console, ("route", "call", "to", "action", "reason or content"), rows)
     suppressed = sum(isinstance(one, DeliveryRequest) and one.suppressed_because is not None for one in previews)

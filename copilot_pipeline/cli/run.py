@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from copilot_pipeline.cli.connections import command_database, command_settings, delivery_service
-from copilot_pipeline.cli.console import text_console
+from copilot_pipeline.cli.console import confirm, echo, print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.cli.exit_codes import INCOMPLETE, QUARANTINED
 from copilot_pipeline.cli.progress_bars import ProgressBars
@@ -82,11 +82,11 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
         rescoring = make_rescore_service(settings, database)
         request = RescoreRequest(days[0], days[-1], rescoring.select_kits(kits), only_failed)
         cost = rescoring.cost(request)
-        click.echo(cost.describe(), err=True)
+        echo(cost.describe(), err=True)
         if cost.runs and not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError("No terminal for the confirmation. Add --yes to pay for these runs.")
-            click.confirm("Pay for them?", abort=True, err=True)
+            confirm("Pay for them?")
         order = rescoring.start(request)
     code = run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
     if code != INCOMPLETE:
@@ -128,7 +128,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> i
             _deliver(deliveries, bars)
     seconds = round(time.monotonic() - started, 1)
     if as_json:
-        click.echo(json.dumps(_as_dict(finished, counts, quarantined, seconds)))
+        print_json(json.dumps(_as_dict(finished, counts, quarantined, seconds)))
     else:
         _print_result(console, finished, counts, quarantined, seconds)
     return INCOMPLETE if not finished.is_complete else QUARANTINED if quarantined else 0
@@ -149,12 +149,12 @@ def _print_result(
     console: Console, finished: Finished, counts: dict[str, int], quarantined: int, seconds: float
 ) -> None:
     for problem in grouped(finished.problems):
-        console.print(f"not done: {problem}", style="red", markup=False)
+        console.print(f"not done: {problem}", style="red")
     rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     range_of_days = "1 day" if len(finished.days) == 1 else f"{len(finished.days)} days"
     console.print(f"{range_of_days} in {seconds:.1f} s: {rows}")
     if quarantined:
-        console.print(_quarantine_note(quarantined), markup=False, style="yellow")
+        console.print(_quarantine_note(quarantined), style="yellow")
     if not finished.is_complete:
         console.print("Run the same command again to complete it.")
 

@@ -8,8 +8,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import click
-from rich.console import Console
 
+from copilot_pipeline.cli.console import echo, print_json, text_console
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 
 _REFRESH_SECONDS = 5
@@ -56,7 +56,7 @@ def command(
         ADDRESS/_sandbox/edit
     """
     if ripening is not None:
-        click.echo("warning: --ripening is deprecated and will be removed in 0.3. Use --processing-seconds.", err=True)
+        echo("warning: --ripening is deprecated and will be removed in 0.3. Use --processing-seconds.", err=True)
     options = SandboxOptions(
         seed=seed,
         first_day=datetime.now(UTC).date() - timedelta(days=days),
@@ -72,17 +72,17 @@ def command(
     )
     with Sandbox(options) as sandbox:
         if as_json:
-            click.echo(json.dumps({"url": sandbox.url, "environment": sandbox.environment()}))
+            print_json(json.dumps({"url": sandbox.url, "environment": sandbox.environment()}))
         else:
             for name, value in sandbox.environment().items():
-                click.echo(f"export {name}={value}")
+                echo(f"export {name}={value}")
         sys.stdout.flush()
         _show_counters_until_stopped(sandbox)
 
 
 def _show_counters_until_stopped(sandbox: Sandbox) -> None:
     """Show the request counters on standard error until Ctrl-C or SIGTERM."""
-    console = Console(stderr=True, highlight=False)
+    console = text_console(stderr=True)
     console.print(f"{sandbox.options.days * sandbox.options.calls_per_day} calls at {sandbox.url} (Ctrl-C stops it)")
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)

@@ -11,9 +11,8 @@ from typing import Any
 
 import click
 import psycopg
-from rich.console import Console
 
-from copilot_pipeline.cli.console import print_document
+from copilot_pipeline.cli.console import echo, print_csv, print_json, text_console
 from copilot_pipeline.cli.query_output import as_json, csv_lines, print_table, spreadsheet_value
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.postgres import Connection
@@ -23,7 +22,14 @@ from copilot_pipeline.postgres.query_connection import query_connection
 @click.command("sql")
 @click.argument("query", required=False)
 @click.option("--json", "form", flag_value="json", help="Print the rows as JSON.")
-@click.option("--csv", "form", flag_value="csv", help='Print the rows as CSV. Null is empty, the empty string is "".')
+@click.option(
+    "--csv",
+    "form",
+    flag_value="csv",
+    help='Print the rows as CSV. Null is empty, the empty string is "". Text that a spreadsheet would evaluate as a '
+    "formula begins with an apostrophe.",
+)
+@click.option("--raw-csv", "form", flag_value="raw-csv", help="Print CSV with every text unchanged, for programs.")
 @click.option(
     "--excel",
     "form",
@@ -56,7 +62,7 @@ def command(query: str | None, form: str | None, url: bool) -> None:
                 names, rows = _read(connection, query)
             _show(form, names, rows)
             return
-        click.echo(database.url)
+        echo(database.url)
         if settings.environment.copilot_pipeline_database_url is None:
             _wait_until_stopped()
 
@@ -90,17 +96,17 @@ def _explain(error: psycopg.Error) -> str:
 
 def _show(form: str | None, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     if form == "json":
-        print_document(as_json(names, rows) + "\n")
-    elif form == "csv":
-        print_document("".join(f"{line}\n" for line in csv_lines(names, rows)))
+        print_json(as_json(names, rows))
+    elif form in ("csv", "raw-csv"):
+        print_csv("".join(f"{line}\n" for line in csv_lines(names, rows, raw=form == "raw-csv")))
     elif form == "excel":
         from copilot_pipeline.delivery.export import write_rows
 
         file = io.StringIO()
         write_rows(file, names, (tuple(map(spreadsheet_value, row)) for row in rows), for_excel=True)
-        print_document(file.getvalue(), with_bom=True)
+        print_csv(file.getvalue(), with_bom=True)
     elif names:
-        print_table(Console(), names, rows)
+        print_table(text_console(), names, rows)
 
 
 def _wait_until_stopped() -> None:

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from copilot_pipeline.cli.console import echo
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -23,5 +25,5 @@ def include_suppressed_options(command: Decorated) -> Decorated:
 def resolve_include_suppressed(include_suppressed: bool, loud: bool) -> bool:
     """Combine both options, with a warning if the former name is used."""
     if loud:
-        click.echo("warning: --loud is deprecated and will be removed in 0.3. Use --include-suppressed.", err=True)
+        echo("warning: --loud is deprecated and will be removed in 0.3. Use --include-suppressed.", err=True)
     return include_suppressed or loud

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from copilot_pipeline.cli.connections import command_settings
+from copilot_pipeline.cli.console import echo
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.ui.hosts import is_loopback
 
@@ -47,7 +48,7 @@ def command(host: str, port: int, read_only: bool, workspace: Path | None, log_l
     """
     environment = command_settings().environment
     if not is_loopback(host):
-        click.echo(
+        echo(
             f"warning: {host} accepts connections from other machines, and the Dagster UI has no login. Put an "
             "authenticating proxy in front and let it connect to 127.0.0.1.",
             err=True,

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from copilot_pipeline.delivery.mapping import to_json_value, to_text
 from copilot_pipeline.marts.model import ScoredCall
+from copilot_pipeline.spreadsheets import without_formula
 
 COLUMNS = (
     "call_id", "call_date", "started_at", "title", "rep_name", "account_name", "deal_name", "deal_id",
@@ -22,12 +23,15 @@ _MAX_CONVERTED_CHARACTERS = 64  # longer texts are neither numbers nor dates; a 
 _MAX_WORDS_IN_A_DATE = 3  # "Mon 3 Mar 2026 10:30 PM"
 _WORD = re.compile(r"[^\W\d_]+")
 _TRUTH_VALUES = ("true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero", "waar", "onwaar")
-# Characters that start a formula in a spreadsheet (OWASP, CSV injection), full-width forms included.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def write_csv(
-    file: TextIO, calls: Iterable[ScoredCall], bricks: Sequence[tuple[str, str]], *, for_excel: bool = False
+    file: TextIO,
+    calls: Iterable[ScoredCall],
+    bricks: Sequence[tuple[str, str]],
+    *,
+    for_excel: bool = False,
+    raw: bool = False,
 ) -> int:
     """Write a row per call and a column per brick (`kit.brick`).
 
@@ -44,26 +48,29 @@ def write_csv(
         ]
         for call in calls
     )
-    return write_rows(file, [*headings, *(f"{kit}.{brick}" for kit, brick in bricks)], rows, for_excel=for_excel)
+    names = [*headings, *(f"{kit}.{brick}" for kit, brick in bricks)]
+    return write_rows(file, names, rows, for_excel=for_excel, raw=raw)
 
 
-def write_rows(file: TextIO, names: Sequence[str], rows: Iterable[Sequence[Any]], *, for_excel: bool = False) -> int:
+def write_rows(
+    file: TextIO, names: Sequence[str], rows: Iterable[Sequence[Any]], *, for_excel: bool = False, raw: bool = False
+) -> int:
     """Write a header and rows of cells. Returns the number of rows."""
     writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow([cell(name, for_excel=for_excel) for name in names])
+    writer.writerow([cell(name, for_excel=for_excel, raw=raw) for name in names])
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007  the last count is returned
-        writer.writerow([cell(value, for_excel=for_excel) for value in row])
+        writer.writerow([cell(value, for_excel=for_excel, raw=raw) for value in row])
     return count
 
 
-def cell(value: Any, *, for_excel: bool = False) -> str | float | int:
+def cell(value: Any, *, for_excel: bool = False, raw: bool = False) -> str | float | int:
     """Convert a value to a cell.
 
     Numbers stay numbers, booleans become TRUE and FALSE, lists are joined with commas, null is empty.
 
     Times are in UTC as `2026-03-09 14:30:00`, which Sheets and Excel parse (they do not parse offsets).
-    A text that would be a formula gets a leading apostrophe, which spreadsheets do not display.
+    A text that would be a formula gets a leading apostrophe, which spreadsheets do not display; not if `raw`.
 
     Excel reads a text that looks like a number or a date as one, even in quotes: `007` becomes 7, `12E45` and ids of
     more than 15 digits lose digits, `MAR1` becomes a date. `for_excel` writes those as `="007"`, a formula whose
@@ -81,8 +88,8 @@ def cell(value: Any, *, for_excel: bool = False) -> str | float | int:
         return f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M:%S}"
     text = ", ".join(to_text(item) for item in value) if isinstance(value, list) else to_text(to_json_value(value))
     text = text[:MAX_CELL_CHARACTERS]
-    if text.lstrip(" ").startswith(_FORMULA_STARTS):
-        return f"'{text}"
+    if not raw and (escaped := without_formula(text)) != text:
+        return escaped
     if for_excel and not isinstance(value, date) and _may_be_converted(text):
         return _text_formula(text)
     return text

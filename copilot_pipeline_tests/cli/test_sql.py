@@ -46,6 +46,22 @@ def test_csv_distinguishes_null_from_the_empty_string(command: Command) -> None:
     assert json.loads(rows[0]["list"]) == ["x", None]
 
 
+def test_csv_has_no_formulas_unless_raw(command: Command) -> None:
+    """Titles of calls are opened in spreadsheets; numbers stay numbers."""
+    query = """SELECT '=HYPERLINK("https://x")' AS "=title", -5 AS small, -1.5::numeric AS amount, '+49' AS phone"""
+    rows = list(csv.reader(io.StringIO(command("sql", "--csv", query).out)))
+    assert rows == [["'=title", "small", "amount", "phone"], ['\'=HYPERLINK("https://x")', "-5", "-1.5", "'+49"]]
+    raw = list(csv.reader(io.StringIO(command("sql", "--raw-csv", query).out)))
+    assert raw == [["=title", "small", "amount", "phone"], ['=HYPERLINK("https://x")', "-5", "-1.5", "+49"]]
+
+
+def test_json_escapes_control_codes(command: Command) -> None:
+    """A program reads them unchanged; a terminal gets none."""
+    result = command("sql", "--json", "SELECT chr(155) || '31m' || chr(8238) AS title")
+    assert json.loads(result.out) == [{"title": "\x9b31m\u202e"}]
+    assert result.out.isascii()
+
+
 def test_json_preserves_types(command: Command) -> None:
     """Null, booleans, numbers, lists and objects keep their type; values that JSON lacks become strings."""
     rows = json.loads(command("sql", "--json", ODD).out, parse_constant=pytest.fail)

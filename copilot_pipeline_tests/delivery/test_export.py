@@ -50,6 +50,19 @@ def test_any_text_is_read_back_unchanged(title: str, value: str) -> None:
     assert rows[1][-1].removeprefix("'") == value.removeprefix("'")
 
 
+@given(
+    st.text(alphabet=st.sampled_from(" \u00a0\u200b\ufeff\u3000\x00\x1f"), max_size=3),
+    st.sampled_from("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\u2212"),
+    st.text(max_size=20),
+    st.booleans(),
+)
+def test_no_text_becomes_a_formula(before: str, start: str, rest: str, for_excel: bool) -> None:
+    """Whatever invisible characters come before it, in both variants; `raw` keeps it."""
+    text = before + start + rest
+    assert str(cell(text, for_excel=for_excel)).startswith("'")
+    assert cell(text, raw=True) == text
+
+
 def test_a_negative_number_is_not_escaped() -> None:
     """It is not a formula."""
     assert cell(-3.5) == -3.5
