@@ -39,14 +39,8 @@ from copilot_pipeline.marts.forecast.rows import FORECAST_ROWS
 from copilot_pipeline.marts.history.build import build_pipeline
 from copilot_pipeline.marts.history.reader import HistoryReader
 from copilot_pipeline.marts.history.rows import HISTORY_ROWS
-from copilot_pipeline.marts.meddicc import (
-    CoverageRow,
-    OutcomeRow,
-    SummaryRow,
-    meddicc_coverage,
-    meddicc_outcomes,
-    meddicc_summary,
-)
+from copilot_pipeline.marts.meddicc import CoverageRow, CoverageSums, SummaryRow, meddicc_coverage
+from copilot_pipeline.marts.meddicc_outcomes import ElementCall, OutcomeRow, meddicc_outcomes
 from copilot_pipeline.marts.model import BrickKey, ScoredCall
 from copilot_pipeline.marts.money import CurrencyConverter
 from copilot_pipeline.marts.reader import ScoredCallReader
@@ -107,15 +101,24 @@ class MartBuilder:
         """Build `meddicc_coverage`, `meddicc_summary` and `meddicc_outcomes`."""
         settings = self._settings.meddicc
         by_name = elements(settings, self._answered())
+        highest = self._reader.highest({name: element.brick for name, element in by_name.items()})
         bricks = {element.brick for element in by_name.values()}
-        coverage = meddicc_coverage(self._reader.read(bricks, with_quotes=True), by_name, settings)
         deals = self._reader.deals(self._settings.outcomes)
         names = {rep_id: rep.name for rep_id, rep in self._reader.reps().items() if rep.name}
         names |= {deal.deal_id: deal.name for deal in deals if deal.name}
+        sums, of_deals = CoverageSums(), list[ElementCall]()
+
+        def rows() -> Iterator[CoverageRow]:
+            calls = self._reader.read(bricks, with_quotes=True)
+            for row in sums.adding(meddicc_coverage(calls, by_name, settings, highest)):
+                if row.deal_id is not None:
+                    of_deals.append(ElementCall(row.element, row.deal_id, row.started_at, row.is_covered))
+                yield row
+
         return {
-            **self._replace(MEDDICC_COVERAGE, coverage),
-            **self._replace(MEDDICC_SUMMARY, meddicc_summary(coverage, names)),
-            **self._replace(MEDDICC_OUTCOMES, meddicc_outcomes(coverage, deals)),
+            **self._replace(MEDDICC_COVERAGE, rows()),
+            **self._replace(MEDDICC_SUMMARY, sums.rows(names)),
+            **self._replace(MEDDICC_OUTCOMES, meddicc_outcomes(of_deals, deals)),
         }
 
     def build_coaching(self) -> tuple[RowCounts, list[RegressionRow]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from copilot_pipeline.config.marts import ClaimSettings
+from copilot_pipeline.marts.claim_rates import Exposure, Rate, rates
 from copilot_pipeline.marts.claims import (
     INACCURATE,
     OUTDATED,
@@ -17,6 +18,8 @@ from copilot_pipeline.marts.claims import (
 )
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.marts.model import ScoredCall, items_of
+
+SECONDS_PER_HOUR = 3600.0
 
 
 class AccuracyRow(NamedTuple):
@@ -34,6 +37,11 @@ class AccuracyRow(NamedTuple):
     inaccurate: int
     roadmap_leaks: int
     outdated_competitive: int
+    hours: float
+    claims_per_hour: float | None
+    claims_per_hour_shrunk: float | None
+    claims_per_hour_low: float | None
+    claims_per_hour_high: float | None
     quotes_not_found: int
 
 
@@ -44,6 +52,8 @@ class _Counts:
         self.name: str | None = None
         self.calls = 0
         self.accurate = 0
+        self.hours = 0.0
+        self.claims_in_hours = 0  # on calls whose duration is known
         self.claims: list[ClaimRow] = []
 
 
@@ -72,7 +82,17 @@ def claim_accuracy(
             counts.calls += 1
             counts.accurate += not of_grain
             counts.claims += of_grain
-    return [_accuracy_row(grain, grain_id, counts) for (grain, grain_id), counts in sorted(groups.items())]
+            if call.duration_s:
+                counts.hours += call.duration_s / SECONDS_PER_HOUR
+                counts.claims_in_hours += len(of_grain)
+    return [row for grain in sorted({grain for grain, _ in groups}) for row in _accuracy_rows(grain, groups)]
+
+
+def _accuracy_rows(grain: str, groups: Mapping[tuple[str, str], _Counts]) -> Iterator[AccuracyRow]:
+    of_grain = [(grain_id, counts) for (of_group, grain_id), counts in sorted(groups.items()) if of_group == grain]
+    found = rates([Exposure(counts.claims_in_hours, counts.hours) for _, counts in of_grain])
+    for (grain_id, counts), rate in zip(of_grain, found, strict=True):
+        yield _accuracy_row(grain, grain_id, counts, rate)
 
 
 def _grains(
@@ -88,7 +108,7 @@ def _grains(
         yield "product", product, product, [claim for claim in flagged if claim.product in (product, None)]
 
 
-def _accuracy_row(grain: str, grain_id: str, counts: _Counts) -> AccuracyRow:
+def _accuracy_row(grain: str, grain_id: str, counts: _Counts, rate: Rate) -> AccuracyRow:
     of_kind: defaultdict[str, int] = defaultdict(int)
     for claim in counts.claims:
         of_kind[claim.kind] += 1
@@ -106,5 +126,10 @@ def _accuracy_row(grain: str, grain_id: str, counts: _Counts) -> AccuracyRow:
         inaccurate=of_kind[INACCURATE],
         roadmap_leaks=of_kind[ROADMAP_LEAK],
         outdated_competitive=of_kind[OUTDATED],
+        hours=counts.hours,
+        claims_per_hour=rate.per_hour,
+        claims_per_hour_shrunk=rate.shrunk,
+        claims_per_hour_low=rate.low,
+        claims_per_hour_high=rate.high,
         quotes_not_found=sum(claim.match == "not found" for claim in counts.claims),
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
+from copilot_pipeline.marts.deals import as_text
 from copilot_pipeline.marts.model import BrickAnswer, BrickKey, Quote, ScoredCall, Value, items_of
 from copilot_pipeline.marts.negation import NOTHING, normalized
 
@@ -27,6 +28,7 @@ _NOTHING_FLAGGED = NOTHING | {
     "no_inaccurate_claims",
 }
 _QUOTE_KEYS = ("quote", "claim", "text", "statement", "evidence")
+_STATEMENT_KEYS = ("statement", "claim", "text", "quote")
 _DOCUMENT_KEYS = ("document", "source_document", "source", "doc")
 _PRODUCT_KEYS = ("product", "product_name")
 
@@ -48,6 +50,7 @@ class ClaimRow(NamedTuple):
     brick: str
     kit_version_id: str | None
     quote: str | None
+    statement: str
     is_found: bool
     match: str
     match_score: float | None
@@ -77,6 +80,7 @@ class _Flag:
     """One item that a brick flagged."""
 
     quote: Quote | None
+    statement: str  # the value, or the item of a list
     text: str = ""  # everything else that the brick returned about it
     document: str | None = None
     product: str | None = None
@@ -132,12 +136,12 @@ def _flags(call_id: str, answer: BrickAnswer, kind: ClaimKind, locate: Locate) -
     if not _is_flagged(value, kind.flagged_when):
         return []
     if not isinstance(value, str):
-        return [_Flag(quote) for quote in answer.quotes] or [_Flag(None)]
+        return [_Flag(quote, as_text(value)) for quote in answer.quotes] or [_Flag(None, as_text(value))]
     if answer.quotes:
-        return [_Flag(quote, value) for quote in answer.quotes]
+        return [_Flag(quote, value, value) for quote in answer.quotes]
     # A text is either the claim in the rep's words or only a category; the transcript decides.
     quote = locate(call_id, value)
-    return [_Flag(quote if quote.seq is not None else None, value)]
+    return [_Flag(quote if quote.seq is not None else None, value, value)]
 
 
 def _is_flagged(value: object, flagged_when: tuple[object, ...] | None) -> bool:
@@ -153,10 +157,11 @@ def _list_item(call_id: str, item: object, quote: Quote | None, locate: Locate) 
     """Return the flag of a list item: a text, or an object with a quote and optionally a document and a product."""
     if not isinstance(item, dict):
         text = str(item)
-        return _Flag(quote or locate(call_id, text), text)
+        return _Flag(quote or locate(call_id, text), text, text)
     quoted = _first_text(item, _QUOTE_KEYS)
     return _Flag(
         quote or (locate(call_id, quoted) if quoted else None),
+        _first_text(item, _STATEMENT_KEYS) or as_text(item),
         " ".join(str(value) for value in item.values() if isinstance(value, str)),
         _first_text(item, _DOCUMENT_KEYS),
         _first_text(item, _PRODUCT_KEYS),
@@ -196,6 +201,7 @@ def _claim_row(
         brick=brick,
         kit_version_id=call.kit_version_id(kit),
         quote=quote.text if quote else None,
+        statement=flag.statement,
         is_found=quote is not None and quote.seq is not None,
         match=quote.match if quote else NO_QUOTE,
         match_score=quote.score if quote else None,

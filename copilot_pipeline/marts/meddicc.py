@@ -1,22 +1,18 @@
-"""MEDDICC coverage: elements covered on each call, summed by deal, rep, team and week, and compared with outcomes."""
+"""MEDDICC coverage: elements covered on each call, and their sums by deal, rep, team and week."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-import numpy as np
-from scipy.stats import fisher_exact
-
 from copilot_pipeline.config.marts import MeddiccSettings
 from copilot_pipeline.marts.brick_roles import Element, Scale, level, scale_of
-from copilot_pipeline.marts.intervals import percent, share_of
-from copilot_pipeline.marts.model import BrickAnswer, Deal, ScoredCall, Value, items_of
+from copilot_pipeline.marts.intervals import share_of
+from copilot_pipeline.marts.model import BrickAnswer, ScoredCall, Value, items_of
 from copilot_pipeline.marts.negation import is_affirmed
-from copilot_pipeline.marts.outcomes import before_close
-from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 
 class CoverageRow(NamedTuple):
@@ -58,47 +54,23 @@ class SummaryRow(NamedTuple):
     n_level: int
 
 
-class OutcomeRow(NamedTuple):
-    """A row of `meddicc_outcomes`."""
-
-    element: str
-    outcome: str
-    n: int
-    uncovered: int
-    share: float | None
-    share_low: float | None
-    share_high: float | None
-    p_value: float | None
-    sentence: str
-
-
 def meddicc_coverage(
-    calls: Iterable[ScoredCall], elements: Mapping[str, Element], settings: MeddiccSettings
-) -> list[CoverageRow]:
-    """Return one row per element and call that the element's kit scored.
+    calls: Iterable[ScoredCall],
+    elements: Mapping[str, Element],
+    settings: MeddiccSettings,
+    highest: Mapping[str, float],
+) -> Iterator[CoverageRow]:
+    """Yield one row per element and call that the element's kit scored.
 
-    An element without a value is not covered; its level is None, not 0.
+    An element without a value is not covered; its level is None, not 0. `highest` are the highest scores by element,
+    which tell the scale.
     """
-    scored = [
-        (call, name, element, call.bricks.get(element.brick))
-        for call in calls
-        for name, element in elements.items()
-        if call.is_scored_by(element.brick[0])
-    ]
-    scales = _scales(elements, ((name, answer) for _, name, _, answer in scored))
-    return [
-        _coverage_row(call, name, element, answer, scales[name], settings.covered_from)
-        for call, name, element, answer in scored
-    ]
-
-
-def _scales(elements: Mapping[str, Element], answers: Iterable[tuple[str, BrickAnswer | None]]) -> dict[str, Scale]:
-    highest: dict[str, float] = {}
-    for name, answer in answers:
-        number = _number(answer.value) if answer else None
-        if number is not None:
-            highest[name] = max(number, highest.get(name, number))
-    return {name: scale_of(element.scale, highest.get(name)) for name, element in elements.items()}
+    scales = {name: scale_of(element.scale, highest.get(name)) for name, element in elements.items()}
+    for call in calls:
+        for name, element in elements.items():
+            if call.is_scored_by(element.brick[0]):
+                answer = call.bricks.get(element.brick)
+                yield _coverage_row(call, name, element, answer, scales[name], settings.covered_from)
 
 
 def _coverage_row(
@@ -162,26 +134,51 @@ def _number(value: Value) -> float | None:
 # --- sums --------------------------------------------------------------------------------------------------------
 
 
-def meddicc_summary(coverage: Iterable[CoverageRow], names: Mapping[str, str]) -> list[SummaryRow]:
-    """Sum coverage over all calls and by deal, rep, team (manager) and week.
+@dataclass(slots=True)
+class _Sum:
+    """Calls of a group and element."""
 
-    Calls without a deal, rep or manager are missing from that grain only. `names` are those of deals, reps and
-    managers, by id.
+    n: int = 0
+    covered: int = 0
+    levels: float = 0.0
+    n_level: int = 0
+
+    def add(self, row: CoverageRow) -> None:
+        self.n += 1
+        self.covered += row.is_covered
+        if row.level is not None:
+            self.levels += row.level
+            self.n_level += 1
+
+
+class CoverageSums:
+    """Coverage summed over all calls and by deal, rep, team (manager) and week, row by row.
+
+    Calls without a deal, rep or manager are missing from that grain only.
     """
-    groups: defaultdict[tuple[str, str, str], list[CoverageRow]] = defaultdict(list)
-    rep_names: dict[str, str] = {}
-    for row in coverage:
-        if row.rep_id and row.rep_name:
-            rep_names[row.rep_id] = row.rep_name
-        for grain, grain_id in _grains(row):
-            groups[grain, grain_id, row.element].append(row)
-    all_names = {**rep_names, **names}
-    return [
-        _summary_row(
-            grain, grain_id, all_names.get(grain_id) if grain in ("deal", "rep", "team") else None, element, rows
-        )
-        for (grain, grain_id, element), rows in sorted(groups.items())
-    ]
+
+    def __init__(self) -> None:
+        self._sums: defaultdict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
+        self._rep_names: dict[str, str] = {}
+
+    def adding(self, coverage: Iterable[CoverageRow]) -> Iterator[CoverageRow]:
+        """Yield the rows and add them."""
+        for row in coverage:
+            if row.rep_id and row.rep_name:
+                self._rep_names[row.rep_id] = row.rep_name
+            for grain, grain_id in _grains(row):
+                self._sums[grain, grain_id, row.element].add(row)
+            yield row
+
+    def rows(self, names: Mapping[str, str]) -> list[SummaryRow]:
+        """Return the sums. `names` are those of deals, reps and managers, by id."""
+        known = {**self._rep_names, **names}
+        return [
+            _summary_row(
+                grain, grain_id, known.get(grain_id) if grain in ("deal", "rep", "team") else None, element, summed
+            )
+            for (grain, grain_id, element), summed in sorted(self._sums.items(), key=lambda item: item[0])
+        ]
 
 
 def _grains(row: CoverageRow) -> Iterator[tuple[str, str]]:
@@ -192,77 +189,18 @@ def _grains(row: CoverageRow) -> Iterator[tuple[str, str]]:
             yield grain, grain_id
 
 
-def _summary_row(
-    grain: str, grain_id: str, grain_name: str | None, element: str, rows: Sequence[CoverageRow]
-) -> SummaryRow:
-    covered = sum(row.is_covered for row in rows)
-    levels = [row.level for row in rows if row.level is not None]
-    share = share_of(covered, len(rows))
+def _summary_row(grain: str, grain_id: str, grain_name: str | None, element: str, summed: _Sum) -> SummaryRow:
+    share = share_of(summed.covered, summed.n)
     return SummaryRow(
         grain=grain,
         grain_id=grain_id,
         grain_name=grain_name,
         element=element,
-        n=len(rows),
-        covered=covered,
+        n=summed.n,
+        covered=summed.covered,
         share=share.share,
         share_low=share.low,
         share_high=share.high,
-        mean_level=sum(levels) / len(levels) if levels else None,
-        n_level=len(levels),
+        mean_level=summed.levels / summed.n_level if summed.n_level else None,
+        n_level=summed.n_level,
     )
-
-
-# --- coverage by deal outcome ------------------------------------------------------------------------------------
-
-
-def meddicc_outcomes(coverage: Iterable[CoverageRow], deals: Iterable[Deal]) -> list[OutcomeRow]:
-    """Return, per element and outcome, the deals in which no call before the close covered the element.
-
-    Each deal with at least one such call counts once, however many calls it has.
-    """
-    by_id = {deal.deal_id: deal for deal in deals}
-    of_deal: defaultdict[tuple[str, str], list[CoverageRow]] = defaultdict(list)
-    for row in coverage:
-        if row.deal_id in by_id:
-            of_deal[row.element, row.deal_id].append(row)
-    counts: defaultdict[str, dict[DealOutcome, tuple[int, int]]] = defaultdict(dict)
-    for (element, deal_id), rows in of_deal.items():
-        before = before_close(by_id[deal_id], rows)
-        if before:
-            outcome = by_id[deal_id].outcome
-            n, uncovered = counts[element].get(outcome, (0, 0))
-            counts[element][outcome] = (n + 1, uncovered + (not any(row.is_covered for row in before)))
-    return [row for element in sorted(counts) for row in _outcome_rows(element, counts[element])]
-
-
-def _outcome_rows(element: str, counts: Mapping[DealOutcome, tuple[int, int]]) -> Iterator[OutcomeRow]:
-    p_value = _p_value(counts.get(DealOutcome.WON, (0, 0)), counts.get(DealOutcome.LOST, (0, 0)))
-    for outcome in DealOutcome:
-        if outcome not in counts:
-            continue
-        n, uncovered = counts[outcome]
-        share = share_of(uncovered, n)
-        yield OutcomeRow(
-            element=element,
-            outcome=outcome.value,
-            n=n,
-            uncovered=uncovered,
-            share=share.share,
-            share_low=share.low,
-            share_high=share.high,
-            p_value=p_value if outcome is not DealOutcome.OPEN else None,
-            sentence=(
-                f"Of {n:,} {outcome.value} deal{'s' if n != 1 else ''} {percent(uncovered / n)} ({uncovered:,}, 95 % "
-                f"interval {percent(share.low or 0)} to {percent(share.high or 0)}) had no coverage of "
-                f"{element.replace('_', ' ')}."
-            ),
-        )
-
-
-def _p_value(won: tuple[int, int], lost: tuple[int, int]) -> float | None:
-    """Return Fisher's exact test of coverage against the outcome; None if there are no won or no lost deals."""
-    if not won[0] or not lost[0]:
-        return None
-    table = np.array([[won[1], won[0] - won[1]], [lost[1], lost[0] - lost[1]]])
-    return float(fisher_exact(table).pvalue)

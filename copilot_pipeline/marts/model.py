@@ -89,6 +89,7 @@ class ScoredCall:
     started_at: datetime  # aware, UTC
     deal_id: str | None = None
     review_url: str | None = None
+    duration_s: float | None = None  # read for marts only
     bricks: Mapping[BrickKey, BrickAnswer] = field(default_factory=dict)
     runs: Mapping[str, KitRun] = field(default_factory=dict)  # by kit
     fields: Mapping[str, Any] = field(default_factory=dict)

@@ -129,6 +129,7 @@ class ScoredCallReader:
                 started_at=row["started_at"],
                 deal_id=row["deal_id"],
                 review_url=row["review_url"],
+                duration_s=row["duration_s"],
                 bricks=answers.bricks.get(call_id, {}),
                 runs=answers.runs.get(call_id, {}),
                 rep=people.find(row["rep_user_id"], row["rep_email"], row["rep_name"], row["started_at"]),
@@ -164,6 +165,15 @@ class ScoredCallReader:
         with self._database.connection() as connection:
             rows = _fetch(connection, "answered_bricks", dict_row, first=first, last=last)
         return [AnsweredBrick(row["kit"], row["brick"], frozenset(row["kinds"])) for row in rows]
+
+    def highest(self, bricks: Mapping[str, BrickKey]) -> dict[str, float]:
+        """Return the highest score of each brick, by the names given to them; none for bricks without scores."""
+        keys = list(bricks.values())
+        chosen = {"kits": [kit for kit, _ in keys], "bricks": [brick for _, brick in keys]}
+        with self._database.connection() as connection:
+            rows = _fetch(connection, "highest_scores", dict_row, **chosen)
+        by_key = {(row["kit"], row["brick"]): row["highest"] for row in rows}
+        return {name: by_key[key] for name, key in bricks.items() if key in by_key}
 
     def reps(self) -> dict[str, Rep]:
         """Return the workspace's users as reps, by user id."""

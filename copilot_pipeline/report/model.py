@@ -78,7 +78,12 @@ class ElementOutcome:
     uncovered: int
     low: float
     high: float
+    mean_calls: float
     p_value: float | None
+    adjusted_difference: float | None  # lost minus won, at the same number of scored calls
+    adjusted_low: float | None
+    adjusted_high: float | None
+    adjusted_n: int | None
 
     @property
     def share(self) -> float:
@@ -140,6 +145,7 @@ class FlaggedClaim:
     rep: str | None
     kind: str
     quote: str | None
+    statement: str | None
     match: str
     start_s: float | None
     speaker: str | None

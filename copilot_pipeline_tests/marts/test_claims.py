@@ -9,7 +9,7 @@ import pytest
 from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
 from copilot_pipeline.marts.claim_accuracy import claim_accuracy
-from copilot_pipeline.marts.claims import NO_QUOTE, ClaimRow, claim_kinds, claims
+from copilot_pipeline.marts.claims import NO_QUOTE, ClaimKind, ClaimRow, claim_kinds, claims
 from copilot_pipeline.marts.model import BrickAnswer, Quote, Rep, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, REP, call, quoted
 
@@ -165,3 +165,32 @@ def test_accuracy_counts_checked_calls() -> None:
         ("rep", "u-1"): (3, 2, 2, 2),
         ("product", "Alpha"): (2, 1, 2, 2),
     }
+
+
+@pytest.mark.parametrize(
+    ("value", "statements"),
+    [
+        (quoted(True, "Ships in March.", "Never fails."), ["yes", "yes"]),
+        (quoted("promises a date", "Ships in March."), ["promises a date"]),
+        (["a", "b"], ["a", "b"]),
+        ([{"claim": "promises a date", "quote": "Ships in March."}, {"quote": "b"}], ["promises a date", "b"]),
+        ([{"kind": "date", "level": 3}], ['{"kind": "date", "level": 3}']),
+    ],
+)
+def test_a_claim_has_what_the_kit_says_of_it(value: Any, statements: list[str]) -> None:
+    """The value of the brick, or the item of its list, beside the quote."""
+    assert [one.statement for one in flagged(call("c-1", {"wrong": value}))] == statements
+
+
+def test_the_rate_of_a_rep_is_per_hour_of_checked_calls() -> None:
+    """Calls without a duration are not in the rate, neither their hours nor their claims."""
+    kinds = [("inaccurate", ClaimKind((KIT, "wrong")))]
+    calls = [
+        call("c-1", {"wrong": quoted(True, "a")}, duration_s=1800.0),
+        call("c-2", {"wrong": False}, duration_s=5400.0),
+        call("c-3", {"wrong": quoted(True, "b")}),
+        call("c-4", None, duration_s=3600.0),
+    ]
+    rows = claim_accuracy(calls, list(claims(calls, kinds, ClaimSettings(), nowhere)), kinds, ClaimSettings())
+    (row,) = [row for row in rows if row.grain == "rep"]
+    assert (row.claims, row.hours, row.claims_per_hour) == (2, 2.0, 0.5)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from copilot_pipeline.config.marts import MeddiccSettings
 from copilot_pipeline.marts.brick_roles import Element, elements
-from copilot_pipeline.marts.meddicc import CoverageRow, meddicc_coverage, meddicc_outcomes, meddicc_summary
+from copilot_pipeline.marts.meddicc import CoverageRow, CoverageSums, meddicc_coverage
+from copilot_pipeline.marts.meddicc_outcomes import ElementCall, OutcomeRow, meddicc_outcomes
 from copilot_pipeline.marts.model import ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, call, lost, quoted, still_open, won
 
@@ -18,7 +21,19 @@ CHAMPION = {"champion": Element((KIT, "champion"))}
 
 def coverage(*calls: ScoredCall, by_name: dict[str, Element] | None = None) -> list[CoverageRow]:
     """Return the coverage rows of some calls."""
-    return meddicc_coverage(calls, by_name or CHAMPION, MeddiccSettings())
+    chosen = by_name or CHAMPION
+    scores = {name: [one.value_of(element.brick) for one in calls] for name, element in chosen.items()}
+    highest = {
+        name: max(score for score in of_element if isinstance(score, float))
+        for name, of_element in scores.items()
+        if any(isinstance(score, float) for score in of_element)
+    }
+    return list(meddicc_coverage(calls, chosen, MeddiccSettings(), highest))
+
+
+def of_deals(rows: list[CoverageRow]) -> list[ElementCall]:
+    """Return the rows of calls with a deal."""
+    return [ElementCall(row.element, row.deal_id, row.started_at, row.is_covered) for row in rows if row.deal_id]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +108,9 @@ def test_matches_whole_words_in_any_naming_style(brick: str, element: str | None
 def test_summary_rows_have_n_and_interval() -> None:
     """There is a row per grain: all, week, deal, rep and team."""
     rows = coverage(*(call(f"c-{n}", {"champion": n < 3}, day=7 * (n % 2), deal_id=f"d-{n % 2}") for n in range(10)))
-    result = {(row.grain, row.grain_id): row for row in meddicc_summary(rows, {"d-0": "Acme", "u-9": "Max Boss"})}
+    sums = CoverageSums()
+    assert list(sums.adding(rows)) == rows
+    result = {(row.grain, row.grain_id): row for row in sums.rows({"d-0": "Acme", "u-9": "Max Boss"})}
     assert result.keys() == {
         ("all", "all"), ("week", "2026-11-02"), ("week", "2026-11-09"), ("deal", "d-0"), ("deal", "d-1"),
         ("rep", "u-1"), ("team", "u-9"),
@@ -114,7 +131,7 @@ def test_each_deal_counts_once() -> None:
         for again in range(3)
     ] + [call(f"w-{n}", {"champion": True}, deal_id=f"won-{n}") for n in range(10)]
     deals = [lost(f"lost-{n}") for n in range(20)] + [won(f"won-{n}") for n in range(10)] + [lost("without a call")]
-    rows = {row.outcome: row for row in meddicc_outcomes(coverage(*calls), deals)}
+    rows = {row.outcome: row for row in meddicc_outcomes(of_deals(coverage(*calls)), deals)}
     assert (rows["lost"].n, rows["lost"].uncovered) == (20, 15)
     assert (rows["won"].n, rows["won"].uncovered) == (10, 0)
     assert rows["lost"].sentence.startswith("Of 20 lost deals 75 % (15, 95 % interval ")
@@ -131,11 +148,61 @@ def test_ignores_calls_after_the_close() -> None:
         call("c-3", {"champion": True}, day=3, deal_id="d-2"),
     ]
     ended = datetime(2026, 11, 4, tzinfo=UTC)
-    row = meddicc_outcomes(coverage(*calls), [lost("d-1", closed_at=ended), lost("d-2", closed_at=ended)])[0]
+    row = meddicc_outcomes(of_deals(coverage(*calls)), [lost("d-1", closed_at=ended), lost("d-2", closed_at=ended)])[0]
     assert (row.outcome, row.n, row.uncovered) == ("lost", 1, 1)
 
 
 def test_open_deals_have_no_p_value() -> None:
     """Their outcome is not known."""
-    row = meddicc_outcomes(coverage(call("c", {"champion": quoted(True, "yes")}, deal_id="d")), [still_open("d")])[0]
+    row = meddicc_outcomes(
+        of_deals(coverage(call("c", {"champion": quoted(True, "yes")}, deal_id="d"))), [still_open("d")]
+    )[0]
     assert (row.outcome, row.n, row.uncovered, row.p_value) == ("open", 1, 0, None)
+
+
+def simulated(random: np.random.Generator, deals: int, covered: Callable[[bool], float]) -> list[OutcomeRow]:
+    """The outcomes of deals with 1 to 13 calls, whose chance of winning rises with their number.
+
+    `covered` is the chance that a call covers the element, by whether the deal is won.
+    """
+    calls, closed = [], []
+    for number in range(deals):
+        count = int(random.integers(1, 14))
+        is_won = bool(random.random() < count / 16)
+        deal = won(f"d-{number}") if is_won else lost(f"d-{number}")
+        closed.append(deal)
+        started = datetime(2026, 1, 1, tzinfo=UTC)
+        calls += [
+            ElementCall("champion", deal.deal_id, started, bool(random.random() < covered(is_won)))
+            for _ in range(count)
+        ]
+    return meddicc_outcomes(calls, closed)
+
+
+def test_deals_with_more_calls_are_no_effect_of_coverage() -> None:
+    """Coverage is independent of the outcome, and won deals have more calls: as counted nearly every world has a
+    difference, at the same number of calls at most 5 % beyond chance (with 60 worlds: up to six)."""
+    random = np.random.default_rng(14)
+    rows = [simulated(random, 200, lambda _: 0.2)[0] for _ in range(60)]
+    assert sum((row.p_value or 1) < 0.05 for row in rows) > 40
+    assert sum((row.adjusted_p_value or 1) < 0.05 for row in rows) <= 6
+    assert all(row.adjusted_low <= row.adjusted_difference <= row.adjusted_high for row in rows)  # type: ignore[operator]
+
+
+def test_finds_a_difference_that_exposure_does_not_explain() -> None:
+    """Calls of won deals cover the element more often than calls of lost deals."""
+    random = np.random.default_rng(14)
+    rows = [simulated(random, 300, lambda is_won: 0.4 if is_won else 0.15)[0] for _ in range(20)]
+    assert sum((row.adjusted_low or 0) > 0 for row in rows) >= 18
+    assert "At the same number of scored calls lost deals lacked it" in rows[0].sentence
+    assert {row.outcome: row.mean_calls for row in simulated(random, 300, lambda _: 0.2)}["won"] > 8
+
+
+def test_too_few_comparable_deals_have_no_adjusted_difference() -> None:
+    """All won deals have two calls, all lost ones have one: nothing to compare."""
+    calls = [ElementCall("champion", f"d-{n}", datetime(2026, 1, 1, tzinfo=UTC), n % 2 == 0) for n in range(40)]
+    calls += [call._replace(is_covered=False) for call in calls[:20]]
+    deals = [won(f"d-{n}") if n < 20 else lost(f"d-{n}") for n in range(40)]
+    row = meddicc_outcomes(calls, deals)[0]
+    assert (row.adjusted_n, row.adjusted_difference, row.adjusted_p_value) == (None, None, None)
+    assert row.difference == pytest.approx(0.0)

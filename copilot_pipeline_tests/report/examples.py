@@ -94,7 +94,19 @@ def regression(rep: str = "Ana Ruiz", **fields: Any) -> Regression:
 def claim(quote: str | None = "It ships in March.", **fields: Any) -> FlaggedClaim:
     """Return a claim whose quote is in the transcript."""
     found = FlaggedClaim(
-        WEEK, MOMENT, "Ana Ruiz", "roadmap_leak", quote, "exact", 92.5, "Ana Ruiz", "Roadmap Policy", None, None, LINK
+        WEEK,
+        MOMENT,
+        "Ana Ruiz",
+        "roadmap_leak",
+        quote,
+        "yes",
+        "exact",
+        92.5,
+        "Ana Ruiz",
+        "Roadmap Policy",
+        None,
+        None,
+        LINK,
     )
     return replace(found, **fields)
 
@@ -152,7 +164,7 @@ def full(**fields: Any) -> Report:
             LowCoverageCall("Renewal with Acme", MOMENT, "Ana Ruiz", 6, 1, ("champion", "decision_process"), LINK),
         ),
         element_outcomes=tuple(
-            ElementOutcome(element, outcome, 300, 204, 0.62, 0.73, 0.001)
+            ElementOutcome(element, outcome, 300, 204, 0.62, 0.73, 4.2, 0.001, 0.06, -0.02, 0.14, 560)
             for element in ELEMENTS
             for outcome in ("lost", "won")
         ),

@@ -85,7 +85,7 @@ VIEWS: tuple[View, ...] = (
         _columns(
             CLAIMS,
             *("week", "started_at", "rep_name", "kind", "quote", "match", "speaker", "start_s", "document"),
-            *("product", "reason", "review_url", "call_id"),
+            *("product", "reason", "review_url", "call_id", "statement"),
         ),
     ),
     View(

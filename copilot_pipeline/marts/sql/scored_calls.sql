@@ -5,7 +5,8 @@ WHERE %(since)s::date IS NULL OR call_date >= %(since)s;
 
 -- name: calls_between
 -- Calls of some days that were held and are still in the vendor's list, oldest first.
-SELECT call_id, call_date, started_at, rep_user_id, rep_email, rep_name, deal_id, review_url
+SELECT call_id, call_date, started_at, rep_user_id, rep_email, rep_name, deal_id, review_url,
+  coalesce(duration_s, speak_duration_s) AS duration_s
 FROM copilot.calls
 WHERE call_date BETWEEN %(first)s AND %(last)s AND removed_at IS NULL
   AND status IN ('ready', 'pending') AND started_at <= now()
@@ -87,6 +88,13 @@ FROM copilot.semarize_scores
 WHERE %(first)s::date IS NULL OR call_date BETWEEN %(first)s AND %(last)s
 GROUP BY kit, brick
 ORDER BY kit COLLATE "C", brick COLLATE "C";
+
+-- name: highest_scores
+-- The highest score of some bricks.
+SELECT kit, brick, max(value_num) AS highest
+FROM copilot.semarize_scores
+WHERE (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])) AND value_num IS NOT NULL
+GROUP BY kit, brick;
 
 -- name: reps
 -- The workspace's users with their managers.

@@ -96,7 +96,8 @@ LIMIT %(limit)s;
 
 -- name: element_outcomes
 -- Won and lost deals in which no call covered an element, the least covered element first.
-SELECT element, outcome, n::int, uncovered::int, share_low AS low, share_high AS high, p_value
+SELECT element, outcome, n::int, uncovered::int, share_low AS low, share_high AS high, mean_calls, p_value,
+  adjusted_difference, adjusted_low, adjusted_high, adjusted_n::int
 FROM copilot.meddicc_outcomes
 WHERE outcome IN ('won', 'lost')
 ORDER BY max(share) FILTER (WHERE outcome = 'lost') OVER (PARTITION BY element) DESC NULLS LAST, element, outcome;
@@ -162,7 +163,7 @@ ORDER BY recovered_by_then IS NOT NULL, detected_on DESC, dated.rep_id, dated.sk
 
 -- name: claims
 -- Flagged claims up to the end of a week, newest first.
-SELECT week, started_at, rep_name AS rep, kind, quote, match, start_s, speaker, document, product, reason, review_url
+SELECT week, started_at, rep_name AS rep, kind, quote, statement, match, start_s, speaker, document, product, reason, review_url
 FROM copilot.claims
 WHERE week BETWEEN %(first_week)s AND %(week)s
 ORDER BY started_at DESC, claim_id

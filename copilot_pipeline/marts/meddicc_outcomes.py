@@ -1,0 +1,191 @@
+"""MEDDICC coverage of won and lost deals: as counted, and at the same number of scored calls."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from math import floor, log
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import fisher_exact
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from copilot_pipeline.marts.intervals import percent, share_of
+from copilot_pipeline.marts.model import Deal
+from copilot_pipeline.marts.outcomes import before_close
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
+
+_EXACT_CALLS = 10  # up to here every number of calls is a stratum of its own
+_STRATUM_RATIO = 1.2
+_MIN_DEGREES_OF_FREEDOM = 10
+
+
+class OutcomeRow(NamedTuple):
+    """A row of `meddicc_outcomes`."""
+
+    element: str
+    outcome: str
+    n: int
+    uncovered: int
+    share: float | None
+    share_low: float | None
+    share_high: float | None
+    mean_calls: float
+    p_value: float | None
+    difference: float | None
+    difference_low: float | None
+    difference_high: float | None
+    adjusted_n: int | None
+    adjusted_difference: float | None
+    adjusted_low: float | None
+    adjusted_high: float | None
+    adjusted_p_value: float | None
+    sentence: str
+
+
+class ElementCall(NamedTuple):
+    """Whether a scored call of a deal covers an element."""
+
+    element: str
+    deal_id: str
+    started_at: datetime
+    is_covered: bool
+
+
+class _Deal(NamedTuple):
+    """A deal, and whether no call covers the element. `calls` is the exposure: scored calls before the close."""
+
+    outcome: DealOutcome
+    is_uncovered: bool
+    calls: int
+
+
+class Difference(NamedTuple):
+    """The share of lost deals without coverage minus that of won deals, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+    p_value: float | None
+    n: int  # deals
+
+
+def meddicc_outcomes(calls: Iterable[ElementCall], deals: Iterable[Deal]) -> list[OutcomeRow]:
+    """Return, per element and outcome, the deals in which no call before the close covered the element.
+
+    Each deal with at least one such call counts once, however many calls it has.
+    """
+    by_id = {deal.deal_id: deal for deal in deals}
+    of_deal: defaultdict[tuple[str, str], list[ElementCall]] = defaultdict(list)
+    for call in calls:
+        if call.deal_id in by_id:
+            of_deal[call.element, call.deal_id].append(call)
+    observed: defaultdict[str, list[_Deal]] = defaultdict(list)
+    for (element, deal_id), of_element in of_deal.items():
+        before = before_close(by_id[deal_id], of_element)
+        if before:
+            is_uncovered = not any(call.is_covered for call in before)
+            observed[element].append(_Deal(by_id[deal_id].outcome, is_uncovered, len(before)))
+    return [row for element in sorted(observed) for row in _rows(element, observed[element])]
+
+
+def _rows(element: str, deals: Sequence[_Deal]) -> Iterator[OutcomeRow]:
+    groups: Mapping[DealOutcome, Sequence[_Deal]] = {
+        outcome: [deal for deal in deals if deal.outcome is outcome] for outcome in DealOutcome
+    }
+    won, lost = groups[DealOutcome.WON], groups[DealOutcome.LOST]
+    raw, adjusted = _raw_difference(lost, won), adjusted_difference([*lost, *won])
+    for outcome, of_outcome in groups.items():
+        if not of_outcome:
+            continue
+        is_closed = outcome is not DealOutcome.OPEN
+        n, uncovered = len(of_outcome), sum(deal.is_uncovered for deal in of_outcome)
+        share = share_of(uncovered, n)
+        compared, at_exposure = (raw, adjusted) if is_closed else (None, None)
+        yield OutcomeRow(
+            element=element,
+            outcome=outcome.value,
+            n=n,
+            uncovered=uncovered,
+            share=share.share,
+            share_low=share.low,
+            share_high=share.high,
+            mean_calls=sum(deal.calls for deal in of_outcome) / n,
+            p_value=compared.p_value if compared else None,
+            difference=compared.value if compared else None,
+            difference_low=compared.low if compared else None,
+            difference_high=compared.high if compared else None,
+            adjusted_n=at_exposure.n if at_exposure else None,
+            adjusted_difference=at_exposure.value if at_exposure else None,
+            adjusted_low=at_exposure.low if at_exposure else None,
+            adjusted_high=at_exposure.high if at_exposure else None,
+            adjusted_p_value=at_exposure.p_value if at_exposure else None,
+            sentence=(
+                f"Of {n:,} {outcome.value} deal{'s' if n != 1 else ''} {percent(uncovered / n)} ({uncovered:,}, 95 % "
+                f"interval {percent(share.low or 0)} to {percent(share.high or 0)}) had no coverage of "
+                f"{element.replace('_', ' ')}.{_comparison(at_exposure)}"
+            ),
+        )
+
+
+def _comparison(adjusted: Difference | None) -> str:
+    if adjusted is None:
+        return ""
+    points = round(adjusted.value * 100)
+    how = f"{abs(points)} points {'more' if points > 0 else 'less'} often than" if points else "as often as"
+    return (
+        f" At the same number of scored calls lost deals lacked it {how} won ones "
+        f"({adjusted.low * 100:+.0f} to {adjusted.high * 100:+.0f} points, {adjusted.n:,} deals)."
+    )
+
+
+def _raw_difference(lost: Sequence[_Deal], won: Sequence[_Deal]) -> Difference | None:
+    """Return the difference as counted: Newcombe's interval and Fisher's exact test; None without both outcomes."""
+    if not won or not lost:
+        return None
+    counts = [sum(deal.is_uncovered for deal in group) for group in (lost, won)]
+    table = np.array([[counts[0], len(lost) - counts[0]], [counts[1], len(won) - counts[1]]])
+    low, high = confint_proportions_2indep(
+        counts[0], len(lost), counts[1], len(won), compare="diff", method="newcomb", alpha=0.05
+    )
+    value = counts[0] / len(lost) - counts[1] / len(won)
+    return Difference(value, float(low), float(high), float(fisher_exact(table).pvalue), len(lost) + len(won))
+
+
+def adjusted_difference(deals: Sequence[_Deal]) -> Difference | None:
+    """Return the difference among deals with the same number of scored calls; None if too few can be compared.
+
+    A linear regression of "not covered" on "lost" with a constant for each number of calls, and standard errors that
+    are robust to unequal variances (HC1: MacKinnon and White, Journal of Econometrics 29, 1985, 305-325). The
+    coefficient is the Mantel-Haenszel risk difference (Greenland and Robins, Biometrics 41, 1985, 55-68): the
+    differences within the strata, weighted by what they can compare. A stratum with one outcome
+    compares nothing.
+    """
+    strata: defaultdict[int, list[_Deal]] = defaultdict(list)
+    for deal in deals:
+        strata[stratum(deal.calls)].append(deal)
+    usable = [group for group in strata.values() if len({deal.outcome for deal in group}) > 1]
+    n = sum(map(len, usable))
+    if n - len(usable) - 1 < _MIN_DEGREES_OF_FREEDOM:
+        return None
+    of_stratum = np.repeat(np.arange(len(usable)), [len(group) for group in usable])
+    constants = (of_stratum[:, np.newaxis] == np.arange(len(usable))).astype(float)
+    is_lost = np.array([deal.outcome is DealOutcome.LOST for group in usable for deal in group], dtype=float)
+    is_uncovered = np.array([deal.is_uncovered for group in usable for deal in group], dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fitted = OLS(is_uncovered, np.column_stack([is_lost, constants])).fit(cov_type="HC1", use_t=True)
+    value, error = float(fitted.params[0]), float(fitted.bse[0])
+    if not np.isfinite(error) or error <= 1e-9:
+        return None  # every deal covers the element, or none does: nothing varies
+    low, high = fitted.conf_int()[0]
+    return Difference(value, float(low), float(high), float(fitted.pvalues[0]), n)
+
+
+def stratum(calls: int) -> int:
+    """Return the stratum of a number of calls: exact up to ten, then groups a fifth wide."""
+    if calls <= _EXACT_CALLS:
+        return calls
+    return _EXACT_CALLS + 1 + floor(log((calls - 1) / _EXACT_CALLS) / log(_STRATUM_RATIO))

@@ -1,0 +1,19 @@
+"""Exposure of MEDDICC and claims, and what the kit says of a claim."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0025"
+down_revision = "0024"
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    statements = Path(__file__).with_name("0025_exposure.sql").read_text(encoding="utf-8")
+    op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
+
+
+def downgrade() -> None:
+    """Not offered: a downgrade would lose state."""
+    raise NotImplementedError("restore a backup instead")

@@ -1,0 +1,6 @@
+-- Claims per call hour by rep; the shrunk rate keeps reps with few calls from leading the list.
+SELECT grain_id AS rep_id, grain_name AS rep_name, claims, n, hours, claims_per_hour, claims_per_hour_shrunk,
+  claims_per_hour_low, claims_per_hour_high
+FROM copilot.claim_accuracy
+WHERE grain = 'rep'
+ORDER BY claims_per_hour_shrunk DESC NULLS LAST, grain_id;
