@@ -37,12 +37,12 @@ class AccuracyRow(NamedTuple):
     inaccurate: int
     roadmap_leaks: int
     outdated_competitive: int
+    quotes_not_found: int
     hours: float
     claims_per_hour: float | None
     claims_per_hour_shrunk: float | None
     claims_per_hour_low: float | None
     claims_per_hour_high: float | None
-    quotes_not_found: int
 
 
 class _Counts:

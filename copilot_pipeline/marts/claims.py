@@ -50,7 +50,6 @@ class ClaimRow(NamedTuple):
     brick: str
     kit_version_id: str | None
     quote: str | None
-    statement: str
     is_found: bool
     match: str
     match_score: float | None
@@ -64,6 +63,7 @@ class ClaimRow(NamedTuple):
     reason: str | None
     confidence: float | None
     review_url: str | None
+    statement: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,22 +39,22 @@ class CoachingRow(NamedTuple):
     threshold: float
     is_below: bool
     calls_below: int
-    below_threshold: bool
-    run_chance: float | None
     regression_detected: bool
     regression_first_call_id: str | None
-    earlier_calls: int | None
-    earlier_mean: float | None
-    drop: float | None
-    drop_p_value: float | None
     rolling_mean: float
     trend: float | None
     calls_since_training: int | None
     training: str | None
-    kit: str
-    brick: str
     kit_version_id: str | None
     review_url: str | None
+    below_threshold: bool
+    run_chance: float | None
+    earlier_calls: int | None
+    earlier_mean: float | None
+    drop: float | None
+    drop_p_value: float | None
+    kit: str
+    brick: str
 
 
 class _Call(NamedTuple):

@@ -29,16 +29,16 @@ class RegressionRow(NamedTuple):
     threshold: float
     lowest: float
     latest: float
+    calls_since_training: int | None
+    is_over: bool
+    recovered_call_id: str | None
+    recovered_at: datetime | None
     earlier_calls: int
     earlier_mean: float
     mean: float
     drop: float
     drop_p_value: float
     run_chance: float | None
-    calls_since_training: int | None
-    is_over: bool
-    recovered_call_id: str | None
-    recovered_at: datetime | None
 
 
 def coaching_regressions(rows: Iterable[CoachingRow], reps: Mapping[str, Rep]) -> Iterator[RegressionRow]:

@@ -33,8 +33,9 @@ class OutcomeRow(NamedTuple):
     share: float | None
     share_low: float | None
     share_high: float | None
-    mean_calls: float
     p_value: float | None
+    sentence: str
+    mean_calls: float
     difference: float | None
     difference_low: float | None
     difference_high: float | None
@@ -43,7 +44,6 @@ class OutcomeRow(NamedTuple):
     adjusted_low: float | None
     adjusted_high: float | None
     adjusted_p_value: float | None
-    sentence: str
 
 
 class ElementCall(NamedTuple):

@@ -37,16 +37,6 @@ COACHING_SCORES = Table(
         boolean("is_below", "Whether the score is below the threshold.", required=True),
         integer("calls_below", "Number of consecutive calls below the threshold, this one included.", required=True),
         boolean(
-            "below_threshold",
-            "Whether this call and those before it are below the threshold: `consecutive_calls` in succession.",
-            required=True,
-        ),
-        number(
-            "run_chance",
-            "Chance of `calls_below` calls in a row below the threshold, at the share of the rep's own calls that were "
-            "below it before; null unless below_threshold, and without earlier calls.",
-        ),
-        boolean(
             "regression_detected",
             "Whether the call is below_threshold, and the newest calls are lower than the rep's own earlier ones.",
             required=True,
@@ -56,10 +46,6 @@ COACHING_SCORES = Table(
             "First call of the regression; null outside of a regression.",
             max_bytes=MAX_CALL_ID_BYTES,
         ),
-        integer("earlier_calls", "Number of earlier calls that a regression was compared with."),
-        number("earlier_mean", "Mean score of these calls."),
-        number("drop", "earlier_mean minus the mean of the regression up to this call."),
-        number("drop_p_value", "P value of the drop when it was detected (Mann-Whitney, one-sided)."),
         number("rolling_mean", "Mean of the last calls (setting `rolling_calls`), this one included.", required=True),
         number("trend", "Slope over the last calls, in score per call; null for fewer than three calls."),
         integer(
@@ -67,10 +53,24 @@ COACHING_SCORES = Table(
             "Number of calls since the newest training of this rep and skill; null without a training.",
         ),
         text("training", "Name of that training."),
-        identifier("kit", "Name of the kit in pipeline.yaml.", required=True),
-        identifier("brick", "Brick that measures the skill.", required=True),
         identifier("kit_version_id", "Kit version that was used."),
         REVIEW_URL,
+        boolean(
+            "below_threshold",
+            "Whether this call and those before it are below the threshold: `consecutive_calls` in succession.",
+            required=True,
+        ),
+        number(
+            "run_chance",
+            "Chance of `calls_below` calls in a row below the threshold, at the share of the rep's own calls that were "
+            "below it before; null unless below_threshold, and without earlier calls.",
+        ),
+        integer("earlier_calls", "Number of earlier calls that a regression was compared with."),
+        number("earlier_mean", "Mean score of these calls."),
+        number("drop", "earlier_mean minus the mean of the regression up to this call."),
+        number("drop_p_value", "P value of the drop when it was detected (Mann-Whitney, one-sided)."),
+        identifier("kit", "Name of the kit in pipeline.yaml.", required=True),
+        identifier("brick", "Brick that measures the skill.", required=True),
     ),
     partitioned=False,
 )
@@ -98,6 +98,13 @@ COACHING_REGRESSIONS = Table(
         number("threshold", "Threshold.", required=True),
         number("lowest", "Lowest score of the regression.", required=True),
         number("latest", "Newest score of the regression.", required=True),
+        integer(
+            "calls_since_training",
+            "Number of calls from the newest training to the detection; null without a training.",
+        ),
+        boolean("is_over", "Whether the skill has recovered to its threshold or the rep's own level.", required=True),
+        identifier("recovered_call_id", "Call on which the skill recovered.", max_bytes=MAX_CALL_ID_BYTES),
+        moment("recovered_at", "Start time of that call."),
         integer("earlier_calls", "Number of the rep's earlier calls that it was compared with.", required=True),
         number("earlier_mean", "Mean score of these calls: the rep's own level.", required=True),
         number("mean", "Mean score of the regression.", required=True),
@@ -107,13 +114,6 @@ COACHING_REGRESSIONS = Table(
             "run_chance",
             "Chance of as many calls in a row below the threshold at the rep's own level, when it was detected.",
         ),
-        integer(
-            "calls_since_training",
-            "Number of calls from the newest training to the detection; null without a training.",
-        ),
-        boolean("is_over", "Whether the skill has recovered to its threshold or the rep's own level.", required=True),
-        identifier("recovered_call_id", "Call on which the skill recovered.", max_bytes=MAX_CALL_ID_BYTES),
-        moment("recovered_at", "Start time of that call."),
     ),
     partitioned=False,
 )

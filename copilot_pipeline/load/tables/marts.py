@@ -87,12 +87,13 @@ MEDDICC_OUTCOMES = Table(
         integer("n", "Number of deals with this outcome and a scored call before they closed.", required=True),
         integer("uncovered", "Number of these deals without a call that covered the element.", required=True),
         *share("Share of deals without coverage"),
+        number("p_value", "P value of Fisher's exact test of coverage and won or lost, as counted; null for open."),
+        long_text("sentence", "The result as a sentence.", required=True),
         number(
             "mean_calls",
             "Mean number of scored calls before the close: the exposure.",
             required=True,
         ),
-        number("p_value", "P value of Fisher's exact test of coverage and won or lost, as counted; null for open."),
         number("difference", "Share of lost deals without coverage minus that of won ones, as counted; null for open."),
         number("difference_low", "Lower end of its 95 % interval (Newcombe)."),
         number("difference_high", "Upper end of its 95 % interval (Newcombe)."),
@@ -101,7 +102,6 @@ MEDDICC_OUTCOMES = Table(
         number("adjusted_low", "Lower end of its 95 % interval."),
         number("adjusted_high", "Upper end of its 95 % interval."),
         number("adjusted_p_value", "P value of the adjusted difference."),
-        long_text("sentence", "The result as a sentence.", required=True),
     ),
     partitioned=False,
 )
@@ -132,11 +132,6 @@ CLAIMS = Table(
         identifier("brick", "Brick that flagged the claim.", required=True),
         identifier("kit_version_id", "Kit version that was used."),
         long_text("quote", "Quote as received from Semarize; null without a quote."),
-        long_text(
-            "statement",
-            "What the kit itself says of the claim: the value of the brick, or the claim of the item of its list.",
-            required=True,
-        ),
         boolean("is_found", "Whether the quote was found in the transcript.", required=True),
         text("match", "exact, normalized, fuzzy, not found, or no quote.", required=True),
         number("match_score", "Similarity, 0 to 1."),
@@ -150,6 +145,11 @@ CLAIMS = Table(
         long_text("reason", "Reason given by Semarize."),
         number("confidence", "Confidence, 0 to 1."),
         REVIEW_URL,
+        long_text(
+            "statement",
+            "What the kit itself says of the claim: the value of the brick, or the claim of the item of its list.",
+            required=True,
+        ),
     ),
     partitioned=False,
 )
@@ -170,6 +170,7 @@ CLAIM_ACCURACY = Table(
         integer("inaccurate", "Number of inaccurate product claims.", required=True),
         integer("roadmap_leaks", "Number of roadmap leaks.", required=True),
         integer("outdated_competitive", "Number of outdated competitive statements.", required=True),
+        integer("quotes_not_found", "Number of claims whose quote is not in the transcript.", required=True),
         number("hours", "Hours of the checked calls whose duration is known: the exposure.", required=True),
         number("claims_per_hour", "Flagged claims per hour of these calls; null without hours."),
         number(
@@ -178,7 +179,6 @@ CLAIM_ACCURACY = Table(
         ),
         number("claims_per_hour_low", "Lower end of its 95 % interval."),
         number("claims_per_hour_high", "Upper end of its 95 % interval."),
-        integer("quotes_not_found", "Number of claims whose quote is not in the transcript.", required=True),
     ),
     partitioned=False,
 )

@@ -40,3 +40,4 @@ SELECT week, started_at, rep_name, kind, quote, match, speaker, start_s, documen
 FROM copilot.claims;
 COMMENT ON COLUMN copilot.flagged_claims.statement IS 'What the kit itself says of the claim: the value of the brick, or the claim of the item of its list.';
 COMMENT ON COLUMN copilot.uncovered_in_lost_deals.p_value IS 'P value of Fisher''s exact test of coverage and won or lost, as counted; null for open.';
+COMMENT ON COLUMN copilot.skills_below_threshold.manager_id IS 'User id of the rep''s manager at the time of the call.';
