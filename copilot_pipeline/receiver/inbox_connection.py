@@ -30,7 +30,7 @@ _logger = logging.getLogger(__name__)
 
 
 class InboxConnection:
-    """A connection that is opened when it is needed. All methods but `interrupt` are called by one thread."""
+    """A connection that is opened when it is needed. `interrupt` and `is_purge_due` may be used by other threads."""
 
     def __init__(self, database_url: str, timeout_seconds: float) -> None:
         self._url = database_url
@@ -61,12 +61,17 @@ class InboxConnection:
             _logger.warning("the database is available again")
         return results
 
-    def purge_if_due(self) -> None:
-        """Delete old rows now and then. A failure is logged; nothing depends on it."""
-        if self._connection is None or time.monotonic() - self._purged_at < PURGE_INTERVAL_SECONDS:
-            return
+    @property
+    def is_purge_due(self) -> bool:
+        """Whether there is a connection, and old rows were not deleted for a while."""
+        return self._connection is not None and time.monotonic() - self._purged_at > PURGE_INTERVAL_SECONDS
+
+    def purge(self) -> None:
+        """Delete old rows. A failure is logged; nothing depends on it."""
         self._purged_at = time.monotonic()
         self._is_interrupted = False
+        if self._connection is None:
+            return
         try:
             purge_inbox(self._connection)
         except psycopg.Error as error:

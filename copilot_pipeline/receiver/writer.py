@@ -126,7 +126,8 @@ class InboxWriter:
             results = [error] * len(batch)
         for item, result in zip(batch, results, strict=True):
             item.resolve(result)
-        await self._in_thread(self._connection.purge_if_due)
+        if self._connection.is_purge_due:
+            await self._in_thread(self._connection.purge)
 
     async def _in_thread(self, work: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
         """Call a function in the thread, and interrupt it if the database keeps it waiting."""
