@@ -1,7 +1,9 @@
 """Checks of the links between calls and CRM records."""
 
+import dagster as dg
+
 from copilot_pipeline.defs.counted_checks import CountedCheck
-from copilot_pipeline.load.tables import CALLS, DEALS
+from copilot_pipeline.load.tables import CALLS, DEAL_HISTORY, DEALS
 from copilot_pipeline.postgres.queries import load_queries
 
 _SQL = load_queries(__package__, "checks.sql")
@@ -26,7 +28,20 @@ deals_of_calls_are_known = CountedCheck(
     "Every deal that a call is linked to is in `deals`, from which win/loss and the open deals are computed.",
     _SQL["unknown_deals"],
 )
+deal_versions_follow_each_other = CountedCheck(
+    "deal_versions_follow_each_other",
+    DEAL_HISTORY.name,
+    "Versions of a deal never overlap, and the present one is the deal as the last refresh saw it.",
+    _SQL["broken_versions"],
+    severity=dg.AssetCheckSeverity.ERROR,
+)
 
 CRM_CHECKS = [
-    check.definition() for check in (calls_have_crm_links, scores_can_be_written_back, deals_of_calls_are_known)
+    check.definition()
+    for check in (
+        calls_have_crm_links,
+        scores_can_be_written_back,
+        deals_of_calls_are_known,
+        deal_versions_follow_each_other,
+    )
 ]

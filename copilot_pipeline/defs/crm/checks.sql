@@ -13,3 +13,15 @@ FROM copilot_ops.unlinked_calls JOIN copilot.calls USING (call_id) WHERE call_da
 SELECT call_date AS day, count(*) FILTER (WHERE deals.deal_id IS NULL) AS offending, count(*) AS total
 FROM copilot.calls LEFT JOIN copilot.deals USING (deal_id)
 WHERE calls.deal_id IS NOT NULL GROUP BY 1;
+
+-- name: broken_versions
+-- Versions of deals, by the day of their start, that overlap the next one, end before they start, or differ from the
+-- present deal.
+SELECT (valid_from AT TIME ZONE 'UTC')::date AS day, count(*) AS total, count(*) FILTER (
+  WHERE valid_to <= valid_from OR valid_to > next_start OR (valid_to IS NULL AND next_start IS NOT NULL)
+    OR (valid_to IS NULL AND (versions.stage, versions.amount) IS DISTINCT FROM (deals.stage, deals.amount))
+) AS offending
+FROM (
+  SELECT *, lead(valid_from) OVER (PARTITION BY deal_id ORDER BY valid_from) AS next_start FROM copilot.deal_history
+) AS versions LEFT JOIN copilot.deals AS deals USING (deal_id)
+GROUP BY 1;
