@@ -21,7 +21,7 @@ from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_value
-from copilot_pipeline.transform.deal_versions import FirstSeenDeal, versions_before
+from copilot_pipeline.transform.deal_versions import DealOfCrm, versions_before
 
 ROWS_PER_BATCH = 20_000
 _SQL = load_queries(__package__, "history.sql")
@@ -68,8 +68,8 @@ class Versions:
 def _record_deals(connection: Connection) -> None:
     connection.execute(_SQL["close_deal_versions"])
     connection.execute(_SQL["open_deal_versions"])
-    first_seen = fetch_all(connection, FirstSeenDeal, _SQL["first_seen_deals"])
-    before = [version for deal in first_seen for version in versions_before(deal)]
+    deals = fetch_all(connection, DealOfCrm, _SQL["deals_without_earlier_versions"])
+    before = [version for deal in deals for version in versions_before(deal)]
     copy_rows(connection, DEAL_HISTORY, rows_to_arrow(DEAL_HISTORY, before))
 
 

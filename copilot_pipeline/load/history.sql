@@ -28,15 +28,16 @@ WHERE known.is_present IS NOT TRUE AND NOT EXISTS (
   SELECT FROM copilot_ops.deals AS record
   WHERE record.deal_id = seen.deal_id AND record.is_missing AND record.body IS NOT NULL);
 
--- name: first_seen_deals
--- Return the deals with a single version, which this transaction added, and what the CRM records of the time before.
+-- name: deals_without_earlier_versions
+-- Return the deals of whose time before the first version nothing is known, and what the CRM records of that time. The
+-- CRM's record may be read later than the first refresh, which then saw the deal in its calls only.
 SELECT deals.deal_id, deals.stage, deals.close_date, deals.created_at, deals.stage_history::text AS stage_history,
-  deals.close_date_history::text AS close_date_history, present.seen_at
-FROM copilot.deal_history AS present JOIN copilot.deals AS deals USING (deal_id)
-WHERE present.seen_at >= now()
-  AND NOT EXISTS (
-    SELECT FROM copilot.deal_history AS other
-    WHERE other.deal_id = present.deal_id AND other.valid_from <> present.valid_from)
+  deals.close_date_history::text AS close_date_history, known.first_seen_at, now() AS seen_at
+FROM copilot.deals AS deals JOIN (
+  SELECT deal_id, min(valid_from) AS first_seen_at FROM copilot.deal_history
+  GROUP BY deal_id HAVING bool_and(origin = 'refresh')
+) AS known USING (deal_id)
+WHERE deals.stage_history IS NOT NULL OR deals.close_date_history IS NOT NULL
 ORDER BY deals.deal_id;
 
 -- name: close_user_versions

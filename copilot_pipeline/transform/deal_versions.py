@@ -15,8 +15,11 @@ VENDOR = "vendor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstSeenDeal:
-    """A deal as the first refresh that saw it, and the CRM's histories as JSON; None where it keeps none."""
+class DealOfCrm:
+    """A deal as the CRM has it now, and the CRM's histories as JSON; None where it keeps none.
+
+    `seen_at` is the time of this refresh, `first_seen_at` that of the first one that saw the deal.
+    """
 
     deal_id: str
     stage: str | None
@@ -24,6 +27,7 @@ class FirstSeenDeal:
     created_at: datetime | None
     stage_history: str | None
     close_date_history: str | None
+    first_seen_at: datetime
     seen_at: datetime
 
 
@@ -54,7 +58,7 @@ class _Change:
     after: Any
 
 
-def versions_before(deal: FirstSeenDeal) -> list[DealVersion]:
+def versions_before(deal: DealOfCrm) -> list[DealVersion]:
     """Return the versions from the deal's creation to the refresh that saw it first; none if the CRM keeps no history.
 
     They know stage and close date only. A field without a recorded change had its present value all the time, if the
@@ -65,10 +69,11 @@ def versions_before(deal: FirstSeenDeal) -> list[DealVersion]:
     if deal.stage_history is None and deal.close_date_history is None:
         return []
     changed_at = {change.at for change in (*stages, *close_dates)}
-    created = [deal.created_at] if deal.created_at is not None and deal.created_at < deal.seen_at else []
-    starts = sorted({*changed_at, min([*created, *changed_at], default=deal.seen_at)} - {deal.seen_at})
+    if deal.created_at is not None:
+        changed_at.add(min([deal.created_at, *changed_at]))
+    starts = sorted(at for at in changed_at if at < deal.first_seen_at)
     found: list[DealVersion] = []
-    for start, end in pairwise([*starts, deal.seen_at]):
+    for start, end in pairwise([*starts, deal.first_seen_at]):
         stage = _value_at(start, stages, deal.stage if deal.stage_history is not None else None)
         close_date = _value_at(start, close_dates, deal.close_date if deal.close_date_history is not None else None)
         if found and (found[-1].stage, found[-1].close_date) == (stage, close_date):
@@ -79,7 +84,7 @@ def versions_before(deal: FirstSeenDeal) -> list[DealVersion]:
 
 
 def _version(
-    deal: FirstSeenDeal, start: datetime, end: datetime, stage: str | None, close_date: datetime | None
+    deal: DealOfCrm, start: datetime, end: datetime, stage: str | None, close_date: datetime | None
 ) -> DealVersion:
     return DealVersion(
         deal_id=deal.deal_id,
@@ -97,23 +102,20 @@ def _version(
     )
 
 
-def _stage_changes(deal: FirstSeenDeal) -> list[_Change]:
+def _stage_changes(deal: DealOfCrm) -> list[_Change]:
     return _sorted(
         _Change(at, _text(entry.get("prev_stage")), stage)
         for entry in entries_of(deal.stage_history)
-        if (stage := _text(entry.get("stage"))) is not None
-        and (at := moment_of(entry.get("date_changed"))) is not None
-        and at < deal.seen_at
+        if (stage := _text(entry.get("stage"))) is not None and (at := moment_of(entry.get("date_changed"))) is not None
     )
 
 
-def _close_date_changes(deal: FirstSeenDeal) -> list[_Change]:
+def _close_date_changes(deal: DealOfCrm) -> list[_Change]:
     return _sorted(
         _Change(at, moment(entry.get("prev_close_date")), close_date)
         for entry in entries_of(deal.close_date_history)
         if (close_date := moment(entry.get("close_date"))) is not None
         and (at := moment_of(entry.get("date_changed"))) is not None
-        and at < deal.seen_at
     )
 
 

@@ -101,6 +101,21 @@ def test_the_time_before_the_first_refresh_is_that_of_the_crm(database: Database
     assert all(before["valid_to"] == after["valid_from"] for before, after in pairwise(found))
 
 
+def test_the_crm_may_be_read_after_the_first_refresh(database: Database, lake: Lake) -> None:
+    """The first refresh saw the deal in its calls only; the time before it is added once the CRM's record is read."""
+    recorded = '[{"stage": "Proposal", "prev_stage": "Discovery", "date_changed": "2026-10-20T10:00:00Z"}]'
+    read = deal("a", "Proposal", amount=120.0, created_at=CREATED, stage_history=recorded)
+    refresh(database, lake, deal("a", "Proposal", stage_history=None))
+    for _ in range(2):
+        refresh(database, lake, read)
+        found = history(database, lake)
+        assert [(version["stage"], version["origin"], version["amount"]) for version in found] == [
+            ("Discovery", "vendor", None), ("Proposal", "vendor", None),
+            ("Proposal", "refresh", 100.0), ("Proposal", "refresh", 120.0),
+        ]  # fmt: skip
+        assert all(before["valid_to"] == after["valid_from"] for before, after in pairwise(found))
+
+
 def test_a_deal_that_disappears_is_closed_and_may_return(database: Database, lake: Lake) -> None:
     """The time in between has no version."""
     refresh(database, lake, deal("a", "Discovery", created_at=CREATED), deal("b", "Discovery"))

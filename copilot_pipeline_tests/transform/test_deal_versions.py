@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from copilot_pipeline.transform.deal_versions import DealVersion, FirstSeenDeal, versions_before
+from copilot_pipeline.transform.deal_versions import DealOfCrm, DealVersion, versions_before
 
 SEEN = datetime(2026, 11, 20, 6, tzinfo=UTC)
 CREATED = datetime(2026, 10, 1, tzinfo=UTC)
@@ -35,13 +35,14 @@ def versions(
 ) -> list[DealVersion]:
     """The versions of a deal in stage Proposal; None is a CRM that keeps no such history."""
     return versions_before(
-        FirstSeenDeal(
+        DealOfCrm(
             deal_id="d",
             stage="Proposal",
             close_date=CLOSE,
             created_at=created_at,
             stage_history=None if stages is None else json.dumps(list(stages)),
             close_date_history=None if close_dates is None else json.dumps(list(close_dates)),
+            first_seen_at=SEEN,
             seen_at=SEEN,
         )
     )
@@ -67,6 +68,11 @@ def test_close_dates_and_stages_are_combined() -> None:
     assert [(version.stage, version.close_date and version.close_date.month) for version in result] == [
         ("Discovery", 11), ("Discovery", 12), ("Proposal", 12),
     ]  # fmt: skip
+
+
+def test_a_later_change_shows_the_value_before_it() -> None:
+    """The CRM may be read after the first refresh, and after the change."""
+    assert [version.stage for version in versions([stage_change(25, "Proposal", "Discovery")], [])] == ["Discovery"]
 
 
 def test_without_a_history_nothing_is_assumed() -> None:
