@@ -41,11 +41,34 @@ COPY (
   GROUP BY deal, coalesce(name, email)
 ) TO STDOUT (FORMAT csv);
 
+-- name: number_runs
+-- The runs with results, and when each was known. A result that was received long after its call counts from when it
+-- was received, unless the call was before the first result of this version of the kit: then it was scored together
+-- with all older calls.
+CREATE TEMPORARY TABLE forecast_runs ON COMMIT DROP AS
+WITH introduced AS (
+  SELECT kit, kit_version_id, floor(extract(epoch FROM min(finished_at)))::bigint AS at
+  FROM copilot.semarize_runs WHERE finished_at IS NOT NULL GROUP BY kit, kit_version_id
+)
+SELECT call, deal, call_id, runs.kit,
+  CASE WHEN runs.finished_at <= calls.started_at + interval '3 days' OR calls.at < introduced.at
+    OR runs.finished_at IS NULL THEN calls.at
+    ELSE floor(extract(epoch FROM runs.finished_at))::bigint END AS at
+FROM forecast_calls AS calls JOIN copilot.semarize_runs AS runs USING (call_id)
+  LEFT JOIN introduced ON introduced.kit = runs.kit
+    AND introduced.kit_version_id IS NOT DISTINCT FROM runs.kit_version_id
+WHERE runs.status = 'succeeded';
+
+-- name: analyze_runs
+-- Let the planner see the numbers of rows.
+ANALYZE forecast_runs;
+
 -- name: covered
--- The first call of each deal that covers a MEDDICC element.
+-- When it was first known of each deal that a MEDDICC element is covered.
 COPY (
-  SELECT deal, min(at) AS at FROM copilot.meddicc_coverage JOIN forecast_calls USING (call_id)
-  WHERE is_covered GROUP BY deal, element
+  SELECT runs.deal, min(runs.at) AS at
+  FROM copilot.meddicc_coverage AS coverage JOIN forecast_runs AS runs USING (call_id, kit)
+  WHERE is_covered GROUP BY runs.deal, element
 ) TO STDOUT (FORMAT csv);
 
 -- name: elements
@@ -93,29 +116,15 @@ FROM unnest(%(kits)s::text[], %(bricks)s::text[], %(kinds)s::text[], %(categorie
   WITH ORDINALITY AS chosen (kit, brick, kind, category, number);
 
 -- name: scores
--- The values of the signals as numbers, with the time at which each was known. A result that was received long after
--- its call counts from when it was received, unless the call was before the first result of this version of the kit:
--- then it was scored together with all older calls.
+-- The values of the signals as numbers, with the time at which each was known.
 COPY (
-  WITH introduced AS (
-    SELECT kit, kit_version_id, floor(extract(epoch FROM min(finished_at)))::bigint AS at
-    FROM copilot.semarize_runs WHERE finished_at IS NOT NULL GROUP BY kit, kit_version_id
-  ), known AS (
-    SELECT call, deal, runs.kit,
-      CASE WHEN runs.finished_at <= calls.started_at + interval '3 days' OR calls.at < introduced.at
-        OR runs.finished_at IS NULL THEN calls.at
-        ELSE floor(extract(epoch FROM runs.finished_at))::bigint END AS at, call_id
-    FROM forecast_calls AS calls JOIN copilot.semarize_runs AS runs USING (call_id)
-      LEFT JOIN introduced ON introduced.kit = runs.kit AND introduced.kit_version_id IS NOT DISTINCT FROM runs.kit_version_id
-    WHERE runs.status = 'succeeded'
-  )
   SELECT signal, call, deal, at, CASE scores.value_kind
       WHEN 'bool' THEN scores.value_bool::integer::float8
       WHEN 'num' THEN scores.value_num
       WHEN 'json' THEN CASE jsonb_typeof(scores.value_json)
         WHEN 'array' THEN least(5, jsonb_array_length(scores.value_json)) ELSE 1 END
       ELSE (lower(btrim(left(scores.value_text, 41))) = signals.category)::integer END AS value
-  FROM known JOIN copilot.semarize_scores AS scores USING (call_id, kit)
+  FROM forecast_runs JOIN copilot.semarize_scores AS scores USING (call_id, kit)
     JOIN forecast_signals AS signals
       ON signals.kit = scores.kit AND signals.brick = scores.brick AND signals.kind = scores.value_kind
 ) TO STDOUT (FORMAT csv);

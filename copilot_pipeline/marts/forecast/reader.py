@@ -55,7 +55,8 @@ def read_forecast_data(database: Database, settings: MartSettings, now: datetime
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.execute(_SQL["number_deals"])
         connection.execute(_SQL["number_calls"], {"now": now})
-        connection.execute(_SQL["analyze_calls"])
+        for statement in ("analyze_calls", "number_runs", "analyze_runs"):
+            connection.execute(_SQL[statement])
         calls = _columns(connection, "calls", ("call", "deal", "at", "prospects", "own_people", "amount"))
         versions = _versions(connection)
         deals = _deals(connection, settings.outcomes, calls, versions, now)

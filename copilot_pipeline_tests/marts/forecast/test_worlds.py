@@ -32,7 +32,7 @@ PULLED = {(OWN_PEOPLE, ""), (PROSPECTS, "per call")}
 
 def test_beats_the_stage_where_signals_carry_information() -> None:
     """In every one of these worlds, on open deals; and the track record of most of them shows it."""
-    results = [run(KINDS["strong signals"], seed) for seed in range(3)]
+    results = [run(replace(KINDS["strong signals"], bricks=6), seed) for seed in range(3)]
     assert all(one.model < one.stage for one in results)
     assert sum(one.record is not None and one.record.is_better for one in results) >= 2
     assert np.mean([one.calibrated for one in results]) >= 0.9
@@ -40,7 +40,7 @@ def test_beats_the_stage_where_signals_carry_information() -> None:
 
 def test_is_not_worse_than_the_stage_where_signals_carry_none() -> None:
     """What is shown is at most 2 % worse, and the track record says that the model is no better."""
-    results = [run(KINDS["null, no effect of stage"], seed) for seed in range(3)]
+    results = [run(replace(KINDS["null, no effect of stage"], bricks=6), seed) for seed in range(3)]
     assert all(one.shown <= 1.02 * one.stage for one in results)
     sentences = [verdict(one.record, "in the backtest")[1] for one in results]
     assert sum("the model is no better than stage" in sentence for sentence in sentences) >= 2
@@ -48,7 +48,7 @@ def test_is_not_worse_than_the_stage_where_signals_carry_none() -> None:
 
 def test_a_brick_that_is_answered_after_the_close_has_no_effect() -> None:
     """Calls after the close answer a brick with the outcome: the forecast is the one without that brick."""
-    world = replace(SMALL, signal=0.0)
+    world = replace(SMALL, signal=0.0, deals=120)
     with_brick, without = (simulate(replace(world, after_close=one), 3).data for one in (True, False))
     assert any(signal.brick == "debrief" for signal in with_brick.signals)
     found, expected = (forecast(data, SETTINGS, NOW) for data in (with_brick, without))
@@ -108,7 +108,7 @@ def _with_later_events(data: ForecastData, deal: Ints, at: Ints) -> ForecastData
 
 def test_the_same_data_make_the_same_forecast() -> None:
     """Folds and draws are seeded."""
-    first, second = (forecast(simulate(SMALL, 1).data, SETTINGS, NOW) for _ in range(2))
+    first, second = (forecast(simulate(replace(SMALL, deals=110), 1).data, SETTINGS, NOW) for _ in range(2))
     assert deal_rows(first, MOMENT.date()) == deal_rows(second, MOMENT.date())
 
 
