@@ -9,6 +9,9 @@ PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # The files with tests of a marker: collecting only these saves ten seconds.
 FILES_OF = $(shell grep -rl --include='test_*.py' 'mark\.$(1)\b' copilot_pipeline_tests)
 
+# Every process would compile the libraries again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo dev check lint types format test test-fast test-faults bench lock clean
 
@@ -56,10 +59,10 @@ clean: ## Remove the virtual environment, caches and the data of the demo
 	rm -rf $(VENV) .copilot_pipeline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The exact packages, with hashes.
+# The exact packages, with hashes. Modules are compiled when they are imported first, which is most of them never.
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 

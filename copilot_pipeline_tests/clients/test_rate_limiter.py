@@ -174,8 +174,8 @@ def test_the_quota_resets_on_sunday(clock: Clock) -> None:
 def test_requests_after_a_pause_are_counted_and_spaced(database: Database) -> None:
     """Requests that waited for the same pause continue one slot after the other, each counted."""
     spaced = limiter(database, rate=20)
+    began = time.monotonic()  # before the pause, which then ends 0.3 s later or more
     spaced.on_throttled(0.3, None)
-    began = time.monotonic()
 
     def send(_: int) -> float:
         spaced.acquire(1)
@@ -236,8 +236,8 @@ def test_closes_instead_of_sleeping_through_a_long_wait(database: Database) -> N
 
 def test_a_429_pauses_all_sources(database: Database) -> None:
     """After a 429 with a wait, no source sends a request before the wait is over."""
+    began = time.monotonic()  # before the pause, which then ends 0.4 s later or more
     limiter(database).on_throttled(0.4, None)
-    began = time.monotonic()
     limiter(database, source="other").acquire(1)
     assert time.monotonic() - began >= 0.35
 

@@ -71,6 +71,18 @@ def test_locks_exist_only_inside_their_block() -> None:
         AdvisoryLocks("postgresql://nowhere").acquire(["a"])
 
 
+def wait_until_locked(database: Database) -> None:
+    """Wait until a connection of a run has a lock; an attempt to acquire the lock would delay the run."""
+    deadline = time.monotonic() + 20
+    with database.connection() as connection:
+        while not connection.execute(
+            "SELECT 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
+            "AND datname = current_database() AND application_name = 'copilot-pipeline run'"
+        ).fetchall():
+            assert time.monotonic() < deadline, "the run did not lock itself again"
+            time.sleep(0.02)
+
+
 def test_a_run_locks_itself_again_after_its_connection_was_cut(database: Database) -> None:
     """Others see it as running again within moments, and as ended when it ends."""
     with AdvisoryLocks(database.url, RUNS) as others:
@@ -83,6 +95,6 @@ def test_a_run_locks_itself_again_after_its_connection_was_cut(database: Databas
                         "WHERE datname = current_database() AND application_name = 'copilot-pipeline run'"
                     ).fetchall()
                 assert cut == [(True,)]
-                time.sleep(1.5)
+                wait_until_locked(database)
                 assert others.acquire(["a run"]) == set()
         assert others.acquire(["a run"]) == {"a run"}
