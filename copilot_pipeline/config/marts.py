@@ -27,6 +27,8 @@ def _short_form(mapping: object) -> object:
 
 
 ShortForm = BeforeValidator(_short_form)
+Confounder = Literal["calls", "duration", "segment", "amount", "rep", "stage", "close_date"]
+SearchShare = Annotated[float, Field(gt=0, lt=1)]
 Day = date  # a field that is named `date` hides the type
 Scale = Annotated[
     tuple[float, float] | None,
@@ -187,6 +189,30 @@ class WinLossSettings(Strict):
         description="Values at which a score is split, by `kit.brick`. Default: taken from the scores.",
     )
     exclude: tuple[str, ...] = Field(default=(), description="Kits (`kit`) and bricks (`kit.brick`) to leave out.")
+    adjust_for: tuple[Confounder, ...] = Field(
+        default=("calls", "duration", "segment", "amount", "rep", "close_date"),
+        description="What compared deals must have in common: number of calls, days from first call to close, …",
+    )
+    segment_field: str = Field(
+        default="Segment", description="Custom field of the account that holds the customer's segment."
+    )
+    first_calls: int | None = Field(
+        default=None, ge=1, description="Number of first scored calls per deal that are used. Default: all."
+    )
+    until_stage: str | None = Field(
+        default=None, description="Use the calls before the deal entered this stage; deals that never did are left out."
+    )
+    days_before_close: int | None = Field(
+        default=None, ge=0, description="Use the calls up to this many days before the close. Default: up to the close."
+    )
+    search_shares: tuple[SearchShare, ...] = Field(
+        default=(0.5, 0.67),
+        min_length=1,
+        description="Shares of the deals, the oldest, that are searched; the deals after each confirm the result.",
+    )
+    confirm_level: float = Field(
+        default=0.05, gt=0, lt=1, description="Accepted probability that chance alone confirms any driver."
+    )
 
 
 class RiskSettings(Strict):

@@ -45,7 +45,9 @@ from copilot_pipeline.marts.model import BrickKey, ScoredCall
 from copilot_pipeline.marts.money import CurrencyConverter
 from copilot_pipeline.marts.reader import ScoredCallReader
 from copilot_pipeline.marts.rep_calls import RepCallRow, rep_calls
-from copilot_pipeline.marts.win_loss.drivers import ConclusionRow, DriverRow, WinLoss, win_loss_drivers
+from copilot_pipeline.marts.win_loss.deal_observations import Elements
+from copilot_pipeline.marts.win_loss.driver_rows import ConclusionRow, DriverRow
+from copilot_pipeline.marts.win_loss.drivers import WinLoss, win_loss_drivers
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
@@ -179,14 +181,23 @@ class MartBuilder:
 
     def build_win_loss(self) -> tuple[RowCounts, WinLoss]:
         """Build `win_loss_drivers` and `win_loss_conclusion`; return the analysis as well."""
+        settings = self._settings.win_loss
+        by_name = elements(self._settings.meddicc, self._answered())
+        covered = Elements(by_name, self._settings.meddicc, settings.exclude)
         deals = self._reader.deals(self._settings.outcomes)
-        result = win_loss_drivers(self._reader.read(), deals, self._settings.win_loss)
+        result = win_loss_drivers(self._reader.read(), deals, settings, covered)
         conclusion = ConclusionRow(
             scope="all",
             deals=result.deals,
             won=result.won,
+            newer_deals=result.newer_deals,
             tested=result.tested,
             significant=result.significant,
+            confirmed=result.confirmed,
+            adjusted_for=list(result.adjusted_for),
+            first_close=result.first_close,
+            first_newer_close=result.first_newer_close,
+            last_close=result.last_close,
             conclusion=result.conclusion,
         )
         return {

@@ -92,7 +92,7 @@ def _coverage_row(
         kit=kit,
         brick=brick,
         kit_version_id=call.kit_version_id(kit),
-        is_covered=_is_covered(value, element, scale, covered_from),
+        is_covered=is_covered(value, element, scale, covered_from),
         is_answered=value is not None,
         level=_level(value, scale),
         confidence=answer.confidence if answer else None,
@@ -101,7 +101,8 @@ def _coverage_row(
     )
 
 
-def _is_covered(value: Value, element: Element, scale: Scale, covered_from: float) -> bool:
+def is_covered(value: Value, element: Element, scale: Scale, covered_from: float) -> bool:
+    """Return whether a value covers an element; no value does not. `covered_from` is a share of the scale."""
     if value is None:
         return False
     if element.one_of is not None:

@@ -134,7 +134,10 @@ class ScoredCall:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A deal. `closed_at` is when it entered its closed stage, if the CRM's stage history records it."""
+    """A deal. `closed_at` is when it entered its closed stage, if the CRM's stage history records it.
+
+    `stages` are the moments at which it entered its stages, in order; `account_fields` are custom fields by name.
+    """
 
     deal_id: str
     outcome: DealOutcome
@@ -146,6 +149,9 @@ class Deal:
     forecast_category: str | None = None
     close_date: datetime | None = None
     closed_at: datetime | None = None
+    created_at: datetime | None = None
+    stages: tuple[tuple[datetime, str], ...] = ()
+    account_fields: Mapping[str, str] = field(default_factory=dict)
 
 
 def items_of(value: Value) -> list[Any]:

@@ -17,7 +17,7 @@ from copilot_pipeline.marts.rep_calls import Speech
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline.transform.deal_outcomes import closed_at, outcome_of
+from copilot_pipeline.transform.deal_outcomes import closed_at, outcome_of, stage_changes
 from copilot_pipeline.transform.transcripts import QuoteFinder, SpokenUtterance
 
 DAYS_PER_READ = 31
@@ -198,8 +198,16 @@ class ScoredCallReader:
             rows = _fetch(connection, "deals", dict_row)
         deals = []
         for row in rows:
-            closed = closed_at(row.pop("stage_history"), outcomes)
-            deals.append(Deal(outcome=outcome_of(row["stage"], outcomes), closed_at=closed, **row))
+            history = row.pop("stage_history")
+            deals.append(
+                Deal(
+                    outcome=outcome_of(row["stage"], outcomes),
+                    closed_at=closed_at(history, outcomes),
+                    stages=tuple(sorted(stage_changes(history), key=lambda change: change[0])),
+                    account_fields=_custom_fields(row.pop("account_fields")),
+                    **row,
+                )
+            )
         return deals
 
     def covered_shares(self) -> dict[str, float]:
@@ -239,6 +247,17 @@ class ScoredCallReader:
                 with self._database.connection() as connection:
                     rows = _fetch(connection, "rep_words", dict_row, day=day)
                 yield from ((row["call_id"], row["words"]) for row in rows)
+
+
+def _custom_fields(fields: object) -> dict[str, str]:
+    """Return the custom fields with a text or a number by name; other values are left out."""
+    return {
+        field["key"]: str(field["value"])
+        for field in (fields if isinstance(fields, list) else ())
+        if isinstance(field, dict)
+        and isinstance(field.get("key"), str)
+        and isinstance(field.get("value"), str | int | float)
+    }
 
 
 def _fetch(connection: Connection, query: str, row_factory: Any, **parameters: Any) -> list[Any]:

@@ -97,7 +97,7 @@ def _deals(report: Report) -> Iterator[str]:
 
 
 def _win_loss(report: Report) -> Iterator[str]:
-    if report.conclusion is not None and any(driver.is_significant for driver in report.drivers):
+    if report.conclusion is not None and any(driver.is_confirmed for driver in report.drivers):
         yield plain(report.conclusion)
 
 

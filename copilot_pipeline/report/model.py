@@ -199,7 +199,7 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A condition that is associated with won or lost deals."""
+    """A condition that is associated with won or lost deals. All numbers are those of the newer deals."""
 
     condition: str
     sentence: str
@@ -208,9 +208,9 @@ class Driver:
     win_rate: float
     low: float
     high: float
-    base_rate: float
-    q_value: float
-    is_significant: bool
+    expected_rate: float | None  # of comparable deals
+    is_confirmed: bool
+    is_significant: bool  # on the older deals
     direction: str
 
 

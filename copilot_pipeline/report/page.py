@@ -30,7 +30,7 @@ from copilot_pipeline.report.model import Driver, Report
 # Items shown initially; the others are in a collapsed element.
 SHOWN_SKILL_SERIES = 8
 SHOWN_CLAIMS = 8
-_MAX_NOT_SIGNIFICANT = 5
+_MAX_CANDIDATES = 5
 _MAX_QUOTE_LENGTH = 700
 _MAX_TITLE_LENGTH = 160
 
@@ -90,9 +90,9 @@ def _templates() -> Environment:
 
 
 def _shown_drivers(drivers: Sequence[Driver]) -> list[Driver]:
-    """Return all significant drivers, and a few others."""
-    significant = [driver for driver in drivers if driver.is_significant]
-    return significant + [driver for driver in drivers if not driver.is_significant][:_MAX_NOT_SIGNIFICANT]
+    """Return all confirmed drivers, and a few candidates."""
+    confirmed = [driver for driver in drivers if driver.is_confirmed]
+    return confirmed + [driver for driver in drivers if not driver.is_confirmed][:_MAX_CANDIDATES]
 
 
 def _address(url: str | None) -> str | None:

@@ -176,7 +176,7 @@ class ReportQueries:
         return self._rows("adoption", class_row(Adoption))
 
     def drivers(self) -> tuple[Driver, ...]:
-        """Return the strongest drivers, significant ones first."""
+        """Return the strongest drivers, confirmed ones first."""
         return self._rows("drivers", class_row(Driver), limit=MAX_DRIVERS)
 
     def _conclusion(self) -> str | None:

@@ -41,8 +41,8 @@ MOMENT = datetime(2026, 11, 18, 12, tzinfo=UTC)
 LINK = "https://copilot.example.com/call/c-1"
 ELEMENTS = ("metrics", "economic_buyer", "decision_criteria", "decision_process", "identify_pain", "champion")
 CONCLUSION = (
-    "budget_confirmed: 4.1 times the base rate, 37 of 52 won. "
-    "Among 900 conditions tested, 2 of those listed are significant."
+    "budget_confirmed: 4.1 times the wins expected of comparable deals (95 % interval 3.2 to 5.0): 37 of 52 newer "
+    "deals won, 9.0 expected. Of 900 conditions tested on 180 closed deals, 2 are confirmed."
 )
 
 EMPTY = Report(
@@ -112,10 +112,12 @@ def claim(quote: str | None = "It ships in March.", **fields: Any) -> FlaggedCla
 
 
 def driver(condition: str, **fields: Any) -> Driver:
-    """Return a significant driver of winning."""
+    """Return a confirmed driver of winning."""
     found = Driver(
-        condition, f"{condition}: 4.1 times the base rate, 37 of 52 won", 52, 37, 0.71, 0.58, 0.82, 0.17, 1e-9, True,
-        "wins",
+        condition,
+        f"{condition}: 4.1 times the wins expected of comparable deals (95 % interval 3.2 to 5.0): 37 of 52 newer "
+        "deals won, 9.0 expected",
+        52, 37, 0.71, 0.58, 0.82, 0.17, True, True, "wins",
     )  # fmt: skip
     return replace(found, **fields)
 
@@ -183,8 +185,10 @@ def full(**fields: Any) -> Report:
             driver("not champion", direction="losses", won=3, win_rate=0.06, low=0.02, high=0.16),
             driver(
                 "weather",
+                is_confirmed=False,
                 is_significant=False,
-                sentence="weather: 1.1 times the base rate, 9 of 40 won, not significant",
+                sentence="weather: 1.1 times the wins expected of comparable deals (95 % interval 0.6 to 1.8): 9 of 40 "
+                "newer deals won, 8.2 expected, not significant",
             ),
         ),
         conclusion=CONCLUSION,

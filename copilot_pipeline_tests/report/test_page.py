@@ -213,11 +213,11 @@ def _light(colour: str) -> float:
 
 
 def test_drivers_show_their_deals() -> None:
-    """Each driver has its won and all deals; markers of insignificant drivers are hollow."""
-    significant = charts.as_svg(charts.driver_forest([driver("budget")]))
-    insignificant = charts.as_svg(charts.driver_forest([driver("budget", is_significant=False)]))
-    assert "37 of 52 won" in texts(significant)
-    assert significant != insignificant
+    """Each driver has its won and all deals; markers of drivers that are not confirmed are hollow."""
+    confirmed = charts.as_svg(charts.driver_forest([driver("budget")]))
+    candidate = charts.as_svg(charts.driver_forest([driver("budget", is_confirmed=False)]))
+    assert "37 of 52 won" in texts(confirmed)
+    assert confirmed != candidate
 
 
 def test_wraps_conjunctions_between_conditions() -> None:
@@ -226,9 +226,9 @@ def test_wraps_conjunctions_between_conditions() -> None:
     assert {"champion identified", "and discovery depth\u00a0≤\u00a065", "37 of 52 won"} <= set(result)
 
 
-def test_shows_all_significant_drivers_and_five_others() -> None:
-    """Three of fifteen are significant."""
-    many = tuple(driver(f"brick_{n}", is_significant=n < 3) for n in range(15))
+def test_shows_all_confirmed_drivers_and_five_candidates() -> None:
+    """Three of fifteen are confirmed."""
+    many = tuple(driver(f"brick_{n}", is_confirmed=n < 3) for n in range(15))
     page = render(full(drivers=many))
     assert sum(f"brick_{n}:" in page for n in range(15)) == 8
 

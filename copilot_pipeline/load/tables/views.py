@@ -99,11 +99,12 @@ VIEWS: tuple[View, ...] = (
     ),
     View(
         "win_drivers",
-        "Conditions on scores that are associated with won deals after correction for all tested conditions.",
+        "Conditions on scores that go with won deals, found on older deals and confirmed on newer ones.",
         _columns(
             WIN_LOSS_DRIVERS,
-            *("condition", "sentence", "won", "support", "win_rate", "win_rate_low", "win_rate_high", "base_rate"),
-            *("lift", "q_value"),
+            *("condition", "sentence", "confirmed_lift", "confirmed_lift_low", "confirmed_lift_high"),
+            *("confirmed_won", "confirmed_support", "confirmed_expected", "confirmed_win_rate"),
+            *("confirmed_win_rate_low", "confirmed_win_rate_high", "confirmed_p_value"),
         ),
     ),
     View(

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,14 @@ from copilot_pipeline.marts.brick_roles import scale_of
 from copilot_pipeline.marts.model import BrickKey
 from copilot_pipeline.marts.numbers import plain
 from copilot_pipeline.marts.win_loss.deal_observations import Observation, Observed
+from copilot_pipeline.marts.win_loss.saddlepoint import Floats
 
 Mask = NDArray[np.bool_]  # one flag per deal, in the order of the observations
 
 _MAX_CUT_POINTS = 20
 _MAX_ITEMS = 20
 _MAX_ITEM_LENGTH = 60
+_MIN_DEALS_PER_EXPOSURE = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,7 @@ class Condition:
     """A condition with the deals it holds for and the deals whose answer is known.
 
     `form` is the condition without its cut-point: conditions of the same brick and form differ only in the cut-point.
+    `exposure` is the share of the deals with about as many answered calls that meet it.
     """
 
     brick: BrickKey
@@ -35,6 +39,7 @@ class Condition:
     text: str
     holds: Mask
     known: Mask
+    exposure: Floats
 
 
 def conditions(
@@ -46,21 +51,22 @@ def conditions(
     """
     bricks = sorted({key for observation in observed for key in observation.answers})
     names = _display_names(bricks)
-    conditions: list[Condition] = []
+    kept: list[Condition] = []
     seen: set[tuple[bytes, bytes]] = set()
     same_text: Counter[str] = Counter()
-    for brick in bricks:
-        values = [observation.answers.get(brick) for observation in observed]
-        for condition in _of_brick(brick, names[brick], values, thresholds.get(BrickRef(*brick), ()), min_support):
-            support, known = int(condition.holds.sum()), int(condition.known.sum())
-            deals = (condition.holds.tobytes(), condition.known.tobytes())
-            if min_support <= support < known and deals not in seen:
-                seen.add(deals)
-                same_text[condition.text] += 1
-                # Two long texts may have the same beginning; a number keeps their conditions apart.
-                number = f" ({same_text[condition.text]})" if same_text[condition.text] > 1 else ""
-                conditions.append(replace(condition, text=condition.text + number))
-    return conditions
+    of_bricks = (
+        _of_brick(brick, names[brick], observed, thresholds.get(BrickRef(*brick), ()), min_support) for brick in bricks
+    )
+    for condition in chain(*of_bricks, _of_coverage(observed)):
+        support, known = int(condition.holds.sum()), int(condition.known.sum())
+        deals = (condition.holds.tobytes(), condition.known.tobytes())
+        if min_support <= support < known and deals not in seen:
+            seen.add(deals)
+            same_text[condition.text] += 1
+            # Two long texts may have the same beginning; a number keeps their conditions apart.
+            number = f" ({same_text[condition.text]})" if same_text[condition.text] > 1 else ""
+            kept.append(replace(condition, text=condition.text + number))
+    return kept
 
 
 def _display_names(bricks: Collection[BrickKey]) -> dict[BrickKey, str]:
@@ -69,16 +75,49 @@ def _display_names(bricks: Collection[BrickKey]) -> dict[BrickKey, str]:
     return {key: key[1] if uses[key[1]] == 1 else ".".join(key) for key in bricks}
 
 
+def _of_coverage(observed: Sequence[Observation]) -> Iterator[Condition]:
+    """An element counts as not covered if no call covers it, answered or not: the definition of `meddicc_coverage`."""
+    for element in sorted({element for observation in observed for element in observation.coverage}):
+        seen = [observation.coverage.get(element) for observation in observed]
+        brick = next(one.brick for one in seen if one is not None)
+        known = np.array([one is not None for one in seen])
+        calls = np.array([one.calls if one is not None else 0 for one in seen])
+        covered = np.array([one is not None and one.is_covered for one in seen])
+        for form, text, holds in (("covered", "covered", covered), ("uncovered", "never covered", known & ~covered)):
+            yield Condition(brick, form, f"{element} {text}", holds, known, _exposure(holds, calls))
+
+
+def _exposure(holds: Mask, calls: NDArray[np.int64]) -> Floats:
+    """Return, for each deal, the share of the deals with about as many calls for which the condition holds.
+
+    Numbers of calls with few deals are joined with the next smaller one. It is a propensity score (Rosenbaum and Rubin
+    1983, https://doi.org/10.1093/biomet/70.1.41): deals with the same one had the same chance to meet the condition.
+    """
+    deals = np.bincount(calls)
+    groups, of_group, group = np.zeros(len(deals), dtype=np.int64), 0, 1
+    for number, count in enumerate(deals.tolist()[1:], start=1):
+        if of_group >= _MIN_DEALS_PER_EXPOSURE and deals[number:].sum() >= _MIN_DEALS_PER_EXPOSURE:
+            group, of_group = group + 1, 0
+        groups[number] = group
+        of_group += count
+    at = groups[calls]
+    shares: Floats = np.bincount(at, weights=holds) / np.maximum(1, np.bincount(at))
+    return shares[at]
+
+
 def _of_brick(
-    brick: BrickKey, name: str, values: Sequence[Observed | None], thresholds: Sequence[float], min_support: int
+    brick: BrickKey, name: str, observed: Sequence[Observation], thresholds: Sequence[float], min_support: int
 ) -> Iterator[Condition]:
+    values = [observation.answers.get(brick) for observation in observed]
+    calls = np.array([observation.answered.get(brick, 0) for observation in observed])
     kinds = Counter(_kind(value) for value in values if value is not None)
     kind = kinds.most_common(1)[0][0]
     of_kind = [value if value is not None and _kind(value) is kind else None for value in values]
     known = np.array([value is not None for value in of_kind])
 
     def condition(form: str, text: str, holds: Iterable[bool]) -> Condition:
-        return Condition(brick, form, text, np.fromiter(holds, dtype=np.bool_, count=len(known)), known)
+        deals = np.fromiter(holds, dtype=np.bool_, count=len(known))
+        return Condition(brick, form, text, deals, known, _exposure(deals, calls))
 
     if kind is bool:
         yield condition("yes", name, (value is True for value in of_kind))

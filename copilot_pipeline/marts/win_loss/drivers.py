@@ -1,8 +1,9 @@
 """Drivers: conditions on the scores, alone or up to three together, associated with won or with lost deals.
 
-The search goes level by level, like the search for association rules (Agrawal and Srikant, 1994): single conditions;
-pairs of the best cut-points; the most significant pairs with a third condition; then other cut-points in the best of
-these. Its p-values (Fisher's exact test, two-sided) are adjusted for what was tried:
+The older deals suggest drivers, the newer deals confirm them. The search on the older deals goes level by level, like
+the search for association rules (Agrawal and Srikant, 1994): single conditions; pairs of the best cut-points; the most
+significant pairs with a third condition; then other cut-points in the best of these. Its tests compare deals with the
+same exposure and other circumstances (`score_test`), and their p-values are adjusted for what was tried:
 
 * Conditions that differ only in the cut-point form a family. Its p-value is that of the best cut-point times the number
   of cut-points searched (Bonferroni).
@@ -12,58 +13,26 @@ these. Its p-values (Fisher's exact test, two-sided) are adjusted for what was t
 * A conjunction must be significant twice: against all deals, and as a refinement of each of its parts. The p-value of
   a refinement is adjusted for the cut-points of the added condition and for all conditions tried in its place, and the
   largest counts. Otherwise `champion and weather` would pass as a driver whenever `champion` is one.
+
+What is significant then is tested again on the newer deals (`confirmation`). Only what holds there is confirmed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from datetime import datetime
 
-from scipy.stats import false_discovery_control
+import numpy as np
 
 from copilot_pipeline.config.marts import WinLossSettings
-from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.marts.model import Deal, ScoredCall
-from copilot_pipeline.marts.win_loss.deal_observations import deal_observations
-from copilot_pipeline.marts.win_loss.search import ConditionCounts, Search
-
-WINS, LOSSES = "wins", "losses"
-
-_MAX_LISTED = 100  # of each size
-
-
-class DriverRow(NamedTuple):
-    """A row of `win_loss_drivers`."""
-
-    condition: str
-    size: int
-    bricks: list[str]
-    n: int
-    support: int
-    won: int
-    win_rate: float
-    win_rate_low: float
-    win_rate_high: float
-    base_rate: float
-    rest_rate: float
-    lift: float
-    p_value: float
-    q_value: float
-    is_significant: bool
-    direction: str
-    sentence: str
-
-
-class ConclusionRow(NamedTuple):
-    """A row of `win_loss_conclusion`."""
-
-    scope: str
-    deals: int
-    won: int
-    tested: int
-    significant: int
-    conclusion: str
+from copilot_pipeline.marts.win_loss.conditions import Mask, conditions
+from copilot_pipeline.marts.win_loss.confounders import adjusted_for, covariates
+from copilot_pipeline.marts.win_loss.deal_observations import Elements, Observation, deal_observations
+from copilot_pipeline.marts.win_loss.deals import Deals
+from copilot_pipeline.marts.win_loss.driver_rows import WINS, DriverRow, count_all, driver_row
+from copilot_pipeline.marts.win_loss.rounds import Round, confirmed_p_values, listed, rounds, splits_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,107 +44,118 @@ class WinLoss:
     won: int
     tested: int  # conditions and conjunctions
     conclusion: str
+    newer_deals: int = 0
+    adjusted_for: Sequence[str] = ()
+    first_close: datetime | None = None
+    first_newer_close: datetime | None = None
+    last_close: datetime | None = None
 
     @property
     def significant(self) -> int:
-        """Number of significant drivers."""
+        """Number of drivers that are significant on the older deals."""
         return sum(driver.is_significant for driver in self.drivers)
 
+    @property
+    def confirmed(self) -> int:
+        """Number of drivers that the newer deals confirm."""
+        return sum(driver.is_confirmed for driver in self.drivers)
 
-def win_loss_drivers(calls: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings) -> WinLoss:
-    """Return the drivers among all closed deals that have scored calls."""
-    observed = deal_observations(calls, deals, settings)
-    won = sum(observation.is_won for observation in observed)
-    insufficient = _insufficient(len(observed), won, settings.min_deals)
+
+def win_loss_drivers(
+    calls: Iterable[ScoredCall], deals: Iterable[Deal], settings: WinLossSettings, elements: Elements | None = None
+) -> WinLoss:
+    """Return the drivers among all closed deals that have scored calls. `elements` are those of MEDDICC."""
+    found = deal_observations(calls, deals, settings, elements)
+    observed = sorted(found, key=lambda one: (one.closed_at, one.deal_id))
+    won: Mask = np.array([one.is_won for one in observed], dtype=np.bool_)
+    splits = splits_of(won, settings.search_shares)
+    insufficient = _insufficient(won, splits, settings.min_deals)
     if insufficient:
-        return WinLoss([], len(observed), won, 0, insufficient)
-    search = Search(observed, settings)
-    search.run()
-    drivers = _drivers(search, settings)
-    return WinLoss(drivers, len(observed), won, search.tested, _conclusion(drivers, search.tested, len(observed), won))
+        return WinLoss([], len(observed), int(won.sum()), 0, insufficient)
+    all_deals = Deals.of(
+        conditions(observed, settings.thresholds, settings.min_support),
+        won,
+        covariates(observed, settings.adjust_for),
+    )
+    drivers, tested = _drivers(rounds(all_deals, splits, settings), all_deals, observed, settings)
+    return WinLoss(
+        drivers=drivers,
+        deals=len(observed),
+        won=int(won.sum()),
+        tested=tested,
+        conclusion=_conclusion(drivers, tested, observed, splits[0]),
+        newer_deals=len(observed) - splits[0],
+        adjusted_for=adjusted_for(observed, settings.adjust_for),
+        first_close=observed[0].closed_at,
+        first_newer_close=observed[splits[0]].closed_at,
+        last_close=observed[-1].closed_at,
+    )
 
 
-def _insufficient(deals: int, won: int, min_deals: int) -> str | None:
+def _insufficient(won: Mask, splits: Sequence[int], min_deals: int) -> str | None:
     """Return why no conclusion is possible, or None."""
+    deals = len(won)
     if deals < min_deals:
         return (
             f"Too few deals for a conclusion: {deals} closed with scored calls, {min_deals} needed "
             "(marts.win_loss.min_deals)."
         )
-    if won in (0, deals):
-        return f"All {deals} closed deals with scored calls were {'won' if won else 'lost'}: nothing to compare."
+    if won.all() or not won.any():
+        return f"All {deals} closed deals with scored calls were {'won' if won.any() else 'lost'}: nothing to compare."
+    if not splits:
+        return f"No conclusion: the older of {deals} closed deals with scored calls were all won, or all lost."
     return None
 
 
-def _conclusion(drivers: Sequence[DriverRow], tested: int, deals: int, won: int) -> str:
-    significant = [driver for driver in drivers if driver.is_significant]
-    scope = f"{tested:,} condition{'s' if tested != 1 else ''} tested on {deals:,} closed deals ({won:,} won)"
-    if not significant:
-        return f"No significant driver among {scope}."
-    strongest = next((driver for driver in significant if driver.direction == WINS), significant[0])
-    return f"{strongest.sentence}. Among {scope}, {len(significant):,} of those listed are significant."
-
-
-def _drivers(search: Search, settings: WinLossSettings) -> list[DriverRow]:
-    rows = []
-    rate = settings.false_discovery_rate
-    for size in range(1, settings.max_conditions + 1):
-        families = search.families(size)
-        corrected = _benjamini_hochberg([family.p_value for family in families])
-        q_values = [min(1.0, settings.max_conditions * q_value) for q_value in corrected]
-        significant = [one.best for one, q_value in zip(families, q_values, strict=True) if q_value <= rate]
-        refinements = dict(zip(significant, search.refinement_p_values(significant), strict=True))
-        rows += sorted(
-            (
-                _driver(search, family.best, q_value, refinements.get(family.best), rate)
-                for family, q_value in zip(families, q_values, strict=True)
-                if family.best.exceeds_parts
-            ),
-            key=_order,
-        )[:_MAX_LISTED]
-    return sorted(rows, key=_order)
-
-
-def _driver(
-    search: Search, counts: ConditionCounts, q_value: float, refinement_p_value: float | None, rate: float
-) -> DriverRow:
-    """Return a row. `refinement_p_value` is None if the q-value is above the rate already."""
-    parts = search.conditions_of(counts)
-    condition = " and ".join(part.text for part in parts)
-    interval = share_of(counts.won, counts.support)
-    lift = counts.win_rate / counts.base_rate
-    reservation = ", not significant"
-    if refinement_p_value is not None:
-        reservation = "" if refinement_p_value <= rate else ", not significantly better than its parts"
-    return DriverRow(
-        condition=condition,
-        size=len(parts),
-        bricks=[".".join(part.brick) for part in parts],
-        n=counts.n,
-        support=counts.support,
-        won=counts.won,
-        win_rate=counts.win_rate,
-        win_rate_low=interval.low or 0.0,
-        win_rate_high=interval.high or 0.0,
-        base_rate=counts.base_rate,
-        rest_rate=(counts.won_of_n - counts.won) / (counts.n - counts.support),
-        lift=lift,
-        p_value=counts.p_value,
-        q_value=q_value,
-        is_significant=not reservation,
-        direction=WINS if counts.win_rate > counts.base_rate else LOSSES,
-        sentence=f"{condition}: {lift:.1f} times the base rate, {counts.won:,} of {counts.support:,} won{reservation}",
+def _conclusion(drivers: Sequence[DriverRow], tested: int, observed: Sequence[Observation], split: int) -> str:
+    confirmed = [driver for driver in drivers if driver.is_confirmed]
+    candidates = sum(driver.confirmed_p_value is not None and not driver.is_confirmed for driver in drivers)
+    scope = (
+        f"{tested:,} condition{'s' if tested != 1 else ''} tested on {len(observed):,} closed deals "
+        f"({observed[0].closed_at:%Y-%m-%d} to {observed[-1].closed_at:%Y-%m-%d}); deals since "
+        f"{observed[split].closed_at:%Y-%m-%d} confirm what was found before them"
     )
+    unconfirmed = f", {candidates:,} candidate{'s' if candidates != 1 else ''} not" if candidates else ""
+    if not confirmed:
+        held = f"; {candidates:,} candidate{'s' if candidates != 1 else ''} did not hold" if candidates else ""
+        return f"No confirmed driver: {scope}{held}."
+    count = f"{len(confirmed):,} {'are' if len(confirmed) != 1 else 'is'} confirmed"
+    return f"{confirmed[0].sentence}. {scope}: {count}{unconfirmed}."
 
 
-def _benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
-    return [float(value) for value in false_discovery_control(p_values)] if p_values else []
+def _drivers(
+    done: Sequence[Round], deals: Deals, observed: Sequence[Observation], settings: WinLossSettings
+) -> tuple[list[DriverRow], int]:
+    """Return the rows, best first, and the number of tested conditions."""
+    entries = listed(done)
+    p_values = confirmed_p_values(entries)
+    best: dict[object, DriverRow] = {}
+    counted = count_all([one.found for one in entries], deals)
+    for entry, counts in zip(entries, counted, strict=True):
+        row = driver_row(
+            entry.found,
+            deals,
+            counts,
+            entry.round.confirmer.estimate(entry.found.counts.conjunction),
+            p_values.get(entry.found.counts.conjunction),
+            settings.confirm_level,
+        )._replace(confirmed_since=observed[entry.round.split].closed_at)
+        # Of conditions that differ in their cut-points only, the one that is confirmed counts.
+        if (other := best.get(entry.family)) is None or _preference(row) < _preference(other):
+            best[entry.family] = row
+    rows = [row._replace(rank=rank) for rank, row in enumerate(sorted(best.values(), key=_order), start=1)]
+    return rows, max(one.tested for one in done)
+
+
+def _preference(driver: DriverRow) -> tuple[bool, bool, float]:
+    is_tested = driver.confirmed_p_value is not None
+    return not driver.is_confirmed, not is_tested, driver.p_value
 
 
 def _order(driver: DriverRow) -> tuple[bool, float, float, str]:
-    """Sort significant drivers first, then by the effect at the conservative end of the interval."""
+    """Sort confirmed drivers first, then by the effect at the conservative end of the interval."""
     if driver.direction == WINS:
         effect = driver.win_rate_low / driver.base_rate
     else:
         effect = (1 - driver.win_rate_high) / (1 - driver.base_rate)
-    return not driver.is_significant, -effect, driver.p_value, driver.condition
+    return not driver.is_confirmed, -effect, driver.p_value, driver.condition

@@ -1,4 +1,4 @@
-"""Search for conditions that are associated with winning or losing: what is tested, and its p-values.
+"""Search for conditions that are associated with winning or losing, on the older deals.
 
 The deals of a condition are a row of booleans. Packed into bits (eight deals per byte) the whole analysis takes, in
 seconds of CPU on one core: 0.27 instead of 0.31 for 300 deals and 534 conditions, 0.70 instead of 0.79 for 2,000 deals
@@ -7,29 +7,30 @@ and 548 conditions, and 40 MB less memory for the latter. That does not justify 
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from copilot_pipeline.config.marts import WinLossSettings
-from copilot_pipeline.marts.win_loss.conditions import Condition, Mask, conditions
-from copilot_pipeline.marts.win_loss.deal_observations import Observation
+from copilot_pipeline.marts.win_loss.conditions import Condition
+from copilot_pipeline.marts.win_loss.deals import Conjunction, Deals, all_of
 from copilot_pipeline.marts.win_loss.fisher import fisher_two_sided
+from copilot_pipeline.marts.win_loss.score_test import ScoreTest, fitted_chances
 
 _MAX_EXTENDED_PAIRS = 200
 _MAX_CUT_POINT_SEARCHES = 50
-_CHUNK = 4_096  # conjunctions counted at a time: bounds the memory of the search
-
-Conjunction = tuple[int, ...]  # indexes of its conditions, ascending
+_SPREAD = (0.3, 0.6)  # shares of the deals for which a score is above, or at most, a cut-point
+_CELLS = 4_000_000  # conjunction x deal at a time: bounds the memory of the search
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionCounts:
-    """A conjunction of one to three conditions with its counts of deals and its p-value (Fisher's exact test)."""
+    """A conjunction of one to three conditions, its counts of deals, and the p-value of the adjusted test."""
 
     conjunction: Conjunction
     n: int  # deals in which all of its bricks have a known answer
@@ -37,17 +38,8 @@ class ConditionCounts:
     support: int  # of these, deals for which it holds
     won: int  # of these, won deals
     p_value: float
+    is_above: bool  # more of the deals for which it holds were won than expected
     exceeds_parts: bool  # its win rate is farther from the base rate than the win rate of each part
-
-    @property
-    def win_rate(self) -> float:
-        """Share of won deals among those for which it holds."""
-        return self.won / self.support
-
-    @property
-    def base_rate(self) -> float:
-        """Share of won deals among those with a known answer."""
-        return self.won_of_n / self.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +50,28 @@ class CutPointFamily:
     p_value: float
 
 
+class Refinement(NamedTuple):
+    """Tests of a conjunction against its parts, one for each condition that is added to the others."""
+
+    corrected: tuple[float, ...]  # for the cut-points of the added condition, and for all conditions tried in its place
+
+    @property
+    def largest(self) -> float:
+        """The p-value against the best part."""
+        return max(self.corrected, default=0.0)
+
+
 class Search:
     """Tests conjunctions, each once, and keeps the results."""
 
-    def __init__(self, observed: Sequence[Observation], settings: WinLossSettings) -> None:
+    def __init__(self, deals: Deals, settings: WinLossSettings) -> None:
         self._settings = settings
-        self._conditions = conditions(observed, settings.thresholds, settings.min_support)
-        self._won: Mask = np.array([observation.is_won for observation in observed], dtype=np.bool_)
-        shape = (len(self._conditions), len(self._won))
-        self._holds: Mask = np.array([one.holds for one in self._conditions], dtype=np.bool_).reshape(shape)
-        self._known: Mask = np.array([one.known for one in self._conditions], dtype=np.bool_).reshape(shape)
+        self._deals = deals
+        self._conditions = deals.conditions
+        share = len(deals.won) / max(1, deals.of_all)
+        self._min_support = max(2, math.ceil(settings.min_support * share))
+        self._min_deals = max(2, math.ceil(settings.min_deals * share))
+        self._test_of = ScoreTest(deals.won, deals.covariates, fitted_chances(deals.won, deals.covariates))
         self._form_sizes = Counter(map(self._form, range(len(self._conditions))))
         self._tested: dict[Conjunction, ConditionCounts] = {}
 
@@ -81,7 +85,7 @@ class Search:
         singles = self._test((index,) for index in range(len(self._conditions)))
         if self._settings.max_conditions < 2:
             return
-        candidates = self._best_cut_points(singles)
+        candidates = self._spread_cut_points(singles)
         pairs = _most_significant(self._test(combinations(candidates, 2)), _MAX_EXTENDED_PAIRS)
         self._search_cut_points(pairs)
         if self._settings.max_conditions > 2:
@@ -109,41 +113,44 @@ class Search:
             found.append(CutPointFamily(best, min(1.0, best.p_value * searched) if best.exceeds_parts else 1.0))
         return found
 
-    def refinement_p_values(self, found: Sequence[ConditionCounts]) -> list[float]:
-        """Return, for conjunctions of one size, the p-value of the refinement over their best part.
+    def refinements(self, found: Sequence[ConditionCounts]) -> list[Refinement]:
+        """Test conjunctions of one size against their parts.
 
-        Each condition is tested among the deals for which the others hold. The largest of these p-values counts. It
-        is adjusted for the cut-points of the condition and for all conditions that were tried in its place. Single
-        conditions get 0.
+        Each condition is tested among the deals for which the others hold (Fisher's exact test).
         """
         indexes = np.array([one.conjunction for one in found], dtype=np.int64)
-        p_values = np.zeros(len(found))
-        if not found or indexes.shape[1] == 1:
-            return p_values.tolist()
+        if not len(found) or indexes.shape[1] == 1:
+            return [Refinement(())] * len(found)
         support = np.array([one.support for one in found], dtype=np.int64)
         won = np.array([one.won for one in found], dtype=np.int64)
-        known = _all_of(self._known, indexes)
+        known = all_of(self._deals.known, indexes)
+        corrected = np.ones(indexes.shape)
         for omitted in range(indexes.shape[1]):
-            part_n, part_won = self._counts(self._part(indexes, omitted) & known)
+            part_n, part_won = self._deals.counts(self._deals.part(indexes, omitted) & known)
             of_part = fisher_two_sided(part_n, part_won, support, won)
             cut_points = np.array([self._form_sizes[self._form(index)] for index in indexes[:, omitted].tolist()])
-            p_values = np.maximum(p_values, np.minimum(1.0, of_part * cut_points * len(self._form_sizes)))
-        return p_values.tolist()
-
-    def _part(self, indexes: NDArray[np.int64], omitted: int) -> Mask:
-        return _all_of(self._holds, np.delete(indexes, omitted, axis=1))
+            corrected[:, omitted] = np.minimum(1.0, of_part * cut_points * len(self._form_sizes))
+        return [Refinement(tuple(map(float, row))) for row in corrected]
 
     def _search_cut_points(self, best: Sequence[ConditionCounts]) -> None:
         """Move one cut-point at a time: the best of a condition alone is seldom the best within a conjunction."""
         chosen = best[:_MAX_CUT_POINT_SEARCHES]
         self._test(moved for counts in chosen for moved in self._with_other_cut_points(counts.conjunction))
 
-    def _best_cut_points(self, singles: Sequence[ConditionCounts]) -> list[int]:
-        """Return the most significant condition of each brick and form."""
-        best: dict[object, int] = {}
-        for single in sorted(singles, key=lambda single: (single.p_value, single.conjunction)):
-            best.setdefault(self._form(single.conjunction[0]), single.conjunction[0])
-        return sorted(best.values())
+    def _spread_cut_points(self, singles: Sequence[ConditionCounts]) -> list[int]:
+        """Return the most significant condition of each brick and form, and the cut-points nearest to some shares.
+
+        The best cut-point of a condition alone may be far from the best one within a conjunction.
+        """
+        by_form: defaultdict[object, list[ConditionCounts]] = defaultdict(list)
+        for single in singles:
+            by_form[self._form(single.conjunction[0])].append(single)
+        chosen = set()
+        for of_form in by_form.values():
+            chosen.add(min(of_form, key=lambda one: (one.p_value, one.conjunction)))
+            for share in _SPREAD:
+                chosen.add(min(of_form, key=lambda one: (abs(one.support / one.n - share), one.conjunction)))
+        return sorted(one.conjunction[0] for one in chosen)
 
     def _form(self, index: int) -> object:
         return self._conditions[index].brick, self._conditions[index].form
@@ -162,60 +169,46 @@ class Search:
             bricks = {self._conditions[index].brick for index in conjunction}
             if len(bricks) == len(indexes) and conjunction not in self._tested:
                 untested[conjunction] = None
-        listed = list(untested)
+        # Conditions on the same bricks are known for the same deals, which are modelled once.
+        listed = sorted(untested, key=lambda conjunction: [self._conditions[index].brick for index in conjunction])
+        step = max(256, _CELLS // max(1, len(self._deals.won)))
         found = [
-            counts
-            for start in range(0, len(listed), _CHUNK)
-            for counts in self._test_chunk(listed[start : start + _CHUNK])
+            counts for start in range(0, len(listed), step) for counts in self._test_chunk(listed[start : start + step])
         ]
         self._tested.update({counts.conjunction: counts for counts in found})
         return found
 
     def _test_chunk(self, listed: list[Conjunction]) -> list[ConditionCounts]:
         indexes = np.array(listed)
-        known, holds = _all_of(self._known, indexes), _all_of(self._holds, indexes)
-        n, won_of_n = self._counts(known)
-        support, won = self._counts(holds)
+        deals = self._deals
+        known, holds = all_of(deals.known, indexes), all_of(deals.holds, indexes)
+        n, won_of_n = deals.counts(known)
+        support, won = deals.counts(holds)
         is_tested = (
-            (support >= self._settings.min_support)
-            & (n >= self._settings.min_deals)
-            & (support < n)
-            & (won_of_n > 0)
-            & (won_of_n < n)
+            (support >= self._min_support) & (n >= self._min_deals) & (support < n) & (won_of_n > 0) & (won_of_n < n)
         )
-        p_value = np.ones(len(listed))
-        p_value[is_tested] = fisher_two_sided(n[is_tested], won_of_n[is_tested], support[is_tested], won[is_tested])
+        indexes, known, holds = indexes[is_tested], known[is_tested], holds[is_tested]
+        n, won_of_n, support, won = (counts[is_tested] for counts in (n, won_of_n, support, won))
+        tested = self._test_of.test(holds, known, deals.exposure_of(indexes))
+        is_above = tested.deviation > 0
         # Against each part, among the deals for which the part holds and every answer is known.
-        exceeds = np.ones(len(listed), dtype=np.bool_)
+        exceeds = np.ones(len(indexes), dtype=np.bool_)
         for omitted in range(indexes.shape[1]) if indexes.shape[1] > 1 else ():
-            part_n, part_won = self._counts(self._part(indexes, omitted) & known)
-            is_above_base = won * n > won_of_n * support
-            is_above_part = won * part_n > part_won * support
-            exceeds &= np.where(is_above_base, is_above_part, won * part_n < part_won * support)
+            part_n, part_won = deals.counts(deals.part(indexes, omitted) & known)
+            exceeds &= np.where(is_above, won * part_n > part_won * support, won * part_n < part_won * support)
         return [
             ConditionCounts(
-                conjunction=listed[index],
+                conjunction=tuple(indexes[index].tolist()),
                 n=int(n[index]),
                 won_of_n=int(won_of_n[index]),
                 support=int(support[index]),
                 won=int(won[index]),
-                p_value=float(p_value[index]),
+                p_value=float(tested.p_value[index]),
+                is_above=bool(is_above[index]),
                 exceeds_parts=bool(exceeds[index]),
             )
-            for index in np.flatnonzero(is_tested).tolist()
+            for index in range(len(indexes))
         ]
-
-    def _counts(self, deals: Mask) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the deals and the won deals in each row."""
-        return np.count_nonzero(deals, axis=1), np.count_nonzero(deals & self._won, axis=1)
-
-
-def _all_of(rows: Mask, indexes: NDArray[np.int64]) -> Mask:
-    """Return the conjunction of the rows at each line of indexes."""
-    together: Mask = rows[indexes[:, 0]]
-    for column in range(1, indexes.shape[1]):
-        together = together & rows[indexes[:, column]]
-    return together
 
 
 def _most_significant(found: Iterable[ConditionCounts], limit: int) -> list[ConditionCounts]:

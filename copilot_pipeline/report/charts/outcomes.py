@@ -58,9 +58,9 @@ def element_outcomes_chart(element_outcomes: Sequence[ElementOutcome], *, width:
 
 
 def driver_forest(drivers: Sequence[Driver], *, width: float = WIDE) -> Draw:
-    """Draw the win rate under each condition with its interval and n, and the base rate.
+    """Draw the win rate under each condition with its interval and n, and the rate of comparable deals.
 
-    A triangle points up for winning and down for losing, and is hollow if the driver is not significant.
+    A triangle points up for winning and down for losing, and is hollow if the driver is not confirmed.
     """
 
     def draw() -> Figure:
@@ -68,12 +68,12 @@ def driver_forest(drivers: Sequence[Driver], *, width: float = WIDE) -> Draw:
         figure, axes, positions = _rows(labels, width)
         for position, driver in zip(positions, drivers, strict=True):
             _, marker, colour = _WON if driver.direction == "wins" else _LOST
-            axes.plot(
-                [driver.base_rate] * 2, [position - 0.18, position + 0.18], color=GREY, linestyle="--", linewidth=1.2
-            )
-            face = colour if driver.is_significant else "white"
+            if (expected := driver.expected_rate) is not None:
+                axes.plot([expected] * 2, [position - 0.18, position + 0.18], color=GREY, linestyle="--", linewidth=1.2)
+            face = colour if driver.is_confirmed else "white"
             _interval(axes, position, driver.low, driver.win_rate, driver.high, marker, colour, face)
-        axes.set_xlabel("deals won, with the 95 % interval; dashed: of all deals" if width == WIDE else "deals won")
+        explained = "newer deals won, with the 95 % interval; dashed: of comparable deals"
+        axes.set_xlabel(explained if width == WIDE else "deals won")
         return figure
 
     return draw

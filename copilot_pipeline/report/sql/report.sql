@@ -184,15 +184,13 @@ WHERE rep_id = 'all'
 ORDER BY changed_on DESC, message;
 
 -- name: drivers
--- Win/loss drivers: significant ones first, then by the effect at the conservative end of the interval.
-SELECT condition, sentence, support::int, won::int, win_rate, win_rate_low AS low, win_rate_high AS high, base_rate,
-  q_value, is_significant, direction
+-- Win/loss drivers that newer deals meet, best first, with the numbers of the newer deals.
+SELECT condition, sentence, confirmed_support::int AS support, confirmed_won::int AS won,
+  confirmed_win_rate AS win_rate, confirmed_win_rate_low AS low, confirmed_win_rate_high AS high,
+  confirmed_expected / confirmed_support AS expected_rate, is_confirmed, is_significant, direction
 FROM copilot.win_loss_drivers
-ORDER BY is_significant DESC,
-  CASE direction
-    WHEN 'wins' THEN win_rate_low / nullif(base_rate, 0)
-    ELSE (1 - win_rate_high) / nullif(1 - base_rate, 0)
-  END DESC NULLS LAST, condition
+WHERE confirmed_support > 0
+ORDER BY rank
 LIMIT %(limit)s;
 
 -- name: conclusion

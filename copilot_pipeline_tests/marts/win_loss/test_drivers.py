@@ -17,7 +17,8 @@ from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.deal_observations import deal_observations
-from copilot_pipeline.marts.win_loss.drivers import LOSSES, WINS, WinLoss, win_loss_drivers
+from copilot_pipeline.marts.win_loss.driver_rows import LOSSES, WINS
+from copilot_pipeline.marts.win_loss.drivers import WinLoss, win_loss_drivers
 from copilot_pipeline.marts.win_loss.fisher import fisher_two_sided
 from copilot_pipeline_tests.marts.examples import KIT, call, lost, still_open, won
 

@@ -1,0 +1,116 @@
+"""Confirmation of what the older deals suggest on the newer deals, which the search has not seen.
+
+The number of won deals that meet a condition is compared with the number expected of comparable deals. `lift` is the
+ratio of the two, as in indirect standardisation (Breslow and Day 1987, chapter 2). Its interval takes the uncertainty
+of the win rate, the base rate and the adjustment into account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logit
+from scipy.stats import combine_pvalues
+
+from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
+from copilot_pipeline.marts.win_loss.conditions import Mask
+from copilot_pipeline.marts.win_loss.deals import Conjunction, Deals, all_of
+from copilot_pipeline.marts.win_loss.found import Found
+from copilot_pipeline.marts.win_loss.saddlepoint import Floats
+from copilot_pipeline.marts.win_loss.score_test import ScoreTest, fitted_chances, predicted_chances
+
+_DRAWS = 2_000
+_MIN_SUPPORT = 4  # fewer deals confirm nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A conjunction on the newer deals."""
+
+    n: int  # deals in which all of its bricks have a known answer
+    support: int  # of these, deals for which it holds
+    won: int  # of these, won deals
+    expected: float | None  # of these, won deals expected by what is adjusted for
+    lift: float | None  # won / expected
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """The chance of each deal to be won by its covariates alone, which contain no condition that was selected."""
+
+    fitted: Floats
+    predicted: Floats  # from other deals
+
+    @classmethod
+    def of(cls, deals: Deals) -> Model:
+        """Fit the model to all deals."""
+        return cls(
+            fitted_chances(deals.won, deals.covariates),
+            predicted_chances(deals.won, deals.covariates),
+        )
+
+
+class Confirmer:
+    """Tests conjunctions on the newer deals."""
+
+    def __init__(self, deals: Deals, is_newer: Mask, model: Model) -> None:
+        self._deals = deals
+        self._is_newer = is_newer
+        self._test = ScoreTest(deals.won, deals.covariates, model.fitted, is_newer)
+        # The deals for which a part holds are few: adjust for the chance to win instead of each covariate.
+        prognosis = np.column_stack([np.ones(len(deals.won)), logit(model.fitted)])
+        self._test_of_parts = ScoreTest(deals.won, prognosis, model.fitted, is_newer)
+        self._predicted = model.predicted
+        self._random = np.random.default_rng(0)
+
+    def p_value(self, found: Found) -> float:
+        """Return the two-sided p-value; 1 in the other direction than on the older deals."""
+        deals, indexes = self._deals, np.array([found.counts.conjunction])
+        known, holds = all_of(deals.known, indexes), all_of(deals.holds, indexes)
+        if (holds[0] & self._is_newer).sum() < _MIN_SUPPORT:
+            return 1.0
+        tested = self._test.test(holds, known, deals.exposure_of(indexes))
+        return float(tested.p_value[0]) if bool(tested.deviation[0] > 0) is found.counts.is_above else 1.0
+
+    def refinement(self, found: Found) -> float:
+        """Return the p-value against the best part, by older and newer deals together (Fisher's combination)."""
+        deals, indexes = self._deals, np.array([found.counts.conjunction])
+        known, holds = all_of(deals.known, indexes), all_of(deals.holds, indexes)
+        largest = 0.0
+        for omitted, of_older in enumerate(found.refinement.corrected):
+            part = deals.part(indexes, omitted) & known
+            refined = self._test_of_parts.test(holds, part, deals.exposure[indexes[:, omitted]])
+            if bool(refined.deviation[0] > 0) is not found.counts.is_above:
+                return 1.0
+            of_newer = float(refined.p_value[0]) / 2  # the direction is that of the older deals
+            largest = max(largest, float(combine_pvalues([max(of_older, 1e-300), of_newer]).pvalue))
+        return largest
+
+    def estimate(self, conjunction: Conjunction) -> Confirmation:
+        """Return the counts and the lift of a conjunction."""
+        deals, indexes = self._deals, np.array([conjunction])
+        known, holds = all_of(deals.known, indexes)[0], all_of(deals.holds, indexes)[0]
+        known, holds = known & self._is_newer, holds & self._is_newer
+        n, support = int(known.sum()), int(holds.sum())
+        won, won_of_n = int((holds & deals.won).sum()), int((known & deals.won).sum())
+        if not support or not won_of_n:
+            return Confirmation(n, support, won, None, None, None, None)
+        # Of the deals for which it holds, the share that is expected, in units of the base rate.
+        comparable = self._predicted[holds].mean() / self._predicted[known].mean()
+        expected = won_of_n / n * comparable * support
+        rate, share = self._beta(won, support), self._beta(support, n)
+        lift = rate / (share * rate + (1 - share) * self._beta(won_of_n - won, n - support)) / comparable
+        tail = (1 - CONFIDENCE_LEVEL) / 2
+        low, high = np.quantile(lift, (tail, 1 - tail))
+        return Confirmation(n, support, won, float(expected), float(won / expected), float(low), float(high))
+
+    def _beta(self, count: int, n: int) -> Floats:
+        """Return draws of a share by its posterior with the prior of Jeffreys, whose intervals have good coverage.
+
+        Brown, Cai and DasGupta (2001), https://doi.org/10.1214/ss/1009213286.
+        """
+        draws: Floats = self._random.beta(count + 0.5, n - count + 0.5, _DRAWS)
+        return draws

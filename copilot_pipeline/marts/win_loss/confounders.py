@@ -1,0 +1,87 @@
+"""What deals must have in common to be compared: exposure, size, people and time, as columns of numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from scipy.stats import rankdata
+
+from copilot_pipeline.marts.win_loss.deal_observations import Observation
+from copilot_pipeline.marts.win_loss.saddlepoint import Floats
+
+_MIN_DEALS_PER_GROUP = 4
+_DEALS_PER_GROUP = 8  # at most one group for so many deals
+
+
+def covariates(observed: Sequence[Observation], adjust_for: Sequence[str]) -> Floats:
+    """Return a row per deal: a column of ones, then columns of variance 1 for each confounder that differs."""
+    columns = [column for name in adjust_for for column in _COLUMNS[name](observed)]
+    standard = [(column - column.mean()) / column.std() for column in columns if column.std() > 1e-9]
+    return np.column_stack([np.ones(len(observed)), *standard])
+
+
+def adjusted_for(observed: Sequence[Observation], adjust_for: Sequence[str]) -> list[str]:
+    """Return the confounders that differ between the deals."""
+    return [name for name in adjust_for if any(column.std() > 1e-9 for column in _COLUMNS[name](observed))]
+
+
+def _calls(observed: Sequence[Observation]) -> Iterator[Floats]:
+    """On the scale of logarithms."""
+    yield from _curve(np.log([one.calls for one in observed]))
+
+
+def _duration(observed: Sequence[Observation]) -> Iterator[Floats]:
+    """From the creation of the deal (else the first call) to the close, and between the first and the last call."""
+    yield from _curve(np.log1p([one.days for one in observed]))
+    yield np.log1p([one.days_between_calls for one in observed])
+
+
+def _amount(observed: Sequence[Observation]) -> Iterator[Floats]:
+    """By rank, so that neither a single large deal nor the currency matters much."""
+    amounts = np.array([np.nan if one.amount is None else one.amount for one in observed])
+    known = ~np.isnan(amounts)
+    ranks = np.full(len(amounts), 0.5)
+    ranks[known] = (rankdata(amounts[known]) - 0.5) / max(1, known.sum())
+    yield known.astype(np.float64)
+    yield from _curve(ranks)
+
+
+def _close_date(observed: Sequence[Observation]) -> Iterator[Floats]:
+    """A curve over the ranks, so that the number of deals per month does not matter."""
+    ranks = rankdata([one.closed_at.timestamp() for one in observed]) / len(observed)
+    yield from _curve(ranks)
+    yield (ranks - 0.5) ** 3
+
+
+def _named(value: Callable[[Observation], str | None]) -> Callable[[Sequence[Observation]], Iterator[Floats]]:
+    return lambda observed: _groups([value(one) for one in observed], _MIN_DEALS_PER_GROUP)
+
+
+def _curve(values: Floats) -> Iterator[Floats]:
+    """A line and a parabola."""
+    spread = values.std()
+    if spread > 1e-9:
+        standard = (values - values.mean()) / spread
+        yield standard
+        yield standard**2
+
+
+def _groups(values: Sequence[object], min_deals: int) -> Iterator[Floats]:
+    """One column for each of the most frequent values; the others are one group together."""
+    counts = Counter(value for value in values if value is not None)
+    frequent = [value for value in counts if counts[value] >= min_deals]
+    for value in sorted(frequent, key=lambda one: (-counts[one], str(one)))[: len(values) // _DEALS_PER_GROUP]:
+        yield np.array([one == value for one in values], dtype=np.float64)
+
+
+_COLUMNS: Mapping[str, Callable[[Sequence[Observation]], Iterator[Floats]]] = {
+    "calls": _calls,
+    "duration": _duration,
+    "segment": _named(lambda one: one.segment),
+    "amount": _amount,
+    "rep": _named(lambda one: one.rep_id),
+    "stage": _named(lambda one: one.stage),
+    "close_date": _close_date,
+}

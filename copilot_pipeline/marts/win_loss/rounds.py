@@ -1,0 +1,138 @@
+"""Rounds of search and confirmation: what older deals suggest, the deals after them confirm (rolling origin).
+
+A round searches the oldest deals, up to a split, and confirms on all deals after it. An early split leaves many deals
+to confirm, a late one many to search. Each round adds its candidates to the tests that are corrected together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import false_discovery_control
+from statsmodels.stats.multitest import multipletests
+
+from copilot_pipeline.config.marts import WinLossSettings
+from copilot_pipeline.marts.win_loss.conditions import Mask
+from copilot_pipeline.marts.win_loss.confirmation import Confirmer, Model
+from copilot_pipeline.marts.win_loss.deals import Conjunction, Deals
+from copilot_pipeline.marts.win_loss.found import Found
+from copilot_pipeline.marts.win_loss.search import Search
+
+_MAX_LISTED = 100  # of each size
+_CANDIDATES_PER_SIZE = 4
+_MANY_DEALS = 2_000  # from which one round has enough of them
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Round:
+    """What was found on the deals before a split, most significant first, and the test on those after it."""
+
+    split: int  # index of the first deal that was not searched
+    found: Sequence[Found]
+    confirmer: Confirmer
+    tested: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A condition with the round that found it."""
+
+    round: Round
+    found: Found
+    is_candidate: bool  # it is tested on the newer deals
+
+    @property
+    def family(self) -> object:
+        """What it shares with the conditions that differ in their cut-points only."""
+        return self.found.family
+
+
+def splits_of(won: Mask, shares: Sequence[float]) -> list[int]:
+    """Return the splits, ascending, that leave won and lost deals before them and any deal after them."""
+    chosen = [max(shares)] if len(won) >= _MANY_DEALS else shares
+    splits = sorted({round(len(won) * share) for share in chosen})
+    return [split for split in splits if split < len(won) and won[:split].any() and not won[:split].all()]
+
+
+def rounds(deals: Deals, splits: Sequence[int], settings: WinLossSettings) -> list[Round]:
+    """Search before each split."""
+    model = Model.of(deals)
+    done = []
+    for split in splits:
+        is_newer = np.arange(len(deals.won)) >= split
+        search = Search(deals.part_of(~is_newer), settings)
+        search.run()
+        found = [one for size in range(1, settings.max_conditions + 1) for one in _found(search, size, settings)]
+        done.append(Round(split, found, Confirmer(deals, is_newer, model), search.tested))
+    return done
+
+
+def listed(done: Sequence[Round]) -> list[Entry]:
+    """Return the candidates of every round, and what else the last round found. A condition is listed once."""
+    entries: dict[Conjunction, Entry] = {}
+    for one in done:
+        for found in _candidates(one.found):
+            entries.setdefault(found.counts.conjunction, Entry(one, found, is_candidate=True))
+    for found in done[-1].found:
+        entries.setdefault(found.counts.conjunction, Entry(done[-1], found, is_candidate=False))
+    return list(entries.values())
+
+
+def confirmed_p_values(entries: Sequence[Entry]) -> Mapping[Conjunction, float]:
+    """Return the p-values of the candidates on the newer deals, corrected for their number (Holm 1979).
+
+    A conjunction must be better than its parts, too: the largest p-value counts.
+    """
+    candidates = [entry for entry in entries if entry.is_candidate]
+    if not candidates:
+        return {}
+    p_values = [entry.round.confirmer.p_value(entry.found) for entry in candidates]
+    corrected = multipletests(p_values, method="holm")[1].tolist()
+    return {
+        entry.found.counts.conjunction: max(p_value, entry.round.confirmer.refinement(entry.found))
+        for entry, p_value in zip(candidates, corrected, strict=True)
+    }
+
+
+def _candidates(found: Sequence[Found]) -> list[Found]:
+    """Return the most significant conjunctions of each size, each set of bricks once."""
+    best: dict[frozenset[str], Found] = {}
+    for one in sorted(found, key=lambda one: (one.counts.p_value, one.counts.conjunction)):
+        best.setdefault(one.bricks, one)
+    sizes = Counter[int]()
+    chosen = []
+    for one in best.values():
+        sizes[len(one.bricks)] += 1
+        if sizes[len(one.bricks)] <= _CANDIDATES_PER_SIZE:
+            chosen.append(one)
+    return chosen
+
+
+def _found(search: Search, size: int, settings: WinLossSettings) -> list[Found]:
+    """Return the best conjunctions of a size, most significant first."""
+    rate = settings.false_discovery_rate
+    families = search.families(size)
+    if not families:
+        return []
+    corrected = false_discovery_control([family.p_value for family in families]).tolist()
+    exceeding = [
+        (family.best, min(1.0, settings.max_conditions * q_value))
+        for family, q_value in zip(families, corrected, strict=True)
+        if family.best.exceeds_parts
+    ]
+    best = sorted(exceeding, key=lambda one: (one[0].p_value, one[0].conjunction))[:_MAX_LISTED]
+    refinements = search.refinements([counts for counts, _ in best])
+    return [
+        Found(
+            counts=counts,
+            bricks=frozenset(".".join(one.brick) for one in search.conditions_of(counts)),
+            family=frozenset((one.brick, one.form) for one in search.conditions_of(counts)),
+            q_value=q_value,
+            refinement=refined,
+            is_significant=q_value <= rate and refined.largest <= rate,
+        )
+        for (counts, q_value), refined in zip(best, refinements, strict=True)
+    ]

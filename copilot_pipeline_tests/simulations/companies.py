@@ -1,0 +1,137 @@
+"""Companies with closed deals whose outcome is random, with a known chance, and calls with scored bricks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from copilot_pipeline.marts.model import BrickAnswer, Deal, KitRun, Rep, ScoredCall
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
+
+KIT = "kit"
+BOOLEANS = ("budget_confirmed", "decision_maker_present", *(f"said_{n}" for n in range(10)))
+SCORES = ("discovery_depth", *(f"score_{n}" for n in range(9)))
+REPS, SEGMENTS, DAYS = 12, 4, 720
+_FIRST_CLOSE = datetime(2024, 1, 1, 12, tzinfo=UTC)
+_RUNS = {KIT: KitRun("succeeded", "run-1")}
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a deal is like apart from what is said on its calls. Numbers between 0 and 1 are evenly distributed."""
+
+    calls: int
+    length: float  # 0 to 1: days from the first call to the close
+    spacing: float
+    rep: int
+    rep_skill: float  # of the rep, 0 to 1
+    segment: int
+    amount: float
+    time: float  # of the close, 0 to 1
+    quality: float  # not in the data
+
+
+Answers = dict[str, Any]  # a brick's value by its key, on one call
+Chance = Callable[[Circumstances], float]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A kind of company. `yes` is the share of calls with a yes; `shift` is added to scores of 0 to 100."""
+
+    chance: Callable[[Circumstances, Mapping[str, Any]], float]  # of winning; by the highest answers of the deal
+    yes: Chance = lambda _: 0.3
+    shift: Chance = lambda _: 0.0
+    missing: Callable[[Circumstances, bool], float] = lambda *_: 0.0  # share of values, by outcome
+    max_calls: int = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """The deals and calls, and each deal's true chance to be won."""
+
+    calls: list[ScoredCall]
+    deals: list[Deal]
+    chances: dict[str, float]
+    highest: dict[str, Answers]  # the answers of each deal: any yes, the highest score
+
+
+def company(world: World, seed: int, deals: int = 300) -> Company:
+    """Return a company."""
+    random = np.random.default_rng(seed)
+    skills = random.permutation(np.linspace(0, 1, REPS))
+    calls: list[ScoredCall] = []
+    closed: list[Deal] = []
+    chances: dict[str, float] = {}
+    highest: dict[str, Answers] = {}
+    for number in range(deals):
+        deal_id = f"d-{number}"
+        deal = _circumstances(random, skills, world.max_calls)
+        on_calls = [_answers(random, world.yes(deal), world.shift(deal)) for _ in range(deal.calls)]
+        highest[deal_id] = {brick: max(one[brick] for one in on_calls) for brick in (*BOOLEANS, *SCORES)}
+        chances[deal_id] = world.chance(deal, highest[deal_id])
+        is_won = bool(random.random() < chances[deal_id])
+        missing = world.missing(deal, is_won)
+        close = _FIRST_CLOSE + timedelta(days=deal.time * DAYS)
+        closed.append(
+            Deal(
+                deal_id,
+                DealOutcome.WON if is_won else DealOutcome.LOST,
+                amount=float(round(1_000 * 10 ** (2 * deal.amount))),
+                closed_at=close,
+                account_fields={"Segment": f"segment {deal.segment}"},
+            )
+        )
+        for index, answers in enumerate(on_calls):
+            bricks = {
+                (KIT, brick): BrickAnswer(None if missing and random.random() < missing else value)
+                for brick, value in answers.items()
+            }
+            calls.append(_call(f"{deal_id}-{index}", deal, deal_id, close, index, bricks))
+    return Company(calls, closed, chances, highest)
+
+
+def _circumstances(random: np.random.Generator, skills: np.ndarray[Any, Any], max_calls: int) -> Circumstances:
+    rep = int(random.integers(REPS))
+    calls = int(random.integers(1, max_calls + 1))
+    length = float(random.random())
+    return Circumstances(
+        calls=calls,
+        length=length,
+        spacing=length / calls,
+        rep=rep,
+        rep_skill=float(skills[rep]),
+        segment=int(random.integers(SEGMENTS)),
+        amount=float(random.random()),
+        time=float(random.random()),
+        quality=float(random.random()),
+    )
+
+
+def _answers(random: np.random.Generator, yes: float, shift: float) -> Answers:
+    said = random.random(len(BOOLEANS)) < yes
+    scores = np.clip(np.round(random.uniform(0, 100, len(SCORES)) + shift), 0, 100)
+    return {
+        **{brick: bool(value) for brick, value in zip(BOOLEANS, said, strict=True)},
+        **{brick: float(value) for brick, value in zip(SCORES, scores, strict=True)},
+    }
+
+
+def _call(
+    call_id: str, deal: Circumstances, deal_id: str, close: datetime, index: int, bricks: Mapping[Any, BrickAnswer]
+) -> ScoredCall:
+    days = 5 + 175 * deal.length
+    started_at = close - timedelta(days=days * (1 - index / deal.calls))
+    return ScoredCall(
+        call_id=call_id,
+        call_date=started_at.date(),
+        started_at=started_at,
+        deal_id=deal_id,
+        bricks=bricks,
+        runs=_RUNS,
+        rep=Rep(f"rep-{deal.rep}"),
+    )
