@@ -126,7 +126,7 @@ def measure(world: World, worlds: int, first_seed: int = 0, deals: int = 300, **
         rates.confirmed += any(one.is_confirmed for one in drivers)
         planted = next((one for one in drivers if set(one.bricks) == PLANTED), None)
         if drivers and set(drivers[0].bricks) == PLANTED:
-            rates.first += drivers[0].is_significant
+            rates.first += 1
             rates.first_confirmed += drivers[0].is_confirmed
         if planted is not None:
             _cover(rates, planted, at)

@@ -13,29 +13,26 @@ from scipy.stats import norm
 
 Floats = NDArray[np.float64]
 
-# Below this many standard deviations the normal approximation is accurate enough.
-_NORMAL_UP_TO = 2.0
 _MAX_ITERATIONS = 60
-_TOLERANCE = 1e-6  # of the standard deviation
+_TOLERANCE = 1e-4  # of the standard deviation
 _MAX_EXPONENT = 40.0
 
 
-def two_sided(weights: Floats, chances: Floats, deviation: Floats, variance: Floats) -> Floats:
-    """Return P(|S - E[S]| >= |deviation|) for S = the sum of the weights of the won deals, one row of weights each.
+def two_sided(weights: Floats, chances: Floats, deviation: Floats, variance: Floats, normal_up_to: float) -> Floats:
+    """Return twice P(S - E[S] >= |deviation|), in the direction of the deviation, one element per row of weights.
 
-    `chances` are the deals' independent chances to be won. `variance` is that of S. Lugannani and Rice's formula, as
+    S is the sum of the weights of the won deals, `chances` are the deals' independent chances to be won, `variance` is
+    that of S. Up to `normal_up_to` standard deviations the approximation is normal. Lugannani and Rice's formula, as
     used for score tests by Dey, Schmidt, Abecasis and Lee (2017), https://doi.org/10.1016/j.ajhg.2017.05.014.
     """
     scale = np.sqrt(variance)
     standard = np.divide(np.abs(deviation), scale, out=np.zeros(len(weights)), where=scale > 0)
-    found: Floats = 2.0 * ndtr(-standard)
-    rare = np.flatnonzero(standard > _NORMAL_UP_TO)
+    p_values: Floats = 2.0 * ndtr(-standard)
+    rare = np.flatnonzero(standard > normal_up_to)
     if len(rare):
-        at = np.abs(deviation[rare])
-        found[rare] = np.minimum(
-            1.0, _upper(weights[rare], chances, at, scale[rare]) + _upper(-weights[rare], chances, at, scale[rare])
-        )
-    return found
+        towards = weights[rare] * np.where(deviation[rare] < 0, -1.0, 1.0)[:, None]
+        p_values[rare] = np.minimum(1.0, 2.0 * _upper(towards, chances, np.abs(deviation[rare]), scale[rare]))
+    return p_values
 
 
 def _upper(weights: Floats, chances: Floats, at: Floats, scale: Floats) -> Floats:

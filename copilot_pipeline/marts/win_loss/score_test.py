@@ -23,10 +23,11 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from copilot_pipeline.marts.win_loss.conditions import Mask
 from copilot_pipeline.marts.win_loss.saddlepoint import Floats, two_sided
 
-_CELLS = 4_000_000  # condition x deal at a time: bounds the memory
+_CELLS = 1_500_000  # condition x deal at a time: bounds the memory
 _FOLDS = 5
 _PENALTY = 0.02  # inverse strength (C of scikit-learn), for columns of variance 1
 _MAX_CHANCE = 0.995
+_SMALL = 1e-9
 
 
 class Tested(NamedTuple):
@@ -40,14 +41,18 @@ class ScoreTest:
     """Tests conditions on some deals. `covariates` has a row per deal and a first column of ones.
 
     `chances` are those of the deals to be won by their covariates. `compared` are the deals whose outcomes are
-    compared, by default all. The others help to tell what depends on the covariates.
+    compared, by default all. The others help to tell what depends on the covariates. P-values are normal
+    approximations up to `normal_up_to` standard deviations.
     """
 
-    def __init__(self, won: Mask, covariates: Floats, chances: Floats, compared: Mask | None = None) -> None:
+    def __init__(
+        self, won: Mask, covariates: Floats, chances: Floats, compared: Mask | None = None, *, normal_up_to: float = 1.5
+    ) -> None:
         self._won = won.astype(np.float64)
         self._covariates = covariates
         self._chances = chances
         self._compared = compared
+        self._normal_up_to = normal_up_to
 
     def test(self, holds: Mask, known: Mask, exposure: Floats | None = None) -> Tested:
         """Test conditions, one row each, among the deals for which they are known.
@@ -57,7 +62,11 @@ class ScoreTest:
         p_value, deviation = np.ones(len(holds)), np.zeros(len(holds))
         for rows, deals in _same_deals(known):
             compared = np.ones(len(deals), dtype=np.bool_) if self._compared is None else self._compared[deals]
-            model = _Model(self._won[deals], self._chances[deals], self._covariates[deals], compared)
+            if not compared.any():
+                continue
+            model = _Model(
+                self._won[deals], self._chances[deals], self._covariates[deals], compared, self._normal_up_to
+            )
             step = max(1, _CELLS // max(1, len(deals)))
             for start in range(0, len(rows), step):
                 chunk = rows[start : start + step]
@@ -70,21 +79,23 @@ class ScoreTest:
 class _Model:
     """The model of winning on the deals for which a condition is known."""
 
-    def __init__(self, won: Floats, chances: Floats, covariates: Floats, compared: Mask) -> None:
+    def __init__(self, won: Floats, chances: Floats, covariates: Floats, compared: Mask, normal_up_to: float) -> None:
+        self._normal_up_to = normal_up_to
         self._compared = compared
-        self._chances = _shifted(chances[compared], float(won[compared].sum())) if compared.any() else chances[compared]
+        self._chances = _shifted(chances[compared], float(won[compared].sum()))
         self._residuals = won[compared] - self._chances
         self._weights = self._chances * (1.0 - self._chances)
         weights = chances * (1.0 - chances)
         self._covariates = covariates
         self._to_coefficients = _regression_on(covariates, weights)
-        # Among the deals that are compared, the condition is centred once more, at each chance to win.
-        self._prognosis = np.column_stack([np.ones(len(self._chances)), logit(self._chances)])
-        self._to_prognosis = _regression_on(self._prognosis, self._weights)
+        if not compared.all():
+            # Among the deals that are compared, the condition is centred once more, at each chance to win.
+            self._prognosis = np.column_stack([np.ones(len(self._chances)), logit(self._chances)])
+            self._to_prognosis = _regression_on(self._prognosis, self._weights)
 
     def test(self, holds: Floats, exposure: Floats | None) -> Tested:
         residual = self._without_covariates(holds)
-        if exposure is not None:
+        if exposure is not None and np.ptp(exposure, axis=1).max() > _SMALL:
             of_exposure = self._without_covariates(exposure)
             power = (of_exposure**2) @ self._weights
             shared = (residual * of_exposure) @ self._weights
@@ -100,15 +111,20 @@ class _Model:
         is_testable = (variance > 1e-3 * np.maximum(1.0, support) * self._weights.mean()) & (step > 1e-3)
         p_value = np.ones(len(holds))
         p_value[is_testable] = two_sided(
-            residual[is_testable], self._chances, corrected[is_testable], variance[is_testable]
+            residual[is_testable],
+            self._chances,
+            np.copysign(corrected, deviation)[is_testable],
+            variance[is_testable],
+            self._normal_up_to,
         )
         return Tested(p_value, deviation)
 
     def _without_covariates(self, values: Floats) -> Floats:
-        without = values - (values @ self._to_coefficients) @ self._covariates.T
+        without: Floats = values - (values @ self._to_coefficients) @ self._covariates.T
+        if self._compared.all():
+            return without
         without = without[:, self._compared]
-        centred: Floats = without - (without @ self._to_prognosis) @ self._prognosis.T
-        return centred
+        return without - (without @ self._to_prognosis) @ self._prognosis.T
 
 
 def _regression_on(columns: Floats, weights: Floats) -> Floats:

@@ -8,7 +8,7 @@ and 548 conditions, and 40 MB less memory for the latter. That does not justify 
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,15 +17,21 @@ from typing import NamedTuple
 import numpy as np
 
 from copilot_pipeline.config.marts import WinLossSettings
+from copilot_pipeline.marts.model import BrickKey
 from copilot_pipeline.marts.win_loss.conditions import Condition
-from copilot_pipeline.marts.win_loss.deals import Conjunction, Deals, all_of
+from copilot_pipeline.marts.win_loss.deals import Conjunction, Deals, Indexes, all_of
 from copilot_pipeline.marts.win_loss.fisher import fisher_two_sided
 from copilot_pipeline.marts.win_loss.score_test import ScoreTest, fitted_chances
 
-_MAX_EXTENDED_PAIRS = 200
+_MAX_EXTENDED_PAIRS = 120
 _MAX_CUT_POINT_SEARCHES = 50
+# The normal approximation is enough for what is far from significant.
+_NORMAL_UP_TO = 3.0
 _SPREAD = (0.3, 0.6)  # shares of the deals for which a score is above, or at most, a cut-point
-_CELLS = 4_000_000  # conjunction x deal at a time: bounds the memory of the search
+_CELLS = 1_500_000  # conjunction x deal at a time: bounds the memory of the search
+
+
+Form = tuple[BrickKey, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,14 @@ class Search:
         share = len(deals.won) / max(1, deals.of_all)
         self._min_support = max(2, math.ceil(settings.min_support * share))
         self._min_deals = max(2, math.ceil(settings.min_deals * share))
-        self._test_of = ScoreTest(deals.won, deals.covariates, fitted_chances(deals.won, deals.covariates))
-        self._form_sizes = Counter(map(self._form, range(len(self._conditions))))
+        chances = fitted_chances(deals.won, deals.covariates)
+        self._test_of = ScoreTest(deals.won, deals.covariates, chances, normal_up_to=_NORMAL_UP_TO)
+        self._forms = [(one.brick, one.form) for one in self._conditions]
+        self._of_form: defaultdict[Form, list[int]] = defaultdict(list)
+        for index, form in enumerate(self._forms):
+            self._of_form[form].append(index)
+        numbers = {brick: number for number, brick in enumerate(dict.fromkeys(one.brick for one in self._conditions))}
+        self._bricks = np.array([numbers[one.brick] for one in self._conditions], dtype=np.int64)
         self._tested: dict[Conjunction, ConditionCounts] = {}
 
     @property
@@ -102,16 +114,19 @@ class Search:
         The adjustment is Bonferroni's over the cut-points that were searched. The search moves one cut-point at a
         time, so their numbers add up. A conjunction that does not exceed its parts gets 1.
         """
-        by_form: defaultdict[object, list[ConditionCounts]] = defaultdict(list)
-        for counts in self._tested.values():
-            if len(counts.conjunction) == size:
-                by_form[tuple(map(self._form, counts.conjunction))].append(counts)
-        found = []
-        for family in by_form.values():
-            best = min(family, key=lambda one: (not one.exceeds_parts, one.p_value, one.conjunction))
-            searched = 1 + sum(self._form_sizes[self._form(index)] - 1 for index in best.conjunction)
-            found.append(CutPointFamily(best, min(1.0, best.p_value * searched) if best.exceeds_parts else 1.0))
-        return found
+        best: dict[tuple[Form, ...], tuple[tuple[bool, float, Conjunction], ConditionCounts]] = {}
+        for conjunction, counts in self._tested.items():
+            if len(conjunction) == size:
+                key = tuple([self._forms[index] for index in conjunction])
+                rank = (not counts.exceeds_parts, counts.p_value, conjunction)
+                if key not in best or rank < best[key][0]:
+                    best[key] = rank, counts
+        families = []
+        for _, counts in best.values():
+            searched = 1 + sum(len(self._of_form[self._forms[index]]) - 1 for index in counts.conjunction)
+            p_value = min(1.0, counts.p_value * searched) if counts.exceeds_parts else 1.0
+            families.append(CutPointFamily(counts, p_value))
+        return families
 
     def refinements(self, found: Sequence[ConditionCounts]) -> list[Refinement]:
         """Test conjunctions of one size against their parts.
@@ -128,8 +143,8 @@ class Search:
         for omitted in range(indexes.shape[1]):
             part_n, part_won = self._deals.counts(self._deals.part(indexes, omitted) & known)
             of_part = fisher_two_sided(part_n, part_won, support, won)
-            cut_points = np.array([self._form_sizes[self._form(index)] for index in indexes[:, omitted].tolist()])
-            corrected[:, omitted] = np.minimum(1.0, of_part * cut_points * len(self._form_sizes))
+            cut_points = np.array([len(self._of_form[self._forms[index]]) for index in indexes[:, omitted].tolist()])
+            corrected[:, omitted] = np.minimum(1.0, of_part * cut_points * len(self._of_form))
         return [Refinement(tuple(map(float, row))) for row in corrected]
 
     def _search_cut_points(self, best: Sequence[ConditionCounts]) -> None:
@@ -144,7 +159,7 @@ class Search:
         """
         by_form: defaultdict[object, list[ConditionCounts]] = defaultdict(list)
         for single in singles:
-            by_form[self._form(single.conjunction[0])].append(single)
+            by_form[self._forms[single.conjunction[0]]].append(single)
         chosen = set()
         for of_form in by_form.values():
             chosen.add(min(of_form, key=lambda one: (one.p_value, one.conjunction)))
@@ -152,25 +167,23 @@ class Search:
                 chosen.add(min(of_form, key=lambda one: (abs(one.support / one.n - share), one.conjunction)))
         return sorted(one.conjunction[0] for one in chosen)
 
-    def _form(self, index: int) -> object:
-        return self._conditions[index].brick, self._conditions[index].form
-
     def _with_other_cut_points(self, conjunction: Conjunction) -> Iterator[Conjunction]:
         for position, index in enumerate(conjunction):
-            for other in range(len(self._conditions)):
-                if other != index and self._form(other) == self._form(index):
+            for other in self._of_form[self._forms[index]]:
+                if other != index:
                     yield (*conjunction[:position], other, *conjunction[position + 1 :])
 
     def _test(self, candidates: Iterable[Sequence[int]]) -> list[ConditionCounts]:
         """Test the conjunctions that are new and use each brick once; return those with enough deals."""
-        untested: dict[Conjunction, None] = {}
-        for indexes in candidates:
-            conjunction = tuple(sorted(indexes))
-            bricks = {self._conditions[index].brick for index in conjunction}
-            if len(bricks) == len(indexes) and conjunction not in self._tested:
-                untested[conjunction] = None
+        listed = np.array(list(candidates), dtype=np.int64)
+        if not len(listed):
+            return []
+        listed = np.unique(np.sort(listed, axis=1), axis=0)
+        bricks = np.sort(self._bricks[listed], axis=1)
+        listed = listed[(np.diff(bricks, axis=1) != 0).all(axis=1)]
         # Conditions on the same bricks are known for the same deals, which are modelled once.
-        listed = sorted(untested, key=lambda conjunction: [self._conditions[index].brick for index in conjunction])
+        listed = listed[np.lexsort(self._bricks[listed].T[::-1])]
+        listed = np.array([one for one in listed.tolist() if tuple(one) not in self._tested], dtype=np.int64)
         step = max(256, _CELLS // max(1, len(self._deals.won)))
         found = [
             counts for start in range(0, len(listed), step) for counts in self._test_chunk(listed[start : start + step])
@@ -178,8 +191,7 @@ class Search:
         self._tested.update({counts.conjunction: counts for counts in found})
         return found
 
-    def _test_chunk(self, listed: list[Conjunction]) -> list[ConditionCounts]:
-        indexes = np.array(listed)
+    def _test_chunk(self, indexes: Indexes) -> list[ConditionCounts]:
         deals = self._deals
         known, holds = all_of(deals.known, indexes), all_of(deals.holds, indexes)
         n, won_of_n = deals.counts(known)

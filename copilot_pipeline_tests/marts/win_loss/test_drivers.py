@@ -62,7 +62,7 @@ def test_a_planted_conjunction_is_first_with_its_counts(seed: int) -> None:
     result = found(at)
     best = result.drivers[0]
     assert best.condition == "budget_confirmed and decision_maker_present and discovery_depth > 65"
-    assert best.is_significant
+    assert best.is_confirmed
     assert best.direction == WINS
     ended = {deal.deal_id: deal.outcome.value == "won" for deal in at[1]}
     holds = [
@@ -72,26 +72,34 @@ def test_a_planted_conjunction_is_first_with_its_counts(seed: int) -> None:
     ]
     assert (best.support, best.won, best.n) == (len(holds), sum(holds), 500)
     lift = (sum(holds) / len(holds)) / (sum(ended.values()) / 500)
-    assert best.sentence == f"{best.condition}: {lift:.1f} times the base rate, {sum(holds)} of {len(holds)} won"
     assert best.lift == pytest.approx(lift)
     assert best.win_rate_low < best.win_rate < best.win_rate_high
+    assert best.confirmed_lift is not None
+    assert best.confirmed_expected is not None
+    assert best.confirmed_lift == pytest.approx(best.confirmed_won / best.confirmed_expected)
+    assert best.sentence == (
+        f"{best.condition}: {best.confirmed_lift:.1f} times the wins expected of comparable deals (95 % interval "
+        f"{best.confirmed_lift_low:.1f} to {best.confirmed_lift_high:.1f}): {best.confirmed_won} of "
+        f"{best.confirmed_support} newer deals won, {best.confirmed_expected:.1f} expected"
+    )
     assert result.conclusion.startswith(best.sentence)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_finds_a_conjunction_among_forty_bricks_of_noise(seed: int) -> None:
-    """It is first and significant, and at most one driver contains noise."""
+    """It is first and confirmed, and at most one driver contains noise."""
     drivers = found(world(seed, 400, planted, noise=40)).drivers
     three = {"kit.budget_confirmed", "kit.decision_maker_present", "kit.discovery_depth"}
     assert set(drivers[0].bricks) == three
-    assert drivers[0].is_significant
+    assert drivers[0].is_confirmed
     assert sum(driver.is_significant and not set(driver.bricks) <= three for driver in drivers) <= 1
+    assert sum(driver.is_confirmed and not set(driver.bricks) <= three for driver in drivers) <= 1
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_beside_a_driver_is_not_significant(seed: int) -> None:
     """Neither alone nor in a conjunction with a planted brick."""
-    result = found(world(seed, 500, planted))
+    result = found(world(seed, 750, planted))
     certain = [driver for driver in result.drivers if driver.is_significant]
     noisy = [driver for driver in certain if any("noise" in brick for brick in driver.bricks)]
     assert len(certain) >= 3
@@ -206,7 +214,7 @@ def test_categories_and_list_items_are_conditions() -> None:
     """A category has one value, a list several."""
     rng = random.Random(3)
     calls, deals = [], []
-    for number in range(200):
+    for number in range(400):
         size = rng.choice(["small", "large"])
         named = rng.sample(["Globex", "Initech", "Umbrella"], k=rng.randint(0, 2))
         calls.append(call(f"c-{number}", {"size": size, "rivals": named}, deal_id=f"d-{number}"))
@@ -214,13 +222,15 @@ def test_categories_and_list_items_are_conditions() -> None:
         deals.append((won if rng.random() < chance else lost)(f"d-{number}"))
     certain = {driver.condition for driver in found((calls, deals)).drivers if driver.is_significant}
     assert {"size is large", "rivals contains Globex"} <= certain
+    confirmed = {driver.condition for driver in found((calls, deals)).drivers if driver.is_confirmed}
+    assert {"size is large", "rivals contains Globex"} <= confirmed
 
 
 def test_merges_spellings_of_a_value() -> None:
     """`Yes` equals `yes`; long texts with the same beginning have different names."""
     long = "a text that goes on and on until there is no room left for what comes "
     calls = [
-        call(f"c-{n}", {"buyer": ("yes", "Yes", "no")[n % 3], "why": long + "abc"[n // 30]}, deal_id=f"d-{n}")
+        call(f"c-{n}", {"buyer": ("yes", "Yes", "no")[n % 3], "why": long + "abc"[n // 10 % 3]}, deal_id=f"d-{n}")
         for n in range(90)
     ]
     deals = [(won if n % 2 else lost)(f"d-{n}") for n in range(90)]
