@@ -93,8 +93,8 @@ def test_every_section_has_its_content_as_text(browser: Browser, tmp_path: Path)
         "Said by Ana Ruiz at 1:32.",
         "This quote is not in the transcript.",
         "Source document: Roadmap Policy.",
-        "budget_confirmed and decision_maker_present and discovery_depth > 65: 4.1 times the wins expected of comparable "
-        "deals (95 % interval 3.2 to 5.0): 37 of 52 newer deals won, 9.0 expected",
+        "budget_confirmed and decision_maker_present and discovery_depth > 65: 4.1 times the wins expected of "
+        "comparable deals (95 % interval 3.2 to 5.0): 37 of 52 newer deals won, 9.0 expected",
         "1,234,567",
         "Missing for its stage: budget",
         "not used yet",
