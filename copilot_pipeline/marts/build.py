@@ -183,7 +183,8 @@ class MartBuilder:
         """Build `win_loss_drivers` and `win_loss_conclusion`; return the analysis as well."""
         settings = self._settings.win_loss
         by_name = elements(self._settings.meddicc, self._answered())
-        covered = Elements(by_name, self._settings.meddicc, settings.exclude)
+        highest = self._reader.highest({name: element.brick for name, element in by_name.items()})
+        covered = Elements(by_name, self._settings.meddicc, highest, settings.exclude)
         deals = self._reader.deals(self._settings.outcomes)
         result = win_loss_drivers(self._reader.read(), deals, settings, covered)
         conclusion = ConclusionRow(

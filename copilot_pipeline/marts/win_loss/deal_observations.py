@@ -63,34 +63,29 @@ class _Call(NamedTuple):
 
 
 class Elements:
-    """The MEDDICC elements, and the scale of their scores by all calls. Excluded bricks and kits are left out."""
+    """The MEDDICC elements without excluded bricks and kits. `highest` are the highest scores by element."""
 
     def __init__(
-        self, by_name: Mapping[str, Element], settings: MeddiccSettings, excluded: Collection[str] = ()
+        self,
+        by_name: Mapping[str, Element],
+        settings: MeddiccSettings,
+        highest: Mapping[str, float],
+        excluded: Collection[str] = (),
     ) -> None:
         self._by_name = {
             name: element for name, element in by_name.items() if not _is_excluded(element.brick, excluded)
         }
+        self._scales = {name: scale_of(one.scale, highest.get(name)) for name, one in self._by_name.items()}
         self._covered_from = settings.covered_from
-        self._highest: dict[BrickKey, float] = {}
-        self._bricks = {element.brick for element in self._by_name.values()}
-
-    def see(self, call: ScoredCall) -> None:
-        """Take the scores of a call into account."""
-        for brick in self._bricks:
-            value = call.value_of(brick)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                self._highest[brick] = max(value, self._highest.get(brick, value))
 
     def coverage(self, calls: Sequence[_Call]) -> dict[str, Coverage]:
         """Return the elements whose kit scored any of the calls."""
         found = {}
         for name, element in self._by_name.items():
             scored = [call for call in calls if element.brick[0] in call.kits]
-            scale = scale_of(element.scale, self._highest.get(element.brick))
             if scored:
                 values = (_value(call, element.brick) for call in scored)
-                covered = any(is_covered(value, element, scale, self._covered_from) for value in values)
+                covered = any(is_covered(value, element, self._scales[name], self._covered_from) for value in values)
                 found[name] = Coverage(covered, len(scored), element.brick)
         return found
 
@@ -100,18 +95,16 @@ def deal_observations(
 ) -> list[Observation]:
     """Return the closed deals that have scored calls before their close, by id."""
     closed = {deal.deal_id: deal for deal in deals if deal.outcome is not DealOutcome.OPEN}
-    of_deal = _of_deals(calls, closed, frozenset(settings.exclude), elements)
+    of_deal = _of_deals(calls, closed, frozenset(settings.exclude))
     return list(_observations(of_deal, closed, settings, elements))
 
 
 def _of_deals(
-    calls: Iterable[ScoredCall], deals: Mapping[str, Deal], excluded: frozenset[str], elements: Elements | None
+    calls: Iterable[ScoredCall], deals: Mapping[str, Deal], excluded: frozenset[str]
 ) -> dict[str, list[_Call]]:
     of_deal: defaultdict[str, list[_Call]] = defaultdict(list)
     shared: dict[tuple[BrickKey, ...], tuple[BrickKey, ...]] = {}
     for call in calls:
-        if elements is not None and call.is_scored:
-            elements.see(call)
         if call.deal_id is not None and call.deal_id in deals and call.is_scored:
             values = {key: answer.value for key, answer in call.bricks.items() if answer.value is not None}
             kept = {key: value for key, value in values.items() if not _is_excluded(key, excluded)}

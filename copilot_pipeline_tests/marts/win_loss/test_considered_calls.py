@@ -9,7 +9,8 @@ import pytest
 
 from copilot_pipeline.config.marts import MeddiccSettings, WinLossSettings
 from copilot_pipeline.marts.brick_roles import Element
-from copilot_pipeline.marts.meddicc import meddicc_coverage, meddicc_outcomes
+from copilot_pipeline.marts.meddicc import meddicc_coverage
+from copilot_pipeline.marts.meddicc_outcomes import ElementCall, meddicc_outcomes
 from copilot_pipeline.marts.win_loss.confounders import adjusted_for, covariates
 from copilot_pipeline.marts.win_loss.deal_observations import Elements, deal_observations
 from copilot_pipeline.marts.win_loss.drivers import win_loss_drivers
@@ -68,8 +69,14 @@ def test_coverage_counts_are_those_of_meddicc_outcomes() -> None:
     ]
     deals = [(won if n % 3 == 2 or n % 7 == 0 else lost)(f"d-{n}") for n in range(61)]
     elements = {"champion": Element((KIT, "champion"))}
-    outcomes = meddicc_outcomes(meddicc_coverage(calls, elements, MeddiccSettings()), deals)
-    result = win_loss_drivers(calls, deals, WinLossSettings(max_conditions=1), Elements(elements, MeddiccSettings()))
+    highest = {"champion": 0.9}
+    coverage = meddicc_coverage(calls, elements, MeddiccSettings(), highest)
+    outcomes = meddicc_outcomes(
+        (ElementCall(row.element, row.deal_id or "", row.started_at, row.is_covered) for row in coverage), deals
+    )
+    result = win_loss_drivers(
+        calls, deals, WinLossSettings(max_conditions=1), Elements(elements, MeddiccSettings(), highest)
+    )
     row = next(one for one in result.drivers if one.condition == "champion never covered")
     assert row.n == sum(one.n for one in outcomes) == 60
     assert row.support == sum(one.uncovered for one in outcomes) == 40
