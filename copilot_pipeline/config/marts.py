@@ -191,7 +191,7 @@ class WinLossSettings(Strict):
     exclude: tuple[str, ...] = Field(default=(), description="Kits (`kit`) and bricks (`kit.brick`) to leave out.")
     adjust_for: tuple[Confounder, ...] = Field(
         default=("calls", "duration", "segment", "amount", "rep", "close_date"),
-        description="What compared deals must have in common: number of calls, days from first call to close, …",
+        description="What deals must have in common to be compared, where the data hold it.",
     )
     segment_field: str = Field(
         default="Segment", description="Custom field of the account that holds the customer's segment."
