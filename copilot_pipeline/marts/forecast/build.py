@@ -45,7 +45,7 @@ def build_forecast(lake: Lake, database: Database, settings: MartSettings, now: 
 
     def track_record() -> Iterator[TrackRecordRow]:
         # Read when the table is locked: a second run that replaces it cannot lose rows of the first.
-        yield from live_rows(former_rows(database, made_on), rows, ends, made_on)
+        yield from live_rows(former_rows(lake, database, made_on), rows, ends, made_on)
         yield from backtest_rows(found, ends)
 
     accuracy = [*accuracy_rows(live), *accuracy_rows(scored_backtest(found))]

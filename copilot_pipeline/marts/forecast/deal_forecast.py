@@ -13,6 +13,7 @@ from copilot_pipeline.config.forecast import ForecastSettings
 from copilot_pipeline.marts.forecast.backtest import MIN_PER_OUTCOME, Backtest, Forecaster, backtest, train
 from copilot_pipeline.marts.forecast.comparison import Comparison, compare, verdict
 from copilot_pipeline.marts.forecast.data import DAY_SECONDS, Floats, ForecastData, LastCall
+from copilot_pipeline.marts.forecast.deal_states import UNKNOWN_STAGE
 from copilot_pipeline.marts.forecast.features import FeatureBuilder, Snapshots
 from copilot_pipeline.marts.forecast.reasons import Reason, reasons
 from copilot_pipeline.marts.forecast.rows import DealForecastRow
@@ -148,7 +149,8 @@ def _explanation(found: Forecast, row: int, explained: Sequence[Reason], rates: 
     """Return the reasons as sentences and as JSON."""
     if found.basis == STAGE:
         stage = found.builder.past.stages[found.snapshots.stage[row]]
-        return [f"historical win rate of stage {stage}: {rates[row] * 100:.0f} %"], None
+        of_what = "deals whose stage is not recorded" if stage == UNKNOWN_STAGE else f"stage {stage}"
+        return [f"historical win rate of {of_what}: {rates[row] * 100:.0f} %"], None
     details = []
     for reason in explained:
         call_id, url = found.data.call_ids.get(reason.call, (None, None))

@@ -1,3 +1,7 @@
+-- name: is_empty
+-- Whether there is no forecast at all, of no source.
+SELECT NOT EXISTS (SELECT 1 FROM copilot.forecast_track_record);
+
 -- name: former_rows
 -- The forecasts of former days.
 SELECT source, made_on, deal_id, stage, amount, currency, close_date, win_probability, win_low, win_high, basis,

@@ -145,6 +145,23 @@ def test_forecasts_are_kept_as_they_were_made(database: Database, simulated: Sim
     assert (accuracy["deals"], accuracy["verdict"]) == (1, "too few")
 
 
+def test_a_new_database_restores_the_forecasts_from_the_lake(
+    database: Database, simulated: Simulated, tmp_path: Path
+) -> None:
+    """Forecasts cannot be made again."""
+    lake = Lake(str(tmp_path))
+    query = (
+        "SELECT * FROM copilot.forecast_track_record WHERE source = 'live' AND made_on = '2026-05-28' ORDER BY deal_id"
+    )
+    build_forecast(lake, database, MartSettings(), MOMENT)
+    made = rows(database, query)
+    assert len(made) == int((simulated.data.outcome < 0).sum())
+    with database.connection() as connection:
+        connection.execute("TRUNCATE copilot.forecast_track_record")
+    build_forecast(lake, database, MartSettings(), NEXT_DAY)
+    assert rows(database, query) == made
+
+
 def test_a_workspace_without_deals_has_no_forecast(database: Database, tmp_path: Path) -> None:
     """Empty tables, and a sentence that says why."""
     counts, note = build_forecast(Lake(str(tmp_path)), database, MartSettings(), MOMENT)
