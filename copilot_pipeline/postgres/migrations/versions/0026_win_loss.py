@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0025"
-down_revision = "0024"
+revision = "0026"
+down_revision = "0025"
 
 
 def upgrade() -> None:
     """Create the tables and the view again; the next build of the mart fills them."""
-    statements = Path(__file__).with_name("0025_win_loss.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0026_win_loss.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
 
 
