@@ -94,6 +94,16 @@ def test_command_line_imports_no_slow_library() -> None:
     assert [name for name in at_top if name.split(".")[0] in heavy] == []
 
 
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_patterns_do_not_end_with_a_dollar_sign(path: Path) -> None:
+    r"""It also matches before a line end, so that `id\n` would be valid: use `fullmatch`, or `\Z`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.") and node.args:
+            pattern = ast.unparse(node.args[0]).rstrip("'\"")
+            is_for_lines = "MULTILINE" in ast.unparse(node)
+            assert is_for_lines or not pattern.endswith("$"), f"{path}:{node.lineno}"
+
+
 def test_commands_print_only_through_the_console_module() -> None:
     """It removes control codes and ignores markup; click and rich themselves do neither."""
     own = ROOT / "cli" / "console.py"

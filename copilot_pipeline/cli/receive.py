@@ -8,11 +8,11 @@ from pydantic import SecretStr
 from copilot_pipeline.cli.console import echo, log_to_standard_error
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_settings
+from copilot_pipeline.config.urls import is_loopback
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import open_database
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Endpoint, Limits, receiver_app, serve
 from copilot_pipeline.receiver.auth import STANDARD_PREFIX, Secrets
-from copilot_pipeline.ui.hosts import is_loopback
 
 DEFAULT_PORT = 8800
 MIN_SECRET_LENGTH = 16

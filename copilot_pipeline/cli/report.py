@@ -59,7 +59,7 @@ def write(settings: Settings, database: Database, console: Console, out: Path, a
         today = datetime.now(UTC).astimezone(settings.zone).date()
         queries = ReportQueries(database, settings.pipeline.marts.report)
         report = queries.report(as_of.date() if as_of else today)
-        page = render(report)
+        page = render(report, settings.pipeline.advanced.clari.link_hosts)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(page, encoding="utf-8")

@@ -13,7 +13,7 @@ import click
 from copilot_pipeline.cli.connections import command_settings
 from copilot_pipeline.cli.console import echo
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.ui.hosts import is_loopback
+from copilot_pipeline.config.urls import is_loopback
 
 DEFAULT_PORT = 3000
 _LIVE_DATA_POLL_MS = 2000

@@ -19,7 +19,7 @@ import msgspec
 from copilot_pipeline.errors import error_chain
 
 # A machine code is short and without blanks ("kit_not_found", "Forbidden"); anything else may quote the request.
-_MACHINE_CODE = re.compile(r"^[A-Za-z0-9_.\-]{1,64}$")
+_MACHINE_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _KNOWN_SENTENCES = frozenset({"Too Many Requests", "Limit Exceeded", "Forbidden", "Internal server error"})
 
 _TRANSPORT_ERRORS = (
@@ -76,7 +76,7 @@ def parse_error_body(body: bytes) -> tuple[str | None, float | None]:
     retry_after = _seconds(parsed.get("retry_after_seconds"))
     for key in ("error", "errorMessage", "message", "detail"):
         value = parsed.get(key)
-        if isinstance(value, str) and (value in _KNOWN_SENTENCES or _MACHINE_CODE.match(value)):
+        if isinstance(value, str) and (value in _KNOWN_SENTENCES or _MACHINE_CODE.fullmatch(value)):
             return value, retry_after
     return None, retry_after
 

@@ -12,9 +12,11 @@ from copilot_pipeline.config.kit_filters import KitFilter
 from copilot_pipeline.config.marts import MartSettings
 from copilot_pipeline.config.routes import IncidentSettings, RouteSettings, SinkSettings
 from copilot_pipeline.config.types import Strict
+from copilot_pipeline.config.urls import LINK_HOSTS
 
-_KIT_NAME = re.compile(r"^[a-z][a-z0-9_]{0,40}$")
-_UUID = re.compile(r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$")
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")
+_KIT_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 
 class KitCallSettings(Strict):
@@ -91,7 +93,7 @@ class BudgetSettings(Strict):
 
 
 class AdvancedClariSettings(Strict):
-    """Concurrency and retries of Clari Copilot requests."""
+    """Concurrency and retries of Clari Copilot requests, and links to its pages."""
 
     requests_in_flight: int = Field(
         default=8, ge=1, le=32, description="Concurrent requests of one process; the rate limit is shared by all."
@@ -99,6 +101,18 @@ class AdvancedClariSettings(Strict):
     processing_attempts: int = Field(
         default=12, ge=1, description="How often a call that is not ready is fetched before it fails."
     )
+    link_hosts: tuple[str, ...] = Field(
+        default=LINK_HOSTS,
+        description="Hosts of the pages of calls. The report, messages and CRM fields link to them and to hosts below "
+        "them, over https only; other addresses of calls are not shown there.",
+    )
+
+    @field_validator("link_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(_HOST.fullmatch(host) for host in hosts):
+            raise ValueError("must be host names in lower case such as copilot.clari.com, without https:// or a path")
+        return hosts
 
 
 class AdvancedSemarizeSettings(Strict):
@@ -203,7 +217,7 @@ class PipelineFile(Strict):
     @classmethod
     def _kits_are_usable(cls, kits: dict[str, KitSettings]) -> dict[str, KitSettings]:
         for name, kit in kits.items():
-            if not _KIT_NAME.match(name):
+            if not _KIT_NAME.fullmatch(name):
                 raise ValueError(f"kit name {name!r}: use lower-case letters, digits and _ (it names a view)")
             if not (kit.code or kit.kit_version_id):
                 raise ValueError(f"kit {name!r} needs `code` or `kit_version_id`")
@@ -221,7 +235,7 @@ class PipelineFile(Strict):
 
 def _kit_mapping(value: object) -> object:
     if isinstance(value, str):
-        return {"kit_version_id": value} if _UUID.match(value) else {"code": value}
+        return {"kit_version_id": value} if _UUID.fullmatch(value) else {"code": value}
     if isinstance(value, int | float):  # YAML reads 0123 as 83: the original text is lost
         return {"code": value}
     return value

@@ -11,7 +11,7 @@ from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.routes import ANNOUNCING, IncidentSettings, RouteSettings, SinkSettings, all_sinks
 from copilot_pipeline.config.types import Keys
 
-_CRM_FIELD = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,99}$")
+_CRM_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _unwritable_fields(route: RouteSettings) -> Iterator[Mistake]:
         if name.lower() in ("id", "attributes"):
             message = "is not a field that can be written: the record comes from the call's CRM link"
             yield Mistake(("map", name), message)
-        elif not _CRM_FIELD.match(name):
+        elif not _CRM_FIELD.fullmatch(name):
             message = "is not a field's API name: letters, digits and `_`, such as Deal_Confidence__c"
             yield Mistake(("map", name), message)
 

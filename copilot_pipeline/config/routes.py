@@ -23,16 +23,16 @@ SINK_KINDS: tuple[SinkKind, ...] = ("slack", "salesforce", "hubspot", "webhook")
 ANNOUNCING: frozenset[str] = frozenset({"slack", "webhook"})
 DEFAULT_MAX_AGE = timedelta(days=3)
 
-_DURATION = re.compile(r"^(\d{1,5})\s*(m|h|d|w)$")
+_DURATION = re.compile(r"([0-9]{1,5})\s*(m|h|d|w)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_VARIABLE = re.compile(r"^[A-Z][A-Z0-9_]*$")
-_NAME = re.compile(r"^[^\x00-\x1f\x7f]{1,80}$")
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,80}")
 
 
 def _duration(value: object) -> object:
     if value is None or isinstance(value, timedelta):
         return value
-    match = _DURATION.match(value) if isinstance(value, str) else None
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("must be a duration such as 90m, 12h, 3d or 2w")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
@@ -69,7 +69,7 @@ class SinkSettings(Strict):
     @field_validator("url_env", "key_env", "client_id_env")
     @classmethod
     def _names_a_variable(cls, name: str | None) -> str | None:
-        if name is not None and not _VARIABLE.match(name):
+        if name is not None and not _VARIABLE.fullmatch(name):
             # The message does not repeat the value, which may be the secret itself.
             raise ValueError("must be the name of an environment variable, such as SLACK_WEBHOOK_URL")
         return name
@@ -77,8 +77,9 @@ class SinkSettings(Strict):
     @field_validator("deal_url")
     @classmethod
     def _has_a_placeholder(cls, url: str | None) -> str | None:
-        if url is not None and ("{deal_id}" not in url or not url.startswith(("https://", "http://"))):
-            raise ValueError("must be an address with {deal_id} in it")
+        before_id = (url or "").partition("{deal_id}")[0]
+        if url is not None and (before_id == url or re.fullmatch(r"https?://[^/?#\s]+[/?#]\S*", before_id) is None):
+            raise ValueError("must be an address with {deal_id} in it, after the host")
         return url
 
 
@@ -109,7 +110,7 @@ class RouteSettings(Strict):
     @field_validator("name")
     @classmethod
     def _is_printable(cls, name: str) -> str:
-        if not _NAME.match(name) or name != name.strip():
+        if not _NAME.fullmatch(name) or name != name.strip():
             raise ValueError("must be 1 to 80 printable characters")
         return name
 

@@ -18,6 +18,12 @@ from copilot_pipeline.errors import ConfigurationError
 # Variables with these prefixes are ours: one that is similar to a setting is a misspelled setting.
 _OUR_PREFIXES = ("CLARI_COPILOT_", "COPILOT_PIPELINE_", "SEMARIZE_")
 _MIN_SIMILARITY = 0.85
+_MAX_BYTES = 1024 * 1024
+_MAX_NODES = 50_000  # with the parts that aliases repeat; the example has 200
+# A bare control character; a date such as 2026-13-45; tags with values that PyYAML does not check, such as `!!bool x`.
+_INVALID_VALUES = (
+    yaml.YAMLError, ValueError, RecursionError, IndexError, KeyError, AttributeError, TypeError, OverflowError,
+)  # fmt: skip
 EXAMPLE_FILE = "pipeline.example.yaml"
 NO_FILE = "none"  # value of COPILOT_PIPELINE_CONFIG: there is no pipeline.yaml, and none is missed
 
@@ -137,8 +143,9 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
     silently keep the last one).
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _read_text(path)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_expansion(root, path)
         content = yaml.safe_load(text)
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8") from None
@@ -148,18 +155,47 @@ def read_yaml_mapping(path: Path) -> YamlMapping:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark else ""
         raise ConfigurationError(f"{path}{line} is not valid YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, ValueError, RecursionError):  # a bare control character; a date such as 2026-13-45
+    except _INVALID_VALUES:
         message = "it contains a character or a value that YAML does not allow"
         raise ConfigurationError(f"{path} is not valid YAML: {message}") from None
     if content is None:
         return YamlMapping({}, None)
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} must be a mapping (name: value), not a {type(content).__name__}")
-    try:
-        _refuse_duplicate_keys(root, path)
-    except RecursionError:
-        raise ConfigurationError(f"{path} is not valid YAML: an alias refers to itself") from None
+    _refuse_duplicate_keys(root, path)
     return YamlMapping(content, root)
+
+
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ConfigurationError(f"{path} is larger than {_MAX_BYTES // 1024} KiB: it is not a file of settings")
+    return content.decode("utf-8-sig")
+
+
+def _refuse_expansion(root: yaml.Node | None, path: Path) -> None:
+    """Raise `ConfigurationError` if aliases of aliases make a short file very large ("billion laughs")."""
+    sizes: dict[int, int] = {}
+
+    def size_of(node: yaml.Node) -> int:
+        known = sizes.get(id(node))
+        if known is not None:
+            return known
+        sizes[id(node)] = _MAX_NODES  # while it is counted: an alias that refers to itself has no end
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        sizes[id(node)] = 1 + sum(map(size_of, parts))
+        return sizes[id(node)]
+
+    if root is not None and size_of(root) > _MAX_NODES:
+        raise ConfigurationError(
+            f"{path} is not valid YAML: an alias refers to itself, or aliases repeat each other to more than "
+            f"{_MAX_NODES:,} values"
+        )
 
 
 def _refuse_duplicate_keys(node: yaml.Node | None, path: Path) -> None:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from copilot_pipeline.config.urls import may_carry_a_key
+
 Keys = tuple[str | int, ...]  # the path to a setting in pipeline.yaml: names of mappings, indexes of lists
 
 
@@ -62,6 +64,8 @@ def _http_address(value: object) -> object:
         is_usable = False
     if not is_usable or parts.query or parts.fragment or parts.username or re.search(r"\s", address):
         raise ValueError("must look like https://host, without a key, a query or a blank")
+    if not may_carry_a_key(address):
+        raise ValueError("must begin with https://, because the key is sent to it; http:// only to this machine")
     return address
 
 

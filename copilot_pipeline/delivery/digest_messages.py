@@ -100,10 +100,9 @@ def _section(regression: RegressionRow, calls: Sequence[RegressionCall]) -> str:
         f"{regression.earlier_mean:.3g} over the {regression.earlier_calls} calls before. "
         f"Threshold {regression.threshold:g}.{chance} {trained}",
     ]
-    links = [link(call.review_url, f"{call.started_at:%d %b} ({call.score:.3g})") for call in calls[-_MAX_LINKS:]]
-    shown = [one for one in links if one]
-    if shown:
-        lines.append("Calls: " + " · ".join(shown))
+    named = [(call.review_url, f"{call.started_at:%d %b} ({call.score:.3g})") for call in calls[-_MAX_LINKS:]]
+    if named:
+        lines.append("Calls: " + " · ".join(link(url, text) or escape(text) for url, text in named))
     quote = quote_of(calls)
     if quote:
         lines.append(f"> {escape_and_cut(quote, _MAX_QUOTE)}")

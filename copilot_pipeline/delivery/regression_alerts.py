@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row, dict_row
 
+from copilot_pipeline.config.urls import LINK_HOSTS, is_allowed_link
 from copilot_pipeline.delivery.digest_messages import RegressionCall, digest_payload
 from copilot_pipeline.delivery.model import DeliveryRequest
 from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
@@ -27,7 +29,13 @@ _WEEK = timedelta(days=7)
 
 
 def enqueue_regression_digests(
-    database: Database, regressions: Sequence[RegressionRow], sink: str, kind: str, *, now: Clock = utc_now
+    database: Database,
+    regressions: Sequence[RegressionRow],
+    sink: str,
+    kind: str,
+    *,
+    link_hosts: tuple[str, ...] = LINK_HOSTS,
+    now: Clock = utc_now,
 ) -> int:
     """Enqueue a digest of the last complete week for each manager with new regressions; return the number of digests.
 
@@ -46,7 +54,8 @@ def enqueue_regression_digests(
             of_manager[one.manager_id or ""].append(one)
     digests = []
     for version, of_digest in _unsent(database, of_manager, week).items():
-        digests.append(_digest(database, of_digest, sink, kind, version, week))
+        calls = _calls(database, _in_order(of_digest), link_hosts)
+        digests.append(_digest(of_digest, calls, sink, kind, version, week))
         requests += [_record(one, sink, kind, f"in the digest of the week of {week}") for one in of_digest]
     Outbox(database, now=now).add([*requests, *digests], [])
     return len(digests)
@@ -81,10 +90,18 @@ def _unsent(
     return {version: of_digest for version, of_digest in versions.items() if version not in sent}
 
 
+def _in_order(regressions: Sequence[RegressionRow]) -> list[RegressionRow]:
+    return sorted(regressions, key=lambda one: (one.drop_p_value, one.rep_id, one.skill))
+
+
 def _digest(
-    database: Database, regressions: Sequence[RegressionRow], sink: str, kind: str, version: str, week: date
+    regressions: Sequence[RegressionRow],
+    calls: Sequence[Sequence[RegressionCall]],
+    sink: str,
+    kind: str,
+    version: str,
+    week: date,
 ) -> DeliveryRequest:
-    in_order = sorted(regressions, key=lambda one: (one.drop_p_value, one.rep_id, one.skill))
     newest = max(regressions, key=lambda one: (one.detected_at, one.detected_call_id))
     return DeliveryRequest(
         route=DIGEST_ROUTE,
@@ -95,11 +112,13 @@ def _digest(
         target="",
         call_started_at=newest.detected_at,
         scored_at=newest.detected_at,
-        payload=digest_payload(kind, in_order, _calls(database, in_order), week),
+        payload=digest_payload(kind, _in_order(regressions), calls, week),
     )
 
 
-def _calls(database: Database, regressions: Sequence[RegressionRow]) -> list[list[RegressionCall]]:
+def _calls(
+    database: Database, regressions: Sequence[RegressionRow], link_hosts: tuple[str, ...]
+) -> list[list[RegressionCall]]:
     """Return the calls of each regression, oldest first, each with a quote that is in its transcript."""
     found: list[list[RegressionCall]] = [[] for _ in regressions]
     parameters: dict[str, list[str] | list[datetime]] = {
@@ -109,7 +128,8 @@ def _calls(database: Database, regressions: Sequence[RegressionRow]) -> list[lis
     }
     with database.connection() as connection, connection.cursor(row_factory=class_row(RegressionCall)) as cursor:
         for call in cursor.execute(_SQL["calls_of_regressions"], parameters):
-            found[call.position - 1].append(call)
+            is_linked = is_allowed_link(call.review_url, link_hosts)
+            found[call.position - 1].append(call if is_linked else replace(call, review_url=None))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ from copilot_pipeline.config.routes import (
     SinkSettings,
     all_sinks,
 )
+from copilot_pipeline.config.urls import LINK_HOSTS, is_allowed_link
 from copilot_pipeline.delivery.conditions import applies
 from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, to_json_value
 from copilot_pipeline.delivery.messages import slack_message
@@ -35,6 +36,7 @@ class Rule:
     sink_name: str
     sink: SinkSettings
     kits: tuple[str, ...]
+    link_hosts: tuple[str, ...] = LINK_HOSTS
 
     @property
     def name(self) -> str:
@@ -68,6 +70,8 @@ class Rule:
         runs = self._completed_runs(call)
         if not runs or not applies(self.route.when, call):
             return None
+        if not is_allowed_link(call.fields.get("review_url"), self.link_hosts):
+            call = replace(call, fields={**call.fields, "review_url": None})
         fields = mapped_fields(self.route.map, call)
         target, record = "", None
         if self.sink.kind in ("salesforce", "hubspot"):
@@ -140,7 +144,13 @@ def configured_rules(settings: Settings) -> list[Rule]:
     pipeline = settings.pipeline
     address = settings.environment.salesforce_base_url
     deal_url = f"{address}/lightning/r/Opportunity/{{deal_id}}/view" if address else None
-    return build_rules(pipeline.routes, pipeline.sinks, list(pipeline.kits), deal_url=deal_url)
+    return build_rules(
+        pipeline.routes,
+        pipeline.sinks,
+        list(pipeline.kits),
+        deal_url=deal_url,
+        link_hosts=pipeline.advanced.clari.link_hosts,
+    )
 
 
 def build_rules(
@@ -149,6 +159,7 @@ def build_rules(
     kits: Sequence[str],
     *,
     deal_url: str | None = None,
+    link_hosts: tuple[str, ...] = LINK_HOSTS,
 ) -> list[Rule]:
     """Combine routes with their sinks and kits.
 
@@ -160,7 +171,7 @@ def build_rules(
         sink = sinks_by_name[route.send]
         if sink.kind == "slack" and sink.deal_url is None and deal_url is not None:
             sink = sink.model_copy(update={"deal_url": deal_url})
-        rules.append(Rule(route, route.send, sink, route.kits or tuple(kits)))
+        rules.append(Rule(route, route.send, sink, route.kits or tuple(kits), link_hosts))
     return rules
 
 

@@ -105,7 +105,8 @@ class DeliveryService:
         if sink is None or not regressions:
             return 0
         kind = all_sinks(self._settings.pipeline.sinks)[sink].kind
-        return enqueue_regression_digests(self._database, regressions, sink, kind)
+        hosts = self._settings.pipeline.advanced.clari.link_hosts
+        return enqueue_regression_digests(self._database, regressions, sink, kind, link_hosts=hosts)
 
     def send(self, *, ignore_backoff: bool = False, max_wait_seconds: float = MAX_WAIT_SECONDS) -> SendReport:
         """Send what is queued, check for failures, and send the notifications of these."""

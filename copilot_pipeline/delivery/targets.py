@@ -15,9 +15,9 @@ UNKNOWN_SYSTEM = "unknown system"  # the deal belongs to another CRM
 REASONS = (NO_DEAL, NO_ACCOUNT, UNKNOWN_SYSTEM)
 
 # The vendors' formats of ids. Used only if the call does not name its CRM.
-_SALESFORCE_OPPORTUNITY = re.compile(r"^006[A-Za-z0-9]{12}([A-Za-z0-9]{3})?$")
-_HUBSPOT_ID = re.compile(r"^[0-9]{1,20}$")
-_USABLE_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
+_SALESFORCE_OPPORTUNITY = re.compile(r"006[A-Za-z0-9]{12}([A-Za-z0-9]{3})?")
+_HUBSPOT_ID = re.compile(r"[0-9]{1,20}")
+_USABLE_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _NAMES = {"salesforce": ("salesforce", "sfdc"), "hubspot": ("hubspot",)}
 _SUFFIX_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
@@ -29,9 +29,9 @@ def record_id(kind: str, call: Mapping[str, Any]) -> tuple[str | None, str | Non
     if not deal_id:
         return None, NO_DEAL if call.get("account_id") else NO_ACCOUNT
     if system:
-        is_of_this_crm = system.startswith(_NAMES[kind]) and _USABLE_ID.match(deal_id)
+        is_of_this_crm = system.startswith(_NAMES[kind]) and _USABLE_ID.fullmatch(deal_id)
     else:
-        is_of_this_crm = (_SALESFORCE_OPPORTUNITY if kind == "salesforce" else _HUBSPOT_ID).match(deal_id)
+        is_of_this_crm = (_SALESFORCE_OPPORTUNITY if kind == "salesforce" else _HUBSPOT_ID).fullmatch(deal_id)
     return (deal_id, None) if is_of_this_crm else (None, UNKNOWN_SYSTEM)
 
 

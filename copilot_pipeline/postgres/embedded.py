@@ -75,6 +75,10 @@ def _is_valid(url: str) -> bool:
         parts = conninfo_to_dict(url)
     except psycopg.ProgrammingError:  # its message contains the URL with the password
         return False
+    address = url.partition("?")[0]
+    # libpq would take the end of a password with an unescaped @ for the host, and name it in its errors.
+    if address.count("@") > 1 or "@" in address.removeprefix("postgresql://").partition("/")[2]:
+        return False
     return url.startswith("postgresql://") and re.fullmatch(r"[\d,]*", str(parts.get("port") or "")) is not None
 
 

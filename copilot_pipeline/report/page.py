@@ -9,7 +9,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from copilot_pipeline.config.urls import is_web_address
+from copilot_pipeline.config.urls import LINK_HOSTS, is_allowed_link
 from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report import charts
@@ -35,10 +35,10 @@ _MAX_QUOTE_LENGTH = 700
 _MAX_TITLE_LENGTH = 160
 
 
-def render(report: Report) -> str:
-    """Return the HTML page."""
+def render(report: Report, link_hosts: tuple[str, ...] = LINK_HOSTS) -> str:
+    """Return the HTML page. Calls are linked only at these hosts and those below them."""
     return (
-        _templates()
+        _templates(link_hosts)
         .get_template("page.html.j2")
         .render(
             report=report,
@@ -55,7 +55,7 @@ def render(report: Report) -> str:
 
 
 @cache
-def _templates() -> Environment:
+def _templates(link_hosts: tuple[str, ...]) -> Environment:
     environment = Environment(
         loader=PackageLoader("copilot_pipeline.report"),
         autoescape=True,  # names, quotes and reasons are untrusted
@@ -64,7 +64,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "address": _address,
+        "address": lambda url: url if is_allowed_link(url, link_hosts) else None,  # the field is untrusted
         "ago": _ago,
         "chance": _chance,
         "clock": _clock,
@@ -93,11 +93,6 @@ def _shown_drivers(drivers: Sequence[Driver]) -> list[Driver]:
     """Return all confirmed drivers, and a few candidates."""
     confirmed = [driver for driver in drivers if driver.is_confirmed]
     return confirmed + [driver for driver in drivers if not driver.is_confirmed][:_MAX_CANDIDATES]
-
-
-def _address(url: str | None) -> str | None:
-    """Return a URL if it is an http or https address: the field is untrusted."""
-    return url if url is not None and is_web_address(url) else None
 
 
 def _image(draw: charts.Draw) -> str:

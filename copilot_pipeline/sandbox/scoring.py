@@ -11,7 +11,7 @@ from typing import Any
 from copilot_pipeline.sandbox.company import ELEMENTS
 from copilot_pipeline.sandbox.dialogue import SIGNALS
 
-_LINE = re.compile(r"^([^:\n]{1,120}): (.*)$")
+_LINE = re.compile(r"^([^:\n]{1,120}): (.*)\Z")
 _VERSIONS = "0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a"
 
 

@@ -6,10 +6,11 @@ origin for the browser, and only their header `Host` tells.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Collection
 from urllib.parse import urlsplit
+
+from copilot_pipeline.config.urls import is_loopback
 
 _HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 
@@ -37,13 +38,3 @@ def is_same_origin(origin: str, host: str, configured: Collection[str]) -> bool:
         return False
     netloc = parts.netloc.lower()
     return netloc == host.lower() or not {match["name"].lower(), netloc}.isdisjoint(configured)
-
-
-def is_loopback(name: str) -> bool:
-    """Return whether a host name or address is that of this machine only."""
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False

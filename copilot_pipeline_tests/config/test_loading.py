@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -115,12 +116,12 @@ def test_ignores_variables_of_other_programs(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_environment_takes_precedence_over_env_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A variable of the environment replaces that of `.env`; an empty one counts as not set."""
-    Path(".env").write_text("SEMARIZE_BASE_URL=http://file\nCLARI_COPILOT_BASE_URL=http://file\n")
-    monkeypatch.setenv("SEMARIZE_BASE_URL", "http://environment/v1/")
+    Path(".env").write_text("SEMARIZE_BASE_URL=https://file\nCLARI_COPILOT_BASE_URL=https://file\n")
+    monkeypatch.setenv("SEMARIZE_BASE_URL", "https://environment/v1/")
     monkeypatch.setenv("CLARI_COPILOT_BASE_URL", "")
     environment = load_settings().environment
-    assert environment.semarize_base_url == "http://environment"
-    assert environment.clari_base_url == "http://file"
+    assert environment.semarize_base_url == "https://environment"
+    assert environment.clari_base_url == "https://file"
 
 
 def test_reports_an_env_file_that_is_not_utf8() -> None:
@@ -344,3 +345,61 @@ def test_never_fails_with_an_unexpected_error(tmp_path_factory: pytest.TempPathF
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     with contextlib.suppress(ConfigurationError):
         read_pipeline_file(str(path))
+
+
+LAUGHS = {
+    "lists": "a0: &a0 [x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)),
+    "mappings": "a0: &a0 {x: 1}\n"
+    + "".join(f"a{n}: &a{n} {{{', '.join(f'k{i}: *a{n - 1}' for i in range(9))}}}\n" for n in range(1, 12)),
+    "merge keys": "a0: &a0 {x: 1}\n"
+    + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)),
+    "a ring": "kits: &kits\n  deal: *kits\n",
+    "a ring of two": "a: &a {b: &b {c: *a, d: *b}}\n",
+}
+
+
+@pytest.mark.parametrize("kind", LAUGHS)
+def test_refuses_aliases_that_make_a_short_file_very_large(kind: str) -> None:
+    """At once, instead of filling the memory."""
+    Path("pipeline.yaml").write_text(LAUGHS[kind], encoding="utf-8")
+    started = time.process_time()
+    assert "an alias refers to itself, or aliases repeat each other" in error_message()
+    assert time.process_time() - started < 2
+
+
+def test_accepts_aliases() -> None:
+    """A list that several kits share is written once."""
+    Path("pipeline.yaml").write_text(
+        "kits:\n  a: {code: A, calls: &long {min_words: 100}}\n  b: {code: B, calls: *long}\n", encoding="utf-8"
+    )
+    assert load_settings().pipeline.kits["b"].calls.min_words == 100
+
+
+@pytest.mark.parametrize("value", ["!!bool x", "!!int ''", "!!float ''", "!!timestamp x", "!!binary '*'", "!!set [1]"])
+def test_refuses_tags_with_invalid_values(value: str) -> None:
+    """In one sentence, not with a traceback of the YAML library."""
+    Path("pipeline.yaml").write_text(f"timezone: {value}\n", encoding="utf-8")
+    assert "pipeline.yaml" in error_message()
+
+
+def test_refuses_a_file_that_is_too_large_for_settings() -> None:
+    """It would take minutes to read."""
+    Path("pipeline.yaml").write_text("# " + "x" * 1024 * 1024, encoding="utf-8")
+    assert "larger than 1024 KiB" in error_message()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'kits: {"deal\\n": A1}',
+        'kits: {deal: A1}\nroutes: [{name: "x\\n", send: slack}]',
+        'kits: {deal: A1}\nroutes: [{name: x, send: slack, max_age: "3d\\n"}]',
+        'kits: {deal: A1}\nsinks: {x: {kind: slack, url_env: "SLACK\\n"}}',
+        'kits: {deal: A1}\nroutes: [{name: x, send: hubspot, map: {"field\\n": deal.b}}]',
+    ],
+)
+def test_refuses_names_that_end_with_a_line_end(settings: str) -> None:
+    """A pattern that ends with `$` would accept them."""
+    Path("pipeline.yaml").write_text(settings, encoding="utf-8")
+    assert "invalid settings" in error_message()

@@ -95,7 +95,7 @@ def add_call_of_regression(database: Database, call_id: str, score: float, quote
         "week": at.date(), "started_at": at, "call_number": 9 - hours, "score": score, "threshold": 0.6,
         "is_below": True, "calls_below": 3, "below_threshold": True, "regression_detected": True, "rolling_mean": 0.5,
         "kit": "coaching", "brick": "objection_handling_score",
-        "review_url": f"https://copilot.example.com/call/{call_id}",
+        "review_url": f"https://copilot.clari.com/call/{call_id}",
     }  # fmt: skip
     evidence = {
         "call_id": call_id, "kit": "coaching", "brick": "objection_handling_score", "position": 0,
@@ -152,7 +152,7 @@ def test_a_digest_names_rep_skill_and_levels_and_links_the_calls(digests: Digest
     assert "0.45 on average over 3 calls since 2026-03-10, 0.72 over the 24 calls before" in text
     assert "chance of so many calls in a row below it is 0.4%" in text
     for call_id in ("c-1", "c-2", "c-3"):
-        assert f"<https://copilot.example.com/call/{call_id}|" in text
+        assert f"<https://copilot.clari.com/call/{call_id}|" in text
     assert "> I will not &lt;b&gt;" in text
     assert "So so." not in text
 

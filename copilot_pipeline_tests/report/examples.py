@@ -38,7 +38,7 @@ from copilot_pipeline.report.model import (
 
 WEEK = date(2026, 11, 16)
 MOMENT = datetime(2026, 11, 18, 12, tzinfo=UTC)
-LINK = "https://copilot.example.com/call/c-1"
+LINK = "https://copilot.clari.com/call/c-1"
 ELEMENTS = ("metrics", "economic_buyer", "decision_criteria", "decision_process", "identify_pain", "champion")
 CONCLUSION = (
     "budget_confirmed: 4.1 times the wins expected of comparable deals (95 % interval 3.2 to 5.0): 37 of 52 newer "

@@ -100,7 +100,7 @@ def test_every_section_has_its_content_as_text(browser: Browser, tmp_path: Path)
         "not used yet",
     ):
         assert expected in words.replace("\u00a0", " "), expected
-    links = page.locator("a[href='https://copilot.example.com/call/c-1']")
+    links = page.locator("a[href='https://copilot.clari.com/call/c-1']")
     assert links.count() >= 4
     assert page.locator("section").count() == page.locator("nav a").count()
 

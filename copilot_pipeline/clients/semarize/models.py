@@ -14,7 +14,7 @@ from copilot_pipeline.config.kit_filters import KitFilter
 MODES = ("async", "sync")
 RUN_TYPES = ("api", "sandbox")
 MAX_KEY_LENGTH = 254  # characters, the vendor's limit on Idempotency-Key
-_RESCORE = re.compile(r":again\d+$")  # a requested rescore is another run: its number is appended to the key
+_RESCORE = re.compile(r":again\d+\Z")  # a requested rescore is another run: its number is appended to the key
 _MAX_ID_LENGTH = 100  # two of them, the hash and an order fit
 
 

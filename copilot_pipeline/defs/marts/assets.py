@@ -177,7 +177,7 @@ def weekly_report(
 
     loaded = settings.load()
     report = ReportQueries(postgres.database, loaded.pipeline.marts.report).report(_today(loaded))
-    page = render(report).encode()
+    page = render(report, loaded.pipeline.advanced.clari.link_hosts).encode()
     path = lake.open(postgres.database).replace_file(f"reports/week-of-{report.week.isoformat()}.html", page)
     return dg.MaterializeResult(
         metadata={

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.routes import SinkSettings
 from copilot_pipeline.config.sources import named_variable
+from copilot_pipeline.config.urls import may_carry_a_key
 from copilot_pipeline.delivery.model import Sink
 from copilot_pipeline.delivery.sinks.hubspot import HubspotSink
 from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
@@ -28,14 +29,20 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
 
     Raises `ConfigurationError` that names the missing or invalid variable.
     """
-    url = _address(name, sink.url_env or _URLS[sink.kind], environment)
+    variable = sink.url_env or _URLS[sink.kind]
+    url = _address(name, variable, environment)
     if sink.kind == "slack":
+        _require_tls(name, variable, url)
         return SlackSink(url, may_repeat=sink.on_uncertain == "resend")
     key_variable = sink.key_env or _KEYS[sink.kind]
     if sink.kind == "webhook":
         # Without a secret the events are not signed: Zapier and Make cannot verify a signature without code.
-        return WebhookSink(url, _value(key_variable, environment))
+        secret = _value(key_variable, environment)
+        if secret is not None:
+            _require_tls(name, variable, url)
+        return WebhookSink(url, secret)
     key = _required(name, key_variable, environment)
+    _require_tls(name, variable, url)
     url = url.rstrip("/")
     if sink.kind == "hubspot":
         return HubspotSink(url, key)
@@ -57,6 +64,14 @@ def _address(name: str, variable: str, environment: Environment) -> str:
     if not url.startswith(("https://", "http://")):
         raise ConfigurationError(f"sink {name}: {variable} must begin with https://")
     return url
+
+
+def _require_tls(name: str, variable: str, url: str) -> None:
+    if not may_carry_a_key(url):
+        raise ConfigurationError(
+            f"sink {name}: {variable} must begin with https://, because a key is sent to it or is part of it; http:// "
+            "is possible to this machine only (localhost, 127.0.0.1, [::1])"
+        )
 
 
 def _required(name: str, variable: str, environment: Environment) -> str:

@@ -25,7 +25,7 @@ from copilot_pipeline.delivery.sinks.http_client import (
 MAX_RECORDS = 100  # per batch, the vendor's limit
 PATH = "/crm/v3/objects/deals/batch/update"
 
-_CODE = re.compile(r"^[A-Z_]{3,60}$")
+_CODE = re.compile(r"[A-Z_]{3,60}")
 _PROBLEM = re.compile(r"\b(PROPERTY_DOESNT_EXIST|READ_ONLY_VALUE|INVALID_[A-Z_]{2,40})\b")
 _PROPERTY = re.compile(r'"(?:name|propertyName)"\s*:\s*\[?\s*"([a-z][a-z0-9_]{0,99})"')
 _NEXT_STEPS = {
@@ -119,7 +119,7 @@ def _rejection(text: str, body: object) -> SendResult:
 
 def _category(body: object) -> str | None:
     value = body.get("category") if isinstance(body, dict) else None
-    return value if isinstance(value, str) and _CODE.match(value) else None
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 
 def _objects(value: object) -> list[dict[str, Any]]:

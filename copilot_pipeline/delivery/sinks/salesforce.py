@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from copilot_pipeline.delivery.model import SENT, Delivery, SendResult, SendStatus, SinkProblem
 from copilot_pipeline.delivery.sinks.bisect import bisect_batch
@@ -31,8 +31,9 @@ API_VERSION = "v62.0"
 MAX_RECORDS = 200  # per collection request, the vendor's limit
 OBJECT = "Opportunity"
 
-_CODE = re.compile(r"^[A-Z_]{3,60}$")
-_FIELD = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,79}$")
+_ORG = re.compile(r"https://([a-z0-9-]+\.)+(salesforce\.com|force\.com|salesforce\.mil)(:443)?/?", re.IGNORECASE)
+_CODE = re.compile(r"[A-Z_]{3,60}")
+_FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,79}")
 _MISSING_COLUMN = re.compile(r"No such column '([A-Za-z][A-Za-z0-9_]{0,79})'")
 _TEMPORARY = frozenset(
     {"UNABLE_TO_LOCK_ROW", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT", "UNKNOWN_EXCEPTION", "ALREADY_IN_PROCESS"}
@@ -114,8 +115,15 @@ class SalesforceSink:
         )
         body = response.json()
         if response.status == 200 and isinstance(body, dict) and isinstance(body.get("access_token"), str):
-            address = body.get("instance_url")
-            return (address.rstrip("/") if isinstance(address, str) else self._base_url), body["access_token"]
+            address = body.get("instance_url", self._base_url)
+            if not isinstance(address, str) or not _is_of_salesforce(address, self._base_url):
+                return SendResult(
+                    SendStatus.RETRY,
+                    "the response to the sign-in names an address outside of Salesforce (instance_url), which gets no "
+                    "token: check SALESFORCE_BASE_URL",
+                    problem=SinkProblem.CREDENTIALS,
+                )
+            return address.rstrip("/"), body["access_token"]
         if response.status == 400:
             code = body.get("error") if isinstance(body, dict) else None
             named = f" ({code})" if isinstance(code, str) and re.fullmatch(r"[a-z_]{3,40}", code) else ""
@@ -130,6 +138,17 @@ class SalesforceSink:
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
+
+
+def _is_of_salesforce(address: str, base_url: str) -> bool:
+    """Return whether the token may be sent there: to Salesforce's domains, or to the configured host."""
+    if _ORG.fullmatch(address):
+        return True
+    try:
+        parts, base = urlsplit(address), urlsplit(base_url)
+    except ValueError:
+        return False
+    return (parts.scheme, parts.netloc) == (base.scheme, base.netloc) and not parts.query and not parts.fragment
 
 
 def _record_result(result: object) -> SendResult:
@@ -161,7 +180,9 @@ def _result_of_error(code: str | None, error: Mapping[str, Any]) -> SendResult:
         return SendResult(SendStatus.RETRY, code, problem=SinkProblem.THROTTLED)
     listed = error.get("fields")
     fields = (
-        [name for name in listed if isinstance(name, str) and _FIELD.match(name)] if isinstance(listed, list) else []
+        [name for name in listed if isinstance(name, str) and _FIELD.fullmatch(name)]
+        if isinstance(listed, list)
+        else []
     )
     missing = _MISSING_COLUMN.search(str(error.get("message", "")))
     if missing and missing[1] not in fields:
@@ -173,7 +194,7 @@ def _result_of_error(code: str | None, error: Mapping[str, Any]) -> SendResult:
 
 
 def _code(value: object) -> str | None:
-    return value if isinstance(value, str) and _CODE.match(value) else None
+    return value if isinstance(value, str) and _CODE.fullmatch(value) else None
 
 
 def _concerns_fields(result: SendResult) -> bool:

@@ -24,7 +24,7 @@ from copilot_pipeline.delivery.sinks.http_client import (
 )
 
 # "invalid_blocks", "channel_is_archived" and similar (https://docs.slack.dev, errors of incoming webhooks).
-_MACHINE_CODE = re.compile(r"^[a-z_]{3,60}$")
+_MACHINE_CODE = re.compile(r"[a-z_]{3,60}")
 
 
 class SlackSink:
@@ -62,7 +62,7 @@ class SlackSink:
         if 200 <= response.status < 300:
             return SENT
         text = response.body[:100].decode("utf-8", "replace").strip()
-        return error_result(response, text if _MACHINE_CODE.match(text) else None)
+        return error_result(response, text if _MACHINE_CODE.fullmatch(text) else None)
 
     def _probe(self) -> SendResult | None:
         """Return None if the server responds to a GET, with any status.
