@@ -66,6 +66,7 @@ class Versions:
 
 
 def _record_deals(connection: Connection) -> None:
+    connection.execute(_SQL["correct_versions_of_calls"])
     connection.execute(_SQL["close_deal_versions"])
     connection.execute(_SQL["open_deal_versions"])
     deals = fetch_all(connection, DealOfCrm, _SQL["deals_without_earlier_versions"])

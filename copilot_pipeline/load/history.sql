@@ -1,3 +1,18 @@
+-- name: correct_versions_of_calls
+-- Replace the versions of deals that were known from their calls only, once the CRM's record is read: what the calls say
+-- is older than the record, and what the record adds has not changed.
+WITH provisional AS (
+  DELETE FROM copilot.deal_history AS known USING copilot.deals AS seen
+  WHERE known.deal_id = seen.deal_id AND known.origin = 'calls' AND seen.read_at IS NOT NULL
+  RETURNING known.deal_id, known.valid_from
+)
+INSERT INTO copilot.deal_history (deal_id, valid_from, stage, amount, currency, close_date, owner_crm_id,
+  forecast_category, probability, origin, seen_at)
+SELECT seen.deal_id, earliest.valid_from, seen.stage, seen.amount, seen.currency, seen.close_date, seen.owner_crm_id,
+  seen.forecast_category, seen.probability, 'refresh', greatest(now(), earliest.valid_from)
+FROM (SELECT deal_id, min(valid_from) AS valid_from FROM provisional GROUP BY deal_id) AS earliest
+JOIN copilot.deals AS seen USING (deal_id);
+
 -- name: close_deal_versions
 -- End the present version of each deal that has changed or is no longer among the deals.
 -- A deal that the CRM had and no longer has is not among them, although calls are linked to it.
@@ -18,7 +33,8 @@ WHERE known.valid_to IS NULL AND NOT EXISTS (
 INSERT INTO copilot.deal_history (deal_id, valid_from, stage, amount, currency, close_date, owner_crm_id,
   forecast_category, probability, origin, seen_at)
 SELECT seen.deal_id, greatest(now(), known.ended_at), seen.stage, seen.amount, seen.currency, seen.close_date,
-  seen.owner_crm_id, seen.forecast_category, seen.probability, 'refresh', greatest(now(), known.ended_at)
+  seen.owner_crm_id, seen.forecast_category, seen.probability,
+  CASE WHEN seen.read_at IS NULL THEN 'calls' ELSE 'refresh' END, greatest(now(), known.ended_at)
 FROM copilot.deals AS seen
 LEFT JOIN (
   SELECT deal_id, max(valid_to) AS ended_at, bool_or(valid_to IS NULL) AS is_present
@@ -35,7 +51,7 @@ SELECT deals.deal_id, deals.stage, deals.close_date, deals.created_at, deals.sta
   deals.close_date_history::text AS close_date_history, known.first_seen_at, now() AS seen_at
 FROM copilot.deals AS deals JOIN (
   SELECT deal_id, min(valid_from) AS first_seen_at FROM copilot.deal_history
-  GROUP BY deal_id HAVING bool_and(origin = 'refresh')
+  GROUP BY deal_id HAVING bool_and(origin <> 'vendor')
 ) AS known USING (deal_id)
 WHERE deals.stage_history IS NOT NULL OR deals.close_date_history IS NOT NULL
 ORDER BY deals.deal_id;

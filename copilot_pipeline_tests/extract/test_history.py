@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -45,7 +46,7 @@ def lake(home: Path) -> Lake:
 def deal(deal_id: str, stage: str, **fields: Any) -> DealRow:
     """A row of `deals` with a history of stages that never changed."""
     values: dict[str, Any] = {name: None for name in DEALS.column_names} | {
-        "stage_history": "[]", "amount": 100.0, "currency": "EUR", "calls": 1, "outcome": "open",
+        "stage_history": "[]", "read_at": CALLED, "amount": 100.0, "currency": "EUR", "calls": 1, "outcome": "open",
         "first_call_at": CALLED, "last_call_at": CALLED,
     }  # fmt: skip
     return DealRow(**{**values, **fields, "deal_id": deal_id, "stage": stage})
@@ -70,7 +71,7 @@ def stages(versions: Sequence[dict[str, Any]], deal_id: str) -> list[tuple[str, 
     return [
         (version["stage"], version["valid_to"] is None)
         for version in versions
-        if version["deal_id"] == deal_id and version["origin"] == "refresh"
+        if version["deal_id"] == deal_id and version["origin"] != "vendor"
     ]
 
 
@@ -101,19 +102,25 @@ def test_the_time_before_the_first_refresh_is_that_of_the_crm(database: Database
     assert all(before["valid_to"] == after["valid_from"] for before, after in pairwise(found))
 
 
-def test_the_crm_may_be_read_after_the_first_refresh(database: Database, lake: Lake) -> None:
-    """The first refresh saw the deal in its calls only; the time before it is added once the CRM's record is read."""
+def test_the_record_of_the_crm_corrects_what_calls_said(database: Database, lake: Lake) -> None:
+    """A deal that is first seen in its calls is no change by the time its record is read; its past is added then."""
     recorded = '[{"stage": "Proposal", "prev_stage": "Discovery", "date_changed": "2026-10-20T10:00:00Z"}]'
-    read = deal("a", "Proposal", amount=120.0, created_at=CREATED, stage_history=recorded)
-    refresh(database, lake, deal("a", "Proposal", stage_history=None))
+    read = deal("a", "Proposal", owner_crm_id="005", created_at=CREATED, stage_history=recorded)
+    of_calls = deal("a", "Discovery", amount=90.0, stage_history=None, read_at=None)
+    refresh(database, lake, of_calls)
+    refresh(database, lake, replace(of_calls, amount=95.0))
+    before = history(database, lake)
+    assert [(version["amount"], version["origin"]) for version in before] == [(90.0, "calls"), (95.0, "calls")]
     for _ in range(2):
         refresh(database, lake, read)
         found = history(database, lake)
         assert [(version["stage"], version["origin"], version["amount"]) for version in found] == [
-            ("Discovery", "vendor", None), ("Proposal", "vendor", None),
-            ("Proposal", "refresh", 100.0), ("Proposal", "refresh", 120.0),
+            ("Discovery", "vendor", None), ("Proposal", "vendor", None), ("Proposal", "refresh", 100.0),
         ]  # fmt: skip
-        assert all(before["valid_to"] == after["valid_from"] for before, after in pairwise(found))
+        assert found[-1]["valid_from"] == before[0]["valid_from"]
+        assert all(one["valid_to"] == other["valid_from"] for one, other in pairwise(found))
+    refresh(database, lake, replace(read, stage="Closed Won"))
+    assert stages(history(database, lake), "a") == [("Proposal", False), ("Closed Won", True)]
 
 
 def test_a_deal_that_disappears_is_closed_and_may_return(database: Database, lake: Lake) -> None:

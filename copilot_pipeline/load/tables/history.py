@@ -46,7 +46,12 @@ DEAL_HISTORY = Table(
         identifier("owner_crm_id", "Id of the owner in the CRM; null if unknown, as before the first refresh."),
         text("forecast_category", "Forecast category; null if unknown, as before the first refresh."),
         number("probability", "Probability in the CRM; null if unknown, as before the first refresh."),
-        text("origin", "refresh: seen by a refresh. vendor: taken from the CRM's own history.", required=True),
+        text(
+            "origin",
+            "refresh: seen by a refresh. calls: seen by a refresh in calls only, until the CRM's record is read. "
+            "vendor: taken from the CRM's own history.",
+            required=True,
+        ),
         _SEEN_AT,
     ),
     partitioned=False,

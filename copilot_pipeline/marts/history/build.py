@@ -9,7 +9,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import PIPELINE_CHANGES, PIPELINE_WATERFALL
 from copilot_pipeline.marts.history.changes import change_rows, weeks_of
-from copilot_pipeline.marts.history.pipeline import pipeline_history
+from copilot_pipeline.marts.history.pipeline import first_refresh_of, pipeline_history
 from copilot_pipeline.marts.history.reader import HistoryReader
 from copilot_pipeline.marts.history.waterfall import waterfall
 from copilot_pipeline.marts.model import monday
@@ -25,7 +25,7 @@ def build_pipeline(
     versions = reader.deal_versions()
     outcomes = {stage: outcome_of(stage, settings) for stage in {version.stage for version in versions}}
     history = pipeline_history(versions, outcomes, zone)
-    refreshed_at = min((version.seen_at for version in versions), default=None)
+    refreshed_at = first_refresh_of(versions)
     first_observed = monday(refreshed_at.astimezone(zone).date()) if refreshed_at else None
     conversations = reader.conversations(weeks_of(history.changes))
     changes = change_rows(history.changes, reader.deal_names(), conversations)

@@ -83,7 +83,7 @@ def pipeline_history(
 ) -> PipelineHistory:
     """Return what happened to the pipeline. `versions` are sorted by deal and time; `outcomes` are those of stages."""
     found = list(versions)
-    first_refresh = min((version.seen_at for version in found), default=None)
+    first_refresh = first_refresh_of(found)
     openings: list[Opening] = []
     changes: list[Change] = []
     for deal_id, of_deal in groupby(found, key=lambda version: version.deal_id):
@@ -96,6 +96,11 @@ def pipeline_history(
             start = None
         changes += _changes(deal_id, start, states, zone)
     return PipelineHistory(openings, changes)
+
+
+def first_refresh_of(versions: Iterable[DealVersion]) -> datetime | None:
+    """Return the time from which refreshes saw deals; None without any."""
+    return min((version.valid_from for version in versions if version.origin != VENDOR), default=None)
 
 
 def _states(

@@ -24,7 +24,7 @@ COMMENT ON COLUMN copilot.deal_history.close_date IS 'Expected close date.';
 COMMENT ON COLUMN copilot.deal_history.owner_crm_id IS 'Id of the owner in the CRM; null if unknown, as before the first refresh.';
 COMMENT ON COLUMN copilot.deal_history.forecast_category IS 'Forecast category; null if unknown, as before the first refresh.';
 COMMENT ON COLUMN copilot.deal_history.probability IS 'Probability in the CRM; null if unknown, as before the first refresh.';
-COMMENT ON COLUMN copilot.deal_history.origin IS 'refresh: seen by a refresh. vendor: taken from the CRM''s own history.';
+COMMENT ON COLUMN copilot.deal_history.origin IS 'refresh: seen by a refresh. calls: seen by a refresh in calls only, until the CRM''s record is read. vendor: taken from the CRM''s own history.';
 COMMENT ON COLUMN copilot.deal_history.seen_at IS 'Time of the refresh that recorded the version.';
 CREATE TABLE copilot.user_history (
   user_id text COLLATE "C" NOT NULL,
