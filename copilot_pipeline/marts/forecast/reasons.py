@@ -157,7 +157,7 @@ class _Facts:
             text = f"{words}: {plain(round(float(values.mean()), 1))} items on average {on_calls}"
         else:
             what = f"{words} is {signal.category}" if signal.category is not None else f"{words}: yes"
-            text = f"{what} on {int(values.sum())} {on_calls}"
+            text = f"{what} on {int(values.sum()) or 'none'} {on_calls}"
         return text, _showing(events, first, end, self._centres[signal])
 
     def _last_call(self, row: int) -> int:
@@ -186,4 +186,4 @@ def _size(row_range: tuple[Ints, Ints], row: int) -> int:
 
 
 def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return f"{count:,} {noun}{'' if count == 1 else 's'}" if count else f"no {noun}"
