@@ -15,7 +15,7 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _PASSWORD_OF_LIBPQ = re.compile(r"((?:ssl)?pass\w*\s*=\s*)('(?:[^'\\]|\\.)*'?|\S+)", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?", re.ASCII)
 _USERS_WITHOUT_PASSWORD = ("postgres", "s3", "gs", "gcs", "abfs")  # elsewhere a user alone is a token
-LINK_HOSTS = ("clari.com", "trywingman.com")
+LINK_HOSTS = ("copilot.clari.com", "trywingman.com")
 
 
 def without_secrets(url: str) -> str:
