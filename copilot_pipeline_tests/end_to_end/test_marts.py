@@ -29,7 +29,7 @@ kits:
   coaching: {code: C0AC4123}
   claims: {code: C1A10ACC}
 marts:
-  coaching: {alert: slack}
+  coaching: {alert: slack, max_drop_p_value: 0.005}  # four days have few calls
   claims: {documents: [Product Facts 2026, Roadmap Policy, Battlecard Globex]}
   win_loss: {min_deals: 5, min_support: 2}
 """
