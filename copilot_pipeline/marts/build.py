@@ -209,15 +209,18 @@ class MartBuilder:
     def build_open_deals(self) -> RowCounts:
         """Build `deal_signals` and `deal_inspection`; reads `meddicc_summary`."""
         deals = self._reader.deals(self._settings.outcomes)
-        open_deals = {deal.deal_id for deal in deals if deal.outcome is DealOutcome.OPEN}
-        calls = by_deal(call for call in self._reader.read(with_quotes=True) if call.deal_id in open_deals)
+        open_deals = {deal.deal_id: deal for deal in deals if deal.outcome is DealOutcome.OPEN}
         covered = self._reader.covered_shares()
-        converter = CurrencyConverter(self._settings.currency)
-        inspected = inspect_deals(calls, deals, self._settings.deals, covered, self._now(), converter)
-        return {
-            **self._replace(DEAL_SIGNALS, deal_signals(calls, deals)),
-            **self._replace(DEAL_INSPECTION, inspected),
-        }
+        converter, now = CurrencyConverter(self._settings.currency), self._now()
+        inspected: list[DealInspectionRow] = []
+
+        def signals() -> Iterator[DealSignalRow]:
+            for deal_ids, of_deals in self._reader.read_of_deals(sorted(open_deals)):
+                calls, chosen = by_deal(of_deals), [open_deals[deal_id] for deal_id in deal_ids]
+                inspected.extend(inspect_deals(calls, chosen, self._settings.deals, covered, now, converter))
+                yield from deal_signals(calls, chosen)
+
+        return {**self._replace(DEAL_SIGNALS, signals()), **self._replace(DEAL_INSPECTION, inspected)}
 
     def build_pipeline(self) -> RowCounts:
         """Build `pipeline_changes` and `pipeline_waterfall` from `deal_history`."""

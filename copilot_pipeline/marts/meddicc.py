@@ -144,13 +144,6 @@ class _Sum:
     levels: float = 0.0
     n_level: int = 0
 
-    def add(self, row: CoverageRow) -> None:
-        self.n += 1
-        self.covered += row.is_covered
-        if row.level is not None:
-            self.levels += row.level
-            self.n_level += 1
-
 
 class CoverageSums:
     """Coverage summed over all calls and by deal, rep, team (manager) and week, row by row.
@@ -168,7 +161,12 @@ class CoverageSums:
             if row.rep_id and row.rep_name:
                 self._rep_names[row.rep_id] = row.rep_name
             for grain, grain_id in _grains(row):
-                self._sums[grain, grain_id, row.element].add(row)
+                summed = self._sums[grain, grain_id, row.element]
+                summed.n += 1
+                summed.covered += row.is_covered
+                if row.level is not None:
+                    summed.levels += row.level
+                    summed.n_level += 1
             yield row
 
     def rows(self, names: Mapping[str, str]) -> list[SummaryRow]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
@@ -159,6 +160,7 @@ def items_of(value: Value) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+@lru_cache(maxsize=4096)  # the same few days recur for every row
 def monday(day: date) -> date:
     """Return the Monday of a day's week (ISO 8601)."""
     return day - timedelta(days=day.weekday())

@@ -22,6 +22,7 @@ from copilot_pipeline.transform.transcripts import QuoteFinder, SpokenUtterance
 
 DAYS_PER_READ = 31
 CALLS_PER_READ = 500
+DEALS_PER_READ = 300  # open deals with all of their answers and quotes
 
 _SQL = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")
 # The column that holds the value of each kind.
@@ -70,6 +71,18 @@ class ScoredCallReader:
                 rows = _fetch(connection, "calls_between", dict_row, first=first, last=last)
             for chunk in _chunks(rows):
                 yield from self._with_people(chunk, people, bricks, with_quotes=with_quotes)
+
+    def read_of_deals(self, deal_ids: Sequence[str]) -> Iterator[tuple[Sequence[str], list[ScoredCall]]]:
+        """Yield the deals, some at a time, with their calls that were held, oldest first, with answers and quotes."""
+        people = self.people()
+        for start in range(0, len(deal_ids), DEALS_PER_READ):
+            batch = deal_ids[start : start + DEALS_PER_READ]
+            with self._database.connection() as connection:
+                rows = _fetch(connection, "calls_of_deals", dict_row, deal_ids=list(batch))
+            calls = [
+                call for chunk in _chunks(rows) for call in self._with_people(chunk, people, None, with_quotes=True)
+            ]
+            yield batch, calls
 
     def read_for_rules(self, days: Sequence[date], call_ids: Sequence[str] = ()) -> Iterator[ScoredCall]:
         """Yield the calls of some days, and some calls by id, that have runs, by call id, with `fields`."""

@@ -12,6 +12,14 @@ WHERE call_date BETWEEN %(first)s AND %(last)s AND removed_at IS NULL
   AND status IN ('ready', 'pending') AND started_at <= now()
 ORDER BY started_at, call_id;
 
+-- name: calls_of_deals
+-- Calls of some deals that were held and are still in the vendor's list, oldest first.
+SELECT call_id, call_date, started_at, rep_user_id, rep_email, rep_name, deal_id, review_url,
+  coalesce(duration_s, speak_duration_s) AS duration_s
+FROM copilot.calls
+WHERE deal_id = ANY(%(deal_ids)s) AND removed_at IS NULL AND status IN ('ready', 'pending') AND started_at <= now()
+ORDER BY started_at, call_id;
+
 -- name: calls_with_runs
 -- Calls of some days, and some calls by id, that have runs: the columns that rules may refer to.
 SELECT account_id, account_name, call_date, call_id, call_type, crm_system, deal_id, deal_name, deal_stage_before_call,
