@@ -13,7 +13,7 @@ FILES_OF = $(shell grep -rl --include='test_*.py' 'mark\.$(1)\b' copilot_pipelin
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check lint types format test test-fast test-faults bench lock clean
+.PHONY: help demo dev check lint types format test test-fast test-faults bench lock audit sbom licenses clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,15 +55,33 @@ lock: ## Compile requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
 	  --no-strip-extras --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
+audit: $(VENV)/audit/ready ## Look the packages of requirements.lock up in the database of known vulnerabilities
+	$(VENV)/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+
+sbom: $(VENV)/ready $(VENV)/audit/ready ## Write the bill of materials, dist/sbom.cdx.json (CycloneDX, with licences)
+	mkdir -p dist
+	$(VENV)/audit/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  --output-format JSON --output-file dist/sbom.cdx.json $(BIN)/python
+
+licenses: $(VENV)/ready ## List the licences of the dependencies in docs/licenses.md
+	$(BIN)/python -m copilot_pipeline_tests.licenses > docs/licenses.md
+
 clean: ## Remove the virtual environment, caches and the data of the demo
 	rm -rf $(VENV) .copilot_pipeline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The exact packages, with hashes. Modules are compiled when they are imported first, which is most of them never.
+# The exact packages, with hashes; pip and setuptools too, in place of those of the Python release.
+# Modules are compiled when they are imported first, which is most of them never.
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# The tools look at the environment from outside: their own packages are no part of it.
+$(VENV)/audit/ready: $(VENV)/ready
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip "pip-audit>=2.9,<3" "cyclonedx-bom>=7,<8"
 	touch $@
 
 # dlt is only measured, so it has an environment of its own.

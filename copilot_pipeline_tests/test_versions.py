@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import requires, version
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+from copilot_pipeline_tests import licenses
 
 FAMILY = ("dagster", "dagster-webserver", "dagster-graphql", "dagster-postgres", "dagster-shared", "dagster-pipes")
 
@@ -15,6 +18,26 @@ def requirements_of(package: str) -> list[Requirement]:
     """Return the requirements of a package without extras."""
     result = [Requirement(text) for text in requires(package) or []]
     return [one for one in result if one.marker is None or one.marker.evaluate({"extra": ""})]
+
+
+def test_installers_are_current() -> None:
+    """A virtual environment starts with those of the Python release, which have known vulnerabilities."""
+    for name, lowest in (("pip", "25.3"), ("setuptools", "78.1.1")):
+        assert Version(version(name)) >= Version(lowest)
+
+
+def test_every_dependency_and_its_licence_is_listed() -> None:
+    """In docs/licenses.md, which `make licenses` writes. Packages for other systems may be listed too."""
+    text = (licenses.ROOT / "docs" / "licenses.md").read_text(encoding="utf-8")
+    listed = {tuple(line.strip("| ").split(" | ")[:2]) for line in text.splitlines() if line.startswith("| ")}
+    assert [row for row in licenses.rows() if row[:2] not in listed] == []
+
+
+def test_licences_allow_the_use_in_closed_programs() -> None:
+    """Permissive ones, and LGPL and MPL of libraries that are used unchanged."""
+    allowed = re.compile(r"MIT|BSD|Apache|PSF|Python Software Foundation|MPL|LGPL|ISC|Zlib|CC0|Unlicense|HPND")
+    forbidden = re.compile(r"(?<!L)(?<!Lesser )(AGPL|GPL|General Public License(?! \(LGPL))|Affero")
+    assert [row for row in licenses.rows() if not allowed.search(row[1]) or forbidden.search(row[1])] == []
 
 
 @pytest.mark.parametrize(
