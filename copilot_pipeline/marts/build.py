@@ -111,7 +111,7 @@ class MartBuilder:
         sums, of_deals = CoverageSums(), list[ElementCall]()
 
         def rows() -> Iterator[CoverageRow]:
-            calls = self._reader.read(bricks, with_quotes=True)
+            calls = self._reader.read(bricks, with_quotes=True, with_participants=False)
             for row in sums.adding(meddicc_coverage(calls, by_name, settings, highest)):
                 if row.deal_id is not None:
                     of_deals.append(ElementCall(row.element, row.deal_id, row.started_at, row.is_covered))
@@ -132,7 +132,8 @@ class MartBuilder:
         regressions: list[RegressionRow] = []
 
         def rows() -> Iterator[CoachingRow]:
-            scores = coaching_scores(self._reader.read(bricks), by_name, settings)
+            calls = self._reader.read(bricks, with_participants=False)
+            scores = coaching_scores(calls, by_name, settings)
             for _, of_series in groupby(scores, key=lambda row: (row.rep_id, row.skill)):
                 series = list(of_series)
                 regressions.extend(coaching_regressions(series, reps))

@@ -59,18 +59,26 @@ class ScoredCallReader:
     # --- calls -------------------------------------------------------------------------------------------------------
 
     def read(
-        self, bricks: Collection[BrickKey] | None = None, *, with_quotes: bool = False, since: date | None = None
+        self,
+        bricks: Collection[BrickKey] | None = None,
+        *,
+        with_quotes: bool = False,
+        with_participants: bool = True,
+        since: date | None = None,
     ) -> Iterator[ScoredCall]:
         """Yield the calls that were held, oldest first, with the answers of these bricks (None: of all).
 
         Calls without scores are included. `fields` is empty. Each rep has the manager of the time of the call.
+        Without participants, `prospects` and `team` are empty.
         """
         people = self.people()
         for first, last in self._months(since):
             with self._database.connection() as connection:
                 rows = _fetch(connection, "calls_between", dict_row, first=first, last=last)
             for chunk in _chunks(rows):
-                yield from self._with_people(chunk, people, bricks, with_quotes=with_quotes)
+                yield from self._with_people(
+                    chunk, people, bricks, with_quotes=with_quotes, with_participants=with_participants
+                )
 
     def read_of_deals(self, deal_ids: Sequence[str]) -> Iterator[tuple[Sequence[str], list[ScoredCall]]]:
         """Yield the deals, some at a time, with their calls that were held, oldest first, with answers and quotes."""
@@ -120,17 +128,18 @@ class ScoredCallReader:
         bricks: Collection[BrickKey] | None,
         *,
         with_quotes: bool,
+        with_participants: bool = True,
     ) -> Iterator[ScoredCall]:
         call_ids = _ids(rows)
         with self._database.connection() as connection:
             answers = _answers(connection, call_ids, bricks, with_quotes=with_quotes)
             prospects = {
                 row["call_id"]: tuple(row["names"])
-                for row in _fetch(connection, "prospects", dict_row, call_ids=call_ids)
+                for row in (_fetch(connection, "prospects", dict_row, call_ids=call_ids) if with_participants else ())
             }
             teams: defaultdict[str, dict[str, Rep | None]] = defaultdict(dict)
             times = {row["call_id"]: row["started_at"] for row in rows}
-            for row in _fetch(connection, "team", dict_row, call_ids=call_ids):
+            for row in _fetch(connection, "team", dict_row, call_ids=call_ids) if with_participants else ():
                 teams[row["call_id"]][row["person_id"]] = people.find(
                     row["user_id"], row["email"], row["name"], times[row["call_id"]]
                 )
