@@ -32,9 +32,10 @@ settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
-    """Put temporary files into memory if there is enough, unless the variable of pytest names another folder."""
+    """Put temporary files into memory if there is enough, and give linear algebra one thread per process."""
     if folder := memory_folder():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads only use more processor time
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m selects by the markers that this adds
