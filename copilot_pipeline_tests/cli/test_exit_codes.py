@@ -25,6 +25,7 @@ INSTANCES: dict[errors.PipelineError, int] = {
     errors.NotFound("x", status=404): 1,
     errors.TemporaryFailure("x"): 1,
     errors.GarbledResponse("x", status=200, body=b""): 1,
+    errors.SnapshotRefused("x"): 1,
     errors.QuotaExhausted("x", resets_at=datetime(2026, 11, 22, tzinfo=UTC)): 75,
     errors.UnreadableBody("x"): 1,
     errors.BodyTooLarge("x"): 1,
@@ -187,8 +188,10 @@ def test_missing_privileges_exit_with_3(
     """A database user without the right to create the schema is an invalid setting, in one line."""
     with psycopg.connect(database_address, autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS without_rights")
-        connection.execute("CREATE ROLE without_rights LOGIN")
-    monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", database_address.replace("postgres:@", "without_rights:@"))
+        connection.execute("CREATE ROLE without_rights LOGIN PASSWORD 'none'")
+    monkeypatch.setenv(
+        "COPILOT_PIPELINE_DATABASE_URL", database_address.replace("//postgres@", "//without_rights:none@")
+    )
     result = command("sql", "SELECT 1")
     assert result.code == 3
     assert "may not" in result.err

@@ -13,7 +13,15 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.defs.opened import opened_resources
 
 KEYS = {"settings", "postgres", "lake", "rate_limiter", "clari_copilot", "semarize", "deliveries", "progress"}
-ASSETS_WITH_REQUESTS = {"raw_call_details", "users", "topics", "scorecards", "raw_deals", "raw_accounts"}
+ASSETS_WITH_REQUESTS = {
+    "raw_call_details",
+    "users",
+    "user_history",
+    "topics",
+    "scorecards",
+    "raw_deals",
+    "raw_accounts",
+}
 
 
 def default_of(key: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def automation() -> Iterator[Automation]:
 
 def test_rebuilds_marts_after_a_partition_of_their_inputs_changed(automation: Automation) -> None:
     """One partition is enough, and partitions that were never materialized block nothing."""
-    automation.updated("semarize_scores", "evidence", partition="2026-03-08")
+    automation.updated("semarize_scores", "evidence", "calls", "participants", "utterances", partition="2026-03-08")
     assert automation.requested(MONDAY + timedelta(hours=1)) >= MARTS
 
 
