@@ -58,6 +58,7 @@ class Company:
     deals: list[Deal]
     chances: dict[str, float]
     highest: dict[str, Answers]  # the answers of each deal: any yes, the highest score
+    circumstances: dict[str, Circumstances]
 
 
 def company(world: World, seed: int, deals: int = 300) -> Company:
@@ -68,9 +69,10 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
     closed: list[Deal] = []
     chances: dict[str, float] = {}
     highest: dict[str, Answers] = {}
+    circumstances: dict[str, Circumstances] = {}
     for number in range(deals):
         deal_id = f"d-{number}"
-        deal = _circumstances(random, skills, world.max_calls)
+        deal = circumstances[deal_id] = _circumstances(random, skills, world.max_calls)
         on_calls = [_answers(random, world.yes(deal), world.shift(deal)) for _ in range(deal.calls)]
         highest[deal_id] = {brick: max(one[brick] for one in on_calls) for brick in (*BOOLEANS, *SCORES)}
         chances[deal_id] = world.chance(deal, highest[deal_id])
@@ -92,7 +94,7 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
                 for brick, value in answers.items()
             }
             calls.append(_call(f"{deal_id}-{index}", deal, deal_id, close, index, bricks))
-    return Company(calls, closed, chances, highest)
+    return Company(calls, closed, chances, highest, circumstances)
 
 
 def _circumstances(random: np.random.Generator, skills: np.ndarray[Any, Any], max_calls: int) -> Circumstances:

@@ -129,26 +129,35 @@ def measure(world: World, worlds: int, first_seed: int = 0, deals: int = 300, **
             rates.first += 1
             rates.first_confirmed += drivers[0].is_confirmed
         if planted is not None:
-            _cover(rates, planted, at)
+            _cover(rates, planted, at, world)
     return rates
 
 
-def _cover(rates: Rates, row: DriverRow, at: Company) -> None:
+def _cover(rates: Rates, row: DriverRow, at: Company, world: World) -> None:
     """Count whether the intervals of the planted conjunction cover the truth."""
+    if "not" in row.condition or "<=" in row.condition:
+        return
     depth = float(next(part for part in row.condition.split(" and ") if "discovery_depth" in part).split()[-1])
     meets = [
         bool(answers["budget_confirmed"] and answers["decision_maker_present"] and answers["discovery_depth"] > depth)
         for answers in at.highest.values()
     ]
-    if "not" in row.condition or "<=" in row.condition:
-        return
-    chances = np.array(list(at.chances.values()))
-    rate = float(chances[meets].mean())
+    rate = float(np.array(list(at.chances.values()))[meets].mean())
+    expected = np.array([_expected(world, deal) for deal in at.circumstances.values()])[meets]
     rates.rate_intervals += 1
     rates.rate_covered += bool(row.win_rate_low <= rate <= row.win_rate_high)
     if row.confirmed_lift_low is not None and row.confirmed_lift_high is not None:
         rates.intervals += 1
-        rates.lift_covered += bool(row.confirmed_lift_low <= rate / chances.mean() <= row.confirmed_lift_high)
+        rates.lift_covered += bool(row.confirmed_lift_low <= rate / expected.mean() <= row.confirmed_lift_high)
+
+
+def _expected(world: World, deal: Circumstances) -> float:
+    """Return the chance of a deal with these circumstances to be won, whatever is said on its calls."""
+    never = (1 - world.yes(deal)) ** deal.calls
+    share = (1 - never) ** 2 * (1 - ((_DEPTH + 0.5) / 100) ** deal.calls)
+    meets = {"budget_confirmed": True, "decision_maker_present": True, "discovery_depth": 100.0}
+    does_not = {**meets, "budget_confirmed": False}
+    return share * world.chance(deal, meets) + (1 - share) * world.chance(deal, does_not)
 
 
 def main() -> None:

@@ -120,14 +120,15 @@ def _conclusion(drivers: Sequence[DriverRow], tested: int, observed: Sequence[Ob
         held = f"; {candidates:,} candidate{'s' if candidates != 1 else ''} did not hold" if candidates else ""
         return f"No confirmed driver: {scope}{held}."
     count = f"{len(confirmed):,} {'are' if len(confirmed) != 1 else 'is'} confirmed"
-    return f"{confirmed[0].sentence}. {scope}: {count}{unconfirmed}."
+    strongest = next((driver for driver in confirmed if driver.direction == WINS), confirmed[0])
+    return f"{strongest.sentence}. {scope}: {count}{unconfirmed}."
 
 
 def _drivers(
     done: Sequence[Round], deals: Deals, observed: Sequence[Observation], settings: WinLossSettings
 ) -> tuple[list[DriverRow], int]:
     """Return the rows, best first, and the number of tested conditions."""
-    entries = listed(done)
+    entries = listed(done, deals)
     p_values = confirmed_p_values(entries)
     best: dict[object, DriverRow] = {}
     counted = count_all([one.found for one in entries], deals)

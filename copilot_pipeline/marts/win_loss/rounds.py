@@ -43,6 +43,7 @@ class Entry:
     round: Round
     found: Found
     is_candidate: bool  # it is tested on the newer deals
+    opposite: Conjunction | None = None  # the candidate whose opposite it is: both are one test
 
     @property
     def family(self) -> object:
@@ -70,15 +71,27 @@ def rounds(deals: Deals, splits: Sequence[int], settings: WinLossSettings) -> li
     return done
 
 
-def listed(done: Sequence[Round]) -> list[Entry]:
-    """Return the candidates of every round, and what else the last round found. A condition is listed once."""
+def listed(done: Sequence[Round], deals: Deals) -> list[Entry]:
+    """Return the candidates of every round with their opposites, and what else the last round found, each once."""
     entries: dict[Conjunction, Entry] = {}
     for one in done:
         for found in _candidates(one.found):
-            entries.setdefault(found.counts.conjunction, Entry(one, found, is_candidate=True))
+            conjunction = found.counts.conjunction
+            if entries.setdefault(conjunction, Entry(one, found, is_candidate=True)).round is one:
+                for opposite in one.found:
+                    if _is_opposite(conjunction, opposite.counts.conjunction, deals):
+                        entry = Entry(one, opposite, is_candidate=False, opposite=conjunction)
+                        entries.setdefault(opposite.counts.conjunction, entry)
     for found in done[-1].found:
         entries.setdefault(found.counts.conjunction, Entry(done[-1], found, is_candidate=False))
     return list(entries.values())
+
+
+def _is_opposite(one: Conjunction, other: Conjunction, deals: Deals) -> bool:
+    """Return whether one single condition is the negation of another, such as yes and no."""
+    if len(one) != 1 or len(other) != 1 or not np.array_equal(deals.known[one], deals.known[other]):
+        return False
+    return np.array_equal(deals.holds[one], deals.known[one] & ~deals.holds[other])
 
 
 def confirmed_p_values(entries: Sequence[Entry]) -> Mapping[Conjunction, float]:
@@ -91,10 +104,14 @@ def confirmed_p_values(entries: Sequence[Entry]) -> Mapping[Conjunction, float]:
         return {}
     p_values = [entry.round.confirmer.p_value(entry.found) for entry in candidates]
     corrected = multipletests(p_values, method="holm")[1].tolist()
-    return {
+    of_candidates = {
         entry.found.counts.conjunction: max(p_value, entry.round.confirmer.refinement(entry.found))
         for entry, p_value in zip(candidates, corrected, strict=True)
     }
+    of_opposites = {
+        entry.found.counts.conjunction: of_candidates[entry.opposite] for entry in entries if entry.opposite is not None
+    }
+    return {**of_opposites, **of_candidates}
 
 
 def _candidates(found: Sequence[Found]) -> list[Found]:
