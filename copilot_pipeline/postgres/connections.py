@@ -80,6 +80,11 @@ def open_connection(url: str) -> Iterator[Connection]:
                     "language: create one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and configure it "
                     "in COPILOT_PIPELINE_DATABASE_URL."
                 )
+            if connection.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
+                raise ConfigurationError(
+                    "the database is a standby, which cannot be written to: name the primary server in "
+                    "COPILOT_PIPELINE_DATABASE_URL."
+                )
             refuse_transaction_pooling(connection, url)
             with ReaderWatch(url):  # a reader's lock must not keep a migration waiting
                 yield connection

@@ -24,7 +24,8 @@ def _configure(connection: Any, _record: object) -> None:
     if not _is_postgres(connection):
         return
     with connection.cursor() as cursor:
-        cursor.execute(*settings_statement(connection.info.server_version))
+        # Dagster sets a timeout in the start-up options.
+        cursor.execute(*settings_statement(connection.info.server_version, options=connection.info.options or ""))
     connection.commit()
 
 

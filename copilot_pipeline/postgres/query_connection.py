@@ -77,7 +77,7 @@ def _prepare(connection: Connection) -> tuple[str, str]:
 
 def _login(url: str, role: str, password: str) -> Connection:
     try:
-        return connect(url, application_name=_NAME, user=role, password=password, options="",
+        return connect(url, application_name=_NAME, writes=False, user=role, password=password, options="",
                        connect_timeout=CONNECT_TIMEOUT_SECONDS)  # fmt: skip
     except psycopg.OperationalError as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
@@ -89,7 +89,7 @@ def _login(url: str, role: str, password: str) -> Connection:
 
 def _as_configured(url: str) -> Connection:
     try:
-        connection = connect(url, application_name=_NAME, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+        connection = connect(url, application_name=_NAME, writes=False, connect_timeout=CONNECT_TIMEOUT_SECONDS)
     except psycopg.OperationalError as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigurationError(f"the reader does not reach the database: {reason}. Check {_VARIABLE}.") from None

@@ -18,7 +18,7 @@ from copilot_pipeline.delivery.outbox_leases import OutboxLeases
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database, open_connection
 from copilot_pipeline.postgres.engines import configure_engine
-from copilot_pipeline.postgres.session import SESSION_SETTINGS, Connection, connect
+from copilot_pipeline.postgres.session import SESSION_SETTINGS, WRITER_SETTINGS, Connection, connect
 from copilot_pipeline.receiver.inbox_connection import InboxConnection
 from copilot_pipeline.state.locks import AdvisoryLocks
 
@@ -36,7 +36,16 @@ FOREIGN_SETTINGS = {
     "client_encoding": "'LATIN1'",
     "standard_conforming_strings": "off",
     "idle_session_timeout": "'50ms'",
+    "quote_all_identifiers": "on",
+    "exit_on_error": "on",
+    "row_security": "off",
+    "default_transaction_read_only": "on",
+    "default_transaction_deferrable": "on",
+    "statement_timeout": "'200ms'",
+    "lock_timeout": "'1ms'",
+    "transaction_timeout": "'200ms'",
 }
+WRITER = SESSION_SETTINGS | WRITER_SETTINGS
 
 
 @pytest.fixture
@@ -46,7 +55,8 @@ def foreign_database(database_address: str, monkeypatch: pytest.MonkeyPatch) -> 
         name = connection.info.dbname
         connection.execute("CREATE SCHEMA elsewhere")
         for setting, value in FOREIGN_SETTINGS.items():
-            connection.execute(f"ALTER DATABASE {name} SET {setting} = {value}")
+            if setting != "transaction_timeout" or connection.info.server_version >= 170_000:
+                connection.execute(f"ALTER DATABASE {name} SET {setting} = {value}")
     monkeypatch.setenv("PGTZ", "Asia/Tokyo")
     monkeypatch.setenv("PGDATESTYLE", "SQL, DMY")
     monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", database_address)
@@ -57,7 +67,7 @@ def settings_of(connection: Connection) -> dict[str, str]:
     """The settings of a session that the pipeline sets."""
     return {
         name: str(connection.execute("SELECT current_setting(%s)", (name,)).fetchone()[0])  # type: ignore[index]
-        for name in SESSION_SETTINGS
+        for name in WRITER
     }
 
 
@@ -69,20 +79,20 @@ def test_every_connection_has_the_session_settings(foreign_database: str) -> Non
     environment = Environment(copilot_pipeline_database_url=foreign_database, _env_file=None)  # type: ignore[call-arg]
     opened = open_database(environment)
     with opened.connection() as connection:
-        assert settings_of(connection) == SESSION_SETTINGS
+        assert settings_of(connection) == WRITER
         assert connection.execute("SELECT %s", (MOMENT,)).fetchone() == (MOMENT,)
         assert connection.execute("SELECT %s::timestamptz::text", (MOMENT,)).fetchone() == ("2026-11-27 05:30:00+00",)
         (moment,) = connection.execute("SELECT %s::timestamptz", (MOMENT,)).fetchone() or (None,)
         assert f"{moment:%Y-%m-%d %H:%M}" == "2026-11-27 05:30"
     opened.close()
     with open_connection(foreign_database) as connection:
-        assert settings_of(connection) == SESSION_SETTINGS
+        assert settings_of(connection) == WRITER
     with AdvisoryLocks(foreign_database) as locks:
-        assert settings_of(locks._connection) == SESSION_SETTINGS  # type: ignore[arg-type]
+        assert settings_of(locks._connection) == WRITER  # type: ignore[arg-type]
     with OutboxLeases(foreign_database) as leases:
-        assert settings_of(leases._connection) == SESSION_SETTINGS
+        assert settings_of(leases._connection) == WRITER
     received = InboxConnection(foreign_database, timeout_seconds=2)._connect()
-    assert settings_of(received) == SESSION_SETTINGS
+    assert settings_of(received) == WRITER | {"statement_timeout": "2s"}
     received.close()
 
 
@@ -94,12 +104,21 @@ def test_storage_of_dagster_has_the_session_settings(foreign_database: str) -> N
         with part._engine.connect() as connection:  # type: ignore[union-attr]
             result = {
                 name: connection.execute(sqlalchemy.text("SELECT current_setting(:name)"), {"name": name}).scalar()
-                for name in SESSION_SETTINGS
+                for name in WRITER
             }
-        assert result == SESSION_SETTINGS
+        assert result == WRITER | {"statement_timeout": "2min"}
     with psycopg.connect(foreign_database) as connection:
         assert connection.execute("SELECT to_regclass('public.runs') IS NOT NULL").fetchone() == (True,)
         assert connection.execute("SELECT to_regclass('elsewhere.runs') IS NULL").fetchone() == (True,)
+
+
+def test_a_reader_keeps_the_limits_of_its_role(foreign_database: str) -> None:
+    """Values have the usual form, and nothing can be written; what a role may spend is not changed."""
+    with connect(foreign_database, application_name="test", writes=False) as connection:
+        result = settings_of(connection)
+        assert result | WRITER_SETTINGS == WRITER
+        assert result["default_transaction_read_only"] == "on"
+        assert result["lock_timeout"] == "1ms"
 
 
 def test_a_closed_connection_is_replaced_in_the_pool_of_an_engine(database: Database) -> None:

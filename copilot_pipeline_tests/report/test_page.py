@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -232,6 +233,16 @@ def test_shows_all_confirmed_drivers_and_five_candidates() -> None:
     many = tuple(driver(f"brick_{n}", is_confirmed=n < 3) for n in range(15))
     page = render(full(drivers=many))
     assert sum(f"brick_{n}:" in page for n in range(15)) == 8
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_renders_deals_with_a_single_outcome(outcome: str) -> None:
+    """A young workspace has only won or only lost deals."""
+    coverage = full().coverage_by_week[:1]
+    outcomes = tuple(one for one in full().element_outcomes if one.outcome == outcome)[:1]
+    page = render(replace(EMPTY, coverage_by_week=coverage, element_outcomes=outcomes))
+    assert ("Missing most often in lost deals" in page) == (outcome == "lost")
+    assert "of the won ones" not in page.partition("Closed deals in which")[0]
 
 
 @pytest.mark.parametrize("draw", [charts.skill_panel(series(in_regression=True)), charts.skill_panels([series()] * 5)])
