@@ -56,7 +56,7 @@ lock: ## Compile requirements.lock from pyproject.toml (needs uv)
 	  --no-strip-extras --no-emit-index-url --no-header --no-annotate -o requirements.lock
 
 audit: $(VENV)/audit/ready ## Look the packages of requirements.lock up in the database of known vulnerabilities
-	$(VENV)/audit/bin/pip-audit --require-hashes --disable-pip -r requirements.lock
+	$(VENV)/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock
 
 sbom: $(VENV)/ready $(VENV)/audit/ready ## Write the bill of materials, dist/sbom.cdx.json (CycloneDX, with licences)
 	mkdir -p dist

@@ -16,6 +16,7 @@ import dagster as dg
 from copilot_pipeline.config.partition_settings import read_partition_settings
 from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.load.tables import Table
+from copilot_pipeline.printable import printable
 
 # `backfill_policy` and `owners` are marked as beta in every asset; the versions in requirements.lock are tested.
 warnings.filterwarnings("ignore", message="Parameter `backfill_policy`")
@@ -107,6 +108,6 @@ def fail_if(problems: Mapping[date, Sequence[str]], what: str, *, also: Sequence
 
 
 def shown(lines: Sequence[str]) -> list[str]:
-    """The first lines, and how many more there are."""
+    """The first lines, without the control codes that call ids may bring into a log, and how many more there are."""
     more = len(lines) - MAX_PROBLEMS_SHOWN
-    return [*lines[:MAX_PROBLEMS_SHOWN], *([f"… and {more} more"] if more > 0 else [])]
+    return [*map(printable, lines[:MAX_PROBLEMS_SHOWN]), *([f"… and {more} more"] if more > 0 else [])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copilot_pipeline.defs.partitions import shown
 from copilot_pipeline.defs.problems import grouped
 
 KIT = "kit_not_found ({}): publish WRONG1 in Semarize, or fix `kits.meddicc.code` in pipeline.yaml, line 12"
@@ -41,3 +42,9 @@ def test_keeps_every_distinct_problem(lines: list[str]) -> None:
     assert len(result) <= len(lines)
     assert bool(result) == bool(lines)
     assert grouped(lines[:1]) == lines[:1]
+
+
+def test_call_ids_bring_no_control_codes_into_logs() -> None:
+    """Dagster writes the lines to the terminal of `dev`."""
+    (line,) = shown(grouped(["2026-11-02: call \x1b[2Jc\x9b1m\u202e: not ready"]))
+    assert line == "2026-11-02: call \ufffd[2Jc\ufffd1m\ufffd: not ready"
