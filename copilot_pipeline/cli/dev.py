@@ -10,8 +10,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -26,8 +26,10 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake import Lake
 
 STOP_WITHIN_SECONDS = 20
+CODE_SERVER = "code server"
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 0.1
+_RESTART_SECONDS = 2.0
 _WORKSPACE = """\
 load_from:
   - grpc_server:
@@ -101,7 +103,7 @@ def _check_port_is_free(port: int, option: str) -> None:
 
 
 def _run_dagster(console: Console, port: int, log_level: str) -> int:
-    """Run the code server, the UI and the daemon as child processes until one ends; stop them in the opposite order."""
+    """Run the code server, the daemon and the UI as child processes; stop all of them when one ends."""
     home = dagster_home(command_settings().environment)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.update(DAGSTER_IS_DEV_CLI="1", DAGSTER_verbose="")  # an error of the code location is printed once
@@ -109,25 +111,28 @@ def _run_dagster(console: Console, port: int, log_level: str) -> int:
     # Dagster's other formats write colour codes into files.
     log_format = "rich" if console.is_terminal and not console.no_color else "json"
     logging_options = ["--log-level", log_level, "--log-format", log_format]
+    children: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="copilot-pipeline-") as folder, ExitStack() as stack:
+        stack.callback(_stop_all, children)
         code_socket, workspace = Path(folder) / "code", Path(folder) / "workspace.yaml"
         workspace.write_text(_WORKSPACE.format(socket=code_socket))
-
-        def start(*arguments: str) -> subprocess.Popen[bytes]:
-            child = _start([sys.executable, "-m", *arguments])
-            stack.callback(_stop, child)
-            return child
-
+        code_server = ["dagster", "code-server", "start", "-m", "copilot_pipeline.definitions", *logging_options,
+                       "--socket", str(code_socket), "--location-name", "copilot_pipeline",
+                       "--inject-env-vars-from-instance"]  # fmt: skip
         try:
-            code = start("dagster", "code-server", "start", "-m", "copilot_pipeline.definitions", *logging_options,
-                         "--socket", str(code_socket), "--location-name", "copilot_pipeline",
-                         "--inject-env-vars-from-instance")  # fmt: skip
-            _wait_for_socket(code_socket, code)
-            daemon = start("dagster._daemon", "run", "-w", str(workspace), *logging_options)
-            ui = start("copilot_pipeline", "ui", "--workspace", str(workspace), "--port", str(port),
-                       "--log-level", log_level)  # fmt: skip
-            threading.Thread(target=_print_when_open, args=(console, port, ui), daemon=True).start()
-            return _first_exit_code([code, daemon, ui])
+            children[CODE_SERVER] = _start_module(*code_server)
+            _wait_for_socket(code_socket, children[CODE_SERVER])
+            children["daemon"] = _start_module("dagster._daemon", "run", "-w", str(workspace), *logging_options)
+            children["UI"] = _start_module(
+                "copilot_pipeline", "ui", "--workspace", str(workspace), "--port", str(port), "--log-level", log_level
+            )
+            threading.Thread(target=_print_when_open, args=(console, port, children["UI"]), daemon=True).start()
+            while (ended := _wait_for_end(children)) == CODE_SERVER:  # as a run that needs too much memory may end it
+                console.print("the code server ended; starting it again")
+                time.sleep(_RESTART_SECONDS)
+                children[CODE_SERVER] = _start_module(*code_server)
+            console.print(f"the {ended} ended; stopping everything")
+            return children[ended].returncode or 1
         except KeyboardInterrupt:
             return 0
 
@@ -141,12 +146,12 @@ def _wait_for_socket(path: Path, child: subprocess.Popen[bytes]) -> None:
         time.sleep(_PROBE_SECONDS)
 
 
-def _first_exit_code(children: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Wait until one of the processes ends, which none of them should."""
+def _wait_for_end(children: Mapping[str, subprocess.Popen[bytes]]) -> str:
+    """Wait until one of the processes ends, which none of them should; return its name."""
     while True:
-        for child in children:
+        for name, child in children.items():
             if child.poll() is not None:
-                return child.returncode or 1
+                return name
         time.sleep(_POLL_SECONDS)
 
 
@@ -163,6 +168,10 @@ def _print_when_open(console: Console, port: int, child: subprocess.Popen[bytes]
         return
 
 
+def _start_module(*arguments: str) -> subprocess.Popen[bytes]:
+    return _start([sys.executable, "-m", *arguments])
+
+
 def _start(command: list[str]) -> subprocess.Popen[bytes]:
     """Start a child in its own process group, so that its children can be stopped with it."""
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
@@ -174,12 +183,19 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _stop(child: subprocess.Popen[bytes]) -> None:
+def _stop_all(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    """Stop those that use the code server, then the code server."""
+    _stop(*(child for name, child in children.items() if name != CODE_SERVER))
+    _stop(*(child for name, child in children.items() if name == CODE_SERVER))
+
+
+def _stop(*children: subprocess.Popen[bytes]) -> None:
+    """Stop processes at the same time."""
     for stop_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is not None:
-            return
-        os.killpg(child.pid, stop_signal)
-        try:
-            child.wait(STOP_WITHIN_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue
+        running = [child for child in children if child.poll() is None]
+        for child in running:
+            os.killpg(child.pid, stop_signal)
+        deadline = time.monotonic() + STOP_WITHIN_SECONDS
+        for child in running:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(max(0.0, deadline - time.monotonic()))
