@@ -19,6 +19,7 @@ from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
 from copilot_pipeline.defs.calls.assets import call_tables, raw_call_details
 from copilot_pipeline.defs.checks import CHECKS
 from copilot_pipeline.defs.resources.configured import configured_resources
+from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, SCORE_TABLES
 from copilot_pipeline.state import AdvisoryLocks
 from copilot_pipeline.state.inbox import InboundWebhook
 from copilot_pipeline_tests.defs.opened import Opened
@@ -228,7 +229,8 @@ def test_evaluates_the_checks_of_the_tables_that_it_materializes(
             _announce(opened, call_id)
             job = build_definitions().resolve_job_def("incremental_run")
             assert job.execute_in_process(instance=instance).success
-            keys = [check.check_key for check in CHECKS if check.check_key.asset_key != dg.AssetKey("deals")]
+            tables = {dg.AssetKey(table.name) for table in (RAW_CALL_DETAILS, *CALL_TABLES, *SCORE_TABLES)}
+            keys = [check.check_key for check in CHECKS if check.check_key.asset_key in tables]
             latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
             for key in keys:
                 assert asyncio.run(latest[key].targets_latest_materialization(LoadingContextForTest(instance))), key
