@@ -104,27 +104,24 @@ ORDER BY max(share) FILTER (WHERE outcome = 'lost') OVER (PARTITION BY element) 
 
 -- name: skill_series
 -- The scores of each rep and skill up to a day (NULL: all) in call order: regressions first, then the longest series.
-WITH known AS (
-  SELECT * FROM copilot.coaching_scores WHERE %(last_day)s::date IS NULL OR call_date <= %(last_day)s
-), ranked AS (
-  SELECT rep_id, skill, bool_or(regression_detected AND newest = 1) AS in_regression, max(call_number) AS calls
-  FROM (
-    SELECT rep_id, skill, call_number, regression_detected,
-      row_number() OVER (PARTITION BY rep_id, skill ORDER BY call_number DESC) AS newest
-    FROM known
-  ) AS numbered
-  GROUP BY rep_id, skill
-  ORDER BY 3 DESC, 4 DESC, 1, 2
+WITH newest AS (
+  SELECT DISTINCT ON (rep_id, skill) rep_id, skill, rep_name, regression_detected AS in_regression, call_number AS calls
+  FROM copilot.coaching_scores
+  WHERE %(last_day)s::date IS NULL OR call_date <= %(last_day)s
+  ORDER BY rep_id, skill, call_number DESC
+), ranked AS MATERIALIZED (
+  SELECT rep_id, skill, in_regression, calls,
+    EXISTS (
+      SELECT FROM newest AS other WHERE other.rep_name = newest.rep_name AND other.rep_id <> newest.rep_id
+    ) AS has_namesake
+  FROM newest
+  ORDER BY in_regression DESC, calls DESC, rep_id, skill
   LIMIT %(max_series)s
-), names AS (
-  SELECT DISTINCT rep_id, rep_name FROM known
 )
-SELECT rep_id, coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
-    SELECT FROM names AS other WHERE other.rep_name = scores.rep_name AND other.rep_id <> scores.rep_id
-  ) THEN ' (' || rep_id || ')' ELSE '' END AS rep, skill, threshold, in_regression, call_number, started_at, score,
-  is_below, rolling_mean, review_url
-FROM known AS scores JOIN ranked USING (rep_id, skill)
-WHERE call_number > calls - %(max_points)s
+SELECT rep_id, coalesce(rep_name, rep_id) || CASE WHEN has_namesake THEN ' (' || rep_id || ')' ELSE '' END AS rep, skill,
+  threshold, in_regression, call_number, started_at, score, is_below, rolling_mean, review_url
+FROM ranked JOIN copilot.coaching_scores AS scores USING (rep_id, skill)
+WHERE call_number > calls - %(max_points)s AND call_number <= calls
 ORDER BY in_regression DESC, calls DESC, rep_id, skill, call_number;
 
 -- name: regressions
