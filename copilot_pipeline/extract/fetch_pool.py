@@ -71,7 +71,9 @@ class FetchPool:
         self._calls = calls
         self._events: queue.SimpleQueue[PoolEvent] = queue.SimpleQueue()
         self._is_stopped = Flag()
-        self._executor = ThreadPoolExecutor(size + 1, thread_name_prefix="extract")
+        self._executor = ThreadPoolExecutor(size, thread_name_prefix="extract")
+        # Of its own, so that it does not fetch after the listing, beside the `size` others.
+        self._lister = ThreadPoolExecutor(1, thread_name_prefix="list")
 
     def __enter__(self) -> FetchPool:
         return self
@@ -80,6 +82,7 @@ class FetchPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._lister.shutdown()
         self._executor.shutdown()
 
     def stop(self) -> None:
@@ -92,7 +95,7 @@ class FetchPool:
 
     def list_pages(self, pages: Iterator[list[str]]) -> None:
         """List a window; each page and the end of the listing are events."""
-        self._executor.submit(self._list, pages)
+        self._lister.submit(self._list, pages)
 
     def events(self, timeout: float | None = None) -> list[PoolEvent]:
         """Wait for an event; return it with all that arrive within `BATCH_SECONDS`, or none after the timeout."""
