@@ -19,7 +19,7 @@ from scipy.stats import gamma
 
 from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 
-_MIN_GROUPS = 3  # with fewer, the spread between groups cannot be told from chance
+_MIN_GROUPS = 3  # with fewer, the spread between groups is not distinguishable from chance
 _LOG_SHAPES = (-5.0, 12.0)  # at the upper end the groups have one rate
 
 Floats = NDArray[np.float64]

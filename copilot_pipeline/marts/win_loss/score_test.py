@@ -107,7 +107,7 @@ class _Model:
         support = compared.sum(axis=1)
         step = np.divide((residual * compared).sum(axis=1), support, out=np.zeros(len(holds)), where=support > 0)
         corrected = np.maximum(0.0, np.abs(deviation) - step / 2)
-        # A condition that the covariates determine cannot be told from them.
+        # A condition that the covariates determine is not distinguishable from them.
         is_testable = (variance > 1e-3 * np.maximum(1.0, support) * self._weights.mean()) & (step > 1e-3)
         p_value = np.ones(len(holds))
         p_value[is_testable] = two_sided(
