@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo dev check lint types format test test-fast test-faults bench lock audit sbom licenses clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/ready ## Run two weeks of sandbox calls through the whole pipeline
 	$(BIN)/copilot-pipeline demo
@@ -41,7 +41,7 @@ format: $(VENV)/ready ## Format the code and apply the safe fixes of the linter
 test-fast: $(VENV)/ready ## Run the unit tests (under a minute)
 	$(PYTEST) -m "unit and not alone" $(PARALLEL) --ignore copilot_pipeline_tests/end_to_end
 
-test: check ## Run lint, types and every test but those of faults (ten minutes)
+test: check ## Run lint, types and every test but those of faults (under nine minutes)
 	$(PYTEST) -m "not alone and not faults" $(PARALLEL)
 	$(PYTEST) -m alone $(call FILES_OF,alone)
 
