@@ -20,6 +20,7 @@ from scipy.stats import gamma
 from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 
 _MIN_GROUPS = 3  # with fewer, the spread between groups is not distinguishable from chance
+_MIN_HOURS = 1 / 3600  # calls are timed in seconds; less is no time, and a rate over it no number
 _LOG_SHAPES = (-5.0, 12.0)  # at the upper end the groups have one rate
 
 Floats = NDArray[np.float64]
@@ -45,9 +46,10 @@ def rates(groups: Sequence[Exposure]) -> list[Rate]:
     """Return the rates of groups of one kind, such as all reps, in their order."""
     claims = np.array([group.claims for group in groups], dtype=float)
     hours = np.array([group.hours for group in groups], dtype=float)
-    if not hours.sum() > 0:
+    is_timed = hours >= _MIN_HOURS
+    if not is_timed.any():
         return [Rate(None, None, None, None) for _ in groups]
-    shape, rate = _prior(claims[hours > 0], hours[hours > 0])
+    shape, rate = _prior(claims[is_timed], hours[is_timed])
     tail = (1 - CONFIDENCE_LEVEL) / 2
     after_shape, after_rate = claims + shape, hours + rate
     low, high = (
@@ -55,7 +57,7 @@ def rates(groups: Sequence[Exposure]) -> list[Rate]:
     )
     return [
         Rate(
-            per_hour=group.claims / group.hours if group.hours > 0 else None,
+            per_hour=group.claims / group.hours if is_timed[index] else None,
             shrunk=float(after_shape[index] / after_rate[index]),
             low=float(low[index]),
             high=float(high[index]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from copilot_pipeline.marts.claim_rates import Exposure, rates
@@ -47,15 +47,17 @@ def test_shrunk_rates_are_nearer_to_the_truth() -> None:
     assert np.mean(covered) >= 0.93
 
 
+@example([(0, 1.0), (0, 1.0), (0, 5e-324)])
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 500)), max_size=30))
 def test_every_rate_lies_in_its_interval(groups: list[tuple[int, float]]) -> None:
-    """Without hours at all there is no rate; a group without hours has that of the others."""
-    exposures = [Exposure(claims if hours > 0 else 0, hours) for claims, hours in groups]
+    """Without a second at all there is no rate; a group without one has that of the others."""
+    second = 1 / 3600
+    exposures = [Exposure(claims if hours >= second else 0, hours) for claims, hours in groups]
     found = rates(exposures)
     assert len(found) == len(groups)
     for group, rate in zip(exposures, found, strict=True):
-        assert (rate.per_hour is None) == (group.hours <= 0)
-        if sum(one.hours for one in exposures) > 0:
+        assert (rate.per_hour is None) == (group.hours < second)
+        if any(one.hours >= second for one in exposures):
             assert rate.shrunk is not None
             assert rate.low is not None
             assert rate.high is not None
