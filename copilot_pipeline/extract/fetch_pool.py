@@ -60,7 +60,9 @@ PoolEvent = FetchResult | PageListed | ListingEnded
 
 
 class FetchPool:
-    """`size` threads that fetch and one that lists. The thread that reads `events` does everything else.
+    """`size` threads that list and fetch. The thread that reads `events` does everything else.
+
+    While a window is listed, one of them lists: no more requests than `size` are in flight.
 
     Use it as a context manager: on exit it finishes the requests in flight and skips the others.
     """
@@ -72,8 +74,6 @@ class FetchPool:
         self._events: queue.SimpleQueue[PoolEvent] = queue.SimpleQueue()
         self._is_stopped = Flag()
         self._executor = ThreadPoolExecutor(size, thread_name_prefix="extract")
-        # Of its own, so that it does not fetch after the listing, beside the `size` others.
-        self._lister = ThreadPoolExecutor(1, thread_name_prefix="list")
 
     def __enter__(self) -> FetchPool:
         return self
@@ -82,7 +82,6 @@ class FetchPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-        self._lister.shutdown()
         self._executor.shutdown()
 
     def stop(self) -> None:
@@ -95,7 +94,7 @@ class FetchPool:
 
     def list_pages(self, pages: Iterator[list[str]]) -> None:
         """List a window; each page and the end of the listing are events."""
-        self._lister.submit(self._list, pages)
+        self._executor.submit(self._list, pages)
 
     def events(self, timeout: float | None = None) -> list[PoolEvent]:
         """Wait for an event; return it with all that arrive within `BATCH_SECONDS`, or none after the timeout."""
