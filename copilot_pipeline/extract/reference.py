@@ -14,8 +14,20 @@ from copilot_pipeline.load.snapshots import MIN_SHARE, replace_snapshot
 from copilot_pipeline.load.stored_rows import read_snapshot
 from copilot_pipeline.load.tables import SCORECARDS, TOPICS, USERS, Table
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_all
 from copilot_pipeline.state.quarantine import quarantine_unreadable
 from copilot_pipeline.transform.transcripts import UserDirectory
+
+_SQL = load_queries(__package__, "reference.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class UserName:
+    """A name that a user has or had."""
+
+    user_id: str
+    name: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -78,7 +90,9 @@ class Reference:
             rows = [row for batch in self._lake.batches(USERS) for row in batch.to_pylist()]
         else:
             rows = read_snapshot(self._database, USERS)
-        return UserDirectory([User(**row) for row in rows])
+        with self._database.connection() as connection:
+            names = fetch_all(connection, UserName, _SQL["names_of_users"])
+        return UserDirectory([User(**row) for row in rows], [(one.user_id, one.name) for one in names])
 
 
 def _scorecard(card: Scorecard) -> ScorecardRow:

@@ -279,6 +279,18 @@ class Workspace:
             caller.close()
 
 
+def test_the_directory_has_the_former_names_of_users(database: Database, lake: Lake) -> None:
+    """Calls list who joined by the name of the time."""
+    dana = {"id": "u-1", "name": "Dana", "manager_id": "m-1"}
+    workspace, reference = Workspace(dana), Reference(lake, database)
+    with workspace.client() as client:
+        reference.refresh_users(client)
+        assert reference.user_directory().former_names("u-1") == frozenset()
+        workspace.users = ({**dana, "name": "Dana Bell"},)
+        reference.refresh_users(client)
+    assert reference.user_directory().former_names("u-1") == {"Dana"}
+
+
 def test_users_keep_their_former_teams_and_an_empty_answer_changes_nothing(database: Database, lake: Lake) -> None:
     """A user who moves to another manager has a version for each; a user who leaves is closed."""
     dana, sam = {"id": "u-1", "name": "Dana", "manager_id": "m-1"}, {"id": "u-2", "name": "Sam", "manager_id": "m-1"}

@@ -25,12 +25,16 @@ class ResolvedPerson:
     joined: bool | None = None
     is_listed: bool = True  # in one of the call's lists, not only named by a turn
     aliases: tuple[str, ...] = ()  # other ids of the same person on this call
+    other_names: frozenset[str] = frozenset()  # what the call and earlier user directories name the person
 
 
 class UserDirectory:
-    """The workspace's users by id and by e-mail. Built once per run, then read-only."""
+    """The workspace's users by id and by e-mail. Built once per run, then read-only.
 
-    def __init__(self, users: Iterable[User] = ()) -> None:
+    `former_names` are pairs of a user id and a name that the user had. A name that another user has now is not used.
+    """
+
+    def __init__(self, users: Iterable[User] = (), former_names: Iterable[tuple[str, str]] = ()) -> None:
         # If two accounts share an address, prefer the one with a name, then the smaller id, independent of their order.
         ranked = sorted(users, key=lambda user: (display_text(user.name) is None, user.user_id, user.name or ""))
         self._by_id: dict[str, User] = {}
@@ -40,6 +44,16 @@ class UserDirectory:
             address = normalized_address(user.email)
             if address is not None:
                 self._by_email.setdefault(address, user)
+        present = {name.casefold() for name in (display_text(user.name) for user in ranked) if name is not None}
+        self._former_names: defaultdict[str, set[str]] = defaultdict(set)
+        for user_id, text in former_names:
+            name = display_text(text)
+            if name is not None and name.casefold() not in present:
+                self._former_names[user_id].add(name)
+
+    def former_names(self, user_id: str) -> frozenset[str]:
+        """Return the names that a user had before."""
+        return frozenset(self._former_names.get(user_id, ()))
 
     def __len__(self) -> int:
         """Return the number of users."""
@@ -111,6 +125,7 @@ def _resolved(person: Person, directory: UserDirectory) -> ResolvedPerson:
         names.insert(0, user.name)
         email = email or display_text(user.email)
     name = next(filter(None, map(display_text, names)), None) or email or unknown_speaker(person.person_id)
+    other_names = {display_text(person.name), *(directory.former_names(user.user_id) if user is not None else ())}
     return ResolvedPerson(
         storable(person.person_id),
         name,
@@ -122,6 +137,7 @@ def _resolved(person: Person, directory: UserDirectory) -> ResolvedPerson:
         person.is_organizer,
         person.joined,
         person.is_listed,
+        other_names=frozenset(other for other in other_names if other not in (None, name)),
     )
 
 
@@ -174,11 +190,11 @@ def _match_by_name(
     listed: Sequence[ResolvedPerson],
     spoke: set[str],
 ) -> dict[str, str]:
-    """Map join-only ids to the listed person of the same, unique name.
+    """Map join-only ids to the listed person of the same, unique name: calls keep the name that a user had then.
 
     Not if both spoke under their own ids, and not if an external's address differs from the one that joined.
     """
-    listed_by_name = _by_name(listed)
+    listed_by_name = _by_name(listed, with_other_names=True)
     candidate_ids = {person.person_id for person in candidates}
     replacements: dict[str, str] = {}
     for name, namesakes in _by_name(join_only).items():
@@ -193,11 +209,13 @@ def _match_by_name(
     return replacements
 
 
-def _by_name(people: Iterable[ResolvedPerson]) -> dict[str, list[ResolvedPerson]]:
-    """Group people by case-folded name."""
+def _by_name(people: Iterable[ResolvedPerson], *, with_other_names: bool = False) -> dict[str, list[ResolvedPerson]]:
+    """Group people by case-folded name, optionally by each name that they have."""
     named: dict[str, list[ResolvedPerson]] = defaultdict(list)
     for person in people:
-        named[person.name.casefold()].append(person)
+        names = {person.name, *person.other_names} if with_other_names else {person.name}
+        for name in {name.casefold() for name in names}:
+            named[name].append(person)
     return named
 
 

@@ -29,6 +29,10 @@ def _resolve(*people: Person) -> tuple[ResolvedPerson, ...]:
     return resolve_people(call(people=people), DIRECTORY)
 
 
+def _user(user_id: str, name: str) -> User:
+    return User(user_id, f"{user_id}@acme.example", name, None, None, None)
+
+
 @pytest.mark.parametrize(
     ("person", "name", "side"),
     [
@@ -87,6 +91,20 @@ def test_a_merged_person_has_joined_and_keeps_both_ids() -> None:
     """The listed person is marked as joined and has the other id as an alias."""
     (resolved,) = _resolve(rep(), joined())
     assert (resolved.person_id, resolved.joined, resolved.aliases) == ("0", True, ("joined:a",))
+
+
+def test_merges_a_user_who_joined_under_a_former_name() -> None:
+    """The list of those who joined keeps the name of the time; it is the same user under every name."""
+    renamed = UserDirectory([_user("u-1", "Dana Ortiz-Bell")], [("u-1", "Dana Ortiz")])
+    (resolved,) = resolve_people(call(people=[rep(), joined()]), renamed)
+    assert (resolved.name, resolved.joined, resolved.aliases) == ("Dana Ortiz-Bell", True, ("joined:a",))
+
+
+def test_does_not_merge_a_former_name_that_another_user_has_now() -> None:
+    """Both users are named Dana Ortiz at some time; who joined is not known."""
+    users = [_user("u-1", "Dana Ortiz-Bell"), _user("u-2", "Dana Ortiz")]
+    people = resolve_people(call(people=[rep(), joined()]), UserDirectory(users, [("u-1", "Dana Ortiz")]))
+    assert [person.name for person in people] == ["Dana Ortiz-Bell", "Dana Ortiz"]
 
 
 def test_does_not_merge_people_who_both_spoke() -> None:
