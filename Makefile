@@ -3,9 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Two workers: the end-to-end tests start servers and would disturb each other with more.
+# Three workers on two cores: the end-to-end tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest
-PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # The files with tests of a marker: collecting only these saves ten seconds.
 FILES_OF = $(shell grep -rl --include='test_*.py' 'mark\.$(1)\b' copilot_pipeline_tests)
 

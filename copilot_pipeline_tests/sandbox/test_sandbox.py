@@ -44,14 +44,18 @@ def test_has_every_status_and_trap(sandbox: Sandbox) -> None:
 
 
 def test_enforces_the_rate_limit() -> None:
-    """Of thirty concurrent requests, ten are served and the others are 429."""
-    with Sandbox(_small(requests_per_second=10)) as sandbox, ThreadPoolExecutor(30) as pool:
-        answers = list(
-            pool.map(lambda _: httpx.get(f"{sandbox.url}/clari/users", headers=CLARI).status_code, range(30))
-        )
-        assert answers.count(200) == 10
-        assert answers.count(429) == 20
-        assert sandbox.stats()["answered_429"] == 20
+    """Of thirty concurrent requests, ten are served in each second that they take, and the others are 429."""
+    with (
+        Sandbox(_small(requests_per_second=10)) as sandbox,
+        httpx.Client(base_url=sandbox.url, headers=CLARI) as client,
+        ThreadPoolExecutor(30) as pool,
+    ):
+        start = time.monotonic()
+        answers = list(pool.map(lambda _: client.get("/clari/users").status_code, range(30)))
+        seconds = 1 + int(time.monotonic() - start)  # 1, unless the machine is very busy
+        assert 10 <= answers.count(200) <= 10 * seconds
+        assert answers.count(429) == 30 - answers.count(200)
+        assert sandbox.stats()["answered_429"] == answers.count(429)
 
 
 def test_enforces_the_weekly_quota() -> None:
