@@ -98,7 +98,8 @@ def _measured(sandbox: Sandbox, folder: Path, dlt: Path | None, console: Console
     for name, command, database, stdin in contenders:
         url = _new_database(server, database) if database else ""
         command = [url if part == "DATABASE" else part for part in command]
-        changed = {**environment, "COPILOT_PIPELINE_DATABASE_URL": url, "COPILOT_PIPELINE_HOME": str(folder / name[:4])}
+        changed = {**environment, "COPILOT_PIPELINE_DATABASE_URL": url}
+        changed["COPILOT_PIPELINE_HOME"] = str(folder / f"home_{database}")  # a lake belongs to one database
         if command[0] == sys.executable:
             changed["PYTHONPATH"] = os.pathsep.join([without_pandas, *filter(None, [os.environ.get("PYTHONPATH")])])
         with console.status(name):

@@ -31,7 +31,7 @@ def calls(address: str, first_day: str, last_day: str) -> Iterator[Any]:
 
 def _credentials(database_url: str) -> str:
     """Add the host and the password that dlt requires; libpq uses the folder of the socket in the query."""
-    return database_url.replace("postgres:@/", "postgres:none@localhost/")
+    return database_url.replace("postgres@/", "postgres:none@localhost/")
 
 
 def main() -> None:
