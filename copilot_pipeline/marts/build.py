@@ -27,7 +27,7 @@ from copilot_pipeline.load.tables import (
     Table,
 )
 from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, use_of
-from copilot_pipeline.marts.brick_roles import elements, skills
+from copilot_pipeline.marts.brick_roles import Element, elements, skills
 from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
 from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
 from copilot_pipeline.marts.coaching import CoachingRow, coaching_scores
@@ -102,8 +102,7 @@ class MartBuilder:
     def build_meddicc(self) -> RowCounts:
         """Build `meddicc_coverage`, `meddicc_summary` and `meddicc_outcomes`."""
         settings = self._settings.meddicc
-        by_name = elements(settings, self._answered())
-        highest = self._reader.highest({name: element.brick for name, element in by_name.items()})
+        by_name, highest = self._elements()
         bricks = {element.brick for element in by_name.values()}
         deals = self._reader.deals(self._settings.outcomes)
         names = {rep_id: rep.name for rep_id, rep in self._reader.reps().items() if rep.name}
@@ -183,8 +182,7 @@ class MartBuilder:
     def build_win_loss(self) -> tuple[RowCounts, WinLoss]:
         """Build `win_loss_drivers` and `win_loss_conclusion`; return the analysis as well."""
         settings = self._settings.win_loss
-        by_name = elements(self._settings.meddicc, self._answered())
-        highest = self._reader.highest({name: element.brick for name, element in by_name.items()})
+        by_name, highest = self._elements()
         covered = Elements(by_name, self._settings.meddicc, highest, settings.exclude)
         deals = self._reader.deals(self._settings.outcomes)
         result = win_loss_drivers(self._reader.read(), deals, settings, covered)
@@ -239,6 +237,11 @@ class MartBuilder:
 
     def _replace(self, table: Table, rows: Iterable[tuple[object, ...]]) -> RowCounts:
         return {table.name: replace_snapshot(self._lake, self._database, table, rows)}
+
+    def _elements(self) -> tuple[dict[str, Element], dict[str, float]]:
+        """Return the bricks of the MEDDICC elements by name, and the highest score of each."""
+        by_name = elements(self._settings.meddicc, self._answered())
+        return by_name, self._reader.highest({name: element.brick for name, element in by_name.items()})
 
     def _answered(self) -> list[BrickKey]:
         return [brick.key for brick in self._reader.answered_bricks()]

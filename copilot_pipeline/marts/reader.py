@@ -211,8 +211,7 @@ class ScoredCallReader:
         """Return the workspace's users over time and the other own people on calls."""
         with self._database.connection() as connection:
             rows = _fetch(connection, "ids_with_addresses", namedtuple_row)
-            teams = Teams(_fetch(connection, "user_versions", kwargs_row(UserVersion)))
-        return People(self.reps(), [(row.user_id, row.email) for row in rows], teams)
+        return People(self.reps(), [(row.user_id, row.email) for row in rows], self.teams())
 
     def deals(self, outcomes: OutcomeSettings) -> list[Deal]:
         """Return every deal with its outcome, by id."""

@@ -361,7 +361,7 @@ LAUGHS = {
 
 @pytest.mark.parametrize("kind", LAUGHS)
 def test_refuses_aliases_that_make_a_short_file_very_large(kind: str) -> None:
-    """At once, instead of filling the memory."""
+    """The file is refused before it is constructed, so that it cannot fill the memory."""
     Path("pipeline.yaml").write_text(LAUGHS[kind], encoding="utf-8")
     started = time.process_time()
     assert "an alias refers to itself, or aliases repeat each other" in error_message()

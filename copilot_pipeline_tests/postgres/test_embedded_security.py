@@ -113,7 +113,7 @@ def environment_of(home: Path) -> Environment:
 
 
 def leave(home: Path) -> None:
-    """Leave the server as at the end of a process, and stop it if nobody else uses it."""
+    """Leave the server as at the end of a process, and stop it unless another process uses it."""
     folder = (home / "postgres").resolve()
     embedded._leave(folder, server_account(folder))
     embedded._registered.pop(folder)
