@@ -157,7 +157,7 @@ def _explain(error: ValidationError, where: str, file: YamlMapping | None = None
     """
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        keys = [part for part in problem["loc"] if part not in ("[key]", *_ALTERNATIVES)]
+        keys = _written_keys(problem["type"], problem["loc"])
         message = _wording(problem["type"], problem["msg"], keys)
         if file is None:
             lines.append(f"  {dotted(tuple(keys)).upper()}: {message}")
@@ -165,6 +165,19 @@ def _explain(error: ValidationError, where: str, file: YamlMapping | None = None
         line, name = file.line_of(keys), dotted(file.written(keys))
         lines.append(f"  line {line}: {name}: {message}" if line else f"  {name}: {message}")
     return f"{where} has invalid settings:\n" + "\n".join(dict.fromkeys(lines))
+
+
+def _written_keys(kind: str, location: Sequence[int | str]) -> list[int | str]:
+    """Return the keys of a location, without what pydantic adds to it.
+
+    The first part is a key of the file, and so is the last one of a setting that does not exist, whatever their names.
+    """
+    last = len(location) - 1
+    return [
+        part
+        for position, part in enumerate(location)
+        if position == 0 or (position == last and kind == "extra_forbidden") or part not in ("[key]", *_ALTERNATIVES)
+    ]
 
 
 def _wording(kind: str, message: str, keys: Sequence[int | str]) -> str:
