@@ -11,6 +11,10 @@ SELECT deal_id, count(*) AS calls, min(started_at) AS first_call_at, max(started
   (array_agg(deal_close_date ORDER BY started_at DESC) FILTER (WHERE deal_close_date IS NOT NULL))[1] AS close_date
 FROM copilot.calls WHERE deal_id IS NOT NULL GROUP BY deal_id ORDER BY deal_id;
 
+-- name: deleted_deals
+-- Return the deals that the CRM mirror had and no longer has. Calls stay linked to them.
+SELECT deal_id FROM copilot_ops.deals WHERE is_missing AND body IS NOT NULL;
+
 -- name: accounts_of_calls
 -- Return the values of the calls for each linked account; of each field the newest value that is not null.
 SELECT account_id, count(*) AS calls, count(DISTINCT deal_id) AS deals,

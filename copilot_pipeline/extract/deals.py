@@ -26,6 +26,7 @@ from copilot_pipeline.transform.deal_outcomes import DealOutcome, outcome_of
 
 _KIND = MirroredKind("deal", "deals", read_again_after=timedelta(hours=20))  # so that open deals are read daily
 _SQL = load_queries(__package__, "crm.sql")
+DELETED = "deleted"  # outcome of a deal that was open when the CRM deleted it
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +113,17 @@ class Deals:
         """
         with self._database.connection() as connection, connection.cursor(row_factory=class_row(DealOfCalls)) as cursor:
             of_calls = cursor.execute(_SQL["deals_of_calls"]).fetchall()
+            deleted = frozenset(fetch_values(connection, _SQL["deleted_deals"]))
         records = self._mirror.records(parse_deal)
         mirrored = (record.amount_raw for _, record in records.values() if record)
         amounts = AmountConvention([*mirrored, *_amounts_of_calls(self._database)])
         rows = []
         for deal in of_calls:
             read_at, record = records.get(deal.deal_id, (None, None))
-            rows.append(_row(deal, read_at, record, self._outcomes, amounts, self._currency))
+            row = _row(deal, read_at, record, self._outcomes, amounts, self._currency)
+            if deal.deal_id in deleted and row.outcome == DealOutcome.OPEN:
+                row.outcome = DELETED
+            rows.append(row)
         return replace_snapshot(
             self._lake, self._database, DEALS, rows, min_share=self._min_share, history=DEAL_VERSIONS
         )

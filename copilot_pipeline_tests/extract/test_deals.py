@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,14 @@ import pytest
 from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.http import HttpClient, RetryPolicy
-from copilot_pipeline.config.marts import OutcomeSettings
+from copilot_pipeline.config.marts import MartSettings, OutcomeSettings
 from copilot_pipeline.config.money import CurrencySettings
 from copilot_pipeline.extract.crm_mirror import MirrorRead
 from copilot_pipeline.extract.deals import Deals
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import CALLS
+from copilot_pipeline.marts.forecast.reader import read_forecast_data
+from copilot_pipeline.marts.reader import ScoredCallReader
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, RunningServer, reply, serving
 from copilot_pipeline_tests.load.warehouse.rows import call, column, load
@@ -94,6 +97,23 @@ def test_reads_closed_deals_once_and_open_deals_daily(reader: Reader) -> None:
     assert reader.night(crm)[1] == ["c", "d"]
     assert reader.outcomes()["d"] == "won"
     assert reader.night(crm)[1] == ["c"]
+
+
+def test_a_deal_that_the_crm_deleted_is_not_open(reader: Reader, database: Database) -> None:
+    """Marts do not see it, until the CRM has it again. A deal that was won before stays won."""
+    crm = Crm(a="Negotiation", b="Gewonnen", c="Negotiation", d="Negotiation")
+    reader.night(crm)
+    assert reader.outcomes() == {"a": "open", "b": "won", "c": "open", "d": "open"}
+    del crm.stages["a"], crm.stages["b"]
+    reader.night(crm)
+    assert reader.outcomes() == {"a": "deleted", "b": "won", "c": "open", "d": "open"}
+    assert [deal.deal_id for deal in ScoredCallReader(database).deals(OUTCOMES)] == ["b", "c", "d"]
+    settings = MartSettings(outcomes=OUTCOMES)
+    forecast = read_forecast_data(database, settings, datetime.now(UTC))
+    assert [deal.deal_id for deal in forecast.deals] == ["b", "c", "d"]
+    crm.stages["a"] = "Negotiation"
+    reader.night(crm)
+    assert reader.outcomes()["a"] == "open"
 
 
 def test_an_unreadable_deal_does_not_affect_others(reader: Reader) -> None:

@@ -116,7 +116,12 @@ DEALS = Table(
         moment("first_call_at", "Start time of the first linked call."),
         moment("last_call_at", "Start time of the last linked call."),
         moment("read_at", "Time when the CRM mirror's record was read; null if it was not."),
-        identifier("outcome", "won, lost or open, by the stage and the setting `marts.outcomes`.", required=True),
+        identifier(
+            "outcome",
+            "won, lost or open, by the stage and the setting `marts.outcomes`; deleted: it was open, and the CRM "
+            "mirror has it no longer. Marts leave deleted deals out.",
+            required=True,
+        ),
         identifier(
             "currency",
             "Currency of the amount (ISO 4217): as the text names it, else `marts.currency.default`; null if unknown.",

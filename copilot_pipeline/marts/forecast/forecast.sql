@@ -1,13 +1,14 @@
 -- name: number_deals
--- Number the deals.
+-- Number the deals, without those that the CRM has deleted.
 CREATE TEMPORARY TABLE forecast_deals ON COMMIT DROP AS
-SELECT (row_number() OVER (ORDER BY deal_id COLLATE "C") - 1)::integer AS deal, deal_id FROM copilot.deals;
+SELECT (row_number() OVER (ORDER BY deal_id COLLATE "C") - 1)::integer AS deal, deal_id FROM copilot.deals
+WHERE outcome <> 'deleted';
 
 -- name: deals
 -- Every deal with its recorded changes, in the order of the numbers.
 SELECT deal_id, name, account_name, amount, currency, stage, probability,
   forecast_category, close_date, created_at, first_call_at, stage_history::text, close_date_history::text
-FROM copilot.deals ORDER BY deal_id COLLATE "C";
+FROM copilot.deals WHERE outcome <> 'deleted' ORDER BY deal_id COLLATE "C";
 
 -- name: number_calls
 -- Number the calls of deals that were held and are still in the vendor's list, by deal and time.

@@ -14,5 +14,5 @@ WHERE source = 'live' AND made_on < %(before)s ORDER BY made_on, deal_id;
 SELECT deal_id, made_on, model_probability, stage_win_rate, base_rate
 FROM copilot.forecast_track_record JOIN copilot.deals USING (deal_id)
 WHERE source = 'live' AND model_probability IS NOT NULL AND stage_win_rate IS NOT NULL AND base_rate IS NOT NULL
-  AND deals.outcome <> 'open'
+  AND deals.outcome IN ('won', 'lost')
 ORDER BY made_on, deal_id;

@@ -116,10 +116,11 @@ SELECT user_id, valid_from, valid_to, name, email, role, is_recording, manager_i
 FROM copilot.user_history ORDER BY valid_from;
 
 -- name: deals
--- Every deal with the history of its stages and the custom fields of its account.
+-- Every deal that the CRM has not deleted, with the history of its stages and the custom fields of its account.
 SELECT deals.deal_id, deals.name, deals.account_name, amount, currency, stage, forecast_category, close_date,
   deals.created_at, stage_history::text, accounts.custom_fields AS account_fields
 FROM copilot.deals AS deals LEFT JOIN copilot.accounts AS accounts USING (account_id)
+WHERE deals.outcome <> 'deleted'
 ORDER BY deals.deal_id COLLATE "C";
 
 -- name: utterances
