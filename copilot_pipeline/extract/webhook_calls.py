@@ -1,21 +1,20 @@
 """Calls that are fetched by id: named by a webhook, or not ready when they were last seen.
 
 A webhook only names a call; everything that is stored comes from the API's own response. Details are fetched under the
-same advisory lock that a backfill takes, so that only one of them fetches a call. A call whose details are stored is
-looked up in the list first, in a window of two seconds, and fetched again only if its version changed.
+same advisory lock that a backfill takes, so that only one of them fetches a call. A known call is looked up in the list
+first, and fetched again only if its version changed.
+
+Unless private calls are included, the details of a call that the list does not show are not kept. The time of an
+unknown call, by which it is looked up, is only in its details: they are discarded if the list does not show it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from datetime import date
-from typing import TypeVar
 
 from copilot_pipeline.clients.clari.client import ClariClient
-from copilot_pipeline.clients.clari.dialect import ListWindow
 from copilot_pipeline.clients.clari.models import ListedCall, Readiness
 from copilot_pipeline.errors import (
     CredentialsRefused,
@@ -24,7 +23,8 @@ from copilot_pipeline.errors import (
     RequestRefused,
     UnreadableBody,
 )
-from copilot_pipeline.extract.listing import OVERLAP, Lister
+from copilot_pipeline.extract.listed_calls import ListedCalls, Lookup
+from copilot_pipeline.extract.webhook_batches import REQUESTS_IN_FLIGHT, BatchResult, ReceivedCall, for_each
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state import (
@@ -35,7 +35,6 @@ from copilot_pipeline.state import (
     CallToRetry,
     Inbox,
     InboxItem,
-    ListCursors,
     PendingCalls,
     ReceivedDetails,
     SemarizeRunStore,
@@ -48,24 +47,7 @@ RECHECK = "recheck"
 # At nine requests a second a batch takes a few seconds; then the tables of its calls are built.
 MAX_WEBHOOKS = 40
 MAX_RECHECKS = 20
-# While a backfill uses the rate limiter too, a single request at a time would get only a small share of the slots.
-REQUESTS_IN_FLIGHT = 4
 _NOT_READY = (Readiness.PENDING, Readiness.UNKNOWN)
-
-Item = TypeVar("Item")
-
-
-@dataclass(slots=True)
-class BatchResult:
-    """The result of one batch. `fatal` concerns all items: refused credentials or a used-up quota."""
-
-    calls: dict[str, date] = field(default_factory=dict)  # became pending calls: id and day
-    runs: dict[str, tuple[date, str]] = field(default_factory=dict)  # reported as finished: run id, day and call id
-    processed: int = 0  # webhooks and rechecks
-    unknown: int = 0
-    given_up: int = 0
-    problems: list[str] = field(default_factory=list)
-    fatal: BaseException | None = None
 
 
 class WebhookProcessor:
@@ -94,6 +76,7 @@ class WebhookProcessor:
         self._max_attempts = max_attempts
         self._kits = kits
         self._is_in_reach = is_in_reach
+        self._listed_calls = ListedCalls(client, calls, WEBHOOK, requests_in_flight=REQUESTS_IN_FLIGHT)
 
     def process_batch(self) -> BatchResult:
         """Process the oldest webhooks of the inbox, then the calls that are due for a recheck.
@@ -105,79 +88,117 @@ class WebhookProcessor:
         items = list({(item.kind, item.external_id): item for item in leased}.values())
         # Several webhooks of the same call are processed one after the other.
         self._inbox.release([item for item in leased if item not in items])
-        self._for_each(items, lambda item: self._process(item, result), result, self._inbox.release)
+        self._process_each([item for item in items if item.kind == "run"], self._process_run, result)
+        self._process_calls([item for item in items if item.kind == "call"], result)
         due_calls = self._calls.due_for_retry(self._max_attempts, MAX_RECHECKS) if result.fatal is None else []
-        self._for_each(due_calls, lambda call: self._recheck(call, result), result)
+        self._recheck_calls(due_calls, result)
         result.processed = len(leased) + len(due_calls)
         return result
 
-    def _for_each(
-        self,
-        items: Sequence[Item],
-        work: Callable[[Item], None],
-        result: BatchResult,
-        release: Callable[[Sequence[Item]], None] = lambda _: None,
+    def without_hidden(self, calls: Sequence[CallToFetch]) -> list[CallToFetch]:
+        """Return calls to fetch, except those that the list showed some time ago and does not show now."""
+        return self._listed_calls.without_hidden(calls) if self._requires_list else list(calls)
+
+    def _process_each(
+        self, items: Sequence[InboxItem], work: Callable[[InboxItem, BatchResult], None], result: BatchResult
     ) -> None:
-        def work_or_release(item: Item) -> None:
-            if result.fatal is None:
-                try:
-                    work(item)
-                    return
-                except (CredentialsRefused, QuotaExhausted) as error:
-                    result.fatal = error
-            release([item])
-
-        if items:
-            with ThreadPoolExecutor(REQUESTS_IN_FLIGHT, thread_name_prefix="webhooks") as pool:
-                list(pool.map(work_or_release, items))
-
-    def _process(self, item: InboxItem, result: BatchResult) -> None:
-        try:
-            if item.kind == "call":
-                self._process_call(item, result)
-            else:
-                self._process_run(item, result)
-        except (CredentialsRefused, QuotaExhausted):
-            raise
-        except PipelineError as error:
-            # The item stays leased; it is processed again when its lease expires.
-            result.problems.append(f"{item.kind} {item.external_id}: {error}")
-
-    def _process_call(self, item: InboxItem, result: BatchResult) -> None:
-        with self._lock(item.external_id) as is_locked:
-            if not is_locked:  # another process is fetching the call; its result is visible at the next attempt
-                self._inbox.release([item])
-                return
-            state = self._calls.find(item.external_id)
-            if state is not None and state.readiness is Readiness.READY and state.is_fetched and self._refresh(state):
-                self._finish_without_fetching(item, result)
-                return
-            body = b""
+        def process(item: InboxItem) -> None:
             try:
-                # A garbled response leaves the webhook leased: it is processed again when the lease expires.
-                with quarantine_unreadable(self._database, "webhook", item.external_id):
-                    body = self._client.get_details(item.external_id)
-                listed = self._client.item_of_details(body, item.external_id)
-            except RequestRefused:  # the API answers an unknown id with 404 or 400
-                result.unknown += 1
-                self._ack(item)
-            except UnreadableBody as error:
-                self._calls.quarantine(item.external_id, None, "webhook", str(error), error.body or body)
-                self._ack(item)
+                work(item, result)
+            except (CredentialsRefused, QuotaExhausted):
+                raise
+            except PipelineError as error:
+                # The item stays leased; it is processed again when its lease expires.
+                result.problems.append(f"{item.kind} {item.external_id}: {error}")
+
+        for_each(items, process, result, self._inbox.release)
+
+    # --- calls named by webhooks -------------------------------------------------------------------------------
+
+    @property
+    def _requires_list(self) -> bool:
+        return not self._client.includes_private
+
+    def _process_calls(self, items: Sequence[InboxItem], result: BatchResult) -> None:
+        with self._locks.hold([item.external_id for item in items]) as locked:
+            # A call that another process is fetching: its result is visible at the next attempt.
+            self._inbox.release([item for item in items if item.external_id not in locked])
+            found = [state for call_id in locked if (state := self._calls.find(call_id)) is not None]
+            known = {state.call_id: state for state in found}
+            lookup = self._look_up_known(found)
+            received: dict[str, ReceivedCall] = {}
+
+            def process(item: InboxItem, result: BatchResult) -> None:
+                state = known.get(item.external_id)
+                if state is not None and self._settle_known(state, lookup, item, result):
+                    return
+                details = self._fetch(item, result, is_shown=state is not None or not self._requires_list)
+                if details is None:
+                    return
+                if state is None and self._requires_list:
+                    received[item.external_id] = details
+                else:
+                    self._store(details.listed, details.body, WEBHOOK, item, result)
+
+            self._process_each([item for item in items if item.external_id in locked], process, result)
+            self._store_shown(received, result)
+
+    def _look_up_known(self, calls: Sequence[CallState]) -> Lookup:
+        """Record the list items of known calls, which show whether a version changed and whether a call is visible."""
+        if not self._requires_list:
+            if not self._client.capabilities.has_modified_filter:  # the list is not cheaper than the details
+                return Lookup()
+            calls = [call for call in calls if call.readiness is Readiness.READY and call.is_fetched]
+        return self._listed_calls.look_up({call.call_id: call.started_at for call in calls})
+
+    def _settle_known(self, state: CallState, lookup: Lookup, item: InboxItem, result: BatchResult) -> bool:
+        """Finish a known call that needs no details: its version is stored, or the list does not show it any more."""
+        if lookup.check(state.call_id):
+            current = self._calls.find(state.call_id)
+            if current is not None and current.readiness is Readiness.READY and current.is_fetched:
+                self._finish_without_fetching(item, result)
+                return True
+        elif self._requires_list:
+            self._hide(state.call_id, result)
+            self._ack(item)
+            return True
+        return False
+
+    def _fetch(self, item: InboxItem, result: BatchResult, *, is_shown: bool) -> ReceivedCall | None:
+        """Return the details; None if there are none that can be parsed. Bytes are quarantined only of a shown call."""
+        body = b""
+        try:
+            # A garbled response leaves the webhook leased: it is processed again when the lease expires.
+            with quarantine_unreadable(self._database, "webhook", item.external_id) if is_shown else nullcontext():
+                body = self._client.get_details(item.external_id)
+            return ReceivedCall(item, self._client.item_of_details(body, item.external_id), body)
+        except RequestRefused:  # the API answers an unknown id with 404 or 400
+            result.unknown += 1
+        except UnreadableBody as error:
+            kept = (error.body or body) if is_shown else b""
+            self._calls.quarantine(item.external_id, None, "webhook", str(error), kept)
+        self._ack(item)
+        return None
+
+    def _store_shown(self, received: dict[str, ReceivedCall], result: BatchResult) -> None:
+        """Store the details of unknown calls that the list shows; discard the others."""
+        starts = {call_id: details.listed.started_at for call_id, details in received.items()}
+        lookup = self._listed_calls.look_up(starts, record=False)
+
+        def store(item: InboxItem, result: BatchResult) -> None:
+            if lookup.check(item.external_id):
+                details = received[item.external_id]
+                self._store(details.listed, details.body, WEBHOOK, item, result)
             else:
-                self._store(listed, body, WEBHOOK, item, result)
+                self._hide(item.external_id, result)
+                self._ack(item)
 
-    def _refresh(self, state: CallState) -> bool:
-        """Record the call's list item, which shows whether its version changed.
+        self._process_each([details.item for details in received.values()], store, result)
 
-        Returns False if the call is not in the list at its time, or if the API's list is not cheaper than the details.
-        """
-        if not self._client.capabilities.has_modified_filter:
-            return False
-        window = ListWindow("started", state.started_at - OVERLAP, state.started_at + OVERLAP)
-        lister = Lister(self._client, self._calls, ListCursors(self._calls), WEBHOOK)
-        pages = list(lister.pages(window, since=self._calls.now()))
-        return any(state.call_id in page for page in pages)
+    def _hide(self, call_id: str, result: BatchResult) -> None:
+        """Fetch nothing of a call that the list does not show. If it was listed before, mark it as removed."""
+        result.hidden += 1
+        result.changed_days |= self._calls.mark_removed([call_id])
 
     def _finish_without_fetching(self, item: InboxItem, result: BatchResult) -> None:
         """Acknowledge the webhook; the call becomes a pending call if it has not reached the scores yet."""
@@ -200,24 +221,35 @@ class WebhookProcessor:
                 self._pending_calls.add({run.call_id: run.call_date}, connection=connection)
                 result.runs[item.external_id] = run.call_date, run.call_id
 
-    def _recheck(self, call: CallToRetry, result: BatchResult) -> None:
+    # --- calls that were not ready -----------------------------------------------------------------------------
+
+    def _recheck_calls(self, calls: Sequence[CallToRetry], result: BatchResult) -> None:
+        with self._locks.hold([call.call_id for call in calls]) as locked:
+            due = [call for call in calls if call.call_id in locked]
+            starts = {call.call_id: call.started_at for call in due} if self._requires_list else {}
+            lookup = self._listed_calls.look_up(starts)
+            for_each(due, lambda call: self._recheck(call, lookup, result), result)
+
+    def _recheck(self, call: CallToRetry, lookup: Lookup, result: BatchResult) -> None:
         """Fetch a call that was not ready; defer it if it still is not."""
-        with self._lock(call.call_id) as is_locked:
-            state = self._calls.find(call.call_id) if is_locked else None
-            if state is None or state.readiness not in _NOT_READY:
+        state = self._calls.find(call.call_id)
+        if state is None or state.is_fetched:
+            return
+        try:
+            if self._requires_list and not lookup.check(call.call_id):
+                self._hide(call.call_id, result)
                 return
-            try:
-                body = self._client.get_details(call.call_id)
-                listed = self._client.item_of_details(body, call.call_id)
-            except (CredentialsRefused, QuotaExhausted):
-                raise
-            except PipelineError as error:
-                reason = str(error)
-            else:
-                if listed.readiness not in _NOT_READY:
-                    self._store(listed, body, RECHECK, None, result)
-                    return
-                reason = "not ready"
+            body = self._client.get_details(call.call_id)
+            listed = self._client.item_of_details(body, call.call_id)
+        except (CredentialsRefused, QuotaExhausted):
+            raise
+        except PipelineError as error:
+            reason = str(error)
+        else:
+            if listed.readiness not in _NOT_READY:
+                self._store(listed, body, RECHECK, None, result)
+                return
+            reason = "not ready"
         self._defer(call.call_id, reason, call.attempts + 1, result)
 
     def _defer(self, call_id: str, reason: str, attempts: int, result: BatchResult) -> None:
@@ -248,12 +280,3 @@ class WebhookProcessor:
     def _ack(self, item: InboxItem) -> None:
         with self._database.transaction() as connection:
             self._inbox.ack([item], connection=connection)
-
-    @contextmanager
-    def _lock(self, call_id: str) -> Iterator[bool]:
-        is_locked = bool(self._locks.acquire([call_id]))
-        try:
-            yield is_locked
-        finally:
-            if is_locked:
-                self._locks.release([call_id])

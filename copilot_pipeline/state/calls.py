@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -49,7 +49,14 @@ class CallToRetry:
     """A call that was not ready and is due for another attempt."""
 
     call_id: str
+    started_at: datetime
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class _CallStart:
+    call_id: str
+    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +221,19 @@ class CallStore:
         """Return the state of a call, None if it was never listed."""
         with self.database.connection() as connection:
             return fetch_one(connection, _call_state, _SQL["find"], {"call_id": call_id})
+
+    def starts_of_calls_seen_before(self, call_ids: Sequence[str], age: timedelta) -> dict[str, datetime]:
+        """Return the start of those of some calls that no list has shown for `age`."""
+        with self.database.connection() as connection:
+            found = fetch_all(connection, _CallStart, _SQL["seen_before"], {"call_ids": list(call_ids), "age": age})
+        return {call.call_id: call.started_at for call in found}
+
+    def mark_removed(self, call_ids: Sequence[str]) -> set[date]:
+        """Mark calls that the list does not show any more; return their days. What is stored of them stays."""
+        if not call_ids:
+            return set()
+        with self.database.connection() as connection:
+            return set(fetch_values(connection, _SQL["mark_removed"], {"call_ids": list(call_ids)}))
 
     def due_for_retry(self, max_attempts: int, limit: int) -> list[CallToRetry]:
         """Return calls that were not ready and may be now, the one due longest first."""

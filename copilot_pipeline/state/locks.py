@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import select
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 
 import psycopg
@@ -57,6 +57,16 @@ class AdvisoryLocks:
     def release(self, ids: Iterable[str]) -> None:
         """Release the locks on ids."""
         self._execute("release", ids)
+
+    @contextlib.contextmanager
+    def hold(self, ids: Sequence[str]) -> Iterator[set[str]]:
+        """Lock the ids that no other connection has locked for the block, which gets them."""
+        locked = self.acquire(ids) if ids else set()
+        try:
+            yield locked
+        finally:
+            if locked:
+                self.release(sorted(locked))
 
     def _execute(self, statement: str, ids: Iterable[str]) -> list[object]:
         if self._connection is None:

@@ -78,6 +78,11 @@ class ClariClient:
         return self._dialect.capabilities
 
     @property
+    def includes_private(self) -> bool:
+        """Whether the list contains private calls too."""
+        return self._include_private
+
+    @property
     def page_size(self) -> int:
         """The number of calls per page; it is halved when the server refuses a page as too large."""
         return self._page_size

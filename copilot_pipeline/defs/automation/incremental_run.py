@@ -102,7 +102,7 @@ class IncrementalRun:
             self._expedite_runs(batch.runs)
             self._add(batch.calls)
             self._urgent.update(batch.calls.values())
-            self._to_store.update(batch.calls.values())
+            self._to_store.update(batch.calls.values(), filter(self._is_in_reach, batch.changed_days))
             if isinstance(batch.fatal, QuotaExhausted):
                 self.quota_exhausted = batch.fatal
             elif batch.fatal is not None:
@@ -115,7 +115,8 @@ class IncrementalRun:
     def _to_fetch(self, limit: int) -> list[CallToFetch]:
         """Calls that are known but not fetched. A call that could not be fetched is left to the next run."""
         due = self._steps.calls.to_fetch_from(SOURCES, limit + len(self._tried))
-        return [call for call in due if call not in self._tried and self._is_in_reach(call.call_date)][:limit]
+        calls = [call for call in due if call not in self._tried and self._is_in_reach(call.call_date)][:limit]
+        return self._steps.webhooks.without_hidden(calls)
 
     def _store(self, to_fetch: list[CallToFetch]) -> Iterator[LoadedDay]:
         """Fetch the calls, and store the raw partitions of all days with new details."""

@@ -117,7 +117,20 @@ WHERE call_id = %(call_id)s;
 
 -- name: due_for_retry
 -- Return calls that were not ready and are due for another attempt, the one due longest first.
-SELECT call_id, attempts FROM copilot_ops.calls
+SELECT call_id, started_at, attempts FROM copilot_ops.calls
 WHERE readiness IN ('pending', 'unknown') AND removed_at IS NULL AND next_attempt_at <= now()
   AND started_at <= now() AND attempts < %(max_attempts)s
 ORDER BY next_attempt_at LIMIT %(limit)s;
+
+-- name: seen_before
+-- Return the start of those of some calls that no list has shown for some time.
+SELECT call_id, started_at FROM copilot_ops.calls
+WHERE call_id = ANY(%(call_ids)s) AND seen_at < now() - %(age)s::interval;
+
+-- name: mark_removed
+-- Mark calls that the list does not show any more.
+UPDATE copilot_ops.calls SET removed_at = clock_timestamp(), is_dirty = true
+WHERE removed_at IS NULL AND call_id IN (
+  SELECT call_id FROM copilot_ops.calls WHERE call_id = ANY(%(call_ids)s) ORDER BY call_id FOR UPDATE
+)
+RETURNING call_date;
