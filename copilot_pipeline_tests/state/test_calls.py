@@ -294,13 +294,14 @@ def test_state_of_a_call_follows_its_way(call_store: CallStore, partitions: Part
 
 def test_retries_calls_that_were_not_ready(call_store: CallStore, database: Database) -> None:
     """A pending call is due after an hour, until it has used up its attempts."""
-    record(call_store, listed_call(readiness=Readiness.PENDING, started_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    started_at = datetime(2026, 1, 1, tzinfo=UTC)
+    record(call_store, listed_call(readiness=Readiness.PENDING, started_at=started_at))
     assert call_store.due_for_retry(3, 10) == []
     _expire_delay(database)
-    assert call_store.due_for_retry(3, 10) == [CallToRetry("c-1", 0)]
+    assert call_store.due_for_retry(3, 10) == [CallToRetry("c-1", started_at, 0)]
     call_store.record_failure("c-1", "not ready", defer=True)
     _expire_delay(database)
-    assert call_store.due_for_retry(3, 10) == [CallToRetry("c-1", 1)]
+    assert call_store.due_for_retry(3, 10) == [CallToRetry("c-1", started_at, 1)]
     assert call_store.due_for_retry(1, 10) == []
 
 
