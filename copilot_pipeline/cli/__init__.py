@@ -13,6 +13,7 @@ from copilot_pipeline import __version__
 from copilot_pipeline.cli.console import prepare_encodings, prepare_terminal
 from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_of, print_error, print_usage_error
 from copilot_pipeline.errors import PipelineError, is_connection_loss
+from copilot_pipeline.private_files import write_private_files
 
 _COMMANDS = {
     "demo": "Run two weeks of sandbox calls through the whole pipeline.",
@@ -93,6 +94,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command. Print expected errors without a traceback and exit with their code."""
+    write_private_files()
     prepare_encodings()
     prepare_terminal()
     # Lost connections are raised as errors; the log messages of the library would only repeat them.

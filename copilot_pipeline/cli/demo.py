@@ -18,6 +18,7 @@ from rich.table import Table
 from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.sources import EXAMPLE_FILE, example_path
+from copilot_pipeline.private_files import create_private_folder
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def sandbox_environment(
 ) -> Iterator[tuple[Sandbox, Path]]:
     """Start the sandbox and point this process's environment to it. Its calls are the same on every start."""
     folder = (home or Environment().home / FOLDER).absolute()
-    folder.mkdir(parents=True, exist_ok=True)
+    create_private_folder(folder)
     options_file = folder / _OPTIONS_FILE
     if options_file.exists():
         options = SandboxOptions.from_json(options_file.read_text())

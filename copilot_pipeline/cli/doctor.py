@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -27,12 +31,14 @@ from copilot_pipeline.errors import NotFound, PipelineError
 from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.identity import check_lake
+from copilot_pipeline.private_files import exposed_paths
 
 if TYPE_CHECKING:
     from copilot_pipeline.clients.semarize import Kit
     from copilot_pipeline.postgres import Database
 
 
+_MOST_EXPOSED = 1000
 _NAME_WIDTH = len("Clari Copilot")
 
 
@@ -95,6 +101,7 @@ def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
 
     result = _check("database", database)
     yield result
+    yield _check("files", partial(_files, settings))
     yield _check("lake", partial(_lake, settings, opened[0] if opened else None))
     if result.passed:
         yield _check("Clari Copilot", partial(_clari, settings, opened[0]))
@@ -129,6 +136,22 @@ def _database(settings: Settings, database: Database) -> str:
         row = connection.execute("SHOW server_version").fetchone()
     kind = "external" if settings.environment.copilot_pipeline_database_url else "embedded"
     return f"PostgreSQL {row[0] if row else '?'}, {kind}, schema up to date"
+
+
+def _files(settings: Settings) -> str:
+    """Files and folders with secrets or personal data that other users of this machine can open."""
+    environment = settings.environment
+    places = {environment.home, Path(str(environment.model_config["env_file"])).absolute()}
+    places |= {Path(url) for url in [environment.lake_url] if "://" not in url}
+    places |= {Path(home) for home in [os.environ.get("DAGSTER_HOME")] if home}
+    for place in sorted(places):
+        if exposed := list(islice(exposed_paths(place), _MOST_EXPOSED)):
+            count = f"{len(exposed):,}{' or more' if len(exposed) == _MOST_EXPOSED else ''}"
+            raise PipelineError(
+                f"other users of this machine may open {count} file(s) and folder(s) such as {exposed[-1]}: run "
+                f"chmod -R go-rwx {shlex.quote(str(place))}"
+            )
+    return "only their own user can read .env, the home folder and the lake"
 
 
 def _lake(settings: Settings, database: Database | None) -> str:

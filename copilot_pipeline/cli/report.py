@@ -14,6 +14,7 @@ from copilot_pipeline.cli.dates import DATE
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.private_files import create_private_folder
 
 FILE = Path("report.html")
 
@@ -61,7 +62,7 @@ def write(settings: Settings, database: Database, console: Console, out: Path, a
         report = queries.report(as_of.date() if as_of else today)
         page = render(report, settings.pipeline.advanced.clari.link_hosts)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        create_private_folder(out.parent)
         out.write_text(page, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(

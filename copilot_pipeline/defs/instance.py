@@ -36,6 +36,7 @@ from copilot_pipeline.config.loading import load_environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import database_url, open_connection
 from copilot_pipeline.postgres.engines import configure_engine
+from copilot_pipeline.private_files import create_private_folder, write_private_files
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
 CONFIG_FILE = "dagster.yaml"
@@ -64,6 +65,7 @@ class PipelineStorage(DagsterPostgresStorage):
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> PipelineStorage:
         """Storage in the configured database; starts the embedded one if none is configured."""
+        write_private_files()  # every process of Dagster opens this storage, and writes logs and files after it
         url = database_url(load_environment())
         # Of the class, because Dagster's storages create their engines themselves and use them immediately.
         configure_engine(Engine)
@@ -147,7 +149,7 @@ def dagster_home(environment: Environment) -> Path:
     if named:
         return Path(named)
     home = environment.home / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
+    create_private_folder(home)
     shutil.copyfile(project_root() / CONFIG_FILE, home / CONFIG_FILE)
     os.environ["DAGSTER_HOME"] = str(home)
     return home

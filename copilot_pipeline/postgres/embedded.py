@@ -43,6 +43,7 @@ from copilot_pipeline.postgres.embedded_server.users import (
     remove_stale_pid_file,
     remove_user,
 )
+from copilot_pipeline.private_files import create_private_folder
 
 EMBEDDED_FOLDER = "postgres"
 _registered: dict[Path, int] = {}  # data folders that this process uses, with its id: a forked child does not stop them
@@ -85,7 +86,7 @@ def _is_valid(url: str) -> bool:
 def _use_embedded(folder: Path) -> str:
     """Start the server of a data folder, or join the running one, until this process exits; return its URL."""
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_private_folder(folder)
         folder = folder.resolve()
         account = server_account(folder)
         with locked(folder):

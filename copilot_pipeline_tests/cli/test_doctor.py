@@ -51,6 +51,7 @@ def test_checks_database_lake_keys_quota_and_kits(command: Command, monkeypatch:
     results = results_by_name(result)
     assert list(results) == [
         "database",
+        "files",
         "lake",
         "Clari Copilot",
         "weekly quota",
@@ -129,3 +130,12 @@ def test_reports_an_unreachable_database_and_continues(command: Command, monkeyp
     assert results["lake"][0]
     assert "s3cret" not in result.out + result.err
     assert result.code == 1
+
+
+def test_names_what_other_users_can_open(command: Command) -> None:
+    """A `.env` that others can read fails the check, with the command that fixes it."""
+    Path(".env").touch()
+    Path(".env").chmod(0o644)
+    passed, detail = results_by_name(command("doctor", "--json"))["files"]
+    assert not passed
+    assert detail.endswith(f"chmod -R go-rwx {Path('.env').absolute()}")

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pyarrow.fs as pa_fs
 
+from copilot_pipeline.private_files import PRIVATE_FILE, create_private_folder
+
 # Several machines may share the lake. Whether a process of another machine is alive is unknown, so its temporary files
 # are removed only when they are older than any write takes.
 ABANDONED_AFTER = timedelta(days=2)
@@ -39,7 +41,9 @@ def prepare_folders(filesystem: pa_fs.FileSystem, temporary: str, path: str) -> 
     """Create the folders of a file and of its draft, and remove abandoned drafts."""
     folders = [temporary.rpartition("/")[0], path.rpartition("/")[0]]
     for folder in folders:
-        if filesystem.type_name not in _OBJECT_STORES:  # an object store has no folders
+        if isinstance(filesystem, pa_fs.LocalFileSystem):
+            create_private_folder(Path(folder))
+        elif filesystem.type_name not in _OBJECT_STORES:  # an object store has no folders
             filesystem.create_dir(folder, recursive=True)
         # Earlier versions wrote their drafts beside the file.
         remove_abandoned(filesystem, pa_fs.FileSelector(folder, allow_not_found=True))
@@ -59,9 +63,11 @@ def publish(filesystem: pa_fs.FileSystem, temporary: str, path: str) -> None:
     """Move a temporary file to `path`, atomically and durably.
 
     A local file is flushed to disk before it gets its name, because bodies are deleted from the state store afterwards.
+    Only its own user can read it.
     """
     is_local = isinstance(filesystem, pa_fs.LocalFileSystem)
     if is_local:
+        Path(temporary).chmod(PRIVATE_FILE)
         _flush(temporary)
     filesystem.move(temporary, path)
     if is_local:
