@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from copilot_pipeline.config.kit_filters import KitFilter
 from copilot_pipeline.config.marts import MartSettings
+from copilot_pipeline.config.privacy import PrivacySettings
 from copilot_pipeline.config.routes import IncidentSettings, RouteSettings, SinkSettings
 from copilot_pipeline.config.types import Strict
 from copilot_pipeline.config.urls import LINK_HOSTS
@@ -199,6 +200,9 @@ class PipelineFile(Strict):
     routes: tuple[RouteSettings, ...] = Field(default=(), description="Which results are sent where.")
     incidents: IncidentSettings = Field(default_factory=IncidentSettings, description="Where failures are reported.")
     marts: MartSettings = Field(default_factory=MartSettings, description="Tables computed from scores.")
+    privacy: PrivacySettings = Field(
+        default_factory=PrivacySettings, description="What becomes of personal data, see [privacy.md](privacy.md)."
+    )
     advanced: AdvancedSettings = Field(
         default_factory=AdvancedSettings, description="Settings that few installations change."
     )
