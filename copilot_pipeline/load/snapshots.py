@@ -1,8 +1,8 @@
-"""Replace a whole unpartitioned table in the lake and in the warehouse."""
+"""Replace whole unpartitioned tables in the lake and in the warehouse."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 
@@ -13,6 +13,7 @@ from copilot_pipeline.load.history import Versions
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table, rows_to_arrow
 from copilot_pipeline.load.warehouse import load_snapshot
+from copilot_pipeline.load.warehouse.snapshots import replace_rows
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 
@@ -37,12 +38,6 @@ def replace_snapshot(
     same transaction. Raises `SnapshotRefused` if the table had rows and would have none, or less than `min_share` of
     them; nothing is changed then.
     """
-
-    def batches() -> Iterable[pa.Table]:
-        remaining = iter(rows)
-        while batch := list(islice(remaining, ROWS_PER_BATCH)):
-            yield rows_to_arrow(table, batch)
-
     with ExitStack() as files:
         writer = files.enter_context(lake.writer(table))
         of_history = files.enter_context(lake.writer(history.table)) if history else None
@@ -58,7 +53,29 @@ def replace_snapshot(
             for versions in history.rows(connection):
                 of_history.append(versions)
 
-        return load_snapshot(database, table, batches(), writer.append, finish)
+        return load_snapshot(database, table, _batches(table, rows), writer.append, finish)
+
+
+def replace_snapshots(
+    lake: Lake, database: Database, content: Sequence[tuple[Table, Iterable[object]]]
+) -> dict[str, int]:
+    """Replace several tables in one transaction, in their order, and return the number of rows by table.
+
+    The rows of a table are read when those of the tables before it have been, so they may be results of these.
+    """
+    with ExitStack() as files:
+        writers = [files.enter_context(lake.writer(table)) for table, _ in content]
+        with database.transaction() as connection:
+            return {
+                table.name: replace_rows(connection, table, _batches(table, rows), writer.append).after
+                for (table, rows), writer in zip(content, writers, strict=True)
+            }
+
+
+def _batches(table: Table, rows: Iterable[object]) -> Iterator[pa.Table]:
+    remaining = iter(rows)
+    while batch := list(islice(remaining, ROWS_PER_BATCH)):
+        yield rows_to_arrow(table, batch)
 
 
 def _refuse_loss(table: Table, before: int, after: int, min_share: float) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
 from itertools import groupby
+from typing import TypeVar
 
 from copilot_pipeline.config.marts import MartSettings, MessageSettings
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import replace_snapshot
+from copilot_pipeline.load.snapshots import replace_snapshots
 from copilot_pipeline.load.tables import (
     CLAIM_ACCURACY,
     CLAIMS,
@@ -51,7 +52,8 @@ from copilot_pipeline.marts.win_loss.drivers import WinLoss, win_loss_drivers
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
-RowCounts = dict[str, int]  # rows written, by table
+RowCounts = dict[str, int]  # rows of the table, by table
+_Row = TypeVar("_Row")
 
 # The row type of each table; its fields are the columns of the table, in order.
 MART_ROWS: Mapping[str, type[tuple[object, ...]]] = {
@@ -116,11 +118,11 @@ class MartBuilder:
                     of_deals.append(ElementCall(row.element, row.deal_id, row.started_at, row.is_covered))
                 yield row
 
-        return {
-            **self._replace(MEDDICC_COVERAGE, rows()),
-            **self._replace(MEDDICC_SUMMARY, sums.rows(names)),
-            **self._replace(MEDDICC_OUTCOMES, meddicc_outcomes(of_deals, deals)),
-        }
+        return self._replace(
+            (MEDDICC_COVERAGE, rows()),
+            (MEDDICC_SUMMARY, _deferred(lambda: sums.rows(names))),
+            (MEDDICC_OUTCOMES, _deferred(lambda: meddicc_outcomes(of_deals, deals))),
+        )
 
     def build_coaching(self) -> tuple[RowCounts, list[RegressionRow]]:
         """Build `coaching_scores` and `coaching_regressions`; return the regressions as well."""
@@ -138,8 +140,7 @@ class MartBuilder:
                 regressions.extend(coaching_regressions(series, reps))
                 yield from series
 
-        counts = self._replace(COACHING_SCORES, rows())
-        return {**counts, **self._replace(COACHING_REGRESSIONS, regressions)}, regressions
+        return self._replace((COACHING_SCORES, rows()), (COACHING_REGRESSIONS, regressions)), regressions
 
     def build_claims(self) -> RowCounts:
         """Build `claims`, `claim_accuracy` and `message_adoption`."""
@@ -149,11 +150,11 @@ class MartBuilder:
         bricks = {kind.brick for _, kind in kinds} | {reference.key for reference in references if reference}
         reader = self._reader
         rows = list(claims(reader.read(bricks, with_quotes=True), kinds, settings, reader.locator()))
-        return {
-            **self._replace(CLAIMS, rows),
-            **self._replace(CLAIM_ACCURACY, claim_accuracy(reader.read(bricks), rows, kinds, settings)),
-            **self._replace(MESSAGE_ADOPTION, self._message_adoption(settings.messages)),
-        }
+        return self._replace(
+            (CLAIMS, rows),
+            (CLAIM_ACCURACY, claim_accuracy(reader.read(bricks), rows, kinds, settings)),
+            (MESSAGE_ADOPTION, self._message_adoption(settings.messages)),
+        )
 
     def _message_adoption(self, messages: Sequence[MessageSettings]) -> list[AdoptionRow]:
         if not messages:
@@ -177,7 +178,7 @@ class MartBuilder:
 
     def build_rep_calls(self) -> RowCounts:
         """Build `rep_calls`."""
-        return self._replace(REP_CALLS, rep_calls(self._reader.speech()))
+        return self._replace((REP_CALLS, rep_calls(self._reader.speech())))
 
     def build_win_loss(self) -> tuple[RowCounts, WinLoss]:
         """Build `win_loss_drivers` and `win_loss_conclusion`; return the analysis as well."""
@@ -200,10 +201,7 @@ class MartBuilder:
             last_close=result.last_close,
             conclusion=result.conclusion,
         )
-        return {
-            **self._replace(WIN_LOSS_DRIVERS, result.drivers),
-            **self._replace(WIN_LOSS_CONCLUSION, [conclusion]),
-        }, result
+        return self._replace((WIN_LOSS_DRIVERS, result.drivers), (WIN_LOSS_CONCLUSION, [conclusion])), result
 
     def build_open_deals(self) -> RowCounts:
         """Build `deal_signals` and `deal_inspection`; reads `meddicc_summary`."""
@@ -219,7 +217,7 @@ class MartBuilder:
                 inspected.extend(inspect_deals(calls, chosen, self._settings.deals, covered, now, converter))
                 yield from deal_signals(calls, chosen)
 
-        return {**self._replace(DEAL_SIGNALS, signals()), **self._replace(DEAL_INSPECTION, inspected)}
+        return self._replace((DEAL_SIGNALS, signals()), (DEAL_INSPECTION, inspected))
 
     def build_pipeline(self) -> RowCounts:
         """Build `pipeline_changes` and `pipeline_waterfall` from `deal_history`."""
@@ -233,10 +231,11 @@ class MartBuilder:
         """Build `conversation_outcomes`; reads `rep_calls`."""
         calls = HistoryReader(self._database).conversation_metrics()
         rows = conversation_outcomes(calls, self._reader.deals(self._settings.outcomes))
-        return self._replace(CONVERSATION_OUTCOMES, rows)
+        return self._replace((CONVERSATION_OUTCOMES, rows))
 
-    def _replace(self, table: Table, rows: Iterable[tuple[object, ...]]) -> RowCounts:
-        return {table.name: replace_snapshot(self._lake, self._database, table, rows)}
+    def _replace(self, *content: tuple[Table, Iterable[tuple[object, ...]]]) -> RowCounts:
+        """Replace the tables of a mart in one transaction, in their order."""
+        return replace_snapshots(self._lake, self._database, content)
 
     def _elements(self) -> tuple[dict[str, Element], dict[str, float]]:
         """Return the bricks of the MEDDICC elements by name, and the highest score of each."""
@@ -245,3 +244,8 @@ class MartBuilder:
 
     def _answered(self) -> list[BrickKey]:
         return [brick.key for brick in self._reader.answered_bricks()]
+
+
+def _deferred(rows: Callable[[], Iterable[_Row]]) -> Iterator[_Row]:
+    """Yield rows that are computed when the first of them is read."""
+    yield from rows()

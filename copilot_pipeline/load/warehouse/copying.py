@@ -50,8 +50,8 @@ class RefusedRow:
         return self.reason == psycopg.errors.UniqueViolation.__name__
 
 
-def copy_rows(connection: Connection, table: Table, batch: pa.Table) -> None:
-    """Copy one Arrow table into one PostgreSQL table.
+def copy_rows(connection: Connection, table: Table, batch: pa.Table, into: sql.Identifier | None = None) -> None:
+    """Copy one Arrow table into its PostgreSQL table, or into another one with the same columns.
 
     Raises `RowsRefused` without the row that PostgreSQL refuses, because it may contain what was said on a call.
     """
@@ -60,7 +60,7 @@ def copy_rows(connection: Connection, table: Table, batch: pa.Table) -> None:
     buffer = io.BytesIO()
     pa_csv.write_csv(_as_csv_columns(table, batch), buffer, _WRITE)
     columns = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
-    statement = _COPY.format(table=table_identifier(table), columns=columns)
+    statement = _COPY.format(table=into or table_identifier(table), columns=columns)
     try:
         with connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write(buffer.getbuffer())
@@ -68,20 +68,22 @@ def copy_rows(connection: Connection, table: Table, batch: pa.Table) -> None:
         raise RowsRefused(table, type(error).__name__) from None
 
 
-def copy_accepted_rows(connection: Connection, table: Table, batch: pa.Table) -> list[RefusedRow]:
+def copy_accepted_rows(
+    connection: Connection, table: Table, batch: pa.Table, into: sql.Identifier | None = None
+) -> list[RefusedRow]:
     """Copy the rows that PostgreSQL accepts, and return the others.
 
     A refused batch is halved until each refused row is found. The transaction stays usable.
     """
     try:
         with connection.transaction():
-            copy_rows(connection, table, batch)
+            copy_rows(connection, table, batch, into)
     except RowsRefused as refused:
         if batch.num_rows == 1:
             return [RefusedRow(table, row_key(table, batch, 0), refused.reason, _as_json(batch))]
         half = batch.num_rows // 2
-        first = copy_accepted_rows(connection, table, batch.slice(0, half))
-        return first + copy_accepted_rows(connection, table, batch.slice(half))
+        first = copy_accepted_rows(connection, table, batch.slice(0, half), into)
+        return first + copy_accepted_rows(connection, table, batch.slice(half), into)
     return []
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,16 +20,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from copilot_pipeline.load.tables import Table
-from copilot_pipeline.load.tables.limits import TruncatedValue, fit_rows
-from copilot_pipeline.load.warehouse.copying import (
-    RefusedKeys,
-    RefusedRow,
-    RowsRefused,
-    copy_accepted_rows,
-    copy_rows,
-    without_refused,
-)
-from copilot_pipeline.load.warehouse.row_problems import record_refused, record_truncated
+from copilot_pipeline.load.warehouse.copying import RefusedRow, RowsRefused, copy_accepted_rows
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
@@ -39,13 +30,6 @@ MAX_REFUSED_ROWS = 1000  # of a day: then something else is wrong than a few val
 # The first key of the two-part advisory lock on a day of the warehouse.
 _LOAD_LOCK_SPACE = 720_313
 
-_LOCK_TABLE = sql.SQL("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
-_RECORD_SNAPSHOT = """INSERT INTO copilot_ops.snapshots AS known (name, loaded_at, deals_as_of, users_as_of)
-SELECT %(name)s, now(), (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'deals'),
-  (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'users')
-ON CONFLICT (name) DO UPDATE SET loaded_at = excluded.loaded_at, deals_as_of = excluded.deals_as_of,
-  users_as_of = excluded.users_as_of"""
-_DELETE_ALL = sql.SQL("DELETE FROM {table}")
 DELETE_DAY = sql.SQL("DELETE FROM {table} WHERE call_date = %(day)s")
 SELECT_MOVED = sql.SQL("SELECT call_id FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
 DELETE_MOVED = sql.SQL("DELETE FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
@@ -177,45 +161,3 @@ class _Batch:
 class _End:
     before_commit: Callable[[Connection], None] | None
 
-
-def load_snapshot(
-    database: Database,
-    table: Table,
-    rows: Iterable[pa.Table],
-    write: Callable[[pa.Table], None] | None = None,
-    before_commit: Callable[[Connection, int, int], None] | None = None,
-) -> int:
-    """Replace an unpartitioned table in one transaction. Return the rows.
-
-    With `write`, values that are too long are truncated, rows that PostgreSQL refuses are quarantined, and the others
-    are passed to `write`. Without it, a refused row raises `RowsRefused`. `before_commit` gets the number of rows
-    before and after, and can raise to keep the old ones.
-    """
-    written = 0
-    truncated: list[TruncatedValue] = []
-    refused: list[RefusedRow] = []
-    with database.transaction() as connection:
-        # A second process that replaces the table waits; readers do not.
-        connection.execute(_LOCK_TABLE.format(table=table_identifier(table)))
-        replaced = connection.execute(_DELETE_ALL.format(table=table_identifier(table))).rowcount
-        for batch in rows:
-            if write is None:
-                copy_rows(connection, table, batch)
-                written += batch.num_rows
-                continue
-            fitted, truncated_values = fit_rows(table, batch)
-            truncated += truncated_values
-            refused_rows = copy_accepted_rows(connection, table, fitted)
-            refused += refused_rows
-            if len(refused) > MAX_REFUSED_ROWS:
-                raise RowsRefused(table, refused[-1].reason)
-            accepted = without_refused(table, fitted, RefusedKeys(refused_rows))
-            write(accepted)
-            written += accepted.num_rows
-        if write is not None:
-            record_truncated(connection, [table], None, truncated)
-            record_refused(connection, [table], None, refused)
-        connection.execute(_RECORD_SNAPSHOT, {"name": table.name})
-        if before_commit is not None:
-            before_commit(connection, replaced, written)
-    return written

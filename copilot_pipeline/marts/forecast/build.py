@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta
 
 from threadpoolctl import threadpool_limits
 
 from copilot_pipeline.config.marts import MartSettings
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import replace_snapshot
-from copilot_pipeline.load.tables import DEAL_FORECAST, FORECAST_ACCURACY, FORECAST_SUMMARY, FORECAST_TRACK_RECORD
+from copilot_pipeline.load.snapshots import replace_snapshots
+from copilot_pipeline.load.tables import (
+    DEAL_FORECAST,
+    FORECAST_ACCURACY,
+    FORECAST_SUMMARY,
+    FORECAST_TRACK_RECORD,
+    Table,
+)
 from copilot_pipeline.marts.forecast.deal_forecast import Forecast, deal_rows, forecast
 from copilot_pipeline.marts.forecast.reader import read_forecast_data
 from copilot_pipeline.marts.forecast.rows import DealForecastRow, TrackRecordRow
@@ -50,16 +56,13 @@ def build_forecast(lake: Lake, database: Database, settings: MartSettings, now: 
 
     accuracy = [*accuracy_rows(live), *accuracy_rows(scored_backtest(found))]
     summary = summary_rows(found, rows, _names(found, rows), settings.forecast)
-    counts = {
-        table.name: replace_snapshot(lake, database, table, content)
-        for table, content in (
-            (DEAL_FORECAST, rows),
-            (FORECAST_SUMMARY, summary),
-            (FORECAST_TRACK_RECORD, track_record()),
-            (FORECAST_ACCURACY, accuracy),
-        )
-    }
-    return counts, found.note
+    content: list[tuple[Table, Iterable[object]]] = [
+        (DEAL_FORECAST, rows),
+        (FORECAST_SUMMARY, summary),
+        (FORECAST_TRACK_RECORD, track_record()),
+        (FORECAST_ACCURACY, accuracy),
+    ]
+    return replace_snapshots(lake, database, content), found.note
 
 
 def _names(found: Forecast, rows: list[DealForecastRow]) -> dict[str, str]:

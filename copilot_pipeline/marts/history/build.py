@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 
 from copilot_pipeline.config.marts import OutcomeSettings
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import replace_snapshot
+from copilot_pipeline.load.snapshots import replace_snapshots
 from copilot_pipeline.load.tables import PIPELINE_CHANGES, PIPELINE_WATERFALL
 from copilot_pipeline.marts.history.changes import change_rows, weeks_of
 from copilot_pipeline.marts.history.pipeline import first_refresh_of, pipeline_history
@@ -30,7 +30,4 @@ def build_pipeline(
     conversations = reader.conversations(weeks_of(history.changes))
     changes = change_rows(history.changes, reader.deal_names(), conversations)
     steps = waterfall(history, first_observed, monday(now.astimezone(zone).date()))
-    return {
-        PIPELINE_CHANGES.name: replace_snapshot(lake, database, PIPELINE_CHANGES, changes),
-        PIPELINE_WATERFALL.name: replace_snapshot(lake, database, PIPELINE_WATERFALL, steps),
-    }
+    return replace_snapshots(lake, database, [(PIPELINE_CHANGES, changes), (PIPELINE_WATERFALL, steps)])

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.tables import CALLS, SEMARIZE_SCORES, TOPICS, UTTERANCES
 from copilot_pipeline.load.warehouse import WarehouseLoader, load_snapshot
 from copilot_pipeline.load.warehouse.copying import copy_rows
+from copilot_pipeline.load.warehouse.snapshots import replace_rows
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.load.warehouse.rows import DAY, TABLES, arrow, call, column, load, score, utterance
 
@@ -232,6 +234,40 @@ def test_replaces_a_snapshot_in_one_transaction(database: Database) -> None:
     with pytest.raises(Exception, match="topics"):
         load_snapshot(database, TOPICS, [first, first])
     assert column(database, "SELECT name FROM copilot.topics") == ["security"]
+
+
+def test_a_snapshot_writes_only_the_rows_that_differ(database: Database) -> None:
+    """Rows that are equal in every column, nulls and lists included, keep their version."""
+    versions = "SELECT xmin::text || ctid::text FROM copilot.topics ORDER BY topic_id"
+    names = {"1": "price", "2": None, "3": "security", "4": "scope"}
+    load_snapshot(database, TOPICS, [topics(names)])
+    before = column(database, versions)
+    load_snapshot(database, TOPICS, [topics(names)])
+    assert column(database, versions) == before
+    load_snapshot(database, TOPICS, [topics({"0": None, "1": "price", "2": "new", "3": None})])
+    _, same, *changed = column(database, versions)
+    assert same == before[0]
+    assert not set(changed) & set(before)
+    assert column(database, "SELECT name FROM copilot.topics ORDER BY topic_id") == [None, "price", "new", None]
+
+
+@settings(max_examples=25)
+@given(st.lists(st.dictionaries(st.sampled_from("abcdef"), st.none() | st.sampled_from(["x", "y", ""])), max_size=4))
+def test_a_snapshot_leaves_what_a_full_reload_would(schema_url: str, contents: list[dict[str, str | None]]) -> None:
+    """Whatever was stored before, and the numbers of rows before and after say so."""
+    stored: dict[str, str | None] = {}
+    with psycopg.connect(schema_url) as connection:
+        for content in contents:
+            replaced = replace_rows(connection, TOPICS, [topics(content)])
+            assert (replaced.before, replaced.after) == (len(stored), len(content))
+            stored = dict(connection.execute("SELECT topic_id, name FROM copilot.topics").fetchall())
+            assert stored == content
+        connection.rollback()
+
+
+def topics(names: dict[str, str | None]) -> pa.Table:
+    """Topics by id."""
+    return arrow(TOPICS, [{"topic_id": topic_id, "name": name} for topic_id, name in names.items()])
 
 
 def test_call_date_is_a_date(database: Database) -> None:
