@@ -12,7 +12,9 @@ NOW = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
 DAYS = 366
 DAYS_PER_INSERT = 31  # of utterances, 1.7 million rows at 200 for each of 100,000 calls
 _SQL = load_queries(__package__, "company.sql")
-_TABLES = ("seed", "users", "user_history", "deals", "deal_history", "calls", "participants", "runs", "scores", "evidence")
+_STATEMENTS = (
+    "seed", "users", "user_history", "deals", "deal_history", "calls", "participants", "runs", "scores", "evidence",
+)  # fmt: skip
 
 
 def fill(
@@ -26,7 +28,7 @@ def fill(
     """Add a year of calls. `utterances` is the number of each call."""
     sizes = {"now": NOW, "calls": calls, "deals": deals, "utterances": utterances}
     with database.connection() as connection:
-        for name in _TABLES:
+        for name in _STATEMENTS:
             on_table(name)
             connection.execute(_SQL[name], sizes)
         first = (NOW - timedelta(days=DAYS)).date()

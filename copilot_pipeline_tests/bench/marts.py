@@ -41,7 +41,10 @@ SETTINGS = """kits: {}
 marts:
   claims:
     messages:
-    - {name: Unified platform, changed_on: 2026-09-01, new: [revenue intelligence], old: [the numbers of the last quarter]}
+    - name: Unified platform
+      changed_on: 2026-09-01
+      new: [revenue intelligence]
+      old: [the numbers of the last quarter]
 """
 
 

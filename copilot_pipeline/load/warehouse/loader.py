@@ -160,4 +160,3 @@ class _Batch:
 @dataclass(frozen=True, slots=True)
 class _End:
     before_commit: Callable[[Connection], None] | None
-

@@ -35,7 +35,8 @@ _ANALYZE = sql.SQL("ANALYZE {new}")
 _WORK_MEMORY = "SET LOCAL work_mem = '64MB'"
 _DELETE = sql.SQL(
     """DELETE FROM {table} AS stored WHERE NOT EXISTS (
-  SELECT FROM {new} AS new WHERE ({new_key}) = ({stored_key}) AND ({new_columns}) IS NOT DISTINCT FROM ({stored_columns})
+  SELECT FROM {new} AS new
+  WHERE ({new_key}) = ({stored_key}) AND ({new_columns}) IS NOT DISTINCT FROM ({stored_columns})
 )"""
 )
 _INSERT = sql.SQL(
