@@ -145,7 +145,7 @@ def _server_seconds(database: Database) -> float:
     assert postmaster is not None
     times = [postmaster.cpu_times(), *(child.cpu_times() for child in postmaster.children())]
     ended = times[0].children_user + times[0].children_system
-    return ended + sum(one.user + one.system for one in times)
+    return float(ended + sum(one.user + one.system for one in times))
 
 
 def _table(results: list[Used]) -> Table:
