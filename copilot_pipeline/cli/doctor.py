@@ -104,6 +104,7 @@ def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
     yield _check("files", partial(_files, settings))
     yield _check("lake", partial(_lake, settings, opened[0] if opened else None))
     if result.passed:
+        yield _check("retention", partial(_retention, settings, opened[0]))
         yield _check("Clari Copilot", partial(_clari, settings, opened[0]))
         yield _check("weekly quota", partial(_quota, settings, opened[0]))
     rules = configured_rules(settings)
@@ -169,6 +170,20 @@ def _lake(settings: Settings, database: Database | None) -> str:
             f"run these days to fetch them again: {', '.join(list(missing)[:5])}{' …' if len(missing) > 5 else ''}"
         )
     return f"{lake.display_url} is writable" + (f" and the lake of this database ({lake_id})" if lake_id else "")
+
+
+def _retention(settings: Settings, database: Database) -> str:
+    from copilot_pipeline.privacy.retention import Retention
+
+    limits = settings.pipeline.privacy.retention
+    overdue = Retention(limits, database, Lake(settings.environment.lake_url), settings.zone).overdue()
+    if overdue:
+        places = ", ".join(f"{count:,} {place}" for place, count in overdue.items())
+        raise PipelineError(
+            f"older than privacy.retention allows: {places}. "
+            "Materialize the asset `retention`, and check that the schedule nightly_removal is on"
+        )
+    return "nothing is kept longer than allowed"
 
 
 def _clari(settings: Settings, database: Database) -> str:

@@ -10,10 +10,11 @@ import psycopg
 from copilot_pipeline.defs.calls.checks import CALL_CHECKS
 from copilot_pipeline.defs.crm.checks import CRM_CHECKS
 from copilot_pipeline.defs.marts.checks import MART_CHECKS
+from copilot_pipeline.defs.privacy.checks import PRIVACY_CHECKS
 from copilot_pipeline.defs.scores.checks import SCORE_CHECKS
 from copilot_pipeline.errors import PipelineError
 
-CHECKS = (*CALL_CHECKS, *CRM_CHECKS, *SCORE_CHECKS, *MART_CHECKS)
+CHECKS = (*CALL_CHECKS, *CRM_CHECKS, *SCORE_CHECKS, *MART_CHECKS, *PRIVACY_CHECKS)
 EVALUATE_EVERY_SECONDS = 60.0
 
 

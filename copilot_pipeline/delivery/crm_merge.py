@@ -17,6 +17,10 @@ from psycopg.rows import class_row, dict_row
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 
+# The value of a field whose content was removed because of its age (privacy.retention.outbox). It keeps older calls
+# from writing the field, and is never written itself.
+REMOVED = {"removed": True}
+
 _SQL = load_queries("copilot_pipeline.delivery.sql", "crm_merge.sql")
 
 
@@ -54,6 +58,7 @@ def merge_fields(
     newest = [row for row in current if row.state in ("queued", "sent")][-1]
     own = newest.fields if newest.id == delivery_id else {}
     fields = {**{name: merged[name] for name in own}, **changed}
+    fields = {name: value for name, value in fields.items() if value != REMOVED}
     superseded = [row.id for row in rows if row.state == "queued" and (row.id != delivery_id or not fields)]
     connection.execute(_SQL["supersede"], {"ids": superseded, "by": delivery_id, "now": now})
     return fields

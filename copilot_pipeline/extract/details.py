@@ -14,7 +14,7 @@ from copilot_pipeline.clients.rate_limits import MANUAL
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.extract.fetch_pool import FetchPool
 from copilot_pipeline.extract.listing import Lister, window_days, window_of
-from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
+from copilot_pipeline.extract.raw_partitions import RawPartition, RawPartitionWriter
 from copilot_pipeline.extract.window import DayReport, WindowExtraction
 from copilot_pipeline.load.partition_loader import describe_error
 from copilot_pipeline.progress import NoProgress, Progress
@@ -60,6 +60,9 @@ class DetailExtraction:
         what was received is stored, and then they are raised.
         """
         since = since or self._calls.now()
+        if expired := self._calls.partitions.days_without_raw(days):
+            yield from self._reports_of_expired(sorted(expired))
+            days = [day for day in days if day not in expired]
         if self._refresh_users is not None:
             self._refresh_users()
         lost_calls = self._mark_lost(days)
@@ -87,6 +90,15 @@ class DetailExtraction:
                     yield from extraction.list_and_fetch(pages)
                 if extraction.fatal is not None:
                     raise extraction.fatal
+
+    def _reports_of_expired(self, days: Sequence[date]) -> Iterator[DayReport]:
+        """Report days whose raw file was removed because of its age: they are neither listed nor fetched again."""
+        for day in days:
+            self._progress.note(
+                f"{day}: its responses were removed because of their age (privacy.retention), so it is not fetched "
+                "again; its tables stay as they are"
+            )
+            yield DayReport(day, RawPartition(day, 0, was_rewritten=False))
 
     def _mark_lost(self, days: Sequence[date]) -> dict[date, int]:
         """Mark calls whose bytes are missing from the lake, so that they are fetched again; return their number."""

@@ -67,15 +67,19 @@ class RawPartitionWriter:
     def store(self, day: date) -> RawPartition:
         """Write a day if it changed, and rewrite the days from which calls moved to it.
 
+        A day whose file was removed because of its age is not written again.
         Raises `OSError` or `pyarrow.ArrowException` if the lake cannot be written; the bodies then stay in the state
         store.
         """
         for other in self._return_moved_bodies(day) - {day}:
             with self._partitions.lock(other):
-                self._mark_lost(other)
-                self._write(other)
+                if not self._partitions.days_without_raw([other]):
+                    self._mark_lost(other)
+                    self._write(other)
         with self._partitions.lock(day):
             self._mark_lost(day)
+            if self._partitions.days_without_raw([day]):
+                return RawPartition(day, 0, was_rewritten=False)
             if self._partitions.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
                 return self._write(day)
         return RawPartition(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)

@@ -266,6 +266,8 @@ class WebhookProcessor:
         with self._database.transaction() as connection:
             if item is not None and not self._inbox.ack([item], connection=connection):
                 return
+            if self._calls.partitions.days_without_raw([day]):  # its responses were removed because of their age
+                return
             self._calls.record(connection, [listed], source)
             if listed.readiness is Readiness.READY and not listed.has_details:
                 call = CallToFetch(listed.call_id, day, listed.version)

@@ -68,11 +68,14 @@ class CallTables:
         return sorted({*days, *self._calls.partitions.stale_days()}, reverse=True)
 
     def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
-        """Replace these days in all four tables."""
+        """Replace these days in all four tables. A day whose raw file was removed because of its age keeps its rows."""
         quarantined = dict.fromkeys(days, 0)
         incomplete: dict[date, tuple[str, ...]] = {}
 
         def batches_of(day: date) -> Iterator[CallBatch]:
+            if self._calls.partitions.days_without_raw([day]):
+                yield read_calls(self._database, CALL_TABLES, day, self._calls.partitions.call_ids_of(day))
+                return
             call_ids = self._calls_without_bytes(day)
             if call_ids:
                 incomplete[day] = tuple(lost_problems(self._calls.partitions, day, also=call_ids))

@@ -32,7 +32,7 @@ def read_calls(database: Database, tables: Sequence[Table], day: date, call_ids:
             )
             rows = cursor.execute(statement, {"day": day, "call_ids": sorted(call_ids)}).fetchall()
             by_table.append((table, pa.Table.from_pylist(rows, schema=table.arrow_schema)))
-    return CallBatch(by_table[0][1].column("call_id").to_pylist(), by_table)
+    return CallBatch(list(dict.fromkeys(by_table[0][1].column("call_id").to_pylist())), by_table)
 
 
 def read_snapshot(database: Database, table: Table) -> list[dict[str, Any]]:

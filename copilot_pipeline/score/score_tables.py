@@ -11,6 +11,7 @@ from copilot_pipeline.clients.semarize import Kit, parse_scores
 from copilot_pipeline.errors import PipelineError, UnreadableBody
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
+from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import (
     CALL_TABLES,
     EVIDENCE,
@@ -52,11 +53,17 @@ class ScoreTables:
         self._kits = kits
 
     def build(self, days: Iterable[date]) -> Iterator[LoadedScores]:
-        """Replace these days in all three tables."""
+        """Replace these days in all three tables.
+
+        A day whose texts were removed because of their age keeps its rows.
+        """
         unscored: Counter[date] = Counter()
 
         def batches_of(day: date) -> Iterator[CallBatch]:
             self._require_call_tables(day)
+            if not self._calls.partitions.has_texts(day):
+                yield read_calls(self._database, SCORE_TABLES, day, self._calls.partitions.call_ids_of(day))
+                return
             finder = EvidenceFinder(self._lake, day)
             for transcripts in read_transcripts(self._lake, day, self._kits, with_text=False):
                 runs, scores = self._rows(day, transcripts)

@@ -178,6 +178,23 @@ class PartitionStore:
             values = {"day": day, "stored_at": None if moved else as_of, "calls": len(calls)}
             connection.execute(_SQL["mark_stored"], values)
 
+    # --- retention ---------------------------------------------------------------------------------------------
+
+    def days_without_raw(self, days: Sequence[date]) -> set[date]:
+        """Return those of some days whose raw file was removed because of its age."""
+        with self.database.connection() as connection:
+            return set(fetch_values(connection, _SQL["days_without_raw"], {"days": list(days)}))
+
+    def has_texts(self, day: date) -> bool:
+        """Return whether what was said on a day was not removed because of its age."""
+        with self.database.connection() as connection:
+            return bool(fetch_value(connection, _SQL["has_texts"], {"day": day}))
+
+    def call_ids_of(self, day: date) -> set[str]:
+        """Return the ids of the calls of a day."""
+        with self.database.connection() as connection:
+            return set(fetch_values(connection, _SQL["call_ids_of"], {"day": day}))
+
     # --- missing bytes -----------------------------------------------------------------------------------------
 
     def stored_calls(self, days: Sequence[date]) -> list[StoredCall]:

@@ -53,6 +53,7 @@ def test_checks_database_lake_keys_quota_and_kits(command: Command, monkeypatch:
         "database",
         "files",
         "lake",
+        "retention",
         "Clari Copilot",
         "weekly quota",
         "Semarize",

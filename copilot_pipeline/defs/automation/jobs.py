@@ -10,6 +10,7 @@ from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
 from copilot_pipeline.defs.automation.incremental_steps import open_steps
 from copilot_pipeline.defs.checks import CheckEvaluations
 from copilot_pipeline.defs.partitions import PROBLEMS, is_partition, shown
+from copilot_pipeline.defs.privacy import RETENTION
 from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.defs.resources.services import (
     ClariCopilotResource,
@@ -63,6 +64,13 @@ reference_data = dg.define_asset_job(
         USERS.name, USER_HISTORY.name, TOPICS.name, SCORECARDS.name, "raw_deals", "raw_accounts"
     ),
     description="Read users, topics, scorecards, new and open deals, and new accounts.",
+    tags=DAILY_PRIORITY,
+)
+
+removal = dg.define_asset_job(
+    "removal",
+    selection=dg.AssetSelection.assets(RETENTION),
+    description="Remove what is older than privacy.retention allows.",
     tags=DAILY_PRIORITY,
 )
 
@@ -161,4 +169,4 @@ def deliveries() -> None:
     send_deliveries()
 
 
-JOBS = (call_partitions, reference_data, marts, poll, incremental_run, deliveries)
+JOBS = (call_partitions, reference_data, marts, removal, poll, incremental_run, deliveries)

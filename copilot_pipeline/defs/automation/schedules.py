@@ -5,7 +5,7 @@ Tables downstream of the partitions have no schedule: they are rebuilt after the
 
 import dagster as dg
 
-from copilot_pipeline.defs.automation.jobs import call_partitions, deliveries, poll, reference_data
+from copilot_pipeline.defs.automation.jobs import call_partitions, deliveries, poll, reference_data, removal
 from copilot_pipeline.defs.partitions import DAYS, PARTITION_SETTINGS
 from copilot_pipeline.defs.runs import DAILY_PRIORITY, IN_PROGRESS, INCREMENTAL_PRIORITY
 
@@ -62,4 +62,13 @@ daily_reference_data = dg.ScheduleDefinition(
     description="Every day at 05:30 UTC: users, topics, scorecards, open deals and new accounts.",
 )
 
-SCHEDULES = [daily_call_partitions, daily_reference_data, periodic_poll, hourly_deliveries]
+nightly_removal = dg.ScheduleDefinition(
+    name="nightly_removal",
+    job=removal,
+    cron_schedule="30 2 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night at 02:30 UTC: remove what is older than privacy.retention allows.",
+)
+
+SCHEDULES = [daily_call_partitions, daily_reference_data, nightly_removal, periodic_poll, hourly_deliveries]

@@ -31,6 +31,7 @@ UPDATE copilot_ops.outbox SET state = 'queued', completed_at = NULL, superseded_
 WHERE id = (
   SELECT id FROM copilot_ops.outbox
   WHERE sink = %(sink)s AND route = %(route)s AND target = %(target)s AND state IN ('sent', 'superseded')
+    AND NOT payload ? 'removed'
   ORDER BY call_started_at DESC, scored_at DESC, id DESC LIMIT 1);
 
 -- name: current_target

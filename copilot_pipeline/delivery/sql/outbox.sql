@@ -18,7 +18,7 @@ INSERT INTO copilot_ops.outbox AS known (route, sink, kind, call_id, version, ta
 VALUES (%(route)s, %(sink)s, %(kind)s, %(call_id)s, %(version)s, %(target)s, %(message_id)s,
   %(call_started_at)s, %(scored_at)s, %(payload)s, CASE WHEN %(is_suppressed)s THEN 'suppressed' ELSE 'queued' END,
   %(suppressed_because)s, %(now)s, %(now)s, CASE WHEN %(is_suppressed)s THEN %(now)s::timestamptz END)
-ON CONFLICT (route, call_id, version, target) DO UPDATE SET state = 'queued', reason = NULL,
+ON CONFLICT (route, call_id, version, target) DO UPDATE SET state = 'queued', reason = NULL, payload = excluded.payload,
   next_attempt_at = excluded.next_attempt_at, completed_at = NULL
 WHERE excluded.state = 'queued'
   AND (known.state = 'cancelled' OR (known.state = 'suppressed' AND %(include_suppressed)s));
@@ -75,7 +75,7 @@ ORDER BY call_date DESC NULLS LAST, call_id, route;
 -- name: queue_again
 -- Queue failed or uncertain deliveries again, by id or the failed ones of a route.
 UPDATE copilot_ops.outbox SET state = 'queued', next_attempt_at = %(now)s, completed_at = NULL, attempts = 0
-WHERE state IN ('failed', 'uncertain')
+WHERE state IN ('failed', 'uncertain') AND NOT payload ? 'removed'
   AND (id = ANY(%(ids)s) OR (%(route)s::text IS NOT NULL AND route = %(route)s AND state = 'failed'));
 
 -- name: confirm_deliveries

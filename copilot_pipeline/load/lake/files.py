@@ -160,9 +160,9 @@ class Lake:
         """Return the name under which a file is written before it is moved into place."""
         return temporary_path(self._root, path)
 
-    def files(self) -> dict[str, pa_fs.FileInfo]:
-        """Return every file of the lake but drafts, by its path below the root."""
-        selector = pa_fs.FileSelector(self._root, recursive=True, allow_not_found=True)
+    def files(self, folder: str = "") -> dict[str, pa_fs.FileInfo]:
+        """Return every file of the lake, or of a folder in it, but drafts, by its path below the root."""
+        selector = pa_fs.FileSelector(f"{self._root}/{folder}".rstrip("/"), recursive=True, allow_not_found=True)
         infos = {info.path.removeprefix(f"{self._root}/"): info for info in self.filesystem.get_file_info(selector)}
         return {
             name: info
@@ -176,6 +176,14 @@ class Lake:
         infos = self.filesystem.get_file_info(selector)
         folders = (info.path.split("/")[-2] for info in infos if info.is_file and info.base_name == FILE_NAME)
         return {date.fromisoformat(folder.removeprefix("call_date=")) for folder in folders}
+
+    def remove(self, table: Table, day: date) -> None:
+        """Remove the file of a day. Does nothing if there is none."""
+        discard(self.filesystem, self.path(table, day))
+
+    def remove_file(self, name: str) -> None:
+        """Remove a file by its name below the root. Does nothing if there is none."""
+        discard(self.filesystem, self.path_of(name))
 
     def remove_drafts(self) -> int:
         """Remove the drafts of crashed writers in the whole lake, also those of earlier versions beside the files."""

@@ -38,13 +38,15 @@ WHERE id = %(id)s AND finished_at IS NULL AND cancelled_at IS NULL;
 UPDATE copilot_ops.backfills SET finished_at = clock_timestamp() WHERE id = %(id)s AND finished_at IS NULL;
 
 -- name: complete_days
--- Return the days of a range that were listed since a moment and have all their details, tables and (if any) scores.
+-- Return the days of a range that were listed since a moment and have all their details, tables and (if any) scores,
+-- and those whose responses were removed because of their age.
 SELECT call_date FROM copilot_ops.partitions AS days
-WHERE call_date BETWEEN %(first)s AND %(last)s AND listed_at >= %(since)s AND loaded_at >= stored_at
+WHERE call_date BETWEEN %(first)s AND %(last)s AND (raw_removed_at IS NOT NULL OR (
+  listed_at >= %(since)s AND loaded_at >= stored_at
   AND (NOT %(are_scored)s OR scored_at >= loaded_at)
   AND NOT EXISTS (SELECT 1 FROM copilot_ops.calls WHERE calls.call_date = days.call_date AND is_dirty)
   AND NOT EXISTS (
-    SELECT 1 FROM copilot_ops.unfetched_calls AS calls WHERE calls.call_date = days.call_date AND is_due);
+    SELECT 1 FROM copilot_ops.unfetched_calls AS calls WHERE calls.call_date = days.call_date AND is_due)));
 
 -- name: fetch_progress
 -- Return how many calls of a range can be fetched and how many of them are.

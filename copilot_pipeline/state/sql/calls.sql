@@ -74,6 +74,8 @@ ORDER BY call_date DESC, call_id;
 -- name: unfinished_days
 -- Return the days with calls from these sources that must be fetched or stored.
 SELECT call_date FROM copilot_ops.calls WHERE is_dirty AND source = ANY(%(sources)s)
+  AND NOT EXISTS (SELECT FROM copilot_ops.partitions AS days
+    WHERE days.call_date = calls.call_date AND days.raw_removed_at IS NOT NULL)
 UNION
 SELECT call_date FROM copilot_ops.unfetched_calls WHERE is_due AND source = ANY(%(sources)s)
 ORDER BY call_date DESC;
@@ -81,7 +83,10 @@ ORDER BY call_date DESC;
 -- name: days_to_store
 -- Return the days whose raw file lacks a change from one of these sources.
 SELECT DISTINCT call_date FROM copilot_ops.calls
-WHERE is_dirty AND source = ANY(%(sources)s) ORDER BY call_date DESC;
+WHERE is_dirty AND source = ANY(%(sources)s)
+  AND NOT EXISTS (SELECT FROM copilot_ops.partitions AS days
+    WHERE days.call_date = calls.call_date AND days.raw_removed_at IS NOT NULL)
+ORDER BY call_date DESC;
 
 -- name: store_details
 -- Store details with their versions; those with a problem are deferred.
@@ -120,6 +125,8 @@ WHERE call_id = %(call_id)s;
 SELECT call_id, started_at, attempts FROM copilot_ops.calls
 WHERE readiness IN ('pending', 'unknown') AND removed_at IS NULL AND next_attempt_at <= now()
   AND started_at <= now() AND attempts < %(max_attempts)s
+  AND NOT EXISTS (SELECT FROM copilot_ops.partitions AS days
+    WHERE days.call_date = calls.call_date AND days.raw_removed_at IS NOT NULL)
 ORDER BY next_attempt_at LIMIT %(limit)s;
 
 -- name: seen_before

@@ -117,9 +117,13 @@ ON CONFLICT (call_date) DO UPDATE SET scored_at = excluded.scored_at;
 SELECT call_id, stored_date, fetched_at,
   EXISTS (SELECT 1 FROM copilot_ops.bodies WHERE bodies.call_id = calls.call_id AND part = 'details') AS is_unstored
 FROM copilot_ops.calls WHERE call_date = ANY(%(days)s) AND stored_date = call_date
+  AND NOT EXISTS (SELECT FROM copilot_ops.partitions AS days
+    WHERE days.call_date = calls.stored_date AND days.raw_removed_at IS NOT NULL)
 UNION ALL
 SELECT call_id, stored_date, fetched_at, true
-FROM copilot_ops.calls WHERE stored_date = ANY(%(days)s) AND stored_date IS DISTINCT FROM call_date;
+FROM copilot_ops.calls WHERE stored_date = ANY(%(days)s) AND stored_date IS DISTINCT FROM call_date
+  AND NOT EXISTS (SELECT FROM copilot_ops.partitions AS days
+    WHERE days.call_date = calls.stored_date AND days.raw_removed_at IS NOT NULL);
 
 -- name: mark_lost
 -- Mark calls whose bodies are missing from a day's raw file: they are listed and fetched again.
@@ -144,3 +148,16 @@ SELECT DISTINCT stored_date FROM copilot_ops.calls WHERE stored_date IS NOT NULL
 -- name: days_with_calls
 -- Return the days that have calls.
 SELECT DISTINCT call_date FROM copilot_ops.calls ORDER BY call_date;
+
+-- name: days_without_raw
+-- Return those of some days whose raw file was removed because of its age.
+SELECT call_date FROM copilot_ops.partitions WHERE call_date = ANY(%(days)s) AND raw_removed_at IS NOT NULL;
+
+-- name: has_texts
+-- Return whether what was said on a day is still in its tables.
+SELECT NOT EXISTS (
+  SELECT FROM copilot_ops.partitions WHERE call_date = %(day)s AND texts_removed_at IS NOT NULL);
+
+-- name: call_ids_of
+-- Return the ids of the calls of a day.
+SELECT call_id FROM copilot_ops.calls WHERE call_date = %(day)s;

@@ -1,0 +1,3 @@
+"""Assets and checks about personal data."""
+
+RETENTION = "retention"  # the asset that removes what is too old

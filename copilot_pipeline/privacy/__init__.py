@@ -1,0 +1,1 @@
+"""Privacy: redaction, finding and erasing of people, retention."""
