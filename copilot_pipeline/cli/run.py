@@ -112,19 +112,19 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> i
     started = time.monotonic()
     settings = command_settings()
     with ProgressBars(console) as bars, command_database(settings) as database:
-        deliveries = delivery_service(settings, database, bars)
+        deliveries = delivery_service(settings, database, bars) if settings.pipeline.sends_anything else None
         try:
             finished = materialize_days(settings, database, days, chosen, bars)
         except KeyboardInterrupt:
             bars.note("Interrupted. Run the same command again to continue.")
             raise
         except CredentialsRefused:
-            if deliveries.sends_anything:
+            if deliveries is not None:
                 _deliver(deliveries, bars)  # sends the incident
             raise
         counts = _counts(database, days)
         quarantined = CallStore(database, settings.zone).count_quarantined(days)
-        if deliveries.sends_anything:
+        if deliveries is not None:
             _deliver(deliveries, bars)
     seconds = round(time.monotonic() - started, 1)
     if as_json:

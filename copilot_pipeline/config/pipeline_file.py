@@ -207,6 +207,11 @@ class PipelineFile(Strict):
         default_factory=AdvancedSettings, description="Settings that few installations change."
     )
 
+    @property
+    def sends_anything(self) -> bool:
+        """Whether a route, the incidents or the regression alerts name a sink."""
+        return bool(self.routes or self.incidents.send or self.marts.coaching.alert)
+
     @field_validator("kits", mode="before")
     @classmethod
     def _short_form(cls, kits: object) -> object:

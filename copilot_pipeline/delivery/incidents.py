@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Literal
 
-from copilot_pipeline.delivery.messages import text_message
-
 Stage = Literal["opened", "repeated", "resolved"]
 # `incident.closed` and the keys of the data are what receivers of webhooks rely on: they keep their names.
 EVENT_TYPES: dict[Stage, str] = {
@@ -53,6 +51,9 @@ def incident_payload(kind: str, incident: Incident, stage: Stage) -> dict[str, A
             "since": incident.opened_at.isoformat(),
         }
         return {"type": EVENT_TYPES[stage], "data": data}
+    # Imported here: the monitor runs everywhere, Slack's models are slow to import and seldom needed.
+    from copilot_pipeline.delivery.messages import text_message
+
     since = f"Since {incident.opened_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
     if stage == "resolved":
         return text_message(

@@ -46,12 +46,6 @@ class DeliveryService:
         self._progress = progress
         self.rules: list[Rule] = configured_rules(settings)
 
-    @property
-    def sends_anything(self) -> bool:
-        """Return whether a route, the incidents or the regression alerts name a sink."""
-        pipeline = self._settings.pipeline
-        return bool(pipeline.routes or pipeline.incidents.send or pipeline.marts.coaching.alert)
-
     def dispatcher(self, *, exclude: Collection[str] = ()) -> Dispatcher:
         """Return the dispatcher of all rules but some, by name."""
         pipeline = self._settings.pipeline

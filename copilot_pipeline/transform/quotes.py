@@ -16,8 +16,6 @@ from enum import StrEnum
 from functools import cached_property
 from itertools import accumulate
 
-from rapidfuzz import fuzz
-
 # Two unrelated English sentences share about half of their letters, so a lower similarity is not evidence.
 MIN_SIMILARITY = 0.75
 # Share of the quote's words that must be in the passage: letters alone are similar too easily.
@@ -218,6 +216,8 @@ class QuoteFinder:
         return [Counter(words) for words in self._words]
 
     def _compare(self, quote: str, first: int, last: int) -> Passage:
+        from rapidfuzz import fuzz  # few quotes come this far, and the start of every run would wait for the import
+
         parts = [" ".join(words) for words in self._words[first : last + 1]]
         passage = " ".join(parts)
         if len(passage) <= len(quote):  # compare all of it: a long quote may paraphrase a short passage

@@ -10,6 +10,14 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 _HEAVY = ("dagster", "httpx", "numpy", "pandas", "pyarrow", "scipy", "slack_sdk", "sqlalchemy")
+_SELDOM_NEEDED = ("matplotlib", "pandas", "rapidfuzz", "scipy", "sklearn", "slack_sdk", "statsmodels")
+_EXIT_HANDLER = """
+import atexit, sys
+from copilot_pipeline.__main__ import run
+atexit.register(print, "the exit handler ran")
+sys.argv = ["copilot-pipeline", *{arguments}]
+run()
+"""
 _PROGRAM = "import sys, copilot_pipeline.cli.{module}; print(*sys.modules)"
 
 
@@ -20,3 +28,21 @@ def test_commands_that_read_the_database_import_nothing_heavy(module: str) -> No
     modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert f"copilot_pipeline.cli.{module}" in modules
     assert [name for name in _HEAVY if name in modules] == []
+
+
+def test_the_definitions_import_nothing_that_a_run_seldom_needs() -> None:
+    """A run starts without the libraries of marts, messages and quotes."""
+    command = [sys.executable, "-c", _PROGRAM.format(module="materialize")]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "copilot_pipeline.definitions" in modules
+    assert [name for name in _SELDOM_NEEDED if name in modules] == []
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--version", 0), ("no-such-command", 2)])
+def test_a_command_ends_with_its_code_output_and_exit_handlers(argument: str, code: int) -> None:
+    """The process ends without freeing its objects, but not without what has to happen at its end."""
+    program = _EXIT_HANDLER.format(arguments=[argument])
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == code
+    assert argument.strip("-") in ended.stdout + ended.stderr
+    assert "the exit handler ran" in ended.stdout

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from copilot_pipeline.clients.semarize.connect import kits_of
 from copilot_pipeline.config.loading import Settings
@@ -14,7 +15,6 @@ from copilot_pipeline.defs.resources.services import (
     SemarizeResource,
 )
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
-from copilot_pipeline.delivery.service import DeliveryService
 from copilot_pipeline.extract.details import DetailExtraction
 from copilot_pipeline.extract.factory import make_call_tables, open_extraction, open_webhook_processor
 from copilot_pipeline.extract.polling import SOURCE as POLL
@@ -25,6 +25,9 @@ from copilot_pipeline.score.factory import RUNNER_RETRIES, make_score_tables, op
 from copilot_pipeline.score.runs import SemarizeRunner
 from copilot_pipeline.score.score_tables import ScoreTables
 from copilot_pipeline.state import CallStore, Inbox, PendingCalls
+
+if TYPE_CHECKING:
+    from copilot_pipeline.delivery.service import DeliveryService
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Steps:
     make_call_tables: Callable[[], CallTables]
     runner: SemarizeRunner | None
     score_tables: ScoreTables
-    deliveries: DeliveryService
+    deliveries: "DeliveryService"
     open_runs: Callable[[], dict[date, set[str]]]
 
 

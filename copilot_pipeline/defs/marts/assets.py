@@ -13,7 +13,6 @@ from copilot_pipeline.defs.resources.services import DeliveriesResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.specs import OWNERS, spec
-from copilot_pipeline.delivery.service import DeliveryService
 from copilot_pipeline.load.tables import (
     CALLS,
     CLAIM_ACCURACY,
@@ -45,6 +44,7 @@ from copilot_pipeline.load.tables import (
 )
 
 if TYPE_CHECKING:
+    from copilot_pipeline.delivery.service import DeliveryService
     from copilot_pipeline.marts.build import MartBuilder
 
 WEEKLY_REPORT = "weekly_report"
@@ -95,19 +95,19 @@ def _mart_assets(
     return mart
 
 
-def _coaching(builder: "MartBuilder", deliveries: DeliveryService) -> Built:
+def _coaching(builder: "MartBuilder", deliveries: "DeliveryService") -> Built:
     rows, regressions = builder.build_coaching()
     digests = deliveries.enqueue_regression_digests(regressions)
     ongoing = sum(not regression.is_over for regression in regressions)
     return rows, {COACHING_REGRESSIONS.name: {"ongoing_regressions": ongoing, "digests_enqueued": digests}}
 
 
-def _forecast(builder: "MartBuilder", _: DeliveryService) -> Built:
+def _forecast(builder: "MartBuilder", _: "DeliveryService") -> Built:
     rows, note = builder.build_forecast()
     return rows, {DEAL_FORECAST.name: {"basis": note}}
 
 
-def _win_loss(builder: "MartBuilder", _: DeliveryService) -> Built:
+def _win_loss(builder: "MartBuilder", _: "DeliveryService") -> Built:
     rows, conclusion = builder.build_win_loss()
     return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": conclusion.conclusion}}
 

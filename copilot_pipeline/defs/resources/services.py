@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -16,8 +16,10 @@ from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.resources.storage import PostgresResource, SettingsResource, environment_with
 from copilot_pipeline.delivery.credential_incidents import open_clari_client, open_semarize_client
-from copilot_pipeline.delivery.service import DeliveryService
 from copilot_pipeline.progress import NoProgress, Progress
+
+if TYPE_CHECKING:
+    from copilot_pipeline.delivery.service import DeliveryService
 
 
 class RateLimiterResource(dg.ConfigurableResource[Any]):
@@ -110,8 +112,11 @@ class DeliveriesResource(dg.ConfigurableResource[Any]):
     webhook_url: str | None = Field(default=None, description="URL to which results are posted: Zapier, n8n, Make.")
     webhook_secret: str | None = Field(default=None, description="Signing secret of those posts (Standard Webhooks).")
 
-    def service(self, progress: Progress | None = None) -> DeliveryService:
+    def service(self, progress: Progress | None = None) -> "DeliveryService":
         """What enqueues and sends deliveries and reports incidents."""
+        # Imported here: most runs start without a delivery, and it imports every sink.
+        from copilot_pipeline.delivery.service import DeliveryService
+
         settings = _with_environment(
             self.settings.load(),
             semarize_api_key=self.semarize.api_key,

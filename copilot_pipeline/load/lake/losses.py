@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from copilot_pipeline.load.lake.files import Lake
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS
 from copilot_pipeline.state import PartitionStore
 
 _TOLERANCE = timedelta(milliseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def missing_bytes(lake: Lake, partitions: PartitionStore, days: Sequence[date]) -> dict[date, list[str]]:
@@ -48,8 +51,10 @@ def _times_in_file(lake: Lake, day: date) -> dict[str, datetime | None]:
     modified_at: dict[str, datetime | None] = {}
     try:
         for batch in lake.batches(RAW_CALL_DETAILS, day, columns=["call_id", "fetched_at"]):
-            for row in batch.to_pylist():
-                modified_at[row["call_id"]] = row["fetched_at"]
+            # As integers, because Arrow imports pandas to convert the first time with a zone.
+            times = pc.cast(batch.column("fetched_at"), pa.int64()).to_pylist()
+            for call_id, microseconds in zip(batch.column("call_id").to_pylist(), times, strict=True):
+                modified_at[call_id] = None if microseconds is None else _EPOCH + microseconds * _MICROSECOND
     except pa.ArrowInvalid:
         return {}
     return modified_at
