@@ -27,7 +27,7 @@ from copilot_pipeline.load.tables import (
     WIN_LOSS_DRIVERS,
     Table,
 )
-from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, use_of
+from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, use_of, words_in_phrases
 from copilot_pipeline.marts.brick_roles import Element, elements, skills
 from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
 from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
@@ -44,8 +44,9 @@ from copilot_pipeline.marts.meddicc import CoverageRow, CoverageSums, SummaryRow
 from copilot_pipeline.marts.meddicc_outcomes import ElementCall, OutcomeRow, meddicc_outcomes
 from copilot_pipeline.marts.model import BrickKey, ScoredCall
 from copilot_pipeline.marts.money import CurrencyConverter
-from copilot_pipeline.marts.reader import ScoredCallReader
+from copilot_pipeline.marts.reader import Quotes, ScoredCallReader
 from copilot_pipeline.marts.rep_calls import RepCallRow, rep_calls
+from copilot_pipeline.marts.transcript_reader import TranscriptReader
 from copilot_pipeline.marts.win_loss.deal_observations import Elements
 from copilot_pipeline.marts.win_loss.driver_rows import ConclusionRow, DriverRow
 from copilot_pipeline.marts.win_loss.drivers import WinLoss, win_loss_drivers
@@ -100,6 +101,7 @@ class MartBuilder:
         self._now = now
         self._zone = zone
         self._reader = ScoredCallReader(database)
+        self._transcripts = TranscriptReader(database)
 
     def build_meddicc(self) -> RowCounts:
         """Build `meddicc_coverage`, `meddicc_summary` and `meddicc_outcomes`."""
@@ -112,7 +114,7 @@ class MartBuilder:
         sums, of_deals = CoverageSums(), list[ElementCall]()
 
         def rows() -> Iterator[CoverageRow]:
-            calls = self._reader.read(bricks, with_quotes=True, with_participants=False)
+            calls = self._reader.read(bricks, quotes=Quotes.FIRST, with_participants=False, with_reasons=False)
             for row in sums.adding(meddicc_coverage(calls, by_name, settings, highest)):
                 if row.deal_id is not None:
                     of_deals.append(ElementCall(row.element, row.deal_id, row.started_at, row.is_covered))
@@ -133,7 +135,7 @@ class MartBuilder:
         regressions: list[RegressionRow] = []
 
         def rows() -> Iterator[CoachingRow]:
-            calls = self._reader.read(bricks, with_participants=False)
+            calls = self._reader.read(bricks, with_participants=False, with_reasons=False)
             scores = coaching_scores(calls, by_name, settings)
             for _, of_series in groupby(scores, key=lambda row: (row.rep_id, row.skill)):
                 series = list(of_series)
@@ -149,10 +151,10 @@ class MartBuilder:
         references = (settings.document, settings.product)
         bricks = {kind.brick for _, kind in kinds} | {reference.key for reference in references if reference}
         reader = self._reader
-        rows = list(claims(reader.read(bricks, with_quotes=True), kinds, settings, reader.locator()))
+        rows = list(claims(reader.read(bricks, quotes=Quotes.ALL), kinds, settings, self._transcripts.locator()))
         return self._replace(
             (CLAIMS, rows),
-            (CLAIM_ACCURACY, claim_accuracy(reader.read(bricks), rows, kinds, settings)),
+            (CLAIM_ACCURACY, claim_accuracy(reader.read(bricks, with_reasons=False), rows, kinds, settings)),
             (MESSAGE_ADOPTION, self._message_adoption(settings.messages)),
         )
 
@@ -162,15 +164,23 @@ class MartBuilder:
         since = min(message.changed_on for message in messages)
         bricks = {message.brick.key for message in messages if message.brick}
         uses: dict[str, list[tuple[ScoredCall, Use]]] = {message.name: [] for message in messages}
-        for call, rep_words in self._with_rep_words(bricks, since):
+        for call, rep_words in self._with_rep_words(bricks, since, words_in_phrases(messages)):
             for message in messages:
                 uses[message.name].append((call, use_of(message, call, rep_words)))
         return [row for message in messages for row in message_adoption(message, uses[message.name])]
 
-    def _with_rep_words(self, bricks: Collection[BrickKey], since: date) -> Iterator[tuple[ScoredCall, str | None]]:
-        """Yield the calls since a day with the words of their reps; None if no rep is known to have spoken."""
-        remaining = {call.call_id: call for call in self._reader.read(bricks, since=since)}
-        for call_id, words in self._reader.rep_words(since):
+    def _with_rep_words(
+        self, bricks: Collection[BrickKey], since: date, searched: Collection[str]
+    ) -> Iterator[tuple[ScoredCall, str | None]]:
+        """Yield the calls since a day with the words of their reps; None if no rep is known to have spoken.
+
+        The words may be empty if none of the searched ones is among them.
+        """
+        remaining = {
+            call.call_id: call
+            for call in self._reader.read(bricks, with_participants=False, with_reasons=False, since=since)
+        }
+        for call_id, words in self._transcripts.rep_words(since, searched):
             call = remaining.pop(call_id, None)
             if call is not None:
                 yield call, words
@@ -178,7 +188,7 @@ class MartBuilder:
 
     def build_rep_calls(self) -> RowCounts:
         """Build `rep_calls`."""
-        return self._replace((REP_CALLS, rep_calls(self._reader.speech())))
+        return self._replace((REP_CALLS, rep_calls(self._transcripts.speech())))
 
     def build_win_loss(self) -> tuple[RowCounts, WinLoss]:
         """Build `win_loss_drivers` and `win_loss_conclusion`; return the analysis as well."""
@@ -186,7 +196,10 @@ class MartBuilder:
         by_name, highest = self._elements()
         covered = Elements(by_name, self._settings.meddicc, highest, settings.exclude)
         deals = self._reader.deals(self._settings.outcomes)
-        result = win_loss_drivers(self._reader.read(), deals, settings, covered)
+        closed = [deal.deal_id for deal in deals if deal.outcome is not DealOutcome.OPEN]
+        of_deals = self._reader.read_of_deals(closed, with_participants=False, with_reasons=False)
+        calls = (call for _, of_batch in of_deals for call in of_batch)
+        result = win_loss_drivers(calls, deals, settings, covered)
         conclusion = ConclusionRow(
             scope="all",
             deals=result.deals,
@@ -212,7 +225,7 @@ class MartBuilder:
         inspected: list[DealInspectionRow] = []
 
         def signals() -> Iterator[DealSignalRow]:
-            for deal_ids, of_deals in self._reader.read_of_deals(sorted(open_deals)):
+            for deal_ids, of_deals in self._reader.read_of_deals(sorted(open_deals), quotes=Quotes.FIRST):
                 calls, chosen = by_deal(of_deals), [open_deals[deal_id] for deal_id in deal_ids]
                 inspected.extend(inspect_deals(calls, chosen, self._settings.deals, covered, now, converter))
                 yield from deal_signals(calls, chosen)

@@ -145,6 +145,9 @@ class _Sum:
     n_level: int = 0
 
 
+_ByElement = defaultdict[str, _Sum]
+
+
 class CoverageSums:
     """Coverage summed over all calls and by deal, rep, team (manager) and week, row by row.
 
@@ -152,16 +155,19 @@ class CoverageSums:
     """
 
     def __init__(self) -> None:
-        self._sums: defaultdict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
+        self._sums: defaultdict[tuple[str, str], _ByElement] = defaultdict(lambda: defaultdict(_Sum))
         self._rep_names: dict[str, str] = {}
 
     def adding(self, coverage: Iterable[CoverageRow]) -> Iterator[CoverageRow]:
         """Yield the rows and add them."""
+        call_id, groups = None, list[_ByElement]()
         for row in coverage:
-            if row.rep_id and row.rep_name:
-                self._rep_names[row.rep_id] = row.rep_name
-            for grain, grain_id in _grains(row):
-                summed = self._sums[grain, grain_id, row.element]
+            if row.call_id != call_id:  # the rows of a call follow each other and are of the same groups
+                call_id, groups = row.call_id, [self._sums[group] for group in _groups(row)]
+                if row.rep_id and row.rep_name:
+                    self._rep_names[row.rep_id] = row.rep_name
+            for of_group in groups:
+                summed = of_group[row.element]
                 summed.n += 1
                 summed.covered += row.is_covered
                 if row.level is not None:
@@ -176,11 +182,12 @@ class CoverageSums:
             _summary_row(
                 grain, grain_id, known.get(grain_id) if grain in ("deal", "rep", "team") else None, element, summed
             )
-            for (grain, grain_id, element), summed in sorted(self._sums.items(), key=lambda item: item[0])
+            for (grain, grain_id), of_group in sorted(self._sums.items(), key=lambda item: item[0])
+            for element, summed in sorted(of_group.items(), key=lambda item: item[0])
         ]
 
 
-def _grains(row: CoverageRow) -> Iterator[tuple[str, str]]:
+def _groups(row: CoverageRow) -> Iterator[tuple[str, str]]:
     yield "all", "all"
     yield "week", row.week.isoformat()
     for grain, grain_id in (("deal", row.deal_id), ("rep", row.rep_id), ("team", row.manager_id)):

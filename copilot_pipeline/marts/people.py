@@ -23,6 +23,7 @@ class People:
         """`users` by id, with their present managers; `seen` are the pairs of user id and address on calls."""
         self._users = users
         self._teams = teams
+        self._found: dict[tuple[str | None, str | None, str | None], Rep | None] = {}
         self._by_address: dict[str, Rep] = {}
         for rep in sorted(users.values(), key=lambda rep: (rep.name is None, rep.rep_id)):
             if (address := normalized_address(rep.email)) is not None:
@@ -38,7 +39,10 @@ class People:
 
         None without an id and an address, because a name does not identify a person.
         """
-        person = self._person(user_id, email, name)
+        identity = user_id, email, name
+        if identity not in self._found:  # the same few people are on most calls
+            self._found[identity] = self._person(*identity)
+        person = self._found[identity]
         return person if at is None else self._teams.at(person, at)
 
     def _person(self, user_id: str | None, email: str | None, name: str | None) -> Rep | None:

@@ -44,7 +44,7 @@ def filled(server_url: str) -> Iterator[Database]:
         yield database
 
 
-@pytest.mark.parametrize("name", ["calls_with_runs", "runs", "scores", "quotes"])
+@pytest.mark.parametrize("name", ["calls_with_runs", "runs", "scores", "values", "quotes", "first_quotes"])
 def test_statements_per_batch_use_indexes(filled: Database, name: str) -> None:
     """A sequential scan would read every score of every call."""
     statement = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")[name]

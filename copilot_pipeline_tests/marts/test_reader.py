@@ -7,10 +7,14 @@ from datetime import timedelta
 import pytest
 
 from copilot_pipeline.config.bricks import CALL_FIELDS
+from copilot_pipeline.config.marts import MessageSettings
 from copilot_pipeline.marts import reader
+from copilot_pipeline.marts.adoption import use_of, words_in_phrases
 from copilot_pipeline.marts.reader import ScoredCallReader
+from copilot_pipeline.marts.transcript_reader import TranscriptReader
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import DAY, KIT, NOW, add_call
+from copilot_pipeline_tests.marts.examples import call as example
 
 
 def test_reads_the_columns_that_rules_may_refer_to(database: Database) -> None:
@@ -64,3 +68,34 @@ def test_lists_answered_bricks_with_their_kinds(database: Database) -> None:
     bricks = ScoredCallReader(database).answered_bricks()
     assert {brick.key: brick.kinds for brick in bricks} == {(KIT, "fit"): frozenset(), (KIT, "risk"): {"bool"}}
     assert ScoredCallReader(database).answered_bricks(DAY + timedelta(days=1), DAY + timedelta(days=2)) == []
+
+
+@pytest.mark.parametrize("apostrophe", ["", "'", "\u2019"])
+def test_the_words_of_a_rep_are_read_wherever_a_message_may_be_used(database: Database, apostrophe: str) -> None:
+    """The search in the database finds what the comparison of words finds, and leaves out what it does not need."""
+    message = MessageSettings(
+        name="new", changed_on=DAY, new=("we don't charge per seat", "straße 7"), old=("no\u2011list prices",)
+    )
+    spoken = {
+        "used": [f"WE DON{apostrophe}T charge", "per SEAT now."],
+        "street": ["In der STRASSE 7."],
+        "wide": ["No list \uff30rices."],
+        "near": ["We do bill per user."],
+        "silent": [],
+    }
+    with database.connection() as connection:
+        for call_id, texts in spoken.items():
+            for seq, text in enumerate(texts):
+                connection.execute(
+                    "INSERT INTO copilot.utterances (call_id, seq, call_date, speaker, side, text)"
+                    " VALUES (%s, %s, %s, 'Ana', 'rep', %s)",
+                    (call_id, seq, DAY, text),
+                )
+    add_call(database, "used", {})
+    found = dict(TranscriptReader(database).rep_words(DAY, words_in_phrases([message])))
+    assert set(found) == set(spoken) - {"silent"}
+    assert found["near"] == ""
+    for call_id, words in found.items():
+        complete = "\n".join(spoken[call_id])
+        assert use_of(message, example(call_id), words) == use_of(message, example(call_id), complete)
+    assert use_of(message, example("used"), found["used"]).new

@@ -27,7 +27,7 @@ from copilot_pipeline.marts.forecast.data import (
     events_of,
 )
 from copilot_pipeline.marts.forecast.signals import chosen_signals
-from copilot_pipeline.marts.reader import ScoredCallReader
+from copilot_pipeline.marts.reference_reader import ReferenceReader
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
@@ -50,7 +50,7 @@ class Version(NamedTuple):
 
 def read_forecast_data(database: Database, settings: MartSettings, now: datetime) -> ForecastData:
     """Return deals, calls and scores as of a time: later calls are left out."""
-    people = ScoredCallReader(database).people()
+    people = ReferenceReader(database).people()
     with database.transaction() as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.execute(_SQL["number_deals"])

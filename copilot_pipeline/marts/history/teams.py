@@ -33,6 +33,8 @@ class Teams:
     """
 
     def __init__(self, versions: Iterable[UserVersion] = ()) -> None:
+        # The same object for every call with the same versions of rep and manager.
+        self._reps: dict[tuple[Rep, datetime, datetime | None], Rep] = {}
         self._versions: defaultdict[str, list[UserVersion]] = defaultdict(list)
         for version in sorted(versions, key=lambda version: version.valid_from):
             self._versions[version.user_id].append(version)
@@ -44,9 +46,15 @@ class Teams:
         """Return the rep with the manager of that time; unchanged if the rep was never among the users."""
         if rep is None or (version := self._version(rep.rep_id, moment)) is None:
             return rep
+        manager = self._version(version.manager_id, moment) if version.manager_id is not None else None
+        key = rep, version.valid_from, manager.valid_from if manager else None
+        if key not in self._reps:
+            self._reps[key] = self._with_manager(rep, version, manager)
+        return self._reps[key]
+
+    def _with_manager(self, rep: Rep, version: UserVersion, manager: UserVersion | None) -> Rep:
         if version.manager_id is None:
             return replace(rep, manager_id=None, manager_name=None, manager_email=None)
-        manager = self._version(version.manager_id, moment)
         if manager is None and version.manager_id == rep.manager_id:
             return rep
         return replace(
