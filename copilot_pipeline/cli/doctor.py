@@ -107,6 +107,8 @@ def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
         yield _check("retention", partial(_retention, settings, opened[0]))
         yield _check("Clari Copilot", partial(_clari, settings, opened[0]))
         yield _check("weekly quota", partial(_quota, settings, opened[0]))
+    if settings.pipeline.privacy.redact is not None:
+        yield _check("redaction", partial(_redaction, settings))
     rules = configured_rules(settings)
     for name in dict.fromkeys(rule.sink_name for rule in rules):
         yield _check(f"sink {name}", partial(_sink, settings, name))
@@ -184,6 +186,19 @@ def _retention(settings: Settings, database: Database) -> str:
             "Materialize the asset `retention`, and check that the schedule nightly_removal is on"
         )
     return "nothing is kept longer than allowed"
+
+
+def _redaction(settings: Settings) -> str:
+    from copilot_pipeline.privacy.redaction.policy import redaction_policy
+
+    policy = redaction_policy(settings)
+    if policy is None:
+        return "not configured"
+    from copilot_pipeline.privacy.redaction.engine import engine_for
+    from copilot_pipeline.privacy.redaction.names import ParticipantNames
+
+    engine_for(policy).redact(["+1 415 555 0132"], ParticipantNames([]))
+    return f"before {policy.settings.before}: {policy.describe()}"
 
 
 def _clari(settings: Settings, database: Database) -> str:

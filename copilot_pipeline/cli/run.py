@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from copilot_pipeline.cli.materialize import Finished
+    from copilot_pipeline.config.loading import Settings
     from copilot_pipeline.delivery.service import DeliveryService
     from copilot_pipeline.postgres import Database
 
@@ -37,6 +39,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --rescore: only runs that failed, were refused, or have not finished within a day.",
 )
+@click.option(
+    "--other-redaction",
+    is_flag=True,
+    help="With --rescore: only calls that were scored with another redaction than that of pipeline.yaml.",
+)
 @click.option("--yes", is_flag=True, help="With --rescore: do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
@@ -46,6 +53,7 @@ def command(
     rescore: bool,
     kits: tuple[str, ...],
     only_failed: bool,
+    other_redaction: bool,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -61,16 +69,26 @@ def command(
     copilot-pipeline run --from 2026-11-01 --to 2026-11-14 --rescore --kit NAME
     """
     if not rescore:
-        if kits or only_failed or yes:
-            raise click.UsageError("--kit, --only-failed and --yes need --rescore.")
+        if kits or only_failed or other_redaction or yes:
+            raise click.UsageError("--kit, --only-failed, --other-redaction and --yes need --rescore.")
         exit_with(run_days(first.date(), last.date(), assets, as_json=as_json))
         return
     if assets is not None:
         raise click.UsageError("--rescore rebuilds only the score tables; it cannot be combined with --assets.")
-    _rescore(first.date(), last.date(), kits, only_failed=only_failed, yes=yes, as_json=as_json)
+    which = Selection(kits, only_failed, other_redaction)
+    _rescore(first.date(), last.date(), which, yes=yes, as_json=as_json)
 
 
-def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: bool, yes: bool, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which runs of the days are scored again: of these kits, all without names."""
+
+    kits: tuple[str, ...]
+    only_failed: bool
+    other_redaction: bool
+
+
+def _rescore(first: date, last: date, which: Selection, *, yes: bool, as_json: bool) -> None:
     """Print the cost, ask for confirmation and score again. Repeating an interrupted command continues it."""
     days = validated_days(first, last)
     from copilot_pipeline.load.tables import SCORE_TABLES
@@ -80,7 +98,9 @@ def _rescore(first: date, last: date, kits: tuple[str, ...], *, only_failed: boo
     settings = command_settings()
     with command_database(settings) as database:
         rescoring = make_rescore_service(settings, database)
-        request = RescoreRequest(days[0], days[-1], rescoring.select_kits(kits), only_failed)
+        redaction = rescoring.redaction if which.other_redaction else None
+        kits = rescoring.select_kits(which.kits)
+        request = RescoreRequest(days[0], days[-1], kits, which.only_failed, redaction)
         cost = rescoring.cost(request)
         echo(cost.describe(), err=True)
         if cost.runs and not yes:
@@ -122,6 +142,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> i
             if deliveries is not None:
                 _deliver(deliveries, bars)  # sends the incident
             raise
+        _note_other_redaction(settings, database, days, bars)
         counts = _counts(database, days)
         quarantined = CallStore(database, settings.zone).count_quarantined(days)
         if deliveries is not None:
@@ -132,6 +153,19 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> i
     else:
         _print_result(console, finished, counts, quarantined, seconds)
     return INCOMPLETE if not finished.is_complete else QUARANTINED if quarantined else 0
+
+
+def _note_other_redaction(settings: Settings, database: Database, days: tuple[date, ...], bars: ProgressBars) -> None:
+    """Say which results are of a text with another redaction, and what it would cost to replace them."""
+    from copilot_pipeline.score.factory import make_rescore_service
+
+    cost = make_rescore_service(settings, database).other_redaction(days[0], days[-1])
+    if cost.runs:
+        bars.note(
+            f"{cost.runs:,} result(s) of these days are of a text with another redaction, or none. They stay. "
+            f"To replace them ({cost.describe()}): copilot-pipeline run --from {days[0]} --to {days[-1]} --rescore "
+            "--other-redaction"
+        )
 
 
 def _as_dict(finished: Finished, counts: dict[str, int], quarantined: int, seconds: float) -> dict[str, Any]:

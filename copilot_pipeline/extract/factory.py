@@ -22,6 +22,8 @@ from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.privacy.redaction.policy import redaction_policy
+from copilot_pipeline.privacy.redaction.redactor import Redactor
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.state import AdvisoryLocks, CallStore, Inbox, ListCursors, PendingCalls, SemarizeRunStore
 
@@ -105,7 +107,9 @@ def make_call_tables(settings: Settings, database: Database, lake: Lake) -> Call
     accept_settings(settings, database)
     directory = Reference(lake, database).user_directory()
     calls, runs = CallStore(database, settings.zone), SemarizeRunStore(database)
-    return CallTables(lake, database, calls, runs, directory, amount_convention(database))
+    policy = redaction_policy(settings)
+    redactor = Redactor(policy) if policy is not None else None
+    return CallTables(lake, database, calls, runs, directory, amount_convention(database), redactor)
 
 
 def make_reference(settings: Settings, database: Database, lake: Lake) -> Reference:

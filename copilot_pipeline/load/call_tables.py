@@ -26,6 +26,7 @@ from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.privacy.redaction.redactor import Redactor
 from copilot_pipeline.state import CallStore, PartitionStore, SemarizeRunStore
 from copilot_pipeline.transform.call_rows import CallRows, has_transcript
 from copilot_pipeline.transform.transcripts import UserDirectory, assemble, participant_rows, resolve_people
@@ -55,6 +56,7 @@ class CallTables:
         runs: SemarizeRunStore,
         directory: UserDirectory,
         amounts: AmountConvention = NO_CONVENTION,
+        redactor: Redactor | None = None,
     ) -> None:
         self._lake = lake
         self._database = database
@@ -62,6 +64,7 @@ class CallTables:
         self._runs = runs
         self._directory = directory
         self._amounts = amounts
+        self._redactor = redactor
 
     def days_to_build(self, days: Sequence[date]) -> list[date]:
         """Return these days and those that a call has left, newest first."""
@@ -108,7 +111,8 @@ class CallTables:
         return lost_calls | set(missing_bytes(self._lake, self._calls.partitions, [day]).get(day, ()))
 
     def _before_commit(self, connection: Connection, day: date) -> None:
-        self._runs.archive_replaced_transcripts(connection, day)
+        only = self._redactor.policy.stored_fingerprint if self._redactor is not None else None
+        self._runs.archive_replaced_transcripts(connection, day, only_redaction=only)
         self._calls.partitions.mark_loaded(connection, day)
 
     def _rows(self, day: date, batch: pa.Table) -> tuple[CallRows, int]:
@@ -125,10 +129,13 @@ class CallTables:
             # A call with quarantined details keeps its row in `calls`, built from the list item.
             has_details = raw["details"] is not None or raw["dialect"] == "guide"
             is_transcribed = has_transcript(record, has_details) and not is_quarantined
+            participants = participant_rows(record, day, people, transcript)
+            if self._redactor is not None:
+                record, transcript = self._redactor.redact(record, transcript, people)
             rows.add(
                 record,
                 transcript if is_transcribed else None,
-                participant_rows(record, day, people, transcript),
+                participants,
                 fetched_at=raw["fetched_at"],
                 removed_at=raw["removed_at"],
             )

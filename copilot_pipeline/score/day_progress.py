@@ -36,6 +36,7 @@ class DayProgress:
         self._open: defaultdict[date, int] = defaultdict(int)  # runs in progress, plus one while transcripts are read
         self._days: dict[RunKey, date] = {}  # of runs in progress
         self._changed: set[date] = set()
+        self._withheld: Counter[date] = Counter()
         self._without_kit: defaultdict[date, Counter[UnknownKit]] = defaultdict(Counter)
 
     @property
@@ -55,8 +56,12 @@ class DayProgress:
         """Count the day as read: it is finished once its runs are."""
         self._end(day)
 
-    def start_runs(self, day: date, tasks: Sequence[RunTask], transcripts: int) -> None:
-        """Add runs of a day, and the number of transcripts that they are for."""
+    def start_runs(self, day: date, tasks: Sequence[RunTask], transcripts: int, withheld: int = 0) -> None:
+        """Add runs of a day, and the number of transcripts that they are for.
+
+        `withheld` runs are not created, because their text has another redaction than it should.
+        """
+        self._withheld[day] += withheld
         self._report(day).transcripts += transcripts
         self._days |= {task.key: day for task in tasks}
         self._open[day] += len(tasks)
@@ -94,5 +99,10 @@ class DayProgress:
     def _take(self, day: date) -> ScoredPartition:
         self._changed.discard(day)
         report = self._reports.pop(day, None) or ScoredPartition(day)
+        if withheld := self._withheld.pop(day, 0):
+            report.problems.append(
+                f"{withheld:,} run(s) were not created: the transcripts were stored before privacy.redact was changed. "
+                f"Build them again: copilot-pipeline run --from {day} --to {day}"
+            )
         report.problems += [kit.describe(calls) for kit, calls in self._without_kit.pop(day, Counter()).items()]
         return report

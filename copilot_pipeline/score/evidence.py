@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import UTTERANCES
+from copilot_pipeline.score.redacted_quotes import RedactedQuoteFinder, quote_finder
 from copilot_pipeline.score.rows import EvidenceRow, SemarizeScoreRow
 from copilot_pipeline.transform.transcripts import QuoteFinder, SpokenUtterance
 
@@ -24,8 +25,13 @@ class EvidenceFinder:
         self._batches = lake.batches(UTTERANCES, day, columns=_COLUMNS)
         self._current: pa.Table | None = None
 
-    def rows(self, call_ids: Sequence[str], scores: Iterable[SemarizeScoreRow]) -> Iterator[EvidenceRow]:
-        """Yield a row of `evidence` for each quote of the next calls of the day."""
+    def rows(
+        self, call_ids: Sequence[str], scores: Iterable[SemarizeScoreRow], redacted: Mapping[str, str] | None = None
+    ) -> Iterator[EvidenceRow]:
+        """Yield a row of `evidence` for each quote of the next calls of the day.
+
+        `redacted` has the scored text of calls of which the words are stored as they were said.
+        """
         quoted: defaultdict[str, list[SemarizeScoreRow]] = defaultdict(list)
         for score in scores:
             if score.evidence:
@@ -34,7 +40,7 @@ class EvidenceFinder:
         for call_id in call_ids:
             if call_id not in quoted:
                 continue
-            finder = QuoteFinder(utterances.get(call_id, []))
+            finder = quote_finder(utterances.get(call_id, []), (redacted or {}).get(call_id))
             for score in quoted[call_id]:
                 yield from _evidence_rows(score, finder)
 
@@ -61,7 +67,7 @@ class EvidenceFinder:
         return by_call
 
 
-def _evidence_rows(score: SemarizeScoreRow, finder: QuoteFinder) -> Iterator[EvidenceRow]:
+def _evidence_rows(score: SemarizeScoreRow, finder: QuoteFinder | RedactedQuoteFinder) -> Iterator[EvidenceRow]:
     for position, quote in enumerate(score.evidence):
         passage = finder.find(quote)
         yield EvidenceRow(

@@ -11,6 +11,7 @@ from copilot_pipeline.clients.semarize.connect import kits_of
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.privacy.redaction.policy import redaction_policy
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.score.rescore import RescoreService
 from copilot_pipeline.score.run_requests import SemarizeRunSettings
@@ -45,15 +46,22 @@ def open_runner(
                 requests_in_flight=advanced.requests_in_flight,
                 runs_in_flight=advanced.runs_in_flight,
                 give_up_after_seconds=advanced.give_up_after_seconds,
+                redaction=present_redaction(settings),
             ),
             locks,
             progress=progress,
         )
 
 
+def present_redaction(settings: Settings) -> str:
+    """The fingerprint of the redaction policy, empty without one."""
+    policy = redaction_policy(settings)
+    return policy.fingerprint if policy is not None else ""
+
+
 def make_rescore_service(settings: Settings, database: Database) -> RescoreService:
     """What scoring again costs, and its order."""
-    return RescoreService(Rescores(database), kits_of(settings))
+    return RescoreService(Rescores(database), kits_of(settings), present_redaction(settings))
 
 
 def make_score_tables(settings: Settings, database: Database, lake: Lake) -> ScoreTables:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from copilot_pipeline.clients.semarize import Kit
 from copilot_pipeline.errors import ConfigurationError
@@ -34,9 +35,10 @@ class RescoreCost:
 class RescoreService:
     """Starts and finishes rescore requests."""
 
-    def __init__(self, rescores: Rescores, kits: Sequence[Kit]) -> None:
+    def __init__(self, rescores: Rescores, kits: Sequence[Kit], redaction: str = "") -> None:
         self._rescores = rescores
         self._kits = kits
+        self.redaction = redaction  # fingerprint of the present policy, empty without one
 
     def select_kits(self, names: Sequence[str]) -> list[tuple[str, str]]:
         """Return (name, reference) of the named kits, of all kits if no name is given.
@@ -58,11 +60,24 @@ class RescoreService:
         rescore_id = self._rescores.unfinished(name or request.name)
         return RescoreCost(self._rescores.cost(request, rescore_id), rescore_id is not None)
 
+    def other_redaction(self, first: date, last: date) -> RescoreCost:
+        """Return the cost of scoring again what was scored with another redaction. Nothing does it unasked."""
+        names = [kit.name for kit in self._kits]
+        return RescoreCost(self._rescores.results_of_other_redaction(first, last, names, self.redaction))
+
     def start(self, request: RescoreRequest, name: str | None = None) -> int:
         """Mark the runs as wanted again; the next scoring of these days pays for them.
 
-        Resumes after a crash.
+        Resumes after a crash. Raises `ConfigurationError` if stored transcripts have another redaction than the present
+        one: they would not be sent.
         """
+        outdated = self._rescores.texts_of_other_redaction(request.first, request.last, self.redaction)
+        if outdated:
+            raise ConfigurationError(
+                f"{outdated:,} transcripts of these days were stored before privacy.redact was changed. Build them "
+                f"first, which costs nothing: copilot-pipeline run --from {request.first} --to {request.last} --assets "
+                "calls,participants,transcripts,utterances"
+            )
         return self._rescores.start(request, name or request.name)
 
     def finish(self, rescore_id: int) -> None:

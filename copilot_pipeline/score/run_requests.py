@@ -26,6 +26,7 @@ class SemarizeRunSettings:
     requests_in_flight: int = 4
     runs_in_flight: int = 200
     give_up_after_seconds: float = 900.0
+    redaction: str = ""  # the policy by which a text must be redacted before it is sent
 
 
 @dataclass(slots=True)
@@ -47,6 +48,36 @@ class RunTask:
     def key(self) -> RunKey:
         """Call id and kit name."""
         return self.run.call_id, self.run.kit
+
+
+def open_tasks(
+    store: SemarizeRunStore,
+    transcripts: Sequence[StoredTranscript],
+    day: date,
+    kits: Sequence[Kit],
+    settings: SemarizeRunSettings,
+    in_progress: Container[RunKey],
+) -> tuple[list[RunTask], int]:
+    """Return the unfinished runs of `register_runs`, and the number of runs that are withheld.
+
+    A text that was not redacted by the policy of the settings is not sent. Runs of it that exist are read.
+    """
+    others = [transcript for transcript in transcripts if transcript.redaction != settings.redaction]
+    sendable = [transcript for transcript in transcripts if transcript.redaction == settings.redaction]
+    tasks = register_runs(store, sendable, day, kits, settings, in_progress)
+    withheld = 0
+    for kit in kits if others else ():
+        wanted = [one for one in others if kit.call_filter.skip_reason(one.facts) is None]
+        speeches = [(one.call_id, one.transcript_hash, one.speech_hash) for one in wanted]
+        runs = {run.call_id: run for run in store.runs_for(kit.name, kit.reference, speeches)}
+        created = [run for run in runs.values() if run.is_open and run.run_id is not None]
+        tasks += [
+            RunTask(run, run_request(run.call_id, "", kit))
+            for run in created
+            if (run.call_id, run.kit) not in in_progress
+        ]
+        withheld += len(wanted) - len(created) - sum(not run.is_open for run in runs.values())
+    return tasks, withheld
 
 
 def register_runs(

@@ -30,7 +30,7 @@ from copilot_pipeline.score.day_progress import DayProgress, ScoredPartition
 from copilot_pipeline.score.kit_gate import KitGate
 from copilot_pipeline.score.run_executor import RunExecutor
 from copilot_pipeline.score.run_queue import RunQueue
-from copilot_pipeline.score.run_requests import RunTask, SemarizeRunSettings, register_runs, timeout_seconds
+from copilot_pipeline.score.run_requests import RunTask, SemarizeRunSettings, open_tasks, timeout_seconds
 from copilot_pipeline.score.transcripts import read_transcripts
 from copilot_pipeline.state import AdvisoryLocks, SemarizeRunStore
 
@@ -156,8 +156,9 @@ class SemarizeRunner:
         """Register the runs of a day and yield the open ones that are not in progress."""
         for batch in read_transcripts(self._lake, day, self._kits, with_text=True):
             selected = [transcript for transcript in batch if call_ids is None or transcript.call_id in call_ids]
-            tasks = register_runs(self._store, selected, day, self._kits, self._settings, self._days.in_progress)
-            self._days.start_runs(day, tasks, len(selected))
+            in_progress = self._days.in_progress
+            tasks, withheld = open_tasks(self._store, selected, day, self._kits, self._settings, in_progress)
+            self._days.start_runs(day, tasks, len(selected), withheld)
             self._progress.expect(STEP, len(tasks))
             yield from tasks
         self._days.end_reading(day)

@@ -26,6 +26,7 @@ from copilot_pipeline.score.evidence import EvidenceFinder
 from copilot_pipeline.score.rows import SemarizeRunRow, SemarizeScoreRow
 from copilot_pipeline.score.transcripts import StoredTranscript, read_transcripts
 from copilot_pipeline.state import CallStore, SemarizeRun, SemarizeRunStore
+from copilot_pipeline.state.semarize_runs import redaction_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class LoadedScores:
     problem: str | None = None
     truncated: int = 0
     refused: int = 0
+    other_redaction: int = 0  # results of a text that was redacted otherwise, or not at all
 
 
 class ScoreTables:
@@ -58,6 +60,7 @@ class ScoreTables:
         A day whose texts were removed because of their age keeps its rows.
         """
         unscored: Counter[date] = Counter()
+        other_redaction: Counter[date] = Counter()
 
         def batches_of(day: date) -> Iterator[CallBatch]:
             self._require_call_tables(day)
@@ -69,7 +72,9 @@ class ScoreTables:
                 runs, scores = self._rows(day, transcripts)
                 unscored[day] += sum(run.is_unscored for run in runs)
                 call_ids = [transcript.call_id for transcript in transcripts]
-                evidence = list(finder.rows(call_ids, scores))
+                redacted = {one.call_id: one.redacted_text for one in transcripts if one.redacted_text}
+                evidence = list(finder.rows(call_ids, scores, redacted))
+                other_redaction[day] += _scored_with_other_redaction(transcripts, runs)
                 tables = [
                     (SEMARIZE_RUNS, rows_to_arrow(SEMARIZE_RUNS, runs)),
                     (SEMARIZE_SCORES, rows_to_arrow(SEMARIZE_SCORES, scores)),
@@ -80,7 +85,13 @@ class ScoreTables:
         loader = PartitionLoader(self._lake, self._database, self._calls, SCORE_TABLES)
         for loaded in loader.load(days, batches_of, self._calls.partitions.mark_scored):
             yield LoadedScores(
-                loaded.day, loaded.rows, unscored[loaded.day], loaded.problem, loaded.truncated, loaded.refused
+                loaded.day,
+                loaded.rows,
+                unscored[loaded.day],
+                loaded.problem,
+                loaded.truncated,
+                loaded.refused,
+                other_redaction[loaded.day],
             )
 
     def _require_call_tables(self, day: date) -> None:
@@ -171,6 +182,16 @@ class ScoreTables:
         ]
         unreadable = "; ".join(f"{brick}: {reason}" for brick, reason in parsed.unreadable) or None
         return rows, unreadable
+
+
+def _scored_with_other_redaction(transcripts: Sequence[StoredTranscript], runs: Sequence[SemarizeRunRow]) -> int:
+    """Return the number of results of another redaction than that of the stored transcripts."""
+    redactions = {one.call_id: one.redaction for one in transcripts}
+    return sum(
+        run.status == "succeeded" and redaction_of(run.speech_hash) != redactions[run.call_id]
+        for run in runs
+        if run.speech_hash is not None
+    )
 
 
 def _run_row(run: SemarizeRun, day: date, bricks: int, problem: str | None) -> SemarizeRunRow:

@@ -12,14 +12,15 @@ from copilot_pipeline.config.kit_filters import CallFacts
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import CALLS, PARTICIPANTS, TRANSCRIPTS
 
-_COLUMNS = ["call_id", "words", "transcript_hash", "speech_hash"]
+_COLUMNS = ["call_id", "words", "transcript_hash", "speech_hash", "redacted_text", "redaction"]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTranscript:
     """A transcript of the lake.
 
-    `text` is empty if it was not read, `speech_hash` in files of versions that did not compute it.
+    `text` is what is scored, redacted if that is configured. It is empty if it was not read, `speech_hash` in files of
+    versions that did not compute it, and `redaction` without redaction.
     """
 
     call_id: str
@@ -27,6 +28,8 @@ class StoredTranscript:
     facts: CallFacts
     text: str = ""
     speech_hash: str = ""
+    redacted_text: str | None = None  # if it differs from the stored text
+    redaction: str = ""
 
 
 @dataclass(slots=True)
@@ -51,8 +54,10 @@ def read_transcripts(
                     row["call_id"],
                     row["transcript_hash"],
                     facts,
-                    row["text"] if with_text else "",
+                    (row["redacted_text"] or row["text"]) if with_text else "",
                     row["speech_hash"] or "",
+                    row["redacted_text"],
+                    row["redaction"] or "",
                 )
             )
         yield transcripts

@@ -25,12 +25,14 @@ class RescoreRequest:
     last: date
     kits: Sequence[tuple[str, str]]
     only_failed: bool = False
+    other_redaction_than: str | None = None  # only runs of other texts than those of this policy; '' is none
 
     @property
     def name(self) -> str:
         """Name of the rescore, the same for the same request."""
         kits = ",".join(f"{name}={reference}" for name, reference in sorted(self.kits))
-        return f"{self.first}..{self.last} {kits}{' failed' if self.only_failed else ''}"
+        redaction = "" if self.other_redaction_than is None else f" redaction {self.other_redaction_than or 'none'}"
+        return f"{self.first}..{self.last} {kits}{' failed' if self.only_failed else ''}{redaction}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,22 @@ class Rescores:
             counts = fetch_all(connection, _RunCount, _SQL["count_runs"], _values(request, rescore_id))
         return {count.kit: count.runs for count in counts}
 
+    def results_of_other_redaction(
+        self, first: date, last: date, kits: Sequence[str], redaction: str
+    ) -> dict[str, int]:
+        """Return the number of results of texts that were not redacted by this policy, by kit."""
+        with self._database.connection() as connection:
+            values = {"first": first, "last": last, "kits": list(kits), "redaction": redaction}
+            counts = fetch_all(connection, _RunCount, _SQL["count_results_of_other_redaction"], values)
+        return {count.kit: count.runs for count in counts}
+
+    def texts_of_other_redaction(self, first: date, last: date, redaction: str) -> int:
+        """Return the number of stored transcripts that were not redacted by this policy."""
+        with self._database.connection() as connection:
+            values = {"first": first, "last": last, "redaction": redaction}
+            number: int = fetch_value(connection, _SQL["count_texts_of_other_redaction"], values)
+        return number
+
     def start(self, request: RescoreRequest, name: str) -> int:
         """Replace the runs in one transaction, keeping their results; return the id of the rescore.
 
@@ -82,4 +100,5 @@ def _values(request: RescoreRequest, rescore_id: int | None) -> dict[str, Any]:
         "references": [reference for _, reference in request.kits],
         "rescore_id": rescore_id,
         "only_failed": request.only_failed,
+        "other_redaction_than": request.other_redaction_than,
     }

@@ -202,8 +202,12 @@ class SemarizeRunStore:
             texts = fetch_all(connection, _Text, _SQL["scored_texts"], values)
         return {(text.call_id, text.transcript_hash): text.text for text in texts}
 
-    def archive_replaced_transcripts(self, replacing: Connection, day: date) -> None:
+    def archive_replaced_transcripts(
+        self, replacing: Connection, day: date, *, only_redaction: str | None = None
+    ) -> None:
         """Keep the scored transcripts of a day that are being replaced in `replacing`'s transaction.
+
+        With `only_redaction`, only those of that policy: if stored text is redacted, no other text may be kept.
 
         The old texts are read over another connection, which still reads them. Without changes nothing is read.
         """
@@ -212,9 +216,15 @@ class SemarizeRunStore:
             values = {
                 "call_ids": [text.call_id for text in texts],
                 "hashes": [text.transcript_hash for text in texts],
+                "only_redaction": only_redaction,
             }
             with self._database.connection() as connection:
                 connection.execute(_SQL["archive_transcripts"], values)
+
+
+def redaction_of(speech_hash: str) -> str:
+    """Return the redaction policy in a speech hash, `<words>:<sides>:<policy>`; empty without redaction."""
+    return speech_hash.partition(":")[2].partition(":")[2]
 
 
 def _key(run: SemarizeRun) -> dict[str, Any]:

@@ -64,6 +64,8 @@ class CallRows:
                 utterances=len(transcript.utterances),
                 transcript_hash=transcript.transcript_hash,
                 speech_hash=transcript.speech_hash,
+                redacted_text=transcript.redacted_text,
+                redaction=transcript.redaction,
             )
         )
         self._add_utterances(record.call_id, transcript.utterances)

@@ -96,6 +96,8 @@ class TranscriptRow:
     utterances: int
     transcript_hash: str
     speech_hash: str
+    redacted_text: str | None
+    redaction: str | None
 
 
 @dataclass(slots=True)

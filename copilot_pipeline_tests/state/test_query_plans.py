@@ -115,7 +115,7 @@ HOT: dict[str, dict[str, Any]] = {
     },
     "semarize_runs.mark_refused": {**RUN_KEY, "error_code": "c", "error_message": "m"},
     "semarize_runs.to_archive": {"day": DAY},
-    "semarize_runs.archive_transcripts": {"call_ids": IDS, "hashes": ["h"]},
+    "semarize_runs.archive_transcripts": {"call_ids": IDS, "hashes": ["h"], "only_redaction": None},
 }  # fmt: skip
 
 # These read only small tables (a row per day or fewer), read
@@ -136,6 +136,7 @@ NOT_PLANNED = {
     *(f"installation.{name}" for name in ("loss", "mark_all_lost", "mark_all_unstored")),
     *(f"pending_calls.{name}" for name in ("add", "claim", "unfinished_days")),
     *(f"rescores.{name}" for name in ("unfinished", "count_runs", "add", "lock", "replace_runs", "finish")),
+    *(f"rescores.{name}" for name in ("count_results_of_other_redaction", "count_texts_of_other_redaction")),
     "quarantine.quarantine",
     "semarize_runs.lock_registration",
     "semarize_runs.postpone",

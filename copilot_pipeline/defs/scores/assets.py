@@ -33,6 +33,9 @@ class ScoringConfig(dg.Config):
     only_failed: bool = Field(
         default=False, description="Only runs that failed, were refused, or have been open for more than a day."
     )
+    other_redaction: bool = Field(
+        default=False, description="Only calls that were scored with another redaction than that of pipeline.yaml."
+    )
     kits: list[str] = Field(default_factory=list, description="Only these kits, by name. Default: all.")
 
 
@@ -94,7 +97,8 @@ def _rescoring(
         yield
         return
     service = make_rescore_service(settings, database)
-    request = RescoreRequest(days[0], days[-1], service.select_kits(config.kits), config.only_failed)
+    redaction = service.redaction if config.other_redaction else None
+    request = RescoreRequest(days[0], days[-1], service.select_kits(config.kits), config.only_failed, redaction)
     name = f"dagster {context.run.root_run_id or context.run_id}"
     cost = service.cost(request, name)
     if not config.pay:
@@ -140,6 +144,7 @@ def _load(
             "calls_without_score": loaded.unscored,
             "truncated_values": loaded.truncated,
             "refused_rows": loaded.refused,
+            "scored_with_other_redaction": loaded.other_redaction,
         }
         facts = [(table, {"dagster/partition_row_count": loaded.rows[table.name], **counts}) for table in selected]
         reporter.add(loaded.day, facts)

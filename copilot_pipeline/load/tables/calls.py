@@ -143,10 +143,19 @@ TRANSCRIPTS = Table(
         ),
         integer("words", "Number of words in the transcript.", required=True),
         integer("utterances", "Number of utterances in the transcript.", required=True),
-        identifier("transcript_hash", "SHA-256 of the text.", required=True),
+        identifier(
+            "transcript_hash",
+            "SHA-256 of the text; if it is redacted, of the policy and the redacted text.",
+            required=True,
+        ),
         identifier(
             "speech_hash",
-            "Hash of the words and of the side that said them, without names. A call is scored again if it changes.",
+            "Hash of the words and of the side that said them, without names. A call is scored again if it changes; "
+            "the redaction follows it, and alone does not score a call again.",
+        ),
+        long_text("redacted_text", "The text that is scored, if redaction is set to `before: scoring`; else null."),
+        identifier(
+            "redaction", "Policy that redacted the text that is scored (privacy.redact); null without redaction."
         ),
     ),
 )

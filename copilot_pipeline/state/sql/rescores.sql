@@ -15,7 +15,21 @@ WHERE texts.call_date BETWEEN %(first)s AND %(last)s
     OR %(only_failed)s AND runs.run_id IS NOT NULL AND runs.created_at < now() - interval '1 day')
   AND (%(rescore_id)s::bigint IS NULL OR runs.rescore_id IS DISTINCT FROM %(rescore_id)s)
   AND (NOT %(only_failed)s OR runs.status <> 'succeeded')
+  AND (%(other_redaction_than)s::text IS NULL
+    OR split_part(coalesce(runs.speech_hash, ''), ':', 3) <> %(other_redaction_than)s)
 GROUP BY runs.kit ORDER BY runs.kit;
+
+-- name: count_results_of_other_redaction
+-- Count the results of texts that were redacted otherwise than a policy does, or not at all, by kit.
+SELECT kit, count(*) AS runs FROM copilot.semarize_runs
+WHERE call_date BETWEEN %(first)s AND %(last)s AND kit = ANY(%(kits)s) AND status = 'succeeded'
+  AND split_part(coalesce(speech_hash, ''), ':', 3) <> %(redaction)s
+GROUP BY kit ORDER BY kit;
+
+-- name: count_texts_of_other_redaction
+-- Count the transcripts of some days that are stored with another redaction than that of a policy.
+SELECT count(*) FROM copilot.transcripts
+WHERE call_date BETWEEN %(first)s AND %(last)s AND coalesce(redaction, '') <> %(redaction)s;
 
 -- name: add
 -- Add a rescore, unless an unfinished one has the name.
@@ -42,6 +56,8 @@ WITH chosen AS (
       OR %(only_failed)s AND runs.run_id IS NOT NULL AND runs.created_at < now() - interval '1 day')
     AND (%(rescore_id)s::bigint IS NULL OR runs.rescore_id IS DISTINCT FROM %(rescore_id)s)
     AND (NOT %(only_failed)s OR runs.status <> 'succeeded')
+  AND (%(other_redaction_than)s::text IS NULL
+    OR split_part(coalesce(runs.speech_hash, ''), ':', 3) <> %(other_redaction_than)s)
   FOR UPDATE OF known
 ), replaced AS (
   INSERT INTO copilot_ops.replaced_runs (

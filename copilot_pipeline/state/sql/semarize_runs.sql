@@ -21,26 +21,44 @@ ON CONFLICT (call_id, kit, kit_reference, transcript_hash) DO NOTHING;
 
 -- name: update_known
 -- Update the runs that exist: a call that moved takes its run along, a rescore takes the key of its first request, and
--- the run keeps the newest speech hash. Rows that would not change are not written.
+-- the run keeps the newest hash of words and sides. A run that has not been created takes the present redaction with its
+-- text and key; any other one keeps the redaction that it was created with. Rows that would not change are not written.
 UPDATE copilot_ops.semarize_runs AS known SET
   call_date = intent.call_date,
-  speech_hash = coalesce(nullif(intent.speech_hash, ''), known.speech_hash),
-  idempotency_key = CASE WHEN known.idempotency_key = ''
-    THEN intent.idempotency_key || ':again' || known.rescore_id ELSE known.idempotency_key END
+  transcript_hash = CASE WHEN is_other_text THEN intent.transcript_hash ELSE known.transcript_hash END,
+  speech_hash = newest.speech_hash,
+  idempotency_key = CASE WHEN known.idempotency_key = '' OR is_other_text
+    THEN intent.idempotency_key || coalesce(':again' || known.rescore_id, '') ELSE known.idempotency_key END
 FROM unnest(
   %(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(transcript_hash)s::text[],
   %(call_date)s::date[], %(idempotency_key)s::text[], %(speech_hash)s::text[]
 ) AS intent (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, speech_hash)
 CROSS JOIN LATERAL copilot_ops.run_of(
   intent.call_id, intent.kit, intent.kit_reference, intent.transcript_hash, intent.speech_hash) AS run
+CROSS JOIN LATERAL (
+  SELECT run.status = 'pending' AND run.run_id IS NULL AND intent.speech_hash <> ''
+    AND split_part(coalesce(run.speech_hash, ''), ':', 3) <> split_part(intent.speech_hash, ':', 3)
+    AND NOT EXISTS (
+      SELECT 1 FROM copilot_ops.semarize_runs AS other
+      WHERE (other.call_id, other.kit, other.kit_reference, other.transcript_hash)
+        = (intent.call_id, intent.kit, intent.kit_reference, intent.transcript_hash)) AS is_other_text
+) AS comparison
+CROSS JOIN LATERAL (
+  SELECT CASE
+    WHEN intent.speech_hash = '' THEN run.speech_hash
+    WHEN is_other_text OR run.transcript_hash = intent.transcript_hash THEN intent.speech_hash
+    ELSE concat_ws(':', split_part(intent.speech_hash, ':', 1), split_part(intent.speech_hash, ':', 2),
+      nullif(split_part(coalesce(run.speech_hash, ''), ':', 3), '')) END AS speech_hash
+) AS newest
 WHERE (known.call_id, known.kit, known.kit_reference, known.transcript_hash)
     = (run.call_id, run.kit, run.kit_reference, run.transcript_hash)
-  AND (known.call_date <> intent.call_date OR known.idempotency_key = ''
-    OR known.speech_hash IS DISTINCT FROM coalesce(nullif(intent.speech_hash, ''), known.speech_hash));
+  AND (known.call_date <> intent.call_date OR known.idempotency_key = '' OR is_other_text
+    OR known.speech_hash IS DISTINCT FROM newest.speech_hash);
 
 -- name: add_sides
 -- Complete the speech hash of runs of earlier versions, which is that of the words alone.
-UPDATE copilot_ops.semarize_runs AS known SET speech_hash = intent.speech_hash
+UPDATE copilot_ops.semarize_runs AS known
+SET speech_hash = split_part(intent.speech_hash, ':', 1) || ':' || split_part(intent.speech_hash, ':', 2)
 FROM unnest(%(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(speech_hash)s::text[])
   AS intent (call_id, kit, kit_reference, speech_hash)
 WHERE (known.call_id, known.kit, known.kit_reference) = (intent.call_id, intent.kit, intent.kit_reference)
@@ -93,7 +111,8 @@ CROSS JOIN LATERAL (
   WHERE known.call_id = texts.call_id AND known.kit = %(kit)s AND known.kit_reference <> %(kit_reference)s
     AND known.status = 'succeeded'
     AND (known.transcript_hash = texts.transcript_hash
-      OR known.speech_hash IN (nullif(texts.speech_hash, ''), nullif(split_part(texts.speech_hash, ':', 1), '') || ':'))
+      OR split_part(known.speech_hash, ':', 1) = nullif(split_part(texts.speech_hash, ':', 1), '')
+        AND split_part(known.speech_hash, ':', 2) IN (split_part(texts.speech_hash, ':', 2), ''))
   ORDER BY known.finished_at DESC, known.kit_reference
   LIMIT 1
 ) AS runs
@@ -155,14 +174,15 @@ WHERE runs.call_id IN (SELECT call_id COLLATE "default" FROM copilot.calls WHERE
 -- Return the texts of runs: replaced ones, or present ones.
 SELECT call_id, transcript_hash, text FROM copilot_ops.replaced_transcripts WHERE transcript_hash = ANY(%(hashes)s)
 UNION ALL
-SELECT call_id, transcript_hash, text FROM copilot.transcripts
+SELECT call_id, transcript_hash, coalesce(redacted_text, text) FROM copilot.transcripts
 WHERE call_id = ANY(%(call_ids)s) AND transcript_hash = ANY(%(hashes)s);
 
 -- name: archive_transcripts
 -- Copy transcripts to the replaced ones.
 INSERT INTO copilot_ops.replaced_transcripts (transcript_hash, call_id, text)
-SELECT DISTINCT ON (transcript_hash) transcript_hash, call_id, text FROM copilot.transcripts
+SELECT DISTINCT ON (transcript_hash) transcript_hash, call_id, coalesce(redacted_text, text) FROM copilot.transcripts
 WHERE call_id = ANY(%(call_ids)s) AND transcript_hash = ANY(%(hashes)s)
+  AND (%(only_redaction)s::text IS NULL OR redaction = %(only_redaction)s)
 ORDER BY transcript_hash, call_id
 ON CONFLICT DO NOTHING;
 

@@ -58,6 +58,8 @@ class Transcript:
     utterance_counts: dict[str, int]
     word_counts: dict[str, int]
     metrics: SpeechMetrics
+    redaction: str | None = None  # fingerprint of the policy that redacted the text that is scored
+    redacted_text: str | None = None  # the text that is scored, if it is not `text`
 
 
 @dataclass(frozen=True, slots=True)
