@@ -113,7 +113,7 @@ class Sandbox:
         return self._get("reference")
 
     def outputs(self) -> Any:
-        """The outputs of all Semarize runs."""
+        """The transcripts that Semarize received, and the outputs of all runs."""
         return self._request("outputs").json()
 
     def deliveries(self) -> dict[str, Any]:

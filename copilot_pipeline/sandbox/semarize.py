@@ -169,6 +169,7 @@ class Semarize:
                 "kit_code": run.code,
                 "kit_version_id": run.version,
                 "input_sha256": run.input_sha256,
+                "transcript": run.transcript,
                 "bricks": None if run.fails else scoring.bricks_of(run.code, run.transcript),
             }
             for run in self.run_log.runs.values()

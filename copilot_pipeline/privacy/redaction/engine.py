@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 
-from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+from presidio_analyzer import AnalyzerEngine, EntityRecognizer, RecognizerRegistry
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 from presidio_anonymizer import AnonymizerEngine
 from presidio_anonymizer.entities import OperatorConfig, RecognizerResult
 
 from copilot_pipeline.config.redaction import PERSON
-from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.errors import ConfigurationError, PipelineError
 from copilot_pipeline.privacy.redaction.names import ParticipantNames
 from copilot_pipeline.privacy.redaction.policy import RedactionPolicy
 from copilot_pipeline.privacy.redaction.recognizers import LANGUAGE, LINE_END, model_recognizers, pattern_recognizers
@@ -102,12 +102,15 @@ class RedactionEngine:
         self._has_pseudonyms = settings.replace == "pseudonym"
         recognizers = pattern_recognizers(settings)
         self._entities = sorted({entity for one in recognizers for entity in one.supported_entities})
-        self._analyzer = AnalyzerEngine(
-            registry=RecognizerRegistry(recognizers=recognizers, supported_languages=[LANGUAGE]),
-            nlp_engine=_Tokenizer(),
-            supported_languages=[LANGUAGE],
-        )
+        # Presidio fills an empty registry with recognizers of its choice.
+        self._analyzer = _analyzer(recognizers) if recognizers else None
         self._models = model_recognizers(settings)
+        supported = {*self._entities, PERSON, *(entity for one in self._models for entity in one.supported_entities)}
+        if missing := sorted(set(settings.entities) - supported):
+            raise ConfigurationError(
+                f"privacy.redact.entities: {', '.join(missing)}: not recognized by the installed presidio-analyzer "
+                f"{policy.engine_version}: upgrade it, or remove the entity"
+            )
         self._anonymizer = AnonymizerEngine()  # type: ignore[no-untyped-call]
 
     def redact(self, lines: Sequence[str], names: ParticipantNames) -> list[str]:
@@ -117,17 +120,22 @@ class RedactionEngine:
         """
         text = LINE_END.join(lines)
         try:
-            spans = _within_lines(text, [*_names(text, names), *self._patterns(lines), *self._named_entities(text)])
-            return self._replaced(text, spans, names).split(LINE_END)
+            return self._replaced(text, self.find(lines, names), names).split(LINE_END)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise PipelineError(
                 f"the transcript could not be redacted ({type(error).__name__} in the engine)"
             ) from None
 
+    def find(self, lines: Sequence[str], names: ParticipantNames) -> list[Span]:
+        """Return what is personal, by position in the lines joined with `LINE_END`. No span extends over two lines."""
+        text = LINE_END.join(lines)
+        found = [*_names(text, names), *self._patterns(lines), *self._named_entities(text)]
+        return list(_within_lines(text, found))
+
     def _patterns(self, lines: Sequence[str]) -> Iterator[Span]:
         """Search the lines that may match. The end of the line before gives the context of a number."""
         numbers = [number for number, line in enumerate(lines) if _MAY_MATCH.search(line)]
-        if not numbers or not self._entities:
+        if not numbers or self._analyzer is None:
             return
         pieces = [
             piece for number in numbers for piece in (_end_of(lines[number - 1]) if number else "", lines[number])
@@ -158,6 +166,11 @@ class RedactionEngine:
                 results.append(RecognizerResult(label, one.start, one.end, one.score))
         operators = {one.entity_type: OperatorConfig("replace", {"new_value": one.entity_type}) for one in results}
         return self._anonymizer.anonymize(text, results, operators).text or ""
+
+
+def _analyzer(recognizers: list[EntityRecognizer]) -> AnalyzerEngine:
+    registry = RecognizerRegistry(recognizers=recognizers, supported_languages=[LANGUAGE])
+    return AnalyzerEngine(registry=registry, nlp_engine=_Tokenizer(), supported_languages=[LANGUAGE])
 
 
 class Pseudonyms:

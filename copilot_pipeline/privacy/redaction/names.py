@@ -12,13 +12,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from copilot_pipeline.privacy.redaction.common_words import ALSO_WORDS, NOT_NAMES
+from copilot_pipeline.privacy.redaction.common_words import ALSO_WORDS, NOT_NAMES, PARTICLES
 
 MIN_PART = 2  # letters; one is an initial
 MIN_ANY_CASE = 3  # shorter parts count only with a capital first letter
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019\u02bc][^\W\d_]+)*")
 _IN_PARENTHESES = re.compile(r"[(\[{].*?[)\]}]")
 _APOSTROPHES = re.compile("['\u2019\u02bc]")
+# Letters that people also write without their strokes; Unicode does not decompose them.
+_WITHOUT_STROKES = str.maketrans({"\u00f8": "o", "\u0142": "l", "\u0111": "d", "\u00e6": "ae", "\u0153": "oe"})
 _FIRST_IDEOGRAPH = "\u2e80"  # from here on, scripts without spaces between words
 
 
@@ -46,12 +48,15 @@ class ParticipantNames:
         self._labels: defaultdict[str, set[str]] = defaultdict(set)
         wholes: dict[str, str] = {}
         parts: set[str] = set()
+        self._words: set[str] = set()  # whole names that are ordinary words too, as in `will page`
         for person in people:
             for words in filter(None, map(name_words, person.names)):
                 folded = [fold(word) for word in words]
                 if len(folded) > 1:
                     wholes["".join(folded)] = r"[\W_]{0,3}".join(map(re.escape, folded))
                     self._labels["".join(folded)].add(person.label)
+                    if all(map(_is_word, folded)):
+                        self._words.add("".join(folded))
                 for part in filter(_is_part, folded):
                     parts.add(part)
                     self._labels[part].add(person.label)
@@ -63,13 +68,16 @@ class ParticipantNames:
         if self._pattern is None:
             return
         folded, positions = fold_with_positions(text)
-        for match in self._pattern.finditer(folded):
-            start, end = (_original(positions, match.start()), _original(positions, match.end()))
+        search_from = 0
+        while (match := self._pattern.search(folded, search_from)) is not None:
+            start, end = _original(positions, match.start()), _original(positions, match.end())
             name = "".join(filter(str.isalpha, match["name"]))
             is_spelled = match.end() - match.start() > len(name) + 2
-            if name in self._parts and not is_spelled and not _may_be_name(name, text[start:end]):
-                continue
-            yield NameMatch(start, end, self._label(name))
+            if is_spelled or self._may_be_name(name, text[start:end]):
+                yield NameMatch(start, end, self._label(name))
+                search_from = match.end()
+            else:
+                search_from = match.start() + 1
 
     def label_of(self, text: str) -> str | None:
         """Return the label of the only participant whom all words of a text name."""
@@ -78,6 +86,11 @@ class ParticipantNames:
             named = self._labels.get(fold(word), set())
             labels = named if labels is None else labels & named
         return next(iter(labels)) if labels and len(labels) == 1 else None
+
+    def _may_be_name(self, name: str, written: str) -> bool:
+        """Return whether a name is meant, not ordinary words: `Mark`, but not `mark`."""
+        is_word = name in self._words or (name in self._parts and (_is_word(name) or len(name) < MIN_ANY_CASE))
+        return not is_word or name[0] >= _FIRST_IDEOGRAPH or written[:1].isupper()
 
     def _label(self, name: str) -> str | None:
         labels = self._labels.get(name, set())
@@ -94,16 +107,13 @@ def name_words(name: str) -> list[str]:
         words = _WORD.findall(local.replace("_", " "))
         return words if len(words) > 1 else []
     words = _WORD.findall(_IN_PARENTHESES.sub(" ", name))
-    return [word for word in words if word.casefold() not in NOT_NAMES]
+    return [word for word in words if word.casefold() not in NOT_NAMES and word not in PARTICLES]
 
 
 def fold(text: str) -> str:
     """Return the text without case, accents and apostrophes."""
     plain = _APOSTROPHES.sub("", text)
-    if plain.isascii():
-        return plain.lower()
-    decomposed = unicodedata.normalize("NFKD", plain)
-    return "".join(char for char in decomposed if not unicodedata.combining(char)).casefold()
+    return plain.lower() if plain.isascii() else "".join(map(_fold_character, plain))
 
 
 def fold_with_positions(text: str) -> tuple[str, list[int] | None]:
@@ -126,22 +136,21 @@ def _fold_character(char: str) -> str:
         return char.lower()
     if char in "\u2019\u02bc":
         return "'"
-    decomposed = unicodedata.normalize("NFKD", char)
-    return "".join(one for one in decomposed if not unicodedata.combining(one)).casefold()
+    decomposed = unicodedata.normalize("NFKD", char.upper())  # the capital of a dotless i is I
+    folded = "".join(one for one in decomposed if not unicodedata.combining(one)).casefold()
+    return folded.translate(_WITHOUT_STROKES)
 
 
 def _original(positions: list[int] | None, position: int) -> int:
     return position if positions is None else positions[position]
 
 
+def _is_word(part: str) -> bool:
+    return part in ALSO_WORDS or part in PARTICLES
+
+
 def _is_part(word: str) -> bool:
     return len(word) >= MIN_PART and word not in NOT_NAMES
-
-
-def _may_be_name(part: str, written: str) -> bool:
-    """Return whether a part of a name is meant, not an ordinary word: `Mark`, but not `mark`."""
-    is_word = part in ALSO_WORDS or len(part) < MIN_ANY_CASE
-    return not is_word or part[0] >= _FIRST_IDEOGRAPH or written[:1].isupper()
 
 
 def _pattern(wholes: Iterable[str], parts: Iterable[str]) -> re.Pattern[str] | None:

@@ -12,7 +12,7 @@ from types import ModuleType
 import spacy
 from presidio_analyzer import EntityRecognizer, RecognizerResult, predefined_recognizers
 from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts
-from presidio_analyzer.predefined_recognizers import EmailRecognizer, PhoneRecognizer
+from presidio_analyzer.predefined_recognizers import EmailRecognizer, IpRecognizer, PhoneRecognizer
 
 from copilot_pipeline.config.redaction import RedactionSettings
 from copilot_pipeline.errors import ConfigurationError
@@ -34,6 +34,21 @@ class AnyDomainEmailRecognizer(EmailRecognizer):
     def validate_result(self, pattern_text: str) -> bool | None:
         """Accept every match of the pattern."""
         return None
+
+
+class WholeIpRecognizer(IpRecognizer):
+    """Addresses of machines. Presidio's pattern ends at the `::` of a shortened IPv6 address."""
+
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None, regex_flags: int | None = None
+    ) -> list[RecognizerResult]:
+        """Return the addresses up to their last digit."""
+        found = super().analyze(text, entities, nlp_artifacts, regex_flags)
+        for one in found:
+            if ":" in text[one.start : one.end]:
+                while one.end < len(text) and text[one.end] in "0123456789abcdefABCDEF:":
+                    one.end += 1
+        return found
 
 
 class ModelRecognizer(EntityRecognizer):
@@ -76,8 +91,10 @@ def pattern_recognizers(settings: RedactionSettings) -> list[EntityRecognizer]:
         chosen.append(AnyDomainEmailRecognizer(supported_language=LANGUAGE))
     if "PHONE_NUMBER" in wanted:
         chosen.append(PhoneRecognizer(supported_language=LANGUAGE, supported_regions=settings.phone_regions))
+    if "IP_ADDRESS" in wanted:
+        chosen.append(WholeIpRecognizer(supported_language=LANGUAGE))
     for kind in _pattern_classes():
-        if kind not in (EmailRecognizer, PhoneRecognizer):
+        if kind not in (EmailRecognizer, IpRecognizer, PhoneRecognizer):
             recognizer = kind(supported_language=LANGUAGE)  # type: ignore[call-arg]  # not a parameter of the base
             if wanted & set(recognizer.supported_entities):
                 chosen.append(recognizer)
