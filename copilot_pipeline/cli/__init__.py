@@ -29,6 +29,7 @@ _COMMANDS = {
     "kits": "Show the Semarize kits that the key may use.",
     "routes": "Check the routes and preview what they would send.",
     "deliveries": "List, enqueue, send, retry and export deliveries.",
+    "privacy": "Find, export and erase a person or a call.",
     "sandbox": "Serve the emulated APIs with made-up calls.",
     "lake": "Show, copy, adopt or reset the Parquet files.",
     "reader": "Create a read-only database role for an analyst.",

@@ -98,6 +98,11 @@ class Environment(BaseSettings):
         default=None,
         description="Secret of Semarize's webhooks, likewise. Default: COPILOT_PIPELINE_WEBHOOK_SECRET.",
     )
+    copilot_pipeline_privacy_key: Secret = Field(
+        default=None,
+        description="Key of the keyed hashes (HMAC) by which erased people and calls are recognized, at least 16 "
+        "characters. Keep it: without it nothing that was erased can be recognized, and nothing is fetched.",
+    )
     copilot_pipeline_webhook_requests_per_second: float = Field(
         default=500.0,
         gt=0,

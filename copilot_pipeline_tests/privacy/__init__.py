@@ -1,0 +1,1 @@
+"""Tests of finding, exporting and erasing people and calls."""

@@ -53,7 +53,7 @@ def remove_abandoned(filesystem: pa_fs.FileSystem, selector: pa_fs.FileSelector)
     """Remove the drafts of crashed writers in a folder; return their number."""
     removed = 0
     for file in filesystem.get_file_info(selector):
-        if file.is_file and _DRAFT.fullmatch(file.base_name) and _is_abandoned(file):
+        if file.is_file and _DRAFT.fullmatch(file.base_name) and is_abandoned(file):
             discard(filesystem, file.path)
             removed += 1
     return removed
@@ -81,7 +81,8 @@ def discard(filesystem: pa_fs.FileSystem, temporary: str) -> None:
             filesystem.delete_file(temporary)
 
 
-def _is_abandoned(file: pa_fs.FileInfo) -> bool:
+def is_abandoned(file: pa_fs.FileInfo) -> bool:
+    """Return whether the process that wrote a draft has ended, as far as that is known."""
     _, machine, process_id, _ = file.base_name.rsplit(".", 3)
     if machine == _MACHINE and process_id.isdecimal():
         return not _is_alive(int(process_id))

@@ -1,0 +1,19 @@
+"""Erasures of people and calls, the tombstones that they leave, and the files that commands write."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0027"
+down_revision = "0026"
+
+
+def upgrade() -> None:
+    """Add the tables."""
+    statements = Path(__file__).with_name("0027_erasures.sql").read_text(encoding="utf-8")
+    op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
+
+
+def downgrade() -> None:
+    """Not offered: a downgrade would lose state."""
+    raise NotImplementedError("restore a backup instead")
