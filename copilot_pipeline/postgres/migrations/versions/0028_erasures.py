@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 
 
 def upgrade() -> None:
     """Add the tables."""
-    statements = Path(__file__).with_name("0027_erasures.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0028_erasures.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
 
 
