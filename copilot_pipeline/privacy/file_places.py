@@ -1,7 +1,7 @@
 """Files as places: what commands and Dagster wrote in the home, beside it and in the lake beside the tables.
 
 Reports and exports are made from the tables, so one that has the person is deleted and can be made again. A log is
-written again without the person. The configuration is only named: what is in it, somebody wrote there.
+written again without the person. The configuration is only named, because people write it.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def test_the_stores_find_what_python_finds(database: Database) -> None:
     ],
 )
 def test_does_not_find_parts_of_other_words(text: str) -> None:
-    """A part of a name, a longer name, a shorter or longer number and another address are of somebody else."""
+    """A part of a name, a longer name, a shorter or longer number and another address are those of others."""
     assert list(Matcher(IDENTITY).person_in(text)) == []
 
 
