@@ -13,7 +13,7 @@ SELECT DISTINCT name, email, user_id, true AS is_user FROM (
 ) AS people WHERE user_id = ANY(%(user_ids)s);
 
 -- name: names_of_others
--- Return the names of everybody, with their addresses.
+-- Return the names of all people, with their addresses.
 SELECT DISTINCT name, email, user_id, is_user FROM (
   SELECT name, email, user_id, side = 'rep' AS is_user FROM copilot.participants
   UNION ALL SELECT name, email, user_id, true FROM copilot.users
@@ -60,7 +60,7 @@ SELECT DISTINCT call_date FROM (
 SELECT count(*) FROM copilot_ops.calls;
 
 -- name: calls_of_emails
--- Return the calls in which somebody with one of these addresses took part.
+-- Return the calls in which a person with one of these addresses took part.
 SELECT DISTINCT call_id FROM copilot.participants WHERE lower(email) = ANY(%(emails)s);
 
 -- name: delivery_at

@@ -1,7 +1,7 @@
 """Who is meant by an e-mail address, a phone number or a name: all that is stored of how the person is called.
 
 An address leads to the names and numbers beside it, and a user's id to their former names. A name leads to an address
-only if nobody else has it: two people of one name cannot be told apart in text.
+only if no one else has it: in text, two people of one name look the same.
 """
 
 from __future__ import annotations
@@ -121,8 +121,8 @@ class Subjects:
             found = fetch_all(connection, _Known, _SQL["people_by_email"], {"emails": emails})
             if not emails:
                 wanted = set(map(normalized_name, identity.names))
-                everybody = fetch_all(connection, _Known, _SQL["names_of_others"])
-                found += [one for one in everybody if normalized_name(one.name or "") in wanted]
+                everyone = fetch_all(connection, _Known, _SQL["names_of_others"])
+                found += [one for one in everyone if normalized_name(one.name or "") in wanted]
             user_ids = sorted({one.user_id for one in found if one.user_id and one.is_user})
             return found + fetch_all(connection, _Known, _SQL["people_by_user"], {"user_ids": user_ids})
 
@@ -156,8 +156,8 @@ class Subjects:
         self, identity: Identity, calls: frozenset[str], is_own: bool, *, parts: bool, namesakes: bool
     ) -> Subject:
         with self._database.connection() as connection:
-            everybody = fetch_all(connection, _Known, _SQL["names_of_others"])
-        others = [one for one in everybody if one.email and not identity.has_email(one.email)]
+            everyone = fetch_all(connection, _Known, _SQL["names_of_others"])
+        others = [one for one in everyone if one.email and not identity.has_email(one.email)]
         names = {normalized_name(name): name for name in identity.names}
         same = {normalized_email(one.email or "") for one in others if normalized_name(one.name or "") in names}
         if identity.emails and same and not namesakes:
