@@ -9,11 +9,14 @@ PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # The files with tests of a marker: collecting only these saves ten seconds.
 FILES_OF = $(shell grep -rl --include='test_*.py' 'mark\.$(1)\b' copilot_pipeline_tests)
 
+CONTAINERS := POSTGRES_PASSWORD=a0 AWS_SECRET_ACCESS_KEY=a0 PIPELINE_FILE=./pipeline.example.yaml \
+  COPILOT_PIPELINE_WEBHOOK_SECRET=only-for-this-test docker compose --project-name copilot-pipeline-test
+
 # Every process would compile the libraries again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check lint types format test test-fast test-faults bench lock audit sbom licenses clean
+.PHONY: help demo dev check lint types format test test-fast test-faults test-containers bench lock audit sbom licenses clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,12 +51,21 @@ test: check ## Run lint, types and every test but those of faults (under nine mi
 test-faults: $(VENV)/ready ## Run the long tests: storms of faults, a lost lake, cut connections
 	$(PYTEST) -m faults $(PARALLEL) $(call FILES_OF,faults)
 
+test-containers: ## Build the image and start every service in containers (needs Docker Compose)
+	$(CONTAINERS) up --build --wait
+	$(CONTAINERS) exec -T code copilot-pipeline --version
+	$(CONTAINERS) exec -T code copilot-pipeline sql "SELECT count(*) FROM calls"
+	$(CONTAINERS) down --volumes
+
 bench: $(VENV)/ready $(VENV)/dlt/ready ## Measure the speed against a bare HTTP loop and against dlt
 	$(BIN)/python -m copilot_pipeline_tests.bench --dlt $(VENV)/dlt/bin/python
 
-lock: ## Compile requirements.lock from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes \
-	  --no-strip-extras --no-emit-index-url --no-header --no-annotate -o requirements.lock
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-strip-extras --no-emit-index-url --no-header --no-annotate
+
+lock: ## Compile requirements.lock and that of the image from pyproject.toml (needs uv)
+	$(COMPILE) --extra test -o requirements.lock
+	$(COMPILE) --extra image --constraint requirements.lock -o deploy/image/requirements.lock
 
 audit: $(VENV)/audit/ready ## Look the packages of requirements.lock up in the database of known vulnerabilities
 	$(VENV)/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements.lock

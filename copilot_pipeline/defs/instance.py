@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Mapping
 from configparser import ConfigParser
 from functools import partial
@@ -23,21 +22,17 @@ import dagster_postgres
 # dagster.yaml: `DagsterInstance.from_config` takes only the file (docs of dagster.yaml:
 # https://docs.dagster.io/deployment/oss/dagster-yaml).
 from dagster._core.instance.ref import InstanceRef
-
-# Private, because what a run launcher answers the run monitor with is not exported, and custom launchers are not
-# documented: https://github.com/dagster-io/dagster/issues/5652
-from dagster._core.launcher.base import CheckRunHealthResult, WorkerStatus
 from dagster_postgres import DagsterPostgresStorage
 from sqlalchemy import Engine
 from sqlalchemy.exc import ProgrammingError
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_environment
+from copilot_pipeline.defs.run_health import RunLockHealth
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import database_url, open_connection
 from copilot_pipeline.postgres.engines import configure_engine
 from copilot_pipeline.private_files import create_private_folder, write_private_files
-from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
 CONFIG_FILE = "dagster.yaml"
 STATEMENT_TIMEOUT_MS = 120_000
@@ -45,8 +40,6 @@ RECYCLE_SECONDS = 1800
 INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL's code
 CREATE_TABLES_LOCK = 7_203_114_004  # of a PostgreSQL advisory lock
 MOST_CONNECTIONS = 20
-SECONDS_TO_LOCK = 45.0  # from the start of a run until its process has loaded the code and holds its lock
-SECONDS_TO_LOCK_AGAIN = 3.0
 _NOT_CAPTURED = {
     "module": "dagster._core.storage.noop_compute_log_manager",
     "class": "NoOpComputeLogManager",
@@ -107,34 +100,8 @@ def _accept_percent_signs_in_paths() -> None:
         alembic.config.ConfigParser = partial(ConfigParser, interpolation=None)  # type: ignore[attr-defined,assignment]
 
 
-class PipelineRunLauncher(dg.DefaultRunLauncher):
-    """Runs are processes of the code server; each holds an advisory lock in PostgreSQL for as long as it lives.
-
-    Dagster's own launcher cannot detect whether a process from before a restart still exists: after a power failure its
-    run would stay "started" and keep its pool. Here the run monitor detects that the lock is free.
-    """
-
-    @property
-    def supports_check_run_worker_health(self) -> bool:
-        """Always."""
-        return True
-
-    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """The run has crashed if its lock is free a while after its start."""
-        record = self._instance.get_run_record_by_id(run.run_id)
-        if record is None or record.start_time is None or time.time() - record.start_time < SECONDS_TO_LOCK:
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        if self._is_locked(run.run_id):
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        # A run whose connection was cut locks itself again immediately.
-        time.sleep(SECONDS_TO_LOCK_AGAIN)
-        if self._is_locked(run.run_id):
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
-        return CheckRunHealthResult(WorkerStatus.FAILED, "the process of the run no longer exists")
-
-    def _is_locked(self, run_id: str) -> bool:
-        with AdvisoryLocks(database_url(load_environment()), RUNS) as locks:
-            return not locks.acquire([run_id])
+class PipelineRunLauncher(RunLockHealth, dg.DefaultRunLauncher):
+    """Runs are processes of the code server; crashed ones are detected by their lock."""
 
 
 def speed_up_events() -> None:

@@ -18,7 +18,8 @@ import yaml
 from dagster._core.launcher.base import WorkerStatus
 
 import copilot_pipeline
-from copilot_pipeline.defs.instance import SECONDS_TO_LOCK, PipelineRunLauncher
+from copilot_pipeline.defs.instance import PipelineRunLauncher
+from copilot_pipeline.defs.run_health import SECONDS_TO_LOCK
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
