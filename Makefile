@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 VENV := .venv
+# Of `make dev`: make dev PORT=3001 WEBHOOK_PORT=8801
+PORT := 3000
+WEBHOOK_PORT := 8800
 BIN := $(VENV)/bin
 # Three workers on two cores: the end-to-end tests wait more than they compute.
 PYTEST := $(BIN)/python -m pytest
@@ -24,8 +27,8 @@ help: ## Print this list
 demo: $(VENV)/ready ## Run two weeks of sandbox calls through the whole pipeline
 	$(BIN)/copilot-pipeline demo
 
-dev: $(VENV)/ready ## Start the database, the Dagster UI and the daemon on sandbox calls
-	$(BIN)/copilot-pipeline dev --sandbox
+dev: $(VENV)/ready ## Start the database, the Dagster UI and the daemon on sandbox calls (PORT=3000 WEBHOOK_PORT=8800)
+	$(BIN)/copilot-pipeline dev --sandbox --port $(PORT) --webhook-port $(WEBHOOK_PORT)
 
 check: lint types ## Run lint and types
 

@@ -9,6 +9,7 @@ from copilot_pipeline.defs.automation.schedules import SCHEDULES
 from copilot_pipeline.defs.automation.sensors import SENSORS
 from copilot_pipeline.defs.calls import assets as calls
 from copilot_pipeline.defs.checks import CHECKS
+from copilot_pipeline.defs.console_logger import use_console_logger
 from copilot_pipeline.defs.crm import assets as crm
 from copilot_pipeline.defs.marts import assets as marts
 from copilot_pipeline.defs.privacy import assets as privacy
@@ -18,6 +19,7 @@ from copilot_pipeline.defs.scores import assets as scores
 
 def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """All definitions, with the given resources in place of the configured ones of the same keys."""
+    use_console_logger()
     return dg.Definitions(
         assets=dg.load_assets_from_modules([calls, scores, crm, privacy, marts]),
         asset_checks=CHECKS,

@@ -17,6 +17,9 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """Show a message. It never contains a secret or text from a call."""
 
+    def log(self, line: str) -> None:
+        """Write a line about a day to the log, if there is no terminal that shows the progress."""
+
 
 class NoProgress:
     """Discards all progress."""
@@ -28,4 +31,7 @@ class NoProgress:
         """Do nothing."""
 
     def note(self, text: str) -> None:
+        """Do nothing."""
+
+    def log(self, line: str) -> None:
         """Do nothing."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
+import signal
 import sys
+from types import FrameType
 
 import click
 
 from copilot_pipeline import __version__
 from copilot_pipeline.cli.console import prepare_encodings, prepare_terminal
+from copilot_pipeline.cli.disk_problems import disk_problem
 from copilot_pipeline.cli.exit_codes import INCOMPLETE, INTERRUPTED, exit_code_of, print_error, print_usage_error
 from copilot_pipeline.errors import PipelineError, is_connection_loss
 from copilot_pipeline.private_files import write_private_files
@@ -22,6 +25,7 @@ _COMMANDS = {
     "run": "Fetch, load and score a range of days, without the UI.",
     "receive": "Receive webhooks: calls that are ready, runs that ended.",
     "backfill": "Plan, start, watch and cancel long backfills.",
+    "status": "Show what runs, what is pending and what to do.",
     "budget": "Show this week's requests by source, and what is left.",
     "marts": "Rebuild MEDDICC, coaching, claims, win/loss and deals.",
     "report": "Write the weekly report as one HTML file.",
@@ -33,6 +37,7 @@ _COMMANDS = {
     "sandbox": "Serve the emulated APIs with made-up calls.",
     "lake": "Show, copy, adopt or reset the Parquet files.",
     "reader": "Create a read-only database role for an analyst.",
+    "metrics": "Print metrics for Prometheus, or push them.",
     "sql": "Query the pipeline's database, read-only.",
 }
 _ALIASES = {"answers": "marts"}
@@ -98,6 +103,7 @@ def main() -> None:
     write_private_files()
     prepare_encodings()
     prepare_terminal()
+    _end_with_terminal()
     # Lost connections are raised as errors; the log messages of the library would only repeat them.
     logging.getLogger("psycopg").setLevel(logging.ERROR)
     try:
@@ -112,7 +118,21 @@ def main() -> None:
         print_error(error)
         sys.exit(exit_code_of(error))
     except Exception as error:
+        problem = disk_problem(error)
+        if problem is not None:
+            print_error(problem)
+            sys.exit(exit_code_of(problem))
         if not is_connection_loss(error):
             raise
         print_error(PipelineError("the connection to the database was lost. Run the same command again to continue."))
         sys.exit(INCOMPLETE)
+
+
+def _end_with_terminal() -> None:
+    """Handle SIGHUP, the end of the terminal, as the command handles SIGTERM. `nohup` stays in effect."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _terminate)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGTERM)

@@ -20,6 +20,7 @@ from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.clients.weekly_quota import SHARED_KEY
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.state import Backfills
+from copilot_pipeline.telemetry.daemon import is_daemon_alive
 
 if TYPE_CHECKING:
     from copilot_pipeline.clients.weekly_quota import WeeklyQuota
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from copilot_pipeline.state import Backfill
 
 _POLL_SECONDS = 5
+NO_DAEMON = (
+    "No Dagster daemon has been seen on this database for two minutes, so no run starts. Start one: "
+    "copilot-pipeline dev, or dagster-daemon run"
+)
 RUNS_COUNTED = 8  # one request each; the calls of longer ranges are spread evenly over their runs
 
 
@@ -75,11 +80,17 @@ def start(first: datetime, last: datetime, as_json: bool) -> None:
         registered = Backfills(database).register(
             plan.first_day, plan.last_day, calls=plan.ready, requests=plan.requests
         )
+        daemon_runs = _daemon_runs(database)
     if as_json:
-        print_json(json.dumps({"id": registered.id, "plan": asdict(plan)}, default=str))
+        facts = {"id": registered.id, "plan": asdict(plan), "daemon_is_alive": daemon_runs}
+        print_json(json.dumps(facts, default=str))
         return
     _show_plan(console, plan)
-    console.print(f"Backfill {registered.id} is registered. Its runs start within seconds if the daemon is running.")
+    if daemon_runs:
+        console.print(f"Backfill {registered.id} is registered. Its runs start within seconds.")
+    else:
+        console.print(f"Backfill {registered.id} is registered.")
+        console.print(NO_DAEMON, style="red")
     console.print("Watch it: copilot-pipeline backfill status --watch")
 
 
@@ -99,6 +110,8 @@ def status(watch: bool, as_json: bool) -> None:
             console.print("No backfill is registered. Start one: copilot-pipeline backfill start --from DATE --to DATE")
             return
         _show_states(console, states)
+        if any(state["state"] == "active" for state in states) and not _daemon_runs(database):
+            console.print(NO_DAEMON, style="red")
         if watch:
             _watch(console, settings, database)
 
@@ -122,6 +135,11 @@ def cancel(identity: int) -> None:
     echo(f"Backfill {identity} is cancelled, with {cancelled} queued run(s).")
     if in_progress:
         echo(f"{in_progress} run(s) in progress will finish. Terminate them in the Dagster UI to stop them now.")
+
+
+def _daemon_runs(database: Database) -> bool:
+    with database.connection() as connection:
+        return is_daemon_alive(connection)
 
 
 def _plan(settings: Settings, database: Database, first: date, last: date) -> BackfillPlan:

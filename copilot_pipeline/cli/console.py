@@ -13,14 +13,18 @@ import traceback
 from collections.abc import Iterable
 from io import TextIOWrapper
 from types import TracebackType
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from copilot_pipeline.logs import TextFormatter, stderr_handler
 from copilot_pipeline.printable import printable, printable_json
+
+if TYPE_CHECKING:
+    from copilot_pipeline.config.environment import Environment
 
 _UTF8_MODE = "PYTHONUTF8"
 
@@ -71,17 +75,11 @@ def print_csv(text: str, *, with_bom: bool = False) -> None:
     click.echo(text.encode("utf-8-sig" if with_bom else "utf-8", "surrogateescape"), nl=False)
 
 
-class _PrintableFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
-
-
-def log_to_standard_error() -> None:
-    """Write the log on standard error: warnings of the libraries, and more of the pipeline."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
+def log_to_standard_error(environment: Environment) -> None:
+    """Write the log on standard error: warnings of the libraries, and of the pipeline from the configured level."""
+    handler = stderr_handler(environment.copilot_pipeline_log_format)
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
-    logging.getLogger("copilot_pipeline").setLevel(logging.INFO)
+    logging.getLogger("copilot_pipeline").setLevel(environment.copilot_pipeline_log_level.upper())
 
 
 def _print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -92,7 +90,7 @@ def prepare_terminal() -> None:
     """Replace control codes in what Python itself prints: tracebacks, and warnings where no log is configured."""
     sys.excepthook = _print_traceback
     if logging.lastResort is not None:
-        logging.lastResort.setFormatter(_PrintableFormatter())
+        logging.lastResort.setFormatter(TextFormatter("%(message)s"))
 
 
 def can_print(text: str) -> bool:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
-
-from copilot_pipeline.errors import ConfigurationError
 
 
 class _Date(click.DateTime):
@@ -29,14 +28,19 @@ Command = TypeVar("Command", bound=Callable[..., object])
 
 
 def date_range_options(command: Command) -> Command:
-    """Add the options `--from` and `--to`."""
+    """Add the options `--from` and `--to`. A `--to` before `--from` is wrong usage."""
+
+    @functools.wraps(command)
+    def checked(*arguments: Any, first: datetime, last: datetime, **options: Any) -> object:
+        if last < first:
+            raise click.UsageError(f"--to {last.date()} is before --from {first.date()}.")
+        return command(*arguments, first=first, last=last, **options)
+
     last = click.option("--to", "last", type=DATE, required=True, metavar="DATE", help="Last day, inclusive.")
     first = click.option("--from", "first", type=DATE, required=True, metavar="DATE", help="First day, YYYY-MM-DD.")
-    return first(last(command))
+    return first(last(cast(Command, checked)))
 
 
 def dates_between(first: datetime, last: datetime) -> list[date]:
-    """Return the dates from the first to the last, inclusive. Raises `ConfigurationError` if they are reversed."""
-    if last < first:
-        raise ConfigurationError(f"--to {last.date()} is before --from {first.date()}")
+    """Return the dates from the first to the last, inclusive."""
     return [first.date() + timedelta(days=count) for count in range((last - first).days + 1)]

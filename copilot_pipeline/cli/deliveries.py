@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.text import Text
 from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.cli.console import echo, print_csv, print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
+from copilot_pipeline.cli.delivery_lists import DescribedDelivery, TitledCall, print_deliveries, titled_calls
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
 from copilot_pipeline.cli.suppressed import include_suppressed_options, resolve_include_suppressed
@@ -54,6 +56,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
             outbox.sink_states(),
             outbox.counts(),
         )
+        calls = titled_calls(database, [row.call_id for row in rows])
         incidents = delivery_service(settings, database).incident_monitor().open_incidents()
         unlinked = len(outbox.unlinked_calls())
     if as_json:
@@ -67,12 +70,7 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         print_json(json.dumps(answer, default=lambda value: value.isoformat()))
         return
     console = text_console()
-    if rows:
-        print_table(
-            console,
-            ("id", "route", "call", "to", "state", "when", "reason"),
-            [_cells(row) for row in rows],
-        )
+    print_deliveries(console, [_described(row, calls) for row in rows])
     for sink in sinks:
         of_sink = ", ".join(f"{count:,} {state}" for (name, state), count in counts.items() if name == sink.name)
         console.print(Text.assemble((sink.name, "bold"), f": {of_sink or 'nothing'}", (_why(sink), "red")))
@@ -99,12 +97,13 @@ def _why(sink: SinkState) -> str:
     return f"; failing since {_when(sink.failing_since)}: {sink.last_error}; next attempt {next_attempt}"
 
 
-def _cells(row: ListedDelivery) -> tuple[object, ...]:
-    when = _when(row.completed_at or row.created_at)
+def _described(row: ListedDelivery, calls: Mapping[str, TitledCall]) -> DescribedDelivery:
     reason = row.reason
     if row.state == "queued" and row.attempts:
         reason = f"{reason or 'deferred'}; next attempt {_when(row.next_attempt_at)}"
-    return (row.id, row.route.strip(), row.call_id, row.target or row.sink, row.state, when, reason or "")
+    when = _when(row.completed_at or row.created_at)
+    call = calls.get(row.call_id, TitledCall(row.call_id))
+    return DescribedDelivery(row.route.strip(), row.sink, row.id, row.state, when, call, row.target, reason or "")
 
 
 def _when(moment: datetime) -> str:

@@ -11,21 +11,21 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
 import click
 from rich.console import Console
 
+from copilot_pipeline.cli.child_processes import start_module, stop, stop_in_order
 from copilot_pipeline.cli.connections import command_settings, opened
 from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.config.urls import without_secrets
-from copilot_pipeline.defs.instance import dagster_home, project_root
+from copilot_pipeline.defs.instance import dagster_home
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake import Lake
 
-STOP_WITHIN_SECONDS = 20
 CODE_SERVER = "code server"
 _POLL_SECONDS = 0.5
 _PROBE_SECONDS = 0.1
@@ -62,6 +62,7 @@ def command(sandbox: bool, port: int, webhook_port: int, log_level: str) -> None
     """
     console = text_console()
     _check_port_is_free(port, "--port")
+    os.environ["COPILOT_PIPELINE_LOG_LEVEL"] = log_level  # of the runs and of the receiver
     # A shell that starts us in the background has SIGINT ignored, and children would inherit that.
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
@@ -84,8 +85,8 @@ def command(sandbox: bool, port: int, webhook_port: int, log_level: str) -> None
             endpoints_of(settings.environment)  # raises if a secret is too short
             _check_port_is_free(webhook_port, "--webhook-port")
             console.print(f"webhooks  http://127.0.0.1:{webhook_port}/webhooks/clari-copilot")
-            receiver = _start([sys.executable, "-m", "copilot_pipeline", "receive", "--port", str(webhook_port)])
-            stack.callback(_stop, receiver)
+            receiver = _start("copilot_pipeline", "receive", "--port", str(webhook_port))
+            stack.callback(stop, receiver)
         sys.exit(_run_dagster(console, port, log_level))
 
 
@@ -104,33 +105,35 @@ def _check_port_is_free(port: int, option: str) -> None:
 
 def _run_dagster(console: Console, port: int, log_level: str) -> int:
     """Run the code server, the daemon and the UI as child processes; stop all of them when one ends."""
-    home = dagster_home(command_settings().environment)
+    environment = command_settings().environment
+    home = dagster_home(environment)
     os.environ["DAGSTER_HOME"] = str(home)
     os.environ.update(DAGSTER_IS_DEV_CLI="1", DAGSTER_verbose="")  # an error of the code location is printed once
     console.print("UI        starting; Ctrl-C stops everything")
     # Dagster's other formats write colour codes into files.
-    log_format = "rich" if console.is_terminal and not console.no_color else "json"
+    is_text = environment.copilot_pipeline_log_format == "text"
+    log_format = "rich" if is_text and console.is_terminal and not console.no_color else "json"
     logging_options = ["--log-level", log_level, "--log-format", log_format]
     children: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="copilot-pipeline-") as folder, ExitStack() as stack:
-        stack.callback(_stop_all, children)
+        stack.callback(stop_in_order, children, CODE_SERVER)
         code_socket, workspace = Path(folder) / "code", Path(folder) / "workspace.yaml"
         workspace.write_text(_WORKSPACE.format(socket=code_socket))
         code_server = ["dagster", "code-server", "start", "-m", "copilot_pipeline.definitions", *logging_options,
                        "--socket", str(code_socket), "--location-name", "copilot_pipeline",
                        "--inject-env-vars-from-instance"]  # fmt: skip
         try:
-            children[CODE_SERVER] = _start_module(*code_server)
+            children[CODE_SERVER] = _start(*code_server)
             _wait_for_socket(code_socket, children[CODE_SERVER])
-            children["daemon"] = _start_module("dagster._daemon", "run", "-w", str(workspace), *logging_options)
-            children["UI"] = _start_module(
+            children["daemon"] = _start("dagster._daemon", "run", "-w", str(workspace), *logging_options)
+            children["UI"] = _start(
                 "copilot_pipeline", "ui", "--workspace", str(workspace), "--port", str(port), "--log-level", log_level
             )
             threading.Thread(target=_print_when_open, args=(console, port, children["UI"]), daemon=True).start()
             while (ended := _wait_for_end(children)) == CODE_SERVER:  # as a run that needs too much memory may end it
                 console.print("the code server ended; starting it again")
                 time.sleep(_RESTART_SECONDS)
-                children[CODE_SERVER] = _start_module(*code_server)
+                children[CODE_SERVER] = _start(*code_server)
             console.print(f"the {ended} ended; stopping everything")
             return children[ended].returncode or 1
         except KeyboardInterrupt:
@@ -168,34 +171,10 @@ def _print_when_open(console: Console, port: int, child: subprocess.Popen[bytes]
         return
 
 
-def _start_module(*arguments: str) -> subprocess.Popen[bytes]:
-    return _start([sys.executable, "-m", *arguments])
-
-
-def _start(command: list[str]) -> subprocess.Popen[bytes]:
-    """Start a child in its own process group, so that its children can be stopped with it."""
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen(command, cwd=project_root(), env=environment, start_new_session=True)
+def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    return start_module(module, *arguments, PYTHONWARNINGS="ignore")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Handle SIGTERM like Ctrl-C: stop the child, then the database."""
+    """Handle SIGTERM like Ctrl-C: stop the children, then the database."""
     raise KeyboardInterrupt
-
-
-def _stop_all(children: Mapping[str, subprocess.Popen[bytes]]) -> None:
-    """Stop those that use the code server, then the code server."""
-    _stop(*(child for name, child in children.items() if name != CODE_SERVER))
-    _stop(*(child for name, child in children.items() if name == CODE_SERVER))
-
-
-def _stop(*children: subprocess.Popen[bytes]) -> None:
-    """Stop processes at the same time."""
-    for stop_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        running = [child for child in children if child.poll() is None]
-        for child in running:
-            os.killpg(child.pid, stop_signal)
-        deadline = time.monotonic() + STOP_WITHIN_SECONDS
-        for child in running:
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(max(0.0, deadline - time.monotonic()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from types import TracebackType
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 _SECONDS_BETWEEN_LINES = 10.0
+_logger = logging.getLogger("copilot_pipeline.runs")
 
 
 class ProgressBars:
@@ -62,3 +64,8 @@ class ProgressBars:
     def note(self, text: str) -> None:
         """Print a line above the bars."""
         self._progress.console.print(text)
+
+    def log(self, line: str) -> None:
+        """Write a line to the log, which is on standard error, if there is no terminal for the bars."""
+        if not self._console.is_terminal:
+            _logger.info(line)

@@ -7,12 +7,14 @@ from pydantic import SecretStr
 
 from copilot_pipeline.cli.console import echo, log_to_standard_error
 from copilot_pipeline.config.environment import Environment
-from copilot_pipeline.config.loading import load_settings
+from copilot_pipeline.config.loading import Settings, load_settings
 from copilot_pipeline.config.urls import is_loopback
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import open_database
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Endpoint, Limits, receiver_app, serve
 from copilot_pipeline.receiver.auth import STANDARD_PREFIX, Secrets
+from copilot_pipeline.receiver.metrics_page import MetricsPage
+from copilot_pipeline.telemetry.state import quota_settings
 
 DEFAULT_PORT = 8800
 MIN_SECRET_LENGTH = 16
@@ -27,11 +29,14 @@ def command(host: str, port: int) -> None:
     """Receive webhooks: call ids from Clari Copilot, Zapier, n8n or Make, and finished runs from Semarize.
 
     A webhook is stored in the database before it is answered; a Dagster sensor processes it. Needs
-    COPILOT_PIPELINE_WEBHOOK_SECRET. Put a proxy with TLS in front of it if other machines connect.
+    COPILOT_PIPELINE_WEBHOOK_SECRET. Put a proxy with TLS in front of it if other machines connect, and let it forward
+    only /webhooks/: the port also serves /healthz and /metrics, the latter to everybody who reaches it unless
+    COPILOT_PIPELINE_METRICS_TOKEN is set.
     """
-    environment = load_settings().environment
+    settings = load_settings()
+    environment = settings.environment
     endpoints = endpoints_of(environment)
-    log_to_standard_error()
+    log_to_standard_error(environment)
     database = open_database(environment)
     database.close()
     limits = Limits(requests_per_second=environment.copilot_pipeline_webhook_requests_per_second)
@@ -39,6 +44,7 @@ def command(host: str, port: int) -> None:
     def print_endpoints(address: str) -> None:
         for endpoint in endpoints:
             echo(f"{endpoint.name:14} POST {address}{endpoint.path}")
+        echo(f"{'metrics':14} GET  {address}/metrics")
         if not is_loopback(host):
             echo(
                 f"warning: {host} accepts connections from other machines without TLS, which exposes secrets and ids. "
@@ -46,7 +52,17 @@ def command(host: str, port: int) -> None:
                 err=True,
             )
 
-    serve(receiver_app(endpoints, database.url, limits), host, port, on_listening=print_endpoints)
+    serve(
+        receiver_app(endpoints, database.url, limits, _metrics(settings, database.url)),
+        host,
+        port,
+        on_listening=print_endpoints,
+    )
+
+
+def _metrics(settings: Settings, database_url: str) -> MetricsPage:
+    token = settings.environment.copilot_pipeline_metrics_token
+    return MetricsPage(database_url, quota_settings(settings), token.get_secret_value() if token else None)
 
 
 def endpoints_of(environment: Environment) -> dict[Endpoint, Secrets]:

@@ -11,8 +11,8 @@ import click
 from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.cli.console import print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
+from copilot_pipeline.cli.delivery_lists import print_preview, titled_calls
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
-from copilot_pipeline.cli.query_output import print_table
 from copilot_pipeline.cli.suppressed import include_suppressed_options, resolve_include_suppressed
 
 
@@ -67,31 +67,18 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
         dispatcher = delivery_service(settings, database).dispatcher()
         include_suppressed = resolve_include_suppressed(include_suppressed, loud)
         previews = dispatcher.preview(dates_between(first, last), include_suppressed=include_suppressed)
+        calls = titled_calls(database, [one.call_id for one in previews])
     if as_json:
         print_json(json.dumps([_as_dict(one) for one in previews], ensure_ascii=False, default=str))
         return
-    rows: list[tuple[str | None, ...]] = []
-    for one in previews:
-        if isinstance(one, UnlinkedCall):
-            rows.append((one.route, one.call_id, "", "not sent", one.reason))
-        else:
-            sent = "not sent" if one.suppressed_because else "send"
-            rows.append((one.route, one.call_id, one.target or one.sink, sent, one.suppressed_because or _summary(one)))
     console = text_console()
-    if rows:
-        print_table(console, ("route", "call", "to", "action", "reason or content"), rows)
+    print_preview(console, previews, calls)
     suppressed = sum(isinstance(one, DeliveryRequest) and one.suppressed_because is not None for one in previews)
     unlinked = sum(isinstance(one, UnlinkedCall) for one in previews)
     console.print(
         f"{len(previews) - suppressed - unlinked} would be sent, {suppressed} suppressed, "
         f"{unlinked} without a CRM record."
     )
-
-
-def _summary(request: Any) -> str:
-    if "fields" in request.payload:
-        return ", ".join(f"{name} = {value}" for name, value in request.payload["fields"].items())[:300]
-    return str(request.payload.get("text") or ", ".join(request.payload.get("data", {})))[:300]
 
 
 def _as_dict(one: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from copilot_pipeline.cli.connections import command_database, command_settings, delivery_service
-from copilot_pipeline.cli.console import confirm, echo, print_json, text_console
+from copilot_pipeline.cli.console import confirm, echo, log_to_standard_error, print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options
 from copilot_pipeline.cli.exit_codes import INCOMPLETE, QUARANTINED
 from copilot_pipeline.cli.progress_bars import ProgressBars
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     help="With --rescore: only calls that were scored with another redaction than that of pipeline.yaml.",
 )
 @click.option("--yes", is_flag=True, help="With --rescore: do not ask for confirmation.")
+@click.option("--no-send", is_flag=True, help="Send no deliveries. Those of new scores stay queued in the outbox.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     first: datetime,
@@ -55,13 +56,17 @@ def command(
     only_failed: bool,
     other_redaction: bool,
     yes: bool,
+    no_send: bool,
     as_json: bool,
 ) -> None:
-    """Fetch, load and score a range of days without the UI.
+    """Fetch, load and score a range of days without the UI, and send what the routes ask for.
 
     Fetches missing calls, rebuilds changed tables and scores calls without a score. It can be stopped and repeated at
     any time: no call is fetched twice, no run is paid twice. Exits with 0 only if everything is done, and with 4 if
     only quarantined calls are missing, which the same command requests again.
+
+    At the end it sends all deliveries that are due: messages, CRM fields and webhooks of the routes in pipeline.yaml,
+    and incidents. --no-send leaves them in the outbox, which `copilot-pipeline deliveries send` or the daemon sends.
 
     \b
     copilot-pipeline run --from 2026-11-01 --to 2026-11-14
@@ -71,12 +76,12 @@ def command(
     if not rescore:
         if kits or only_failed or other_redaction or yes:
             raise click.UsageError("--kit, --only-failed, --other-redaction and --yes need --rescore.")
-        exit_with(run_days(first.date(), last.date(), assets, as_json=as_json))
+        exit_with(run_days(first.date(), last.date(), assets, as_json=as_json, sends=not no_send))
         return
     if assets is not None:
         raise click.UsageError("--rescore rebuilds only the score tables; it cannot be combined with --assets.")
     which = Selection(kits, only_failed, other_redaction)
-    _rescore(first.date(), last.date(), which, yes=yes, as_json=as_json)
+    _rescore(first.date(), last.date(), which, yes=yes, as_json=as_json, sends=not no_send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class Selection:
     other_redaction: bool
 
 
-def _rescore(first: date, last: date, which: Selection, *, yes: bool, as_json: bool) -> None:
+def _rescore(first: date, last: date, which: Selection, *, yes: bool, as_json: bool, sends: bool) -> None:
     """Print the cost, ask for confirmation and score again. Repeating an interrupted command continues it."""
     days = validated_days(first, last)
     from copilot_pipeline.load.tables import SCORE_TABLES
@@ -108,7 +113,7 @@ def _rescore(first: date, last: date, which: Selection, *, yes: bool, as_json: b
                 raise click.UsageError("No terminal for the confirmation. Add --yes to pay for these runs.")
             confirm("Pay for them?")
         order = rescoring.start(request)
-    code = run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json)
+    code = run_days(first, last, ",".join(table.name for table in SCORE_TABLES), as_json=as_json, sends=sends)
     if code != INCOMPLETE:
         with command_database(settings) as database:
             make_rescore_service(settings, database).finish(order)
@@ -121,8 +126,8 @@ def exit_with(code: int) -> None:
         raise click.exceptions.Exit(code)
 
 
-def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> int:
-    """Process the days, print the result and return the exit code."""
+def run_days(first: date, last: date, assets: str | None, *, as_json: bool, sends: bool = True) -> int:
+    """Process the days, send deliveries if it `sends`, print the result and return the exit code."""
     from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
     from copilot_pipeline.state import CallStore
 
@@ -132,7 +137,12 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool) -> i
     started = time.monotonic()
     settings = command_settings()
     with ProgressBars(console) as bars, command_database(settings) as database:
-        deliveries = delivery_service(settings, database, bars) if settings.pipeline.sends_anything else None
+        sends = sends and settings.pipeline.sends_anything
+        deliveries = delivery_service(settings, database, bars) if sends else None
+        if deliveries is not None:
+            bars.note(f"At the end, deliveries are sent to {_sinks(deliveries)}. --no-send leaves them in the outbox.")
+        if not console.is_terminal:
+            log_to_standard_error(settings.environment)
         try:
             finished = materialize_days(settings, database, days, chosen, bars)
         except KeyboardInterrupt:
@@ -201,6 +211,11 @@ def _quarantine_note(calls: int) -> str:
     )
 
 
+def _sinks(deliveries: DeliveryService) -> str:
+    """Return the sinks of the routes, or what else is sent."""
+    return ", ".join(dict.fromkeys(rule.sink_name for rule in deliveries.rules)) or "the sinks of incidents and alerts"
+
+
 def _deliver(deliveries: DeliveryService, bars: ProgressBars) -> None:
     """Send the deliveries that the routes ask for. What cannot be sent stays in the outbox."""
     report = deliveries.send()
@@ -217,8 +232,6 @@ def validated_days(first: date, last: date) -> tuple[date, ...]:
     settings = load_settings()
     start = settings.environment.copilot_pipeline_first_day
     today = datetime.now(UTC).astimezone(settings.zone).date()
-    if last < first:
-        raise ConfigurationError(f"--to {last} is before --from {first}")
     if first < start:
         raise ConfigurationError(
             f"--from {first} is before the first partition {start}: set COPILOT_PIPELINE_FIRST_DAY={first}"

@@ -71,13 +71,13 @@ def _serve(
     )
     from dagster_webserver.version import __version__
 
-    from copilot_pipeline.defs.instance import dagster_home, project_root
+    from copilot_pipeline.defs.instance import dagster_home, project_file
     from copilot_pipeline.ui import UiGuard
 
     dagster_home(environment)
     os.environ.setdefault("PYTHONWARNINGS", "ignore")  # of the process that loads the code
     signal.signal(signal.SIGTERM, _exit)  # the server raises the signal again after its shutdown
-    target = WorkspaceFileTarget([str(workspace or project_root() / "workspace.yaml")])
+    target = WorkspaceFileTarget([str(workspace or project_file("workspace.yaml"))])
     with dg.DagsterInstance.get() as instance:
         instance.optimize_for_webserver(DEFAULT_DB_STATEMENT_TIMEOUT, DEFAULT_POOL_RECYCLE, DEFAULT_POOL_MAX_OVERFLOW)
         with WorkspaceProcessContext(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +66,36 @@ class Limiter(Protocol):
         """Slow down all processes after a 429. Raises `QuotaExhausted` if the quota is used up."""
 
 
+class Outcome(Protocol):
+    """Where the client notes what became of a request."""
+
+    status: int | None
+
+
+class Observer(Protocol):
+    """What records the requests of a client. See `RequestMetrics`."""
+
+    def waited(self, seconds: float) -> None:
+        """Record the wait of a request for the rate limiter."""
+
+    def request(self, method: str) -> AbstractContextManager[Outcome]:
+        """Record the request that is sent inside the block."""
+
+
+@dataclass(slots=True)
+class _Unobserved:
+    """Records nothing."""
+
+    status: int | None = None
+
+    def waited(self, seconds: float) -> None:
+        """Do nothing."""
+
+    def request(self, method: str) -> AbstractContextManager[Outcome]:
+        """Do nothing."""
+        return nullcontext(_Unobserved())
+
+
 class HttpClient:
     """Sends requests to one service. Thread-safe. Redirects are errors: following one would send the key elsewhere."""
 
@@ -77,12 +108,14 @@ class HttpClient:
         rate_limiter: Limiter | None = None,
         policy: RetryPolicy | None = None,
         limits: ResponseLimits | None = None,
+        observer: Observer | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.service = service
         self.has_succeeded = False  # the credentials were accepted
         self._rate_limiter = rate_limiter
+        self._observer = observer or _Unobserved()
         self._policy = policy or RetryPolicy()
         self._limits = limits or ResponseLimits()
         self._sleep = sleep
@@ -133,7 +166,9 @@ class HttpClient:
                 if self._rate_limiter is not None:
                     waiting_since = time.monotonic()
                     self._rate_limiter.acquire(units)
-                    deadline += time.monotonic() - waiting_since  # of the server, not of the rate limiter
+                    waited = time.monotonic() - waiting_since
+                    deadline += waited  # of the server, not of the rate limiter
+                    self._observer.waited(waited)
                 # The first attempt has its full time, the others what is left of the time for all of them.
                 seconds = None if attempt == 1 else max(_MIN_ATTEMPT_SECONDS, deadline - time.monotonic())
                 return self._send(request, path, is_readable, seconds)
@@ -157,7 +192,9 @@ class HttpClient:
     ) -> BoundedResponse:
         where = f"{self.service}: {request.method} {path}"
         try:
-            response = send_bounded(self._client, request, self._limits, seconds=seconds)
+            with self._observer.request(request.method) as outcome:
+                response = send_bounded(self._client, request, self._limits, seconds=seconds)
+                outcome.status = response.status
         except httpx.RequestError as error:  # includes a body that cannot be decompressed
             raise TemporaryFailure(f"{where}: {describe_transport_error(error)}{proxy_problem(error)}") from None
         except ResponseTooLarge as error:

@@ -108,6 +108,18 @@ class Environment(BaseSettings):
         gt=0,
         description="Webhooks per second that the receiver accepts; bursts of up to ten seconds' worth are allowed.",
     )
+    copilot_pipeline_metrics_token: Secret = Field(
+        default=None,
+        description="If set, `GET /metrics` of the receiver needs it as a bearer token. Set it if other machines reach "
+        "the receiver's port.",
+    )
+    copilot_pipeline_log_format: Literal["text", "json"] = Field(
+        default="text", description="Format of log lines on standard error: `text`, or one JSON object per line."
+    )
+    copilot_pipeline_log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="Least level of the log lines of runs and of the receiver on standard error. Dagster's UI has all.",
+    )
     copilot_pipeline_ui_hosts: HostNames = Field(
         default=None,
         description="Host names under which the Dagster UI is reached besides localhost, such as that of an "

@@ -110,21 +110,38 @@ def speed_up_events() -> None:
 
 
 def dagster_home(environment: Environment) -> Path:
-    """The folder of Dagster's files, with the project's `dagster.yaml`. Exported as DAGSTER_HOME if that is not set."""
+    """The folder of Dagster's files. Exported as DAGSTER_HOME if that is not set.
+
+    Our own folder always has the present `dagster.yaml`. A folder that DAGSTER_HOME names gets it if it has none:
+    without it Dagster would keep runs in SQLite files there, which no other process of the pipeline reads.
+    """
     speed_up_events()
     named = os.environ.get("DAGSTER_HOME")
-    if named:
-        return Path(named)
-    home = environment.home / "dagster"
-    create_private_folder(home)
-    shutil.copyfile(project_root() / CONFIG_FILE, home / CONFIG_FILE)
+    home = Path(named).expanduser().absolute() if named else environment.home / "dagster"
+    try:
+        if named:
+            home.mkdir(parents=True, exist_ok=True)
+        else:
+            create_private_folder(home)
+        if not named or not (home / CONFIG_FILE).exists():
+            shutil.copyfile(project_file(CONFIG_FILE), home / CONFIG_FILE)
+    except OSError as error:
+        variable = "DAGSTER_HOME" if named else "COPILOT_PIPELINE_HOME"
+        raise ConfigurationError(
+            f"the folder {home} of Dagster's files cannot be written ({error.strerror}): change its permissions, free "
+            f"space, or name another folder in {variable}"
+        ) from None
     os.environ["DAGSTER_HOME"] = str(home)
     return home
 
 
-def project_root() -> Path:
-    """The folder of the checkout."""
-    return Path(__file__).resolve().parents[2]
+def project_file(name: str) -> Path:
+    """Path of a file of the project, such as `dagster.yaml`: in the wheel beside the package's code, else in the
+    checkout.
+    """
+    package = Path(__file__).parents[1]
+    in_wheel = package / name
+    return in_wheel if in_wheel.exists() else package.parent / name
 
 
 def open_instance(environment: Environment) -> dg.DagsterInstance:

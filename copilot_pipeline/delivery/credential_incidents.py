@@ -22,6 +22,8 @@ from copilot_pipeline.delivery.incidents import Failure
 from copilot_pipeline.errors import CredentialsRefused
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.page_size import PageSize
+from copilot_pipeline.telemetry.recorder import recorder_of
+from copilot_pipeline.telemetry.requests import RequestMetrics
 
 
 class _Client(Protocol):
@@ -52,6 +54,7 @@ def open_clari_client(
         include_private=settings.pipeline.clari.include_private,
         attempts=attempts,
         response_limits=ResponseLimits.from_settings(settings.pipeline.advanced.http),
+        observer=RequestMetrics(recorder_of(database), "clari_copilot", source),
     )
     variables = "CLARI_COPILOT_API_KEY and CLARI_COPILOT_API_PASSWORD"
     with (
@@ -67,8 +70,9 @@ def open_semarize_client(
 ) -> Iterator[SemarizeClient]:
     """Open a Semarize client. Without `reports_refusal` a refusal is only raised."""
     limits = ResponseLimits.from_settings(settings.pipeline.advanced.http)
+    observer = RequestMetrics(recorder_of(database), "semarize", "scoring")
     with (
-        semarize.open_client(settings.environment, policy, limits=limits) as client,
+        semarize.open_client(settings.environment, policy, limits=limits, observer=observer) as client,
         _incident(
             "Semarize", "SEMARIZE_API_KEY", client, lambda: incident_monitor(settings, database), reports_refusal
         ),

@@ -11,8 +11,8 @@ from typing import Any
 
 NO_DEAL = "no deal"  # an account is linked, a deal is not
 NO_ACCOUNT = "no account"  # nothing is linked
-UNKNOWN_SYSTEM = "unknown system"  # the deal belongs to another CRM
-REASONS = (NO_DEAL, NO_ACCOUNT, UNKNOWN_SYSTEM)
+OTHER_CRM = "other CRM"  # the deal belongs to another CRM
+REASONS = (NO_DEAL, NO_ACCOUNT, OTHER_CRM)
 
 # The vendors' formats of ids. Used only if the call does not name its CRM.
 _SALESFORCE_OPPORTUNITY = re.compile(r"006[A-Za-z0-9]{12}([A-Za-z0-9]{3})?")
@@ -32,7 +32,7 @@ def record_id(kind: str, call: Mapping[str, Any]) -> tuple[str | None, str | Non
         is_of_this_crm = system.startswith(_NAMES[kind]) and _USABLE_ID.fullmatch(deal_id)
     else:
         is_of_this_crm = (_SALESFORCE_OPPORTUNITY if kind == "salesforce" else _HUBSPOT_ID).fullmatch(deal_id)
-    return (deal_id, None) if is_of_this_crm else (None, UNKNOWN_SYSTEM)
+    return (deal_id, None) if is_of_this_crm else (None, OTHER_CRM)
 
 
 def canonical_record_id(kind: str, record: str) -> str:

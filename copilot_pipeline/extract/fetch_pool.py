@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from contextvars import copy_context
+from dataclasses import dataclass, replace
 from enum import Enum
 from threading import Event as Flag
 from types import TracebackType
@@ -16,6 +17,7 @@ from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.errors import BodyTooLarge, GarbledResponse, NotFound, UnreadableBody
 from copilot_pipeline.state import CallStore, CallToFetch, ReceivedDetails
 from copilot_pipeline.state.bodies import pack
+from copilot_pipeline.telemetry.requests import seconds_waited
 
 # Bodies that arrive within this time are stored in one transaction.
 BATCH_SECONDS = 0.005
@@ -39,6 +41,7 @@ class FetchResult:
     outcome: Outcome
     details: ReceivedDetails | None = None
     error: BaseException | None = None
+    waited_seconds: float = 0.0  # of it for the rate limiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +93,11 @@ class FetchPool:
 
     def fetch(self, call: CallToFetch) -> None:
         """Fetch a call; its `FetchResult` is an event."""
-        self._executor.submit(self._fetch, call)
+        self._executor.submit(copy_context().run, self._fetch, call)  # with the span around the step
 
     def list_pages(self, pages: Iterator[list[str]]) -> None:
         """List a window; each page and the end of the listing are events."""
-        self._executor.submit(self._list, pages)
+        self._executor.submit(copy_context().run, self._list, pages)
 
     def events(self, timeout: float | None = None) -> list[PoolEvent]:
         """Wait for an event; return it with all that arrive within `BATCH_SECONDS`, or none after the timeout."""
@@ -123,10 +126,12 @@ class FetchPool:
         if self._is_stopped.is_set():
             self._events.put(FetchResult(call, Outcome.SKIPPED))
             return
+        waited_before = seconds_waited()
         try:
-            self._events.put(self._result_of(call))
+            result = self._result_of(call)
         except Exception as error:  # noqa: BLE001 - passed to the reading thread
-            self._events.put(FetchResult(call, Outcome.FAILED, error=error))
+            result = FetchResult(call, Outcome.FAILED, error=error)
+        self._events.put(replace(result, waited_seconds=seconds_waited() - waited_before))
 
     def _result_of(self, call: CallToFetch) -> FetchResult:
         try:

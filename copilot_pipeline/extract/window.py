@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,6 +33,18 @@ class DayReport:
     quarantined: int = 0
     lost: int = 0  # calls whose bytes were missing from the lake when the extraction began
     problems: list[str] = field(default_factory=list)
+    started_at: float | None = None  # monotonic time at which its first call was known
+    seconds: float = 0.0  # from then to the last response
+    waited_seconds: float = 0.0  # for the rate limiter, of an average thread
+
+    def describe(self) -> str:
+        """Return the result as a log line."""
+        listed = self.stored.calls if self.stored else 0
+        line = (
+            f"{self.day}: {listed} listed, {self.fetched} fetched in {self.seconds:.1f} s, {self.quarantined} "
+            f"quarantined, waited {self.waited_seconds:.1f} s"
+        )
+        return f"{line}, {len(self.problems)} not done" if self.problems else line
 
     @property
     def is_complete(self) -> bool:
@@ -115,6 +128,8 @@ class WindowExtraction:
         self._progress.expect(STEP, len(new))
         for call in new:
             self._unsettled[call.call_date] += 1
+            report = self._reports[call.call_date]
+            report.started_at = report.started_at or time.monotonic()
         if self.fatal is not None:
             self._abandon_queue()
 
@@ -160,6 +175,8 @@ class WindowExtraction:
 
     def _report(self, result: FetchResult) -> None:
         call_id, report = result.call.call_id, self._reports[result.call.call_date]
+        report.seconds = time.monotonic() - (report.started_at or time.monotonic())
+        report.waited_seconds += result.waited_seconds / self._pool.size
         match result.outcome:
             case Outcome.FETCHED:
                 report.fetched += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -41,6 +41,7 @@ class Database:
         watch = ReaderWatch(url)
         watch.start()
         self._stop_watch = weakref.finalize(self, watch.stop)
+        self._before_close: list[Callable[[], None]] = []
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -54,8 +55,14 @@ class Database:
         with self._pool.connection() as connection, connection.transaction():
             yield connection
 
+    def before_close(self, action: Callable[[], None]) -> None:
+        """Call a function before the connections are closed."""
+        self._before_close.append(action)
+
     def close(self) -> None:
         """Close all connections."""
+        while self._before_close:
+            self._before_close.pop()()
         self._stop_watch()
         self._pool.close()
 

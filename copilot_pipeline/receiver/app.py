@@ -1,8 +1,9 @@
-"""The ASGI application: two endpoints and a health check. Every response is JSON.
+"""The ASGI application: two endpoints, a health check and metrics. Every other response is JSON.
 
     POST /webhooks/clari-copilot     call ids, in any shape that `ids` reads
     POST /webhooks/semarize          run ids, likewise
     GET  /healthz                    200 if the database accepts webhooks, else 503
+    GET  /metrics                    metrics of the whole pipeline in the text format of Prometheus
 
 202 accepted · 200 duplicate, nothing written · 400 malformed · 401 unauthenticated, too old or replayed · 404 · 405 ·
 408 the body took too long · 413 too large · 415 neither JSON nor a form, or compressed · 429 too many ·
@@ -18,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,6 +34,7 @@ from copilot_pipeline.receiver.endpoints import Endpoint
 from copilot_pipeline.receiver.errors import RequestRejected, unauthenticated
 from copilot_pipeline.receiver.ids import ids_in
 from copilot_pipeline.receiver.inbox_connection import RETRY_AFTER_SECONDS
+from copilot_pipeline.receiver.metrics_page import CONTENT_TYPE, MetricsPage
 from copilot_pipeline.receiver.payload import decode
 from copilot_pipeline.receiver.throttle import TokenBucket
 from copilot_pipeline.receiver.writer import InboxWriter
@@ -56,20 +59,25 @@ class Limits:
     database_timeout_seconds: float = 2.0
 
 
-def receiver_app(endpoints: Mapping[Endpoint, Secrets], database_url: str, limits: Limits) -> Starlette:
-    """Build the application. It connects to the database with the first request."""
+def receiver_app(
+    endpoints: Mapping[Endpoint, Secrets], database_url: str, limits: Limits, metrics: MetricsPage | None = None
+) -> Starlette:
+    """Build the application, with `/metrics` if there is a page. It connects to the database with the first request."""
     receiver = _Receiver(InboxWriter(database_url, limits.database_timeout_seconds), limits)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         async with receiver.writer:
             yield
+            await receiver.counters.write()
         receiver.counters.log()
 
     routes = [
         Route(endpoint.path, receiver.handler(endpoint, secrets), methods=["POST"], name=endpoint.name)
         for endpoint, secrets in endpoints.items()
     ]
+    if metrics is not None:
+        routes.append(Route("/metrics", partial(_metrics, metrics, receiver.counters), methods=["GET"]))
     app = Starlette(
         routes=[*routes, Route("/healthz", receiver.health, methods=["GET"])],
         exception_handlers={HTTPException: _http_error},
@@ -83,7 +91,7 @@ def receiver_app(endpoints: Mapping[Endpoint, Secrets], database_url: str, limit
 class _Receiver:
     def __init__(self, writer: InboxWriter, limits: Limits) -> None:
         self.writer = writer
-        self.counters = RequestCounters()
+        self.counters = RequestCounters(writer.add_counts)
         self._limits = limits
         # Separate buckets, so that many unauthenticated requests do not throttle authenticated ones.
         self._authenticated = TokenBucket(limits.requests_per_second)
@@ -198,6 +206,16 @@ class _Receiver:
                 return _unavailable(failure)
             self._healthy_until = time.monotonic() + HEALTH_CACHE_SECONDS
         return JSONResponse({"status": "ok"})
+
+
+async def _metrics(page: MetricsPage, counters: RequestCounters, request: Request) -> Response:
+    if not page.admits(request.headers.get("authorization")):
+        detail = "send the token of COPILOT_PIPELINE_METRICS_TOKEN as a bearer token"
+        return _rejection(unauthenticated("no_metrics_token", detail))
+    try:
+        return Response(await page.content(counters.write), media_type=CONTENT_TYPE)
+    except TemporaryFailure as failure:
+        return _unavailable(failure)
 
 
 def _rejection(rejection: RequestRejected) -> Response:

@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import psycopg
 
@@ -21,6 +21,7 @@ from copilot_pipeline.errors import ConfigurationError, TemporaryFailure
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.session import connect, is_disconnection
 from copilot_pipeline.state.inbox import InboundWebhook, PutResult, purge_inbox, put_webhooks
+from copilot_pipeline.telemetry.recorder import Key, add_increments
 
 CONNECT_TIMEOUT_SECONDS = 2  # the library's minimum
 PURGE_INTERVAL_SECONDS = 600.0
@@ -77,6 +78,18 @@ class InboxConnection:
         except psycopg.Error as error:
             self.close()
             _logger.warning("old webhooks cannot be deleted from the inbox (%s): retrying later", type(error).__name__)
+
+    def add_counts(self, increments: Mapping[Key, float]) -> bool:
+        """Add increments of counters; return whether it was done. Nothing depends on it, so a failure is not raised."""
+        self._is_interrupted = False
+        if self._connection is None:
+            return False
+        try:
+            add_increments(self._connection, increments)
+        except psycopg.Error:
+            self.close()
+            return False
+        return True
 
     def interrupt(self) -> None:
         """End the call that is in progress in the other thread, and its connection."""

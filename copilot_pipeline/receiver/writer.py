@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
@@ -20,6 +20,7 @@ from typing import TypeVar, TypeVarTuple
 from copilot_pipeline.errors import TemporaryFailure
 from copilot_pipeline.receiver.inbox_connection import InboxConnection, unavailable
 from copilot_pipeline.state.inbox import InboundWebhook, PutResult
+from copilot_pipeline.telemetry.recorder import Key
 
 MAX_IDS_PER_BATCH = 2000
 MAX_QUEUED_IDS = 50_000  # in memory while the database is slow, some 300 bytes each
@@ -94,6 +95,10 @@ class InboxWriter:
             self._ping = asyncio.create_task(self._in_thread(self._connection.put, []))
             self._ping.add_done_callback(lambda ping: ping.exception())  # all callers may have timed out
         await self._in_time(asyncio.shield(self._ping))
+
+    async def add_counts(self, increments: Mapping[Key, float]) -> bool:
+        """Add increments of counters; return whether it was done."""
+        return await self._in_thread(self._connection.add_counts, increments)
 
     async def _write(self) -> None:
         while self._queue or not self._is_closing:

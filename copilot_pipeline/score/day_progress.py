@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,12 +13,30 @@ from copilot_pipeline.score.run_requests import RunKey, RunTask
 
 
 @dataclass(slots=True)
+class KitRuns:
+    """The runs of a kit for the calls of a day."""
+
+    runs: int = 0
+    not_done: int = 0
+    started_at: float = 0.0  # monotonic
+    seconds: float = 0.0  # from the first request to the end of the last run
+
+
+@dataclass(slots=True)
 class ScoredPartition:
     """The result of scoring one day."""
 
     day: date
     transcripts: int = 0
     problems: list[str] = field(default_factory=list)
+    kits: dict[str, KitRuns] = field(default_factory=dict, compare=False)  # measured, so never equal
+
+    def describe(self) -> list[str]:
+        """Return the result as log lines, one for each kit with runs."""
+        return [
+            f"{self.day} {kit}: {one.runs} runs ended in {one.seconds:.1f} s, {one.not_done} not done"
+            for kit, one in sorted(self.kits.items())
+        ]
 
     @property
     def is_complete(self) -> bool:
@@ -64,16 +83,23 @@ class DayProgress:
         self._withheld[day] += withheld
         self._report(day).transcripts += transcripts
         self._days |= {task.key: day for task in tasks}
+        for task in tasks:
+            self._runs_of(day, task)
         self._open[day] += len(tasks)
 
     def end_run(self, task: RunTask) -> None:
         """Remove a run that has ended or is given up."""
-        self._end(self._days.pop(task.key))
+        day = self._days.pop(task.key)
+        runs = self._runs_of(day, task)
+        runs.runs += 1
+        runs.seconds = time.monotonic() - runs.started_at
+        self._end(day)
 
     def add_problem(self, task: RunTask, problem: str) -> None:
         """Add a problem to the report of the run's day. The run must be in progress."""
         report = self._report(self._days[task.key])
         report.problems.append(f"call {task.run.call_id}, kit {task.run.kit}: {problem}")
+        self._runs_of(self._days[task.key], task).not_done += 1
 
     def add_unknown_kit(self, task: RunTask, kit: UnknownKit) -> None:
         """Count a call that is not scored, because Semarize does not know the kit. The run must be in progress."""
@@ -88,6 +114,9 @@ class DayProgress:
     def take_changed(self) -> list[ScoredPartition]:
         """Return the reports of days with a run that ended since the last call."""
         return [self._take(day) for day in sorted(self._changed, reverse=True)]
+
+    def _runs_of(self, day: date, task: RunTask) -> KitRuns:
+        return self._report(day).kits.setdefault(task.run.kit, KitRuns(started_at=time.monotonic()))
 
     def _end(self, day: date) -> None:
         self._open[day] -= 1

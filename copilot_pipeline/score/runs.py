@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from datetime import date
 from types import TracebackType
 
@@ -179,7 +180,7 @@ class SemarizeRunner:
                 continue
             if task.deadline is None:
                 task.deadline = now + timeout_seconds(task.run, self._settings)
-            self._in_flight[self._workers.submit(self._executor.advance, task)] = task
+            self._in_flight[self._workers.submit(copy_context().run, self._executor.advance, task)] = task
 
     def _next_request_at(self) -> float:
         return max(self._queue.next_due_at, self._concurrency.paused_until)

@@ -58,6 +58,8 @@ def test_check_preview_enqueue_send_list_and_export(
         shown = command("routes", "preview", *DAYS).out
         assert "Confidence__c = 31" in shown
         assert "2 would be sent, 0 suppressed, 0 without a CRM record." in shown
+        assert "=Northwind" in shown
+        assert max(map(len, shown.splitlines())) <= 80
         assert len(json.loads(command("routes", "preview", *DAYS, "--json").out)) == 2
         assert command("deliveries", "enqueue", *DAYS).out.startswith("2 scored calls: 2 deliveries added")
         crm.is_down = True
@@ -70,7 +72,10 @@ def test_check_preview_enqueue_send_list_and_export(
         assert (sent.code, sent.out) == (0, "salesforce: 1 sent\n")
     listed = json.loads(command("deliveries", "--json").out)
     assert {row["state"] for row in listed["deliveries"]} == {"sent"}
-    assert "s3cret" not in command("deliveries").out
+    shown = command("deliveries").out
+    assert "s3cret" not in shown
+    assert "=Northwind" in shown
+    assert max(map(len, shown.splitlines())) <= 80
     assert command("deliveries", "export", *DAYS, "--csv", "out.csv").code == 0
     assert ",'=Northwind," in Path("out.csv").read_bytes().decode()
 

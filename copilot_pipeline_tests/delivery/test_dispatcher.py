@@ -303,9 +303,9 @@ class TestOpportunities:
         with serving(crm) as server:
             dispatcher = make_dispatcher(database, server.url, rules(OPPORTUNITY), Clock())
             report = dispatcher.enqueue([DAY])
-            assert report.unlinked == {"no deal": 1, "no account": 1, "unknown system": 1}
+            assert report.unlinked == {"no deal": 1, "no account": 1, "other CRM": 1}
             reasons = {call.call_id: call.reason for call in dispatcher.outbox.unlinked_calls((DAY, DAY))}
-            assert reasons == {"no-deal": "no deal", "no-account": "no account", "elsewhere": "unknown system"}
+            assert reasons == {"no-deal": "no deal", "no-account": "no account", "elsewhere": "other CRM"}
             add_call(database, "no-deal", {"deal_confidence": 1}, deal_id=DEAL)
             dispatcher.enqueue([])
             dispatcher.send()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from copilot_pipeline.delivery.targets import NO_ACCOUNT, NO_DEAL, UNKNOWN_SYSTEM, canonical_record_id, record_id
+from copilot_pipeline.delivery.targets import NO_ACCOUNT, NO_DEAL, OTHER_CRM, canonical_record_id, record_id
 
 SHORT, LONG = "0065e00000ABcDe", "0065e00000ABcDeAAL"
 
@@ -18,14 +18,14 @@ SHORT, LONG = "0065e00000ABcDe", "0065e00000ABcDeAAL"
         ("salesforce", {"crm_system": "Salesforce.com", "deal_id": LONG}, (LONG, None)),
         ("salesforce", {"crm_system": "SFDC", "deal_id": "opp-0001"}, ("opp-0001", None)),
         ("salesforce", {"deal_id": SHORT}, (SHORT, None)),
-        ("salesforce", {"deal_id": "001" + SHORT[3:]}, (None, UNKNOWN_SYSTEM)),
-        ("salesforce", {"deal_id": "8412"}, (None, UNKNOWN_SYSTEM)),
-        ("salesforce", {"crm_system": "HUBSPOT", "deal_id": SHORT}, (None, UNKNOWN_SYSTEM)),
-        ("salesforce", {"crm_system": "SALESFORCE", "deal_id": "a deal"}, (None, UNKNOWN_SYSTEM)),
+        ("salesforce", {"deal_id": "001" + SHORT[3:]}, (None, OTHER_CRM)),
+        ("salesforce", {"deal_id": "8412"}, (None, OTHER_CRM)),
+        ("salesforce", {"crm_system": "HUBSPOT", "deal_id": SHORT}, (None, OTHER_CRM)),
+        ("salesforce", {"crm_system": "SALESFORCE", "deal_id": "a deal"}, (None, OTHER_CRM)),
         ("hubspot", {"crm_system": "HUBSPOT", "deal_id": "8412"}, ("8412", None)),
         ("hubspot", {"deal_id": "8412"}, ("8412", None)),
-        ("hubspot", {"deal_id": SHORT}, (None, UNKNOWN_SYSTEM)),
-        ("hubspot", {"crm_system": "PIPEDRIVE", "deal_id": "8412"}, (None, UNKNOWN_SYSTEM)),
+        ("hubspot", {"deal_id": SHORT}, (None, OTHER_CRM)),
+        ("hubspot", {"crm_system": "PIPEDRIVE", "deal_id": "8412"}, (None, OTHER_CRM)),
         ("hubspot", {"crm_system": "HUBSPOT", "account_id": "7"}, (None, NO_DEAL)),
         ("hubspot", {"crm_system": "HUBSPOT", "deal_id": " "}, (None, NO_ACCOUNT)),
     ],

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from copilot_pipeline.cli import main
-from copilot_pipeline.defs.instance import project_root
+from copilot_pipeline.defs.instance import project_file
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
@@ -68,7 +68,7 @@ def pipeline(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, capsy
     local = Local(made.sandbox, made.database_url, made.home, made.commands, call=call)
     made.environment()
     (made.home / "dagster").mkdir()
-    shutil.copyfile(project_root() / "dagster.yaml", made.home / "dagster" / "dagster.yaml")
+    shutil.copyfile(project_file("dagster.yaml"), made.home / "dagster" / "dagster.yaml")
     assert local.run()["complete"] is True
     return local
 

@@ -66,16 +66,22 @@ def test_rescore_states_the_cost_and_pays_once(make_pipeline: MakePipeline) -> N
 
 
 def test_rescore_in_the_launchpad_needs_pay(make_pipeline: MakePipeline) -> None:
-    """`rescore` in the configuration of a run states the cost and stops; with `pay`, exactly that is paid."""
+    """`rescore` in the configuration of a run states the cost in metadata and succeeds, without materializing anything;
+    with `pay`, exactly that is paid."""
     pipeline = make_pipeline(days=1, calls_per_day=6)
     pipeline.run()
     first = _paid(pipeline)
 
-    output = _materialize(pipeline, {"rescore": True, "kits": ["coaching"]}, expect=1)
+    output = _materialize(pipeline, {"rescore": True, "kits": ["coaching"]})
     price = next(line for line in output.splitlines() if "Not started" in line)
     runs = int(price.split("Not started: ")[1].split()[0])
     assert 0 < runs < first
     assert _paid(pipeline) == first
+    prices = pipeline.query(
+        """SELECT count(*) AS observed, count(DISTINCT asset_key) AS tables FROM event_logs
+        WHERE dagster_event_type = 'ASSET_OBSERVATION' AND event LIKE '%paid_runs%'"""
+    )
+    assert prices == [{"observed": 3, "tables": 3}]
 
     _materialize(pipeline, {"rescore": True, "pay": True, "kits": ["coaching"]})
     assert _paid(pipeline) == first + runs

@@ -19,9 +19,12 @@ _SERVE = """
 import json, sys
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE, Limits, receiver_app, serve
 from copilot_pipeline.receiver.auth import Secrets
-url, ours, theirs, head_timeout, limits = sys.argv[1:]
+from copilot_pipeline.receiver.metrics_page import MetricsPage
+from copilot_pipeline.telemetry.state import QuotaSettings
+url, ours, theirs, head_timeout, limits, token = sys.argv[1:]
 endpoints = {CLARI_COPILOT: Secrets.parse(ours), SEMARIZE: Secrets.parse(theirs)}
-app = receiver_app(endpoints, url, Limits(**json.loads(limits)))
+metrics = MetricsPage(url, QuotaSettings(100_000, 0.1), token) if token else None
+app = receiver_app(endpoints, url, Limits(**json.loads(limits)), metrics)
 serve(app, "127.0.0.1", 0, head_timeout_seconds=float(head_timeout), on_listening=lambda at: print(at, flush=True))
 """
 
@@ -47,9 +50,14 @@ class Receiver:
 
 @contextmanager
 def running(
-    database_url: str, *, head_timeout_seconds: float = 10, secret: str = SECRET, **limits: float
+    database_url: str,
+    *,
+    head_timeout_seconds: float = 10,
+    secret: str = SECRET,
+    metrics_token: str = "",
+    **limits: float,
 ) -> Iterator[Receiver]:
-    """Run a receiver on a free port and kill it at the end."""
+    """Run a receiver on a free port and kill it at the end. With a token it serves metrics."""
     process = subprocess.Popen(
         [
             sys.executable,
@@ -60,6 +68,7 @@ def running(
             SEMARIZE_SECRET,
             str(head_timeout_seconds),
             json.dumps(limits),
+            metrics_token,
         ],
         stdout=subprocess.PIPE,
         text=True,

@@ -9,7 +9,7 @@ from typing import Protocol
 from copilot_pipeline.clients.bounded_response import ResponseLimits
 from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.dialects import dialect_named
-from copilot_pipeline.clients.http import HttpClient, RetryPolicy
+from copilot_pipeline.clients.http import HttpClient, Observer, RetryPolicy
 from copilot_pipeline.clients.rate_limiter import RateLimiter
 from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.config.environment import Environment
@@ -39,6 +39,7 @@ def open_client(
     include_private: bool = False,
     attempts: int | None = None,
     response_limits: ResponseLimits | None = None,
+    observer: Observer | None = None,
 ) -> Iterator[ClariClient]:
     """A client whose every request passes the rate limiter.
 
@@ -52,6 +53,7 @@ def open_client(
         rate_limiter=limiter,
         policy=RetryPolicy(attempts=attempts) if attempts else None,
         limits=response_limits,
+        observer=observer,
     )
     try:
         yield ClariClient(

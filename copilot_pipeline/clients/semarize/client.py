@@ -11,7 +11,7 @@ import httpx
 from copilot_pipeline.clients.backoff import Backoff
 from copilot_pipeline.clients.bounded_response import BoundedResponse, ResponseLimits
 from copilot_pipeline.clients.error_response import parse_error_body, parse_retry_after
-from copilot_pipeline.clients.http import HttpClient, RetryPolicy
+from copilot_pipeline.clients.http import HttpClient, Observer, RetryPolicy
 from copilot_pipeline.clients.semarize.decoding import count, decode_object, text
 from copilot_pipeline.clients.semarize.models import Kit, RunRequest, RunState, RunStatus, UsedKit
 from copilot_pipeline.errors import RequestRefused, TemporaryFailure, UnreadableBody
@@ -37,10 +37,13 @@ def make_client(
     transport: httpx.BaseTransport | None = None,
     policy: RetryPolicy | None = None,
     limits: ResponseLimits | None = None,
+    observer: Observer | None = None,
 ) -> HttpClient:
     """Return an HTTP client for Semarize; `base_url` without `/v1`."""
     headers = {"Authorization": f"Bearer {api_key}"}
-    return HttpClient("Semarize", base_url, headers, transport=transport, policy=policy, limits=limits)
+    return HttpClient(
+        "Semarize", base_url, headers, transport=transport, policy=policy, limits=limits, observer=observer
+    )
 
 
 def next_poll_seconds(polls: int, advised: float | None) -> float:

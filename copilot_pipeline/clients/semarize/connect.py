@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from copilot_pipeline.clients.bounded_response import ResponseLimits
-from copilot_pipeline.clients.http import RetryPolicy
+from copilot_pipeline.clients.http import Observer, RetryPolicy
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import Settings
@@ -15,10 +15,16 @@ from copilot_pipeline.errors import ConfigurationError
 
 @contextmanager
 def open_client(
-    environment: Environment, policy: RetryPolicy | None = None, *, limits: ResponseLimits | None = None
+    environment: Environment,
+    policy: RetryPolicy | None = None,
+    *,
+    limits: ResponseLimits | None = None,
+    observer: Observer | None = None,
 ) -> Iterator[SemarizeClient]:
     """A Semarize client. Raises `ConfigurationError` if the key is not set."""
-    http = make_client(environment.semarize_base_url, api_key(environment), policy=policy, limits=limits)
+    http = make_client(
+        environment.semarize_base_url, api_key(environment), policy=policy, limits=limits, observer=observer
+    )
     try:
         yield SemarizeClient(http)
     finally:

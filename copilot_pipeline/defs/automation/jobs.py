@@ -4,11 +4,14 @@ Naming: a job is a noun for the work it does. A schedule is named after its job,
 (`daily_reference_data`). A sensor is named after what it watches (`pending_calls`, `weekly_quota`).
 """
 
+from contextlib import suppress
+
 import dagster as dg
 
 from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
 from copilot_pipeline.defs.automation.incremental_steps import open_steps
 from copilot_pipeline.defs.checks import CheckEvaluations
+from copilot_pipeline.defs.measurements import measure_lake
 from copilot_pipeline.defs.partitions import PROBLEMS, is_partition, shown
 from copilot_pipeline.defs.privacy import RETENTION
 from copilot_pipeline.defs.problems import grouped
@@ -21,7 +24,7 @@ from copilot_pipeline.defs.resources.services import (
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import DAILY_PRIORITY, INCREMENTAL_POOL, INCREMENTAL_PRIORITY, POLL_POOL
-from copilot_pipeline.errors import QuotaExhausted
+from copilot_pipeline.errors import ConfigurationError, QuotaExhausted
 from copilot_pipeline.extract.factory import make_poller
 from copilot_pipeline.extract.polling import SOURCE as POLL
 from copilot_pipeline.load.tables import (
@@ -156,8 +159,12 @@ def incremental_run() -> None:
 
 @dg.op(description="Sends the deliveries that are due, checks sinks and backlogs, and reports incidents.")
 @retried_when_disconnected
-def send_deliveries(context: dg.OpExecutionContext, deliveries: DeliveriesResource) -> None:
-    """A sink that is down delays only its own deliveries."""
+def send_deliveries(
+    context: dg.OpExecutionContext, postgres: PostgresResource, lake: LakeResource, deliveries: DeliveriesResource
+) -> None:
+    """A sink that is down delays only its own deliveries. Also measures the size of the lake, at most hourly."""
+    with suppress(ConfigurationError, OSError):  # the runs that need the lake report it
+        measure_lake(lake.open(postgres.database), postgres.database)
     report = deliveries.service().send()
     for name, problem in report.unusable_sinks.items():
         context.log.warning(f"{name}: {problem}")

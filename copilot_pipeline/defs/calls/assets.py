@@ -7,6 +7,7 @@ from datetime import date
 import dagster as dg
 
 from copilot_pipeline.defs.automation.quota import add_pending_calls, requeue_when_quota_spent
+from copilot_pipeline.defs.measurements import log_day
 from copilot_pipeline.defs.partitions import DAYS, PROBLEMS, PartitionReporter, days_of, fail_if
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
@@ -61,6 +62,7 @@ def raw_call_details(
     ):
         reports = extraction.run(days, since=requested_at(context, Backfills(database)))
         for report in requeue_when_quota_spent(context, postgres, reports):
+            log_day(context, progress, report.describe())
             if report.problems:
                 problems[report.day] = report.problems
                 continue

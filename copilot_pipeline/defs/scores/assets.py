@@ -1,14 +1,16 @@
 """semarize_runs, semarize_scores and evidence: one paid run per call, kit and transcript."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from itertools import chain
 
 import dagster as dg
 from pydantic import Field
 
 from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.defs.measurements import log_day
 from copilot_pipeline.defs.partitions import PROBLEMS, PartitionReporter, days_of, fail_if
 from copilot_pipeline.defs.resources.services import DeliveriesResource, SemarizeResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
@@ -19,6 +21,7 @@ from copilot_pipeline.load.tables import SCORE_TABLES, TRANSCRIPTS, Table
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.score.factory import RUNNER_RETRIES, make_rescore_service, make_score_tables, open_runner
+from copilot_pipeline.score.rescore import RescoreService
 from copilot_pipeline.score.runs import SemarizeRunner
 from copilot_pipeline.score.score_tables import ScoreTables
 from copilot_pipeline.state import CallStore
@@ -62,6 +65,9 @@ def score_tables(
     days = days_of(context)
     selected = [table for table in SCORE_TABLES if dg.AssetKey(table.name) in context.selected_asset_keys]
     loaded, database = settings.load(), postgres.database
+    if config.rescore and not config.pay:
+        _state_price(context, config, loaded, database, days, selected)
+        return
     files = lake.open(database)
     mistakes: list[str] = []
     if loaded.pipeline.kits:
@@ -72,7 +78,7 @@ def score_tables(
                 semarize.client(RUNNER_RETRIES) as client,
                 open_runner(loaded, client, database, files, progress) as runner,
             ):
-                scored = _scored_days(runner, days, problems)
+                scored = _scored_days(runner, days, problems, partial(log_day, context, progress))
                 _load(tables, chain(scored, _other_days(loaded, database, days)), selected, problems, reporter)
             for warning in tables.refresh_views():
                 context.log.warning(warning)
@@ -97,25 +103,48 @@ def _rescoring(
         yield
         return
     service = make_rescore_service(settings, database)
-    redaction = service.redaction if config.other_redaction else None
-    request = RescoreRequest(days[0], days[-1], service.select_kits(config.kits), config.only_failed, redaction)
-    name = f"dagster {context.run.root_run_id or context.run_id}"
-    cost = service.cost(request, name)
-    if not config.pay:
-        raise dg.Failure(
-            f"Not started: {cost.describe()}. Set `pay: true` to confirm.",
-            metadata={"paid_runs": cost.runs},
-            allow_retries=False,
-        )
-    context.log.info(cost.describe())
+    request = _rescore_request(service, config, days)
+    name = _rescore_name(context)
+    context.log.info(service.cost(request, name).describe())
     started = service.start(request, name)
     yield
     service.finish(started)
 
 
-def _scored_days(runner: SemarizeRunner, days: list[date], problems: dict[date, list[str]]) -> Iterator[date]:
+def _state_price(
+    context: dg.AssetExecutionContext,
+    config: ScoringConfig,
+    settings: Settings,
+    database: Database,
+    days: list[date],
+    selected: Sequence[Table],
+) -> None:
+    """State what a rescore would cost, in the metadata of an observation of each table. Nothing is materialized."""
+    service = make_rescore_service(settings, database)
+    cost = service.cost(_rescore_request(service, config, days), _rescore_name(context))
+    text = f"Not started: {cost.describe()}. Set `pay: true` to confirm."
+    context.log.info(text)
+    for table in selected:
+        facts: dict[str, int | str] = {"paid_runs": cost.runs, "price": text}
+        context.log_event(dg.AssetObservation(table.name, description=text, metadata=facts))
+
+
+def _rescore_request(service: RescoreService, config: ScoringConfig, days: list[date]) -> RescoreRequest:
+    redaction = service.redaction if config.other_redaction else None
+    return RescoreRequest(days[0], days[-1], service.select_kits(config.kits), config.only_failed, redaction)
+
+
+def _rescore_name(context: dg.AssetExecutionContext) -> str:
+    return f"dagster {context.run.root_run_id or context.run_id}"
+
+
+def _scored_days(
+    runner: SemarizeRunner, days: list[date], problems: dict[date, list[str]], log: Callable[[str], None]
+) -> Iterator[date]:
     """Days whose runs have ended or are given up for now; the latter are added to `problems`."""
     for report in runner.run(days):
+        for line in report.describe():
+            log(line)
         if report.problems:
             problems[report.day] = report.problems
         yield report.day

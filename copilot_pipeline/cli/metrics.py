@@ -1,0 +1,49 @@
+"""`copilot-pipeline metrics`: the metrics of the pipeline, for machines that are not scraped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from copilot_pipeline.cli.connections import opened_for_reading
+from copilot_pipeline.cli.console import echo
+from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.telemetry.state import StateReader, quota_settings
+
+
+@click.command("metrics")
+@click.option(
+    "--textfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to a file, such as *.prom in the folder of node_exporter's textfile collector.",
+)
+@click.option("--pushgateway", metavar="URL", help="Send to a Prometheus pushgateway.")
+def command(textfile: Path | None, pushgateway: str | None) -> None:
+    """Print the metrics of the whole pipeline in the text format of Prometheus. Costs no request.
+
+    The receiver serves the same at GET /metrics. Where it does not run, or cannot be reached, run this command
+    regularly, such as every minute.
+
+    \b
+    copilot-pipeline metrics
+    copilot-pipeline metrics --textfile /var/lib/node_exporter/calls.prom
+    copilot-pipeline metrics --pushgateway http://pushgateway:9091
+    """
+    from copilot_pipeline.telemetry.exposition import push, render, write_textfile
+
+    with opened_for_reading() as (settings, database), database.connection() as connection:
+        samples = StateReader(quota_settings(settings)).samples(connection)
+    if textfile is not None:
+        try:
+            write_textfile(samples, str(textfile))
+        except OSError as error:
+            error.filename = error.filename or str(textfile)
+            raise
+    if pushgateway is not None:
+        try:
+            push(samples, pushgateway)
+        except (OSError, ValueError) as error:
+            raise PipelineError(f"the pushgateway {pushgateway} did not accept the metrics: {error}") from None
+    if textfile is None and pushgateway is None:
+        echo(render(samples).decode(), nl=False)

@@ -1,0 +1,1 @@
+"""Metrics and traces: what processes record, what the state store says, and how both are exported."""
