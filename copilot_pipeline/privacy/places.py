@@ -59,6 +59,7 @@ _STATE = (
     TablePlace(STATE_SCHEMA, "alembic_version"),
     TablePlace(STATE_SCHEMA, "backfills"),
     TablePlace(STATE_SCHEMA, "backlog_samples"),
+    TablePlace(STATE_SCHEMA, "metric_values"),
     TablePlace(STATE_SCHEMA, "bodies", ("call_id",), {"body": Form.PACKED}),
     TablePlace(STATE_SCHEMA, "calls", ("call_id",)),
     TablePlace(STATE_SCHEMA, "deals", forms={"body": Form.PACKED}),

@@ -55,6 +55,7 @@ class DayProgress:
         self._open: defaultdict[date, int] = defaultdict(int)  # runs in progress, plus one while transcripts are read
         self._days: dict[RunKey, date] = {}  # of runs in progress
         self._changed: set[date] = set()
+        self._started_at: dict[tuple[date, str], float] = {}  # of the first run of a kit, also over several reports
         self._withheld: Counter[date] = Counter()
         self._without_kit: defaultdict[date, Counter[UnknownKit]] = defaultdict(Counter)
 
@@ -116,7 +117,8 @@ class DayProgress:
         return [self._take(day) for day in sorted(self._changed, reverse=True)]
 
     def _runs_of(self, day: date, task: RunTask) -> KitRuns:
-        return self._report(day).kits.setdefault(task.run.kit, KitRuns(started_at=time.monotonic()))
+        started_at = self._started_at.setdefault((day, task.run.kit), time.monotonic())
+        return self._report(day).kits.setdefault(task.run.kit, KitRuns(started_at=started_at))
 
     def _end(self, day: date) -> None:
         self._open[day] -= 1

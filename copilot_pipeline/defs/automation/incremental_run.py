@@ -47,8 +47,11 @@ class IncrementalRun:
         *,
         linger_seconds: float | None = None,
         max_seconds: float = MAX_SECONDS,
+        log: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`log` gets a line for each day whose calls were fetched, and for each day and kit with ended runs."""
         self._steps = steps
+        self._log = log
         self._is_in_reach = is_in_reach
         self._linger_seconds = LINGER_SECONDS if linger_seconds is None else linger_seconds
         self._ends_at = time.monotonic() + max_seconds
@@ -133,6 +136,7 @@ class IncrementalRun:
         with self._steps.open_extraction() as extraction:
             for report in extraction.run(sorted(days), calls=to_fetch):
                 self.problems += report.problems
+                self._log(report.describe())
                 yield LoadedDay(report.day, [RAW_CALL_DETAILS])
         self._to_store.clear()
 
@@ -208,6 +212,8 @@ class IncrementalRun:
         while (remaining_seconds := round_ends_at - time.monotonic()) > 0:
             for report in runner.poll(remaining_seconds):
                 self.problems += report.problems
+                for line in report.describe():
+                    self._log(line)
                 days.add(report.day)
             if runner.is_idle:
                 if not days:

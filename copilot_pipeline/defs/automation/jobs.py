@@ -124,7 +124,7 @@ def process_pending_calls(
     of_checks = {"settings": settings, "postgres": postgres, "rate_limiter": rate_limiter}
     checks = CheckEvaluations(context, of_checks)
     with open_steps(*resources, is_in_reach=is_partition) as steps:
-        incremental = IncrementalRun(steps, is_partition)
+        incremental = IncrementalRun(steps, is_partition, log=context.log.info)
         try:
             for loaded in incremental.run():
                 for table in loaded.tables:
