@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0030"
-down_revision = "0029"
+revision = "0031"
+down_revision = "0030"
 
 
 def upgrade() -> None:
     """Create the table and the indexes."""
-    statements = Path(__file__).with_name("0030_metrics.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0031_metrics.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
 
 
