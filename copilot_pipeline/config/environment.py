@@ -120,6 +120,11 @@ class Environment(BaseSettings):
         default="info",
         description="Least level of the log lines of runs and of the receiver on standard error. Dagster's UI has all.",
     )
+    copilot_pipeline_hash_key: Secret = Field(
+        default=None,
+        description="Key of the hashes of `privacy.hash_columns`, at least 32 characters. With another key all hashes "
+        "are others.",
+    )
     copilot_pipeline_ui_hosts: HostNames = Field(
         default=None,
         description="Host names under which the Dagster UI is reached besides localhost, such as that of an "

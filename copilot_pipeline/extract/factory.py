@@ -21,6 +21,7 @@ from copilot_pipeline.extract.webhook_calls import WebhookProcessor
 from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.privacy import private_columns
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.privacy.redaction.policy import redaction_policy
 from copilot_pipeline.privacy.redaction.redactor import Redactor
@@ -49,7 +50,7 @@ def open_extraction(
     calls = CallStore(database, settings.zone)
     users = UsersRefresh(
         client,
-        lake,
+        lake.hiding(private_columns(settings)),
         database,
         max_age=timedelta(hours=settings.pipeline.clari.users_max_age_hours),
         warn=progress.note if progress is not None else _LOG.warning,
@@ -105,6 +106,7 @@ def open_webhook_processor(
 def make_call_tables(settings: Settings, database: Database, lake: Lake) -> CallTables:
     """The call tables, with the users as they were last read and the workspace's way of writing amounts."""
     accept_settings(settings, database)
+    lake = lake.hiding(private_columns(settings))
     directory = Reference(lake, database).user_directory()
     calls, runs = CallStore(database, settings.zone), SemarizeRunStore(database)
     policy = redaction_policy(settings)
@@ -114,13 +116,15 @@ def make_call_tables(settings: Settings, database: Database, lake: Lake) -> Call
 
 def make_reference(settings: Settings, database: Database, lake: Lake) -> Reference:
     """The users, topics and scorecards of the workspace."""
-    return Reference(lake, database, min_share=settings.pipeline.advanced.snapshots.min_share)
+    return Reference(
+        lake.hiding(private_columns(settings)), database, min_share=settings.pipeline.advanced.snapshots.min_share
+    )
 
 
 def make_deals(settings: Settings, database: Database, lake: Lake, progress: Progress | None = None) -> Deals:
     """The deals of the CRM mirror, and the table made from them."""
     return Deals(
-        lake,
+        lake.hiding(private_columns(settings)),
         database,
         settings.pipeline.marts.outcomes,
         currency=settings.pipeline.marts.currency,
@@ -133,7 +137,7 @@ def make_deals(settings: Settings, database: Database, lake: Lake, progress: Pro
 def make_accounts(settings: Settings, database: Database, lake: Lake, progress: Progress | None = None) -> Accounts:
     """The accounts of the CRM mirror, and the table made from them."""
     return Accounts(
-        lake,
+        lake.hiding(private_columns(settings)),
         database,
         requests_in_flight=settings.pipeline.advanced.clari.requests_in_flight,
         progress=progress or NoProgress(),

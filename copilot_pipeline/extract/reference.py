@@ -92,7 +92,12 @@ class Reference:
             rows = read_snapshot(self._database, USERS)
         with self._database.connection() as connection:
             names = fetch_all(connection, UserName, _SQL["names_of_users"])
-        return UserDirectory([User(**row) for row in rows], [(one.user_id, one.name) for one in names])
+        private = self._lake.private_columns
+        return UserDirectory(
+            [User(**row) for row in rows],
+            [(one.user_id, one.name) for one in names],
+            private.hide if private.is_hashed(USERS, "email") else None,
+        )
 
 
 def _scorecard(card: Scorecard) -> ScorecardRow:

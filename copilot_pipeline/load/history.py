@@ -28,6 +28,7 @@ _SQL = load_queries(__package__, "history.sql")
 _LOCK_TABLE = sql.SQL("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 _COUNT = sql.SQL("SELECT count(*) FROM {table}")
 _PRESENT = sql.SQL("SELECT count(*) FROM {table} WHERE valid_to IS NULL")
+_DELETE = sql.SQL("DELETE FROM {table}")
 _SELECT = sql.SQL("SELECT * FROM {table} ORDER BY {key}")
 
 
@@ -47,6 +48,15 @@ class Versions:
         if self._count(connection, _COUNT) == 0:
             for rows in lake.batches(self.table):
                 copy_rows(connection, self.table, rows)
+
+    def hide(self, connection: Connection, hidden: Callable[[pa.Table], pa.Table]) -> None:
+        """Hide private columns in versions that were recorded before the columns became private."""
+        versions = list(self.rows(connection))
+        private = [hidden(each) for each in versions]
+        if any(not one.equals(other) for one, other in zip(private, versions, strict=True)):
+            connection.execute(_DELETE.format(table=table_identifier(self.table)))
+            for each in private:
+                copy_rows(connection, self.table, each)
 
     def present(self, connection: Connection) -> int:
         """Return the number of present versions."""

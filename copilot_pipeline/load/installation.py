@@ -18,8 +18,13 @@ def accept_settings(settings: Settings, database: Database) -> None:
     """Store the time zone and the path of the configuration file, or compare them with the stored ones.
 
     Raises `ConfigurationError` if the time zone is another one, because calls would change their days, or if there is
-    no configuration file and the last run had one, because it would run with other settings.
+    no configuration file and the last run had one, because it would run with other settings, or if a private column
+    cannot be hidden.
     """
+    if settings.pipeline.privacy.hash_columns or settings.pipeline.privacy.drop_columns:
+        from copilot_pipeline.load.privacy import private_columns  # with Arrow, which most commands do not need
+
+        private_columns(settings)
     installation = Installation(database)
     stored = installation.load()
     path = str(settings.config_path) if settings.config_path else None

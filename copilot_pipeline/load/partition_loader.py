@@ -163,7 +163,7 @@ class PartitionLoader:
                 for batch in batches_of(day):
                     fitted = []
                     for table, content in batch.tables:
-                        rows, truncated = fit_rows(table, content)
+                        rows, truncated = fit_rows(table, self._lake.private_columns.apply(table, content))
                         load.truncated += truncated
                         fitted.append((table, without_refused(table, rows, refused_keys)))
                     copy.append(fitted, batch.call_ids)

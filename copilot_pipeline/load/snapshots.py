@@ -38,6 +38,7 @@ def replace_snapshot(
     same transaction. Raises `SnapshotRefused` if the table had rows and would have none, or less than `min_share` of
     them; nothing is changed then.
     """
+    private = lake.private_columns
     with ExitStack() as files:
         writer = files.enter_context(lake.writer(table))
         of_history = files.enter_context(lake.writer(history.table)) if history else None
@@ -48,12 +49,14 @@ def replace_snapshot(
                 return
             history.restore(connection, lake)
             present = history.present(connection)
+            if private.affects(history.table):
+                history.hide(connection, lambda versions: private.apply(history.table, versions))
             history.record(connection)
             _refuse_loss(history.table, present, history.present(connection), min_share)
             for versions in history.rows(connection):
                 of_history.append(versions)
 
-        return load_snapshot(database, table, _batches(table, rows), writer.append, finish)
+        return load_snapshot(database, table, _batches(lake, table, rows), writer.append, finish)
 
 
 def replace_snapshots(
@@ -67,15 +70,15 @@ def replace_snapshots(
         writers = [files.enter_context(lake.writer(table)) for table, _ in content]
         with database.transaction() as connection:
             return {
-                table.name: replace_rows(connection, table, _batches(table, rows), writer.append).after
+                table.name: replace_rows(connection, table, _batches(lake, table, rows), writer.append).after
                 for (table, rows), writer in zip(content, writers, strict=True)
             }
 
 
-def _batches(table: Table, rows: Iterable[object]) -> Iterator[pa.Table]:
+def _batches(lake: Lake, table: Table, rows: Iterable[object]) -> Iterator[pa.Table]:
     remaining = iter(rows)
     while batch := list(islice(remaining, ROWS_PER_BATCH)):
-        yield rows_to_arrow(table, batch)
+        yield lake.private_columns.apply(table, rows_to_arrow(table, batch))
 
 
 def _refuse_loss(table: Table, before: int, after: int, min_share: float) -> None:

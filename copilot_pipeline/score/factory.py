@@ -10,6 +10,7 @@ from copilot_pipeline.clients.semarize import SemarizeClient
 from copilot_pipeline.clients.semarize.connect import kits_of
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.privacy import private_columns
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.privacy.redaction.policy import redaction_policy
 from copilot_pipeline.progress import Progress
@@ -67,4 +68,5 @@ def make_rescore_service(settings: Settings, database: Database) -> RescoreServi
 def make_score_tables(settings: Settings, database: Database, lake: Lake) -> ScoreTables:
     """The score tables of a day."""
     calls = CallStore(database, settings.zone)
+    lake = lake.hiding(private_columns(settings))
     return ScoreTables(lake, database, SemarizeRunStore(database), calls, kits_of(settings))

@@ -83,6 +83,7 @@ class ParticipantRow:
     talk_share: float | None
     utterances: int
     words: int
+    phone: str | None
 
 
 @dataclass(slots=True, kw_only=True)

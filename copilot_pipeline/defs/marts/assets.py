@@ -13,6 +13,7 @@ from copilot_pipeline.defs.resources.services import DeliveriesResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.specs import OWNERS, spec
+from copilot_pipeline.load.privacy import private_columns
 from copilot_pipeline.load.tables import (
     CALLS,
     CLAIM_ACCURACY,
@@ -82,7 +83,8 @@ def _mart_assets(
         from copilot_pipeline.report import ReportQueries, preview
 
         loaded = settings.load()
-        builder = MartBuilder(lake.open(postgres.database), postgres.database, loaded.pipeline.marts, zone=loaded.zone)
+        files = lake.open(postgres.database).hiding(private_columns(loaded))
+        builder = MartBuilder(files, postgres.database, loaded.pipeline.marts, zone=loaded.zone)
         rows, facts = build(builder, deliveries.service())
         queries = ReportQueries(postgres.database, loaded.pipeline.marts.report)
         for table in tables:

@@ -10,6 +10,7 @@ The partition column is in the folder name only, because pandas and Arrow refuse
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ from copilot_pipeline.load.lake.atomic_files import (
     temporary_path,
 )
 from copilot_pipeline.load.tables import CALL_DATE, Table
+from copilot_pipeline.load.tables.private_columns import NOTHING_PRIVATE, PrivateColumns
 
 # Arrow's default allocator does not return freed memory: 50 MB more at the peak of a run, without a gain in speed.
 pa.set_memory_pool(pa.system_memory_pool())
@@ -86,8 +88,10 @@ class TableWriter:
 class Lake:
     """The lake at one address: a folder, or a URL of an object store."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, private_columns: PrivateColumns = NOTHING_PRIVATE) -> None:
+        """`private_columns` are hidden in the rows that are written to the lake and the warehouse."""
         self.url = url
+        self.private_columns = private_columns
         try:
             if "://" in url:
                 self.filesystem, self._root = pa_fs.FileSystem.from_uri(url)
@@ -99,6 +103,12 @@ class Lake:
                 f"COPILOT_PIPELINE_LAKE_URL is invalid: {without_secrets(url)} is neither a folder nor a supported "
                 f"object store ({type(error).__name__}); use a path, or s3://bucket/path"
             ) from None
+
+    def hiding(self, private_columns: PrivateColumns) -> Lake:
+        """Return the same lake with other private columns."""
+        lake = copy(self)
+        lake.private_columns = private_columns
+        return lake
 
     def path(self, table: Table, day: date | None = None) -> str:
         """Return the path of the file of a table (and day)."""

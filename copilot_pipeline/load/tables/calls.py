@@ -124,6 +124,7 @@ PARTICIPANTS = Table(
         number("talk_share", "This person's own share of all speech, 0 to 1; null if no speech has known times."),
         integer("utterances", "Number of utterances of this person.", required=True),
         integer("words", "Number of words of this person.", required=True),
+        identifier("phone", "Phone number of a person who joined by phone."),
     ),
 )
 

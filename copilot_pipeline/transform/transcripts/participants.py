@@ -40,6 +40,7 @@ def _row(
         call_date=day,
         name=person.name,
         email=person.email,
+        phone=person.phone,
         side=person.side.value,
         role=person.role,
         user_id=person.user_id,

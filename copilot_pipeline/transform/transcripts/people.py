@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Side, User, normalized_address
@@ -26,15 +26,23 @@ class ResolvedPerson:
     is_listed: bool = True  # in one of the call's lists, not only named by a turn
     aliases: tuple[str, ...] = ()  # other ids of the same person on this call
     other_names: frozenset[str] = frozenset()  # what the call and earlier user directories name the person
+    phone: str | None = None
 
 
 class UserDirectory:
     """The workspace's users by id and by e-mail. Built once per run, then read-only.
 
     `former_names` are pairs of a user id and a name that the user had. A name that another user has now is not used.
+    With `hide` the users' addresses are stored as hashes, and addresses are compared by theirs.
     """
 
-    def __init__(self, users: Iterable[User] = (), former_names: Iterable[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self,
+        users: Iterable[User] = (),
+        former_names: Iterable[tuple[str, str]] = (),
+        hide: Callable[[str], str] | None = None,
+    ) -> None:
+        self._hide = hide
         # If two accounts share an address, prefer the one with a name, then the smaller id, independent of their order.
         ranked = sorted(users, key=lambda user: (display_text(user.name) is None, user.user_id, user.name or ""))
         self._by_id: dict[str, User] = {}
@@ -67,7 +75,8 @@ class UserDirectory:
                 return user
         if email is None:
             return None
-        return self._by_email.get(normalized_address(email) or "")
+        address = normalized_address(email) or ""
+        return self._by_email.get(self._hide(address) if self._hide is not None else address)
 
 
 def resolve_people(record: CallRecord, directory: UserDirectory) -> tuple[ResolvedPerson, ...]:
@@ -138,6 +147,7 @@ def _resolved(person: Person, directory: UserDirectory) -> ResolvedPerson:
         person.joined,
         person.is_listed,
         other_names=frozenset(other for other in other_names if other not in (None, name)),
+        phone=display_text(person.phone),
     )
 
 
