@@ -120,7 +120,7 @@ def _calls(
     database: Database, regressions: Sequence[RegressionRow], link_hosts: tuple[str, ...]
 ) -> list[list[RegressionCall]]:
     """Return the calls of each regression, oldest first, each with a quote that is in its transcript."""
-    found: list[list[RegressionCall]] = [[] for _ in regressions]
+    calls: list[list[RegressionCall]] = [[] for _ in regressions]
     parameters: dict[str, list[str] | list[datetime]] = {
         "rep_ids": [one.rep_id for one in regressions],
         "skills": [one.skill for one in regressions],
@@ -129,8 +129,8 @@ def _calls(
     with database.connection() as connection, connection.cursor(row_factory=class_row(RegressionCall)) as cursor:
         for call in cursor.execute(_SQL["calls_of_regressions"], parameters):
             is_linked = is_allowed_link(call.review_url, link_hosts)
-            found[call.position - 1].append(call if is_linked else replace(call, review_url=None))
-    return found
+            calls[call.position - 1].append(call if is_linked else replace(call, review_url=None))
+    return calls
 
 
 def _record(regression: RegressionRow, sink: str, kind: str, reason: str) -> DeliveryRequest:

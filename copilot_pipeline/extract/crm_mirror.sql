@@ -1,17 +1,17 @@
 -- name: deals_to_read
 -- Return the linked deals that were never read, or are not closed and were last read long ago.
 SELECT DISTINCT calls.deal_id FROM copilot.calls AS calls
-LEFT JOIN copilot_ops.deals AS known USING (deal_id)
+LEFT JOIN copilot_ops.deals AS stored USING (deal_id)
 WHERE calls.deal_id IS NOT NULL
-  AND (known.deal_id IS NULL OR (NOT known.is_closed AND known.read_at < now() - %(read_again_after)s))
+  AND (stored.deal_id IS NULL OR (NOT stored.is_closed AND stored.read_at < now() - %(read_again_after)s))
 ORDER BY 1;
 
 -- name: store_deal
 -- Store a deal; without a body, keep the one that was stored before.
-INSERT INTO copilot_ops.deals AS known (deal_id, read_at, is_missing, is_closed, body)
+INSERT INTO copilot_ops.deals AS stored (deal_id, read_at, is_missing, is_closed, body)
 VALUES (%(id)s, now(), %(is_missing)s, %(is_closed)s, %(body)s)
 ON CONFLICT (deal_id) DO UPDATE SET read_at = excluded.read_at, is_missing = excluded.is_missing,
-  is_closed = excluded.is_closed, body = coalesce(excluded.body, known.body);
+  is_closed = excluded.is_closed, body = coalesce(excluded.body, stored.body);
 
 -- name: stored_deals
 -- Return the stored deals.
@@ -20,17 +20,17 @@ SELECT deal_id AS id, read_at, body FROM copilot_ops.deals WHERE body IS NOT NUL
 -- name: accounts_to_read
 -- Return the linked accounts that were never read, or are not closed and were last read long ago.
 SELECT DISTINCT calls.account_id FROM copilot.calls AS calls
-LEFT JOIN copilot_ops.accounts AS known USING (account_id)
+LEFT JOIN copilot_ops.accounts AS stored USING (account_id)
 WHERE calls.account_id IS NOT NULL
-  AND (known.account_id IS NULL OR (NOT known.is_closed AND known.read_at < now() - %(read_again_after)s))
+  AND (stored.account_id IS NULL OR (NOT stored.is_closed AND stored.read_at < now() - %(read_again_after)s))
 ORDER BY 1;
 
 -- name: store_account
 -- Store an account; without a body, keep the one that was stored before.
-INSERT INTO copilot_ops.accounts AS known (account_id, read_at, is_missing, is_closed, body)
+INSERT INTO copilot_ops.accounts AS stored (account_id, read_at, is_missing, is_closed, body)
 VALUES (%(id)s, now(), %(is_missing)s, %(is_closed)s, %(body)s)
 ON CONFLICT (account_id) DO UPDATE SET read_at = excluded.read_at, is_missing = excluded.is_missing,
-  is_closed = excluded.is_closed, body = coalesce(excluded.body, known.body);
+  is_closed = excluded.is_closed, body = coalesce(excluded.body, stored.body);
 
 -- name: stored_accounts
 -- Return the stored accounts.

@@ -76,8 +76,8 @@ class Lister:
                 break
             try:
                 yield from self.pages(window_of([day], self._calls.zone), since=since, days=[day])
-            except UnreadableBody as found:
-                failed[day] = str(found)
+            except UnreadableBody as unreadable:
+                failed[day] = str(unreadable)
         listed = self._cursors.days_listed(days, since)
         failed = {day: failed.get(day, str(error)) for day in days if day not in listed}
         if failed:

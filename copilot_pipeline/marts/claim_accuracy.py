@@ -90,8 +90,8 @@ def claim_accuracy(
 
 def _accuracy_rows(grain: str, groups: Mapping[tuple[str, str], _Counts]) -> Iterator[AccuracyRow]:
     of_grain = [(grain_id, counts) for (of_group, grain_id), counts in sorted(groups.items()) if of_group == grain]
-    found = rates([Exposure(counts.claims_in_hours, counts.hours) for _, counts in of_grain])
-    for (grain_id, counts), rate in zip(of_grain, found, strict=True):
+    of_groups = rates([Exposure(counts.claims_in_hours, counts.hours) for _, counts in of_grain])
+    for (grain_id, counts), rate in zip(of_grain, of_groups, strict=True):
         yield _accuracy_row(grain, grain_id, counts, rate)
 
 

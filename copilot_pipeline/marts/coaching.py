@@ -86,7 +86,7 @@ def coaching_scores(
 
     Calls without a rep are left out.
     """
-    found: dict[tuple[str, str], _Series] = {}
+    series_of: dict[tuple[str, str], _Series] = {}
     highest: dict[str, float] = {}
     for call in calls:
         if call.rep is None:
@@ -96,11 +96,11 @@ def coaching_scores(
             if not isinstance(value, int | float) or isinstance(value, bool):
                 continue
             score = float(value)
-            series = found.setdefault((call.rep.rep_id, name), _Series(call.rep, name, skill.brick))
+            series = series_of.setdefault((call.rep.rep_id, name), _Series(call.rep, name, skill.brick))
             series.scores.append((_call(call, call.rep, skill), score))
             highest[name] = max(score, highest.get(name, score))
-    for key in sorted(found):
-        series = found.pop(key)
+    for key in sorted(series_of):
+        series = series_of.pop(key)
         series.scores.sort()
         yield from _rows(series, _threshold(skills[series.skill], highest[series.skill], settings), settings)
 
@@ -175,10 +175,10 @@ def _rows(series: _Series, threshold: float, settings: CoachingSettings) -> Iter
 
 def _runs(below: Sequence[bool]) -> list[int]:
     """Return the number of consecutive calls below the threshold up to each call."""
-    found: list[int] = []
+    lengths: list[int] = []
     for is_below in below:
-        found.append((found[-1] if found else 0) + 1 if is_below else 0)
-    return found
+        lengths.append((lengths[-1] if lengths else 0) + 1 if is_below else 0)
+    return lengths
 
 
 def _run_chances(runs: Sequence[int]) -> list[float | None]:
@@ -203,11 +203,11 @@ def _trainings(series: _Series, trainings: Iterable[TrainingSettings]) -> list[t
     )
     dates = sorted(call.call_date for call, _ in series.scores)
     calls_until = {training.date: bisect_right(dates, training.date) for training in applicable}
-    found: list[tuple[str | None, int | None]] = []
+    newest: list[tuple[str | None, int | None]] = []
     for index, (call, _) in enumerate(series.scores):
         before = [training for training in applicable if training.date < call.call_date]
-        found.append((before[-1].name, index + 1 - calls_until[before[-1].date]) if before else (None, None))
-    return found
+        newest.append((before[-1].name, index + 1 - calls_until[before[-1].date]) if before else (None, None))
+    return newest
 
 
 def _is_for(training: TrainingSettings, rep: Rep) -> bool:

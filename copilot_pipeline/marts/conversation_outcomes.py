@@ -147,7 +147,7 @@ def _deal_metric(deal: Deal, calls: Sequence[CallMetrics], metric: str) -> Itera
 def _row(grain: str, rep: tuple[str, str | None], metric: str, deals: Sequence[DealMetric]) -> ConversationOutcomeRow:
     won = [deal.value for deal in deals if deal.is_won]
     lost = [deal.value for deal in deals if not deal.is_won]
-    found = adjusted_difference(deals, MIN_DEALS if grain == ALL else MIN_DEALS_OF_REP)
+    difference = adjusted_difference(deals, MIN_DEALS if grain == ALL else MIN_DEALS_OF_REP)
     mean_won, mean_lost = (float(np.mean(values)) if values else None for values in (won, lost))
     return ConversationOutcomeRow(
         grain=grain,
@@ -161,10 +161,10 @@ def _row(grain: str, rep: tuple[str, str | None], metric: str, deals: Sequence[D
         mean_won=mean_won,
         mean_lost=mean_lost,
         difference=mean_won - mean_lost if mean_won is not None and mean_lost is not None else None,
-        adjusted_difference=found.value if found else None,
-        adjusted_low=found.low if found else None,
-        adjusted_high=found.high if found else None,
-        p_value=found.p_value if found else None,
+        adjusted_difference=difference.value if difference else None,
+        adjusted_low=difference.low if difference else None,
+        adjusted_high=difference.high if difference else None,
+        p_value=difference.p_value if difference else None,
         q_value=None,
         is_significant=False,
         sentence="",
@@ -214,8 +214,8 @@ def _fitted(values: Any, columns: Any, reps: Any, constants: int) -> Difference 
         model.df_resid -= constants
         result = model.fit(cov_type="HC3", use_t=True)
     low, high = result.conf_int()[0]
-    found = Difference(float(result.params[0]), float(low), float(high), float(result.pvalues[0]))
-    return found if np.isfinite(found).all() else None
+    difference = Difference(float(result.params[0]), float(low), float(high), float(result.pvalues[0]))
+    return difference if np.isfinite(difference).all() else None
 
 
 def _within(values: Any, groups: Any) -> Any:

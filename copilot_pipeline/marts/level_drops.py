@@ -88,11 +88,11 @@ def _beaten_before(values: Floats) -> Floats:
 
 def _critical_by_position(count: int, window: int, max_p_value: float) -> Floats:
     """Return the highest significant statistic at each position; -1 if even 0 is not significant."""
-    found = np.full(count, -1.0)
+    critical = np.full(count, -1.0)
     for position in range(window + MIN_EARLIER - 1, min(count, window + MAX_EARLIER)):
-        found[position] = _critical(window, position + 1 - window, max_p_value)
-    found[window + MAX_EARLIER :] = _critical(window, MAX_EARLIER, max_p_value)
-    return found
+        critical[position] = _critical(window, position + 1 - window, max_p_value)
+    critical[window + MAX_EARLIER :] = _critical(window, MAX_EARLIER, max_p_value)
+    return critical
 
 
 @lru_cache(maxsize=4096)

@@ -97,25 +97,25 @@ def grant_reading(connection: Connection, role: str, schemas: Sequence[str]) -> 
 def unmet_limits(connection: Connection, role: str) -> list[str]:
     """Return what a reader may do although it should not, each with what an administrator can do about it."""
     facts = database_facts(connection)
-    found = []
+    unmet = []
     with connection.cursor(row_factory=dict_row) as cursor:
         for right in cursor.execute(_SQL["public_rights"]).fetchall():
-            found.append(f"{role} may {right['may']}, as every role: {right['revoke']}")
+            unmet.append(f"{role} may {right['may']}, as every role: {right['revoke']}")
     with connection.cursor(row_factory=scalar_row) as cursor:
         if cursor.execute(_SQL["public_functions"]).fetchall():
-            found.append(
+            unmet.append(
                 f"{role} may take advisory locks and create large objects, as every role; docs/operations.md has the "
                 "statements for a superuser. Sessions that hold advisory locks are ended"
             )
         writable = cursor.execute(_SQL["writable"], {"role": role}).fetchall()
         if writable:
-            found.append(f"{role} may change {', '.join(writable)}: revoke the other rights of the role and of PUBLIC")
+            unmet.append(f"{role} may change {', '.join(writable)}: revoke the other rights of the role and of PUBLIC")
         if not cursor.execute(_SQL["may_end_sessions"], {"role": role}).fetchone():
-            found.append(
+            unmet.append(
                 f"sessions of {role} cannot be ended when they exceed a limit: "
                 f"GRANT {role} TO {facts.user}, or pg_signal_backend"
             )
-    return found
+    return unmet
 
 
 @contextlib.contextmanager

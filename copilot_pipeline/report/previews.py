@@ -42,11 +42,11 @@ def _chart(queries: ReportQueries, table: str, today: date) -> charts.Draw | Non
         accuracy = queries.accuracy(today)
         return charts.accuracy_by_week(accuracy) if accuracy else None
     if table == FORECAST_SUMMARY.name:
-        found = queries.forecast()
-        return charts.forecast_by_month(found.months_in(found.currencies[0])) if found.currencies else None
+        forecast = queries.forecast()
+        return charts.forecast_by_month(forecast.months_in(forecast.currencies[0])) if forecast.currencies else None
     if table == FORECAST_ACCURACY.name:
-        found = queries.forecast()
-        return charts.calibration_chart(found.deciles) if found.deciles else None
+        forecast = queries.forecast()
+        return charts.calibration_chart(forecast.deciles) if forecast.deciles else None
     if table == WIN_LOSS_DRIVERS.name:
         drivers = queries.drivers()
         return charts.driver_forest(drivers) if drivers else None

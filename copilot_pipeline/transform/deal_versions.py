@@ -72,15 +72,15 @@ def versions_before(deal: DealOfCrm) -> list[DealVersion]:
     if deal.created_at is not None:
         changed_at.add(min([deal.created_at, *changed_at]))
     starts = sorted(at for at in changed_at if at < deal.first_seen_at)
-    found: list[DealVersion] = []
+    versions: list[DealVersion] = []
     for start, end in pairwise([*starts, deal.first_seen_at]):
         stage = _value_at(start, stages, deal.stage if deal.stage_history is not None else None)
         close_date = _value_at(start, close_dates, deal.close_date if deal.close_date_history is not None else None)
-        if found and (found[-1].stage, found[-1].close_date) == (stage, close_date):
-            found[-1] = _version(deal, found[-1].valid_from, end, stage, close_date)
+        if versions and (versions[-1].stage, versions[-1].close_date) == (stage, close_date):
+            versions[-1] = _version(deal, versions[-1].valid_from, end, stage, close_date)
         else:
-            found.append(_version(deal, start, end, stage, close_date))
-    return found
+            versions.append(_version(deal, start, end, stage, close_date))
+    return versions
 
 
 def _version(

@@ -25,15 +25,15 @@ def make_pipeline(database_address: str, home: Path, commands: CommandServer) ->
     """Makes a pipeline; keyword arguments are the sandbox's options."""
     with ExitStack() as stack:
 
-        def make(*, pace: float = 0, **options: object) -> Pipeline:
+        def make(*, requests_per_second: float = 0, **options: object) -> Pipeline:
             defaults: dict[str, object] = {
                 "first_day": FIRST_DAY,
                 "days": DAYS,
                 "calls_per_day": 15,
                 "segments": 12,
-                "requests_per_second": 10 if pace else None,
+                "requests_per_second": 10 if requests_per_second else None,
             }
             sandbox = stack.enter_context(Sandbox(SandboxOptions(**{**defaults, **options})))  # type: ignore[arg-type]
-            return Pipeline(sandbox, database_address, home, commands, requests_per_second=pace)
+            return Pipeline(sandbox, database_address, home, commands, requests_per_second=requests_per_second)
 
         yield make

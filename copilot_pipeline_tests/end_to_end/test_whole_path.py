@@ -63,7 +63,7 @@ def test_tables_equal_the_truth_within_the_limits(make_pipeline: MakePipeline) -
     """At the real rate limit, every call, utterance and brick is in Postgres as the servers have it, the Parquet files
     have the same rows, the server never refuses a request, and a call costs at most 1.05 requests. A second run fetches
     no details and scores nothing."""
-    pipeline = make_pipeline(pace=9)
+    pipeline = make_pipeline(requests_per_second=9)
     truth = pipeline.sandbox.truth()
     outcome = pipeline.run()
     assert outcome["complete"] is True

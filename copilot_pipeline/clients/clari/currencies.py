@@ -46,5 +46,5 @@ def currency_named(affixes: Sequence[str], shared: Mapping[str, str] | None = No
         word.upper() for word in words if word not in meanings and word not in _SYMBOLS and is_code(word)
     }
     certain |= {_SYMBOLS[word] for word in words if word in _SYMBOLS and word not in meanings}
-    found = certain or {meanings[word] for word in words if word in meanings}
-    return found.pop() if len(found) == 1 else None
+    codes = certain or {meanings[word] for word in words if word in meanings}
+    return codes.pop() if len(codes) == 1 else None

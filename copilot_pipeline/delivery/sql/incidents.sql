@@ -1,11 +1,11 @@
 -- name: open_or_repeat
 -- Open an incident, or count a notification if the newest one is old enough.
-INSERT INTO copilot_ops.incidents AS known
+INSERT INTO copilot_ops.incidents AS existing
   (name, opened_at, last_notified_at, notifications, description, next_step)
 VALUES (%(name)s, %(now)s, %(now)s, 1, %(description)s, %(next_step)s)
 ON CONFLICT (name) WHERE resolved_at IS NULL DO UPDATE SET last_notified_at = excluded.last_notified_at,
-  notifications = known.notifications + 1, description = excluded.description, next_step = excluded.next_step
-WHERE known.last_notified_at <= %(repeat_before)s
+  notifications = existing.notifications + 1, description = excluded.description, next_step = excluded.next_step
+WHERE existing.last_notified_at <= %(repeat_before)s
 RETURNING name, opened_at, last_notified_at, notifications, description, next_step;
 
 -- name: update_text

@@ -13,7 +13,7 @@ INSERT INTO copilot_ops.sinks (name) SELECT DISTINCT unnest(%(names)s::text[]) O
 
 -- name: add_delivery
 -- Add a delivery, or queue a cancelled one again, or a suppressed one if the caller includes these.
-INSERT INTO copilot_ops.outbox AS known (route, sink, kind, call_id, version, target, message_id,
+INSERT INTO copilot_ops.outbox AS existing (route, sink, kind, call_id, version, target, message_id,
   call_started_at, scored_at, payload, state, reason, created_at, next_attempt_at, completed_at)
 VALUES (%(route)s, %(sink)s, %(kind)s, %(call_id)s, %(version)s, %(target)s, %(message_id)s,
   %(call_started_at)s, %(scored_at)s, %(payload)s, CASE WHEN %(is_suppressed)s THEN 'suppressed' ELSE 'queued' END,
@@ -21,7 +21,7 @@ VALUES (%(route)s, %(sink)s, %(kind)s, %(call_id)s, %(version)s, %(target)s, %(m
 ON CONFLICT (route, call_id, version, target) DO UPDATE SET state = 'queued', reason = NULL, payload = excluded.payload,
   next_attempt_at = excluded.next_attempt_at, completed_at = NULL
 WHERE excluded.state = 'queued'
-  AND (known.state = 'cancelled' OR (known.state = 'suppressed' AND %(include_suppressed)s));
+  AND (existing.state = 'cancelled' OR (existing.state = 'suppressed' AND %(include_suppressed)s));
 
 -- name: add_unlinked_call
 -- Record a call that has no CRM record, or update the reason.

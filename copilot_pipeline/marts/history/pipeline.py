@@ -82,11 +82,11 @@ def pipeline_history(
     versions: Iterable[DealVersion], outcomes: Mapping[str | None, DealOutcome], zone: tzinfo
 ) -> PipelineHistory:
     """Return what happened to the pipeline. `versions` are sorted by deal and time; `outcomes` are those of stages."""
-    found = list(versions)
-    first_refresh = first_refresh_of(found)
+    versions = list(versions)
+    first_refresh = first_refresh_of(versions)
     openings: list[Opening] = []
     changes: list[Change] = []
-    for deal_id, of_deal in groupby(found, key=lambda version: version.deal_id):
+    for deal_id, of_deal in groupby(versions, key=lambda version: version.deal_id):
         states = _states(list(of_deal), outcomes, zone)
         if states[0].is_open and states[0].is_observed and states[0].at == first_refresh:
             openings.append(Opening(states[0].currency, states[0].amount or 0.0))

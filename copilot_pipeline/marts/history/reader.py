@@ -74,18 +74,18 @@ class HistoryReader:
     def conversations(self, weeks: Collection[DealWeek]) -> Mapping[DealWeek, Conversations]:
         """Return the conversations of deals in weeks, with a few quotes each, those of prospects first."""
         parameters = {"deal_ids": [deal_id for deal_id, _ in weeks], "weeks": [week for _, week in weeks]}
-        found: defaultdict[DealWeek, Conversations] = defaultdict(Conversations)
+        conversations: defaultdict[DealWeek, Conversations] = defaultdict(Conversations)
         with self._database.connection() as connection:
             for call in fetch_all(connection, _CallOfWeek, _SQL["conversations_of_weeks"], parameters):
-                found[call.deal_id, call.week].call_ids.append(call.call_id)
-            call_ids = [call_id for one in found.values() for call_id in one.call_ids]
+                conversations[call.deal_id, call.week].call_ids.append(call.call_id)
+            call_ids = [call_id for one in conversations.values() for call_id in one.call_ids]
             quotes: defaultdict[str, list[str]] = defaultdict(list)
             for start in range(0, len(call_ids), CALLS_PER_READ):
                 chunk = {"call_ids": call_ids[start : start + CALLS_PER_READ], "quotes_per_call": QUOTES_PER_CALL}
                 for spoken in fetch_all(connection, _Spoken, _SQL["quotes_of_calls"], chunk):
                     who = spoken.speaker or "unknown speaker"
                     quotes[spoken.call_id].append(f"{spoken.brick}: “{spoken.quote}” ({who})")
-        for one in found.values():
+        for one in conversations.values():
             # The newest calls first, because they are the last before the change.
             one.quotes = [quote for call_id in reversed(one.call_ids) for quote in quotes[call_id]][:MAX_QUOTES]
-        return found
+        return conversations

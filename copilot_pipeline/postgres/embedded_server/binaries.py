@@ -75,8 +75,8 @@ def _is_executable(programs: Path, account: Account) -> bool:
 def _copy(installation: Path) -> Path:
     """Copy the programs and libraries once for each version of the wheel; return the folder. Raises `OSError`."""
     COPIES.mkdir(mode=0o755, exist_ok=True)
-    found = COPIES.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+    status = COPIES.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o022:
         raise PermissionError(f"{COPIES} can be changed by other users")
     COPIES.chmod(0o755)
     target = COPIES / f"postgresql-{MAJOR_VERSION}-{version(PACKAGE)}"

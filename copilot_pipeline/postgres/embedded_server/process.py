@@ -77,9 +77,9 @@ def create_data_folder(folder: Path, programs: Path, account: Account) -> None:
         for path in folder.iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     elif version.exists():
-        if (found := version.read_text(encoding="utf-8").strip()) != str(MAJOR_VERSION):
+        if (created_by := version.read_text(encoding="utf-8").strip()) != str(MAJOR_VERSION):
             raise ConfigurationError(
-                f"the embedded database in {folder} was created by PostgreSQL {found}, and this release starts "
+                f"the embedded database in {folder} was created by PostgreSQL {created_by}, and this release starts "
                 f"{MAJOR_VERSION}: move the folder away to start with an empty one."
             )
         return

@@ -48,10 +48,10 @@ def create_socket_folder(folder: Path, account: Account) -> Path:
 def is_private(path: Path, account: Account) -> bool:
     """Return whether a path is a folder, not a link, which only the server's user may enter."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == account.user_id and not found.st_mode & 0o077
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == account.user_id and not status.st_mode & 0o077
 
 
 def remove_socket_folder(path: Path, folder: Path, account: Account) -> None:
@@ -72,11 +72,11 @@ def _fits(path: Path) -> bool:
 def _is_protected(parent: Path) -> bool:
     """Return whether other users cannot rename or remove what this user creates in a folder."""
     try:
-        found = parent.stat()
+        status = parent.stat()
     except OSError:
         return False
-    owned = found.st_uid in (ROOT, os.geteuid())
-    return owned and os.access(parent, os.W_OK) and (not found.st_mode & 0o022 or bool(found.st_mode & stat.S_ISVTX))
+    owned = status.st_uid in (ROOT, os.geteuid())
+    return owned and os.access(parent, os.W_OK) and (not status.st_mode & 0o022 or bool(status.st_mode & stat.S_ISVTX))
 
 
 def _own_base(parent: Path) -> Path:
@@ -87,9 +87,9 @@ def _own_base(parent: Path) -> Path:
         path.mkdir(mode=0o700)
         if is_root:  # the server's user passes through it
             path.chmod(0o711)
-    found = path.lstat()
+    status = path.lstat()
     others = 0o022 if is_root else 0o077
-    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & others:
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & others:
         return path
     path = Path(tempfile.mkdtemp(dir=parent, prefix=f"{path.name}-"))
     if is_root:

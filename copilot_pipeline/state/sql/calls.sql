@@ -13,7 +13,7 @@ WITH listed AS (
     call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash, body, has_details
   )
 ), recorded AS (
-  INSERT INTO copilot_ops.calls AS known (
+  INSERT INTO copilot_ops.calls AS existing (
     call_id, call_date, started_at, modified_at, status_raw, readiness, version, content_hash, listed_at, seen_at,
     fetched_version, fetched_at, next_attempt_at, source
   )
@@ -26,19 +26,19 @@ WITH listed AS (
   ON CONFLICT (call_id) DO UPDATE SET
     call_date = excluded.call_date, started_at = excluded.started_at, modified_at = excluded.modified_at,
     status_raw = excluded.status_raw, readiness = excluded.readiness,
-    attempts = CASE WHEN known.version = excluded.version THEN known.attempts ELSE 0 END,
-    next_attempt_at = CASE WHEN known.version = excluded.version THEN known.next_attempt_at
+    attempts = CASE WHEN existing.version = excluded.version THEN existing.attempts ELSE 0 END,
+    next_attempt_at = CASE WHEN existing.version = excluded.version THEN existing.next_attempt_at
                            ELSE excluded.next_attempt_at END,
-    source = CASE WHEN known.version = excluded.version AND known.content_hash = excluded.content_hash
-                  THEN known.source ELSE excluded.source END,
-    listed_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.listed_at
+    source = CASE WHEN existing.version = excluded.version AND existing.content_hash = excluded.content_hash
+                  THEN existing.source ELSE excluded.source END,
+    listed_at = CASE WHEN existing.content_hash = excluded.content_hash THEN existing.listed_at
                      ELSE excluded.listed_at END,
-    is_dirty = known.is_dirty OR known.content_hash <> excluded.content_hash
-               OR known.removed_at IS NOT NULL OR known.call_date <> excluded.call_date,
+    is_dirty = existing.is_dirty OR existing.content_hash <> excluded.content_hash
+               OR existing.removed_at IS NOT NULL OR existing.call_date <> excluded.call_date,
     version = excluded.version, content_hash = excluded.content_hash,
-    fetched_version = coalesce(excluded.fetched_version, known.fetched_version),
-    fetched_at = CASE WHEN known.content_hash = excluded.content_hash THEN known.fetched_at
-                      ELSE coalesce(excluded.fetched_at, known.fetched_at) END,
+    fetched_version = coalesce(excluded.fetched_version, existing.fetched_version),
+    fetched_at = CASE WHEN existing.content_hash = excluded.content_hash THEN existing.fetched_at
+                      ELSE coalesce(excluded.fetched_at, existing.fetched_at) END,
     seen_at = excluded.seen_at, removed_at = NULL
   RETURNING call_id, listed_at = seen_at AS is_changed
 )

@@ -17,10 +17,10 @@ WITH fresh AS (
     AND (message_hash IS NULL OR message_hash IN (SELECT fingerprint FROM fresh))
   GROUP BY kind, external_id ORDER BY kind, external_id
 ), written AS (
-  INSERT INTO copilot_ops.inbox AS known (kind, external_id, endpoint, webhooks)
+  INSERT INTO copilot_ops.inbox AS existing (kind, external_id, endpoint, webhooks)
   SELECT kind, external_id, endpoint, webhooks FROM accepted
   ON CONFLICT (kind, external_id) WHERE leased_at IS NULL
-  DO UPDATE SET webhooks = known.webhooks + excluded.webhooks
+  DO UPDATE SET webhooks = existing.webhooks + excluded.webhooks
 )
 SELECT fingerprint FROM fresh;
 

@@ -1,13 +1,13 @@
 -- name: lock
--- Wait for the lock on what is known about the installation.
+-- Wait for the lock on the facts about the installation.
 SELECT pg_advisory_lock(%(lock)s);
 
 -- name: unlock
--- Release the lock on what is known about the installation.
+-- Release the lock on the facts about the installation.
 SELECT pg_advisory_unlock(%(lock)s);
 
 -- name: values
--- Return the known values.
+-- Return the stored values.
 SELECT name, value FROM copilot_ops.key_values WHERE name = ANY(%(names)s);
 
 -- name: save

@@ -56,9 +56,9 @@ SELECT call_date FROM copilot_ops.partitions WHERE call_date = ANY(%(days)s) AND
 
 -- name: start_command
 -- Return when a command was first given that has not finished since; after some time it counts as a new one.
-INSERT INTO copilot_ops.key_values AS known (name, value) VALUES (%(name)s, %(now)s)
+INSERT INTO copilot_ops.key_values AS existing (name, value) VALUES (%(name)s, %(now)s)
 ON CONFLICT (name) DO UPDATE SET
-  value = CASE WHEN known.value::timestamptz < %(oldest)s THEN excluded.value ELSE known.value END
+  value = CASE WHEN existing.value::timestamptz < %(oldest)s THEN excluded.value ELSE existing.value END
 RETURNING value::timestamptz;
 
 -- name: finish_command

@@ -66,13 +66,13 @@ WHERE bodies.call_id = stored.call_id AND bodies.part = stored.part AND bodies.r
 
 -- name: mark_calls_stored
 -- Mark the calls of a raw file as stored; those that changed since they were read stay dirty.
-UPDATE copilot_ops.calls AS known SET stored_date = %(day)s,
-  is_dirty = (known.listed_at, known.fetched_at, known.removed_at)
+UPDATE copilot_ops.calls AS listed SET stored_date = %(day)s,
+  is_dirty = (listed.listed_at, listed.fetched_at, listed.removed_at)
     IS DISTINCT FROM (stored.listed_at, stored.fetched_at, stored.removed_at)
 FROM unnest(
   %(call_ids)s::text[], %(listed_at)s::timestamptz[], %(fetched_at)s::timestamptz[], %(removed_at)s::timestamptz[]
 ) AS stored (call_id, listed_at, fetched_at, removed_at)
-WHERE known.call_id = stored.call_id AND known.call_date = %(day)s;
+WHERE listed.call_id = stored.call_id AND listed.call_date = %(day)s;
 
 -- name: mark_stored
 -- Record which state of the calls the raw file of a day shows; null if it must be written again.

@@ -43,13 +43,13 @@ SELECT id FROM copilot_ops.rescores WHERE name = %(name)s AND finished_at IS NUL
 -- Copy the runs of a rescore to the replaced ones, and set them to pending with an open key.
 -- The conditions are those of count_runs. The new run scores the present text: with the names of today.
 WITH chosen AS (
-  SELECT known.*, texts.transcript_hash AS present_hash
+  SELECT stored.*, texts.transcript_hash AS present_hash
   FROM copilot.transcripts AS texts
   CROSS JOIN unnest(%(kits)s::text[], %(references)s::text[]) AS kits (kit, kit_reference)
   CROSS JOIN LATERAL copilot_ops.run_of(
     texts.call_id COLLATE "default", kits.kit, kits.kit_reference, texts.transcript_hash, texts.speech_hash) AS runs
-  JOIN copilot_ops.semarize_runs AS known
-    ON (known.call_id, known.kit, known.kit_reference, known.transcript_hash)
+  JOIN copilot_ops.semarize_runs AS stored
+    ON (stored.call_id, stored.kit, stored.kit_reference, stored.transcript_hash)
       = (runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash)
   WHERE texts.call_date BETWEEN %(first)s AND %(last)s
     AND (runs.status NOT IN ('pending', 'queued', 'running', 'unknown')
@@ -58,7 +58,7 @@ WITH chosen AS (
     AND (NOT %(only_failed)s OR runs.status <> 'succeeded')
   AND (%(other_redaction_than)s::text IS NULL
     OR split_part(coalesce(runs.speech_hash, ''), ':', 3) <> %(other_redaction_than)s)
-  FOR UPDATE OF known
+  FOR UPDATE OF stored
 ), replaced AS (
   INSERT INTO copilot_ops.replaced_runs (
     call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status, run_id, kit_version_id,

@@ -23,12 +23,12 @@ ON CONFLICT (call_id, kit, kit_reference, transcript_hash) DO NOTHING;
 -- Update the runs that exist: a call that moved takes its run along, a rescore takes the key of its first request, and
 -- the run keeps the newest hash of words and sides. A run that has not been created takes the present redaction with its
 -- text and key; any other one keeps the redaction that it was created with. Rows that would not change are not written.
-UPDATE copilot_ops.semarize_runs AS known SET
+UPDATE copilot_ops.semarize_runs AS existing SET
   call_date = intent.call_date,
-  transcript_hash = CASE WHEN is_other_text THEN intent.transcript_hash ELSE known.transcript_hash END,
+  transcript_hash = CASE WHEN is_other_text THEN intent.transcript_hash ELSE existing.transcript_hash END,
   speech_hash = newest.speech_hash,
-  idempotency_key = CASE WHEN known.idempotency_key = '' OR is_other_text
-    THEN intent.idempotency_key || coalesce(':again' || known.rescore_id, '') ELSE known.idempotency_key END
+  idempotency_key = CASE WHEN existing.idempotency_key = '' OR is_other_text
+    THEN intent.idempotency_key || coalesce(':again' || existing.rescore_id, '') ELSE existing.idempotency_key END
 FROM unnest(
   %(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(transcript_hash)s::text[],
   %(call_date)s::date[], %(idempotency_key)s::text[], %(speech_hash)s::text[]
@@ -50,19 +50,19 @@ CROSS JOIN LATERAL (
     ELSE concat_ws(':', split_part(intent.speech_hash, ':', 1), split_part(intent.speech_hash, ':', 2),
       nullif(split_part(coalesce(run.speech_hash, ''), ':', 3), '')) END AS speech_hash
 ) AS newest
-WHERE (known.call_id, known.kit, known.kit_reference, known.transcript_hash)
+WHERE (existing.call_id, existing.kit, existing.kit_reference, existing.transcript_hash)
     = (run.call_id, run.kit, run.kit_reference, run.transcript_hash)
-  AND (known.call_date <> intent.call_date OR known.idempotency_key = '' OR is_other_text
-    OR known.speech_hash IS DISTINCT FROM newest.speech_hash);
+  AND (existing.call_date <> intent.call_date OR existing.idempotency_key = '' OR is_other_text
+    OR existing.speech_hash IS DISTINCT FROM newest.speech_hash);
 
 -- name: add_sides
 -- Complete the speech hash of runs of earlier versions, which is that of the words alone.
-UPDATE copilot_ops.semarize_runs AS known
+UPDATE copilot_ops.semarize_runs AS existing
 SET speech_hash = split_part(intent.speech_hash, ':', 1) || ':' || split_part(intent.speech_hash, ':', 2)
 FROM unnest(%(call_id)s::text[], %(kit)s::text[], %(kit_reference)s::text[], %(speech_hash)s::text[])
   AS intent (call_id, kit, kit_reference, speech_hash)
-WHERE (known.call_id, known.kit, known.kit_reference) = (intent.call_id, intent.kit, intent.kit_reference)
-  AND known.speech_hash = split_part(intent.speech_hash, ':', 1) || ':';
+WHERE (existing.call_id, existing.kit, existing.kit_reference) = (intent.call_id, intent.kit, intent.kit_reference)
+  AND existing.speech_hash = split_part(intent.speech_hash, ':', 1) || ':';
 
 -- name: open_runs
 -- Return those of some runs that have not finished, in the order of the parameters.
@@ -107,13 +107,13 @@ SELECT runs.call_id, runs.kit, runs.kit_reference, runs.transcript_hash, runs.ca
 FROM unnest(%(call_ids)s::text[], %(transcript_hashes)s::text[], %(speech_hashes)s::text[])
   AS texts (call_id, transcript_hash, speech_hash)
 CROSS JOIN LATERAL (
-  SELECT * FROM copilot_ops.semarize_runs AS known
-  WHERE known.call_id = texts.call_id AND known.kit = %(kit)s AND known.kit_reference <> %(kit_reference)s
-    AND known.status = 'succeeded'
-    AND (known.transcript_hash = texts.transcript_hash
-      OR split_part(known.speech_hash, ':', 1) = nullif(split_part(texts.speech_hash, ':', 1), '')
-        AND split_part(known.speech_hash, ':', 2) IN (split_part(texts.speech_hash, ':', 2), ''))
-  ORDER BY known.finished_at DESC, known.kit_reference
+  SELECT * FROM copilot_ops.semarize_runs AS earlier
+  WHERE earlier.call_id = texts.call_id AND earlier.kit = %(kit)s AND earlier.kit_reference <> %(kit_reference)s
+    AND earlier.status = 'succeeded'
+    AND (earlier.transcript_hash = texts.transcript_hash
+      OR split_part(earlier.speech_hash, ':', 1) = nullif(split_part(texts.speech_hash, ':', 1), '')
+        AND split_part(earlier.speech_hash, ':', 2) IN (split_part(texts.speech_hash, ':', 2), ''))
+  ORDER BY earlier.finished_at DESC, earlier.kit_reference
   LIMIT 1
 ) AS runs
 ORDER BY runs.call_id COLLATE "C";
