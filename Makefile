@@ -19,7 +19,7 @@ CONTAINERS := POSTGRES_PASSWORD=a0 AWS_SECRET_ACCESS_KEY=a0 PIPELINE_FILE=./pipe
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check lint types format test test-fast test-faults test-containers bench lock audit sbom licenses clean
+.PHONY: help demo dev check lint types format test test-fast test-faults test-all tests test-containers bench lock audit sbom licenses clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,12 +44,22 @@ format: $(VENV)/ready ## Format the code and apply the safe fixes of the linter
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test-fast: $(VENV)/ready ## Run the unit tests (under a minute)
-	$(PYTEST) -m "unit and not alone" $(PARALLEL) --ignore copilot_pipeline_tests/end_to_end
+test-fast: $(VENV)/ready ## Run the unit tests without simulations (under a minute)
+	$(PYTEST) -m "unit and not alone and not simulation" $(PARALLEL) --ignore copilot_pipeline_tests/end_to_end
 
-test: check ## Run lint, types and every test but those of faults (under nine minutes)
-	$(PYTEST) -m "not alone and not faults" $(PARALLEL)
+# The types are checked beside the tests: mypy uses one core, and the tests start with imports that use one as well.
+test: SELECTED := not alone and not faults
+test: lint ## Run lint, types and every test but those of faults (under nine minutes)
+	$(MAKE) --jobs=2 types tests "SELECTED=$(SELECTED)"
 	$(PYTEST) -m alone $(call FILES_OF,alone)
+
+test-all: SELECTED := not alone
+test-all: lint ## Run lint, types and every test, as CI does
+	$(MAKE) --jobs=2 types tests "SELECTED=$(SELECTED)"
+	$(PYTEST) -m alone $(call FILES_OF,alone)
+
+tests: $(VENV)/ready
+	$(PYTEST) -m "$(SELECTED)" $(PARALLEL)
 
 test-faults: $(VENV)/ready ## Run the long tests: storms of faults, a lost lake, cut connections
 	$(PYTEST) -m faults $(PARALLEL) $(call FILES_OF,faults)

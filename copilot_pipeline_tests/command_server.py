@@ -1,8 +1,9 @@
 """A process that has imported the libraries and forks a process for each command that it receives.
 
 Run by `copilot_pipeline_tests.processes`, which describes it. Each request is one message on the socket that is passed
-as standard input: the command's connection, standard output and standard error as file descriptors. The command itself
-follows on its connection as a line of JSON; its process id and its exit code are returned there.
+as standard input: a byte for the kind of command, and the command's connection, standard output and standard error as
+file descriptors. The command itself follows on its connection as a line of JSON; its process id and its exit code are
+returned there.
 """
 
 from __future__ import annotations
@@ -49,17 +50,41 @@ LIBRARIES = (
     "upath",
     "yaml",
 )
+# What commands on marts import as well. Only the tests of a few files need it.
+LIBRARIES_OF_MARTS = (
+    "jinja2",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "scipy.stats",
+    "sklearn.linear_model",
+    "sklearn.model_selection",
+    "statsmodels.regression.linear_model",
+    "statsmodels.stats.multitest",
+    "statsmodels.stats.proportion",
+)
+ANY_COMMAND, COMMAND_ON_MARTS = b"\n", b"m"
 DESCRIPTORS = 3
 NUMBER = struct.Struct("!i")
+
+
+def import_libraries(names: tuple[str, ...]) -> None:
+    """Import modules whose objects are then shared with the processes of the commands."""
+    if all(name in sys.modules for name in names):
+        return
+    for name in names:
+        importlib.import_module(name)
+    gc.freeze()
 
 
 def serve(requests: socket.socket) -> dict[str, Any] | None:
     """Fork a process for each request; return the command in that process, None when there are no more requests."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system removes supervisors that have exited
     while True:
-        _, descriptors, _, _ = socket.recv_fds(requests, 1, DESCRIPTORS)
+        kind, descriptors, _, _ = socket.recv_fds(requests, 1, DESCRIPTORS)
         if not descriptors:
             return None
+        if kind == COMMAND_ON_MARTS:
+            import_libraries(LIBRARIES_OF_MARTS)
         if os.fork() == 0:
             requests.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -107,9 +132,7 @@ def _native(text: str) -> str:
 
 
 def main() -> None:
-    for library in LIBRARIES:
-        importlib.import_module(library)
-    gc.freeze()  # these objects are shared with the processes of the commands
+    import_libraries(LIBRARIES)
     command = serve(socket.socket(fileno=os.dup(0)))
     if command is not None:
         prepare(command)

@@ -20,6 +20,14 @@ from copilot_pipeline_tests.processes import CommandServer, command_server
 
 TIERS = ("unit", "integration", "e2e")
 END_TO_END = Path(__file__).parent / "end_to_end"
+TAKE_MINUTES = (  # the longest first: those that wait for Dagster's daemon leave the processor to others
+    "test_dagster_ui",
+    "test_storm",
+    "test_dagster_ui_quota",
+    "test_lost_lake",
+    "test_whole_path",
+    "test_marts",
+)
 DATABASE_FIXTURE = "server_url"  # every fixture with a database depends on it
 PLATFORM_PROBES = {"file", "uname"}  # started by the module `platform` while libraries are imported
 PROCESS_FIXTURES = {"browser", "commands", "module_receiver"}
@@ -51,20 +59,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _sort_long_files_first(items: list[pytest.Item]) -> None:
-    """Let no worker begin a long file when the other one has nothing left to do: sort files by the tier of their tests.
+    """Let no worker begin a long file when the other one has nothing left to do.
 
-    Only takes effect with xdist's option --no-loadscope-reorder, which the Makefile passes.
+    Files that take minutes are first, then those of end-to-end tests, then by the tier of their tests. Only takes
+    effect with xdist's option --no-loadscope-reorder, which the Makefile passes.
     """
     ranks: dict[Path, int] = {}
     for item in items:
-        markers = {marker.name for marker in item.iter_markers()}
-        rank = (
-            0
-            if item.path.is_relative_to(END_TO_END)
-            else 1 + min(TIERS[::-1].index(name) for name in markers if name in TIERS)
-        )
+        rank = _rank(item)
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
+
+
+def _rank(item: pytest.Item) -> int:
+    if item.path.stem in TAKE_MINUTES:
+        return TAKE_MINUTES.index(item.path.stem)
+    if item.path.is_relative_to(END_TO_END):
+        return len(TAKE_MINUTES)
+    tier = min(TIERS[::-1].index(marker.name) for marker in item.iter_markers() if marker.name in TIERS)
+    return len(TAKE_MINUTES) + 1 + tier
 
 
 def _tier(item: pytest.Item) -> str:

@@ -42,7 +42,8 @@ class Server:
 
     def create(self, name: str, template: str = "template1") -> str:
         """Create a database; return its address."""
-        self.connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        # Without fsync, copying the files takes less time than logging each of their blocks.
+        self.connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY".encode())
         return self.url.replace("/postgres?", f"/{name}?")
 
     @contextmanager

@@ -19,22 +19,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from copilot_pipeline_tests.command_server import NUMBER
+from copilot_pipeline_tests.command_server import ANY_COMMAND, COMMAND_ON_MARTS, NUMBER
 
 ROOT = Path(__file__).parent.parent
 TIMEOUT_SECONDS = 120.0
+COMMANDS_ON_MARTS = {"marts", "report"}
 
 
 class Command:
     """A command that was started. Its output is collected in files, so it never waits for a reader."""
 
-    def __init__(self, server: socket.socket, request: Mapping[str, object]) -> None:
+    def __init__(self, server: socket.socket, request: Mapping[str, object], kind: bytes) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self._connection, theirs = socket.socketpair()
         with theirs:
             descriptors = [theirs.fileno(), self._output.fileno(), self._errors.fileno()]
-            socket.send_fds(server, [b"\n"], descriptors)
+            socket.send_fds(server, [kind], descriptors)
         self._connection.settimeout(TIMEOUT_SECONDS)
         self._connection.sendall(json.dumps(request).encode() + b"\n")
         self.pid = self._receive()
@@ -111,7 +112,8 @@ class CommandServer:
         self, program: dict[str, str], arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
     ) -> Command:
         rest = {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
-        return Command(self._requests, {**program, **rest})
+        kind = COMMAND_ON_MARTS if COMMANDS_ON_MARTS.intersection(arguments[:1]) else ANY_COMMAND
+        return Command(self._requests, {**program, **rest}, kind)
 
     def run(
         self, *arguments: str, environment: Mapping[str, str], folder: Path, module: str = "copilot_pipeline"

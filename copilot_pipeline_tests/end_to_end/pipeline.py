@@ -109,6 +109,13 @@ class Pipeline:
             names = [column.name for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor]
 
+    def wait_for(self, query: str, *values: object) -> None:
+        """Wait until the column `is_so` of a query is true; fail if that takes too long."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
+        while not self.query(query, *values)[0]["is_so"]:
+            assert time.monotonic() < deadline, f"never so: {query}"
+            time.sleep(0.2)
+
     def parquet(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table of the lake."""
         rows: list[dict[str, Any]] = []

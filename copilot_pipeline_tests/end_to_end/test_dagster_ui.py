@@ -1,13 +1,11 @@
-"""The Dagster UI and daemon as `dev` starts them: backfills, the weekly quota, webhooks."""
+"""The Dagster UI and daemon as `dev` starts them: the page, backfills, webhooks."""
 
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
@@ -16,56 +14,10 @@ from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 _SECRET = "a-secret-for-this-test"
-_TIMEOUT_SECONDS = 120
-
-
-def _wait_for(pipeline: Pipeline, query: str, *values: object) -> None:
-    deadline = time.monotonic() + _TIMEOUT_SECONDS
-    while not pipeline.query(query, *values)[0]["is_so"]:
-        assert time.monotonic() < deadline, f"never so: {query}"
-        time.sleep(0.2)
-
-
-def _start_new_week(pipeline: Pipeline) -> None:
-    """Start a new week, for the server and for our own count."""
-    pipeline.sandbox.reset_stats()
-    with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
-        connection.execute("DELETE FROM copilot_ops.request_counts")
-        connection.execute("UPDATE copilot_ops.rate_limits SET week_requests = 0, closed_until = '-infinity'")
 
 
 def _command(pipeline: Pipeline, *arguments: str) -> Any:
     return json.loads(pipeline.execute(*arguments).stdout)
-
-
-def test_a_backfill_waits_in_the_queue_while_the_quota_is_used_up(make_pipeline: MakePipeline) -> None:
-    """With a quota that is too small, the server never refuses a request for the week: the rest of the backfill waits
-    in the queue with the limit of its pool at 0, and continues after the reset. Nothing is fetched twice."""
-    cap = 20
-    pipeline = make_pipeline(days=2, calls_per_day=20, requests_per_week=cap)
-    with running_dev(pipeline, COPILOT_PIPELINE_REQUESTS_PER_WEEK=str(cap)) as interface:
-        identity = interface.launch(["raw_call_details"], list(pipeline.days()))
-        shut = (
-            "SELECT EXISTS (SELECT 1 FROM concurrency_limits WHERE concurrency_key = 'clari_copilot' AND \"limit\" = 0)"
-        )
-        _wait_for(pipeline, f"{shut} AS is_so")
-        deadline = time.monotonic() + _TIMEOUT_SECONDS
-        while "QUEUED" not in interface.run_statuses():
-            assert time.monotonic() < deadline, interface.run_statuses()
-            time.sleep(0.5)
-        counted = pipeline.sandbox.stats()
-        assert counted["refused_for_the_week"] == 0
-        assert 0 < counted["clari_total"] <= cap
-        assert counted["details_most_for_one_call"] == 1
-        deadline = time.monotonic() + 4 * _TIMEOUT_SECONDS
-        backfill: dict[str, Any] = {"status": "REQUESTED"}
-        while backfill["status"] != "COMPLETED_SUCCESS" and time.monotonic() < deadline:
-            _start_new_week(pipeline)
-            backfill = interface.wait_for_backfill(identity, seconds=45)
-        assert backfill["status"] == "COMPLETED_SUCCESS"
-    rows = pipeline.query("SELECT count(*) FILTER (WHERE fetched_version = version) AS fetched FROM copilot_ops.calls")
-    assert rows[0]["fetched"] == sum(map(is_transcribed, pipeline.sandbox.truth()))
-    assert pipeline.sandbox.stats()["refused_for_the_week"] == 0
 
 
 def test_all_sources_fill_the_same_tables(make_pipeline: MakePipeline) -> None:
@@ -84,13 +36,13 @@ def test_all_sources_fill_the_same_tables(make_pipeline: MakePipeline) -> None:
         answer = httpx.post(interface.webhook_url, json={"call_id": announced}, headers={"X-Webhook-Secret": _SECRET})
         assert answer.is_success, answer.text
         scored = "SELECT count(*) > 0 AS is_so FROM copilot.semarize_scores WHERE call_id = %s"
-        _wait_for(pipeline, scored, announced)
-        known = pipeline.query("SELECT count(*) AS calls FROM copilot_ops.calls WHERE call_date = %s", first)
-        assert known == [{"calls": 1}]
+        pipeline.wait_for(scored, announced)
+        listed = pipeline.query("SELECT count(*) AS calls FROM copilot_ops.calls WHERE call_date = %s", first)
+        assert listed == [{"calls": 1}]
         plan = _command(pipeline, "backfill", "plan", "--from", first, "--to", first, "--json")
         assert (plan["fetched"], plan["weeks"]) == (1, 1)
         _command(pipeline, "backfill", "start", "--from", first, "--to", first, "--json")
-        _wait_for(pipeline, "SELECT bool_and(finished_at IS NOT NULL) AS is_so FROM copilot_ops.backfills")
+        pipeline.wait_for("SELECT bool_and(finished_at IS NOT NULL) AS is_so FROM copilot_ops.backfills")
         backfill = interface.wait_for_backfill(launched)
         assert backfill["status"] == "COMPLETED_SUCCESS"
         counts = {

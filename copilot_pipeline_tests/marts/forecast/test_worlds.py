@@ -25,6 +25,8 @@ from copilot_pipeline.marts.forecast.track_record import accuracy_rows, scored_b
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
 from copilot_pipeline_tests.marts.forecast.worlds import HALF_LIFE, KINDS, MOMENT, NOW, STAGES, World, run, simulate
 
+pytestmark = pytest.mark.simulation
+
 SETTINGS = ForecastSettings()
 SMALL = World(deals=160, bricks=4, signal=2.0)
 PULLED = {(OWN_PEOPLE, ""), (PROSPECTS, "per call")}

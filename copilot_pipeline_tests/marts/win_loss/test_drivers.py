@@ -55,6 +55,7 @@ def planted(answers: Answers) -> float:
     return 0.75 if together else 0.08
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("seed", range(3))
 def test_a_planted_conjunction_is_first_with_its_counts(seed: int) -> None:
     """Three planted bricks are among twenty bricks of noise."""
@@ -85,6 +86,7 @@ def test_a_planted_conjunction_is_first_with_its_counts(seed: int) -> None:
     assert result.conclusion.startswith(best.sentence)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("seed", range(3))
 def test_finds_a_conjunction_among_forty_bricks_of_noise(seed: int) -> None:
     """It is first and confirmed, and at most one driver contains noise."""
@@ -96,6 +98,7 @@ def test_finds_a_conjunction_among_forty_bricks_of_noise(seed: int) -> None:
     assert sum(driver.is_confirmed and not set(driver.bricks) <= three for driver in drivers) <= 1
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_beside_a_driver_is_not_significant(seed: int) -> None:
     """Neither alone nor in a conjunction with a planted brick."""
@@ -107,6 +110,7 @@ def test_noise_beside_a_driver_is_not_significant(seed: int) -> None:
     assert len(noisy) <= max(1, len(certain) // 10), [driver.sentence for driver in noisy]
 
 
+@pytest.mark.simulation
 def test_pure_noise_has_no_significant_driver() -> None:
     """At most three of 24 random data sets have one."""
     certain = [
