@@ -44,7 +44,7 @@ _INSERT = sql.SQL(
 WHERE NOT EXISTS (SELECT FROM {table} AS stored WHERE ({stored_key}) = ({new_key}))"""
 )
 _DROP = sql.SQL("DROP TABLE {new}")
-_RECORD = """INSERT INTO copilot_ops.snapshots AS known (name, loaded_at, deals_as_of, users_as_of)
+_RECORD = """INSERT INTO copilot_ops.snapshots (name, loaded_at, deals_as_of, users_as_of)
 SELECT %(name)s, now(), (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'deals'),
   (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'users')
 ON CONFLICT (name) DO UPDATE SET loaded_at = excluded.loaded_at, deals_as_of = excluded.deals_as_of,
