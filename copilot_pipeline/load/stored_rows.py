@@ -49,7 +49,7 @@ def _expression(column: Column) -> sql.Composable:
         return sql.SQL("{0}::text AS {0}").format(name)
     if column.name == "removed_at":  # a call may have been removed since its rows were built
         return sql.SQL(
-            "coalesce((SELECT listed.removed_at FROM copilot_ops.calls AS listed WHERE listed.call_id = stored.call_id), "
+            "coalesce((SELECT calls.removed_at FROM copilot_ops.calls AS calls WHERE calls.call_id = stored.call_id), "
             "removed_at) AS removed_at"
         )
     return name
