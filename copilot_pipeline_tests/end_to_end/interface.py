@@ -35,6 +35,18 @@ query Status($id: String!) {
 }"""
 _RUNS = "{ runsOrError { ... on Runs { results { status } } } }"
 _LOCATIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
+_REPOSITORIES = """
+{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"""
+_RESOURCES = """
+query Resources($repository: RepositorySelector!) {
+  allTopLevelResourceDetailsOrError(repositorySelector: $repository) {
+    __typename
+    ... on ResourceDetailsList {
+      results { name description configuredValues { key value type } assetKeysUsing { path } }
+    }
+    ... on PythonError { message }
+  }
+}"""
 _ENDED = ("COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED", "COMPLETED")
 TABLES = ["raw_call_details", "calls", "participants", "transcripts", "utterances"]
 
@@ -78,6 +90,14 @@ class UserInterface:
     def run_statuses(self) -> list[str]:
         """The status of every run."""
         return [run["status"] for run in self.execute(_RUNS)["runsOrError"]["results"]]
+
+    def resources(self) -> dict[str, dict[str, Any]]:
+        """The list of resources, by name, as its page shows it."""
+        (node,) = self.execute(_REPOSITORIES)["repositoriesOrError"]["nodes"]
+        repository = {"repositoryName": node["name"], "repositoryLocationName": node["location"]["name"]}
+        listed = self.execute(_RESOURCES, repository=repository)["allTopLevelResourceDetailsOrError"]
+        assert listed["__typename"] == "ResourceDetailsList", listed
+        return {resource["name"]: resource for resource in listed["results"]}
 
     def wait_until_loaded(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the code location is loaded."""
