@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from copilot_pipeline.config.routes import RouteSettings, SinkSettings
 from copilot_pipeline.delivery.dispatcher import Dispatcher
+from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.delivery.rules import Rule, build_rules
 from copilot_pipeline.delivery.sinks import HubspotSink, SalesforceSink, SlackSink, WebhookSink
 from copilot_pipeline.marts.model import BrickAnswer, KitRun, ScoredCall
@@ -177,3 +179,8 @@ def make_dispatcher(
         sleep=clock.sleep,
         **options,
     )
+
+
+def states(database: Database) -> Counter[str]:
+    """Count the deliveries by state."""
+    return Counter(row.state for row in Outbox(database).listed(limit=10_000))

@@ -58,7 +58,7 @@ def test_lists_the_resources_with_their_configuration_and_assets(interface: User
     for name in ("rate_limiter", "clari_copilot", "semarize", "postgres", "lake", "deliveries"):
         assert resources[name]["description"], name
         assert resources[name]["configuredValues"], name
-        assert resources[name]["assetKeysUsing"] or name == "deliveries", name
+        assert resources[name]["assetKeysUsing"], name
     limits = {one["key"]: one["value"] for one in resources["rate_limiter"]["configuredValues"]}
     assert set(limits) >= {"requests_per_second", "requests_per_week", "reserve", "unit"}
     assert limits["requests_per_week"] == "100000"
