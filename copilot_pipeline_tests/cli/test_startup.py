@@ -10,7 +10,9 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 _HEAVY = ("dagster", "httpx", "numpy", "pandas", "pyarrow", "scipy", "slack_sdk", "sqlalchemy")
-_SELDOM_NEEDED = ("matplotlib", "pandas", "rapidfuzz", "scipy", "sklearn", "slack_sdk", "statsmodels")
+_SELDOM_NEEDED = (
+    "matplotlib", "pandas", "presidio_analyzer", "rapidfuzz", "scipy", "sklearn", "slack_sdk", "spacy", "statsmodels",
+)  # fmt: skip
 _EXIT_HANDLER = """
 import atexit, sys
 from copilot_pipeline.__main__ import run
@@ -31,7 +33,7 @@ def test_commands_that_read_the_database_import_nothing_heavy(module: str) -> No
 
 
 def test_the_definitions_import_nothing_that_a_run_seldom_needs() -> None:
-    """A run starts without the libraries of marts, messages and quotes."""
+    """A run starts without the libraries of marts, messages, quotes and redaction."""
     command = [sys.executable, "-c", _PROGRAM.format(module="materialize")]
     modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "copilot_pipeline.definitions" in modules
