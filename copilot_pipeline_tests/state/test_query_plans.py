@@ -133,6 +133,7 @@ NOT_PLANNED = {
     *(f"partitions.{name}" for name in ("return_bodies", "mark_stale", "begin_storing", "mark_stored")),
     *(f"partitions.{name}" for name in ("lock_day", "try_lock_day", "confirm_lock", "stale_days")),
     "partitions.days_with_outdated_scores",
+    "written_files.remember",
     *(f"partitions.{name}" for name in ("mark_loaded", "mark_scored", "is_loaded")),
     *(f"partitions.{name}" for name in ("days_without_raw", "has_texts")),
     *(f"partitions.{name}" for name in ("stored_days", "days_with_calls")),
