@@ -94,7 +94,8 @@ def _materialize(pipeline: Pipeline, config: dict[str, Any], *, expect: int = 0)
             "--select", "key:semarize_runs or key:semarize_scores or key:evidence",
             "--partition", pipeline.days()[0],
             "--config-json", json.dumps({"ops": {"score_tables": {"config": config}}}),
-        module="dagster", environment=pipeline.environment(), folder=pipeline.home,
+        module="dagster", environment=pipeline.environment(DAGSTER_HOME=str(pipeline.home / "dagster")),
+        folder=pipeline.home,
     )  # fmt: skip
     assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
     return done.stdout + done.stderr
