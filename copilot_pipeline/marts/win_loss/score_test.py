@@ -20,6 +20,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from copilot_pipeline.marts.win_loss.adjustment import Adjustment, Covariates
 from copilot_pipeline.marts.win_loss.conditions import Mask
 from copilot_pipeline.marts.win_loss.saddlepoint import Floats, two_sided
 
@@ -49,7 +50,7 @@ class ScoreTest:
         self, won: Mask, covariates: Floats, chances: Floats, compared: Mask | None = None, *, normal_up_to: float = 1.5
     ) -> None:
         self._won = won.astype(np.float64)
-        self._covariates = covariates
+        self._covariates = Covariates.of(covariates)
         self._chances = chances
         self._compared = compared
         self._normal_up_to = normal_up_to
@@ -64,9 +65,8 @@ class ScoreTest:
             compared = np.ones(len(deals), dtype=np.bool_) if self._compared is None else self._compared[deals]
             if not compared.any():
                 continue
-            model = _Model(
-                self._won[deals], self._chances[deals], self._covariates[deals], compared, self._normal_up_to
-            )
+            covariates = self._covariates.of_deals(deals)
+            model = _Model(self._won[deals], self._chances[deals], covariates, compared, self._normal_up_to)
             step = max(1, _CELLS // max(1, len(deals)))
             for start in range(0, len(rows), step):
                 chunk = rows[start : start + step]
@@ -79,15 +79,15 @@ class ScoreTest:
 class _Model:
     """The model of winning on the deals for which a condition is known."""
 
-    def __init__(self, won: Floats, chances: Floats, covariates: Floats, compared: Mask, normal_up_to: float) -> None:
+    def __init__(
+        self, won: Floats, chances: Floats, covariates: Covariates, compared: Mask, normal_up_to: float
+    ) -> None:
         self._normal_up_to = normal_up_to
         self._compared = compared
         self._chances = _shifted(chances[compared], float(won[compared].sum()))
         self._residuals = won[compared] - self._chances
         self._weights = self._chances * (1.0 - self._chances)
-        weights = chances * (1.0 - chances)
-        self._covariates = covariates
-        self._to_coefficients = _regression_on(covariates, weights)
+        self._adjustment = Adjustment(covariates, chances * (1.0 - chances))
         if not compared.all():
             # Among the deals that are compared, the condition is centred once more, at each chance to win.
             self._prognosis = np.column_stack([np.ones(len(self._chances)), logit(self._chances)])
@@ -120,7 +120,7 @@ class _Model:
         return Tested(p_value, deviation)
 
     def _without_covariates(self, values: Floats) -> Floats:
-        without: Floats = values - (values @ self._to_coefficients) @ self._covariates.T
+        without = self._adjustment.residuals(values)
         if self._compared.all():
             return without
         without = without[:, self._compared]
