@@ -206,7 +206,7 @@ class WinLossSettings(Strict):
         default=None, ge=0, description="Use the calls up to this many days before the close. Default: up to the close."
     )
     search_shares: tuple[SearchShare, ...] = Field(
-        default=(0.5, 0.67),
+        default=(0.5, 0.7, 0.8),
         min_length=1,
         description="Shares of the deals, the oldest, that are searched; the deals after each confirm the result.",
     )

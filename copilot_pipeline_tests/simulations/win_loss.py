@@ -109,6 +109,7 @@ class Rates:
     confirmed: int = 0  # worlds with a confirmed false driver
     first: int = 0  # worlds with the planted conjunction first
     first_confirmed: int = 0
+    false_part: int = 0  # worlds with a confirmed condition on a brick that does not matter
     intervals: int = 0
     lift_covered: int = 0
     rate_intervals: int = 0
@@ -124,6 +125,7 @@ def measure(world: World, worlds: int, first_seed: int = 0, deals: int = 300, **
         rates.worlds += 1
         rates.significant += any(one.is_significant for one in drivers)
         rates.confirmed += any(one.is_confirmed for one in drivers)
+        rates.false_part += any(one.is_confirmed and not set(one.bricks) <= PLANTED for one in drivers)
         planted = next((one for one in drivers if set(one.bricks) == PLANTED), None)
         if drivers and set(drivers[0].bricks) == PLANTED:
             rates.first += 1
@@ -165,6 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=100)
     parser.add_argument("--deals", type=int, default=300)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--only", default="")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
@@ -173,13 +176,14 @@ def main() -> None:
         settings["adjust_for"] = tuple(filter(None, settings["adjust_for"].split(",")))
     for name, world in NULL_WORLDS.items():
         if options.only in f"null: {name}":
-            rates = measure(world, options.worlds, deals=options.deals, **settings)
+            rates = measure(world, options.worlds, options.first_seed, options.deals, **settings)
             _say(f"null: {name}: significant {rates.significant}, confirmed {rates.confirmed} of {rates.worlds}")
     for name, world in PLANTED_WORLDS.items():
         if options.only in f"planted: {name}":
-            rates = measure(world, options.worlds, deals=options.deals, **settings)
+            rates = measure(world, options.worlds, options.first_seed, options.deals, **settings)
             _say(
                 f"planted: {name}: first {rates.first}, confirmed {rates.first_confirmed} of {rates.worlds}; "
+                f"a false part {rates.false_part}; "
                 f"lift covered {rates.lift_covered} of {rates.intervals}; "
                 f"win rate {rates.rate_covered} of {rates.rate_intervals}"
             )

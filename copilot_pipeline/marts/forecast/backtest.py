@@ -9,7 +9,8 @@ import numpy as np
 from copilot_pipeline.marts.forecast.baselines import Baselines, baselines
 from copilot_pipeline.marts.forecast.data import DAY_SECONDS, Floats, ForecastData, Ints
 from copilot_pipeline.marts.forecast.features import FeatureBuilder, Snapshots
-from copilot_pipeline.marts.forecast.model import TrainingSet, WinModel, fit, training_set
+from copilot_pipeline.marts.forecast.model import WinModel, fit
+from copilot_pipeline.marts.forecast.training import TrainingSet, training_set
 
 ORIGINS = 8  # times at which the model is fitted again
 DATES_PER_ORIGIN = 4
@@ -64,7 +65,7 @@ def train(
     _, first = np.unique(training.snapshots.deal, return_index=True)
     of_deals = training.won[first]
     enough = len(of_deals) >= min_deals and min(of_deals.sum(), (1 - of_deals).sum()) >= MIN_PER_OUTCOME
-    return Forecaster(fit(training, seed) if enough else None, found, training, len(closed), int(won.sum()))
+    return Forecaster(fit(training, found, seed) if enough else None, found, training, len(closed), int(won.sum()))
 
 
 def backtest(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import beta
 
 from copilot_pipeline.marts.forecast.data import Floats, Ints
-from copilot_pipeline.marts.forecast.model import TrainingSet
+from copilot_pipeline.marts.forecast.training import TrainingSet
 
 # The rate of a stage with few deals is pulled to the rate of all deals, as if by this many deals.
 _PRIOR_DEALS = 5.0
@@ -25,22 +25,23 @@ class Baselines:
 
     def stage_rate(self, stage: Ints) -> Floats:
         """Return the historical win rate of each stage; the base rate for a stage without closed deals."""
-        won, lost = self._beta(stage)
+        won, lost = self.counts(stage)
         return np.asarray(won / (won + lost))
 
     def interval(self, stage: Ints) -> tuple[Floats, Floats]:
         """Return the 95 % interval of the stage's win rate."""
-        won, lost = self._beta(stage)
+        won, lost = self.counts(stage)
         return np.asarray(beta.ppf(0.025, won, lost)), np.asarray(beta.ppf(0.975, won, lost))
 
     def draws(self, stage: Ints, count: int, rng: np.random.Generator) -> Floats:
         """Return log-odds (stages, count) under draws of the rates, the same draws for deals of one stage."""
         stages, of_stage = np.unique(stage, return_inverse=True)
-        won, lost = self._beta(stages)
+        won, lost = self.counts(stages)
         drawn = np.clip(rng.beta(won[:, None], lost[:, None], (len(stages), count)), 1e-6, 1 - 1e-6)
         return np.asarray(np.log(drawn / (1 - drawn))[of_stage])
 
-    def _beta(self, stage: Ints) -> tuple[Floats, Floats]:
+    def counts(self, stage: Ints) -> tuple[Floats, Floats]:
+        """Return the won and lost deals of each stage, pulled to the base rate."""
         base = min(max(self.base_rate, 0.01), 0.99)
         known = np.minimum(stage, len(self.stage_won) - 1)
         outside = stage >= len(self.stage_won)
@@ -63,3 +64,9 @@ def baselines(training: TrainingSet, won: Floats, weight: Floats, stages: int) -
         stage_won=np.bincount(stage, of_pair * training.won[first], minlength=stages).astype(np.float64),
         stage_deals=np.bincount(stage, of_pair, minlength=stages).astype(np.float64),
     )
+
+
+def rates_of(training: TrainingSet, stages: int) -> Baselines:
+    """Return the win rates of the deals of a training set alone."""
+    _, first = np.unique(training.snapshots.deal, return_index=True)
+    return baselines(training, training.won[first], training.weight[first], stages)

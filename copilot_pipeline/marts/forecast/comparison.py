@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from copilot_pipeline.marts.forecast.data import Floats, Ints
 from copilot_pipeline.marts.numbers import MINUS
 
 CONFIDENCE_LEVEL = 0.90  # two-sided: the model beats a baseline if a one-sided test at 5 % says so
+_EVIDENCE = float(norm.ppf(0.5 + CONFIDENCE_LEVEL / 2))
 MIN_DEALS = 20  # closed deals with a forecast, below which nothing is concluded
 
 
@@ -33,11 +35,17 @@ class Comparison:
     base: float
     over_stage: Difference
     over_base: Difference
+    evidence: float | None = None  # t-statistic of what the model adds to the stage, on held-out deals of its training
 
     @property
     def is_better(self) -> bool:
-        """Whether the model beats the stage's win rate (the interval is above 0), and the base rate on average."""
-        return self.deals >= MIN_DEALS and self.over_stage.low > 0 and self.over_base.mean > 0
+        """Whether the model beats the stage's win rate here, and by more than chance.
+
+        Chance is excluded by the held-out deals of the training set where they were tested, else by the interval.
+        """
+        if self.deals < MIN_DEALS or self.over_stage.mean <= 0:
+            return False
+        return self.over_stage.low > 0 if self.evidence is None else self.evidence >= _EVIDENCE
 
     @property
     def is_worse(self) -> bool:
@@ -45,7 +53,9 @@ class Comparison:
         return self.deals >= MIN_DEALS and self.over_stage.high < 0
 
 
-def compare(deal: Ints, won: Floats, model: Floats, stage: Floats, base: Floats) -> Comparison | None:
+def compare(
+    deal: Ints, won: Floats, model: Floats, stage: Floats, base: Floats, evidence: float | None = None
+) -> Comparison | None:
     """Compare forecasts of closed deals; None without any."""
     if not len(deal):
         return None
@@ -57,6 +67,7 @@ def compare(deal: Ints, won: Floats, model: Floats, stage: Floats, base: Floats)
         base=float(of_base.mean()),
         over_stage=_difference(of_stage - of_model),
         over_base=_difference(of_base - of_model),
+        evidence=evidence,
     )
 
 
@@ -87,6 +98,8 @@ def verdict(comparison: Comparison | None, where: str) -> tuple[str, str]:
         f"stage {comparison.stage:.3f}, base rate {comparison.base:.3f}; gain over the stage {_signed(gain.mean)} "
         f"(90 % interval {_signed(gain.low)} to {_signed(gain.high)})"
     )
+    if comparison.evidence is not None:
+        figures += f"; what the model adds to the stage on held-out deals is {comparison.evidence:.1f} standard errors"
     if comparison.is_better:
         return "better", f"{figures}: the model is better than the win rate of the stage."
     if comparison.is_worse:

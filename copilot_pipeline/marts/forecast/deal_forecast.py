@@ -57,7 +57,8 @@ def forecast(data: ForecastData, settings: ForecastSettings, at: int, live: Comp
     min_deals, half_life, seed = settings.min_deals, settings.half_life_days, settings.seed
     forecaster = train(data, builder, at, min_deals=min_deals, half_life_days=half_life, seed=seed)
     past = backtest(data, builder, at, min_deals=min_deals, half_life_days=half_life, seed=seed)
-    record = compare(past.deal, past.won, past.model, past.stage, past.base)
+    evidence = forecaster.model.share.statistic if forecaster.model is not None else None
+    record = compare(past.deal, past.won, past.model, past.stage, past.base, evidence)
     open_deals = np.flatnonzero(data.outcome < 0)
     snapshots = builder.snapshots(open_deals, np.full(len(open_deals), at, np.int64))
     basis, note = _basis(forecaster, record, live, settings)

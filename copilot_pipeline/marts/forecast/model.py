@@ -8,23 +8,24 @@ in cross-validation, and are one cluster in the covariance that intervals are co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from copilot_pipeline.marts.forecast.data import DAY_SECONDS, Floats, ForecastData, Ints
-from copilot_pipeline.marts.forecast.features import FeatureBuilder, Snapshots, landmarks
+from copilot_pipeline.marts.forecast.baselines import Baselines, rates_of
+from copilot_pipeline.marts.forecast.data import Floats, Ints
+from copilot_pipeline.marts.forecast.features import Snapshots
+from copilot_pipeline.marts.forecast.stacking import Share, share_of_model
+from copilot_pipeline.marts.forecast.training import TrainingSet
 
 Z_95 = 1.959963984540054
-LANDMARKS = 6
 FOLDS = 5
 # Inverse strengths of the penalty that are compared.
 PENALTIES = (0.001, 0.003, 0.01, 0.03, 0.1)
-MAX_TRAINING_DEALS = 4000  # the newest; more add time, not accuracy
 MAX_TUNING_DEALS = 1500
 # Stages are the baseline that the model must not fall behind, so they are penalised less: by this factor squared.
 _STAGE_SCALE = 5.0
@@ -65,6 +66,7 @@ class WinModel:
     means: Floats  # weighted means of the standardised columns
     penalty: float
     deals: int
+    share: Share  # of the model in the forecast; the rest is the win rate of the stage
 
     def log_odds(self, snapshots: Snapshots) -> Floats:
         """Return the log-odds of winning."""
@@ -100,48 +102,18 @@ class WinModel:
         return np.hstack([columns, np.ones((len(columns), 1))])
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingSet:
-    """Snapshots of closed deals, whether each deal was won, and a weight that falls with the time since its close."""
-
-    snapshots: Snapshots
-    won: Floats
-    weight: Floats  # adds up to the number of deals, if none is down-weighted
-
-    @property
-    def deals(self) -> int:
-        """Number of deals."""
-        return len(np.unique(self.snapshots.deal))
-
-    def take(self, chosen: Ints) -> TrainingSet:
-        """Return some of the snapshots."""
-        return TrainingSet(self.snapshots.take(chosen), self.won[chosen], self.weight[chosen])
-
-
-def training_set(
-    data: ForecastData, builder: FeatureBuilder, closed: Ints, at: int, half_life_days: float
-) -> TrainingSet:
-    """Return the snapshots of closed deals at the landmark ages, as known at a time after they closed."""
-    newest = closed[np.argsort(-data.closed_at[closed], kind="stable")][:MAX_TRAINING_DEALS]
-    deal, times = landmarks(data, np.sort(newest), LANDMARKS)
-    snapshots = builder.snapshots(deal, times)
-    deals = max(1, len(np.unique(deal)))
-    since = (at - data.closed_at[deal]) / DAY_SECONDS
-    weight = np.power(0.5, since / half_life_days) * deals / max(1, len(deal))
-    return TrainingSet(snapshots, data.outcome[deal].astype(np.float64), weight)
-
-
-def fit(training: TrainingSet, seed: int) -> WinModel:
+def fit(training: TrainingSet, rates: Baselines, seed: int) -> WinModel:
     """Choose the penalty and the calibration by cross-validation over deals, and fit the model on all of them."""
     tuning = _newest_deals(training, MAX_TUNING_DEALS)
-    penalty, held_out = _tuned(tuning, seed)
+    penalty, held_out, of_stage = _tuned(tuning, len(rates.stage_won), seed)
     slope, shift = _calibration(held_out, tuning)
+    share = share_of_model(of_stage, slope * held_out + shift, tuning)
     scaling = _scaling(training)
     columns = scaling.apply(training.snapshots)
     coefficients, intercept = _fitted(columns, training, penalty)
     covariance = _covariance(columns, training, coefficients, intercept, penalty)
     means = np.average(columns, axis=0, weights=training.weight)
-    return WinModel(
+    model = WinModel(
         scaling=scaling,
         coefficients=slope * coefficients,
         intercept=slope * intercept + shift,
@@ -149,6 +121,27 @@ def fit(training: TrainingSet, seed: int) -> WinModel:
         means=means,
         penalty=penalty,
         deals=training.deals,
+        share=share,
+    )
+    return _stacked(model, rates)
+
+
+def _stacked(model: WinModel, rates: Baselines) -> WinModel:
+    """Return the share of the model, added to the win rates of the stages."""
+    share, rest = model.share.value, 1.0 - model.share.value
+    of_stages = logit(rates.stage_rate(model.scaling.stages))
+    of_base = float(logit(rates.stage_rate(np.array([len(rates.stage_won)])))[0])
+    coefficients = share * model.coefficients
+    first = len(coefficients) - len(of_stages)
+    coefficients[first:] += rest * (of_stages - of_base) / _STAGE_SCALE
+    won, lost = rates.counts(model.scaling.stages)
+    variance = np.zeros(len(model.covariance))
+    variance[first:-1] = rest**2 * (1 / won + 1 / lost) / _STAGE_SCALE**2
+    return replace(
+        model,
+        coefficients=coefficients,
+        intercept=share * model.intercept + rest * of_base,
+        covariance=share**2 * model.covariance + np.diag(variance),
     )
 
 
@@ -179,17 +172,20 @@ def _fitted(columns: Floats, training: TrainingSet, penalty: float) -> tuple[Flo
     return model.coef_[0], float(model.intercept_[0])
 
 
-def _tuned(training: TrainingSet, seed: int) -> tuple[float, Floats]:
-    """Return the penalty with the smallest held-out loss, or a stronger one that is as good, and its held-out log-odds.
+def _tuned(training: TrainingSet, stages: int, seed: int) -> tuple[float, Floats, Floats]:
+    """Return the penalty with the smallest held-out loss, or a stronger one that is as good.
 
-    All snapshots of a deal are in one fold.
+    Also return its held-out log-odds, and those of the stages' win rates. All snapshots of a deal are in one fold.
     """
     held_out = np.zeros((len(PENALTIES), len(training.won)))
+    of_stage = np.zeros(len(training.won))
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for rest, fold in folds.split(training.won, groups=training.snapshots.deal):
         of_rest = training.take(rest)
         if len(np.unique(of_rest.won)) < 2:
             continue
+        rates = rates_of(of_rest, stages)
+        of_stage[fold] = logit(rates.stage_rate(training.snapshots.stage[fold]))
         scaling = _scaling(of_rest)
         columns, left_out = scaling.apply(of_rest.snapshots), scaling.apply(training.snapshots.take(fold))
         for number, penalty in enumerate(PENALTIES):
@@ -202,8 +198,8 @@ def _tuned(training: TrainingSet, seed: int) -> tuple[float, Floats]:
     for number in range(best):
         worse = per_deal[number] - per_deal[best]
         if worse.sum() <= _SIMPLER_WITHIN * worse.std() * np.sqrt(len(worse)):
-            return PENALTIES[number], held_out[number]
-    return PENALTIES[best], held_out[best]
+            return PENALTIES[number], held_out[number], of_stage
+    return PENALTIES[best], held_out[best], of_stage
 
 
 def _calibration(held_out: Floats, training: TrainingSet) -> tuple[float, float]:

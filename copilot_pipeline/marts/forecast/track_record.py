@@ -48,11 +48,12 @@ class ScoredForecasts:
     stage: Floats
     base: Floats
     won: Floats
+    evidence: float | None = None  # of the backtest: what the model adds to the stage on held-out deals
 
     @property
     def comparison(self) -> Comparison | None:
         """The model against both baselines."""
-        return compare(self.deal, self.won, self.model, self.stage, self.base)
+        return compare(self.deal, self.won, self.model, self.stage, self.base, self.evidence)
 
 
 def endings(data: ForecastData) -> dict[str, Ending]:
@@ -192,7 +193,8 @@ def scored_backtest(found: Forecast) -> ScoredForecasts:
     """Return the forecasts of the backtest."""
     past = found.past
     days = [_day(at) for at in past.snapshots.at.tolist()]
-    return ScoredForecasts(BACKTEST, past.deal, days, past.model, past.stage, past.base, past.won)
+    evidence = found.record.evidence if found.record is not None else None
+    return ScoredForecasts(BACKTEST, past.deal, days, past.model, past.stage, past.base, past.won, evidence)
 
 
 def accuracy_rows(scored: ScoredForecasts) -> list[ForecastAccuracyRow]:

@@ -67,13 +67,13 @@ class Confirmer:
         self._random = np.random.default_rng(0)
 
     def p_value(self, found: Found) -> float:
-        """Return the two-sided p-value; 1 in the other direction than on the older deals."""
+        """Return the one-sided p-value, in the direction of the older deals; 1 in the other one."""
         deals, indexes = self._deals, np.array([found.counts.conjunction])
         known, holds = all_of(deals.known, indexes), all_of(deals.holds, indexes)
         if (holds[0] & self._is_newer).sum() < _MIN_SUPPORT:
             return 1.0
         tested = self._test.test(holds, known, deals.exposure_of(indexes))
-        return float(tested.p_value[0]) if bool(tested.deviation[0] > 0) is found.counts.is_above else 1.0
+        return float(tested.p_value[0]) / 2 if bool(tested.deviation[0] > 0) is found.counts.is_above else 1.0
 
     def refinement(self, found: Found) -> float:
         """Return the p-value against the best part, by older and newer deals together (Fisher's combination)."""

@@ -1,7 +1,10 @@
 """Rounds of search and confirmation: what older deals suggest, the deals after them confirm (rolling origin).
 
 A round searches the oldest deals, up to a split, and confirms on all deals after it. An early split leaves many deals
-to confirm, a late one many to search. Each round adds its candidates to the tests that are corrected together.
+to confirm, a late one many to search. The candidates of all rounds are tested together: each has a weight that depends
+on the older deals only, half as much for each place in the order of what was found there (weighted Bonferroni, after
+Genovese, Roeder and Wasserman 2006, https://doi.org/10.1093/biomet/93.3.509). So a strong candidate does not pay for
+weak ones.
 """
 
 from __future__ import annotations
@@ -12,7 +15,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import false_discovery_control
-from statsmodels.stats.multitest import multipletests
 
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.win_loss.conditions import Mask
@@ -23,6 +25,7 @@ from copilot_pipeline.marts.win_loss.search import Search
 
 _MAX_LISTED = 100  # of each size
 _CANDIDATES_PER_SIZE = 4
+_NEXT_WEIGHT = 0.5  # weight of a candidate, as a share of that of the better one before it
 _MANY_DEALS = 2_000  # from which one round has enough of them
 
 
@@ -42,8 +45,13 @@ class Entry:
 
     round: Round
     found: Found
-    is_candidate: bool  # it is tested on the newer deals
+    weight: float = 0.0  # of its test on the newer deals; 0: it is not tested there
     opposite: Conjunction | None = None  # the candidate whose opposite it is: both are one test
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether it is tested on the newer deals."""
+        return self.weight > 0
 
     @property
     def family(self) -> object:
@@ -53,7 +61,7 @@ class Entry:
 
 def splits_of(won: Mask, shares: Sequence[float]) -> list[int]:
     """Return the splits, ascending, that leave won and lost deals before them and any deal after them."""
-    chosen = [max(shares)] if len(won) >= _MANY_DEALS else shares
+    chosen = [sorted(shares)[len(shares) // 2]] if len(won) >= _MANY_DEALS else shares
     splits = sorted({round(len(won) * share) for share in chosen})
     return [split for split in splits if split < len(won) and won[:split].any() and not won[:split].all()]
 
@@ -75,15 +83,18 @@ def listed(done: Sequence[Round], deals: Deals) -> list[Entry]:
     """Return the candidates of every round with their opposites, and what else the last round found, each once."""
     entries: dict[Conjunction, Entry] = {}
     for one in done:
+        weight = 1.0
         for found in _candidates(one.found):
             conjunction = found.counts.conjunction
-            if entries.setdefault(conjunction, Entry(one, found, is_candidate=True)).round is one:
+            if conjunction not in entries:
+                entries[conjunction] = Entry(one, found, weight)
+                weight *= _NEXT_WEIGHT
                 for opposite in one.found:
                     if _is_opposite(conjunction, opposite.counts.conjunction, deals):
-                        entry = Entry(one, opposite, is_candidate=False, opposite=conjunction)
+                        entry = Entry(one, opposite, opposite=conjunction)
                         entries.setdefault(opposite.counts.conjunction, entry)
     for found in done[-1].found:
-        entries.setdefault(found.counts.conjunction, Entry(done[-1], found, is_candidate=False))
+        entries.setdefault(found.counts.conjunction, Entry(done[-1], found))
     return list(entries.values())
 
 
@@ -95,7 +106,7 @@ def _is_opposite(one: Conjunction, other: Conjunction, deals: Deals) -> bool:
 
 
 def confirmed_p_values(entries: Sequence[Entry]) -> Mapping[Conjunction, float]:
-    """Return the p-values of the candidates on the newer deals, corrected for their number (Holm 1979).
+    """Return the p-values of the candidates on the newer deals, corrected for their number by their weights.
 
     A conjunction must be better than its parts, too: the largest p-value counts.
     """
@@ -103,7 +114,7 @@ def confirmed_p_values(entries: Sequence[Entry]) -> Mapping[Conjunction, float]:
     if not candidates:
         return {}
     p_values = [entry.round.confirmer.p_value(entry.found) for entry in candidates]
-    corrected = multipletests(p_values, method="holm")[1].tolist()
+    corrected = weighted_holm(p_values, [entry.weight for entry in candidates])
     of_candidates = {
         entry.found.counts.conjunction: max(p_value, entry.round.confirmer.refinement(entry.found))
         for entry, p_value in zip(candidates, corrected, strict=True)
@@ -114,8 +125,20 @@ def confirmed_p_values(entries: Sequence[Entry]) -> Mapping[Conjunction, float]:
     return {**of_opposites, **of_candidates}
 
 
+def weighted_holm(p_values: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """Return p-values corrected by Holm's procedure (1979), whose steps are in proportion to the weights."""
+    ratios = np.array(p_values) / np.array(weights)
+    left, largest = float(sum(weights)), 0.0
+    corrected = np.ones(len(ratios))
+    for index in np.argsort(ratios, kind="stable"):
+        largest = max(largest, min(1.0, float(ratios[index]) * left))
+        corrected[index] = largest
+        left -= weights[index]
+    return [float(value) for value in corrected]
+
+
 def _candidates(found: Sequence[Found]) -> list[Found]:
-    """Return the most significant conjunctions of each size, each set of bricks once."""
+    """Return the most significant conjunctions of each size, each set of bricks once, the most significant first."""
     best: dict[frozenset[str], Found] = {}
     for one in sorted(found, key=lambda one: (one.counts.p_value, one.counts.conjunction)):
         best.setdefault(one.bricks, one)
@@ -125,7 +148,7 @@ def _candidates(found: Sequence[Found]) -> list[Found]:
         sizes[len(one.bricks)] += 1
         if sizes[len(one.bricks)] <= _CANDIDATES_PER_SIZE:
             chosen.append(one)
-    return chosen
+    return sorted(chosen, key=lambda one: (one.q_value, one.counts.p_value, one.counts.conjunction))
 
 
 def _found(search: Search, size: int, settings: WinLossSettings) -> list[Found]:
