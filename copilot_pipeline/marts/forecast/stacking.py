@@ -23,7 +23,7 @@ _LOWERED_BY = 1.5  # standard errors
 
 
 class Share(NamedTuple):
-    """The share of the model that is used, and the t-statistic of what it adds to a multiple of the stage's log-odds."""
+    """The share of the model in the forecast, and the t-statistic of what it adds to a multiple of the stage's odds."""
 
     value: float
     statistic: float
