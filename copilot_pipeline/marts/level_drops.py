@@ -3,8 +3,13 @@
 A nonparametric change-point chart (Hawkins and Deng, "A nonparametric change-point control chart", Journal of Quality
 Technology 42, 2010, 165-173): after each value, the newest 3, 4, 5, … 17 values are compared with those before them by
 the Mann-Whitney statistic, one-sided, with its exact distribution (Mann and Whitney, Annals of Mathematical Statistics
-18, 1947, 50-60). Ranks need no assumption about the distribution of the values, only that they are independent while
-the level is constant. Tied values count half, which makes the test conservative.
+18, 1947, 50-60). Ranks need no assumption about the distribution of the values. Tied values count half, which makes the
+test conservative.
+
+If neighbouring values resemble one another, means of a few of them vary more than means of independent values, by the
+factor (1 + r) / (1 - r) for the autocorrelation r (Bayley and Hammersley, Supplement to the Journal of the Royal
+Statistical Society 8, 1946, 184-197). The p-value at which the chart signals is lowered accordingly. The
+autocorrelation is that of the values before the largest window, because a drop within it would resemble one.
 
 The chart is looked at after every value and for every window, so the p-value at which it signals is far below the rate
 of false signals that results; `docs/marts.md` has the rates that were simulated.
@@ -22,6 +27,9 @@ from numpy.typing import NDArray
 
 WINDOWS = (3, 4, 5, 6, 8, 10, 13, 17)  # newest values that are compared
 MIN_EARLIER, MAX_EARLIER = 8, 100  # values before them
+_STEP = 0.05  # to which autocorrelations are rounded
+_MAX_AUTOCORRELATION = 0.8
+_MIN_ERRORS = 1.5  # standard errors below which an autocorrelation counts as chance
 
 Floats = NDArray[np.float64]
 
@@ -38,11 +46,9 @@ class Signal(NamedTuple):
 def first_signal(values: Floats, allowed: NDArray[np.bool_], max_p_value: float) -> Signal | None:
     """Return the first allowed position whose newest values are lower, with its most significant window."""
     beaten = _beaten_before(values)
+    limits = _limits(values, max_p_value)
     statistics = {window: _pairs_won(beaten, window) for window in WINDOWS if len(values) >= window + MIN_EARLIER}
-    positions = [
-        _first(allowed & (won <= _critical_by_position(len(values), window, max_p_value)))
-        for window, won in statistics.items()
-    ]
+    positions = [_first(allowed & (won <= _critical_by_position(window, limits))) for window, won in statistics.items()]
     known = [position for position in positions if position is not None]
     if not known:
         return None
@@ -86,16 +92,41 @@ def _beaten_before(values: Floats) -> Floats:
     return beaten
 
 
-def _critical_by_position(count: int, window: int, max_p_value: float) -> Floats:
+def _limits(values: Floats, max_p_value: float) -> Floats:
+    """Return the p-value at which the chart signals at each position, lowered for the autocorrelation before it."""
+    from scipy.special import ndtr, ndtri
+
+    known = np.clip(np.arange(len(values)) + 1 - max(WINDOWS), 0, None)  # values before the largest window
+    level = np.divide(_sums(values)[known], known, out=np.zeros(len(values)), where=known > 0)
+    squares = _sums(values**2)[known] - known * level**2
+    neighbours = np.maximum(known - 1, 0)
+    # The sum of (x - level) * (y - level) over neighbours x and y.
+    first, last = values[0] if len(values) else 0.0, values[np.maximum(known - 1, 0)]
+    products = _sums(values[:-1] * values[1:])[neighbours]
+    products = products - level * (2 * _sums(values)[known] - first - last) + neighbours * level**2
+    is_measured = (known >= MIN_EARLIER) & (squares > 1e-9)
+    found = np.divide(products, squares, out=np.zeros(len(values)), where=is_measured)
+    n = np.maximum(known, 1)
+    found = np.where(found > _MIN_ERRORS / np.sqrt(n), found + (1 + 4 * found) / n, 0.0)  # its bias (Kendall 1954)
+    rounded = np.clip(np.ceil(found / _STEP) * _STEP, 0.0, _MAX_AUTOCORRELATION)
+    limits: Floats = ndtr(ndtri(max_p_value) * np.sqrt((1 + rounded) / (1 - rounded)))
+    return limits
+
+
+def _sums(values: Floats) -> Floats:
+    return np.concatenate([[0.0], np.cumsum(values)])
+
+
+def _critical_by_position(window: int, limits: Floats) -> Floats:
     """Return the highest significant statistic at each position; -1 if even 0 is not significant."""
-    critical = np.full(count, -1.0)
-    for position in range(window + MIN_EARLIER - 1, min(count, window + MAX_EARLIER)):
-        critical[position] = _critical(window, position + 1 - window, max_p_value)
-    critical[window + MAX_EARLIER :] = _critical(window, MAX_EARLIER, max_p_value)
+    critical = np.full(len(limits), -1.0)
+    for position in range(window + MIN_EARLIER - 1, len(limits)):
+        earlier = min(position + 1 - window, MAX_EARLIER)
+        critical[position] = _critical(window, earlier, float(limits[position]))
     return critical
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=16_384)
 def _critical(window: int, earlier: int, max_p_value: float) -> float:
     return float(np.searchsorted(_distribution(window, earlier), max_p_value, side="right") - 1)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.signal import lfilter
 from scipy.stats import mannwhitneyu
 
 from copilot_pipeline.config.marts import CoachingSettings
@@ -36,6 +37,16 @@ def test_a_constant_level_is_rarely_a_drop(noise: Noise) -> None:
     random = np.random.default_rng(14)
     false = sum(signal_of(noise(random, CALLS)) is not None for _ in range(SERIES))
     assert false / SERIES <= 0.05
+
+
+def test_neighbouring_calls_that_resemble_one_another_are_seldom_a_drop() -> None:
+    """With an autocorrelation of 0.4 less than 15 % of the series have a false regression, else 17 %."""
+    random = np.random.default_rng(14)
+    false = 0
+    for _ in range(SERIES):
+        noise = random.normal(size=CALLS + 20) * np.sqrt(1 - 0.4**2)
+        false += signal_of(lfilter([1.0], [1.0, -0.4], noise)[20:]) is not None
+    assert false / SERIES < 0.15
 
 
 @pytest.mark.parametrize(("drop", "within"), [(2.0, 10), (3.0, 6)])

@@ -48,6 +48,7 @@ class World:
     shift: Chance = lambda _: 0.0
     missing: Callable[[Circumstances, bool], float] = lambda *_: 0.0  # share of values, by outcome
     max_calls: int = 13
+    reps: int = REPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Company:
 def company(world: World, seed: int, deals: int = 300) -> Company:
     """Return a company."""
     random = np.random.default_rng(seed)
-    skills = random.permutation(np.linspace(0, 1, REPS))
+    skills = random.permutation(np.linspace(0, 1, world.reps))
     calls: list[ScoredCall] = []
     closed: list[Deal] = []
     chances: dict[str, float] = {}
@@ -98,7 +99,7 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
 
 
 def _circumstances(random: np.random.Generator, skills: np.ndarray[Any, Any], max_calls: int) -> Circumstances:
-    rep = int(random.integers(REPS))
+    rep = int(random.integers(len(skills)))
     calls = int(random.integers(1, max_calls + 1))
     length = float(random.random())
     return Circumstances(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,8 @@ NULL_WORLDS: Mapping[str, World] = {
         lambda deal, _: _by_calls(deal), yes=lambda deal: 0.6 * deal.quality, shift=lambda deal: 60 * deal.quality - 30
     ),
     "outcome and bricks by rep": _confounded(lambda deal: deal.rep_skill),
+    "outcome and bricks by rep, three reps": replace(_confounded(lambda deal: deal.rep_skill), reps=3),
+    "noise, one rep": replace(by(lambda _: 0.4), reps=1),
     "outcome and bricks by segment": _confounded(lambda deal: deal.segment / 3),
     "outcome and bricks by amount": _confounded(lambda deal: deal.amount),
     "outcome and bricks by time": _confounded(lambda deal: deal.time),

@@ -40,7 +40,9 @@ def share_of_model(stage: Floats, model: Floats, training: TrainingSet) -> Share
     if np.ptp(stage) < _SMALL:
         del columns[1]
     added, error_of_added = _last_coefficient(np.column_stack(columns), np.zeros(len(stage)), training)
-    return Share(float(np.clip(share - _LOWERED_BY * error, 0.0, 1.0)), added / error_of_added)
+    value = float(np.clip(share - _LOWERED_BY * error, 0.0, 1.0))
+    statistic = added / error_of_added
+    return Share(value, statistic if value > 0 else min(statistic, 0.0))  # what is not used adds nothing
 
 
 def _last_coefficient(columns: Floats, offset: Floats, training: TrainingSet) -> tuple[float, float]:

@@ -99,10 +99,14 @@ class Confirmer:
         if not support or not won_of_n:
             return Confirmation(n, support, won, None, None, None, None)
         # Of the deals for which it holds, the share that is expected, in units of the base rate.
-        comparable = self._predicted[holds].mean() / self._predicted[known].mean()
+        of_holds, of_known = self._predicted[holds], self._predicted[known]
+        comparable = of_holds.mean() / of_known.mean()
         expected = won_of_n / n * comparable * support
         rate, share = self._beta(won, support), self._beta(support, n)
         lift = rate / (share * rate + (1 - share) * self._beta(won_of_n - won, n - support)) / comparable
+        # Other deals would have had other circumstances: the variance of the logarithm of the ratio of the two means.
+        spread = (of_holds.std() / of_holds.mean()) ** 2 / support + (of_known.std() / of_known.mean()) ** 2 / n
+        lift = lift * np.exp(np.sqrt(spread) * self._random.standard_normal(_DRAWS))
         tail = (1 - CONFIDENCE_LEVEL) / 2
         low, high = np.quantile(lift, (tail, 1 - tail))
         return Confirmation(n, support, won, float(expected), float(won / expected), float(low), float(high))
