@@ -148,9 +148,10 @@ def _drivers(
     return rows, max(one.tested for one in done)
 
 
-def _preference(driver: DriverRow) -> tuple[bool, bool, float]:
+def _preference(driver: DriverRow) -> tuple[bool, bool, int, float]:
+    """Prefer what is confirmed, and the round with the most newer deals, whose lift is known best."""
     is_tested = driver.confirmed_p_value is not None
-    return not driver.is_confirmed, not is_tested, driver.p_value
+    return not driver.is_confirmed, not is_tested, -driver.confirmed_n, driver.p_value
 
 
 def _order(driver: DriverRow) -> tuple[bool, float, float, str]:
