@@ -229,6 +229,7 @@ def export(first: datetime, last: datetime, path: Path | None, for_excel: bool, 
     """
     from copilot_pipeline.delivery.export import write_csv
     from copilot_pipeline.marts.reader import ScoredCallReader
+    from copilot_pipeline.state.written_files import remember_file
 
     if raw and for_excel:
         raise click.UsageError("--raw-csv is for programs and --excel for Excel: give one of them.")
@@ -242,6 +243,7 @@ def export(first: datetime, last: datetime, path: Path | None, for_excel: bool, 
             write_csv(text, calls, bricks, for_excel=for_excel, raw=raw)
             print_csv(text.getvalue(), with_bom=for_excel)
             return
+        remember_file(database, path, "export")
         with path.open("w", encoding="utf-8-sig" if for_excel else "utf-8", newline="") as file:
             rows = write_csv(file, calls, bricks, for_excel=for_excel, raw=raw)
     echo(f"{rows} calls, {len(bricks)} bricks: {path}", err=True)

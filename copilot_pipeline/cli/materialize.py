@@ -135,6 +135,14 @@ def materialize_marts(settings: Settings) -> dict[str, int]:
     }
 
 
+def rebuild_from_stored(settings: Settings) -> list[str]:
+    """Rebuild deals, accounts and the marts from what is stored, without a request. Return the problems."""
+    definitions, instance = build_definitions(), open_instance(settings.environment)
+    problems = _problems(_materialize(definitions, instance, list(_LAST), datetime.now(UTC)))
+    names = [table.name for table in MART_TABLES]
+    return problems + _problems(_materialize(definitions, instance, names, datetime.now(UTC)))
+
+
 def cancel_queued(settings: Settings, tags: Mapping[str, str]) -> tuple[int, int]:
     """Cancel the queued runs with these tags. Return the number cancelled and the number running."""
     instance = open_instance(settings.environment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +13,11 @@ import click
 
 from copilot_pipeline.cli.connections import opened
 from copilot_pipeline.cli.console import echo, print_json, text_console
+from copilot_pipeline.cli.privacy_erasure import erase, log, restore
+from copilot_pipeline.cli.privacy_subjects import open_stores, print_findings, subject_of, subject_options
 
 if TYPE_CHECKING:
-    from copilot_pipeline.config.loading import Settings
-    from copilot_pipeline.postgres import Database
-    from copilot_pipeline.privacy.search import Findings, Search, Stores
-    from copilot_pipeline.privacy.subjects import Subject
+    from copilot_pipeline.privacy.search import Findings, Search
 
 
 @click.group("privacy")
@@ -30,20 +29,6 @@ def command() -> None:
     """
 
 
-def subject_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that name a person or a call."""
-    for option in reversed(
-        (
-            click.option("--person", metavar="E-MAIL|PHONE|NAME", help="Address, number or whole name of a person."),
-            click.option("--call", "call_id", metavar="ID", help="Id of a call."),
-            click.option("--parts", is_flag=True, help="Also single words of the name that no other person has."),
-            click.option("--namesakes", is_flag=True, help="Also the name alone, although others have it."),
-        )
-    ):
-        function = option(function)
-    return function
-
-
 @command.command("find")
 @subject_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -52,7 +37,7 @@ def find(person: str | None, call_id: str | None, parts: bool, namesakes: bool, 
 
     \b
     copilot-pipeline privacy find --person mei.lin@kestrel.example
-    copilot-pipeline privacy find --call 0c7aaaac-75e5-4658-9e89-1843cb78eadc
+    copilot-pipeline privacy find --call ID
     """
     with _searched(person, call_id, parts=parts, namesakes=namesakes) as (search, findings):
         if as_json:
@@ -102,53 +87,6 @@ def _searched(
         yield search, findings
 
 
-def open_stores(settings: Settings, database: Database) -> Stores:
-    """Return everything that is searched."""
-    from copilot_pipeline.load.lake import Lake, accept_lake
-    from copilot_pipeline.privacy.search import Stores
-
-    lake = Lake(settings.environment.lake_url)
-    accept_lake(lake, database)
-    return Stores(database, lake, settings.environment.home)
-
-
-def subject_of(stores: Stores, person: str | None, call_id: str | None, *, parts: bool, namesakes: bool) -> Subject:
-    """Return who or what is meant. Raises `UsageError` unless it is exactly one."""
-    from copilot_pipeline.privacy.subjects import Subjects, subject_of_call
-
-    if (person is None) == (call_id is None):
-        raise click.UsageError("Give either --person or --call.")
-    if call_id is not None:
-        return subject_of_call(call_id)
-    return Subjects(stores.database, stores.lake).person(person or "", parts=parts, namesakes=namesakes)
-
-
-def print_findings(search: Search, findings: Findings) -> None:
-    """Print who is meant, where they are and where they were sent."""
-    identity = search.identity
-    for name, values in (("addresses", identity.emails), ("names", identity.names), ("numbers", identity.phones)):
-        if values:
-            echo(f"{name}: {', '.join(sorted(values))}")
-    if identity.parts:
-        echo(f"parts of the name: {', '.join(sorted(identity.parts))}")
-    if search.subject.namesakes:
-        others = len(search.subject.namesakes)
-        echo(f"{others} other people have this name: the name alone is not searched for without --namesakes")
-    if search.subject.shared_parts:
-        echo(f"not searched for, because others have them: {', '.join(search.subject.shared_parts)}")
-    echo(f"calls: {len(findings.calls):,}")
-    for place in findings.places:
-        kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(place.kinds.items()))
-        echo(f"{place.name}: {place.rows:,} ({kinds})")
-    for sent in findings.sent:
-        when = f" at {sent.sent_at:%Y-%m-%d %H:%M} UTC" if sent.sent_at else ""
-        echo(f"sent to {sent.sink} by route {sent.route!r}{when}: call {sent.call_id} {sent.target} ({sent.state})")
-    for scored in findings.scored:
-        echo(f"sent to Semarize, kit {scored.kit}, run {scored.run_id}: call {scored.call_id}")
-    if not findings.places:
-        echo("nothing was found")
-
-
 def _as_dict(search: Search, findings: Findings) -> dict[str, Any]:
     identity = search.identity
     return {
@@ -162,3 +100,8 @@ def _as_dict(search: Search, findings: Findings) -> dict[str, Any]:
         "sent": [asdict(one) for one in findings.sent],
         "scored": [asdict(one) for one in findings.scored],
     }
+
+
+command.add_command(erase)
+command.add_command(restore)
+command.add_command(log)

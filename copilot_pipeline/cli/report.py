@@ -56,11 +56,13 @@ def write(settings: Settings, database: Database, console: Console, out: Path, a
     """Write the report and print its path."""
     with console.status("rendering the report"):
         from copilot_pipeline.report import ReportQueries, render
+        from copilot_pipeline.state.written_files import remember_file
 
         today = datetime.now(UTC).astimezone(settings.zone).date()
         queries = ReportQueries(database, settings.pipeline.marts.report)
         report = queries.report(as_of.date() if as_of else today)
         page = render(report, settings.pipeline.advanced.clari.link_hosts)
+    remember_file(database, out, "report")
     try:
         create_private_folder(out.parent)
         out.write_text(page, encoding="utf-8")

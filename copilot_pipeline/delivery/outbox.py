@@ -18,6 +18,8 @@ from copilot_pipeline.delivery.model import DeliveryRequest, UnlinkedCall
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.privacy.stored_tombstones import current_tombstones
+from copilot_pipeline.privacy.tombstones import Tombstones
 
 STATES = ("queued", "sending", "uncertain", "failed", "sent", "superseded", "suppressed", "cancelled")
 Clock = Callable[[], datetime]
@@ -139,9 +141,11 @@ class Outbox:
         Returns the number of rows added.
         """
         now = self._now()
+        tombstones = current_tombstones(connection)  # what a message quotes may have been erased since it was read
+        requests = [request for request in requests if not tombstones.is_erased(request.call_id)]
         if requests:
             connection.execute(_SQL["register_sinks"], {"names": sorted({request.sink for request in requests})})
-        return sum(_add_one(connection, request, now, include_suppressed) for request in requests)
+        return sum(_add_one(connection, request, now, include_suppressed, tombstones) for request in requests)
 
     def withdraw_removed(self, days: Sequence[date]) -> None:
         """Cancel contributions of calls of some days that were removed in Clari Copilot.
@@ -219,7 +223,13 @@ class Outbox:
             return cursor.execute(_SQL["sink_states"]).fetchall()
 
 
-def _add_one(connection: Connection, request: DeliveryRequest, now: datetime, include_suppressed: bool) -> int:
+def _add_one(
+    connection: Connection,
+    request: DeliveryRequest,
+    now: datetime,
+    include_suppressed: bool,
+    tombstones: Tombstones,
+) -> int:
     if request.target:
         leave_other_records(connection, request.route, request.call_id, request.target, now)
     cursor = connection.execute(
@@ -234,7 +244,7 @@ def _add_one(connection: Connection, request: DeliveryRequest, now: datetime, in
             "message_id": request.message_id,
             "call_started_at": request.call_started_at,
             "scored_at": request.scored_at,
-            "payload": Jsonb(request.payload),
+            "payload": Jsonb(tombstones.masked(request.payload)),
             "is_suppressed": request.suppressed_because is not None,
             "suppressed_because": request.suppressed_because,
             "include_suppressed": include_suppressed,

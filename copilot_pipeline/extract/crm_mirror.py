@@ -20,6 +20,7 @@ from copilot_pipeline.errors import (
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_values
+from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.state.bodies import pack, unpack
 from copilot_pipeline.state.quarantine import quarantine_unreadable
@@ -143,12 +144,13 @@ class CrmMirror:
             return fetch_values(connection, statement, {"read_again_after": self._kind.read_again_after})
 
     def _store(self, record_id: str, record: MirroredRecord | None) -> None:
-        """Store a record, or that the mirror does not have it; a body that was stored before stays."""
-        values = {
-            "id": record_id,
-            "is_missing": record is None,
-            "is_closed": record is not None and record.is_closed,
-            "body": None if record is None else pack(record.body),
-        }
-        with self._database.connection() as connection:
+        """Store a record without erased people, or that the mirror does not have it; a stored body stays then."""
+        with self._database.transaction() as connection:
+            body = None if record is None else current_tombstones(connection).filtered(record.body)
+            values = {
+                "id": record_id,
+                "is_missing": record is None,
+                "is_closed": record is not None and record.is_closed,
+                "body": None if body is None else pack(body),
+            }
             connection.execute(_SQL[f"store_{self._kind.singular}"], values)

@@ -27,6 +27,7 @@ from copilot_pipeline.extract.listed_calls import ListedCalls, Lookup
 from copilot_pipeline.extract.webhook_batches import REQUESTS_IN_FLIGHT, BatchResult, ReceivedCall, for_each
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.state import (
     AdvisoryLocks,
     CallState,
@@ -40,6 +41,7 @@ from copilot_pipeline.state import (
     SemarizeRunStore,
 )
 from copilot_pipeline.state.bodies import pack
+from copilot_pipeline.state.erased import forget_calls
 from copilot_pipeline.state.quarantine import quarantine_unreadable
 
 WEBHOOK = "webhook"
@@ -89,7 +91,7 @@ class WebhookProcessor:
         # Several webhooks of the same call are processed one after the other.
         self._inbox.release([item for item in leased if item not in items])
         self._process_each([item for item in items if item.kind == "run"], self._process_run, result)
-        self._process_calls([item for item in items if item.kind == "call"], result)
+        self._process_calls(self._without_erased([item for item in items if item.kind == "call"]), result)
         due_calls = self._calls.due_for_retry(self._max_attempts, MAX_RECHECKS) if result.fatal is None else []
         self._recheck_calls(due_calls, result)
         result.processed = len(leased) + len(due_calls)
@@ -118,6 +120,14 @@ class WebhookProcessor:
     @property
     def _requires_list(self) -> bool:
         return not self._client.includes_private
+
+    def _without_erased(self, items: Sequence[InboxItem]) -> list[InboxItem]:
+        """Return the webhooks of calls that are not erased; the others are deleted, and nothing is requested."""
+        with self._database.transaction() as connection:
+            tombstones = current_tombstones(connection)
+            erased = [item.external_id for item in items if tombstones.is_erased(item.external_id)]
+            forget_calls(connection, erased)
+        return [item for item in items if item.external_id not in erased]
 
     def _process_calls(self, items: Sequence[InboxItem], result: BatchResult) -> None:
         with self._locks.hold([item.external_id for item in items]) as locked:

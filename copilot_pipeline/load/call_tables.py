@@ -27,6 +27,7 @@ from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.privacy.redaction.redactor import Redactor
+from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.state import CallStore, PartitionStore, SemarizeRunStore
 from copilot_pipeline.transform.call_rows import CallRows, has_transcript
 from copilot_pipeline.transform.transcripts import UserDirectory, assemble, participant_rows, resolve_people
@@ -119,7 +120,7 @@ class CallTables:
         """Return the rows of a batch of raw calls, and the number of quarantined bodies."""
         rows = CallRows(day, self._amounts)
         unreadable = 0
-        for raw in batch.to_pylist():
+        for raw in self._without_erased(batch.to_pylist()):
             record, is_quarantined = self._parse(raw)
             unreadable += is_quarantined
             if record is None:
@@ -140,6 +141,16 @@ class CallTables:
                 removed_at=raw["removed_at"],
             )
         return rows, unreadable
+
+    def _without_erased(self, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield raw rows without erased calls and people: the file may be of a backup from before the erasure."""
+        with self._database.connection() as connection:
+            tombstones = current_tombstones(connection, hold=False)  # the lock of the day is held
+        for raw in rows:
+            parts = {part: raw[part] for part in ("listed", "details") if raw[part] is not None}
+            filtered = {part: tombstones.filtered(body) for part, body in parts.items()}
+            if not tombstones.is_erased(raw["call_id"]) and None not in filtered.values():
+                yield raw | filtered
 
     def _parse(self, raw: dict[str, Any]) -> tuple[CallRecord | None, bool]:
         """Return the call record of a raw row, and whether a body was quarantined."""

@@ -22,9 +22,11 @@ from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.tables.limits import TruncatedValue, fit_rows
 from copilot_pipeline.load.warehouse import WarehouseLoader
 from copilot_pipeline.load.warehouse.copying import RefusedKeys, RefusedRow, RowsRefused, without_refused
+from copilot_pipeline.load.warehouse.erased_rows import without_erased
 from copilot_pipeline.load.warehouse.row_problems import record_refused, record_truncated
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.state import CallStore
 from copilot_pipeline.state.partitions import PartitionLock
 
@@ -155,6 +157,8 @@ class PartitionLoader:
         lock: _HeldLock,
     ) -> Future[dict[str, int]] | BaseException:
         day, refused_keys = load.day, RefusedKeys(load.refused)
+        with self._database.connection() as connection:
+            tombstones = current_tombstones(connection, hold=False)  # an erasure waits for the lock of the day
         copy = loader.start(self._tables, day)
         copy.outcome.add_done_callback(lambda _: lock.release())
         try:
@@ -163,7 +167,8 @@ class PartitionLoader:
                 for batch in batches_of(day):
                     fitted = []
                     for table, content in batch.tables:
-                        rows, truncated = fit_rows(table, self._lake.private_columns.apply(table, content))
+                        kept = without_erased(table, content, tombstones)
+                        rows, truncated = fit_rows(table, self._lake.private_columns.apply(table, kept))
                         load.truncated += truncated
                         fitted.append((table, without_refused(table, rows, refused_keys)))
                     copy.append(fitted, batch.call_ids)

@@ -14,7 +14,7 @@ import psycopg
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.session import is_disconnection
 
-HEAD = "0032"  # the newest file in migrations/versions; a test compares it
+HEAD = "0033"  # the newest file in migrations/versions; a test compares it
 LOCK_TIMEOUT = "60s"  # for a lock on a table; sessions of readers that block a migration are ended before that
 _LOCK = 7_203_114_002
 

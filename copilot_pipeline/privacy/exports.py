@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from copilot_pipeline.privacy.file_places import FileHit
 from copilot_pipeline.privacy.identity import lists
 from copilot_pipeline.privacy.places import LAKE_TABLES, TABLES
 from copilot_pipeline.privacy.search import Findings, Hit, Search
+from copilot_pipeline.private_files import create_private_folder
 
 _FORMS = {
     **{place.name: place.forms for place in TABLES},
@@ -32,10 +32,11 @@ def write_export(search: Search, findings: Findings, folder: Path) -> tuple[Path
         "sent_to_the_scorer": [asdict(one) for one in findings.scored],
         "places": _places(search),
     }
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    create_private_folder(folder)
     paths = folder / "export.json", folder / "export.txt"
-    _write(paths[0], json.dumps(document, ensure_ascii=False, indent=1, default=str))
-    _write(paths[1], "\n".join(_lines(document)) + "\n")
+    texts = json.dumps(document, ensure_ascii=False, indent=1, default=str), "\n".join(_lines(document)) + "\n"
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text, encoding="utf-8", errors="surrogateescape")
     return paths
 
 
@@ -78,9 +79,3 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         for record in records:
             yield "  -"
             yield from (f"    {column}: {value}" for column, value in record.items())
-
-
-def _write(path: Path, content: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(content)

@@ -25,7 +25,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.atomic_files import DRAFTS, is_abandoned
 from copilot_pipeline.load.lake.identity import ID_FILE
 from copilot_pipeline.privacy.matching import Matcher
-from copilot_pipeline.privacy.tombstone_files import TOMBSTONES_FILE
+from copilot_pipeline.privacy.stored_tombstones import FILE as TOMBSTONES_FILE
 
 LOGS = frozenset({".log", ".out", ".err"})
 CONFIGURATION = frozenset({".yaml", ".yml", ".toml", ".env", ".cfg", ".ini"})

@@ -13,6 +13,7 @@ Kind = Literal["email", "phone", "name"]
 # A number is compared by its last digits, because it may be written with or without the code of its country.
 SIGNIFICANT_DIGITS = 9
 MIN_DIGITS = 7
+_MIN_PIECE = 4  # letters of a part of a word that is taken for a name: not the s of James's
 _WORD = re.compile(r"[^\W_]+(?:['\u2019\u02bc][^\W_]+)*")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
@@ -56,6 +57,21 @@ def normalized_name(value: str) -> str:
     return " ".join(name_words(value))
 
 
+def orders(name: str) -> Iterable[tuple[str, ...]]:
+    """Return the orders in which a name is written: `Ana de la Cruz`, `de la Cruz, Ana`. None for a single word."""
+    words = name_words(name)
+    if len(words) < 2:
+        return ()
+    return {words[start:] + words[:start] for start in range(len(words))}
+
+
+def name_parts(value: str) -> set[str]:
+    """Return the single words by which a name is recognized, such as `o'brien` and `brien`; no initials."""
+    words = name_words(value)
+    pieces = {piece for word in words for piece in re.split(r"['\u2019\u02bc]", word) if len(piece) >= _MIN_PIECE}
+    return {word for word in words if len(word) > 1} | pieces
+
+
 def kind_of(value: str) -> Kind:
     """Return what a person is named by: an e-mail address, a phone number or a name."""
     if _EMAIL.fullmatch(value.strip()):
@@ -88,7 +104,12 @@ class Identity:
 
     def has_name(self, value: str | None) -> bool:
         """Return whether a name is one of the person's."""
-        return bool(value) and normalized_name(value or "") in set(map(normalized_name, self.names))
+        return bool(value) and name_words(value or "") in self.orders_of_names
+
+    @property
+    def orders_of_names(self) -> set[tuple[str, ...]]:
+        """The words of the names, in each order in which they are written."""
+        return {order for name in self.names for order in (*orders(name), name_words(name))}
 
     @property
     def is_empty(self) -> bool:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import html.entities
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from copilot_pipeline.privacy.identity import Identity, name_words, normalized_phone
+from copilot_pipeline.privacy.identity import Identity, name_words, normalized_phone, orders
 
 ERASED = "[erased]"
 # Between the words of a name: white space and punctuation, however it is escaped, and tags.
@@ -27,6 +27,7 @@ _PHONE_GAP = rf"(?:[\s().\-/{_BLANKS}]|\\+u00a0|&nbsp;|%20){{0,3}}"
 # No letter or digit before and after. The last letter of an escape before it, such as \n or %20, is none.
 _START = r"(?:(?<![^\W_])|(?<=\\[nrt])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9a-fA-F]{2}))"
 _END = r"(?![^\W_])"
+_COARSE_GAP = "[^@]{0,21}"
 _MIN_ID_LENGTH = 6  # shorter call ids are looked for in columns of ids only
 _APOSTROPHES = "'\u2019\u02bc"
 _MIN_SENTENCE_WORDS = 5
@@ -188,41 +189,29 @@ class Matcher:
             return None
         return "|".join(map(re.escape, sorted(self._ids)))
 
-    def re2_pattern(self) -> str | None:
-        """Return the pattern for PostgreSQL in the syntax of Arrow; None if no person is looked for."""
-        pattern = self.sql_pattern()
-        return f"(?i){pattern}" if pattern else None
-
     def re2_ids_pattern(self) -> str | None:
         """Return a pattern for Arrow that finds the ids, or every text if there are too many; None without any."""
         if not self._ids and not self.identity.calls:
             return None
         return self.ids_pattern() or "^"
 
-    def sql_pattern(self) -> str | None:
-        """Return a pattern for PostgreSQL that finds all texts that this finds, and some more; None for all texts.
+    def coarse_pattern(self) -> str | None:
+        """Return a pattern for PostgreSQL that finds all texts that this finds, and more; None if no person is sought.
 
-        Calls are not part of it, and words are not limited by borders.
+        Of a name it has the longest word only: counted repetitions of gaps take long to compile.
         """
-        return self._pattern and _without_names(self._pattern.pattern)
+        identity = self.identity
+        words = {max(name_words(name), key=len) for name in identity.names if orders(name)}
+        patterns = {_literally(word) for word in words}
+        patterns |= {"".join(map(_literally, name_words(part))) for part in identity.parts}
+        patterns |= {_email_pattern(email) for email in identity.emails}
+        patterns |= {_COARSE_GAP.join(digits) for phone in identity.phones if (digits := normalized_phone(phone))}
+        return "|".join(sorted(patterns)) or None
 
-
-_GROUP = re.compile(r"\(\?P<\w+>")
-_BORDERS = (_START, _END, r"(?<!\d)", r"(?!\d)")
-
-
-def _without_names(pattern: str) -> str:
-    for border in _BORDERS:
-        pattern = pattern.replace(border, "")
-    return _GROUP.sub("(?:", pattern)
-
-
-def orders(name: str) -> Iterable[tuple[str, ...]]:
-    """Return the orders in which a name is written: `Ana de la Cruz`, `de la Cruz, Ana`. None for a single word."""
-    words = name_words(name)
-    if len(words) < 2:
-        return ()
-    return {words[start:] + words[:start] for start in range(len(words))}
+    def re2_pattern(self) -> str | None:
+        """Return the same pattern in the syntax of Arrow."""
+        pattern = self.coarse_pattern()
+        return f"(?i){pattern}" if pattern else None
 
 
 def _shingles(text: str) -> set[tuple[str, ...]]:

@@ -14,20 +14,16 @@ import msgspec
 from copilot_pipeline.privacy.identity import Identity, normalized_name
 
 LISTS = ("users", "externalParticipants", "joinedParticipants", "participants")
-_TURNS = "transcript"
-_PERSON_OF_TURN = ("personId", "speaker")
-_ID_FIELDS = ("personId", "userId")
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An entry of a list of people. `keys` are what turns refer to it by."""
+    """An entry of a list of people."""
 
     name: str | None
     email: str | None
     phone: str | None
     user_id: str | None
-    keys: frozenset[str]
 
 
 def decoded(body: bytes) -> Any:
@@ -75,25 +71,9 @@ def merged(people: list[Named], known: Identity) -> Identity:
     )
 
 
-def spoken_by(value: Any, people: list[Named]) -> list[dict[str, Any]]:
-    """Return the turns of a document that some of its people said. They are those of the document, to be changed."""
-    keys = {key for one in people for key in one.keys}
-    return [turn for turn in turns_of(value) if not keys.isdisjoint(_keys(turn, _PERSON_OF_TURN))]
-
-
-def turns_of(value: Any) -> list[dict[str, Any]]:
-    """Return the turns of the transcripts in a document."""
-    return [turn for found in _objects(value) for turn in _entries(found.get(_TURNS))]
-
-
 def _named(entry: dict[str, Any]) -> Named:
-    name, email = _text(entry.get("name")), _text(entry.get("userEmail")) or _text(entry.get("email"))
-    keys = _keys(entry, _ID_FIELDS) | {key for key in (name, email) if key}
-    return Named(name, email, _text(entry.get("phone")), _text(entry.get("userId")), frozenset(keys))
-
-
-def _keys(entry: dict[str, Any], names: tuple[str, ...]) -> set[str]:
-    return {str(entry[name]) for name in names if isinstance(entry.get(name), str | int)}
+    email = _text(entry.get("userEmail")) or _text(entry.get("email"))
+    return Named(_text(entry.get("name")), email, _text(entry.get("phone")), _text(entry.get("userId")))
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:

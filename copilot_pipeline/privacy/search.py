@@ -32,11 +32,13 @@ class PlaceCount:
     name: str
     rows: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
+    kept: int = 0  # configuration, which is only named
 
     def add(self, hit: Hit) -> None:
         """Count a row or a file."""
         self.rows += 1
         self.kinds.update(hit.kinds)
+        self.kept += isinstance(hit, FileHit) and hit.is_kept
         if not isinstance(hit, FileHit) and hit.is_of_call:
             self.kinds["call"] += 1
 
@@ -78,6 +80,11 @@ class Findings:
         """The number of rows and files."""
         return sum(place.rows for place in self.places)
 
+    @property
+    def changeable(self) -> int:
+        """The number of rows and files that erasing changes."""
+        return sum(place.rows - place.kept for place in self.places)
+
 
 @dataclass(frozen=True, slots=True)
 class Stores:
@@ -116,7 +123,8 @@ class Search:
         with self.stores.database.connection() as connection:
             runs = frozenset(fetch_values(connection, _SQL["runs_of_calls"], calls))
             said = frozenset(fetch_values(connection, _SQL["sentences_of_calls"], calls))
-        return replace(self.subject.identity, calls=self.subject.calls, runs=runs, sentences=said)
+        known = self.subject.identity
+        return replace(known, calls=self.subject.calls, runs=known.runs | runs, sentences=known.sentences | said)
 
     def hits(self) -> Iterator[tuple[str, Hit]]:
         """Yield every row and file of every place, with the name of the place."""

@@ -16,7 +16,14 @@ from copilot_pipeline.load.tables import RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_values
-from copilot_pipeline.privacy.identity import Identity, kind_of, name_words, normalized_email, normalized_name
+from copilot_pipeline.privacy.identity import (
+    Identity,
+    kind_of,
+    name_parts,
+    name_words,
+    normalized_email,
+    normalized_name,
+)
 from copilot_pipeline.privacy.lake_places import LakePlace
 from copilot_pipeline.privacy.matching import Matcher
 from copilot_pipeline.privacy.people import Named, decoded, merged, people_of, takes_part
@@ -45,7 +52,7 @@ class _PackedBody:
 class Subject:
     """A person or a call: how it is found, and the calls that the person took part in."""
 
-    identity: Identity  # without calls
+    identity: Identity
     calls: frozenset[str]
     is_own: bool = False  # one of our own people
     namesakes: tuple[str, ...] = ()  # others with the same name, by address; then the name alone finds nothing
@@ -85,6 +92,10 @@ class Subjects:
         identity, calls, is_own = self._expand(identity, ask_for_address=kind == "name" and not namesakes)
         return self._without_shared(identity, calls, is_own, parts=parts, namesakes=namesakes)
 
+    def calls_of(self, identity: Identity) -> frozenset[str]:
+        """Return the calls that a person took part in."""
+        return self._in_bodies(replace(identity, calls=frozenset(), runs=frozenset()))[1]
+
     def _expand(self, identity: Identity, *, ask_for_address: bool) -> tuple[Identity, frozenset[str], bool]:
         calls: frozenset[str] = frozenset()
         is_own = False
@@ -105,11 +116,10 @@ class Subjects:
                 names=_distinct(of_calls.names, normalized_name),
                 phones=of_calls.phones,
             )
-            if ask_for_address and len(identity.emails) > 1:
-                addresses = ", ".join(sorted(map(normalized_email, identity.emails)))
+            if ask_for_address and len(addresses := set(map(normalized_email, identity.emails))) > 1:
                 raise ConfigurationError(
-                    f"{len(identity.emails)} people have this name: {addresses}. Give the address of the one who is "
-                    "meant, or --namesakes for all of them"
+                    f"{len(addresses)} people have this name: {', '.join(sorted(addresses))}. Give the address of the "
+                    "one who is meant, or --namesakes for all of them"
                 )
             if identity == before:
                 break
@@ -120,9 +130,8 @@ class Subjects:
             emails = sorted({email.strip().lower() for email in identity.emails})
             found = fetch_all(connection, _Known, _SQL["people_by_email"], {"emails": emails})
             if not emails:
-                wanted = set(map(normalized_name, identity.names))
                 everyone = fetch_all(connection, _Known, _SQL["names_of_others"])
-                found += [one for one in everyone if normalized_name(one.name or "") in wanted]
+                found += [one for one in everyone if identity.has_name(one.name)]
             user_ids = sorted({one.user_id for one in found if one.user_id and one.is_user})
             return found + fetch_all(connection, _Known, _SQL["people_by_user"], {"user_ids": user_ids})
 
@@ -163,8 +172,8 @@ class Subjects:
         if identity.emails and same and not namesakes:
             shared = {normalized_name(one.name or "") for one in others} & names.keys()
             identity = replace(identity, names=frozenset(name for key, name in names.items() if key not in shared))
-        words = {word for name in names for word in name.split() if len(word) > 1}
-        taken = {word for one in others for word in name_words(one.name or "")} & words
+        words = {part for name in names for part in name_parts(name)}
+        taken = {part for one in others for part in name_parts(one.name or "")} & words
         if parts:
             identity = replace(identity, parts=frozenset(words - taken))
         return Subject(identity, calls, is_own, tuple(sorted(same)), tuple(sorted(taken)) if parts else ())

@@ -127,7 +127,7 @@ class TablePlace:
         for name in self.calls if ids else ():
             template = "{} && %(calls)s::text[]" if forms.get(name) is Form.TEXTS else "{} = ANY(%(calls)s)"
             conditions.append(sql.SQL(template).format(sql.Identifier(name)))
-        pattern = matcher.sql_pattern()
+        pattern = matcher.coarse_pattern()
         if pattern is not None:
             conditions += [sql.SQL("{}::text ~* %(pattern)s").format(name) for name in text]
         if matcher.ids_pattern() is not None:
@@ -139,7 +139,7 @@ class TablePlace:
     def _parameters(self, matcher: Matcher) -> dict[str, Any]:
         return {
             "calls": sorted(matcher.identity.calls | matcher.identity.runs),
-            "pattern": matcher.sql_pattern(),
+            "pattern": matcher.coarse_pattern(),
             "ids": matcher.ids_pattern(),
         }
 

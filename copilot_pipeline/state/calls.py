@@ -15,6 +15,7 @@ from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_one, fetch_value, fetch_values
 from copilot_pipeline.state.bodies import pack, unpack
+from copilot_pipeline.state.erased import details_without_erased, listed_without_erased
 from copilot_pipeline.state.partitions import PartitionStore
 from copilot_pipeline.state.quarantine import count_quarantined, quarantine
 
@@ -104,8 +105,9 @@ class CallStore:
     def record(self, connection: Connection, calls: Sequence[ListedCall], source: str) -> None:
         """Insert or update listed calls, each at most once, as part of a transaction.
 
-        An item is stored only if it is new or differs from the previous one.
+        An item is stored only if it is new or differs from the previous one, and not if the call is erased.
         """
+        calls = listed_without_erased(connection, calls) if calls else calls
         if not calls:
             return
         values = {
@@ -163,7 +165,8 @@ class CallStore:
             self.store_details_in(connection, received)
 
     def store_details_in(self, connection: Connection, received: Sequence[ReceivedDetails]) -> None:
-        """Store details as part of a transaction, without quarantine."""
+        """Store details as part of a transaction, without quarantine; not those of erased calls."""
+        received = details_without_erased(connection, received)
         values = {
             "call_ids": [details.call.call_id for details in received],
             "versions": [details.call.version for details in received],
@@ -187,7 +190,7 @@ class CallStore:
 
     def quarantine(self, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes) -> None:
         """Keep bytes that cannot be parsed, with the reason; the same bytes of a call and origin are kept once."""
-        with self.database.connection() as connection:
+        with self.database.transaction() as connection:
             quarantine(connection, call_id, day, origin, reason, body)
 
     def record_failure(self, call_id: str, problem: str, *, defer: bool) -> None:

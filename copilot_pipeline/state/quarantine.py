@@ -12,6 +12,7 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_value
+from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 
 _SQL = load_queries(f"{__package__}.sql", "quarantine.sql")
 
@@ -19,7 +20,15 @@ _SQL = load_queries(f"{__package__}.sql", "quarantine.sql")
 def quarantine(
     connection: Connection, call_id: str | None, day: date | None, origin: str, reason: str, body: bytes
 ) -> None:
-    """Keep bytes that cannot be parsed, with the reason; the same bytes of a call and origin are kept once."""
+    """Keep bytes that cannot be parsed, with the reason; the same bytes of a call and origin are kept once.
+
+    Nothing is kept of an erased call, and erased people are masked. `connection` is in a transaction.
+    """
+    tombstones = current_tombstones(connection)
+    filtered = None if tombstones.is_erased(call_id) else tombstones.filtered(body)
+    if filtered is None:
+        return
+    body = filtered
     # The id is part of the hash: an empty response or an error page of a gateway is the same for many calls.
     hashed = body if call_id is None else b"\n".join((call_id.encode(), body))
     values = {
@@ -50,6 +59,6 @@ def quarantine_unreadable(database: Database, origin: str, call_id: str | None =
         yield
     except (GarbledResponse, UnreadableBody) as error:
         if error.body is not None:
-            with database.connection() as connection:
+            with database.transaction() as connection:
                 quarantine(connection, call_id, None, origin, str(error), error.body)
         raise

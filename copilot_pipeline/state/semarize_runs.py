@@ -16,11 +16,12 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_one, fetch_values
+from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.state.bodies import pack, unpack
 from copilot_pipeline.state.quarantine import quarantine
 
 OPEN_STATUSES = ("pending", "queued", "running", "unknown")  # as in the view copilot_ops.open_semarize_runs
-_REGISTRATION_LOCK = 7_203_114_013
+REGISTRATION_LOCK = 7_203_114_013  # also of an erasure that changes transcripts
 _SQL = load_queries(f"{__package__}.sql", "semarize_runs.sql")
 
 
@@ -94,18 +95,23 @@ class SemarizeRunStore:
 
         A run of the same speech is the run of an intent, also if speakers had other names when it was registered.
         The first idempotency key of a run stays, because a request with it may have been sent. A rescore takes the key
-        of its first request.
+        of its first request. Erased calls are not registered.
         """
         if not intents:
             return []
+        with self._database.transaction() as connection:
+            tombstones = current_tombstones(connection)
+            intents = [intent for intent in intents if not tombstones.is_erased(intent.call_id)]
+            return self._register(connection, intents)
+
+    def _register(self, connection: Connection, intents: Sequence[RunIntent]) -> list[SemarizeRun]:
         names = [field.name for field in fields(RunIntent)]
         values = {name: [getattr(intent, name) for intent in intents] for name in names}
-        with self._database.transaction() as connection:
-            connection.execute(_SQL["lock_registration"], {"lock": _REGISTRATION_LOCK})
-            connection.execute(_SQL["add_missing"], values)
-            connection.execute(_SQL["update_known"], values)
-            connection.execute(_SQL["add_sides"], values)
-            return fetch_all(connection, SemarizeRun, _SQL["open_runs"], values)
+        connection.execute(_SQL["lock_registration"], {"lock": REGISTRATION_LOCK})
+        connection.execute(_SQL["add_missing"], values)
+        connection.execute(_SQL["update_known"], values)
+        connection.execute(_SQL["add_sides"], values)
+        return fetch_all(connection, SemarizeRun, _SQL["open_runs"], values)
 
     def refresh(self, run: SemarizeRun) -> SemarizeRun:
         """Return the current state of a run, which another process may have changed."""
@@ -164,7 +170,10 @@ class SemarizeRunStore:
         error_message: str | None,
         answer: bytes,
     ) -> None:
-        """Record the result of a run, with the whole response."""
+        """Record the result of a run, with the whole response, in which erased people are masked."""
+        with self._database.transaction() as connection:
+            filtered = current_tombstones(connection).filtered(answer)
+        answer = answer if filtered is None else filtered
         self._update(
             "mark_finished",
             run,
@@ -183,12 +192,12 @@ class SemarizeRunStore:
 
     def quarantine(self, run: SemarizeRun, reason: str, body: bytes) -> None:
         """Keep a response about a run that cannot be parsed. The run itself stays open and is read again."""
-        with self._database.connection() as connection:
+        with self._database.transaction() as connection:
             quarantine(connection, run.call_id, run.call_date, "semarize run", reason, body)
 
     def _update(self, statement: str, run: SemarizeRun, **values: Any) -> None:
         """Change a run, unless a rescore has replaced it: a result of the replaced run is not one of the new run."""
-        with self._database.connection() as connection:
+        with self._database.transaction() as connection:
             connection.execute(_SQL[statement], {**_key(run), "rescore_id": run.rescore_id, **values})
 
     # --- transcripts -------------------------------------------------------------------------------------------

@@ -143,6 +143,8 @@ NOT_PLANNED = {
     *(f"rescores.{name}" for name in ("unfinished", "count_runs", "add", "lock", "replace_runs", "finish")),
     *(f"rescores.{name}" for name in ("count_results_of_other_redaction", "count_texts_of_other_redaction")),
     "quarantine.quarantine",
+    "erased.forget",
+    "written_files.remember",
     "semarize_runs.lock_registration",
     "semarize_runs.postpone",
 }

@@ -199,6 +199,13 @@ class Lake:
         """Remove the drafts of crashed writers in the whole lake, also those of earlier versions beside the files."""
         return remove_abandoned(self.filesystem, pa_fs.FileSelector(self._root, recursive=True, allow_not_found=True))
 
+    def remove_drafts_of(self, day: date) -> None:
+        """Remove the drafts of all tables of a day, whose lock must be held: no process is writing one."""
+        selector = pa_fs.FileSelector(f"{self._root}/{DRAFTS}", allow_not_found=True)
+        for info in self.filesystem.get_file_info(selector):
+            if info.is_file and f"+{PARTITION}={day.isoformat()}+" in info.base_name:
+                discard(self.filesystem, info.path)
+
     def set_aside(self, table: Table, day: date) -> str:
         """Move the file of a day, which cannot be parsed, out of the folder of its table; return its new name."""
         path = self.path(table, day)

@@ -13,6 +13,8 @@ from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake.files import Lake
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.privacy.stored_tombstones import FILE as TOMBSTONES
+from copilot_pipeline.privacy.stored_tombstones import missing_tombstones
 from copilot_pipeline.state import Installation, PartitionStore
 
 ID_FILE = "_copilot_pipeline_lake.json"
@@ -22,14 +24,34 @@ _KEY = "lake_id"
 def accept_lake(lake: Lake, database: Database) -> str:
     """Return the id of the lake if it is the one of the state store; give an id to a new lake.
 
-    Raises `ConfigurationError` if it is another lake, or one without the data that the state store lists.
+    Raises `ConfigurationError` if it is another lake, one without the data that the state store lists, or of a backup
+    that is older than an erasure.
     """
     installation = Installation(database)
     lake_id, stored = read_id(lake), installation.load()
     if stored.lake_id is None or lake_id != stored.lake_id or stored.lake_url != lake.display_url:
         with installation.locked():
-            return _accept(lake, database, installation)
-    return stored.lake_id
+            lake_id = _accept(lake, database, installation)
+    _check_tombstones(lake, database)
+    return lake_id
+
+
+def _check_tombstones(lake: Lake, database: Database) -> None:
+    """Raise `ConfigurationError` if the database or the lake is of a backup from before an erasure."""
+    with database.connection() as connection:
+        try:
+            in_database, in_lake = missing_tombstones(connection, lake.read_file(TOMBSTONES))
+        except ValueError:
+            raise ConfigurationError(
+                f"the file {TOMBSTONES} of the lake {lake.display_url} cannot be parsed: delete it, and run: "
+                "copilot-pipeline privacy restore"
+            ) from None
+    if in_database or in_lake:
+        older = "the database" if in_database else f"the lake {lake.display_url}"
+        raise ConfigurationError(
+            f"{older} is older than an erasure, such as one that was restored from a backup: what was erased may be "
+            "stored again. Erase it again before anything else: copilot-pipeline privacy restore"
+        )
 
 
 def check_lake(lake: Lake, database: Database) -> str | None:

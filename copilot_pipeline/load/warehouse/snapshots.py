@@ -22,11 +22,13 @@ from copilot_pipeline.load.warehouse.copying import (
     copy_rows,
     without_refused,
 )
+from copilot_pipeline.load.warehouse.erased_rows import without_erased
 from copilot_pipeline.load.warehouse.loader import MAX_REFUSED_ROWS
 from copilot_pipeline.load.warehouse.row_problems import record_refused, record_truncated
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 
 _LOCK = sql.SQL("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 # Constraints of columns and the key are those of the table, so that the same rows are refused.
@@ -91,6 +93,7 @@ def replace_rows(
 
     With `write`, values that are too long are truncated, rows that PostgreSQL refuses are quarantined, and the others
     are passed to `write`. Without it, a refused row raises `RowsRefused`. `rows` are read when the table is locked.
+    What was erased is left out.
     """
     names = _Names(table)
     connection.execute(_LOCK.format(table=names.table))
@@ -116,7 +119,8 @@ def _copy_all(
     accepted_rows = 0
     truncated: list[TruncatedValue] = []
     refused: list[RefusedRow] = []
-    for batch in rows:
+    tombstones = current_tombstones(connection, hold=False)  # an erasure waits for the lock of the table
+    for batch in (without_erased(table, one, tombstones) for one in rows):
         if write is None:
             copy_rows(connection, table, batch, new)
             accepted_rows += batch.num_rows

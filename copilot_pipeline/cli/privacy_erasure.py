@@ -1,0 +1,188 @@
+"""`copilot-pipeline privacy erase`, `restore` and `log`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from copilot_pipeline.cli.connections import opened
+from copilot_pipeline.cli.console import confirm, echo, print_json, text_console
+from copilot_pipeline.cli.privacy_subjects import open_stores, print_findings, subject_of, subject_options
+
+if TYPE_CHECKING:
+    from copilot_pipeline.config.loading import Settings
+    from copilot_pipeline.privacy.erasure import Erased
+    from copilot_pipeline.privacy.search import Search, Stores
+    from copilot_pipeline.privacy.tombstones import Mode
+
+
+@click.command("erase")
+@subject_options
+@click.option("--calls", "mode", flag_value="calls", help="Remove the calls. Default for people who are no users.")
+@click.option("--mask", "mode", flag_value="mask", help="Keep the calls, mask the person. Default for your own people.")
+@click.option("--more-than", type=click.IntRange(min=0), metavar="N", help="Confirm that it removes more than N calls.")
+@click.option("--vacuum-full", is_flag=True, help="Write the tables again, which locks each of them.")
+@click.option("--no-refresh", is_flag=True, help="Leave the marts to the next refresh.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def erase(
+    person: str | None,
+    call_id: str | None,
+    parts: bool,
+    namesakes: bool,
+    mode: str | None,
+    more_than: int | None,
+    vacuum_full: bool,
+    no_refresh: bool,
+    yes: bool,
+) -> None:
+    """Remove a person or a call everywhere, so that no source brings it back.
+
+    Prints what was found and asks first. A keyed hash (COPILOT_PIPELINE_PRIVACY_KEY) stays, by which it is recognized
+    if it is received again. If the command is killed, the same command finishes it.
+
+    \b
+    copilot-pipeline privacy erase --person mei.lin@kestrel.example
+    copilot-pipeline privacy erase --person dana.reed@acme.example --mask
+    copilot-pipeline privacy erase --call ID --yes
+    """
+    from copilot_pipeline.privacy.erasure import Erasure, Request
+
+    console = text_console(stderr=True)
+    with opened() as (settings, database):
+        stores = open_stores(settings, database)
+        with console.status("") as status:
+            erasure = Erasure(stores, settings, Request(person, call_id), on_step=status.update)
+            plan = erasure.unfinished()
+        if plan is None:
+            search = _confirmed(stores, person, call_id, mode, more_than, parts=parts, namesakes=namesakes, yes=yes)
+            if search is None:
+                return
+            plan = erasure.begin(search, _mode(search, mode))
+        else:
+            echo("continuing an erasure that was not finished", err=True)
+        with console.status("erasing") as status:
+            erased = erasure.run(plan, full_vacuum=vacuum_full)
+    _print_erased(erased)
+    if not no_refresh:
+        _rebuild(settings)
+
+
+def _confirmed(
+    stores: Stores,
+    person: str | None,
+    call_id: str | None,
+    mode: str | None,
+    more_than: int | None,
+    *,
+    parts: bool,
+    namesakes: bool,
+    yes: bool,
+) -> Search | None:
+    """Search, print what was found and ask; None if there is nothing to erase."""
+    from copilot_pipeline.privacy.limits import check_number
+    from copilot_pipeline.privacy.search import Search
+
+    with text_console(stderr=True).status("searching") as status:
+        subject = subject_of(stores, person, call_id, parts=parts, namesakes=namesakes)
+        search = Search(stores, subject, on_place=lambda name: status.update(f"searching {name}"))
+        findings = search.find()
+    print_findings(search, findings)
+    if not findings.places and not call_id:
+        return None
+    removes = _mode(search, mode) == "calls"
+    if removes:
+        check_number(stores.database, len(findings.calls), more_than)
+    what = f"Remove {len(findings.calls):,} calls" if removes else "Mask the person in the calls, which stay"
+    question = f"{what}, and change or remove {findings.rows:,} rows and files? This cannot be undone."
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("No terminal for the confirmation. Add --yes.")
+        confirm(question)
+    return search
+
+
+def _mode(search: Search, mode: str | None) -> Mode:
+    """Return what was chosen; by default our own people are masked, because the calls are those of our customers."""
+    if mode is not None:
+        return "mask" if mode == "mask" else "calls"
+    return "mask" if search.subject.is_own else "calls"
+
+
+def _print_erased(erased: Erased) -> None:
+    record = erased.record
+    rows = sum(record.removed.values())
+    echo(f"erased: {record.calls:,} calls, {rows:,} rows and files in {len(record.removed):,} places (no. {record.id})")
+    for name in erased.objects:
+        if erased.is_bucket:
+            echo(f"if the bucket keeps versions, delete the older ones of {name}")
+
+
+def _rebuild(settings: Settings) -> None:
+    """Compute the marts again from what is left. A failure is only printed: what was to be erased is erased."""
+    from copilot_pipeline.cli.materialize import rebuild_from_stored
+
+    with text_console(stderr=True).status("computing the marts again"):
+        problems = rebuild_from_stored(settings)
+    for problem in problems:
+        echo(f"not computed again: {problem}", err=True)
+
+
+@click.command("log")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def log(as_json: bool) -> None:
+    """List erasures: when, by whom and how many, without the person."""
+    from copilot_pipeline.privacy.erasure_store import ErasureStore
+
+    with opened() as (_, database):
+        records = ErasureStore(database).records()
+    if as_json:
+        print_json(json.dumps([asdict(record) for record in records], default=str))
+        return
+    for record in records:
+        end = f"finished {record.finished_at:%Y-%m-%d %H:%M} UTC" if record.finished_at else "not finished"
+        rows = sum(record.removed.values())
+        echo(
+            f"{record.id}  {record.requested_at:%Y-%m-%d %H:%M} UTC  by {record.requested_by}  {record.subject}, "
+            f"{record.mode}: {record.calls:,} calls, {rows:,} rows and files, {end}"
+        )
+
+
+@click.command("restore")
+@click.option(
+    "--tombstones",
+    "files",
+    type=click.Path(path_type=Path, dir_okay=False),
+    multiple=True,
+    help="A copy of _erasures.json that was kept elsewhere (repeatable).",
+)
+@click.option("--no-refresh", is_flag=True, help="Leave the marts to the next refresh.")
+def restore(files: tuple[Path, ...], no_refresh: bool) -> None:
+    """Erase again what a backup from before an erasure has brought back.
+
+    After a database or a lake was restored. The tombstones of the database, of the lake, of the home and of the given
+    files are merged, and what they name is erased in the same way as before.
+    """
+    from copilot_pipeline.load.lake import Lake
+    from copilot_pipeline.privacy.erasure import Erasure, Request
+    from copilot_pipeline.privacy.restored import copy_tombstones, merge_tombstones, restored_subjects
+    from copilot_pipeline.privacy.search import Stores
+
+    with opened() as (settings, database), text_console(stderr=True).status("searching") as status:
+        stores = Stores(database, Lake(settings.environment.lake_url), settings.environment.home)
+        merge_tombstones(stores, files)
+        erased = []
+        for found in restored_subjects(stores):
+            erasure = Erasure(stores, settings, Request(label=found.label), on_step=status.update)
+            erased.append(erasure.run(erasure.unfinished() or erasure.begin_again(found)))
+        copy_tombstones(stores)
+    for one in erased:
+        _print_erased(one)
+    if not erased:
+        echo("nothing that was erased is stored")
+    elif not no_refresh:
+        _rebuild(settings)

@@ -1,0 +1,77 @@
+"""What the commands of `copilot-pipeline privacy` share: who is meant, what is searched, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from copilot_pipeline.cli.console import echo
+
+if TYPE_CHECKING:
+    from copilot_pipeline.config.loading import Settings
+    from copilot_pipeline.postgres import Database
+    from copilot_pipeline.privacy.search import Findings, Search, Stores
+    from copilot_pipeline.privacy.subjects import Subject
+
+
+def subject_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that name a person or a call."""
+    for option in reversed(
+        (
+            click.option("--person", metavar="E-MAIL|PHONE|NAME", help="Address, number or whole name of a person."),
+            click.option("--call", "call_id", metavar="ID", help="Id of a call."),
+            click.option("--parts", is_flag=True, help="Also single words of the name that no other person has."),
+            click.option("--namesakes", is_flag=True, help="Also the name alone, although others have it."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def open_stores(settings: Settings, database: Database) -> Stores:
+    """Return everything that is searched."""
+    from copilot_pipeline.load.lake import Lake, accept_lake
+    from copilot_pipeline.privacy.search import Stores
+
+    lake = Lake(settings.environment.lake_url)
+    accept_lake(lake, database)
+    return Stores(database, lake, settings.environment.home)
+
+
+def subject_of(stores: Stores, person: str | None, call_id: str | None, *, parts: bool, namesakes: bool) -> Subject:
+    """Return who or what is meant. Raises `UsageError` unless it is exactly one."""
+    from copilot_pipeline.privacy.subjects import Subjects, subject_of_call
+
+    if (person is None) == (call_id is None):
+        raise click.UsageError("Give either --person or --call.")
+    if call_id is not None:
+        return subject_of_call(call_id)
+    return Subjects(stores.database, stores.lake).person(person or "", parts=parts, namesakes=namesakes)
+
+
+def print_findings(search: Search, findings: Findings) -> None:
+    """Print who is meant, where they are and where they were sent."""
+    identity = search.identity
+    for name, values in (("addresses", identity.emails), ("names", identity.names), ("numbers", identity.phones)):
+        if values:
+            echo(f"{name}: {', '.join(sorted(values))}")
+    if identity.parts:
+        echo(f"parts of the name: {', '.join(sorted(identity.parts))}")
+    if search.subject.namesakes:
+        others = len(search.subject.namesakes)
+        echo(f"{others} other people have this name: the name alone is not searched for without --namesakes")
+    if search.subject.shared_parts:
+        echo(f"not searched for, because others have them: {', '.join(search.subject.shared_parts)}")
+    echo(f"calls: {len(findings.calls):,}")
+    for place in findings.places:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(place.kinds.items()))
+        echo(f"{place.name}: {place.rows:,} ({kinds})")
+    for sent in findings.sent:
+        when = f" at {sent.sent_at:%Y-%m-%d %H:%M} UTC" if sent.sent_at else ""
+        echo(f"sent to {sent.sink} by route {sent.route!r}{when}: call {sent.call_id} {sent.target} ({sent.state})")
+    for scored in findings.scored:
+        echo(f"sent to Semarize, kit {scored.kit}, run {scored.run_id}: call {scored.call_id}")
+    if not findings.places:
+        echo("nothing was found")

@@ -1,0 +1,82 @@
+"""Who is meant by an address, a number or a name, and how much may be erased at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.privacy.limits import NORMAL_CALLS, check_number
+from copilot_pipeline.privacy.subjects import Subjects
+
+_PARTICIPANT = """INSERT INTO copilot.participants (call_id, person_id, call_date, name, email, side, utterances, words)
+VALUES (%(call)s, %(name)s, '2026-11-03', %(name)s, %(email)s, 'prospect', 0, 0)"""
+
+
+@pytest.fixture
+def subjects(database: Database, tmp_path: Path) -> Subjects:
+    """Two people of one name, one of them with two names, and a user."""
+    with database.connection() as connection:
+        for call, name, email in (
+            ("c-1", "Mei Lin", "mei.lin@kestrel.example"),
+            ("c-2", "Mei Lin", "mei@alder.example"),
+            ("c-3", "Mei O'Hara", "MEI.LIN@kestrel.example"),
+        ):
+            connection.execute(_PARTICIPANT, {"call": call, "name": name, "email": email})
+        connection.execute(
+            "INSERT INTO copilot.users VALUES ('u', 'dana@acme.example', 'Dana Reed', 'REP', true, NULL)"
+        )
+    return Subjects(database, Lake(str(tmp_path / "lake")))
+
+
+def test_an_address_leads_to_names_and_calls(subjects: Subjects) -> None:
+    """Whatever its case. A name that another address has is not searched for alone, unless asked."""
+    person = subjects.person("mei.LIN@kestrel.example")
+    assert person.identity.names == {"Mei O'Hara"}
+    assert person.calls == {"c-1", "c-3"}
+    assert person.is_own is False
+    assert person.namesakes == ("mei@alder.example",)
+    assert subjects.person("mei.lin@kestrel.example", namesakes=True).identity.names == {"Mei Lin", "Mei O'Hara"}
+    assert subjects.person("dana@acme.example").is_own is True
+
+
+def test_parts_of_a_name_that_others_have_are_not_searched_for(subjects: Subjects) -> None:
+    """Only with `parts`; an initial or the s of a genitive is no part."""
+    assert subjects.person("mei.lin@kestrel.example").identity.parts == frozenset()
+    person = subjects.person("mei.lin@kestrel.example", parts=True)
+    assert person.identity.parts == {"o'hara", "hara"}
+    assert person.shared_parts == ("lin", "mei")
+
+
+def test_an_ambiguous_name_is_refused(subjects: Subjects) -> None:
+    """The error names the addresses; a single word is no name."""
+    with pytest.raises(ConfigurationError, match=r"2 people .*mei.lin@kestrel.example, mei@alder.example"):
+        subjects.person("Lin, Mei")
+    with pytest.raises(ConfigurationError, match="single word"):
+        subjects.person("Mei")
+    assert subjects.person("Lin, Mei", namesakes=True).calls == {"c-1", "c-2", "c-3"}
+
+
+@pytest.mark.parametrize(
+    ("calls", "more_than", "is_refused"),
+    [
+        (NORMAL_CALLS, None, False),
+        (NORMAL_CALLS + 1, None, True),
+        (100, 99, False),
+        (100, 50, False),
+        (100, 49, True),
+        (100, 100, True),
+    ],
+)
+def test_an_abnormal_number_must_be_confirmed(
+    database: Database, calls: int, more_than: int | None, is_refused: bool
+) -> None:
+    """With a number that is near, so that a script does not confirm everything."""
+    if not is_refused:
+        check_number(database, calls, more_than)
+        return
+    with pytest.raises(ConfigurationError, match=f"--more-than {calls - 1}"):
+        check_number(database, calls, more_than)
