@@ -144,7 +144,6 @@ NOT_PLANNED = {
     *(f"rescores.{name}" for name in ("count_results_of_other_redaction", "count_texts_of_other_redaction")),
     "quarantine.quarantine",
     "erased.forget",
-    "written_files.remember",
     "semarize_runs.lock_registration",
     "semarize_runs.postpone",
 }
