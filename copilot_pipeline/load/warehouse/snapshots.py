@@ -34,7 +34,10 @@ _LOCK = sql.SQL("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
 # Constraints of columns and the key are those of the table, so that the same rows are refused.
 _CREATE = sql.SQL("CREATE TEMPORARY TABLE {name} (LIKE {table}, PRIMARY KEY ({key})) ON COMMIT DROP")
 _ANALYZE = sql.SQL("ANALYZE {new}")
-_WORK_MEMORY = "SET LOCAL work_mem = '64MB'"
+# The comparison joins by hash: with a nested loop, which the planner chooses for a table that was empty, each row would
+# be compared with all rows that were inserted before it.
+_BEFORE_COMPARISON = "SET LOCAL work_mem = '64MB'; SET LOCAL enable_nestloop = off"
+_AFTER_COMPARISON = "SET LOCAL work_mem TO DEFAULT; SET LOCAL enable_nestloop TO DEFAULT"
 _DELETE = sql.SQL(
     """DELETE FROM {table} AS stored WHERE NOT EXISTS (
   SELECT FROM {new} AS new
@@ -100,9 +103,10 @@ def replace_rows(
     connection.execute(names.statement(_CREATE))
     after = _copy_all(connection, table, names.new, rows, write)
     connection.execute(names.statement(_ANALYZE))
-    connection.execute(_WORK_MEMORY)
+    connection.execute(_BEFORE_COMPARISON)
     removed = connection.execute(names.statement(_DELETE)).rowcount
     added = connection.execute(names.statement(_INSERT)).rowcount
+    connection.execute(_AFTER_COMPARISON)
     connection.execute(names.statement(_DROP))
     connection.execute(_RECORD, {"name": table.name})
     return Replaced(after, added, removed)

@@ -265,6 +265,15 @@ def test_a_snapshot_leaves_what_a_full_reload_would(schema_url: str, contents: l
         connection.rollback()
 
 
+def test_the_first_rows_of_a_table_take_linear_time(database: Database) -> None:
+    """The planner does not expect many rows in a table that was empty; row by row this would take a minute."""
+    names: dict[str, str | None] = {str(number): "name" for number in range(30_000)}
+    with database.transaction() as connection:
+        connection.execute("SET LOCAL statement_timeout = '15s'")
+        assert replace_rows(connection, TOPICS, [topics(names)]).added == len(names)
+        assert replace_rows(connection, TOPICS, [topics({**names, "0": "new"})]).added == 1
+
+
 def topics(names: dict[str, str | None]) -> pa.Table:
     """Topics by id."""
     return arrow(TOPICS, [{"topic_id": topic_id, "name": name} for topic_id, name in names.items()])
