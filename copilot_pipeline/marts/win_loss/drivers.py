@@ -34,6 +34,8 @@ from copilot_pipeline.marts.win_loss.deals import Deals
 from copilot_pipeline.marts.win_loss.driver_rows import WINS, DriverRow, count_all, driver_row
 from copilot_pipeline.marts.win_loss.rounds import Round, confirmed_p_values, listed, rounds, splits_of
 
+_CLEARLY = 10.0  # times the p-value of another cut-point
+
 
 @dataclass(frozen=True, slots=True)
 class WinLoss:
@@ -142,16 +144,26 @@ def _drivers(
             settings.confirm_level,
         )._replace(confirmed_since=observed[entry.round.split].closed_at)
         # Of conditions that differ in their cut-points only, the one that is confirmed counts.
-        if (other := best.get(entry.family)) is None or _preference(row) < _preference(other):
+        if (other := best.get(entry.family)) is None or _is_preferred(row, other):
             best[entry.family] = row
     rows = [row._replace(rank=rank) for rank, row in enumerate(sorted(best.values(), key=_order), start=1)]
     return rows, max(one.tested for one in done)
 
 
-def _preference(driver: DriverRow) -> tuple[bool, bool, int, float]:
-    """Prefer what is confirmed, and the round with the most newer deals, whose lift is known best."""
-    is_tested = driver.confirmed_p_value is not None
-    return not driver.is_confirmed, not is_tested, -driver.confirmed_n, driver.p_value
+def _is_preferred(one: DriverRow, other: DriverRow) -> bool:
+    """Prefer what is confirmed or at least tested on newer deals; then a cut-point that fits all deals clearly better.
+
+    Of cut-points that fit about as well, the one with more newer deals counts: its lift is known best.
+    """
+    for first, second in (
+        (one.is_confirmed, other.is_confirmed),
+        (one.confirmed_p_value is not None, other.confirmed_p_value is not None),
+    ):
+        if first is not second:
+            return first
+    if max(one.raw_p_value, other.raw_p_value) > _CLEARLY * min(one.raw_p_value, other.raw_p_value):
+        return one.raw_p_value < other.raw_p_value
+    return (-one.confirmed_n, one.p_value) < (-other.confirmed_n, other.p_value)
 
 
 def _order(driver: DriverRow) -> tuple[bool, float, float, str]:
