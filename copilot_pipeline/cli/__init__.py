@@ -36,6 +36,7 @@ _COMMANDS = {
     "privacy": "Find, export and erase a person or a call.",
     "sandbox": "Serve the emulated APIs with made-up calls.",
     "lake": "Show, copy, adopt or reset the Parquet files.",
+    "migrate": "Bring the schema of the database up to date.",
     "reader": "Create a read-only database role for an analyst.",
     "metrics": "Print metrics for Prometheus, or push them.",
     "sql": "Query the pipeline's database, read-only.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from psycopg_pool import ConnectionPool
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.embedded import database_url
-from copilot_pipeline.postgres.migrate import upgrade_schema
+from copilot_pipeline.postgres.migrate import newer_schema_problem, upgrade_schema
 from copilot_pipeline.postgres.poolers import refuse_transaction_pooling
 from copilot_pipeline.postgres.reader_sessions import ReaderWatch
 from copilot_pipeline.postgres.session import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS, configure, connect
@@ -23,7 +24,10 @@ ENCODING = "UTF8"
 
 
 class Database:
-    """A pool of connections in autocommit mode. Use `transaction()` to run several statements atomically."""
+    """A pool of connections in autocommit mode. Use `transaction()` to run several statements atomically.
+
+    A statement that fails because a newer release has changed the schema raises `ConfigurationError`.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -46,14 +50,21 @@ class Database:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Yield a connection on which every statement is a transaction of its own."""
-        with self._pool.connection() as connection:
+        with explained_schema_errors(self.url), self._pool.connection() as connection:
             yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Yield a connection inside a transaction, which an exception rolls back."""
-        with self._pool.connection() as connection, connection.transaction():
+        with explained_schema_errors(self.url), self._pool.connection() as connection, connection.transaction():
             yield connection
+
+    def require_supported_schema(self) -> None:
+        """Raise `ConfigurationError` if a newer release has ended the support of this one."""
+        with self._pool.connection() as connection:
+            problem = newer_schema_problem(connection)
+        if problem is not None:
+            raise ConfigurationError(problem)
 
     def before_close(self, action: Callable[[], None]) -> None:
         """Call a function before the connections are closed."""
@@ -73,6 +84,29 @@ def open_database(environment: Environment) -> Database:
     with open_connection(url) as connection:
         upgrade_schema(connection, url)
     return Database(url)
+
+
+@contextmanager
+def explained_schema_errors(url: str) -> Iterator[None]:
+    """Replace an error of a missing table, column or function if a newer release has removed it.
+
+    Raises `ConfigurationError` in its place.
+    """
+    try:
+        yield
+    except (psycopg.errors.ProgrammingError, psycopg.errors.NotNullViolation):
+        problem = None
+        # Whatever else is wrong, the first error is the one to show.
+        with (
+            contextlib.suppress(psycopg.Error, ConfigurationError),
+            contextlib.closing(
+                connect(url, application_name=APPLICATION_NAME, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+            ) as connection,
+        ):
+            problem = newer_schema_problem(connection)
+        if problem is None:
+            raise
+        raise ConfigurationError(problem) from None
 
 
 @contextmanager

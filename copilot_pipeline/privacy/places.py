@@ -79,6 +79,7 @@ _STATE = (
     TablePlace(STATE_SCHEMA, "request_counts"),
     TablePlace(STATE_SCHEMA, "rescores"),
     TablePlace(STATE_SCHEMA, "routes"),
+    TablePlace(STATE_SCHEMA, "schema_compatibility"),
     TablePlace(STATE_SCHEMA, "seen_webhooks", forms={"fingerprint": Form.OPAQUE}),
     TablePlace(STATE_SCHEMA, "semarize_runs", ("call_id",), {"answer": Form.PACKED}),
     TablePlace(STATE_SCHEMA, "sinks"),

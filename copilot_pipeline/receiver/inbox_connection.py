@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 
 from copilot_pipeline.errors import ConfigurationError, TemporaryFailure
-from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.connections import Connection, explained_schema_errors
 from copilot_pipeline.postgres.session import connect, is_disconnection
 from copilot_pipeline.state.inbox import InboundWebhook, PutResult, purge_inbox, put_webhooks
 from copilot_pipeline.telemetry.recorder import Key, add_increments
@@ -47,12 +47,12 @@ class InboxConnection:
         self._is_interrupted = False
         results: list[PutResult] | None = None
         try:
-            results = self._put_with_retry(webhooks)
+            with explained_schema_errors(self._url):
+                results = self._put_with_retry(webhooks)
         except (psycopg.Error, ConfigurationError) as error:
             self.close()
             if not self._is_unavailable:
-                reason = "it does not answer" if self._is_interrupted else type(error).__name__
-                _logger.error("the database is unavailable (%s): responding with 503", reason)
+                _logger.error("the database is unavailable (%s): responding with 503", self._reason(error))
             self._is_unavailable = True
             error.with_traceback(None)  # its frames would keep a connection open that was not established
         if results is None:  # raised here, so that the error is not its context
@@ -105,6 +105,11 @@ class InboxConnection:
         if connection is not None:
             with contextlib.suppress(psycopg.Error):
                 connection.close()
+
+    def _reason(self, error: Exception) -> str:
+        if self._is_interrupted:
+            return "it does not answer"
+        return str(error) if isinstance(error, ConfigurationError) else type(error).__name__
 
     def _put_with_retry(self, webhooks: Sequence[InboundWebhook]) -> list[PutResult]:
         try:

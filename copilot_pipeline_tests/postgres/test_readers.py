@@ -239,7 +239,8 @@ def test_a_lock_of_a_reader_delays_the_pipeline_only_for_seconds(owner: str, mon
 
 def test_a_migration_does_not_wait_forever(database_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a session of another user that has read a table and stays in its transaction."""
-    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(migrate, "LOCK_TIMEOUTS", ("50ms", "100ms"))
+    monkeypatch.setattr(migrate, "PAUSE_SECONDS", 0.0)
     migrate.run_migrations(database_address, "0001")
     with psycopg.connect(database_address) as connection:
         connection.execute("LOCK TABLE copilot_ops.alembic_version IN SHARE MODE")

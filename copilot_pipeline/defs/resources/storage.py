@@ -67,6 +67,7 @@ class PostgresResource(dg.ConfigurableResource[Any]):
         """Open the pool for a run, or the shared one for a sensor tick."""
         if context.run is None:
             self._database = _database_of_sensors(self.database_url, self.home)
+            self._database.require_supported_schema()  # the process may be older than a migration of today
             yield self
             return
         with (
