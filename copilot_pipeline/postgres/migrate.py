@@ -141,7 +141,7 @@ def _run_with_retries(url: str) -> None:
         try:
             return run_migrations(url, lock_timeout=timeout)
         except psycopg.errors.LockNotAvailable:
-            time.sleep(PAUSE_SECONDS)  # whoever waited behind the migration continues
+            time.sleep(PAUSE_SECONDS)  # statements that waited behind the migration continue
     return run_migrations(url, lock_timeout=LOCK_TIMEOUTS[-1])
 
 
