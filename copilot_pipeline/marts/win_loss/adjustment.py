@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from copilot_pipeline.marts.win_loss.saddlepoint import Floats
 
@@ -37,8 +36,12 @@ class Covariates:
         others = np.delete(np.arange(covariates.shape[1]), [0, *(1 + column for column, _ in chosen)])
         return cls(groups, covariates[:, others])
 
+    def in_order(self, deals: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return deals in the order of their groups."""
+        return deals[np.argsort(self.groups[deals], kind="stable")]
+
     def of_deals(self, deals: NDArray[np.int64]) -> Covariates:
-        """Return the covariates of some deals."""
+        """Return the covariates of some deals, in their order."""
         return Covariates(self.groups[deals], self.columns[deals])
 
 
@@ -65,11 +68,13 @@ class Adjustment:
     """The weighted regression on covariates, for some deals."""
 
     def __init__(self, covariates: Covariates, weights: Floats) -> None:
-        used, self._groups = np.unique(covariates.groups, return_inverse=True)
-        shape = (len(weights), len(used))
-        ones = csr_array((weights, self._groups, np.arange(len(weights) + 1)), shape=shape)
-        totals = np.bincount(self._groups, weights, minlength=len(used))
-        self._to_means = csr_array(ones.multiply(1.0 / totals[None, :])).T.tocsr()
+        """`covariates` are in the order of their groups."""
+        groups = covariates.groups
+        if (np.diff(groups) < 0).any():
+            raise ValueError("deals must be in the order of their groups")
+        self._starts = np.flatnonzero(np.diff(groups, prepend=-1))
+        self._sizes = np.diff(self._starts, append=len(groups))
+        self._shares = weights / np.repeat(np.add.reduceat(weights, self._starts), self._sizes)
         self._columns = self._within(covariates.columns.T).T
         weighted = self._columns * weights[:, None]
         self._to_coefficients = weighted @ np.linalg.pinv(self._columns.T @ weighted, hermitian=True)
@@ -77,10 +82,10 @@ class Adjustment:
     def residuals(self, values: Floats) -> Floats:
         """Return values, a row of deals each, without what the covariates explain."""
         within = self._within(values)
-        without: Floats = within - (within @ self._to_coefficients) @ self._columns.T
-        return without
+        within -= (within @ self._to_coefficients) @ self._columns.T
+        return within
 
     def _within(self, values: Floats) -> Floats:
-        means = (self._to_means @ values.T).T
-        within: Floats = values - means[:, self._groups]
+        means = np.add.reduceat(values * self._shares, self._starts, axis=1)
+        within: Floats = values - np.repeat(means, self._sizes, axis=1)
         return within

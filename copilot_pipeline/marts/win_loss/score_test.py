@@ -61,7 +61,8 @@ class ScoreTest:
         `exposure` is the chance of each deal to meet the condition by its number of answered calls.
         """
         p_value, deviation = np.ones(len(holds)), np.zeros(len(holds))
-        for rows, deals in _same_deals(known):
+        for rows, of_rows in _same_deals(known):
+            deals = self._covariates.in_order(of_rows)
             compared = np.ones(len(deals), dtype=np.bool_) if self._compared is None else self._compared[deals]
             if not compared.any():
                 continue

@@ -22,14 +22,15 @@ def test_residuals_are_those_of_the_regression_on_all_columns(seed: int, groups:
     columns += [np.sqrt(group)] if seed % 2 else []
     standard = [(one - one.mean()) / one.std() for one in columns if one.std() > 0]
     covariates = np.column_stack([np.ones(90), *standard])
-    deals = np.flatnonzero(random.random(90) < 0.7)
+    found = Covariates.of(covariates)
+    deals = found.in_order(np.flatnonzero(random.random(90) < 0.7))
     weights = random.uniform(0.05, 0.25, len(deals))
     values = (random.random((4, len(deals))) < 0.4).astype(float)
-    found = Adjustment(Covariates.of(covariates).of_deals(deals), weights).residuals(values)
+    residuals = Adjustment(found.of_deals(deals), weights).residuals(values)
     root = np.sqrt(weights)
     chosen = covariates[deals] * root[:, None]
     expected = [value - covariates[deals] @ np.linalg.lstsq(chosen, value * root, rcond=1e-10)[0] for value in values]
-    assert found == pytest.approx(np.array(expected), abs=1e-7)
+    assert residuals == pytest.approx(np.array(expected), abs=1e-7)
 
 
 def test_groups_are_recognized_in_standardized_columns() -> None:
