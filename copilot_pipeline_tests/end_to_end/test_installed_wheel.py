@@ -23,6 +23,7 @@ from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[2]
 _WITHIN_SECONDS = 60
+pytestmark = pytest.mark.faults  # takes a minute
 
 
 @pytest.fixture(scope="module")
