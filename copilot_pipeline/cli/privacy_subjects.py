@@ -33,9 +33,10 @@ def subject_options(function: Callable[..., None]) -> Callable[..., None]:
 def open_stores(settings: Settings, database: Database) -> Stores:
     """Return everything that is searched."""
     from copilot_pipeline.load.lake import Lake, accept_lake
+    from copilot_pipeline.load.privacy import private_columns
     from copilot_pipeline.privacy.search import Stores
 
-    lake = Lake(settings.environment.lake_url)
+    lake = Lake(settings.environment.lake_url, private_columns(settings))
     accept_lake(lake, database)
     return Stores(database, lake, settings.environment.home)
 
@@ -55,8 +56,8 @@ def print_findings(search: Search, findings: Findings) -> None:
     """Print who is meant, where they are and where they were sent."""
     identity = search.identity
     for name, values in (("addresses", identity.emails), ("names", identity.names), ("numbers", identity.phones)):
-        if values:
-            echo(f"{name}: {', '.join(sorted(values))}")
+        if shown := sorted(value for value in values if not value.startswith("hmac:")):
+            echo(f"{name}: {', '.join(shown)}")
     if identity.parts:
         echo(f"parts of the name: {', '.join(sorted(identity.parts))}")
     if search.subject.namesakes:

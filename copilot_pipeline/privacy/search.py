@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -96,6 +97,9 @@ class Stores:
 
     def files(self) -> list[FilePlace]:
         """The places that are files."""
+        folders = [self.home]
+        if dagster_home := os.environ.get("DAGSTER_HOME"):
+            folders.append(Path(dagster_home).absolute())
         without = [self.home / _POSTGRES]
         if "://" not in self.lake.url:
             without.append(Path(self.lake.url).absolute())
@@ -104,8 +108,8 @@ class Stores:
         tables = frozenset(place.table.name for place in LAKE_TABLES)
         return [
             LakeFiles(self.lake, tables),
-            LocalFiles("home", [self.home], without),
-            LocalFiles("files of commands", [path for path in written if path.is_file()], [self.home]),
+            LocalFiles("home", folders, without),
+            LocalFiles("files of commands", [path for path in written if path.is_file()], folders),
         ]
 
 

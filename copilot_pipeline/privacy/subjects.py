@@ -90,7 +90,16 @@ class Subjects:
             names=frozenset({value.strip()} if kind == "name" else ()),
         )
         identity, calls, is_own = self._expand(identity, ask_for_address=kind == "name" and not namesakes)
-        return self._without_shared(identity, calls, is_own, parts=parts, namesakes=namesakes)
+        found = self._without_shared(identity, calls, is_own, parts=parts, namesakes=namesakes)
+        return replace(found, identity=self._with_hashes(found.identity))
+
+    def _with_hashes(self, identity: Identity) -> Identity:
+        """Add the hashes under which hashed columns have the person (`privacy.hash_columns`), as further addresses."""
+        hidden = self._lake.private_columns
+        if not hidden.fingerprint:
+            return identity
+        values = identity.emails | identity.phones | identity.names
+        return replace(identity, emails=identity.emails | {hidden.hide(value) for value in values})
 
     def calls_of(self, identity: Identity) -> frozenset[str]:
         """Return the calls that a person took part in."""
