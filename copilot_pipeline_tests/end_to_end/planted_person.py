@@ -171,7 +171,11 @@ def plant_in_places(pipeline: Pipeline, theirs: str, elsewhere: Path) -> None:
                 "WHERE id = (SELECT min(id) FROM public.event_logs)",
                 f"{NAME} of call {theirs}",
             ),
-            ("UPDATE public.asset_keys SET asset_details = %s", escaped),
+            (
+                "UPDATE public.asset_keys SET last_materialization = "
+                "jsonb_set(last_materialization::jsonb, '{user_message}', to_jsonb(%s::text))",
+                escaped,
+            ),
         ):
             connection.execute(statement.encode(), values)
     day = next(call["day"] for call in pipeline.sandbox.truth() if call["call_id"] == theirs)

@@ -42,7 +42,12 @@ PLACES = {
     *("lake/_unreadable/calls+part.parquet", "lake/calls/part.parquet"),
     *("lake/evidence/part.parquet", "lake/participants/part.parquet", "lake/raw_call_details/part.parquet"),
     *("lake/reports/week-of-2026-03-02.html", "lake/semarize_scores/part.parquet", "lake/transcripts/part.parquet"),
-    *("lake/utterances/part.parquet", "old/log.gz", "public.asset_keys.asset_details", "public.event_logs.event"),
+    *(
+        "lake/utterances/part.parquet",
+        "old/log.gz",
+        "public.asset_keys.last_materialization",
+        "public.event_logs.event",
+    ),
     *("public.run_tags.value", "report.html", "calls.csv", "sent.csv"),
 }
 
@@ -57,7 +62,8 @@ def _start_and_erase_a_call(pipeline: Pipeline) -> str:
     while run.poll() is None and pipeline.sandbox.stats()["details_total"] < 2:
         time.sleep(0.01)
     pipeline.execute(*ERASE, "--call", erased)
-    assert run.wait() == 4, run.communicate()  # of the planted quarantine
+    output = run.communicate()
+    assert run.wait() == 4, output  # of the planted quarantine
     return erased
 
 
@@ -72,10 +78,11 @@ def _erase_and_kill(pipeline: Pipeline, *subject: str) -> int:
                 if kills < KILLS and progress > seen:
                     os.killpg(process.pid, signal.SIGKILL)
                     seen, kills = progress + ROWS_BETWEEN_KILLS, kills + 1
-                    process.communicate()
+                    process.wait()
                 time.sleep(0.02)
+            output = process.communicate()
             if process.wait() != -signal.SIGKILL:
-                assert process.wait() == 0, process.communicate()
+                assert process.wait() == 0, output
                 return kills
 
 
