@@ -105,6 +105,7 @@ def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
     yield _check("lake", partial(_lake, settings, opened[0] if opened else None))
     if result.passed:
         yield _check("retention", partial(_retention, settings, opened[0]))
+        yield _check("erasure", partial(_erasure, opened[0]))
         yield _check("Clari Copilot", partial(_clari, settings, opened[0]))
         yield _check("weekly quota", partial(_quota, settings, opened[0]))
     if settings.pipeline.privacy.redact is not None:
@@ -186,6 +187,22 @@ def _retention(settings: Settings, database: Database) -> str:
             "Materialize the asset `retention`, and check that the schedule nightly_removal is on"
         )
     return "nothing is kept longer than allowed"
+
+
+def _erasure(database: Database) -> str:
+    from copilot_pipeline.privacy.erasure_store import ErasureStore
+    from copilot_pipeline.privacy.stored_tombstones import current_tombstones
+
+    with database.transaction() as connection:
+        current_tombstones(connection)  # fails without the key with which they were made
+    records = ErasureStore(database).records()
+    unfinished = [record for record in records if record.finished_at is None]
+    if unfinished:
+        raise PipelineError(
+            f"{len(unfinished)} not finished, the first of {unfinished[-1].requested_at:%Y-%m-%d %H:%M} UTC by "
+            f"{unfinished[-1].requested_by}: repeat its command (copilot-pipeline privacy erase)"
+        )
+    return f"{len(records):,} finished" if records else "nothing was erased"
 
 
 def _redaction(settings: Settings) -> str:

@@ -111,11 +111,13 @@ class LakePlace:
     def _suspects(self, batch: pa.Table, matcher: Matcher) -> list[bool]:
         """Return which rows may have the person or a call: Arrow compares columns faster than Python compares cells."""
         found = pa.array([False] * batch.num_rows, pa.bool_())
-        pattern = matcher.re2_pattern()
+        pattern, ids = matcher.re2_pattern(), pa.array(sorted(matcher.ids), pa.string())
         for name, form in self.forms.items():
             column = batch[name].combine_chunks() if isinstance(batch[name], pa.ChunkedArray) else batch[name]
-            for one in filter(None, (pattern, matcher.re2_ids_pattern())):
-                found = pc.or_(found, _matching(column, form, one))
+            if name in self.calls and form is Form.TEXT:
+                found = pc.or_(found, pc.is_in(column, ids))
+            elif pattern is not None or name in self.calls:
+                found = pc.or_(found, _matching(column, form, pattern or "(?i)^"))
         return [bool(one) for one in found.to_pylist()]
 
 

@@ -183,20 +183,18 @@ class Matcher:
             return {self.mask(str(key)): self.mask_value(item) for key, item in value.items()}
         return value
 
-    def ids_pattern(self) -> str | None:
-        """Return a pattern for PostgreSQL that finds the ids in text; None if there are none, or too many for one."""
-        if not 0 < len(self._ids) <= _MAX_IDS_IN_PATTERN:
-            return None
-        return "|".join(map(re.escape, sorted(self._ids)))
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of the calls and of their runs."""
+        return self.identity.calls | self.identity.runs
 
-    def re2_ids_pattern(self) -> str | None:
-        """Return a pattern for Arrow that finds the ids, or every text if there are too many; None without any."""
-        if not self._ids and not self.identity.calls:
-            return None
-        return self.ids_pattern() or "^"
+    @property
+    def has_unbounded_ids(self) -> bool:
+        """Whether there are too many ids for a pattern, so that a store cannot select the rows."""
+        return len(self._ids) > _MAX_IDS_IN_PATTERN
 
     def coarse_pattern(self) -> str | None:
-        """Return a pattern for PostgreSQL that finds all texts that this finds, and more; None if no person is sought.
+        """Return a pattern for PostgreSQL that finds all texts that this finds, and more; None if nothing is sought.
 
         Of a name it has the longest word only: counted repetitions of gaps take long to compile.
         """
@@ -206,11 +204,12 @@ class Matcher:
         patterns |= {"".join(map(_literally, name_words(part))) for part in identity.parts}
         patterns |= {_email_pattern(email) for email in identity.emails}
         patterns |= {_COARSE_GAP.join(digits) for phone in identity.phones if (digits := normalized_phone(phone))}
+        patterns |= set(map(re.escape, self._ids))
         return "|".join(sorted(patterns)) or None
 
     def re2_pattern(self) -> str | None:
-        """Return the same pattern in the syntax of Arrow."""
-        pattern = self.coarse_pattern()
+        """Return the same pattern in the syntax of Arrow; None if nothing is sought in text."""
+        pattern = "^" if self.has_unbounded_ids else self.coarse_pattern()
         return f"(?i){pattern}" if pattern else None
 
 

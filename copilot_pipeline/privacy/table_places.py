@@ -23,6 +23,7 @@ from copilot_pipeline.privacy.matching import Matcher
 
 _SQL = load_queries(__package__, "table_places.sql")
 _FORMS = {"text": Form.TEXT, "varchar": Form.TEXT, "_text": Form.TEXTS, "jsonb": Form.JSON}
+_AS_TEXT = {Form.TEXT: "{}", Form.JSON: "{}::text", Form.TEXTS: "array_to_string({}, E'\\n')"}
 _ROW = "erasure_row"
 _BATCH = 500
 
@@ -120,28 +121,29 @@ class TablePlace:
 
     def _conditions(self, forms: Mapping[str, Form], matcher: Matcher) -> list[sql.Composed] | None:
         """Return what PostgreSQL compares, so that not every row is read; None if every row must be."""
-        text = [sql.Identifier(name) for name, form in forms.items() if form in (Form.TEXT, Form.TEXTS, Form.JSON)]
-        others = [sql.Identifier(n) for n, form in forms.items() if form in (Form.BYTES, Form.PACKED, Form.ZLIB)]
-        conditions = [sql.SQL("{} IS NOT NULL").format(name) for name in others]
-        ids = matcher.identity.calls | matcher.identity.runs
-        for name in self.calls if ids else ():
-            template = "{} && %(calls)s::text[]" if forms.get(name) is Form.TEXTS else "{} = ANY(%(calls)s)"
-            conditions.append(sql.SQL(template).format(sql.Identifier(name)))
-        pattern = matcher.coarse_pattern()
-        if pattern is not None:
-            conditions += [sql.SQL("{}::text ~* %(pattern)s").format(name) for name in text]
-        if matcher.ids_pattern() is not None:
-            conditions += [sql.SQL("{}::text ~ %(ids)s").format(name) for name in text]
-        elif ids:
+        if matcher.has_unbounded_ids:
             return None
+        conditions = [
+            sql.SQL("{} IS NOT NULL").format(sql.Identifier(name))
+            for name, form in forms.items()
+            if form in (Form.BYTES, Form.PACKED, Form.ZLIB)
+        ]
+        for name in self.calls if matcher.ids else ():
+            template = "{} && %(ids)s::text[]" if forms.get(name) is Form.TEXTS else "{} = ANY(%(ids)s)"
+            conditions.append(sql.SQL(template).format(sql.Identifier(name)))
+        texts = [
+            sql.SQL(_AS_TEXT[form]).format(sql.Identifier(name))
+            for name, form in forms.items()
+            if form in _AS_TEXT and name not in self.calls
+        ]
+        if texts and matcher.coarse_pattern() is not None:  # one comparison per row, not one per column
+            template = "concat_ws(E'\\n', {}) ~* %(pattern)s"
+            conditions.append(sql.SQL(template).format(sql.SQL(", ").join(texts)))
         return conditions or [sql.SQL("false").format()]
 
-    def _parameters(self, matcher: Matcher) -> dict[str, Any]:
-        return {
-            "calls": sorted(matcher.identity.calls | matcher.identity.runs),
-            "pattern": matcher.coarse_pattern(),
-            "ids": matcher.ids_pattern(),
-        }
+    @staticmethod
+    def _parameters(matcher: Matcher) -> dict[str, Any]:
+        return {"ids": sorted(matcher.ids), "pattern": matcher.coarse_pattern()}
 
     def _hit(self, forms: Mapping[str, Form], row: dict[str, Any], matcher: Matcher) -> TableHit | None:
         kinds: Counter[str] = Counter()

@@ -1,7 +1,8 @@
 -- name: columns
--- Return the columns of a table with the names of their types, in order.
-SELECT column_name AS name, udt_name AS type FROM information_schema.columns
-WHERE table_schema = %(schema)s AND table_name = %(table)s ORDER BY ordinal_position;
+-- Return the columns of a table with the names of their types, in order; none if there is no such table.
+SELECT attname AS name, typname AS type FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+WHERE attrelid = to_regclass(quote_ident(%(schema)s) || '.' || quote_ident(%(table)s))
+  AND attnum > 0 AND NOT attisdropped ORDER BY attnum;
 
 -- name: tables
 -- Return the tables of some schemas.

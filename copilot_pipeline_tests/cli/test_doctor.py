@@ -54,6 +54,7 @@ def test_checks_database_lake_keys_quota_and_kits(command: Command, monkeypatch:
         "files",
         "lake",
         "retention",
+        "erasure",
         "Clari Copilot",
         "weekly quota",
         "Semarize",
