@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from copilot_pipeline.errors import PipelineError, is_connection_loss
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.tables.limits import TruncatedValue, fit_rows
 from copilot_pipeline.load.warehouse import WarehouseLoader
@@ -162,8 +163,7 @@ class PartitionLoader:
         copy = loader.start(self._tables, day)
         copy.outcome.add_done_callback(lambda _: lock.release())
         try:
-            with ExitStack() as stack:
-                writers = {table.name: stack.enter_context(self._lake.writer(table, day)) for table in self._tables}
+            with self._lake.writers(self._tables, day) as writers:
                 for batch in batches_of(day):
                     fitted = []
                     for table, content in batch.tables:
@@ -192,10 +192,12 @@ class PartitionLoader:
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the operating system's message or the class of an error.
+    """Return the operating system's message, the explanation of an object store, or the class of an error.
 
     Its own text may quote rows.
     """
+    if isinstance(error, StorageError):
+        return str(error)
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from itertools import islice
 
 import pyarrow as pa
@@ -39,9 +38,8 @@ def replace_snapshot(
     them; nothing is changed then.
     """
     private = lake.private_columns
-    with ExitStack() as files:
-        writer = files.enter_context(lake.writer(table))
-        of_history = files.enter_context(lake.writer(history.table)) if history else None
+    with lake.writers([table, history.table] if history else [table]) as writers:
+        writer, of_history = writers[table.name], writers[history.table.name] if history else None
 
         def finish(connection: Connection, before: int, after: int) -> None:
             _refuse_loss(table, before, after, min_share)
@@ -66,13 +64,11 @@ def replace_snapshots(
 
     The rows of a table are read when those of the tables before it have been, so they may be results of these.
     """
-    with ExitStack() as files:
-        writers = [files.enter_context(lake.writer(table)) for table, _ in content]
-        with database.transaction() as connection:
-            return {
-                table.name: replace_rows(connection, table, _batches(lake, table, rows), writer.append).after
-                for (table, rows), writer in zip(content, writers, strict=True)
-            }
+    with lake.writers(table for table, _ in content) as writers, database.transaction() as connection:
+        return {
+            table.name: replace_rows(connection, table, _batches(lake, table, rows), writers[table.name].append).after
+            for table, rows in content
+        }
 
 
 def _batches(lake: Lake, table: Table, rows: Iterable[object]) -> Iterator[pa.Table]:

@@ -24,6 +24,7 @@ class ObjectStore:
     """A running server with one bucket."""
 
     url: str
+    process_id: int
 
     def environment(self) -> dict[str, str]:
         """The variables that a client needs, and the address of a lake in the bucket."""
@@ -39,7 +40,6 @@ class ObjectStore:
 def running_object_store() -> Iterator[ObjectStore]:
     """Run the server until the block ends."""
     port = free_port()
-    store = ObjectStore(f"http://127.0.0.1:{port}")
     process = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         env={**os.environ, "PYTHONWARNINGS": "ignore"},
@@ -47,6 +47,7 @@ def running_object_store() -> Iterator[ObjectStore]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    store = ObjectStore(f"http://127.0.0.1:{port}", process.pid)
     try:
         _wait_until_it_answers(store.url, process)
         client = boto3.client(

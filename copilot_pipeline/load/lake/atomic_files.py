@@ -22,7 +22,7 @@ from copilot_pipeline.private_files import PRIVATE_FILE, create_private_folder
 # are removed only when they are older than any write takes.
 ABANDONED_AFTER = timedelta(days=2)
 _MACHINE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-_OBJECT_STORES = frozenset({"s3", "gcs", "abfs"})
+_WITHOUT_FOLDERS = frozenset({"s3", "gcs", "abfs"})
 
 
 # The folder of temporary files, beside the folders of the tables: a reader of a table's folder may read every file in
@@ -38,12 +38,17 @@ def temporary_path(root: str, path: str) -> str:
 
 
 def prepare_folders(filesystem: pa_fs.FileSystem, temporary: str, path: str) -> None:
-    """Create the folders of a file and of its draft, and remove abandoned drafts."""
+    """Create the folders of a file and of its draft, and remove abandoned drafts.
+
+    A bucket has no folders, and each look into one is a request: `Lake.remove_drafts` removes drafts there.
+    """
+    if filesystem.type_name in _WITHOUT_FOLDERS:
+        return
     folders = [temporary.rpartition("/")[0], path.rpartition("/")[0]]
     for folder in folders:
         if isinstance(filesystem, pa_fs.LocalFileSystem):
             create_private_folder(Path(folder))
-        elif filesystem.type_name not in _OBJECT_STORES:  # an object store has no folders
+        else:
             filesystem.create_dir(folder, recursive=True)
         # Earlier versions wrote their drafts beside the file.
         remove_abandoned(filesystem, pa_fs.FileSelector(folder, allow_not_found=True))

@@ -10,13 +10,14 @@ import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
 from copilot_pipeline.errors import ConfigurationError, PipelineError
-from copilot_pipeline.load.lake.atomic_files import discard, prepare_folders, publish
 from copilot_pipeline.load.lake.files import Lake
 from copilot_pipeline.load.lake.identity import ID_FILE, accept_lake, read_id, write_id
+from copilot_pipeline.load.lake.pending_files import replacing
+from copilot_pipeline.load.lake.storage_errors import explained
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import Installation
 
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 16 << 20
 _MAX_PASSES = 5  # files that are written meanwhile are copied again
 
 
@@ -89,19 +90,14 @@ def _outdated(files: dict[str, pa_fs.FileInfo], copied: dict[str, pa_fs.FileInfo
 
 
 def _copy_file(source: Lake, target: Lake, name: str) -> None:
-    path = target.path_of(name)
-    draft = target.draft_of(path)
-    prepare_folders(target.filesystem, draft, path)
-    try:
-        with (
-            source.filesystem.open_input_stream(source.path_of(name)) as content,
-            target.filesystem.open_output_stream(draft) as stream,
-        ):
-            while chunk := content.read(_CHUNK_BYTES):
-                stream.write(chunk)
-        publish(target.filesystem, draft, path)
-    finally:
-        discard(target.filesystem, draft)
+    with (
+        explained(source.url),
+        source.filesystem.open_input_file(source.path_of(name)) as content,
+        explained(target.url),
+        replacing(target.store, target.path_of(name)) as stream,
+    ):
+        while chunk := content.read(_CHUNK_BYTES):
+            stream.write(chunk)
 
 
 def _verify(source: Lake, target: Lake, files: dict[str, pa_fs.FileInfo]) -> int:

@@ -29,8 +29,8 @@ def missing_bytes(lake: Lake, partitions: PartitionStore, days: Sequence[date]) 
         # Newer details are in no file yet, so the age of those in the file does not matter.
         expected[call.stored_date].append((call.call_id, None if call.is_unstored else call.fetched_at))
     missing: dict[date, list[str]] = {}
-    for day, calls in expected.items():
-        in_file = _times_in_file(lake, day)
+    times = lake.store.map(lambda day: _times_in_file(lake, day), expected)
+    for (day, calls), in_file in zip(expected.items(), times, strict=True):
         lost_ids = [call_id for call_id, fetched_at in calls if _is_lost(call_id, fetched_at, in_file)]
         if lost_ids:
             missing[day] = sorted(lost_ids)

@@ -1,0 +1,293 @@
+"""The lake on a real S3 server: requests for each file, atomic replacement, kills, and the sentence of each mistake."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pyarrow as pa
+import pytest
+
+from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake.storage_errors import StorageError
+from copilot_pipeline.load.tables import CALL_TABLES, USERS, UTTERANCES
+from copilot_pipeline_tests.deploy.object_store import BUCKET, ObjectStore, running_object_store
+from copilot_pipeline_tests.deploy.slow_proxy import Answer, Request, SlowProxy, running_slow_proxy
+from copilot_pipeline_tests.load.lake.test_files import DAY, texts_of, utterances, write
+
+pytestmark = pytest.mark.e2e
+_ERROR = "<Error><Code>{}</Code><Message>{}</Message></Error>"
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[ObjectStore]:
+    """A server for the tests of this file."""
+    with running_object_store() as running:
+        yield running
+
+
+@dataclass
+class Bucket:
+    """A lake in a bucket that is reached through a proxy."""
+
+    proxy: SlowProxy
+    store: ObjectStore
+    lake: Lake
+
+    def client(self) -> Any:
+        """A client of another library, past the proxy."""
+        return boto3.client("s3", endpoint_url=self.store.url)
+
+    def unfinished_uploads(self) -> list[Any]:
+        """Uploads in parts that were neither completed nor aborted."""
+        uploads = self.client().list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        return [upload for upload in uploads if self.lake.path_of("") in f"{BUCKET}/{upload['Key']}"]
+
+
+@pytest.fixture
+def bucket(store: ObjectStore, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Bucket]:
+    """A lake of its own in the bucket."""
+    with running_slow_proxy(store.url) as proxy:
+        for name, value in {**store.environment(), "AWS_ENDPOINT_URL": proxy.url, "AWS_MAX_ATTEMPTS": "1"}.items():
+            monkeypatch.setenv(name, value)
+        yield Bucket(proxy, store, Lake(f"s3://{BUCKET}/{abs(hash(request.node.name))}"))
+
+
+def methods(requests: list[Request]) -> list[str]:
+    """The methods of requests, in order."""
+    return [request.method for request in requests]
+
+
+def test_a_file_is_written_with_one_request(bucket: Bucket) -> None:
+    """Whatever the number of row groups; nothing is listed, copied or deleted."""
+    with bucket.proxy.counted() as requests:
+        write(bucket.lake, utterances(["a"]), utterances(["b"]), utterances(["c"]))
+    assert methods(requests) == ["PUT"]
+
+
+def test_a_file_is_read_with_two_requests(bucket: Bucket) -> None:
+    """One for its size and one for its content, whatever the number of row groups; one if there is none."""
+    write(bucket.lake, utterances(["a"]), utterances(["b"]), utterances(["c"]))
+    with bucket.proxy.counted() as requests:
+        assert texts_of(bucket.lake) == ["a", "b", "c"]
+    assert methods(requests) == ["HEAD", "GET"]
+    with bucket.proxy.counted() as requests:
+        assert texts_of(bucket.lake, DAY + timedelta(days=1)) == []
+    assert methods(requests) == ["HEAD"]
+
+
+def test_the_files_of_a_day_are_sent_together(bucket: Bucket) -> None:
+    """One request for each, several at the same time."""
+    bucket.proxy.delay_seconds = 0.2
+    with bucket.proxy.counted() as requests, bucket.lake.writers(CALL_TABLES, DAY):
+        pass
+    assert methods(requests) == ["PUT"] * len(CALL_TABLES)
+    assert bucket.proxy.most_at_once > 1
+
+
+def test_no_file_of_a_day_is_visible_if_its_block_raises(bucket: Bucket) -> None:
+    def fail() -> None:
+        with bucket.lake.writers(CALL_TABLES, DAY) as writers:
+            writers["utterances"].append(utterances(["half"]))
+            raise InterruptedError
+
+    with bucket.proxy.counted() as requests, pytest.raises(InterruptedError):
+        fail()
+    assert requests == []
+
+
+def test_reads_while_a_file_is_replaced_have_one_of_its_states(bucket: Bucket) -> None:
+    """A reader beside a writer that replaces short files with long ones and back never fails and never mixes."""
+    states = [["short"], [f"a long text {number}" for number in range(3000)]]
+    write(bucket.lake, utterances(states[0]))
+    ended = threading.Event()
+
+    def replace() -> None:
+        for number in range(40):
+            write(bucket.lake, utterances(states[number % 2]))
+        ended.set()
+
+    writer = threading.Thread(target=replace)
+    writer.start()
+    reads = 0
+    while not ended.is_set() or reads < 20:
+        assert texts_of(bucket.lake) in states
+        reads += 1
+    writer.join()
+
+
+def test_a_read_that_meets_a_replacement_is_repeated(bucket: Bucket) -> None:
+    """The object grows between the two requests of a read, so its first part arrives."""
+    write(bucket.lake, utterances(["short"]))
+    beside = Lake(bucket.lake.url)
+    replaced: list[Request] = []
+
+    def answer(request: Request) -> None:
+        if request.method == "GET" and not replaced:
+            replaced.append(request)
+            write(beside, utterances([f"longer {number}" for number in range(500)]))
+
+    bucket.proxy.answer_to = answer
+    assert len(texts_of(bucket.lake)) == 500
+    assert len(replaced) == 1
+
+
+def test_a_file_that_cannot_be_parsed_is_an_error_of_its_content(bucket: Bucket) -> None:
+    """It is not mistaken for one that is being replaced, nor for a store that fails."""
+    bucket.client().put_object(Bucket=BUCKET, Key=bucket.lake.path(UTTERANCES, DAY).partition("/")[2], Body=b"PAR1 no")
+    with pytest.raises(pa.ArrowInvalid):
+        texts_of(bucket.lake)
+    with pytest.raises(pa.ArrowInvalid):
+        bucket.lake.row_count(UTTERANCES, DAY)
+
+
+def large_rows() -> pa.Table:
+    """Rows whose file is larger than one request carries."""
+    return utterances([os.urandom(1 << 20).hex() for _ in range(12)])
+
+
+def test_a_large_file_of_which_a_part_failed_is_not_visible(bucket: Bucket) -> None:
+    """The previous file stays, also when the library has ended the upload."""
+    write(bucket.lake, utterances(["kept"]))
+    bucket.proxy.answer_to = lambda request: Answer(cut=True) if "partNumber=2" in request.path else None
+    with pytest.raises(StorageError, match="connection was lost"):
+        write(bucket.lake, large_rows())
+    bucket.proxy.answer_to = lambda _: None
+    assert texts_of(bucket.lake) == ["kept"]
+
+
+def test_large_files_are_written_in_parts_and_read_whole(bucket: Bucket) -> None:
+    rows = large_rows()
+    with bucket.proxy.counted() as requests:
+        write(bucket.lake, rows)
+    assert len(requests) >= 4
+    (batch,) = bucket.lake.batches(UTTERANCES, DAY)
+    assert batch.equals(rows)
+    assert not bucket.unfinished_uploads()
+
+
+_WRITER = """
+import sys
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline_tests.load.lake.test_files import utterances, write
+write(Lake(sys.argv[1]), utterances(["new"] * 1000))
+"""
+
+
+def test_a_writer_that_is_killed_while_it_sends_leaves_nothing(bucket: Bucket) -> None:
+    """After kill -9 the previous file is there, no draft and no unfinished upload."""
+    write(bucket.lake, utterances(["kept"]))
+    arrived, proceed = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Answer | None:
+        if request.method != "PUT":
+            return None
+        arrived.set()
+        proceed.wait(60)
+        return Answer(cut=True)
+
+    bucket.proxy.answer_to = answer
+    process = subprocess.Popen([sys.executable, "-c", _WRITER, bucket.lake.url], env=os.environ.copy())
+    assert arrived.wait(60)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    proceed.set()
+    assert texts_of(bucket.lake) == ["kept"]
+    assert list(bucket.lake.files()) == ["utterances/call_date=2026-11-03/part.parquet"]
+    assert not bucket.unfinished_uploads()
+
+
+def test_a_server_that_is_killed_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running_object_store() as store:
+        for name, value in {**store.environment(), "AWS_MAX_ATTEMPTS": "1"}.items():
+            monkeypatch.setenv(name, value)
+        lake = Lake(f"s3://{BUCKET}/lake")
+        os.kill(store.process_id, signal.SIGKILL)
+        with pytest.raises(StorageError, match=r"s3://lake/lake: (there is no|the) connection.* run the same"):
+            write(lake, utterances(["said"]))
+        with pytest.raises(StorageError, match="there is no connection"):
+            texts_of(lake)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message", "sentence"),
+    [
+        (403, "InvalidAccessKeyId", "", "does not know the access key: check AWS_ACCESS_KEY_ID"),
+        (403, "SignatureDoesNotMatch", "", "the secret of the key is wrong: check AWS_ACCESS_KEY_ID and AWS_SECRET"),
+        (403, "AccessDenied", "", "permission is missing, or no credentials were found: allow reading, writing"),
+        (400, "ExpiredToken", "", "the credentials have expired: renew them"),
+        (403, "RequestTimeTooSkewed", "", r"the clock of this machine differs .* set it \(NTP\)"),
+        (
+            301,
+            "PermanentRedirect",
+            "The bucket is in this region: eu-west-3",
+            r"another region \(eu-west-3\): set AWS",
+        ),
+        (
+            400,
+            "AuthorizationHeaderMalformed",
+            "wrong; expecting 'eu-west-3'",
+            r"another region \(eu-west-3\): set AWS",
+        ),
+        (503, "SlowDown", "", "overloaded or has a fault of its own: run the same command again"),
+        (400, "Unheard", "secret words", r"the store failed \(AWS Error UNKNOWN \(HTTP status 400\)\): check"),
+    ],
+)
+def test_each_refusal_has_its_own_sentence(bucket: Bucket, status: int, code: str, message: str, sentence: str) -> None:
+    """The bodies are those of Amazon's documentation."""
+    bucket.proxy.answer_to = lambda _: Answer(status, _ERROR.format(code, message).encode())
+    with pytest.raises(ConfigurationError, match=sentence) as caught:
+        bucket.lake.probe()
+    assert "secret words" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("s3://nosuch/lake", "there is no bucket or container nosuch: create it, or correct COPILOT_PIPELINE_LAKE_URL"),
+        ("s3://lake/x?endpoint_override=127.0.0.1:9&scheme=http", "there is no connection: check the endpoint"),
+        ("s3://lake/x?endpoint_override=nosuch.invalid", "its name cannot be resolved: check the endpoint"),
+        ("s3://lake/x?endpoint_override={proxy}&scheme=https", "no TLS connection can be made: check the scheme"),
+    ],
+)
+def test_each_wrong_address_has_its_own_sentence(bucket: Bucket, url: str, sentence: str) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        Lake(url.format(proxy=f"127.0.0.1:{bucket.proxy.port}")).probe()
+
+
+def test_probe_leaves_no_object(bucket: Bucket) -> None:
+    """It writes, replaces, reads, lists and removes one."""
+    with bucket.proxy.counted() as requests:
+        bucket.lake.probe()
+    assert {"PUT", "GET", "DELETE"} <= set(methods(requests))
+    assert bucket.lake.files() == {}
+
+
+def test_files_that_are_no_tables_are_replaced_and_read_whole(bucket: Bucket) -> None:
+    bucket.lake.replace_file("reports/week.json", json.dumps({"week": 1}).encode())
+    bucket.lake.replace_file("reports/week.json", json.dumps({"week": 2}).encode())
+    assert json.loads(bucket.lake.read_file("reports/week.json") or b"") == {"week": 2}
+    assert bucket.lake.read_file("reports/none") is None
+
+
+def test_a_snapshot_that_was_removed_is_absent(bucket: Bucket) -> None:
+    with bucket.lake.writer(USERS) as writer:
+        writer.append(pa.Table.from_pylist([{"user_id": "u-1"}], schema=USERS.arrow_schema))
+    assert bucket.lake.row_count(USERS) == 1
+    bucket.lake.remove_file("users/part.parquet")
+    assert not bucket.lake.exists(USERS)
+
+
+def test_an_unknown_parameter_of_an_address_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"is invalid: .* s3://bucket/path, gs://bucket/path, or abfs://"):
+        Lake("s3://bucket/lake?nosuch=1")
