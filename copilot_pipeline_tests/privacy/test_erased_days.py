@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS, UTTERANCES
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.privacy.erasure import Erasure, Request
+from copilot_pipeline.privacy.exports import write_export
 from copilot_pipeline.privacy.search import Search, Stores
 from copilot_pipeline.privacy.subjects import subject_of_call
 from copilot_pipeline_tests.privacy.test_retention import OLD, Stored
@@ -65,6 +67,20 @@ def test_an_erasure_waits_for_a_day_that_is_being_loaded(stored: Stored, home: P
     assert not erasing.is_alive()
     assert rows
     assert ERASED not in calls_of(stored)
+
+
+def test_an_export_has_what_find_lists(stored: Stored, home: Path) -> None:
+    """As JSON with the rows of each place, bodies unpacked, and as text."""
+    search = Search(Stores(stored.database, stored.lake, home), subject_of_call(ERASED))
+    findings = search.find()
+    as_json, as_text = write_export(search, findings, home / "export")
+    document = json.loads(as_json.read_text())
+    assert {name: len(rows) for name, rows in document["places"].items()} == {
+        place.name: place.rows for place in findings.places
+    }
+    (raw,) = document["places"]["lake/raw_call_details"]
+    assert raw["details"]["call"]["id"] == ERASED
+    assert ERASED in as_text.read_text()
 
 
 def test_an_erased_call_is_not_fetched_again(stored: Stored, home: Path) -> None:
