@@ -23,14 +23,21 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.losses import is_readable, missing_bytes
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
 from copilot_pipeline.load.stored_rows import read_calls
-from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS
+from copilot_pipeline.load.tables import CALL_TABLES, PARTICIPANTS, RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.privacy.redaction.redactor import Redactor
 from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.state import CallStore, PartitionStore, SemarizeRunStore
 from copilot_pipeline.transform.call_rows import CallRows, has_transcript
-from copilot_pipeline.transform.transcripts import UserDirectory, assemble, participant_rows, resolve_people
+from copilot_pipeline.transform.transcripts import (
+    ResolvedPerson,
+    UserDirectory,
+    assemble,
+    participant_rows,
+    resolve_people,
+    without_addresses_as_names,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,7 @@ class CallTables:
             unreadable += is_quarantined
             if record is None:
                 continue
-            people = resolve_people(record, self._directory)
+            people = self._people(record)
             transcript = assemble(record, people)
             # A call with quarantined details keeps its row in `calls`, built from the list item.
             has_details = raw["details"] is not None or raw["dialect"] == "guide"
@@ -141,6 +148,13 @@ class CallTables:
                 removed_at=raw["removed_at"],
             )
         return rows, unreadable
+
+    def _people(self, record: CallRecord) -> Sequence[ResolvedPerson]:
+        """Return the people of a call. None is named by an address or number whose column is hidden."""
+        people = resolve_people(record, self._directory)
+        hidden = self._lake.private_columns
+        emails, phones = (hidden.is_hidden(PARTICIPANTS, column) for column in ("email", "phone"))
+        return without_addresses_as_names(people, emails=emails, phones=phones) if emails or phones else people
 
     def _without_erased(self, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield raw rows without erased calls and people: the file may be of a backup from before the erasure."""

@@ -110,6 +110,24 @@ def test_recognizes_a_user_by_a_hashed_address(stored: Stored) -> None:
     assert found.user_id == "u-1"
 
 
+def test_people_without_a_name_are_not_named_by_hidden_addresses(stored: Stored) -> None:
+    """Neither in their name, nor as speaker, nor in the transcript. Otherwise the address or number is their name."""
+    columns = ["participants.email", "participants.phone"]
+    shown = {"lee@northwind.example": {"email": "Lee@northwind.example"}, "+49 30 1234567": {"phone": "+49 30 1234567"}}
+    for call, known in zip(stored.server.calls, shown.values(), strict=False):
+        call |= {
+            "externalParticipants": [{"personId": 1, **known}],
+            "joinedParticipants": [],
+            "last_modified_time": "2026-12-01T00:00:00.000Z",
+        }
+    list(stored.run())
+    stored.build(PrivateColumns())
+    assert {text in stored.everything() for text in shown} == {True}
+    stored.build(PrivateColumns(columns, (), KEY))
+    assert {text in stored.everything() for text in shown} == {False}
+    assert set(stored.query("SELECT DISTINCT name FROM copilot.participants")) >= {("Unknown Speaker 1",)}
+
+
 @given(st.text(min_size=1).filter(str.strip))
 def test_a_value_has_one_hash(value: str) -> None:
     """It depends on the key, not on blanks, capitals, or on being hashed before."""
@@ -147,6 +165,9 @@ def test_the_fingerprint_changes_with_columns_and_key() -> None:
         (KEY, {"hash_columns": ["transcripts.text"]}, "not a short text"),
         (KEY, {"hash_columns": ["calls.call_id"]}, "identifies the rows"),
         (KEY, {"drop_columns": ["calls.has_transcript"]}, "never null"),
+        (None, {"drop_columns": ["transcripts.text"]}, "is never null"),
+        (None, {"drop_columns": ["transcripts.redacted_text"]}, "neither hashed nor dropped"),
+        (KEY, {"hash_columns": ["transcripts.speech_hash"]}, "neither hashed nor dropped"),
         (KEY, {"hash_columns": ["user_history.email"]}, r"name users\.email"),
         (KEY, {"hash_columns": ["users.email"], "drop_columns": ["users.email"]}, "in hash_columns too"),
     ],

@@ -18,6 +18,13 @@ from copilot_pipeline.load.tables import WAREHOUSE_TABLES
 from copilot_pipeline.load.tables.model import Column, Kind, Table
 
 _HASHED = re.compile(r"hmac:[0-9a-f]{64}")
+# What is compared with other tables or with constants: which text is scored, whether it is paid for, and who speaks.
+_WORKING_COLUMNS = frozenset(
+    {
+        *("transcript_hash", "speech_hash", "redaction", "redacted_text", "run_id", "kit_version_id", "kit_reference"),
+        *("status", "side", "match", "value_kind", "outcome"),
+    }
+)
 # Versions of a snapshot are copied from it.
 _COPIES = {"users": "user_history", "deals": "deal_history"}
 
@@ -46,6 +53,10 @@ class PrivateColumns:
     def is_hashed(self, table: Table, column: str) -> bool:
         """Whether a column is hashed."""
         return column in self._hashed.get(table.name, ())
+
+    def is_hidden(self, table: Table, column: str) -> bool:
+        """Whether a column is hashed or dropped."""
+        return self.is_hashed(table, column) or column in self._dropped.get(table.name, ())
 
     def hide(self, value: str) -> str:
         """Return the hash of a value; blank and hashed values stay."""
@@ -86,6 +97,8 @@ def mistake_of(name: str, *, is_hashed: bool) -> str | None:
         return f"the table {table_name} has no column {column_name!r} (see docs/data-dictionary.md)"
     if column_name in table.key or column_name in ("call_id", "call_date"):
         return f"{column_name} identifies the rows of {table_name}"
+    if column_name in _WORKING_COLUMNS:
+        return f"{name} is compared when calls are scored and counted: it can be neither hashed nor dropped"
     if is_hashed and not _can_be_hashed(column):
         return f"{name} is not a short text: only names, ids and addresses can be hashed; use drop_columns"
     if not is_hashed and column.required:

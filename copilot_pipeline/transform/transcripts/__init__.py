@@ -8,7 +8,12 @@ from copilot_pipeline.transform.quotes import Match, Passage, QuoteFinder, Spoke
 from copilot_pipeline.transform.transcripts.assembly import Transcript, Utterances, assemble
 from copilot_pipeline.transform.transcripts.metrics import SpeechMetrics
 from copilot_pipeline.transform.transcripts.participants import participant_rows
-from copilot_pipeline.transform.transcripts.people import ResolvedPerson, UserDirectory, resolve_people
+from copilot_pipeline.transform.transcripts.people import (
+    ResolvedPerson,
+    UserDirectory,
+    resolve_people,
+    without_addresses_as_names,
+)
 
 __all__ = [
     "Match",
@@ -23,4 +28,5 @@ __all__ = [
     "assemble",
     "participant_rows",
     "resolve_people",
+    "without_addresses_as_names",
 ]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Side, User, normalized_address
 from copilot_pipeline.transform.transcripts.text import display_text, storable, unknown_speaker
+
+_EMAIL = re.compile(r"\S@\S+\.\S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,26 @@ def resolve_people(record: CallRecord, directory: UserDirectory) -> tuple[Resolv
     if join_only and len(people) > 1:
         people = _merge_duplicates(people, {storable(person.person_id) for person in join_only}, record)
     return tuple(people)
+
+
+def without_addresses_as_names(
+    people: Iterable[ResolvedPerson], *, emails: bool, phones: bool
+) -> tuple[ResolvedPerson, ...]:
+    """Return people of whom none is named, or identified, by an e-mail address (`emails`) or a number (`phones`)."""
+
+    def is_shown(text: str, person: ResolvedPerson) -> bool:
+        is_email = _EMAIL.search(text) is not None or text.casefold() == (person.email or "").casefold()
+        return (emails and is_email) or (phones and text == person.phone)
+
+    result = []
+    for number, person in enumerate(people, start=1):
+        if is_shown(person.person_id, person):
+            aliases = (*person.aliases, person.person_id)
+            person = replace(person, person_id=f"person {number}", aliases=aliases)
+        if is_shown(person.name, person):
+            person = replace(person, name=unknown_speaker(person.person_id))
+        result.append(person)
+    return tuple(result)
 
 
 def _unique_by_id(people: Sequence[Person]) -> Iterable[Person]:
