@@ -51,16 +51,26 @@ def masked(form: Form, value: Any, matcher: Matcher) -> Any:
 
 
 def _masked_text(content: str, matcher: Matcher) -> str:
-    """Mask a text; of one that names a call, the single texts of the JSON document, or the whole text."""
-    if not matcher.calls_in(content):
-        return matcher.mask(content)
+    """Mask a text: of a JSON document its single texts, so that it stays one; of one that names a call, the whole text.
+
+    Digits that are numbers of a document, and the letters of its escapes, are none of the person's.
+    """
+    names_call = matcher.calls_in(content) > 0
+    masked = matcher.mask(content)
+    if masked == content and not names_call:
+        return content
+    document = _document(content)
+    if document is not None:
+        return json.dumps(matcher.mask_value(document), ensure_ascii=False)
+    return ERASED if names_call else masked
+
+
+def _document(content: str) -> dict[str, Any] | list[Any] | None:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
-        return ERASED
-    if not isinstance(document, dict | list):
-        return ERASED
-    return json.dumps(matcher.mask_value(document), ensure_ascii=False)
+        return None
+    return document if isinstance(document, dict | list) else None
 
 
 def _content(form: Form, value: Any) -> str:

@@ -82,7 +82,7 @@ class LocalFiles:
             if hit.is_kept:
                 continue
             changed += 1
-            if path.suffix in LOGS:
+            if path.suffix in LOGS and not matcher.kinds_in(path.name):  # one that is named after the person is deleted
                 lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines(keepends=True)
                 content = "".join(_masked_line(line, matcher) for line in lines)
                 path.write_text(content, encoding="utf-8", errors="surrogateescape")

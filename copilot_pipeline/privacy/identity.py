@@ -14,13 +14,34 @@ Kind = Literal["email", "phone", "name"]
 SIGNIFICANT_DIGITS = 9
 MIN_DIGITS = 7
 _MIN_PIECE = 4  # letters of a part of a word that is taken for a name: not the s of James's
-_WORD = re.compile(r"[^\W_]+(?:['\u2019\u02bc][^\W_]+)*")
+# Letters with their combining marks; also parts of such as O'Brien.
+WORD = re.compile(r"(?:[^\W_][\u0300-\u036f]*)+(?:['`\u2019\u02bc](?:[^\W_][\u0300-\u036f]*)+)*")
+_APOSTROPHES = str.maketrans("`\u2019\u02bc", "'''")
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
 
 def normalized_email(value: str) -> str:
-    """Return an e-mail address for comparison."""
-    return unicodedata.normalize("NFC", value.strip()).casefold()
+    """Return an e-mail address for comparison: one notation of a domain with other letters than a to z."""
+    name, at, domain = unicodedata.normalize("NFC", value.strip()).casefold().rpartition("@")
+    return f"{name}{at}{_ascii_domain(domain)}"
+
+
+def _ascii_domain(domain: str) -> str:
+    try:
+        return domain.encode("idna").decode()
+    except UnicodeError:
+        return domain
+
+
+def email_notations(email: str) -> set[str]:
+    """Return an address with its domain in letters and in ASCII (`xn--…`)."""
+    email = email.strip()
+    name, at, domain = email.rpartition("@")
+    ascii_domain = _ascii_domain(domain)
+    try:
+        return {email, f"{name}{at}{ascii_domain}", f"{name}{at}{ascii_domain.encode().decode('idna')}"}
+    except UnicodeError:
+        return {email}
 
 
 def normalized_phone(value: str) -> str | None:
@@ -28,6 +49,7 @@ def normalized_phone(value: str) -> str | None:
 
     A number that `phonenumbers` can parse is compared by its national digits, any other by its last nine.
     """
+    value = unicodedata.normalize("NFKC", value)
     digits = "".join(character for character in value if character.isdecimal())
     if len(digits) < MIN_DIGITS:
         return None
@@ -48,8 +70,14 @@ def _national(value: str) -> str | None:
 
 
 def name_words(value: str) -> tuple[str, ...]:
-    """Return the words of a name for comparison; hyphens separate words."""
-    return tuple(unicodedata.normalize("NFC", word).casefold() for word in _WORD.findall(value))
+    """Return the words of a name for comparison, with one kind of apostrophe; hyphens separate words."""
+    text = unicodedata.normalize("NFC", value).translate(_APOSTROPHES)
+    return tuple(word.casefold() for word in WORD.findall(text))
+
+
+def without_accents(word: str) -> str:
+    """Return a word as it is written where accents are left out."""
+    return "".join(letter for letter in unicodedata.normalize("NFD", word) if not unicodedata.combining(letter))
 
 
 def normalized_name(value: str) -> str:
@@ -68,7 +96,7 @@ def orders(name: str) -> Iterable[tuple[str, ...]]:
 def name_parts(value: str) -> set[str]:
     """Return the single words by which a name is recognized, such as `o'brien` and `brien`; no initials."""
     words = name_words(value)
-    pieces = {piece for word in words for piece in re.split(r"['\u2019\u02bc]", word) if len(piece) >= _MIN_PIECE}
+    pieces = {piece for word in words for piece in word.split("'") if len(piece) >= _MIN_PIECE}
     return {word for word in words if len(word) > 1} | pieces
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from copilot_pipeline.privacy.identity import Identity, name_words, normalized_phone, orders
+from copilot_pipeline.privacy.identity import Identity, email_notations, name_words, normalized_phone, orders
 
 ERASED = "[erased]"
 # Between the words of a name: white space and punctuation, however it is escaped, and tags.
@@ -23,7 +23,10 @@ ERASED = "[erased]"
 _BLANKS = "\u00a0\u2009\u202f\u3000\u2013"
 _ESCAPED = r"\\+[nrt]|\\+u[0-9a-fA-F]{4}|&(?:nbsp|#x?[0-9a-fA-F]{2,4});|(?:%[0-9a-fA-F]{2})+"
 _GAP = rf"(?:[\s,._+\-{_BLANKS}]|{_ESCAPED}|<[^<>]{{0,100}}>){{1,6}}"
-_PHONE_GAP = rf"(?:[\s().\-/{_BLANKS}]|\\+u00a0|&nbsp;|%20){{0,3}}"
+_PHONE_GAP = rf"(?:[\s().\-/{_BLANKS}]|\\+u(?:00a0|201[0-5])|&nbsp;|%20){{0,3}}"
+# No digit before, but for an escape as a whole: \u00a0 is a blank.
+_NOT_IN_ESCAPE = "".join(r"(?<!\\u" + "[0-9a-fA-F]" * count + ")" for count in range(4))
+_PHONE_START = rf"(?:(?<!\d){_NOT_IN_ESCAPE}|(?<=\\u[0-9a-fA-F]{{4}}))"
 # No letter or digit before and after. The last letter of an escape before it, such as \n or %20, is none.
 _START = r"(?:(?<![^\W_])|(?<=\\[nrt])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9a-fA-F]{2}))"
 _END = r"(?![^\W_])"
@@ -47,23 +50,25 @@ def erased_email(label: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _character(character: str) -> str:
-    """Return a pattern for a character in all notations and both cases."""
+def _character(character: str, *, is_name: bool) -> str:
+    """Return a pattern for a character in all notations and both cases; of a name also without its accent."""
     notations: set[str] = set()
     for form in {character, character.lower(), character.upper(), character.casefold()}:
-        notations |= {re.escape(form), re.escape(unicodedata.normalize("NFD", form))}
+        letter, *marks = list(unicodedata.normalize("NFD", form))
+        notations |= {re.escape(form), re.escape("".join((letter, *marks)))}
+        if marks and letter.isalpha() and all(map(unicodedata.combining, marks)):
+            notations.add(letter + "".join(rf"\\+u{_hexadecimal(f'{ord(mark):04x}')}" for mark in marks))
+            notations |= {letter} if is_name else set()
         if len(form) != 1:
             continue
         code = ord(form)
         notations.add(f"&#0*{code};")
-        notations.add(f"&#x0*{''.join(_either_case(digit) for digit in f'{code:x}')};")
+        notations.add(f"&#x0*{_hexadecimal(f'{code:x}')};")
         if not form.isalnum() or code > 127:
             units = form.encode("utf-16-be").hex()
-            escaped = "".join(
-                rf"\\+u{''.join(map(_either_case, units[start : start + 4]))}" for start in range(0, len(units), 4)
-            )
+            escaped = "".join(rf"\\+u{_hexadecimal(units[start : start + 4])}" for start in range(0, len(units), 4))
             notations.add(escaped)
-            notations.add("".join(f"%{''.join(map(_either_case, f'{byte:02x}'))}" for byte in form.encode()))
+            notations.add("".join(f"%{_hexadecimal(f'{byte:02x}')}" for byte in form.encode()))
             if code in html.entities.codepoint2name:
                 notations.add(f"&{html.entities.codepoint2name[code]};")
     if character in _APOSTROPHES:
@@ -75,8 +80,12 @@ def _either_case(digit: str) -> str:
     return digit if digit.isdecimal() else f"[{digit.lower()}{digit.upper()}]"
 
 
-def _literally(text: str) -> str:
-    return "".join(map(_character, unicodedata.normalize("NFC", text)))
+def _hexadecimal(digits: str) -> str:
+    return "".join(map(_either_case, digits))
+
+
+def _literally(text: str, *, is_name: bool = True) -> str:
+    return "".join(_character(character, is_name=is_name) for character in unicodedata.normalize("NFC", text))
 
 
 def _name_pattern(words: tuple[str, ...]) -> str:
@@ -85,7 +94,8 @@ def _name_pattern(words: tuple[str, ...]) -> str:
 
 
 def _email_pattern(email: str) -> str:
-    return _literally(email.strip())
+    notations = sorted(email_notations(email), key=lambda text: (-len(text), text))
+    return f"(?:{'|'.join(_literally(text, is_name=False) for text in notations)})"
 
 
 def _phone_pattern(digits: str) -> str:
@@ -119,7 +129,7 @@ class Matcher:
         names = sorted({order for name in identity.names for order in orders(name)}, key=len, reverse=True)
         patterns += [f"(?P<name{n}>{_START}{_name_pattern(words)}{_END})" for n, words in enumerate(names)]
         phones = sorted({digits for phone in identity.phones if (digits := normalized_phone(phone))})
-        patterns += [rf"(?P<phone{n}>(?<!\d){_phone_pattern(digits)}(?!\d))" for n, digits in enumerate(phones)]
+        patterns += [rf"(?P<phone{n}>{_PHONE_START}{_phone_pattern(digits)}(?!\d))" for n, digits in enumerate(phones)]
         parts = sorted({words for part in identity.parts if (words := name_words(part))})
         patterns += [f"(?P<part{n}>{_START}{_name_pattern(words)}{_END})" for n, words in enumerate(parts)]
         return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
@@ -181,7 +191,8 @@ class Matcher:
             return [self.mask_value(item) for item in value]
         if isinstance(value, dict):
             return {self.mask(str(key)): self.mask_value(item) for key, item in value.items()}
-        return value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return ERASED if is_number and self.mask(str(value)) != str(value) else value
 
     @property
     def ids(self) -> frozenset[str]:

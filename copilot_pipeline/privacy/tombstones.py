@@ -18,6 +18,7 @@ import msgspec
 
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.privacy.identity import (
+    WORD,
     Identity,
     name_parts,
     name_words,
@@ -25,6 +26,7 @@ from copilot_pipeline.privacy.identity import (
     normalized_name,
     normalized_phone,
     orders,
+    without_accents,
 )
 from copilot_pipeline.privacy.matching import ERASED, Matcher, erased_email, erased_name
 from copilot_pipeline.privacy.people import Named, decoded, people_of
@@ -33,9 +35,8 @@ Mode = Literal["calls", "mask"]  # the calls of a person are not stored, or the 
 VARIABLE = "COPILOT_PIPELINE_PRIVACY_KEY"
 _KEY_CHECK = "key"
 _MAX_REMEMBERED = 200_000  # words whose hash is known, so that each is computed once
-_EMAIL = re.compile(r"[\w.+%'&*/=?^{|}~!#$-]+@[\w-]+(?:\.[\w-]+)+")
-_PHONE = re.compile(r"(?<![\w])[+(]?\d[\d\s().\-/]{5,18}\d(?!\w)")
-_WORD = re.compile(r"[^\W_]+(?:['\u2019\u02bc][^\W_]+)*")
+_EMAIL = re.compile(r"[\w\u0300-\u036f.+%'&*/=?^{|}~!#$-]+@[\w\u0300-\u036f-]+(?:\.[\w\u0300-\u036f-]+)+")
+_PHONE = re.compile(r"(?<![\w])[+(]?\d[\d\s().\-/\u2010-\u2015]{5,18}\d(?!\w)")
 _MAX_GAP = 8  # characters between two words of a name
 
 
@@ -60,7 +61,7 @@ def tombstones_of(identity: Identity, key: bytes, label: str, mode: Mode) -> lis
     values: set[tuple[str, str]] = {("call", call_id) for call_id in identity.calls}
     values |= {("email", normalized_email(email)) for email in identity.emails}
     values |= {("phone", digits) for phone in identity.phones if (digits := normalized_phone(phone))}
-    values |= {("name", " ".join(words)) for name in identity.names for words in orders(name)}
+    values |= {("name", without_accents(" ".join(words))) for name in identity.names for words in orders(name)}
     values |= {("part", " ".join(name_words(part))) for part in identity.parts}
     check = Tombstone(label, _KEY_CHECK, keyed_hash(key, _KEY_CHECK, ""), mode)
     return [check, *(_tombstone(key, label, mode, kind, value) for kind, value in sorted(values))]
@@ -135,6 +136,7 @@ class Tombstones:
             return []
         normalized = {"email": normalized_email, "phone": normalized_phone, "name": normalized_name}.get(kind, str)
         text = normalized(value)
+        text = without_accents(text) if text and kind == "name" else text
         wanted = keyed_hash(self._key, kind, text) if text else None
         return [row for row in self._rows if row.kind == kind and row.hash == wanted]
 
@@ -198,7 +200,7 @@ class Tombstones:
     def _mask_names(self, text: str) -> str:
         if not (self._sizes or self._by_kind.get("part")):
             return text
-        tokens = list(_WORD.finditer(text))
+        tokens = list(WORD.finditer(text))
         pieces: list[str] = []
         end = index = 0
         while index < len(tokens):
@@ -217,13 +219,18 @@ class Tombstones:
         for count in self._sizes:
             words = tokens[index : index + count]
             if len(words) == count and all(b.start() - a.end() <= _MAX_GAP for a, b in zip(words, words[1:])):  # noqa: B905, RUF007
-                found = self._find("name", " ".join(word for one in words for word in name_words(one[0])))
+                if _ends_in_an_address(words):
+                    continue
+                name = " ".join(word for one in words for word in name_words(one[0]))
+                found = self._find("name", name) or self._find("name", name.removesuffix("'s"))
                 if found is not None:
                     return found, count
         found = self._part_of(tokens[index][0]) if self._by_kind.get("part") else None
         return found, 1
 
     def _find(self, kind: str, value: str) -> Tombstone | None:
+        if kind == "name":
+            value = without_accents(value)
         hashes = self._by_kind.get(kind)
         if not hashes:
             return None
@@ -232,6 +239,12 @@ class Tombstones:
                 self._known.clear()
             self._known[kind, value] = hashes.get(keyed_hash(self._key, kind, value))
         return self._known[kind, value]
+
+
+def _ends_in_an_address(words: Sequence[re.Match[str]]) -> bool:
+    """Whether the last word is another thing than those before: `zoe` in `O'Neil, zoe@kestrel.example`."""
+    text, end = words[-1].string, words[-1].end()
+    return text[end : end + 1] == "@" and any(map(str.isspace, text[words[0].start() : end]))
 
 
 def _matcher(one: Named, tombstone: Tombstone) -> Matcher:
