@@ -54,7 +54,7 @@ class LoadedCallTables:
 
 
 class CallTables:
-    """Builds calls, participants, transcripts and utterances of a day."""
+    """Builds calls, participants, transcripts, utterances and mentions of a day."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class CallTables:
         return sorted({*days, *self._calls.partitions.stale_days()}, reverse=True)
 
     def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
-        """Replace these days in all four tables. A day whose raw file was removed because of its age keeps its rows."""
+        """Replace these days in all call tables. A day whose raw file was removed because of its age keeps its rows."""
         quarantined = dict.fromkeys(days, 0)
         incomplete: dict[date, tuple[str, ...]] = {}
 

@@ -22,6 +22,8 @@ _ANALYSTS: dict[str, tuple[str, ...]] = {
     "participants": ("call_id",),
     "transcripts": ("call_id",),
     "utterances": ("call_id",),
+    "topic_mentions": ("call_id",),
+    "competitor_mentions": ("call_id",),
     "semarize_runs": ("call_id",),
     "semarize_scores": ("call_id",),
     "evidence": ("call_id",),

@@ -41,6 +41,10 @@ WITH texts AS (
   DELETE FROM copilot.transcripts WHERE call_date = %(day)s
 ), turns AS (
   DELETE FROM copilot.utterances WHERE call_date = %(day)s
+), topics AS (
+  DELETE FROM copilot.topic_mentions WHERE call_date = %(day)s
+), competitors AS (
+  DELETE FROM copilot.competitor_mentions WHERE call_date = %(day)s
 ), quotes AS (
   DELETE FROM copilot.evidence WHERE call_date = %(day)s
 ), reasons AS (

@@ -14,9 +14,11 @@ import pyarrow as pa
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import (
     CALLS,
+    COMPETITOR_MENTIONS,
     EVIDENCE,
     RAW_CALL_DETAILS,
     SEMARIZE_SCORES,
+    TOPIC_MENTIONS,
     TRANSCRIPTS,
     UTTERANCES,
     Table,
@@ -27,7 +29,7 @@ from copilot_pipeline.postgres.rows import fetch_values
 from copilot_pipeline.state import PartitionStore
 
 # What was said, or what a model wrote about it. Both lists are those of the statement `delete_texts`.
-TEXT_TABLES = (TRANSCRIPTS, UTTERANCES, EVIDENCE)
+TEXT_TABLES = (TRANSCRIPTS, UTTERANCES, TOPIC_MENTIONS, COMPETITOR_MENTIONS, EVIDENCE)
 TEXT_COLUMNS: tuple[tuple[Table, Sequence[str]], ...] = (
     (CALLS, ("summary", "takeaways", "summary_topics", "action_items", "competitor_sentiments")),
     (SEMARIZE_SCORES, ("reason", "evidence")),

@@ -13,11 +13,14 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
 from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import (
-    CALL_TABLES,
+    CALLS,
     EVIDENCE,
+    PARTICIPANTS,
     SCORE_TABLES,
     SEMARIZE_RUNS,
     SEMARIZE_SCORES,
+    TRANSCRIPTS,
+    UTTERANCES,
     rows_to_arrow,
 )
 from copilot_pipeline.load.warehouse import refresh_kit_views
@@ -27,6 +30,8 @@ from copilot_pipeline.score.rows import SemarizeRunRow, SemarizeScoreRow
 from copilot_pipeline.score.transcripts import StoredTranscript, read_transcripts
 from copilot_pipeline.state import CallStore, SemarizeRun, SemarizeRunStore
 from copilot_pipeline.state.semarize_runs import redaction_of
+
+_INPUTS = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class ScoreTables:
 
     def _require_call_tables(self, day: date) -> None:
         """Raise `PipelineError` if the call tables of a day were loaded and their files are missing."""
-        missing = [table.name for table in CALL_TABLES if not self._lake.exists(table, day)]
+        missing = [table.name for table in _INPUTS if not self._lake.exists(table, day)]
         if missing and self._calls.partitions.is_loaded(day):
             raise PipelineError(
                 f"{', '.join(missing)} of this day: the file is missing from the lake, so the scores stay as they "

@@ -12,14 +12,24 @@ from copilot_pipeline.clients.clari.amounts import NO_CONVENTION, AmountConventi
 from copilot_pipeline.clients.clari.models import CallRecord, Readiness, Side
 from copilot_pipeline.load.tables import (
     CALLS,
+    COMPETITOR_MENTIONS,
     PARTICIPANTS,
+    TOPIC_MENTIONS,
     TRANSCRIPTS,
     UTTERANCES,
     Table,
     columns_to_arrow,
     rows_to_arrow,
 )
-from copilot_pipeline.transform.rows import CallRow, ParticipantRow, TranscriptRow, UtteranceColumns
+from copilot_pipeline.transform.mentions import competitor_mentions, topic_mentions
+from copilot_pipeline.transform.rows import (
+    CallRow,
+    CompetitorMentionRow,
+    ParticipantRow,
+    TopicMentionRow,
+    TranscriptRow,
+    UtteranceColumns,
+)
 from copilot_pipeline.transform.transcripts import Transcript, Utterances
 
 
@@ -34,6 +44,8 @@ class CallRows:
         self._participants: list[ParticipantRow] = []
         self._transcripts: list[TranscriptRow] = []
         self._utterances = UtteranceColumns()
+        self._topics: list[TopicMentionRow] = []
+        self._competitors: list[CompetitorMentionRow] = []
 
     def add(
         self,
@@ -49,9 +61,8 @@ class CallRows:
         `transcript` is None if the call has none (not ready, no content, quarantined details).
         """
         self.call_ids.append(record.call_id)
-        self._calls.append(
-            _call_row(self._day, record, transcript, participants, self._amounts, fetched_at, removed_at)
-        )
+        call = _call_row(self._day, record, transcript, participants, self._amounts, fetched_at, removed_at)
+        self._calls.append(call)
         self._participants.extend(participants)
         if transcript is None:
             return
@@ -69,6 +80,7 @@ class CallRows:
             )
         )
         self._add_utterances(record.call_id, transcript.utterances)
+        self._add_mentions(call, record, transcript.utterances)
 
     def _add_utterances(self, call_id: str, utterances: Utterances) -> None:
         count = len(utterances)
@@ -83,6 +95,53 @@ class CallRows:
         columns.end_s.extend(utterances.end_s)
         columns.text.extend(utterances.text)
 
+    def _add_mentions(self, call: CallRow, record: CallRecord, spoken: Utterances) -> None:
+        for position, mention in enumerate(topic_mentions(record, spoken)):
+            seq = mention.seq
+            self._topics.append(
+                TopicMentionRow(
+                    call_id=call.call_id,
+                    position=position,
+                    call_date=self._day,
+                    topic=mention.name,
+                    origin=mention.origin,
+                    seq=seq,
+                    person_id=None if seq is None else spoken.person_id[seq],
+                    speaker=None if seq is None else spoken.speaker[seq],
+                    side=None if seq is None else spoken.side[seq],
+                    start_s=None if seq is None else spoken.start_s[seq],
+                    sentence=mention.sentence,
+                    summary=mention.remark,
+                    started_at=call.started_at,
+                    rep_user_id=call.rep_user_id,
+                    rep_name=call.rep_name,
+                    deal_id=call.deal_id,
+                )
+            )
+        for position, mention in enumerate(competitor_mentions(record, spoken)):
+            seq = mention.seq
+            self._competitors.append(
+                CompetitorMentionRow(
+                    call_id=call.call_id,
+                    position=position,
+                    call_date=self._day,
+                    competitor=mention.name,
+                    origin=mention.origin,
+                    seq=seq,
+                    person_id=None if seq is None else spoken.person_id[seq],
+                    speaker=None if seq is None else spoken.speaker[seq],
+                    side=None if seq is None else spoken.side[seq],
+                    start_s=None if seq is None else spoken.start_s[seq],
+                    sentence=mention.sentence,
+                    sentiment=mention.sentiment,
+                    reasoning=mention.remark,
+                    started_at=call.started_at,
+                    rep_user_id=call.rep_user_id,
+                    rep_name=call.rep_name,
+                    deal_id=call.deal_id,
+                )
+            )
+
     def tables(self) -> list[tuple[Table, pa.Table]]:
         """Return the collected rows of each table."""
         return [
@@ -90,6 +149,8 @@ class CallRows:
             (PARTICIPANTS, rows_to_arrow(PARTICIPANTS, self._participants)),
             (TRANSCRIPTS, rows_to_arrow(TRANSCRIPTS, self._transcripts)),
             (UTTERANCES, columns_to_arrow(UTTERANCES, self._utterances)),
+            (TOPIC_MENTIONS, rows_to_arrow(TOPIC_MENTIONS, self._topics)),
+            (COMPETITOR_MENTIONS, rows_to_arrow(COMPETITOR_MENTIONS, self._competitors)),
         ]
 
 

@@ -101,6 +101,51 @@ class TranscriptRow:
     redaction: str | None
 
 
+@dataclass(slots=True, kw_only=True)
+class TopicMentionRow:
+    """A row of `topic_mentions`."""
+
+    call_id: str
+    position: int
+    call_date: date
+    topic: str
+    origin: str
+    seq: int | None
+    person_id: str | None
+    speaker: str | None
+    side: str | None
+    start_s: float | None
+    sentence: str | None
+    summary: str | None
+    started_at: datetime
+    rep_user_id: str | None
+    rep_name: str | None
+    deal_id: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class CompetitorMentionRow:
+    """A row of `competitor_mentions`."""
+
+    call_id: str
+    position: int
+    call_date: date
+    competitor: str
+    origin: str
+    seq: int | None
+    person_id: str | None
+    speaker: str | None
+    side: str | None
+    start_s: float | None
+    sentence: str | None
+    sentiment: str | None
+    reasoning: str | None
+    started_at: datetime
+    rep_user_id: str | None
+    rep_name: str | None
+    deal_id: str | None
+
+
 @dataclass(slots=True)
 class UtteranceColumns:
     """Columns of `utterances` as lists of equal length.

@@ -17,7 +17,14 @@ from copilot_pipeline.marts.build import MART_ROWS
 from copilot_pipeline.marts.history.teams import UserVersion
 from copilot_pipeline.score.rows import EvidenceRow, SemarizeRunRow, SemarizeScoreRow
 from copilot_pipeline.transform.deal_versions import DealVersion
-from copilot_pipeline.transform.rows import CallRow, ParticipantRow, TranscriptRow, UtteranceColumns
+from copilot_pipeline.transform.rows import (
+    CallRow,
+    CompetitorMentionRow,
+    ParticipantRow,
+    TopicMentionRow,
+    TranscriptRow,
+    UtteranceColumns,
+)
 
 ROW_TYPES: Mapping[str, type] = {
     "raw_call_details": RawCallRow,
@@ -25,6 +32,8 @@ ROW_TYPES: Mapping[str, type] = {
     "participants": ParticipantRow,
     "transcripts": TranscriptRow,
     "utterances": UtteranceColumns,
+    "topic_mentions": TopicMentionRow,
+    "competitor_mentions": CompetitorMentionRow,
     "semarize_runs": SemarizeRunRow,
     "semarize_scores": SemarizeScoreRow,
     "evidence": EvidenceRow,

@@ -134,7 +134,7 @@ def test_removes_what_was_said_and_pays_for_nothing_twice(stored: Stored) -> Non
     for _ in range(2):
         content = json.dumps(stored.content(OLD), default=str)
         assert SAID not in content
-        assert [len(stored.lake_rows(table, OLD)) for table in CALL_TABLES] == [3, len(people), 0, 0]
+        assert [len(stored.lake_rows(table, OLD)) for table in CALL_TABLES] == [3, len(people), 0, 0, 0, 0]
         assert stored.extract() == []
     assert SAID in json.dumps(stored.content(RECENT), default=str)
     assert stored.query("SELECT answer FROM copilot_ops.semarize_runs") == [(None,)]

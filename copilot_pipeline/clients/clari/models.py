@@ -70,6 +70,14 @@ class Segment(NamedTuple):
     end_s: float | None
 
 
+class TopicPhrase(NamedTuple):
+    """A phrase of a topic that the vendor matched in the transcript."""
+
+    topic: str
+    text: str | None
+    time_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class VendorAnalytics:
     """The vendor's own metrics; the pipeline computes its own from the transcript."""
@@ -82,6 +90,7 @@ class VendorAnalytics:
     longest_monologue_s: float | None = None
     longest_monologue_start_s: float | None = None
     topics: tuple[str, ...] = ()
+    topic_phrases: tuple[TopicPhrase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,15 @@ from copilot_pipeline.clients.clari.decoding import (
     text,
     texts,
 )
-from copilot_pipeline.clients.clari.models import CallRecord, CrmLink, Readiness, Segment, Summary, VendorAnalytics
+from copilot_pipeline.clients.clari.models import (
+    CallRecord,
+    CrmLink,
+    Readiness,
+    Segment,
+    Summary,
+    TopicPhrase,
+    VendorAnalytics,
+)
 from copilot_pipeline.clients.clari.people import merge_people
 from copilot_pipeline.errors import UnreadableBody
 
@@ -118,7 +127,17 @@ def _analytics(metrics: dict[str, Any], summary: dict[str, Any]) -> VendorAnalyt
         longest_monologue_s=number(metrics.get("longest_monologue_duration")),
         longest_monologue_start_s=number(metrics.get("longest_monologue_start_time")),
         topics=tuple(dict.fromkeys(name for name in names if name is not None)),
+        topic_phrases=tuple(_topic_phrases(metrics)),
     )
+
+
+def _topic_phrases(metrics: dict[str, Any]) -> Iterator[TopicPhrase]:
+    for category in mappings(metrics.get("categories")):
+        topic = text(category.get("name"))
+        for phrase in mappings(category.get("phrases_matched")):
+            time_s = number(phrase.get("time"))
+            if topic is not None and time_s is not None:
+                yield TopicPhrase(topic, text(phrase.get("text")), time_s)
 
 
 def _crm(call: dict[str, Any]) -> CrmLink:

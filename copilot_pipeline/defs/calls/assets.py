@@ -1,4 +1,4 @@
-"""raw_call_details, and the four call tables made from it."""
+"""raw_call_details, and the call tables made from it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -102,7 +102,7 @@ def _load_complete_days_later(
         spec(table, group="calls", kinds=["parquet", "postgres"], deps=[RAW_CALL_DETAILS.name, USERS.name])
         for table in CALL_TABLES
     ],
-    can_subset=True,  # any of them may be selected in the UI; all four are written, in one transaction
+    can_subset=True,  # any of them may be selected in the UI; all are written, in one transaction
     backfill_policy=dg.BackfillPolicy.single_run(),
 )
 @retried_when_disconnected
@@ -113,7 +113,7 @@ def call_tables(
     lake: LakeResource,
     progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Rebuild calls, participants, transcripts and utterances from stored bodies, without a request."""
+    """Rebuild calls, participants, transcripts, utterances and mentions from stored bodies, without a request."""
     days = days_of(context)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
     tables = make_call_tables(settings.load(), postgres.database, lake.open(postgres.database))

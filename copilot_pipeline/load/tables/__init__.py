@@ -32,6 +32,7 @@ from copilot_pipeline.load.tables.marts import (
     MEDDICC_SUMMARY,
     MESSAGE_ADOPTION,
 )
+from copilot_pipeline.load.tables.mentions import COMPETITOR_MENTIONS, TOPIC_MENTIONS
 from copilot_pipeline.load.tables.model import CALL_DATE, Column, Kind, Table
 from copilot_pipeline.load.tables.reference import ACCOUNTS, DEALS, SCORECARDS, TOPICS, USERS
 from copilot_pipeline.load.tables.rep_calls import REP_CALLS
@@ -39,7 +40,7 @@ from copilot_pipeline.load.tables.rows import columns_to_arrow, rows_to_arrow
 from copilot_pipeline.load.tables.scores import EVIDENCE, SEMARIZE_RUNS, SEMARIZE_SCORES
 from copilot_pipeline.load.tables.views import VIEWS, View
 
-CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
+CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES, TOPIC_MENTIONS, COMPETITOR_MENTIONS)
 SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES, EVIDENCE)
 REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, DEALS, ACCOUNTS)
 WAREHOUSE_TABLES: tuple[Table, ...] = (
@@ -59,6 +60,7 @@ __all__ = [
     "CLAIM_ACCURACY",
     "COACHING_REGRESSIONS",
     "COACHING_SCORES",
+    "COMPETITOR_MENTIONS",
     "CONVERSATION_OUTCOMES",
     "DEALS",
     "DEAL_FORECAST",
@@ -88,6 +90,7 @@ __all__ = [
     "SEMARIZE_RUNS",
     "SEMARIZE_SCORES",
     "TOPICS",
+    "TOPIC_MENTIONS",
     "TRANSCRIPTS",
     "USERS",
     "USER_HISTORY",

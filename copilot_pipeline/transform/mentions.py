@@ -1,0 +1,165 @@
+"""Find the sentences of a call in which a topic or a competitor came up. Pure.
+
+The vendor gives times (matched phrases, sections of its summary, rated turns), names, or both. A time leads to the
+utterance that was spoken then; a name is searched for in the utterances. A word of a topic matches its other forms:
+`Pricing` matches "price".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from copilot_pipeline.clients.clari.decoding import mappings, number, text
+from copilot_pipeline.clients.clari.models import CallRecord
+from copilot_pipeline.transform.transcripts import Utterances
+
+_TOLERANCE_SECONDS = 0.5  # the vendor rounds times
+_SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+")
+_WORD = re.compile(r"[^\W_]+")
+_ENDING = re.compile(r"(?<=\w{4})(?:ing|ed|es|s|e)$")
+
+Patterns = tuple[re.Pattern[str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A sentence with a topic or a competitor. `seq` and `sentence` are None if no sentence was found."""
+
+    name: str
+    origin: str
+    seq: int | None = None
+    sentence: str | None = None
+    remark: str | None = None  # of a topic: summary of the section; of a competitor: reason for the sentiment
+    sentiment: str | None = None
+
+
+def topic_mentions(record: CallRecord, utterances: Utterances) -> list[Mention]:
+    """Return the mentions of topics, in the order of the call; each sentence once per topic."""
+    return _once(_topics(record, _Speech(utterances)))
+
+
+def competitor_mentions(record: CallRecord, utterances: Utterances) -> list[Mention]:
+    """Return the mentions of competitors that the vendor found, in the order of the call."""
+    return _once(_competitors(record, _Speech(utterances)))
+
+
+class _Speech:
+    """The utterances of a call, by time and by word."""
+
+    def __init__(self, utterances: Utterances) -> None:
+        self._starts = utterances.start_s
+        self._texts = utterances.text
+
+    @cached_property
+    def _timed(self) -> tuple[list[float], list[int]]:
+        """Starts and positions of the utterances with words, in time order."""
+        timed = sorted(
+            (start, position)
+            for position, start in enumerate(self._starts)
+            if start is not None and self._texts[position].strip()
+        )
+        return [start for start, _ in timed], [position for _, position in timed]
+
+    def at(self, time_s: float) -> list[int]:
+        """Return the utterance that was spoken at a time."""
+        starts, positions = self._timed
+        index = bisect_right(starts, time_s + _TOLERANCE_SECONDS) - 1
+        return [positions[max(index, 0)]] if positions else []
+
+    def between(self, start_s: float, end_s: float) -> list[int]:
+        """Return the utterances that began in a section."""
+        starts, positions = self._timed
+        first, last = (bisect_right(starts, time_s - _TOLERANCE_SECONDS) for time_s in (start_s, end_s))
+        return positions[first:last]
+
+    def naming(self, patterns: Patterns, among: Iterable[int] | None = None) -> list[int]:
+        """Return the utterances with all of the words."""
+        if not patterns:
+            return []
+        positions = range(len(self._texts)) if among is None else among
+        return [one for one in positions if all(pattern.search(self._texts[one]) for pattern in patterns)]
+
+    def sentence(self, position: int, patterns: Patterns) -> str:
+        """Return the sentence of an utterance with most of the words; the first one if it has none."""
+        sentences = _SENTENCE_END.split(self._texts[position].strip())
+        return max(sentences, key=lambda sentence: sum(bool(pattern.search(sentence)) for pattern in patterns))
+
+
+def _topics(record: CallRecord, speech: _Speech) -> Iterator[Mention]:
+    found = set()
+    for phrase in record.analytics.topic_phrases:
+        patterns = _exact(phrase.text) if phrase.text is not None else _forms(phrase.topic)
+        for seq in speech.at(phrase.time_s):
+            found.add(phrase.topic)
+            yield Mention(phrase.topic, "phrase", seq, speech.sentence(seq, patterns))
+    for section in mappings(_parsed(record.summary.topics_json)):
+        topic, patterns = text(section.get("name")), _forms(text(section.get("name")) or "")
+        start_s, end_s = number(section.get("start_timestamp")), number(section.get("end_timestamp"))
+        if topic is None or start_s is None or end_s is None:
+            continue
+        spoken = speech.between(start_s, end_s)
+        for seq in speech.naming(patterns, spoken) or spoken[:1]:
+            found.add(topic)
+            yield Mention(topic, "section", seq, speech.sentence(seq, patterns), text(section.get("summary")))
+    for topic in dict.fromkeys(record.analytics.topics):
+        if topic not in found:
+            yield from _named(topic, _forms(topic), speech)
+
+
+def _competitors(record: CallRecord, speech: _Speech) -> Iterator[Mention]:
+    names: dict[str, None] = {}
+    for rated in mappings(_parsed(record.competitor_sentiments_json)):
+        name, time_s = text(rated.get("competitor_name")), number(rated.get("turn_start_time"))
+        if name is None:
+            continue
+        names[name] = None
+        sentiment, reason = text(rated.get("sentiment")), text(rated.get("reasoning"))
+        for seq in speech.at(time_s) if time_s is not None else [None]:
+            sentence = speech.sentence(seq, _exact(name)) if seq is not None else None
+            yield Mention(name, "sentiment", seq, sentence, reason, sentiment)
+    for name in names:
+        yield from _named(name, _exact(name), speech)
+
+
+def _named(name: str, patterns: Patterns, speech: _Speech) -> Iterator[Mention]:
+    named = speech.naming(patterns)
+    for seq in named:
+        yield Mention(name, "name", seq, speech.sentence(seq, patterns))
+    if not named:
+        yield Mention(name, "list")
+
+
+def _once(mentions: Iterable[Mention]) -> list[Mention]:
+    """Return the first mention of each name and utterance; one without a sentence only if there is no other."""
+    by_place: dict[tuple[str, int | None], Mention] = {}
+    for mention in mentions:
+        by_place.setdefault((mention.name, mention.seq), mention)
+    with_sentence = {name for name, seq in by_place if seq is not None}
+    kept = [one for one in by_place.values() if one.sentiment or one.seq is not None or one.name not in with_sentence]
+    return sorted(kept, key=lambda one: (one.seq is None, one.seq or 0, one.name))
+
+
+def _parsed(document: str | None) -> object:
+    return json.loads(document) if document else None
+
+
+@lru_cache(maxsize=1024)  # a workspace has few topics
+def _forms(name: str) -> Patterns:
+    """Return a pattern per word of a topic, which matches other forms of the word."""
+    return _compiled([rf"\b{re.escape(_ENDING.sub('', word))}\w*" for word in _WORD.findall(name.casefold())])
+
+
+@lru_cache(maxsize=1024)
+def _exact(name: str) -> Patterns:
+    """Return a pattern that matches the words of a name in their order."""
+    words = _WORD.findall(name)
+    return _compiled([r"\b" + r"[\W_]+".join(map(re.escape, words)) + r"\b"] if words else [])
+
+
+def _compiled(patterns: Sequence[str]) -> Patterns:
+    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)

@@ -1,0 +1,7 @@
+-- Who named which competitor, in which sentence, newest first.
+SELECT mentions.started_at, mentions.competitor, mentions.rep_name, calls.account_name, mentions.speaker,
+  mentions.side, make_interval(secs => mentions.start_s) AS at, mentions.sentence, mentions.sentiment,
+  calls.review_url
+FROM copilot.competitor_mentions AS mentions JOIN copilot.calls USING (call_id)
+WHERE calls.removed_at IS NULL
+ORDER BY mentions.started_at DESC, mentions.call_id, mentions.position;
