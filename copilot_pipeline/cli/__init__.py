@@ -39,6 +39,7 @@ _COMMANDS = {
     "migrate": "Bring the schema of the database up to date.",
     "reader": "Create a read-only database role for an analyst.",
     "metrics": "Print metrics for Prometheus, or push them.",
+    "search": "Search what was said on calls.",
     "sql": "Query the pipeline's database, read-only.",
 }
 _ALIASES = {"answers": "marts"}

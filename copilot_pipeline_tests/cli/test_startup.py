@@ -23,7 +23,7 @@ run()
 _PROGRAM = "import sys, copilot_pipeline.cli.{module}; print(*sys.modules)"
 
 
-@pytest.mark.parametrize("module", ["budget", "sql", "status"])
+@pytest.mark.parametrize("module", ["budget", "search", "sql", "status"])
 def test_commands_that_read_the_database_import_nothing_heavy(module: str) -> None:
     """Arrow, Dagster, the API clients and the deliveries are imported by the commands that use them."""
     command = [sys.executable, "-c", _PROGRAM.format(module=module)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from copilot_pipeline.load.tables.calls import CALLS, TRANSCRIPTS
+from copilot_pipeline.load.tables.calls import CALLS, TRANSCRIPTS, UTTERANCES
 from copilot_pipeline.load.tables.coaching import COACHING_REGRESSIONS, COACHING_SCORES
 from copilot_pipeline.load.tables.deal_marts import DEAL_INSPECTION, WIN_LOSS_DRIVERS
 from copilot_pipeline.load.tables.history import DEAL_HISTORY
@@ -146,6 +146,16 @@ VIEWS: tuple[View, ...] = (
             moment("built_at", "Time when the mart was built."),
             moment("deals_as_of", "Time when the deals were built that the mart was built from."),
             moment("users_as_of", "Time when the users were read that the mart was built from."),
+        ),
+    ),
+    View(
+        "spoken",
+        "One row per utterance with its call, without removed calls; for searches: `copilot.says(text, 'pricing')`.",
+        (
+            *_columns(CALLS, "call_id", "call_date", "started_at", "title", "rep_user_id", "rep_name", "rep_email"),
+            *_columns(CALLS, "account_id", "account_name", "deal_id", "deal_name"),
+            *_columns(UTTERANCES, "seq", "person_id", "speaker", "side", "start_s", "text"),
+            *_columns(CALLS, "review_url"),
         ),
     ),
     View(

@@ -1,0 +1,19 @@
+-- name: search
+-- Return utterances with some words, newest calls first.
+WITH found AS (
+  SELECT * FROM copilot.spoken
+  WHERE copilot.says(text, %(words)s) AND call_date BETWEEN %(first)s AND %(last)s
+    AND (%(rep)s::text IS NULL OR rep_user_id = %(rep)s OR lower(rep_email) = lower(%(rep)s)
+      OR strpos(lower(rep_name), lower(%(rep)s)) > 0)
+  ORDER BY started_at DESC, call_id, seq LIMIT %(limit)s
+)
+SELECT started_at, title, rep_name, account_name, deal_name, speaker, side, start_s,
+  ts_headline('english', left(text, 20000), websearch_to_tsquery('english', %(words)s),
+    'StartSel="", StopSel="", MinWords=20, MaxWords=45') AS said,
+  review_url, call_id, seq
+FROM found ORDER BY started_at DESC, call_id, seq;
+
+-- name: days_of_calls
+-- Return the first and the last day with a call, within some days.
+SELECT min(call_date) AS first, max(call_date) AS last FROM copilot.calls
+WHERE call_date BETWEEN coalesce(%(first)s, '-infinity'::date) AND coalesce(%(last)s, 'infinity'::date);
