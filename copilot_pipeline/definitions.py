@@ -15,13 +15,14 @@ from copilot_pipeline.defs.marts import assets as marts
 from copilot_pipeline.defs.privacy import assets as privacy
 from copilot_pipeline.defs.resources.configured import configured_resources
 from copilot_pipeline.defs.scores import assets as scores
+from copilot_pipeline.defs.scores import bricks
 
 
 def build_definitions(resources: Mapping[str, object] | None = None) -> dg.Definitions:
     """All definitions, with the given resources in place of the configured ones of the same keys."""
     use_console_logger()
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([calls, scores, crm, privacy, marts]),
+        assets=dg.load_assets_from_modules([calls, scores, bricks, crm, privacy, marts]),
         asset_checks=CHECKS,
         jobs=[*JOBS],
         schedules=SCHEDULES,

@@ -27,6 +27,7 @@ from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, Pipe
 from copilot_pipeline.load.lake import Lake, accept_lake
 from copilot_pipeline.load.tables import (
     ACCOUNTS,
+    BRICKS,
     CALL_TABLES,
     DEAL_HISTORY,
     DEALS,
@@ -44,7 +45,7 @@ from copilot_pipeline.state import CallStore, ListCursors
 
 RAW_DEALS, RAW_ACCOUNTS = "raw_deals", "raw_accounts"
 _FIRST = (USERS.name, USER_HISTORY.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
-_THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES))
+_THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES, BRICKS))
 _MIRRORED = (RAW_DEALS, RAW_ACCOUNTS)
 _LAST = (DEALS.name, DEAL_HISTORY.name, ACCOUNTS.name)
 # Each record costs a request, so these are read every night and on request, not with every range of days.

@@ -19,7 +19,7 @@ from copilot_pipeline.postgres.rows import fetch_all, fetch_one
 from copilot_pipeline.printable import printable
 
 _SQL = load_queries(__package__, "search.sql")
-_FIRST_WINDOW = timedelta(days=14)  # of the newest days; then four times as many, until there are enough rows
+_FIRST_WINDOW = timedelta(days=2)  # of the newest days; then four times as many, until there are enough rows
 _GROWTH = 4
 
 

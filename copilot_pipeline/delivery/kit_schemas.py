@@ -5,14 +5,14 @@ The format of a schema is undocumented. What cannot be understood is left out.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient
+from copilot_pipeline.clients.semarize.kit_schema import parse_bricks
 from copilot_pipeline.errors import PipelineError
 
 Schema = Mapping[str, str | None]  # brick -> yes/no, score, text, list; None if the schema has no type
@@ -73,23 +73,5 @@ def parse_kit_schema(body: bytes) -> Schema | None:
 
     None if the response cannot be understood.
     """
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    bricks = fields.get("bricks", fields.get("schema")) if isinstance(fields, dict) else fields
-    if isinstance(bricks, dict):
-        bricks = bricks.get("bricks", bricks)
-    schema: dict[str, str | None] = {}
-    named = bricks.items() if isinstance(bricks, dict) else ((None, one) for one in _list(bricks))
-    for name, brick in named:
-        described = brick if isinstance(brick, dict) else {}
-        key = name or described.get("key") or described.get("name") or (brick if isinstance(brick, str) else None)
-        if isinstance(key, str) and key:
-            kind = described.get("type") or described.get("value_type") or (brick if name else None)
-            schema[key] = _KINDS.get(kind.lower()) if isinstance(kind, str) else None
+    schema = {brick.name: _KINDS.get(brick.type.lower()) if brick.type else None for brick in parse_bricks(body)}
     return schema or None
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []

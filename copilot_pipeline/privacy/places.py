@@ -30,6 +30,7 @@ _ANALYSTS: dict[str, tuple[str, ...]] = {
     "users": (),
     "topics": (),
     "scorecards": ("call_id",),
+    "bricks": (),
     "deals": (),
     "accounts": (),
     "deal_history": (),

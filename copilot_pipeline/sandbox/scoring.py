@@ -149,6 +149,13 @@ _KINDS = {
     "economic_buyer_name": "string",
 }
 
+_QUESTIONS = {
+    "risk_flag": "Is the deal at risk: is the budget, the timing or the decision in doubt?",
+    "champion_identified": "Does somebody at the customer argue for the purchase?",
+    "objection_handling_score": "How well did the rep answer objections?",
+    "flagged_claims": "Which statements contradict the documents?",
+}
+
 
 def version_of(code: str, revision: str | None = None) -> str:
     """The id of a kit's published version."""
@@ -175,7 +182,14 @@ def schema(code: str) -> dict[str, Any]:
     The real shape is not published; this one is an assumption.
     """
     bricks = [
-        {"key": key, "type": _kind(key), "output_fields": ["value", "confidence", "reason", "evidence"]}
+        {
+            "key": key,
+            "label": key.replace("_", " ").capitalize(),
+            "question": _QUESTIONS.get(key, f"{key.replace('_', ' ').capitalize()}?"),
+            "type": _kind(key),
+            **({"scale": {"min": 0, "max": _scale_of(key)}} if _kind(key) == "score" else {}),
+            "output_fields": ["value", "confidence", "reason", "evidence"],
+        }
         for key in KITS[code]
     ]
     return {"kit_code": code, "kit_version_id": version_of(code), "bricks": bricks}
@@ -185,6 +199,10 @@ def _kind(key: str) -> str:
     if key in _KINDS:
         return _KINDS[key]
     return "boolean" if key.endswith(("_flag", "_confirmed", "_present")) else "score"
+
+
+def _scale_of(key: str) -> float:
+    return 1 if key in KITS["C0AC4123"] else 100
 
 
 def bricks_of(code: str, transcript: Any) -> dict[str, Brick]:

@@ -14,6 +14,7 @@ from copilot_pipeline.load.privacy import private_columns
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.privacy.redaction.policy import redaction_policy
 from copilot_pipeline.progress import Progress
+from copilot_pipeline.score.bricks import Bricks
 from copilot_pipeline.score.rescore import RescoreService
 from copilot_pipeline.score.run_requests import SemarizeRunSettings
 from copilot_pipeline.score.runs import SemarizeRunner
@@ -70,3 +71,8 @@ def make_score_tables(settings: Settings, database: Database, lake: Lake) -> Sco
     calls = CallStore(database, settings.zone)
     lake = lake.hiding(private_columns(settings))
     return ScoreTables(lake, database, SemarizeRunStore(database), calls, kits_of(settings))
+
+
+def make_bricks(settings: Settings, database: Database, lake: Lake) -> Bricks:
+    """The table of bricks."""
+    return Bricks(lake.hiding(private_columns(settings)), database, kits_of(settings))

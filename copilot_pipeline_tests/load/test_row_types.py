@@ -15,6 +15,7 @@ from copilot_pipeline.extract.reference import ScorecardRow
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS, WAREHOUSE_TABLES, Table
 from copilot_pipeline.marts.build import MART_ROWS
 from copilot_pipeline.marts.history.teams import UserVersion
+from copilot_pipeline.score.bricks import BrickRow
 from copilot_pipeline.score.rows import EvidenceRow, SemarizeRunRow, SemarizeScoreRow
 from copilot_pipeline.transform.deal_versions import DealVersion
 from copilot_pipeline.transform.rows import (
@@ -40,6 +41,7 @@ ROW_TYPES: Mapping[str, type] = {
     "users": User,
     "topics": Topic,
     "scorecards": ScorecardRow,
+    "bricks": BrickRow,
     "deals": DealRow,
     "accounts": AccountRow,
     "deal_history": DealVersion,

@@ -29,6 +29,7 @@ from copilot_pipeline.extract.factory import make_poller
 from copilot_pipeline.extract.polling import SOURCE as POLL
 from copilot_pipeline.load.tables import (
     ACCOUNTS,
+    BRICKS,
     CALL_TABLES,
     DEAL_HISTORY,
     DEALS,
@@ -64,9 +65,9 @@ marts = dg.define_asset_job(
 reference_data = dg.define_asset_job(
     "reference_data",
     selection=dg.AssetSelection.assets(
-        USERS.name, USER_HISTORY.name, TOPICS.name, SCORECARDS.name, "raw_deals", "raw_accounts"
+        USERS.name, USER_HISTORY.name, TOPICS.name, SCORECARDS.name, BRICKS.name, "raw_deals", "raw_accounts"
     ),
-    description="Read users, topics, scorecards, new and open deals, and new accounts.",
+    description="Read users, topics, scorecards, bricks, new and open deals, and new accounts.",
     tags=DAILY_PRIORITY,
 )
 

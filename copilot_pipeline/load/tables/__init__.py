@@ -34,7 +34,7 @@ from copilot_pipeline.load.tables.marts import (
 )
 from copilot_pipeline.load.tables.mentions import COMPETITOR_MENTIONS, TOPIC_MENTIONS
 from copilot_pipeline.load.tables.model import CALL_DATE, Column, Kind, Table
-from copilot_pipeline.load.tables.reference import ACCOUNTS, DEALS, SCORECARDS, TOPICS, USERS
+from copilot_pipeline.load.tables.reference import ACCOUNTS, BRICKS, DEALS, SCORECARDS, TOPICS, USERS
 from copilot_pipeline.load.tables.rep_calls import REP_CALLS
 from copilot_pipeline.load.tables.rows import columns_to_arrow, rows_to_arrow
 from copilot_pipeline.load.tables.scores import EVIDENCE, SEMARIZE_RUNS, SEMARIZE_SCORES
@@ -42,7 +42,7 @@ from copilot_pipeline.load.tables.views import VIEWS, View
 
 CALL_TABLES: tuple[Table, ...] = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES, TOPIC_MENTIONS, COMPETITOR_MENTIONS)
 SCORE_TABLES: tuple[Table, ...] = (SEMARIZE_RUNS, SEMARIZE_SCORES, EVIDENCE)
-REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, DEALS, ACCOUNTS)
+REFERENCE_TABLES: tuple[Table, ...] = (USERS, TOPICS, SCORECARDS, BRICKS, DEALS, ACCOUNTS)
 WAREHOUSE_TABLES: tuple[Table, ...] = (
     *CALL_TABLES,
     *SCORE_TABLES,
@@ -53,6 +53,7 @@ WAREHOUSE_TABLES: tuple[Table, ...] = (
 
 __all__ = [
     "ACCOUNTS",
+    "BRICKS",
     "CALLS",
     "CALL_DATE",
     "CALL_TABLES",

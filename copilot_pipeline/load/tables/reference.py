@@ -65,6 +65,23 @@ SCORECARDS = Table(
     partitioned=False,
 )
 
+BRICKS = Table(
+    "bricks",
+    "The bricks of the configured kits: label, question, type and scale, as Semarize's schema of the kit has them.",
+    ("kit", "brick"),
+    (
+        identifier("kit", "Name of the kit in pipeline.yaml.", required=True),
+        identifier("brick", "Name of the brick (`semarize_scores.brick`).", required=True),
+        integer("position", "Position in the kit, from 0.", required=True),
+        text("label", "Name for people; made from the name of the brick if the schema has none.", required=True),
+        long_text("question", "What the brick asks; null if the schema does not say."),
+        text("type", "Type of its value as the schema names it: boolean, score, category, string_list, …"),
+        number("scale_low", "Lowest score; null if the schema does not say."),
+        number("scale_high", "Highest score; null if the schema does not say."),
+    ),
+    partitioned=False,
+)
+
 ACCOUNTS = Table(
     "accounts",
     "One row per account that calls are linked to: data of the calls, and of the CRM mirror if it was read.",

@@ -1,6 +1,9 @@
 -- Only the beginning of a very long text is searched, because a vector has at most 1 MB.
-CREATE FUNCTION copilot.words(spoken text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT pg_catalog.to_tsvector('pg_catalog.english'::pg_catalog.regconfig, pg_catalog."left"(spoken, 100000)) $$;
+-- Not inlined and with a high cost: the planner must prefer the index to computing the words of a range of days.
+CREATE FUNCTION copilot.words(spoken text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE COST 10000
+AS $$ BEGIN
+  RETURN pg_catalog.to_tsvector('pg_catalog.english'::pg_catalog.regconfig, pg_catalog."left"(spoken, 100000));
+END $$;
 COMMENT ON FUNCTION copilot.words IS 'Words of a text as they are searched: without endings, English.';
 CREATE FUNCTION copilot.says(spoken text, query text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$ SELECT copilot.words(spoken) OPERATOR(pg_catalog.@@)
