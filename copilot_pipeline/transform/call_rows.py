@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from itertools import repeat
+from typing import Any
 
 import pyarrow as pa
 
@@ -21,7 +22,7 @@ from copilot_pipeline.load.tables import (
     columns_to_arrow,
     rows_to_arrow,
 )
-from copilot_pipeline.transform.mentions import competitor_mentions, topic_mentions
+from copilot_pipeline.transform.mentions import Mention, competitor_mentions, topic_mentions
 from copilot_pipeline.transform.rows import (
     CallRow,
     CompetitorMentionRow,
@@ -97,48 +98,13 @@ class CallRows:
 
     def _add_mentions(self, call: CallRow, record: CallRecord, spoken: Utterances) -> None:
         for position, mention in enumerate(topic_mentions(record, spoken)):
-            seq = mention.seq
-            self._topics.append(
-                TopicMentionRow(
-                    call_id=call.call_id,
-                    position=position,
-                    call_date=self._day,
-                    topic=mention.name,
-                    origin=mention.origin,
-                    seq=seq,
-                    person_id=None if seq is None else spoken.person_id[seq],
-                    speaker=None if seq is None else spoken.speaker[seq],
-                    side=None if seq is None else spoken.side[seq],
-                    start_s=None if seq is None else spoken.start_s[seq],
-                    sentence=mention.sentence,
-                    summary=mention.remark,
-                    started_at=call.started_at,
-                    rep_user_id=call.rep_user_id,
-                    rep_name=call.rep_name,
-                    deal_id=call.deal_id,
-                )
-            )
+            place = _place(call, position, mention, spoken)
+            self._topics.append(TopicMentionRow(topic=mention.name, summary=mention.remark, **place))
         for position, mention in enumerate(competitor_mentions(record, spoken)):
-            seq = mention.seq
+            place = _place(call, position, mention, spoken)
             self._competitors.append(
                 CompetitorMentionRow(
-                    call_id=call.call_id,
-                    position=position,
-                    call_date=self._day,
-                    competitor=mention.name,
-                    origin=mention.origin,
-                    seq=seq,
-                    person_id=None if seq is None else spoken.person_id[seq],
-                    speaker=None if seq is None else spoken.speaker[seq],
-                    side=None if seq is None else spoken.side[seq],
-                    start_s=None if seq is None else spoken.start_s[seq],
-                    sentence=mention.sentence,
-                    sentiment=mention.sentiment,
-                    reasoning=mention.remark,
-                    started_at=call.started_at,
-                    rep_user_id=call.rep_user_id,
-                    rep_name=call.rep_name,
-                    deal_id=call.deal_id,
+                    competitor=mention.name, sentiment=mention.sentiment, reasoning=mention.remark, **place
                 )
             )
 
@@ -152,6 +118,27 @@ class CallRows:
             (TOPIC_MENTIONS, rows_to_arrow(TOPIC_MENTIONS, self._topics)),
             (COMPETITOR_MENTIONS, rows_to_arrow(COMPETITOR_MENTIONS, self._competitors)),
         ]
+
+
+def _place(call: CallRow, position: int, mention: Mention, spoken: Utterances) -> dict[str, Any]:
+    """Return the columns that both tables of mentions have."""
+    seq = mention.seq
+    return {
+        "call_id": call.call_id,
+        "position": position,
+        "call_date": call.call_date,
+        "origin": mention.origin,
+        "seq": seq,
+        "person_id": None if seq is None else spoken.person_id[seq],
+        "speaker": None if seq is None else spoken.speaker[seq],
+        "side": None if seq is None else spoken.side[seq],
+        "start_s": None if seq is None else spoken.start_s[seq],
+        "sentence": mention.sentence,
+        "started_at": call.started_at,
+        "rep_user_id": call.rep_user_id,
+        "rep_name": call.rep_name,
+        "deal_id": call.deal_id,
+    }
 
 
 def has_transcript(record: CallRecord, has_details: bool) -> bool:

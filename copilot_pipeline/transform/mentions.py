@@ -21,7 +21,7 @@ from copilot_pipeline.transform.transcripts import Utterances
 _TOLERANCE_SECONDS = 0.5  # the vendor rounds times
 _SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+")
 _WORD = re.compile(r"[^\W_]+")
-_ENDING = re.compile(r"(?<=\w{4})(?:ing|ed|es|s|e)$")
+_ENDING = re.compile(r"(?<=\w{4})(?:ing|ed|es|s|e)\Z")
 
 Patterns = tuple[re.Pattern[str], ...]
 
