@@ -24,6 +24,13 @@ def printable_json(document: str) -> str:
     return _ACTIVE_CHARACTER.sub(_escaped, document)
 
 
+def clock(seconds: float) -> str:
+    """Return a place in a recording: `2:05`, or `1:02:05` after the first hour."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
 def _escaped(match: re.Match[str]) -> str:
     code = ord(match[0])
     if match[0] == "\r":  # white space of the document: in a string it is already escaped

@@ -16,7 +16,7 @@ from copilot_pipeline.cli.dates import DATE
 from copilot_pipeline.postgres import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_one
-from copilot_pipeline.printable import printable
+from copilot_pipeline.printable import clock, printable
 
 _SQL = load_queries(__package__, "search.sql")
 _FIRST_WINDOW = timedelta(days=2)  # of the newest days; then four times as many, until there are enough rows
@@ -120,10 +120,3 @@ def _show(found: list[Found], zone: ZoneInfo) -> None:
         console.print(Text(printable(f"  {one.speaker} ({one.side}){at}{rep}")))
         console.print(Text(printable(f"  {' '.join(one.said.split())}")))
         console.print(Text(printable(f"  {one.review_url or one.call_id}\n"), style="dim"))
-
-
-def clock(seconds: float) -> str:
-    """Return a place in a recording: `2:05`, or `1:02:05` after the first hour."""
-    minutes, second = divmod(int(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"

@@ -1,8 +1,12 @@
 -- name: search
--- Return utterances with some words, newest calls first.
-WITH found AS (
-  SELECT * FROM copilot.spoken
+-- Return utterances with some words, newest calls first. The index on words is read once, before the join.
+WITH said AS MATERIALIZED (
+  SELECT call_id, seq, speaker, side, start_s, text FROM copilot.utterances
   WHERE copilot.says(text, %(words)s) AND call_date BETWEEN %(first)s AND %(last)s
+), found AS (
+  SELECT started_at, title, rep_name, account_name, deal_name, speaker, side, start_s, text, review_url, call_id, seq
+  FROM said JOIN copilot.calls USING (call_id)
+  WHERE removed_at IS NULL
     AND (%(rep)s::text IS NULL OR rep_user_id = %(rep)s OR lower(rep_email) = lower(%(rep)s)
       OR strpos(lower(rep_name), lower(%(rep)s)) > 0)
   ORDER BY started_at DESC, call_id, seq LIMIT %(limit)s

@@ -61,6 +61,11 @@ class SinkSettings(Strict):
     deal_url: str | None = Field(
         default=None, description="Address of a deal's page, with `{deal_id}` as a placeholder (slack)."
     )
+    deal_urls: dict[Literal["salesforce", "hubspot"], str] = Field(
+        default_factory=dict,
+        description="The same by CRM, such as `hubspot: https://app.hubspot.com/contacts/<portal>/record/0-3/{deal_id}`."
+        " Default for salesforce: by `SALESFORCE_BASE_URL`. A deal of a CRM without an address has no link (slack).",
+    )
     on_uncertain: Literal["hold", "resend"] = Field(
         default="hold",
         description="What happens to a message whose response was lost (slack): `hold` it for a decision, or `resend`.",
@@ -73,6 +78,11 @@ class SinkSettings(Strict):
             # The message does not repeat the value, which may be the secret itself.
             raise ValueError("must be the name of an environment variable, such as SLACK_WEBHOOK_URL")
         return name
+
+    @field_validator("deal_urls")
+    @classmethod
+    def _have_placeholders(cls, urls: dict[str, str]) -> dict[str, str]:
+        return {crm: cls._has_a_placeholder(url) or "" for crm, url in urls.items()}
 
     @field_validator("deal_url")
     @classmethod

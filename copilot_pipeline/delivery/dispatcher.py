@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from copilot_pipeline.config.routes import ANNOUNCING
+from copilot_pipeline.delivery.brick_labels import read_brick_labels
 from copilot_pipeline.delivery.model import Delivery, DeliveryRequest, Sink, UnlinkedCall
 from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
 from copilot_pipeline.delivery.outbox_leases import OutboxLeases, due_sinks
@@ -89,6 +90,7 @@ class Dispatcher:
     ) -> list[DeliveryRequest | UnlinkedCall]:
         """Return what the rules ask for, without storing or sending anything."""
         active_since = self.outbox.active_since([rule.name for rule in self._rules], activate=False)
+        labels = read_brick_labels(self._database)
         previews = []
         for call in self._calls.read_for_rules(days):
             for rule in self._rules:
@@ -97,6 +99,7 @@ class Dispatcher:
                     now=self._now(),
                     active_since=active_since[rule.name],
                     include_suppressed=include_suppressed,
+                    labels=labels,
                 )
                 if request is not None:
                     previews.append(request)
@@ -115,6 +118,7 @@ class Dispatcher:
         requests: list[DeliveryRequest] = []
         unlinked: list[UnlinkedCall] = []
         not_requested: list[tuple[str, str]] = []
+        labels = read_brick_labels(self._database)
         for call in self._calls.read_for_rules(days, self.outbox.relinked_calls()):
             if not report.calls:  # a route becomes active with its first scored call, not in an empty pipeline
                 active_since = self.outbox.active_since([rule.name for rule in self._rules], activate=True)
@@ -125,6 +129,7 @@ class Dispatcher:
                     now=self._now(),
                     active_since=active_since[rule.name],
                     include_suppressed=include_suppressed,
+                    labels=labels,
                 )
                 if isinstance(request, DeliveryRequest):
                     requests.append(request)

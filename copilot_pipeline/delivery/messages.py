@@ -7,14 +7,17 @@ Texts from outside are escaped, so that a title can neither notify a channel nor
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from datetime import UTC, tzinfo
 from typing import Any
 from urllib.parse import quote
 
 from slack_sdk.models.blocks import Block, ContextBlock, DividerBlock, HeaderBlock, MarkdownTextObject, SectionBlock
 
+from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.routes import RouteSettings
-from copilot_pipeline.marts.model import BrickAnswer, ScoredCall
+from copilot_pipeline.delivery.brick_labels import BrickLabel, BrickLabels
+from copilot_pipeline.marts.model import BrickAnswer, Quote, ScoredCall
+from copilot_pipeline.printable import clock
 
 MAX_TEXT = 3000
 MAX_HEADING = 150
@@ -58,13 +61,22 @@ def link(url: str | None, text: str) -> str | None:
 
 
 def slack_message(
-    call: ScoredCall, route: RouteSettings, deal_url: str | None, fields: Mapping[str, Any]
+    call: ScoredCall,
+    route: RouteSettings,
+    deal_page: str | None,
+    fields: Mapping[str, Any],
+    *,
+    zone: tzinfo = UTC,
+    labels: BrickLabels | None = None,
 ) -> dict[str, Any]:
-    """Return a route's message about a call, as an incoming webhook accepts it."""
+    """Return a route's message about a call, as an incoming webhook accepts it.
+
+    Times are those of `zone`. Bricks have their labels and scales, and each quote is shown once.
+    """
     title = str(call.fields.get("title") or "Call without a title")
     blocks: list[Block] = [
         HeaderBlock(text=cut(" ".join(route.name.split()), MAX_HEADING)),
-        SectionBlock(text=markdown(f"*{escape_and_cut(title, 500)}*\n{_call_summary(call)}")),
+        SectionBlock(text=markdown(f"*{escape_and_cut(title, 500)}*\n{_call_summary(call, zone)}")),
     ]
     for name, value in list(fields.items())[:MAX_BRICKS]:
         blocks.append(
@@ -72,12 +84,16 @@ def slack_message(
                 text=markdown(f"*{escape_and_cut(name, 100)}:* {escape_and_cut(_format_value(value), _MAX_VALUE * 4)}")
             )
         )
+    shown: set[str] = set()
     for brick, answer in _route_bricks(route, call):
-        blocks.append(SectionBlock(text=markdown(_format_answer(brick, answer))))
-    links = _links(call, deal_url)
+        label = (labels or {}).get(brick.key) or BrickLabel(str(brick))
+        quotes = _unshown_quotes(answer, shown)
+        blocks.append(SectionBlock(text=markdown(_format_answer(label, answer, quotes))))
+    links = _links(call, deal_page)
     if links:
         blocks += [DividerBlock(), SectionBlock(text=markdown(" · ".join(links)))]
-    blocks.append(ContextBlock(elements=[markdown(f"call `{escape_and_cut(call.call_id, 100)}`")]))
+    if not links:  # the only way to find the call
+        blocks.append(ContextBlock(elements=[markdown(f"call `{escape_and_cut(call.call_id, 100)}`")]))
     fallback = f"{escape_and_cut(route.name, 200)}: {escape_and_cut(title, 500)}"
     return {"text": fallback, "blocks": [block.to_dict() for block in blocks[:MAX_BLOCKS]]}
 
@@ -102,9 +118,9 @@ def markdown(text: str) -> MarkdownTextObject:
     return MarkdownTextObject(text=text, verbatim=True)
 
 
-def _call_summary(call: ScoredCall) -> str:
+def _call_summary(call: ScoredCall, zone: tzinfo) -> str:
     parts = [
-        f"{call.started_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        f"{call.started_at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
         call.fields.get("rep_name"),
         call.fields.get("account_name"),
         call.fields.get("deal_name"),
@@ -112,36 +128,54 @@ def _call_summary(call: ScoredCall) -> str:
     return " · ".join(escape_and_cut(str(part), _MAX_VALUE) for part in parts if part)
 
 
-def _route_bricks(route: RouteSettings, call: ScoredCall) -> list[tuple[str, BrickAnswer]]:
+def _route_bricks(route: RouteSettings, call: ScoredCall) -> list[tuple[BrickRef, BrickAnswer]]:
     """Return the score brick, then the bricks of the condition.
 
     Each once, and only those with a value.
     """
     references = [route.score] if route.score else []
     references += [brick for _, brick, _ in route.when.comparisons()] if route.when else []
-    answers: dict[str, BrickAnswer] = {}
+    answers: dict[BrickRef, BrickAnswer] = {}
     for reference in references:
         answer = call.bricks.get(reference.key)
         if answer is not None and answer.value is not None:
-            answers[str(reference)] = answer
+            answers[BrickRef(*reference.key)] = answer
     return list(answers.items())[:MAX_BRICKS]
 
 
-def _format_answer(brick: str, answer: BrickAnswer) -> str:
+def _unshown_quotes(answer: BrickAnswer, shown: set[str]) -> list[Quote]:
+    """Return the first quotes that were not shown yet, and add them to `shown`, compared by their words."""
+    quotes: list[Quote] = []
+    for one in answer.quotes or [Quote(text, "unknown") for text in answer.evidence]:
+        words = " ".join(one.text.casefold().split())
+        if len(quotes) == QUOTES_PER_BRICK or not words or any(words in other for other in shown):
+            continue
+        shown.add(words)
+        quotes.append(one)
+    return quotes
+
+
+def _format_answer(label: BrickLabel, answer: BrickAnswer, quotes: Iterable[Quote]) -> str:
     confidence = f" (confidence {answer.confidence:.0%})" if answer.confidence is not None else ""
-    lines = [f"*{escape_and_cut(brick, 100)}:* {escape_and_cut(_format_value(answer.value), _MAX_VALUE)}{confidence}"]
+    value = label.with_scale(answer.value) or _format_value(answer.value)
+    lines = [f"*{escape_and_cut(label.label, 100)}:* {escape_and_cut(value, _MAX_VALUE)}{confidence}"]
     if answer.reason:
         lines.append(escape_and_cut(answer.reason, _MAX_REASON))
-    lines += [
-        f"> {escape_and_cut(quotation, _MAX_QUOTE)}" for quotation in answer.evidence[:QUOTES_PER_BRICK] if quotation
-    ]
+    for one in quotes:
+        lines.append(f"> {escape_and_cut(one.text, _MAX_QUOTE)}")
+        if said_by := _said_by(one):
+            lines.append(f"> — {escape_and_cut(said_by, _MAX_VALUE)}")
     return "\n".join(lines)
 
 
-def _links(call: ScoredCall, deal_url: str | None) -> list[str]:
-    deal_id = call.fields.get("deal_id")
-    deal = deal_url.replace("{deal_id}", quote(str(deal_id), safe="")) if deal_url and deal_id else None
-    links = (link(call.fields.get("review_url"), "Open the call"), link(deal, "Open the deal"))
+def _said_by(found: Quote) -> str | None:
+    """Return who said a quote and where in the recording; None if it was not found in the transcript."""
+    at = clock(found.start_s) if found.start_s is not None else None
+    return ", ".join(filter(None, (found.speaker, at))) or None
+
+
+def _links(call: ScoredCall, deal_page: str | None) -> list[str]:
+    links = (link(call.fields.get("review_url"), "Open the call"), link(deal_page, "Open the deal"))
     return [one for one in links if one]
 
 

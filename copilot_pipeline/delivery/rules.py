@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 from copilot_pipeline.config.loading import Settings
@@ -17,7 +17,9 @@ from copilot_pipeline.config.routes import (
     all_sinks,
 )
 from copilot_pipeline.config.urls import LINK_HOSTS, is_allowed_link
+from copilot_pipeline.delivery.brick_labels import BrickLabels
 from copilot_pipeline.delivery.conditions import applies
+from copilot_pipeline.delivery.deal_pages import DealUrls, deal_page
 from copilot_pipeline.delivery.mapping import crm_value, mapped_fields, to_json_value
 from copilot_pipeline.delivery.messages import slack_message
 from copilot_pipeline.delivery.model import DeliveryRequest, UnlinkedCall
@@ -37,6 +39,8 @@ class Rule:
     sink: SinkSettings
     kits: tuple[str, ...]
     link_hosts: tuple[str, ...] = LINK_HOSTS
+    zone: tzinfo = UTC  # in which messages show times
+    deal_urls: DealUrls = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -61,11 +65,18 @@ class Rule:
         return self.route.first_run == "suppress" or (self.route.first_run is None and self.sends_messages)
 
     def evaluate(
-        self, call: ScoredCall, *, now: datetime, active_since: datetime, include_suppressed: bool = False
+        self,
+        call: ScoredCall,
+        *,
+        now: datetime,
+        active_since: datetime,
+        include_suppressed: bool = False,
+        labels: BrickLabels | None = None,
     ) -> DeliveryRequest | UnlinkedCall | None:
         """Return the requested delivery, or the call without a record, or None.
 
-        `include_suppressed` also sends calls that are too old or were scored before the rule was active.
+        `include_suppressed` also sends calls that are too old or were scored before the rule was active. `labels` are
+        the names and scales of bricks in messages.
         """
         runs = self._completed_runs(call)
         if not runs or not applies(self.route.when, call):
@@ -93,7 +104,7 @@ class Rule:
             target=target,
             call_started_at=call.started_at,
             scored_at=scored_at,
-            payload=self._payload(call, scored_at, record, fields),
+            payload=self._payload(call, scored_at, record, fields, labels or {}),
             suppressed_because=None if include_suppressed else suppressed_because,
         )
 
@@ -129,10 +140,16 @@ class Rule:
         return None
 
     def _payload(
-        self, call: ScoredCall, scored_at: datetime, record: str | None, fields: dict[str, Any]
+        self,
+        call: ScoredCall,
+        scored_at: datetime,
+        record: str | None,
+        fields: dict[str, Any],
+        labels: BrickLabels,
     ) -> dict[str, Any]:
         if self.sink.kind == "slack":
-            return slack_message(call, self.route, self.sink.deal_url, fields)
+            deal = deal_page(call.fields, self.sink.deal_url, self.deal_urls)
+            return slack_message(call, self.route, deal, fields, zone=self.zone, labels=labels)
         if self.sink.kind == "webhook":
             data = fields if self.route.map else event_data(call)
             return {"type": EVENT_TYPE, "timestamp": scored_at.isoformat(), "route": self.name, "data": data}
@@ -143,12 +160,13 @@ def configured_rules(settings: Settings) -> list[Rule]:
     """Return the rules of pipeline.yaml."""
     pipeline = settings.pipeline
     address = settings.environment.salesforce_base_url
-    deal_url = f"{address}/lightning/r/Opportunity/{{deal_id}}/view" if address else None
+    deal_urls = {"salesforce": f"{address}/lightning/r/Opportunity/{{deal_id}}/view"} if address else {}
     return build_rules(
         pipeline.routes,
         pipeline.sinks,
         list(pipeline.kits),
-        deal_url=deal_url,
+        deal_urls=deal_urls,
+        zone=settings.zone,
         link_hosts=pipeline.advanced.clari.link_hosts,
     )
 
@@ -158,7 +176,8 @@ def build_rules(
     sinks: Mapping[str, SinkSettings],
     kits: Sequence[str],
     *,
-    deal_url: str | None = None,
+    deal_urls: DealUrls | None = None,
+    zone: tzinfo = UTC,
     link_hosts: tuple[str, ...] = LINK_HOSTS,
 ) -> list[Rule]:
     """Combine routes with their sinks and kits.
@@ -169,9 +188,17 @@ def build_rules(
     rules = []
     for route in routes:
         sink = sinks_by_name[route.send]
-        if sink.kind == "slack" and sink.deal_url is None and deal_url is not None:
-            sink = sink.model_copy(update={"deal_url": deal_url})
-        rules.append(Rule(route, route.send, sink, route.kits or tuple(kits), link_hosts))
+        rules.append(
+            Rule(
+                route,
+                route.send,
+                sink,
+                route.kits or tuple(kits),
+                link_hosts,
+                zone,
+                {**(deal_urls or {}), **sink.deal_urls},
+            )
+        )
     return rules
 
 

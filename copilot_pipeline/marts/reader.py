@@ -76,7 +76,7 @@ class ScoredCallReader(ReferenceReader):
             rows = _fetch(connection, "calls_with_runs", days=list(days), call_ids=list(call_ids))
         for chunk in _chunks(rows):
             with self._database.connection() as connection:
-                answers = read_answers(connection, _ids(chunk), None, with_evidence=True)
+                answers = read_answers(connection, _ids(chunk), None, quotes=Quotes.ALL, with_evidence=True)
             for row in chunk:
                 call_id = row["call_id"]
                 yield ScoredCall(

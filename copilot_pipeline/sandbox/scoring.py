@@ -151,7 +151,7 @@ _KINDS = {
 
 _QUESTIONS = {
     "risk_flag": "Is the deal at risk: is the budget, the timing or the decision in doubt?",
-    "champion_identified": "Does somebody at the customer argue for the purchase?",
+    "champion_identified": "Does a person at the customer argue for the purchase?",
     "objection_handling_score": "How well did the rep answer objections?",
     "flagged_claims": "Which statements contradict the documents?",
 }

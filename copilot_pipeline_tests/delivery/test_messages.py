@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from copilot_pipeline.delivery.deal_pages import deal_page
 from copilot_pipeline.delivery.messages import MAX_BLOCKS, MAX_TEXT, escape, escape_and_cut, link, slack_message
 from copilot_pipeline.marts.model import BrickAnswer
 from copilot_pipeline.marts.reader import ScoredCallReader
@@ -27,7 +28,8 @@ TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=5000
 def message(call: Any, **route: Any) -> dict[str, Any]:
     """Build the message of a route about a call."""
     rule = rules({**RISK, **route})[0]
-    return slack_message(call, rule.route, "https://crm.example/{deal_id}/view", {})
+    page = deal_page(call.fields, "https://crm.example/{deal_id}/view", {})
+    return slack_message(call, rule.route, page, {})
 
 
 def texts_of(sent: dict[str, Any]) -> list[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import SecretStr
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.routes import SinkSettings
 from copilot_pipeline.config.sources import named_variable
-from copilot_pipeline.config.urls import may_carry_a_key
+from copilot_pipeline.config.urls import is_loopback, may_carry_a_key
 from copilot_pipeline.delivery.model import Sink
 from copilot_pipeline.delivery.sinks.hubspot import HubspotSink
 from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
-from copilot_pipeline.delivery.sinks.slack import SlackSink
+from copilot_pipeline.delivery.sinks.slack import PACES, SlackSink
 from copilot_pipeline.delivery.sinks.webhook import WebhookSink
 from copilot_pipeline.errors import ConfigurationError
 
@@ -33,7 +35,10 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
     url = _address(name, variable, environment)
     if sink.kind == "slack":
         _require_tls(name, variable, url)
-        return SlackSink(url, may_repeat=sink.on_uncertain == "resend")
+        pace = (
+            None if is_loopback(urlsplit(url).hostname or "") else PACES.of(url)
+        )  # the limit is that of Slack, not of a stand-in on this machine
+        return SlackSink(url, may_repeat=sink.on_uncertain == "resend", pace=pace)
     key_variable = sink.key_env or _KEYS[sink.kind]
     if sink.kind == "webhook":
         # Without a secret the events are not signed: Zapier and Make cannot verify a signature without code.

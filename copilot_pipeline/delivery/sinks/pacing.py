@@ -1,0 +1,54 @@
+"""Keep the pace that a service allows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Pace:
+    """Lets one request pass per interval. Thread-safe."""
+
+    def __init__(
+        self,
+        interval_seconds: float,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._interval = interval_seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._next_at = float("-inf")
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Wait for the turn of a request, which is sent in the block.
+
+        The interval begins when the request has ended, so that the service never sees two that are closer together.
+        """
+        with self._lock:
+            seconds = self._next_at - self._clock()
+            if seconds > 0:
+                self._sleep(seconds)
+            try:
+                yield
+            finally:
+                self._next_at = self._clock() + self._interval
+
+
+class Paces:
+    """One pace per address, for all sinks of a process that send to it."""
+
+    def __init__(self, interval_seconds: float) -> None:
+        self._interval = interval_seconds
+        self._paces: dict[str, Pace] = {}
+        self._lock = threading.Lock()
+
+    def of(self, address: str) -> Pace:
+        """Return the pace of an address."""
+        with self._lock:
+            return self._paces.setdefault(address, Pace(self._interval))
