@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from copilot_pipeline.marts.brick_roles import ELEMENTS
@@ -12,6 +12,7 @@ from copilot_pipeline.marts.brick_roles import ELEMENTS
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
 _DIRECTION = "\u200b-\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[{_CONTROL}{_DIRECTION}]")
+_WORD = re.compile(r"[A-Za-z]\w*")
 
 
 def plain(text: str) -> str:
@@ -27,6 +28,12 @@ def shortened(text: str, max_length: int) -> str:
 def display_name(key: str) -> str:
     """Return a key as words: `decision_process` becomes `decision process`."""
     return plain(key.replace("_", " "))
+
+
+def labelled(text: str, labels: Mapping[str, str]) -> str:
+    """Replace the bricks before the first colon of a sentence by their labels, or the words of their codes."""
+    condition, colon, rest = text.partition(": ")
+    return _WORD.sub(lambda word: labels.get(word[0]) or display_name(word[0]), condition) + colon + rest
 
 
 def skill_name(key: str) -> str:

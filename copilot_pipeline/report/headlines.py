@@ -92,7 +92,7 @@ def _claims(report: Report) -> Iterator[str]:
 def _deals(report: Report) -> Iterator[str]:
     deals = report.open_deals
     if deals.deals:
-        worst = f"; most risks: {_name(deals.risky[0].name)}" if deals.risky else ""
+        worst = f"; first: {_name(deals.risky[0].name)}" if deals.risky else ""
         yield f"{deals.with_risks:,} of {count_of(deals.deals, 'open deal')} with risks{worst}."
 
 

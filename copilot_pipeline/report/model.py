@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from copilot_pipeline.marts.money import Money
+from copilot_pipeline.report.actions import NO_ACTIONS, Actions, Team
+from copilot_pipeline.report.deals import OpenDeals
 from copilot_pipeline.report.forecast import NO_FORECAST, ForecastSection
 
 
@@ -48,6 +49,8 @@ class LowCoverageCall:
     covered: int
     missing: Sequence[str]
     review_url: str | None
+    account: str | None = None
+    deal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ class UnscoredCall:
     started_at: datetime
     why: str
     review_url: str | None
+    account: str | None = None
+    deal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,8 @@ class Regression:
     recovered_at: datetime | None
     calls_since_training: int | None
     review_url: str | None  # of the first call
+    account: str | None = None  # of the first call
+    deal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +160,8 @@ class FlaggedClaim:
     product: str | None
     reason: str | None
     review_url: str | None
+    account: str | None = None
+    deal: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,36 +224,6 @@ class Driver:
 
 
 @dataclass(frozen=True, slots=True)
-class RiskyDeal:
-    """An open deal with risks."""
-
-    name: str
-    account: str | None
-    stage: str | None
-    amount: float | None
-    currency: str | None
-    days_since_last_call: float | None
-    prospects: int
-    owner: str | None
-    risks: Sequence[str]
-    missing: Sequence[str]
-    covered: float | None
-    review_url: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenDeals:
-    """The number of open deals, and those with risks, most risks first."""
-
-    deals: int
-    with_risks: int
-    without_amount: int
-    pipeline: tuple[Money, ...]  # the amounts of open deals, by currency
-    converted: Money | None  # all of them in one currency, if there are rates for all
-    risky: tuple[RiskyDeal, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
     """The content of the page."""
 
@@ -270,6 +249,9 @@ class Report:
     open_deals: OpenDeals
     unscored: UnscoredCalls
     forecast: ForecastSection = NO_FORECAST
+    actions: Actions = NO_ACTIONS
+    teams: tuple[Team, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)  # of bricks, by code
 
     @property
     def week_before(self) -> date:

@@ -13,16 +13,21 @@ from copilot_pipeline.config.urls import LINK_HOSTS, is_allowed_link
 from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report import charts
+from copilot_pipeline.report.actions import count_of_reps
 from copilot_pipeline.report.charts.style import FONTS
+from copilot_pipeline.report.figures import ongoing_regressions
 from copilot_pipeline.report.formatting import (
+    count_of,
     display_name,
     in_meddicc_order,
+    labelled,
     month_label,
     plain,
     score,
     shortened,
     skill_name,
 )
+from copilot_pipeline.report.groups import claims_of_week, grouped_claims, labelled_drivers, without_complements
 from copilot_pipeline.report.headlines import headlines
 from copilot_pipeline.report.kpis import kpis
 from copilot_pipeline.report.model import Driver, Report
@@ -32,6 +37,7 @@ SHOWN_SKILL_SERIES = 8
 SHOWN_CLAIMS = 8
 _MAX_CANDIDATES = 5
 _MAX_QUOTE_LENGTH = 700
+_MAX_BRIEF_LENGTH = 220
 _MAX_TITLE_LENGTH = 160
 
 
@@ -49,7 +55,11 @@ def render(report: Report, link_hosts: tuple[str, ...] = LINK_HOSTS) -> str:
             fonts=FONTS,
             shown_skill_series=max(SHOWN_SKILL_SERIES, sum(series.in_regression for series in report.skill_series)),
             shown_claims=SHOWN_CLAIMS,
-            drivers=_shown_drivers(report.drivers),
+            drivers=_shown_drivers(labelled_drivers(without_complements(report.drivers), report.labels)),
+            claims=grouped_claims(report.claims),
+            claims_of_week=claims_of_week(report),
+            ongoing=ongoing_regressions(report),
+            reps=count_of_reps(report.teams),
         )
     )
 
@@ -68,9 +78,11 @@ def _templates(link_hosts: tuple[str, ...]) -> Environment:
         "ago": _ago,
         "chance": _chance,
         "clock": _clock,
+        "counted": count_of,
         "day": _day,
         "image": _image,
         "interval": _interval,
+        "labelled": labelled,
         "in_meddicc_order": in_meddicc_order,
         "moment": _moment,
         "month": month_label,
@@ -80,6 +92,7 @@ def _templates(link_hosts: tuple[str, ...]) -> Environment:
         "plain": plain,
         "prose": _prose,
         "quoted": _quoted,
+        "briefly": _briefly,
         "score": score,
         "skill_name": skill_name,
         "display_name": display_name,
@@ -106,6 +119,10 @@ def _prose(text: str) -> str:
 
 def _quoted(text: str) -> str:
     return shortened(plain(text), _MAX_QUOTE_LENGTH)
+
+
+def _briefly(text: str) -> str:
+    return shortened(plain(text), _MAX_BRIEF_LENGTH)
 
 
 def _titled(title: str | None) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, TypeVar
 
 from psycopg.rows import RowFactory, class_row, dict_row
 
-from copilot_pipeline.config.marts import ReportSettings
+from copilot_pipeline.config.marts import ReportSettings, RiskSettings
 from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 from copilot_pipeline.marts.model import monday
 from copilot_pipeline.marts.money import Money
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.report.actions import read_actions, read_labels, read_teams
+from copilot_pipeline.report.deals import OpenDeals, RiskQuote, RiskyDeal
 from copilot_pipeline.report.forecast import ForecastSection, read_forecast
 from copilot_pipeline.report.model import (
     Accuracy,
@@ -23,10 +26,8 @@ from copilot_pipeline.report.model import (
     ElementOutcome,
     FlaggedClaim,
     LowCoverageCall,
-    OpenDeals,
     Regression,
     Report,
-    RiskyDeal,
     SkillPoint,
     SkillSeries,
     TalkShare,
@@ -50,9 +51,11 @@ Row = TypeVar("Row")
 class ReportQueries:
     """Reads the sections of a report from the tables of the warehouse."""
 
-    def __init__(self, database: Database, settings: ReportSettings) -> None:
+    def __init__(self, database: Database, settings: ReportSettings, risks: Sequence[RiskSettings] = ()) -> None:
+        """`risks` are those of the setting `marts.deals.risks`; their bricks lead to the sentences."""
         self._database = database
         self._settings = settings
+        self._risks = risks
 
     def report(self, today: date) -> Report:
         """Return the report on the last week that ended before `today`, or on the newest week with calls before it.
@@ -85,6 +88,9 @@ class ReportQueries:
             open_deals=self.open_deals(),
             unscored=self.unscored(week),
             forecast=self.forecast(),
+            actions=read_actions(self._database, week),
+            teams=read_teams(self._database, self._first_week(week), week),
+            labels=read_labels(self._database),
         )
 
     def _week(self, today: date) -> date:
@@ -132,10 +138,7 @@ class ReportQueries:
         """Return the calls of the week without scores of any kit."""
         rows = self._rows("unscored_calls", dict_row, week=week, limit=MAX_CALLS)
         total = rows[0]["total"] if rows else 0
-        listed = tuple(
-            UnscoredCall(title=row["title"], started_at=row["started_at"], why=row["why"], review_url=row["review_url"])
-            for row in rows
-        )
+        listed = tuple(UnscoredCall(**{name: value for name, value in row.items() if name != "total"}) for row in rows)
         return UnscoredCalls(total, listed)
 
     def element_outcomes(self) -> tuple[ElementOutcome, ...]:
@@ -184,9 +187,17 @@ class ReportQueries:
         return rows[0]["conclusion"] if rows else None
 
     def open_deals(self) -> OpenDeals:
-        """Return the number of open deals, and those with the most risks."""
+        """Return the number of open deals, and those with risks: those with a sentence and the largest first."""
         (counts,) = self._rows("open_deal_counts", dict_row)
-        risky = self._rows("risky_deals", class_row(RiskyDeal), limit=MAX_DEALS)
+        bricks = [(risk.name, brick.key) for risk in self._risks for _, brick, _ in risk.when.comparisons()]
+        risky = self._rows(
+            "risky_deals",
+            dict_row,
+            limit=MAX_DEALS,
+            risks=[name for name, _ in bricks],
+            kits=[kit for _, (kit, _) in bricks],
+            bricks=[brick for _, (_, brick) in bricks],
+        )
         is_converted = counts["converted"] is not None and not counts["not_converted"]
         return OpenDeals(
             deals=counts["deals"],
@@ -194,7 +205,8 @@ class ReportQueries:
             without_amount=counts["without_amount"],
             pipeline=self._rows("pipeline_by_currency", class_row(Money)),
             converted=Money(counts["converted_currency"], counts["converted"]) if is_converted else None,
-            risky=risky,
+            risky=tuple(_risky_deal(row) for row in risky),
+            at_risk=self._rows("at_risk_by_currency", class_row(Money)),
         )
 
     def forecast(self) -> ForecastSection:
@@ -204,6 +216,13 @@ class ReportQueries:
     def _rows(self, query: str, row_factory: RowFactory[Row], **parameters: Any) -> tuple[Row, ...]:
         with self._database.connection() as connection, connection.cursor(row_factory=row_factory) as cursor:
             return tuple(cursor.execute(_SQL[query], parameters))
+
+
+def _risky_deal(row: dict[str, Any]) -> RiskyDeal:
+    quotes = tuple(
+        RiskQuote(**{**quote, "called_on": date.fromisoformat(quote["called_on"])}) for quote in row.pop("quotes")
+    )
+    return RiskyDeal(**row, quotes=quotes)
 
 
 def _series(rows: list[dict[str, Any]]) -> SkillSeries:

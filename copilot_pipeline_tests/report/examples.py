@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from copilot_pipeline.marts.money import Money
+from copilot_pipeline.report.deals import OpenDeals, RiskyDeal
 from copilot_pipeline.report.forecast import (
     Decile,
     ForecastDeal,
@@ -24,10 +25,8 @@ from copilot_pipeline.report.model import (
     ElementOutcome,
     FlaggedClaim,
     LowCoverageCall,
-    OpenDeals,
     Regression,
     Report,
-    RiskyDeal,
     SkillPoint,
     SkillSeries,
     TalkShare,

@@ -23,7 +23,7 @@ def test_writes_a_sentence_per_subject_and_an_n_per_share() -> None:
         "Least covered: champion, in 73 of 100 calls.",
         "1 new skill regression: Ana Ruiz in objection handling.",
         "12 claims flagged, on 10 of 100 checked calls (10 of 100 the week before).",
-        "1 of 19 open deals with risks; most risks: Acme.",
+        "1 of 19 open deals with risks; first: Acme.",
         CONCLUSION,
     ]
 

@@ -14,7 +14,8 @@ from copilot_pipeline.marts.build import MartBuilder
 from copilot_pipeline.marts.money import Money
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.report import ReportQueries
-from copilot_pipeline.report.model import OpenDeals, UnscoredCalls
+from copilot_pipeline.report.deals import OpenDeals
+from copilot_pipeline.report.model import UnscoredCalls
 from copilot_pipeline_tests.delivery.examples import DAY, KIT, add_call
 
 MONDAY = date(2026, 3, 9)  # of the week of DAY

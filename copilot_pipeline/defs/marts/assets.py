@@ -86,7 +86,7 @@ def _mart_assets(
         files = lake.open(postgres.database).hiding(private_columns(loaded))
         builder = MartBuilder(files, postgres.database, loaded.pipeline.marts, zone=loaded.zone)
         rows, facts = build(builder, deliveries.service())
-        queries = ReportQueries(postgres.database, loaded.pipeline.marts.report)
+        queries = ReportQueries(postgres.database, loaded.pipeline.marts.report, loaded.pipeline.marts.deals.risks)
         for table in tables:
             metadata: Facts = {"dagster/row_count": rows[table.name], **facts.get(table.name, {})}
             chart = preview(queries, table.name, _today(loaded))
@@ -178,7 +178,9 @@ def weekly_report(
     from copilot_pipeline.report import ReportQueries, headlines, render
 
     loaded = settings.load()
-    report = ReportQueries(postgres.database, loaded.pipeline.marts.report).report(_today(loaded))
+    report = ReportQueries(postgres.database, loaded.pipeline.marts.report, loaded.pipeline.marts.deals.risks).report(
+        _today(loaded)
+    )
     page = render(report, loaded.pipeline.advanced.clari.link_hosts).encode()
     path = lake.open(postgres.database).replace_file(f"reports/week-of-{report.week.isoformat()}.html", page)
     return dg.MaterializeResult(

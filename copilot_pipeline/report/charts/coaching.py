@@ -24,7 +24,7 @@ def skill_panel(series: SkillSeries, among: Sequence[SkillSeries] = ()) -> Draw:
     """
 
     def draw() -> Figure:
-        figure, axes = single(2.85, 1.55)
+        figure, axes = single(2.7, 1.6)
         _series(axes, series, _scale([series, *among], series.skill))
         return figure
 
@@ -45,7 +45,7 @@ def skill_panels(skill_series: Sequence[SkillSeries]) -> Draw:
                 title = f"{shortened(plain(series.rep), 24)} · {shortened(skill_name(series.skill), 28)}"
                 if series.in_regression:
                     title += "\nregression"
-                axes.set_title(title, fontsize=8, weight="bold" if series.in_regression else "normal")
+                axes.set_title(title, fontsize=8.5, weight="bold" if series.in_regression else "normal")
                 _series(axes, series, _scale(skill_series, series.skill))
             else:
                 axes.set_visible(False)
@@ -85,13 +85,13 @@ def _series(axes: Axes, series: SkillSeries, scale: Range) -> None:
     newest = series.points[-1]
     axes.annotate(
         score(newest.score), (newest.call_number, newest.score), xytext=(6, 0), textcoords="offset points",
-        va="center", fontsize=8, weight="bold", color=INK, annotation_clip=False,
+        va="center", fontsize=8.5, weight="bold", color=INK, annotation_clip=False,
     )  # fmt: skip
     axes.set_ylim(scale)
     axes.yaxis.set_major_locator(MaxNLocator(3))
     first, last = series.points[0], series.points[-1]
     ends = {first.call_number: first, last.call_number: last}
     axes.set_xticks(list(ends), [week_label(point.started_at.date()) for point in ends.values()])
-    axes.tick_params(labelsize=7.5, length=2)
+    axes.tick_params(labelsize=8.5, length=2)
     spread = max(numbers) - min(numbers)
     axes.set_xlim(min(numbers) - 0.6, max(numbers) + 0.6 + 0.12 * spread)

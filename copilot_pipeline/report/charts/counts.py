@@ -53,7 +53,7 @@ def calls_by_week(volume: Sequence[Volume], *, width: float = WIDE) -> Draw:
             if len(volume) * _NUMBER_WIDTH <= width - _AXIS_WIDTH:
                 axes.annotate(
                     f"{one.calls:,}", (position, one.calls), xytext=(0, 3), textcoords="offset points", ha="center",
-                    fontsize=8,
+                    fontsize=8.5,
                 )  # fmt: skip
         axes.set_ylim(0, max(1, *(one.calls for one in volume)) * 1.14)
         axes.set_xlim(-0.6, len(volume) - 0.4)
@@ -90,9 +90,9 @@ def accuracy_by_week(accuracy: Sequence[Accuracy], *, width: float = WIDE, incom
         for position, share in zip(positions, shares, strict=True):
             axes.annotate(
                 percent(share) if width == WIDE else percent(share).removesuffix(PERCENT_SUFFIX), (position, share),
-                xytext=(7, 0), textcoords="offset points", va="center", fontsize=8,
+                xytext=(7, 0), textcoords="offset points", va="center", fontsize=8.5,
             )  # fmt: skip
-        label_columns(axes, [f"{week_label(one.week, incomplete)}\nn {one.n:,}" for one in shown], 8, above=False)
+        label_columns(axes, [f"{week_label(one.week, incomplete)}\nn {one.n:,}" for one in shown], 8.5, above=False)
         axes.set_xlim(-0.6, len(shown) - 0.4)
         axes.set_ylim(0, 1.04)
         axes.yaxis.set_major_locator(MaxNLocator(5))

@@ -66,15 +66,15 @@ def coverage_map(
         axes.set_ylim(len(rows) - 0.5, -0.5)
         if are_weeks:
             labels = [_with_count(week_label(date.fromisoformat(one), incomplete), counts[one]) for one in columns]
-            label_columns(axes, labels, 8, above=True)
+            label_columns(axes, labels, 8.5, above=True)
         elif cell < _MIN_WORD_WIDTH:
             axes.set_xticks(
-                range(len(columns)), [wrapped(display_name(one), 18) for one in columns], fontsize=8, rotation=90
+                range(len(columns)), [wrapped(display_name(one), 18) for one in columns], fontsize=8.5, rotation=90
             )
             axes.xaxis.tick_top()
         else:
-            label_columns(axes, [wrapped(display_name(one), 11) for one in columns], 8, above=True)
-        label_rows(axes, row_labels, 9 if width == WIDE else 8)
+            label_columns(axes, [wrapped(display_name(one), 11) for one in columns], 8.5, above=True)
+        label_rows(axes, row_labels, 9 if width == WIDE else 8.5)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         return figure
@@ -90,7 +90,7 @@ def _draw_cell(axes: Axes, position: tuple[int, int], coverage: Coverage, *, wit
     share = percent(coverage.share) if with_suffix else percent(coverage.share).removesuffix(PERCENT_SUFFIX)
     axes.text(x, y - 0.13 if with_n else y, share, ha="center", va="center", color=colour)
     if with_n:
-        axes.text(x, y + 0.24, f"n {coverage.n:,}", ha="center", va="center", color=colour, fontsize=6.5)
+        axes.text(x, y + 0.24, f"n {coverage.n:,}", ha="center", va="center", color=colour, fontsize=8.25)
 
 
 def _rep(name: str, counts: set[int], longest: int, width: float) -> str:

@@ -121,7 +121,7 @@ def _rows(labels: Sequence[str], width: float, *, above: float = 0.0) -> tuple[F
     ends = list(accumulate(heights))
     positions = [end - height / 2 for end, height in zip(ends, heights, strict=True)]
     figure, axes = single(width, ends[-1] + _AXIS + above)
-    label_rows(axes, labels, 8.5 if width == WIDE else 7.5, positions)
+    label_rows(axes, labels, 8.5, positions)
     axes.set_ylim(ends[-1], 0)
     axes.set_xlim(-0.02, 1.02)
     axes.set_xticks([0, 0.5, 1] if width == NARROW else [0, 0.2, 0.4, 0.6, 0.8, 1])

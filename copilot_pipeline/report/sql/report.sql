@@ -72,7 +72,7 @@ LIMIT %(limit)s;
 SELECT calls.title, calls.started_at, min(coverage.rep_name) AS rep, count(*)::int AS n,
   (count(*) FILTER (WHERE coverage.is_covered))::int AS covered,
   coalesce(array_agg(coverage.element) FILTER (WHERE NOT coverage.is_covered), '{}') AS missing,
-  calls.review_url
+  calls.review_url, calls.account_name AS account, calls.deal_name AS deal
 FROM copilot.meddicc_coverage AS coverage JOIN copilot.calls AS calls USING (call_id)
 WHERE coverage.week = %(week)s AND calls.deal_id IS NOT NULL
 GROUP BY calls.call_id
@@ -82,7 +82,7 @@ LIMIT %(limit)s;
 
 -- name: unscored_calls
 -- Calls of a week without scores of any kit, newest first, with the reason and their total number.
-SELECT title, started_at, review_url, (count(*) OVER ())::int AS total,
+SELECT title, started_at, review_url, account_name AS account, deal_name AS deal, (count(*) OVER ())::int AS total,
   coalesce(
     (SELECT string_agg(DISTINCT why, '; ') FROM copilot.calls_without_scores AS one WHERE one.call_id = calls.call_id),
     'not scored yet'
@@ -144,7 +144,7 @@ SELECT coalesce(dated.rep_name, dated.rep_id) || CASE WHEN EXISTS (
   ) THEN ' (' || dated.rep_id || ')' ELSE '' END AS rep, dated.skill, coalesce(manager_name, dated.manager_id) AS manager,
   of_week.calls, of_week.latest, of_week.lowest, dated.threshold, of_week.mean, dated.earlier_mean,
   dated.earlier_calls::int, dated.run_chance, first_call_at, detected_on, recovered_by_then AS recovered_at,
-  dated.calls_since_training::int, first.review_url
+  dated.calls_since_training::int, first.review_url, first.account_name AS account, first.deal_name AS deal
 FROM dated
   CROSS JOIN LATERAL (
     SELECT count(*)::int AS calls, min(score) AS lowest, avg(score) AS mean,
@@ -160,10 +160,11 @@ ORDER BY recovered_by_then IS NOT NULL, detected_on DESC, dated.rep_id, dated.sk
 
 -- name: claims
 -- Flagged claims up to the end of a week, newest first.
-SELECT week, started_at, rep_name AS rep, kind, quote, statement, match, start_s, speaker, document, product, reason, review_url
-FROM copilot.claims
+SELECT week, claims.started_at, claims.rep_name AS rep, kind, quote, statement, match, start_s, speaker, document,
+  product, reason, claims.review_url, calls.account_name AS account, calls.deal_name AS deal
+FROM copilot.claims AS claims LEFT JOIN copilot.calls AS calls USING (call_id)
 WHERE week BETWEEN %(first_week)s AND %(week)s
-ORDER BY started_at DESC, claim_id
+ORDER BY claims.started_at DESC, claim_id
 LIMIT %(limit)s;
 
 -- name: accuracy
@@ -210,14 +211,52 @@ WHERE amount IS NOT NULL
 GROUP BY currency
 ORDER BY sum(amount) DESC, currency;
 
+-- name: at_risk_by_currency
+-- The sum of the amounts of open deals with risks, by currency.
+SELECT currency, sum(amount) AS amount
+FROM copilot.deal_inspection
+WHERE amount IS NOT NULL AND risks > 0
+GROUP BY currency
+ORDER BY sum(amount) DESC, currency;
+
 -- name: risky_deals
--- Open deals with the most risks.
+-- Open deals with risks and the sentences that raised them: those with a sentence first, then the largest amounts.
+WITH configured AS (
+  SELECT * FROM unnest(%(risks)s::text[], %(kits)s::text[], %(bricks)s::text[]) AS configured(risk, kit, brick)
+), raised AS (
+  SELECT signals.deal_id, configured.risk, signals.kit, signals.brick, signals.call_id, signals.answered_at,
+    signals.reason, signals.review_url
+  FROM copilot.deal_signals AS signals JOIN configured USING (kit, brick)
+  UNION ALL
+  SELECT deal_id, brick, kit, brick, call_id, answered_at, reason, review_url
+  FROM copilot.deal_signals
+  WHERE cardinality(%(risks)s::text[]) = 0 AND starts_with(brick, 'risk') AND latest_num = 1
+), quoted AS (
+  SELECT raised.deal_id, jsonb_agg(jsonb_build_object(
+      'risk', raised.risk, 'quote', quote.said, 'reason', raised.reason, 'speaker', quote.speaker,
+      'start_s', quote.start_s, 'called_on', calls.call_date, 'review_url', raised.review_url
+    ) ORDER BY raised.answered_at DESC, raised.kit, raised.brick) AS quotes
+  FROM raised
+    JOIN copilot.calls AS calls ON calls.call_id = raised.call_id
+    JOIN copilot.deal_inspection AS deal
+      ON deal.deal_id = raised.deal_id AND raised.risk = ANY (deal.risk_flags)
+    LEFT JOIN LATERAL (
+      SELECT coalesce(said, quote) AS said, speaker, start_s
+      FROM copilot.evidence AS evidence
+      WHERE evidence.call_id = raised.call_id AND evidence.call_date = calls.call_date
+        AND evidence.kit = raised.kit AND evidence.brick = raised.brick AND match <> 'not found'
+      ORDER BY side = 'prospect' DESC NULLS LAST, position
+      LIMIT 1
+    ) AS quote ON true
+  GROUP BY raised.deal_id
+)
 SELECT coalesce(deal_name, deal_id) AS name, account_name AS account, stage, amount, currency, days_since_last_call,
   prospects::int, owner_name AS owner, coalesce(risk_flags, '{}') AS risks, coalesce(stage_lacks, '{}') AS missing,
-  meddicc_covered AS covered, last_call_url AS review_url
-FROM copilot.deal_inspection
+  meddicc_covered AS covered, last_call_url AS review_url, close_date::date AS close_date,
+  coalesce(quotes, '[]') AS quotes
+FROM copilot.deal_inspection LEFT JOIN quoted USING (deal_id)
 WHERE deal_inspection.risks > 0
-ORDER BY deal_inspection.risks DESC, coalesce(amount_converted, amount) DESC NULLS LAST, deal_id
+ORDER BY quotes IS NOT NULL DESC, coalesce(amount_converted, amount) DESC NULLS LAST, deal_inspection.risks DESC, deal_id
 LIMIT %(limit)s;
 
 -- name: built_at

@@ -1,0 +1,73 @@
+"""What is shown once: equal sentences, and a condition together with its complement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from copilot_pipeline.report.formatting import labelled, plain
+from copilot_pipeline.report.model import Driver, FlaggedClaim, Report
+
+_COMPARISON = re.compile(r"(?P<brick>.+?) (?P<operator>>|>=|<|<=) (?P<value>\S+)")
+_COMPLEMENTS = {">": "<=", "<=": ">", ">=": "<", "<": ">="}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimGroup:
+    """Flagged claims with the same words, newest first."""
+
+    claims: tuple[FlaggedClaim, ...]
+
+    @property
+    def newest(self) -> FlaggedClaim:
+        """The newest of them."""
+        return self.claims[0]
+
+    @property
+    def reps(self) -> list[str]:
+        """The reps who made the claim, by name."""
+        return sorted({one.rep for one in self.claims if one.rep})
+
+
+def grouped_claims(claims: Sequence[FlaggedClaim]) -> list[ClaimGroup]:
+    """Group claims of one kind whose words are the same but for case and space, in their order."""
+    groups: dict[tuple[str, ...], list[FlaggedClaim]] = {}
+    for position, one in enumerate(claims):
+        words = one.quote or one.statement
+        is_telling = words is not None and words != "yes"
+        key = (one.kind, plain(words or "").casefold(), one.match) if is_telling else (str(position),)
+        groups.setdefault(key, []).append(one)
+    return [ClaimGroup(tuple(group)) for group in groups.values()]
+
+
+def claims_of_week(report: Report) -> list[ClaimGroup]:
+    """Return the claims of the week of the report that are in their transcripts, the most frequent first."""
+    said = [one for one in report.claims if one.week == report.week and one.match != "not found"]
+    return sorted(grouped_claims(said), key=lambda group: -len(group.claims))
+
+
+def without_complements(drivers: Sequence[Driver]) -> list[Driver]:
+    """Leave out each driver whose complement comes before it: it says the same of the other deals."""
+    shown: dict[str, Driver] = {}
+    for driver in drivers:
+        if _complement(driver.condition) not in shown:
+            shown[driver.condition] = driver
+    return list(shown.values())
+
+
+def _complement(condition: str) -> str:
+    if " and " in condition:
+        return ""
+    comparison = _COMPARISON.fullmatch(condition)
+    if comparison:
+        return f"{comparison['brick']} {_COMPLEMENTS[comparison['operator']]} {comparison['value']}"
+    return condition.removeprefix("not ") if condition.startswith("not ") else f"not {condition}"
+
+
+def labelled_drivers(drivers: Sequence[Driver], labels: Mapping[str, str]) -> list[Driver]:
+    """Return the drivers with the labels of their bricks."""
+    return [
+        replace(driver, condition=labelled(driver.condition, labels), sentence=labelled(driver.sentence, labels))
+        for driver in drivers
+    ]

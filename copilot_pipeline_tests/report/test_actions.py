@@ -1,0 +1,149 @@
+"""What to do this week: from the tables to the first screen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from psycopg.sql import SQL, Identifier, Literal
+
+from copilot_pipeline.config.marts import ReportSettings
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.report import ReportQueries, render
+from copilot_pipeline.report.actions import read_actions, read_labels, read_teams
+from copilot_pipeline.report.formatting import labelled
+from copilot_pipeline.report.groups import grouped_claims, without_complements
+from copilot_pipeline_tests.delivery.examples import DAY, KIT, add_call
+from copilot_pipeline_tests.report.examples import claim, driver, full
+
+MONDAY = date(2026, 3, 9)  # of the week of DAY
+NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
+
+
+def add(database: Database, table: str, **row: object) -> None:
+    """Add a row."""
+    with database.transaction() as connection:
+        connection.execute(
+            SQL("INSERT INTO copilot.{} ({}) VALUES ({})").format(
+                Identifier(table), SQL(", ").join(map(Identifier, row)), SQL(", ").join(map(Literal, row.values()))
+            )
+        )
+
+
+def add_forecast(database: Database, deal_id: str, amount: float, probability: float) -> None:
+    """Add a deal to the present forecast."""
+    add(database, "deal_forecast", deal_id=deal_id, deal_name=deal_id.title(), amount=amount, currency="EUR",
+        win_probability=probability, basis="model", note="", age_days=9, calls=1, trained_on=90, made_on=DAY,
+        stage="Proposal")  # fmt: skip
+
+
+def add_earlier(database: Database, deal_id: str, amount: float, probability: float, days: int) -> None:
+    """Add a deal to a forecast that was made some days before."""
+    add(database, "forecast_track_record", source="live", made_on=DAY - timedelta(days=days), deal_id=deal_id,
+        amount=amount, currency="EUR", win_probability=probability, basis="model", outcome="open",
+        stage="Discovery")  # fmt: skip
+
+
+def test_the_forecast_is_compared_with_that_of_a_week_earlier(database: Database) -> None:
+    """The moves of the deals, those that are gone included, add up to the change of the total."""
+    for deal_id, amount, probability in (("kept", 1000, 0.5), ("new", 200, 0.5)):
+        add_forecast(database, deal_id, amount, probability)
+    add_earlier(database, "kept", 1000, 0.7, days=8)
+    add_earlier(database, "lost", 400, 0.5, days=8)
+    add_earlier(database, "kept", 1000, 0.1, days=3)  # too new to compare with
+    add(database, "deals", deal_id="lost", name="Lost", calls=1, outcome="lost")
+    actions = read_actions(database, MONDAY)
+    (total,) = actions.totals
+    assert (total.currency, total.expected, total.before) == ("EUR", 600, 900)
+    assert total.before_on == DAY - timedelta(days=8)
+    assert [(move.name, move.cause, round(move.change)) for move in actions.moves] == [
+        ("Kept", "stage", -200), ("Lost", "lost", -200), ("New", "new", 100),
+    ]  # fmt: skip
+    assert sum(move.change for move in actions.moves) == pytest.approx(total.change)
+
+
+def test_the_first_forecast_has_nothing_to_be_compared_with(database: Database) -> None:
+    """It is shown without a change."""
+    add_forecast(database, "new", 200, 0.5)
+    actions = read_actions(database, MONDAY)
+    assert [(total.expected, total.change, total.before_on) for total in actions.totals] == [(100, None, None)]
+    assert actions.moves == ()
+
+
+def test_a_deal_at_risk_comes_with_the_sentence_that_raised_it(database: Database) -> None:
+    """Speaker, time and link included; a quote that is not in the transcript is not shown."""
+    for number, match in enumerate(("exact", "not found")):
+        call, deal = f"c-{number}", f"d-{number}"
+        add_call(database, call, {"risk_flag": True})
+        add(database, "deal_inspection", deal_id=deal, amount=100.0 * (2 - number), currency="EUR", calls=1,
+            scored_calls=1, prospects=1, risks=1, risk_flags=["risk_flag"], close_date=NOON)  # fmt: skip
+        add(database, "deal_signals", deal_id=deal, kit=KIT, brick="risk_flag", value_kind="bool", latest="yes",
+            latest_num=1, trend="new", answers=1, call_id=call, answered_at=NOON, review_url="https://x.example",
+            reason="They hesitate.")  # fmt: skip
+        with database.transaction() as connection:
+            connection.execute("DELETE FROM copilot.evidence WHERE call_id = %s", (call,))
+            row = connection.execute("SELECT call_date FROM copilot.calls WHERE call_id = %s", (call,)).fetchone()
+        assert row is not None
+        add(database, "evidence", call_id=call, kit=KIT, brick="risk_flag", position=0, call_date=row[0],
+            quote="We may wait.", said="We may wait.", match=match, match_score=1, start_s=95, speaker="Kim",
+            side="prospect")  # fmt: skip
+    deals = ReportQueries(database, ReportSettings()).open_deals()
+    found, missing = (deal.quotes[0] for deal in deals.risky)
+    assert (found.quote, found.speaker, found.start_s) == ("We may wait.", "Kim", 95)
+    assert (missing.quote, missing.reason) == (None, "They hesitate.")
+    assert deals.risky[0].unquoted_risks == []
+    assert [(money.currency, money.amount) for money in deals.at_risk] == [("EUR", 300)]
+    page = render(full(open_deals=deals))
+    for expected in ("We may wait.", "at 1:35", "9 Mar 2026"):
+        assert expected in page, expected
+    assert "risk flag" not in page
+
+
+def test_a_team_has_the_mean_over_its_calls(database: Database) -> None:
+    """Each figure has its n; the team's name is that of the manager."""
+    add(database, "users", user_id="m1", name="Max Boss")
+    for number, (rep, share) in enumerate((("u1", 0.2), ("u1", 0.4), ("u2", 0.9))):
+        add_call(database, f"c-{number}", {})
+        with database.transaction() as connection:
+            connection.execute(
+                """UPDATE copilot.calls SET longest_monologue_s = 60, questions_by_reps = 4,
+                  competitor_sentiments = '[{"competitor": "Globex"}]', action_items = '[]' WHERE call_id = %s""",
+                (f"c-{number}",),
+            )
+        add(database, "rep_calls", rep_id=rep, call_id=f"c-{number}", call_date=DAY, week=MONDAY, started_at=NOON,
+            rep_name=rep.upper(), manager_id="m1", is_call_rep=number != 1, own_speakers=1, utterances=9, words=90,
+            talk_share=share)  # fmt: skip
+    (team,) = read_teams(database, MONDAY, MONDAY)
+    assert (team.total.name, team.total.calls, team.total.led) == ("Max Boss", 3, 2)
+    assert team.total.talk_share == pytest.approx(0.5)
+    assert [(one.name, one.calls, one.led, one.with_competitor, one.with_next_steps) for one in team.reps] == [
+        ("U1", 2, 1, 1, 0), ("U2", 1, 1, 1, 0),
+    ]  # fmt: skip
+    assert (team.reps[0].questions, team.reps[0].longest_monologue_s) == (4, 60)
+
+
+def test_bricks_without_a_label_are_shown_as_words(database: Database) -> None:
+    """Only before the colon: what follows is a sentence."""
+    assert read_labels(database) == {}
+    assert labelled("not budget_ok and depth > 65: a_b", {"depth": "Depth of it"}) == (
+        "not budget ok and Depth of it > 65: a_b"
+    )
+
+
+def test_equal_sentences_and_complements_are_shown_once() -> None:
+    """The same words on three calls are one entry; a condition and its opposite are one driver."""
+    claims = [claim(), claim("It  ships in march."), claim("Other."), claim(), claim(None, statement="yes")]
+    assert [len(group.claims) for group in grouped_claims(claims)] == [3, 1, 1]
+    conditions = ["champion", "not champion", "depth > 65", "depth <= 65", "a and b", "not a"]
+    kept = without_complements([driver(one) for one in conditions])
+    assert [one.condition for one in kept] == ["champion", "depth > 65", "a and b", "not a"]
+
+
+def test_names_account_and_deal_beside_each_call() -> None:
+    """A deal that is named after its account needs no second name."""
+    report = full()
+    low = replace(report.low_coverage_calls[0], account="Acme", deal="Acme renewal")
+    page = render(replace(report, low_coverage_calls=(low,), claims=(claim(account="Initech", deal="Phase 2"),)))
+    assert "(<bdi>Acme renewal</bdi>)" in page
+    assert "(<bdi>Initech</bdi>, <bdi>Phase 2</bdi>)" in page
