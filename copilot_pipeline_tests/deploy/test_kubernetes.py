@@ -101,7 +101,7 @@ def test_a_backfill_runs_as_jobs_without_a_shared_disk(make_pipeline: MakePipeli
     """Each run is a process with a file system of its own. One is killed with its pod, and another finishes its days; a
     `run` of the command line beside them is not taken for a crashed one. Only details that were in flight are fetched
     twice."""
-    pipeline = make_pipeline(days=9, calls_per_day=6, pace=9)
+    pipeline = make_pipeline(days=9, calls_per_day=6, requests_per_second=9)
     first, last = pipeline.days()
     with running_object_store() as store, deployed(pipeline, store.environment(), tmp_path) as deployment:
         identity = deployment.interface.launch(TABLES, _days(first, 9))
