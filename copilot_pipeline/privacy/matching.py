@@ -93,6 +93,11 @@ def _name_pattern(words: tuple[str, ...]) -> str:
     return _GAP.join(spelled)
 
 
+def _single_words(identity: Identity) -> set[tuple[str, ...]]:
+    """Return the names of one word: found only where nothing else is, or as the speaker of a line."""
+    return {words for name in identity.names if len(words := name_words(name)) == 1}
+
+
 def _email_pattern(email: str) -> str:
     notations = sorted(email_notations(email), key=lambda text: (-len(text), text))
     return f"(?:{'|'.join(_literally(text, is_name=False) for text in notations)})"
@@ -128,6 +133,11 @@ class Matcher:
         patterns += [f"(?P<email{n}>{_email_pattern(email)})" for n, email in enumerate(sorted(identity.emails))]
         names = sorted({order for name in identity.names for order in orders(name)}, key=len, reverse=True)
         patterns += [f"(?P<name{n}>{_START}{_name_pattern(words)}{_END})" for n, words in enumerate(names)]
+        singles = sorted(_single_words(identity))
+        patterns += [
+            rf"(?P<name{n}>(?:(?<=\")|(?m:^)){_name_pattern(words)}(?=\\*\"|:\s|(?m:$)))"
+            for n, words in enumerate(singles, start=len(names))
+        ]
         phones = sorted({digits for phone in identity.phones if (digits := normalized_phone(phone))})
         patterns += [rf"(?P<phone{n}>{_PHONE_START}{_phone_pattern(digits)}(?!\d))" for n, digits in enumerate(phones)]
         parts = sorted({words for part in identity.parts if (words := name_words(part))})
@@ -210,7 +220,7 @@ class Matcher:
         Of a name it has the longest word only: counted repetitions of gaps take long to compile.
         """
         identity = self.identity
-        words = {max(name_words(name), key=len) for name in identity.names if orders(name)}
+        words = {max(name_words(name), key=len) for name in identity.names if name_words(name)}
         patterns = {_literally(word) for word in words}
         patterns |= {"".join(map(_literally, name_words(part))) for part in identity.parts}
         patterns |= {_email_pattern(email) for email in identity.emails}

@@ -6,6 +6,7 @@ written again without them: raw file, call tables, score tables. A run that is k
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -49,6 +50,8 @@ class RemovedCalls:
             with PartitionStore(self._database).lock(day.call_date), self._database.transaction() as connection:
                 connection.execute(_SQL["mark_stale"], {"day": day.call_date})
                 connection.execute(_SQL["forget_calls"], {"call_ids": day.call_ids})
+                record = {"label": secrets.token_hex(4), "hash": secrets.token_bytes(32), "calls": len(day.call_ids)}
+                connection.execute(_SQL["record_removed_calls"], record)
             erased += len(day.call_ids)
         if before is not None:
             with self._database.connection() as connection:

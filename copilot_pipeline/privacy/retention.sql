@@ -157,6 +157,11 @@ UPDATE copilot_ops.outbox SET
   state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END
 WHERE call_id = ANY(%(call_ids)s) AND state <> 'sending';
 
+-- name: record_removed_calls
+-- Record an erasure of removed calls, without their ids.
+INSERT INTO copilot_ops.erasures (label, subject, mode, request_hash, requested_by, finished_at, calls)
+VALUES (%(label)s, 'call', 'calls', %(hash)s, 'retention', clock_timestamp(), %(calls)s);
+
 -- name: mark_stale
 -- Let the files and tables of a day be written again.
 INSERT INTO copilot_ops.partitions (call_date, stored_at, is_stale) VALUES (%(day)s, NULL, true)

@@ -107,6 +107,16 @@ def test_a_masked_document_stays_one(blank: str) -> None:
     assert "6789" not in masked_document["said"]
 
 
+def test_a_name_of_one_word_is_found_where_it_stands_alone() -> None:
+    """As a whole text and as the speaker of a line, but not in a sentence, where it may be another word."""
+    matcher = Matcher(Identity(names=frozenset({"Björk"})), "1a2b")
+    name = "Erased person 1a2b"
+    assert matcher.mask("BJÖRK") == name
+    assert matcher.mask("Mei: hi\nBjörk: ask Björk\nBjörk Lee: no") == f"Mei: hi\n{name}: ask Björk\nBjörk Lee: no"
+    body = json.dumps({"users": [{"name": "Björk"}], "title": "Björk x Acme"})
+    assert json.loads(matcher.mask(body)) == {"users": [{"name": name}], "title": "Björk x Acme"}
+
+
 def test_a_name_is_found_without_its_accents() -> None:
     """Transcripts often leave them out. Addresses without an accent are others."""
     assert Matcher(IDENTITY, "1a2b").mask("Zoe O'Neil-Angstrom") == "Erased person 1a2b"

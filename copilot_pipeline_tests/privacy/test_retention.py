@@ -173,6 +173,8 @@ def test_erases_removed_calls_after_their_time(stored: Stored) -> None:
     assert {row["call_id"] for row in stored.lake_rows(RAW_CALL_DETAILS, OLD)} == {"call-2-001", "call-2-002"}
     assert stored.query(f"SELECT 1 FROM copilot_ops.calls WHERE call_id = '{gone}'") == []
     assert dict(later.remove())["removed calls"] == 0
+    audit = "SELECT subject, requested_by, calls, plan FROM copilot_ops.erasures WHERE finished_at IS NOT NULL"
+    assert stored.query(audit) == [("call", "retention", 1, None)]
 
 
 def test_sends_nothing_twice_after_the_contents_of_deliveries_were_removed(database: Database, home: Path) -> None:
