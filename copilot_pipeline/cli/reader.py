@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, urlencode
+
 import click
+from psycopg.conninfo import conninfo_to_dict
 
 from copilot_pipeline.cli.console import echo
 
@@ -29,3 +32,19 @@ def command(name: str) -> None:
     if password is not None:
         echo(f"Created role {name}. Password (shown only once): {password}")
     echo(f"{name} can read every table and view of schema copilot.")
+    for line in connection_lines(database.url, name):
+        echo(line)
+
+
+def connection_lines(url: str, name: str) -> list[str]:
+    """Return how the role connects with psql and with pandas, without a password: both read it from PGPASSWORD."""
+    known = conninfo_to_dict(url)
+    place = {key: str(known[key]) for key in ("host", "port", "dbname", "sslmode") if known.get(key)}
+    address = "postgresql://?" + urlencode({**place, "user": name}, quote_via=quote)
+    engine = "postgresql+psycopg://?" + urlencode({**place, "user": name}, quote_via=quote)
+    return [
+        "Set PGPASSWORD to the password, then:",
+        f"  psql '{address}' -c 'SELECT count(*) FROM copilot.calls'",
+        '  python -c "import pandas, sqlalchemy; '
+        f"print(pandas.read_sql('SELECT * FROM copilot.calls LIMIT 5', sqlalchemy.create_engine('{engine}')))\"",
+    ]

@@ -2,7 +2,10 @@
 -- Return utterances with some words, newest calls first. The index on words is read once, before the join.
 WITH said AS MATERIALIZED (
   SELECT call_id, seq, speaker, side, start_s, text FROM copilot.utterances
-  WHERE copilot.says(text, %(words)s) AND call_date BETWEEN %(first)s AND %(last)s
+  WHERE copilot.says(text, %(words)s)
+    -- Not of `call_date` itself: its index of ranges would let the words of all utterances of the days be computed.
+    AND call_date - date '2000-01-01'
+      BETWEEN %(first)s::date - date '2000-01-01' AND %(last)s::date - date '2000-01-01'
 ), found AS (
   SELECT started_at, title, rep_name, account_name, deal_name, speaker, side, start_s, text, review_url, call_id, seq
   FROM said JOIN copilot.calls USING (call_id)

@@ -11,10 +11,11 @@ from copilot_pipeline.load.tables.history import DEAL_HISTORY
 from copilot_pipeline.load.tables.marts import (
     CLAIM_ACCURACY,
     CLAIMS,
+    MEDDICC_COVERAGE,
     MEDDICC_OUTCOMES,
     MESSAGE_ADOPTION,
 )
-from copilot_pipeline.load.tables.model import Column, Kind, Table, boolean, integer, moment, text, texts
+from copilot_pipeline.load.tables.model import Column, Kind, Table, boolean, integer, moment, number, text, texts
 from copilot_pipeline.load.tables.scores import SEMARIZE_RUNS, SEMARIZE_SCORES
 
 
@@ -46,6 +47,30 @@ VIEWS: tuple[View, ...] = (
         "uncovered_in_lost_deals",
         "Lost deals in which a MEDDICC element was never covered, by element, with n and interval.",
         _columns(MEDDICC_OUTCOMES, "element", "uncovered", *_SHARE, "p_value", "sentence", lost_deals="n"),
+    ),
+    View(
+        "meddicc_rep_week",
+        "MEDDICC coverage of each rep by week and element, with the slope over the twelve weeks up to it: whose falls.",
+        (
+            *_columns(MEDDICC_COVERAGE, "rep_id", "rep_name", "manager_id"),
+            text("element", "The MEDDICC element; `all`: the share of the elements that a call covered."),
+            *_columns(MEDDICC_COVERAGE, "week"),
+            boolean("is_latest", "Whether it is the rep's newest week with a scored call."),
+            integer("n", "Number of scored calls in the week."),
+            number("covered", "Number of these calls that covered the element; for `all`, the sum of the shares."),
+            number("share", "covered / n."),
+            number("share_low", "Lower end of its 95 % interval (Wilson); null for `all`."),
+            number("share_high", "Upper end of its 95 % interval (Wilson); null for `all`."),
+            integer("trend_calls", "Number of scored calls in the twelve weeks up to this one."),
+            number(
+                "slope",
+                "Change of the share per week in these weeks, by least squares over calls; null for fewer than 8 calls "
+                "or 3 weeks with calls.",
+            ),
+            number("slope_low", "Lower end of its 95 % interval (t). Calls of one deal are counted as independent."),
+            number("slope_high", "Upper end of its 95 % interval."),
+            boolean("is_falling", "Whether the whole interval of the slope is below 0; null without a slope."),
+        ),
     ),
     View(
         "reps_in_regression",

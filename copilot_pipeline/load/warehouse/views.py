@@ -94,11 +94,11 @@ def outdated_kit_views(database: Database, kits: Sequence[str]) -> list[str]:
 def _is_current(connection: Connection, kit: str) -> bool:
     bricks = _bricks(connection, kit)
     view, statement = _view(kit, bricks)
+    name = view.as_string(connection)
     with connection.cursor(row_factory=scalar_row) as cursor:
-        comment_row = cursor.execute(_SQL["comment_of_view"], {"view": view.as_string(connection)}).fetchone()
-    if comment_row is None:
-        return not bricks
-    return _one_line(comment_row).endswith(_one_line(statement.as_string(connection)))
+        has_view = cursor.execute(_SQL["comment_of_view"], {"view": name}).fetchone() is not None
+        stored = cursor.execute(_SQL["fingerprint_of_view"], {"view": name}).fetchone()
+    return stored == _fingerprint(connection, statement) if has_view else not bricks
 
 
 def _bricks(connection: Connection, kit: str) -> list[_Brick]:
@@ -116,22 +116,31 @@ def _view(kit: str, bricks: Sequence[_Brick]) -> tuple[sql.Identifier, sql.Compo
 def _refresh(connection: Connection, kit: str) -> None:
     bricks = _bricks(connection, kit)
     view, statement = _view(kit, bricks)
-    text, name = statement.as_string(connection), view.as_string(connection)
-    # The comment contains the statement, so that a view that is up to date is recognized.
-    comment = f"Scores of kit {kit}: one row per call, one column per brick. {text}"
+    fingerprint, name = _fingerprint(connection, statement), view.as_string(connection)
+    comment = f"Scores of kit {kit}: one row per call, one column per brick."
     with connection.cursor(row_factory=scalar_row) as cursor:
         comment_row = cursor.execute(_SQL["comment_of_view"], {"view": name}).fetchone()
-        if comment_row == comment:
+        stored = cursor.execute(_SQL["fingerprint_of_view"], {"view": name}).fetchone()
+        if comment_row == comment and stored == fingerprint:
             return
-        is_current = comment_row is not None and _one_line(comment_row).endswith(_one_line(text))
+        is_current = comment_row is not None and (
+            stored == fingerprint  # earlier releases had the statement in the comment
+            or _one_line(comment_row).endswith(_one_line(statement.as_string(connection)))
+        )
         readers = [] if is_current else cursor.execute(_SQL["readers_of_view"], {"view": name}).fetchall()
     if not is_current:
         _drop(connection, view, kit)
         connection.execute(statement)
     _comment(connection, view, comment, bricks)
+    connection.execute(_SQL["store_fingerprint"], {"view": name, "fingerprint": fingerprint})
     for role in readers:  # dropping the view has removed its grants
         grantee = sql.Identifier(role) if role else sql.SQL("PUBLIC")
         connection.execute(sql.SQL("GRANT SELECT ON {view} TO {role}").format(view=view, role=grantee))
+
+
+def _fingerprint(connection: Connection, statement: sql.Composed) -> str:
+    """Return what tells whether a view shows the present bricks: a hash of its statement."""
+    return hashlib.sha256(statement.as_string(connection).encode()).hexdigest()
 
 
 def _one_line(text: str) -> str:

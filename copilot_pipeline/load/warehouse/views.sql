@@ -13,3 +13,12 @@ SELECT obj_description(to_regclass(%(view)s), 'pg_class') AS comment;
 SELECT DISTINCT CASE WHEN acl.grantee <> 0 THEN pg_get_userbyid(acl.grantee) END AS role
 FROM pg_class, aclexplode(relacl) AS acl
 WHERE oid = to_regclass(%(view)s) AND acl.privilege_type = 'SELECT' AND acl.grantee <> relowner;
+
+-- name: fingerprint_of_view
+-- Return the hash of the statement that a view was created with.
+SELECT value FROM copilot_ops.key_values WHERE name = 'view ' || %(view)s;
+
+-- name: store_fingerprint
+-- Record the hash of the statement that a view was created with.
+INSERT INTO copilot_ops.key_values (name, value) VALUES ('view ' || %(view)s, %(fingerprint)s)
+ON CONFLICT (name) DO UPDATE SET value = excluded.value;

@@ -143,9 +143,9 @@ def test_columns_have_comments(database: Database) -> None:
         " WHERE attrelid = 'copilot.scores_deal'::regclass AND attnum > 3 ORDER BY attnum",
     )
     assert comments == ["Brick b: bool.", "Brick c: no value yet, only null."]
-    assert column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')")[0].startswith(
-        "Scores of kit deal"
-    )
+    assert column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')") == [
+        "Scores of kit deal: one row per call, one column per brick."
+    ]
 
 
 def test_keeps_grants_when_it_is_recreated(database: Database) -> None:
@@ -180,9 +180,12 @@ def test_updates_the_comments_of_an_earlier_version_without_recreating_the_view(
     load_scores(database, score("a", True))
     view(database)
     (comment,) = column(database, "SELECT obj_description('copilot.scores_deal'::regclass, 'pg_class')")
-    statement = comment[comment.index("CREATE VIEW") :].replace("\n    FROM", "\n        FROM")
+    statement = """CREATE VIEW "copilot"."scores_deal" AS SELECT s.call_id, s.call_date, max(s.kit_version_id) AS
+        kit_version_id, bool_or(s.value_bool) FILTER (WHERE s.brick = 'a') AS "a" FROM copilot.semarize_scores s
+        WHERE s.kit = 'deal' GROUP BY s.call_id, s.call_date"""
     former = f"Scores of kit deal: a row a call, a column a brick. {statement}"
     with database.connection() as connection:
+        connection.execute("DELETE FROM copilot_ops.key_values WHERE name LIKE 'view %'")
         connection.execute(sql.SQL("COMMENT ON VIEW copilot.scores_deal IS {text}").format(text=sql.Literal(former)))
         connection.execute("CREATE VIEW copilot.mine AS SELECT a FROM copilot.scores_deal")
     view(database)
