@@ -19,10 +19,10 @@ CONTAINERS := POSTGRES_PASSWORD=a0 AWS_SECRET_ACCESS_KEY=a0 PIPELINE_FILE=./pipe
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check lint types format test test-fast test-faults test-all tests test-containers bench lock audit sbom licenses clean
+.PHONY: help demo dev check lint types format test test-fast test-faults test-all tests test-containers bench lock audit sbom licenses release-check clean
 
 help: ## Print this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/ready ## Run two weeks of sandbox calls through the whole pipeline
 	$(BIN)/copilot-pipeline demo
@@ -90,6 +90,9 @@ sbom: $(VENV)/ready $(VENV)/audit/ready ## Write the bill of materials, dist/sbo
 
 licenses: $(VENV)/ready ## List the licences of the dependencies in docs/licenses.md
 	$(BIN)/python -m copilot_pipeline_tests.licenses > docs/licenses.md
+
+release-check: $(VENV)/ready ## Compare the tag of the commit, the version, the changelog and the schema
+	$(BIN)/python -m copilot_pipeline_tests.release
 
 clean: ## Remove the virtual environment, caches and the data of the demo
 	rm -rf $(VENV) .copilot_pipeline .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

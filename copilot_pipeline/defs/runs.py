@@ -26,6 +26,9 @@ BACKFILL_PRIORITY = {"dagster/priority": "-10"}
 
 # One run holds the pool for this many days, so that the daily run can start between two of them.
 DAYS_PER_RUN = 7
+# Building tables costs processor time and no request: runs of a backfill work side by side. Another number than above,
+# because Dagster joins assets with equal policies in one run, which would hold the pool of the API for longer.
+REBUILT_DAYS_PER_RUN = 28
 
 BACKFILL_TAG = "copilot_pipeline/backfill"  # the id of a registered backfill
 REQUESTED_AT_TAG = "copilot_pipeline/requested_at"  # on the runs of a command: when it was first given, ISO 8601

@@ -142,6 +142,22 @@ def test_a_backfill_has_several_days_per_run(name: str) -> None:
     assert policy.max_partitions_per_run != 1
 
 
+def test_rebuilding_tables_fans_out_over_runs_and_leaves_places_free() -> None:
+    """The runs of call tables need no pool and are not those of the raw layer, which holds one. A backfill cannot take
+    all places of the queue: an incremental run and a poll start beside it."""
+    tables, raw = definition_of("transcripts"), definition_of("raw_call_details")
+    assert tables.backfill_policy is not None
+    assert tables.backfill_policy.max_partitions_per_run is not None
+    assert tables.backfill_policy != raw.backfill_policy
+    assert tables.op.pool is None
+    assert raw.op.pool is not None
+    for file in ("dagster.yaml", "deploy/image/dagster.yaml", "deploy/kubernetes/base/dagster.yaml"):
+        runs = yaml.safe_load((Path(__file__).parents[2] / file).read_text())["concurrency"]["runs"]
+        (backfills,) = runs["tag_concurrency_limits"]
+        assert backfills["key"] == "dagster/backfill"
+        assert backfills["limit"] <= runs["max_concurrent_runs"] - 2
+
+
 def test_each_check_is_described_and_belongs_to_an_asset() -> None:
     """Every check has a description that is a sentence, and its asset exists."""
     specs = [spec for check in defs.asset_checks or [] for spec in check.check_specs]

@@ -12,7 +12,7 @@ from copilot_pipeline.defs.partitions import DAYS, PROBLEMS, PartitionReporter, 
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
-from copilot_pipeline.defs.runs import CLARI_POOL, DAYS_PER_RUN, requested_at, source_of
+from copilot_pipeline.defs.runs import CLARI_POOL, DAYS_PER_RUN, REBUILT_DAYS_PER_RUN, requested_at, source_of
 from copilot_pipeline.defs.specs import OWNERS, column_schema, spec
 from copilot_pipeline.extract.factory import make_call_tables, open_extraction
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS
@@ -103,7 +103,7 @@ def _load_complete_days_later(
         for table in CALL_TABLES
     ],
     can_subset=True,  # any of them may be selected in the UI; all are written, in one transaction
-    backfill_policy=dg.BackfillPolicy.single_run(),
+    backfill_policy=dg.BackfillPolicy.multi_run(REBUILT_DAYS_PER_RUN),
 )
 @retried_when_disconnected
 def call_tables(

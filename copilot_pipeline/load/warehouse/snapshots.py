@@ -31,8 +31,9 @@ from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 
 _LOCK = sql.SQL("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
-# Constraints of columns and the key are those of the table, so that the same rows are refused.
-_CREATE = sql.SQL("CREATE TEMPORARY TABLE {name} (LIKE {table}, PRIMARY KEY ({key})) ON COMMIT DROP")
+# Constraints of columns and the key are those of the table, so that the same rows are refused. With the defaults of
+# columns that a newer release has added.
+_CREATE = sql.SQL("CREATE TEMPORARY TABLE {name} (LIKE {table} INCLUDING DEFAULTS, PRIMARY KEY ({key})) ON COMMIT DROP")
 _ANALYZE = sql.SQL("ANALYZE {new}")
 # The comparison joins by hash: with a nested loop, which the planner chooses for a table that was empty, each row would
 # be compared with all rows that were inserted before it.
