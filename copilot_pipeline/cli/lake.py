@@ -15,6 +15,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.copying import copy_lake
 from copilot_pipeline.load.lake.identity import check_lake, create_id, holds_data, read_id
 from copilot_pipeline.load.lake.losses import missing_bytes
+from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import Installation, PartitionStore
 
@@ -75,6 +76,8 @@ def copy(source: str, target: str) -> None:
         old, new = Lake(_absolute(source)), Lake(_absolute(target))
         try:
             result = copy_lake(old, new, database, on_file)
+        except StorageError:
+            raise
         except OSError as error:
             raise PipelineError(
                 f"a file could not be copied ({error.strerror or type(error).__name__}): run the same command again"

@@ -19,6 +19,7 @@ import pytest
 
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake.identity import read_id
 from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.load.tables import CALL_TABLES, USERS, UTTERANCES
 from copilot_pipeline_tests.deploy.object_store import BUCKET, ObjectStore, running_object_store
@@ -263,6 +264,13 @@ def test_each_refusal_has_its_own_sentence(bucket: Bucket, status: int, code: st
 def test_each_wrong_address_has_its_own_sentence(bucket: Bucket, url: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError, match=sentence):
         Lake(url.format(proxy=f"127.0.0.1:{bucket.proxy.port}")).probe()
+
+
+def test_a_lake_whose_id_cannot_be_read_is_refused_with_the_reason(bucket: Bucket) -> None:
+    """Not with the class of an error, and not as an empty lake."""
+    bucket.proxy.answer_to = lambda _: Answer(403)
+    with pytest.raises(ConfigurationError, match="permission is missing, or no credentials were found"):
+        read_id(bucket.lake)
 
 
 def test_probe_leaves_no_object(bucket: Bucket) -> None:
