@@ -130,6 +130,11 @@ class Environment(BaseSettings):
         description="Host names under which the Dagster UI is reached besides localhost, such as that of an "
         "authenticating proxy, separated by blanks. Requests with another `Host` or `Origin` are refused.",
     )
+    smtp_url: Secret = Field(
+        default=None,
+        description="Mail server of the weekly report: `smtps://user:password@host:465`, or `smtp://…:587` (STARTTLS).",
+    )
+    smtp_from: OptionalText = Field(default=None, description="Sender address of the weekly report's e-mails.")
     slack_webhook_url: Secret = Field(default=None, description="Address of a Slack incoming webhook, for alerts.")
     salesforce_base_url: OptionalHttpAddress = Field(
         default=None, description="My Domain address of Salesforce, https://….my.salesforce.com."

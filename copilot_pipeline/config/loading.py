@@ -14,6 +14,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.marts import mart_mistakes
 from copilot_pipeline.config.pipeline_file import PipelineFile
 from copilot_pipeline.config.renamed_keys import apply_renames, dotted
+from copilot_pipeline.config.report_delivery import report_mistakes
 from copilot_pipeline.config.route_checks import Mistake, route_mistakes
 from copilot_pipeline.config.routes import ANNOUNCING, all_sinks
 from copilot_pipeline.config.sources import (
@@ -130,6 +131,7 @@ def _read_pipeline_file(named: str | None) -> tuple[PipelineFile, tuple[str, ...
     mistakes = [
         *route_mistakes(pipeline.routes, pipeline.sinks, pipeline.kits, pipeline.incidents),
         *mart_mistakes(pipeline.marts, pipeline.kits, announcing),
+        *report_mistakes(pipeline.marts.report.send, all_sinks(pipeline.sinks)),
     ]
     if mistakes:
         raise ConfigurationError(_explain_mistakes(mistakes, str(path), file))

@@ -15,6 +15,7 @@ from copilot_pipeline.config.bricks import Brick, BrickRef, Scalar
 from copilot_pipeline.config.conditions import ConditionSettings
 from copilot_pipeline.config.forecast import ForecastSettings
 from copilot_pipeline.config.money import CurrencySettings
+from copilot_pipeline.config.report_delivery import ReportSendSettings
 from copilot_pipeline.config.route_checks import Mistake, unknown_kit
 from copilot_pipeline.config.types import Keys, Strict
 
@@ -242,6 +243,7 @@ class ReportSettings(Strict):
 
     title: str = Field(default="Conversations", description="Title of the report.")
     weeks: int = Field(default=12, ge=2, le=53, description="Number of weeks shown.")
+    send: ReportSendSettings = Field(default_factory=ReportSendSettings, description="Recipients. Default: none.")
 
 
 class MartSettings(Strict):

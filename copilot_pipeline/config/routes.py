@@ -20,7 +20,7 @@ from copilot_pipeline.config.types import Keys, Strict
 SinkKind = Literal["slack", "salesforce", "hubspot", "webhook"]
 SINK_KINDS: tuple[SinkKind, ...] = ("slack", "salesforce", "hubspot", "webhook")
 # Sinks that announce events: repeated and old messages are unwanted. The other sinks hold a state.
-ANNOUNCING: frozenset[str] = frozenset({"slack", "webhook"})
+ANNOUNCING: frozenset[str] = frozenset({"slack", "webhook", "email"})
 DEFAULT_MAX_AGE = timedelta(days=3)
 
 _DURATION = re.compile(r"([0-9]{1,5})\s*(m|h|d|w)")

@@ -30,6 +30,9 @@ MIN_WAIT_SECONDS = 0.2
 REFRESH_SECONDS = 1.0
 _REQUESTS_PER_TRANSACTION = 500
 
+# A repeat would be seen by people, and nothing removes it.
+_NOT_REPEATABLE = frozenset({"slack", "email"})
+
 BuildSink = Callable[[str], Sink]
 
 
@@ -204,7 +207,7 @@ class Dispatcher:
         counts: Counter[str] = Counter()
         are_records = self._writes_records(name)
         with OutboxLeases(self._database.url, now=self._now) as leases:
-            leases.recover(name, may_repeat=self._sinks[name] != "slack" or name in self._may_repeat)
+            leases.recover(name, may_repeat=self._sinks[name] not in _NOT_REPEATABLE or name in self._may_repeat)
             if leases.next_due_at(name, are_records=are_records) is None:
                 return counts, None
             try:

@@ -17,11 +17,14 @@ from copilot_pipeline.delivery.dispatcher import MAX_WAIT_SECONDS, Dispatcher, S
 from copilot_pipeline.delivery.incident_monitor import IncidentMonitor, incident_monitor
 from copilot_pipeline.delivery.incidents import Failure
 from copilot_pipeline.delivery.kit_schemas import KitSchemas
+from copilot_pipeline.delivery.model import Sink
 from copilot_pipeline.delivery.regression_alerts import enqueue_regression_digests
+from copilot_pipeline.delivery.report_delivery import EMAIL_SINK, WeeklyMessage, enqueue_report
 from copilot_pipeline.delivery.rule_checks import find_mistakes, find_mistakes_in_scores, routes_with_mistakes
 from copilot_pipeline.delivery.rules import Rule, configured_rules
-from copilot_pipeline.delivery.sinks import build_sink
+from copilot_pipeline.delivery.sinks import build_email_sink, build_sink
 from copilot_pipeline.errors import ConfigurationError, RequestRefused
+from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
 
@@ -54,11 +57,24 @@ class DeliveryService:
         used = dict.fromkeys(
             (*(rule.sink_name for rule in self.rules), *pipeline.incidents.send, *((alerts,) if alerts else ()))
         )
+        send = pipeline.marts.report.send
+        if send.slack:
+            used[send.slack] = None
+        kinds: dict[str, str] = {name: sinks[name].kind for name in used}
+        if send.leaders or send.managers:
+            kinds[EMAIL_SINK] = "email"
+
+        def build(name: str) -> Sink:
+            environment = self._settings.environment
+            if name == EMAIL_SINK:
+                return build_email_sink(name, environment, Lake(environment.lake_url).read_file)
+            return build_sink(name, sinks[name], environment)
+
         return Dispatcher(
             self._database,
             [rule for rule in self.rules if rule.name not in exclude],
-            {name: sinks[name].kind for name in used},
-            lambda name: build_sink(name, sinks[name], self._settings.environment),
+            kinds,
+            build,
             may_repeat=frozenset(name for name in used if sinks[name].on_uncertain == "resend"),
             progress=self._progress,
         )
@@ -101,6 +117,10 @@ class DeliveryService:
         kind = all_sinks(self._settings.pipeline.sinks)[sink].kind
         hosts = self._settings.pipeline.advanced.clari.link_hosts
         return enqueue_regression_digests(self._database, regressions, sink, kind, link_hosts=hosts)
+
+    def enqueue_report(self, message: WeeklyMessage) -> int:
+        """Enqueue the weekly report for the recipients of `marts.report.send`; return the number of new messages."""
+        return enqueue_report(self._database, message, self._settings.pipeline.marts.report.send)
 
     def send(self, *, ignore_backoff: bool = False, max_wait_seconds: float = MAX_WAIT_SECONDS) -> SendReport:
         """Send what is queued, check for failures, and send the notifications of these."""

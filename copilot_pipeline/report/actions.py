@@ -121,6 +121,7 @@ class Team:
 
     total: Activity
     reps: tuple[Activity, ...] = field(default=())
+    manager_email: str | None = None
 
 
 def read_actions(database: Database, week: date) -> Actions:
@@ -141,14 +142,16 @@ def read_teams(database: Database, first_week: date, week: date) -> tuple[Team, 
         rows = _rows(connection, "activity", dict_row, {"first_week": first_week, "week": week})
     teams: dict[object, list[Activity]] = {}
     totals: dict[object, Activity] = {}
+    emails: dict[object, str | None] = {}
     for row in rows:
         manager, is_total = row.pop("manager_id"), row.pop("is_total")
+        emails[manager] = row.pop("manager_email")
         one = Activity(**row)
         if is_total:
             totals[manager] = one
         else:
             teams.setdefault(manager, []).append(one)
-    return tuple(Team(total, tuple(teams.get(manager, ()))) for manager, total in totals.items())
+    return tuple(Team(total, tuple(teams.get(manager, ())), emails[manager]) for manager, total in totals.items())
 
 
 def read_labels(database: Database) -> dict[str, str]:

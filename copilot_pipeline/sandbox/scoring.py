@@ -32,6 +32,11 @@ class Text:
         return round(low + (high - low) * int.from_bytes(digest[:4], "big") / 2**32, 3)
 
 
+_FACTS = "Contradicts Product Facts 2026: it supports PostgreSQL and MySQL, others after set-up."
+_POLICY = "Contradicts Roadmap Policy: dates of unreleased features are not named."
+_BATTLECARD = "Contradicts Battlecard Globex: Globex has had a mobile app since May 2026."
+
+
 def text_of(value: Any) -> Text:
     """Parse a transcript: `Speaker: text` lines or a list of `{speaker, text}`."""
     if isinstance(value, list):
@@ -136,9 +141,9 @@ KITS: dict[str, dict[str, Scorer]] = {
     },
     "C1A10ACC": {
         "flagged_claims": _claims,
-        "inaccurate_claim_present": _present("inaccurate", "Contradicts Product Facts 2026."),
-        "roadmap_leak_present": _present("roadmap", "Contradicts Roadmap Policy."),
-        "outdated_competitive_statement_present": _present("outdated", "Contradicts Battlecard Globex."),
+        "inaccurate_claim_present": _present("inaccurate", _FACTS),
+        "roadmap_leak_present": _present("roadmap", _POLICY),
+        "outdated_competitive_statement_present": _present("outdated", _BATTLECARD),
     },
 }
 _KINDS = {

@@ -172,23 +172,28 @@ forecast = _mart_assets(
 )
 @retried_when_disconnected
 def weekly_report(
-    settings: SettingsResource, postgres: PostgresResource, lake: LakeResource
+    settings: SettingsResource, postgres: PostgresResource, lake: LakeResource, deliveries: DeliveriesResource
 ) -> dg.MaterializeResult[None]:
-    """One file per week. Building it again replaces that week's file."""
+    """One file per week, and one message per recipient and week. Building it again replaces that week's file."""
+    from copilot_pipeline.delivery.report_delivery import WeeklyMessage
     from copilot_pipeline.report import ReportQueries, headlines, render
+    from copilot_pipeline.report.team_messages import team_messages
 
     loaded = settings.load()
     report = ReportQueries(postgres.database, loaded.pipeline.marts.report, loaded.pipeline.marts.deals.risks).report(
         _today(loaded)
     )
     page = render(report, loaded.pipeline.advanced.clari.link_hosts).encode()
-    path = lake.open(postgres.database).replace_file(f"reports/week-of-{report.week.isoformat()}.html", page)
+    file = f"reports/week-of-{report.week.isoformat()}.html"
+    path = lake.open(postgres.database).replace_file(file, page)
+    message = WeeklyMessage(report.week, report.title, file, headlines(report), team_messages(report))
     return dg.MaterializeResult(
         metadata={
             "file": dg.MetadataValue.path(path),
             "week": report.week.isoformat(),
             "what_changed": bullet_list(headlines(report)),
             "bytes": len(page),
+            "messages_enqueued": deliveries.service().enqueue_report(message) if report.is_complete else 0,
         }
     )
 

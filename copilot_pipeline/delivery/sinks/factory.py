@@ -7,10 +7,12 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.config.report_delivery import is_email_address
 from copilot_pipeline.config.routes import SinkSettings
 from copilot_pipeline.config.sources import named_variable
 from copilot_pipeline.config.urls import is_loopback, may_carry_a_key
 from copilot_pipeline.delivery.model import Sink
+from copilot_pipeline.delivery.sinks.email import EmailSink, ReadFile
 from copilot_pipeline.delivery.sinks.hubspot import HubspotSink
 from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
 from copilot_pipeline.delivery.sinks.slack import PACES, SlackSink
@@ -53,6 +55,17 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
         return HubspotSink(url, key)
     client_id = _required(name, sink.client_id_env or "SALESFORCE_CLIENT_ID", environment)
     return SalesforceSink(url, client_id, key)
+
+
+def build_email_sink(name: str, environment: Environment, read_file: ReadFile) -> EmailSink:
+    """Build the sink of the weekly report's e-mails.
+
+    Raises `ConfigurationError` that names the missing or invalid variable.
+    """
+    url, sender = _required(name, "SMTP_URL", environment), _required(name, "SMTP_FROM", environment)
+    if not is_email_address(sender):
+        raise ConfigurationError(f"sink {name}: SMTP_FROM must be an e-mail address such as reports@example.com")
+    return EmailSink(url, sender, read_file)
 
 
 def sink_problem(name: str, sink: SinkSettings, environment: Environment) -> str | None:

@@ -94,7 +94,7 @@ WITH own AS (
     (count(*) FILTER (WHERE with_next_steps))::int AS with_next_steps
   FROM own GROUP BY GROUPING SETS ((manager_id, rep_id), (manager_id))
 )
-SELECT counted.manager_id, is_total,
+SELECT counted.manager_id, managers.email AS manager_email, is_total,
   CASE
     WHEN is_total THEN coalesce(managers.name, counted.manager_id, 'without a manager')
     ELSE coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
