@@ -74,9 +74,17 @@ class Finished:
 
 
 def materialize_days(
-    settings: Settings, database: Database, days: Sequence[date], assets: Sequence[str], progress: Progress
+    settings: Settings,
+    database: Database,
+    days: Sequence[date],
+    assets: Sequence[str],
+    progress: Progress,
+    *,
+    force: bool = False,
 ) -> Finished:
     """Materialize assets for days. Raise what concerns all days (credentials, quota); return the other problems.
+
+    With `force`, tables of days that are up to date are rebuilt.
 
     The same command, given again within a day after it was killed or failed, continues with what it had listed.
     """
@@ -97,7 +105,7 @@ def materialize_days(
     for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
         chosen = [name for name in stage if name in assets]
         if chosen:
-            result = _materialize(definitions, instance, chosen, requested_at, days)
+            result = _materialize(definitions, instance, chosen, requested_at, days, force=force)
             problems += [problem for problem in _problems(result) if problem not in problems]
     cursors.finish_command(command)
     if RAW_CALL_DETAILS.name in assets:
@@ -178,6 +186,8 @@ def _materialize(
     assets: Sequence[str],
     requested_at: datetime,
     days: Sequence[date] = (),
+    *,
+    force: bool = False,
 ) -> dg.ExecuteInProcessResult:
     """Run the assets. Raise `KeyboardInterrupt` if it was interrupted, and errors that concern all days."""
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
@@ -189,7 +199,10 @@ def _materialize(
         instance=instance,
         asset_selection=[dg.AssetKey(name) for name in assets],
         tags=tags,
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        run_config={
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            "ops": {step: {"config": {"force": True}} for step in _forced_steps(assets) if force},
+        },
         raise_on_error=False,
     )
     for failure in _failures(result):
@@ -200,6 +213,12 @@ def _materialize(
         if error and (isinstance(error, _FATAL) or failure.step_key in _PARTITIONED_STEPS):
             raise error
     return result
+
+
+def _forced_steps(assets: Sequence[str]) -> list[str]:
+    """The steps of assets that skip unchanged days."""
+    steps = {"call_tables": CALL_TABLES, "score_tables": SCORE_TABLES}
+    return [step for step, tables in steps.items() if any(table.name in assets for table in tables)]
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --rescore: only calls that were scored with another redaction than that of pipeline.yaml.",
 )
+@click.option("--force", is_flag=True, help="Rebuild tables although nothing that they are made from has changed.")
 @click.option("--yes", is_flag=True, help="With --rescore: do not ask for confirmation.")
 @click.option("--no-send", is_flag=True, help="Send no deliveries. Those of new scores stay queued in the outbox.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -55,6 +56,7 @@ def command(
     kits: tuple[str, ...],
     only_failed: bool,
     other_redaction: bool,
+    force: bool,
     yes: bool,
     no_send: bool,
     as_json: bool,
@@ -76,7 +78,7 @@ def command(
     if not rescore:
         if kits or only_failed or other_redaction or yes:
             raise click.UsageError("--kit, --only-failed, --other-redaction and --yes need --rescore.")
-        exit_with(run_days(first.date(), last.date(), assets, as_json=as_json, sends=not no_send))
+        exit_with(run_days(first.date(), last.date(), assets, force=force, as_json=as_json, sends=not no_send))
         return
     if assets is not None:
         raise click.UsageError("--rescore rebuilds only the score tables; it cannot be combined with --assets.")
@@ -126,7 +128,9 @@ def exit_with(code: int) -> None:
         raise click.exceptions.Exit(code)
 
 
-def run_days(first: date, last: date, assets: str | None, *, as_json: bool, sends: bool = True) -> int:
+def run_days(
+    first: date, last: date, assets: str | None, *, force: bool = False, as_json: bool, sends: bool = True
+) -> int:
     """Process the days, send deliveries if it `sends`, print the result and return the exit code."""
     from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
     from copilot_pipeline.state import CallStore
@@ -144,7 +148,7 @@ def run_days(first: date, last: date, assets: str | None, *, as_json: bool, send
         if not console.is_terminal:
             log_to_standard_error(settings.environment)
         try:
-            finished = materialize_days(settings, database, days, chosen, bars)
+            finished = materialize_days(settings, database, days, chosen, bars, force=force)
         except KeyboardInterrupt:
             bars.note("Interrupted. Run the same command again to continue.")
             raise

@@ -20,6 +20,7 @@ def spec(
     partitioned: bool = True,
     condition: dg.AutomationCondition[Any] | None = None,
     skippable: bool = False,
+    code_version: str | None = None,
 ) -> dg.AssetSpec:
     """The spec of a table: description, columns, group, and what it depends on."""
     return dg.AssetSpec(
@@ -32,6 +33,7 @@ def spec(
         partitions_def=DAYS if partitioned else None,
         automation_condition=condition,
         skippable=skippable,
+        code_version=code_version,
         metadata={
             "dagster/column_schema": column_schema(table),
             **({"dagster/table_name": f"copilot.{table.name}"} if table.in_warehouse else {}),

@@ -19,6 +19,7 @@ from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.extract.users import UsersRefresh
 from copilot_pipeline.extract.webhook_calls import WebhookProcessor
 from copilot_pipeline.load.call_tables import CallTables
+from copilot_pipeline.load.inputs import call_table_inputs
 from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.privacy import private_columns
@@ -103,15 +104,28 @@ def open_webhook_processor(
         )
 
 
-def make_call_tables(settings: Settings, database: Database, lake: Lake) -> CallTables:
-    """The call tables, with the users as they were last read and the workspace's way of writing amounts."""
+def make_call_tables(settings: Settings, database: Database, lake: Lake, *, force: bool = False) -> CallTables:
+    """The call tables, with the users as they were last read and the workspace's way of writing amounts.
+
+    With `force`, days are rebuilt although they are up to date.
+    """
     accept_settings(settings, database)
     lake = lake.hiding(private_columns(settings))
     directory = Reference(lake, database).user_directory()
     calls, runs = CallStore(database, settings.zone), SemarizeRunStore(database)
     policy = redaction_policy(settings)
     redactor = Redactor(policy) if policy is not None else None
-    return CallTables(lake, database, calls, runs, directory, amount_convention(database), redactor)
+    return CallTables(
+        lake,
+        database,
+        calls,
+        runs,
+        directory,
+        amount_convention(database),
+        redactor,
+        inputs=call_table_inputs(settings),
+        force=force,
+    )
 
 
 def make_reference(settings: Settings, database: Database, lake: Lake) -> Reference:

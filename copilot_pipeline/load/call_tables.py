@@ -19,16 +19,19 @@ from copilot_pipeline.clients.clari.dialect import Dialect
 from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.errors import UnreadableBody
+from copilot_pipeline.load.inputs import Inputs
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.losses import is_readable, missing_bytes
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
 from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import CALL_TABLES, PARTICIPANTS, RAW_CALL_DETAILS
+from copilot_pipeline.load.versions import InputsOfDay, PartitionVersions
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.privacy.redaction.redactor import Redactor
 from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.state import CallStore, PartitionStore, SemarizeRunStore
+from copilot_pipeline.state.table_versions import TableVersions
 from copilot_pipeline.transform.call_rows import CallRows, has_transcript
 from copilot_pipeline.transform.transcripts import (
     ResolvedPerson,
@@ -38,6 +41,9 @@ from copilot_pipeline.transform.transcripts import (
     resolve_people,
     without_addresses_as_names,
 )
+
+_QUARANTINED = "quarantined"
+_AMOUNTS = "amounts"  # the input that matters only for days with ambiguous amounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,8 @@ class LoadedCallTables:
     incomplete: tuple[str, ...] = ()  # problems of single calls, whose previous rows are kept
     truncated: int = 0
     refused: int = 0
+    version: str | None = None  # of what the rows are made from
+    is_current: bool = False  # the day was not rebuilt, because it is up to date
 
 
 class CallTables:
@@ -65,7 +73,11 @@ class CallTables:
         directory: UserDirectory,
         amounts: AmountConvention = NO_CONVENTION,
         redactor: Redactor | None = None,
+        *,
+        inputs: Inputs | None = None,
+        force: bool = False,
     ) -> None:
+        """`inputs` are those that are the same for all days; without them, or with `force`, every day is rebuilt."""
         self._lake = lake
         self._database = database
         self._calls = calls
@@ -73,13 +85,26 @@ class CallTables:
         self._directory = directory
         self._amounts = amounts
         self._redactor = redactor
+        self._inputs = {**(inputs or {}), "users": directory.version, _AMOUNTS: str(amounts.decimal_separator)}
+        self._sources = TableVersions(database, "calls")
+        self._versions = PartitionVersions(
+            lake,
+            self._sources,
+            CALL_TABLES,
+            self._inputs_of,
+            optional=[_AMOUNTS],
+            force=force or inputs is None,
+        )
 
     def days_to_build(self, days: Sequence[date]) -> list[date]:
         """Return these days and those that a call has left, newest first."""
         return sorted({*days, *self._calls.partitions.stale_days()}, reverse=True)
 
     def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
-        """Replace these days in all call tables. A day whose raw file was removed because of its age keeps its rows."""
+        """Replace these days in all call tables, unless they are up to date.
+
+        A day whose raw file was removed because of its age keeps its rows.
+        """
         quarantined = dict.fromkeys(days, 0)
         incomplete: dict[date, tuple[str, ...]] = {}
 
@@ -95,23 +120,39 @@ class CallTables:
                 yield batch
             if not is_readable(self._lake, day):
                 return
+            self._amounts.was_used = False
             for raw in self._lake.batches(RAW_CALL_DETAILS, day):
                 raw = raw.filter(pc.invert(pc.is_in(raw["call_id"], pa.array(sorted(call_ids), pa.string()))))
                 rows, unreadable = self._rows(day, raw)
                 quarantined[day] += unreadable
                 yield CallBatch(rows.call_ids, rows.tables())
+            if not self._amounts.was_used:
+                self._versions.leave_out(day, _AMOUNTS)
+
+        def facts_of(day: date) -> dict[str, int] | None:
+            return None if day in incomplete else {_QUARANTINED: quarantined[day]}
 
         loader = PartitionLoader(self._lake, self._database, self._calls, CALL_TABLES)
-        for loaded in loader.load(days, batches_of, self._before_commit):
+        for loaded in loader.load(days, batches_of, self._before_commit, versions=self._versions, facts_of=facts_of):
+            current = loaded.current
             yield LoadedCallTables(
                 loaded.day,
                 loaded.rows,
-                quarantined[loaded.day],
+                quarantined[loaded.day] if current is None else current.facts.get(_QUARANTINED, 0),
                 loaded.problem,
                 incomplete.get(loaded.day, ()),
                 loaded.truncated,
                 loaded.refused,
+                loaded.version,
+                is_current=current is not None,
             )
+
+    def _inputs_of(self, day: date) -> InputsOfDay | None:
+        """Return what the rows of a day are made from; None if its raw file is missing or must be written again."""
+        source, stamp = self._sources.raw_version(day), self._lake.stamp(RAW_CALL_DETAILS, day)
+        if source is None or stamp is None:
+            return None
+        return InputsOfDay({**self._inputs, "raw_call_details": f"{source.version} {stamp}"}, source.is_stale)
 
     def _calls_without_bytes(self, day: date) -> set[str]:
         """Return the calls whose rows cannot be built, because their bytes are missing from the lake."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -21,6 +21,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.tables.limits import TruncatedValue, fit_rows
+from copilot_pipeline.load.versions import ROWS_PREFIX, CurrentPartition, PartitionVersions
 from copilot_pipeline.load.warehouse import WarehouseLoader
 from copilot_pipeline.load.warehouse.copying import RefusedKeys, RefusedRow, RowsRefused, without_refused
 from copilot_pipeline.load.warehouse.erased_rows import without_erased
@@ -31,6 +32,7 @@ from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.state import CallStore
 from copilot_pipeline.state.partitions import PartitionLock
 
+_TRUNCATED, _REFUSED = "truncated", "refused"
 MAX_LOADS = 3  # attempts to load a day without the rows that PostgreSQL refuses
 # Errors of one partition that do not stop the others.
 PARTITION_ERRORS = (PipelineError, OSError, pa.ArrowException, psycopg.Error)
@@ -41,7 +43,8 @@ class LoadedPartition:
     """One day of some tables.
 
     With a `problem`, the warehouse still has the previous rows. `truncated` values were too long for their columns, and
-    `refused` rows were quarantined, because PostgreSQL refuses them.
+    `refused` rows were quarantined, because PostgreSQL refuses them. A day that is `current` was up to date and not
+    rebuilt. `version` identifies what the day is made from; None if it is rebuilt every time.
     """
 
     day: date
@@ -49,6 +52,8 @@ class LoadedPartition:
     problem: str | None = None
     truncated: int = 0
     refused: int = 0
+    version: str | None = None
+    current: CurrentPartition | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class _Load:
     day: date
     refused: tuple[RefusedRow, ...]  # by previous attempts
     truncated: list[TruncatedValue] = field(default_factory=list)
+    version: str | None = None
+    current: CurrentPartition | None = None
     outcome: Future[dict[str, int]] | BaseException = field(default_factory=Future)
 
     def newly_refused(self) -> Sequence[RefusedRow]:
@@ -106,18 +113,37 @@ class PartitionLoader:
         days: Iterable[date],
         batches_of: Callable[[date], Iterator[CallBatch]],
         before_commit: Callable[[Connection, date], None] | None = None,
+        *,
+        versions: PartitionVersions | None = None,
+        facts_of: Callable[[date], Mapping[str, int] | None] = lambda _: {},
     ) -> Iterator[LoadedPartition]:
-        """Replace each day with what `batches_of` yields.
+        """Replace each day with what `batches_of` yields, unless `versions` has it as up to date.
 
-        Errors of one day are reported in its result.
+        `facts_of` returns numbers that are reported with a day, None if the day is incomplete: then it is rebuilt the
+        next time. Errors of one day are reported in its result.
         """
         pending: deque[_Load] = deque()
 
         def start(day: date, refused: Sequence[RefusedRow] = ()) -> _Load:
             lock = self._lock(day, [load.outcome for load in pending if isinstance(load.outcome, Future)])
             started = _Load(day, tuple(refused))
-            started.outcome = self._start(loader, started, batches_of, before_commit, lock)
+            if versions is not None and not refused and self._is_current(started, versions):
+                lock.release()
+            else:
+                started.outcome = self._start(loader, started, batches_of, end_of(started, lock), lock)
             return started
+
+        def end_of(load: _Load, lock: _HeldLock) -> Callable[[Connection, Mapping[str, int]], None]:
+            def end(connection: Connection, rows: Mapping[str, int]) -> None:
+                record_truncated(connection, self._tables, load.day, load.truncated)
+                record_refused(connection, self._tables, load.day, load.refused)
+                if before_commit:
+                    before_commit(connection, load.day)
+                if versions is not None:
+                    load.version = versions.record(connection, load.day, _facts(load, rows, facts_of(load.day)))
+                lock.confirm()  # without it, another run may have loaded newer rows meanwhile
+
+            return end
 
         def finish(load: _Load) -> LoadedPartition:
             """Load a day again without the rows that PostgreSQL refused, so that both stores have the others."""
@@ -135,6 +161,20 @@ class PartitionLoader:
                     yield finish(pending.popleft())
             while pending:
                 yield finish(pending.popleft())
+
+    def _is_current(self, load: _Load, versions: PartitionVersions) -> bool:
+        """Return whether a day needs no load, because it is up to date, or because that cannot be found out."""
+        try:
+            load.current = versions.current(load.day)
+        except PARTITION_ERRORS as error:
+            load.outcome = error
+            return True
+        if load.current is None:
+            return False
+        load.version = load.current.version
+        load.outcome = Future()
+        load.outcome.set_result(load.current.rows(self._tables))
+        return True
 
     def _lock(self, day: date, pending: Sequence[Future[dict[str, int]]]) -> _HeldLock:
         """Lock the partition.
@@ -154,7 +194,7 @@ class PartitionLoader:
         loader: WarehouseLoader,
         load: _Load,
         batches_of: Callable[[date], Iterator[CallBatch]],
-        before_commit: Callable[[Connection, date], None] | None,
+        end: Callable[[Connection, Mapping[str, int]], None],
         lock: _HeldLock,
     ) -> Future[dict[str, int]] | BaseException:
         day, refused_keys = load.day, RefusedKeys(load.refused)
@@ -181,14 +221,16 @@ class PartitionLoader:
             copy.rollback()
             raise
 
-        def end(connection: Connection) -> None:
-            record_truncated(connection, self._tables, day, load.truncated)
-            record_refused(connection, self._tables, day, load.refused)
-            if before_commit:
-                before_commit(connection, day)
-            lock.confirm()  # without it, another run may have loaded newer rows meanwhile
+        rows = {name: writer.rows for name, writer in writers.items()}
+        return copy.commit(lambda connection: end(connection, rows))
 
-        return copy.commit(end)
+
+def _facts(load: _Load, rows: Mapping[str, int], facts: Mapping[str, int] | None) -> Mapping[str, int] | None:
+    """Return the numbers that are reported again while the partition is up to date."""
+    if facts is None:
+        return None
+    counts = {ROWS_PREFIX + name: count for name, count in rows.items()}
+    return {**facts, **counts, _TRUNCATED: len(load.truncated), _REFUSED: len(load.refused)}
 
 
 def describe_error(error: BaseException) -> str:
@@ -206,7 +248,20 @@ def _result(load: _Load) -> LoadedPartition:
     try:
         if isinstance(load.outcome, BaseException):
             raise load.outcome
-        return LoadedPartition(day, load.outcome.result(), truncated=len(load.truncated), refused=len(load.refused))
+        rows = load.outcome.result()
+        if load.current is not None:
+            facts = load.current.facts
+            return LoadedPartition(
+                day,
+                rows,
+                truncated=facts.get(_TRUNCATED, 0),
+                refused=facts.get(_REFUSED, 0),
+                version=load.version,
+                current=load.current,
+            )
+        return LoadedPartition(
+            day, rows, truncated=len(load.truncated), refused=len(load.refused), version=load.version
+        )
     except PipelineError as error:
         return LoadedPartition(day, {}, str(error))
     except PARTITION_ERRORS as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from itertools import islice
 
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow as pa
 from copilot_pipeline.errors import SnapshotRefused
 from copilot_pipeline.load.history import Versions
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.snapshot_content import SnapshotContent
 from copilot_pipeline.load.tables import Table, rows_to_arrow
 from copilot_pipeline.load.warehouse import load_snapshot
 from copilot_pipeline.load.warehouse.snapshots import replace_rows
@@ -35,13 +37,20 @@ def replace_snapshot(
     Each row has an attribute for every column of the table. Memory holds one batch at a time. Values that are too long
     are truncated, and rows that PostgreSQL refuses are quarantined. With `history`, what changed is kept there, in the
     same transaction. Raises `SnapshotRefused` if the table had rows and would have none, or less than `min_share` of
-    them; nothing is changed then.
+    them; nothing is changed then. If the rows are those of the last time, only the time of the snapshot is changed.
     """
+    rows = list(rows)
+    content = SnapshotContent(lake, database, (table, history.table) if history else (table,), rows)
+    if content.confirm():
+        return len(rows)
+    loaded_at: datetime | None = None
     private = lake.private_columns
     with lake.writers([table, history.table] if history else [table]) as writers:
         writer, of_history = writers[table.name], writers[history.table.name] if history else None
 
         def finish(connection: Connection, before: int, after: int) -> None:
+            nonlocal loaded_at
+            loaded_at = content.loaded_at(connection)
             _refuse_loss(table, before, after, min_share)
             if history is None or of_history is None:
                 return
@@ -54,7 +63,10 @@ def replace_snapshot(
             for versions in history.rows(connection):
                 of_history.append(versions)
 
-        return load_snapshot(database, table, _batches(lake, table, rows), writer.append, finish)
+        loaded = load_snapshot(database, table, _batches(lake, table, rows), writer.append, finish)
+    if loaded == len(rows):  # otherwise rows were refused, and are reported again the next time
+        content.record(loaded_at)
+    return loaded
 
 
 def replace_snapshots(

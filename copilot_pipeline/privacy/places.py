@@ -87,6 +87,7 @@ _STATE = (
     TablePlace(STATE_SCHEMA, "semarize_runs", ("call_id",), {"answer": Form.PACKED}),
     TablePlace(STATE_SCHEMA, "sinks"),
     TablePlace(STATE_SCHEMA, "snapshots"),
+    TablePlace(STATE_SCHEMA, "table_versions"),
     TablePlace(STATE_SCHEMA, "tombstones", forms={"hash": Form.OPAQUE}),
     TablePlace(STATE_SCHEMA, "truncated_values", names_calls=True),
     TablePlace(STATE_SCHEMA, "unlinked_calls", ("call_id",)),

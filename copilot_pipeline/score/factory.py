@@ -9,6 +9,7 @@ from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.semarize import SemarizeClient
 from copilot_pipeline.clients.semarize.connect import kits_of
 from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.load.inputs import score_table_inputs
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.privacy import private_columns
 from copilot_pipeline.postgres import Database
@@ -66,11 +67,11 @@ def make_rescore_service(settings: Settings, database: Database) -> RescoreServi
     return RescoreService(Rescores(database), kits_of(settings), present_redaction(settings))
 
 
-def make_score_tables(settings: Settings, database: Database, lake: Lake) -> ScoreTables:
-    """The score tables of a day."""
-    calls = CallStore(database, settings.zone)
-    lake = lake.hiding(private_columns(settings))
-    return ScoreTables(lake, database, SemarizeRunStore(database), calls, kits_of(settings))
+def make_score_tables(settings: Settings, database: Database, lake: Lake, *, force: bool = False) -> ScoreTables:
+    """The score tables of a day. With `force`, days are rebuilt although they are up to date."""
+    calls, runs = CallStore(database, settings.zone), SemarizeRunStore(database)
+    lake, inputs = lake.hiding(private_columns(settings)), score_table_inputs(settings)
+    return ScoreTables(lake, database, runs, calls, kits_of(settings), inputs=inputs, force=force)
 
 
 def make_bricks(settings: Settings, database: Database, lake: Lake) -> Bricks:

@@ -9,6 +9,7 @@ from datetime import date
 
 from copilot_pipeline.clients.semarize import Kit, parse_scores
 from copilot_pipeline.errors import PipelineError, UnreadableBody
+from copilot_pipeline.load.inputs import Inputs, text_version
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
 from copilot_pipeline.load.stored_rows import read_calls
@@ -23,6 +24,7 @@ from copilot_pipeline.load.tables import (
     UTTERANCES,
     rows_to_arrow,
 )
+from copilot_pipeline.load.versions import InputsOfDay, PartitionVersions
 from copilot_pipeline.load.warehouse import refresh_kit_views
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.score.evidence import EvidenceFinder
@@ -30,6 +32,9 @@ from copilot_pipeline.score.rows import SemarizeRunRow, SemarizeScoreRow
 from copilot_pipeline.score.transcripts import StoredTranscript, read_transcripts
 from copilot_pipeline.state import CallStore, SemarizeRun, SemarizeRunStore
 from copilot_pipeline.state.semarize_runs import redaction_of
+from copilot_pipeline.state.table_versions import TableVersions
+
+_UNSCORED, _OTHER_REDACTION = "unscored", "scored with other redaction"
 
 _INPUTS = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
 
@@ -45,22 +50,56 @@ class LoadedScores:
     truncated: int = 0
     refused: int = 0
     other_redaction: int = 0  # results of a text that was redacted otherwise, or not at all
+    version: str | None = None  # of what the rows are made from
+    is_current: bool = False  # the day was not rebuilt, because it is up to date
 
 
 class ScoreTables:
     """Builds the score tables of a day, and a wide view per kit."""
 
     def __init__(
-        self, lake: Lake, database: Database, runs: SemarizeRunStore, calls: CallStore, kits: Sequence[Kit]
+        self,
+        lake: Lake,
+        database: Database,
+        runs: SemarizeRunStore,
+        calls: CallStore,
+        kits: Sequence[Kit],
+        *,
+        inputs: Inputs | None = None,
+        force: bool = False,
     ) -> None:
+        """`inputs` are those that are the same for all days; without them, or with `force`, every day is rebuilt."""
         self._lake = lake
         self._database = database
         self._runs = runs
         self._calls = calls
         self._kits = kits
+        self._inputs = {**(inputs or {}), "kits": text_version(repr(sorted(map(_kit_version, kits))))}
+        self._sources = TableVersions(database, "scores")
+        self._versions = PartitionVersions(
+            lake, self._sources, SCORE_TABLES, self._inputs_of, force=force or inputs is None
+        )
+
+    def settled_days(self, days: Sequence[date]) -> set[date]:
+        """Return the days that are up to date and have every score: no run is missing, open or failed."""
+        found = ((day, self._versions.current(day)) for day in days)
+        return {day for day, current in found if current is not None and not current.facts.get(_UNSCORED, 1)}
+
+    def _inputs_of(self, day: date) -> InputsOfDay | None:
+        """Return what the rows of a day are made from; None if its call tables were never loaded, or have no file."""
+        source = self._sources.call_tables_version(day)
+        files = [self._lake.stamp(table, day) for table in (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)]
+        if source is None or None in files:
+            return None
+        inputs = {
+            **self._inputs,
+            "call_tables": f"{source.version} {text_version(repr(files))}",
+            "semarize_runs": self._sources.runs_version(day),
+        }
+        return InputsOfDay(inputs, source.is_stale)
 
     def build(self, days: Iterable[date]) -> Iterator[LoadedScores]:
-        """Replace these days in all three tables.
+        """Replace these days in all three tables, unless they are up to date.
 
         A day whose texts were removed because of their age keeps its rows.
         """
@@ -88,15 +127,24 @@ class ScoreTables:
                 yield CallBatch(call_ids, tables)
 
         loader = PartitionLoader(self._lake, self._database, self._calls, SCORE_TABLES)
-        for loaded in loader.load(days, batches_of, self._calls.partitions.mark_scored):
+        for loaded in loader.load(
+            days,
+            batches_of,
+            self._calls.partitions.mark_scored,
+            versions=self._versions,
+            facts_of=lambda day: {_UNSCORED: unscored[day], _OTHER_REDACTION: other_redaction[day]},
+        ):
+            current = loaded.current
             yield LoadedScores(
                 loaded.day,
                 loaded.rows,
-                unscored[loaded.day],
+                unscored[loaded.day] if current is None else current.facts.get(_UNSCORED, 0),
                 loaded.problem,
                 loaded.truncated,
                 loaded.refused,
-                other_redaction[loaded.day],
+                other_redaction[loaded.day] if current is None else current.facts.get(_OTHER_REDACTION, 0),
+                loaded.version,
+                is_current=current is not None,
             )
 
     def _require_call_tables(self, day: date) -> None:
@@ -197,6 +245,10 @@ def _scored_with_other_redaction(transcripts: Sequence[StoredTranscript], runs: 
         for run in runs
         if run.speech_hash is not None
     )
+
+
+def _kit_version(kit: Kit) -> str:
+    return repr((kit.name, kit.reference, kit.call_filter))
 
 
 def _run_row(run: SemarizeRun, day: date, bricks: int, problem: str | None) -> SemarizeRunRow:

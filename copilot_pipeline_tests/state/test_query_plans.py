@@ -119,6 +119,7 @@ HOT: dict[str, dict[str, Any]] = {
     "semarize_runs.mark_refused": {**RUN_KEY, "error_code": "c", "error_message": "m"},
     "semarize_runs.to_archive": {"day": DAY},
     "semarize_runs.archive_transcripts": {"call_ids": IDS, "hashes": ["h"], "only_redaction": None},
+    "table_versions.runs_version": {"day": DAY},
 }  # fmt: skip
 
 # These read only small tables (a row per day or fewer), read
@@ -146,6 +147,8 @@ NOT_PLANNED = {
     "erased.forget",
     "semarize_runs.lock_registration",
     "semarize_runs.postpone",
+    *(f"table_versions.{name}" for name in ("find", "record", "forget", "raw_version", "call_tables_version")),
+    *(f"table_versions.{name}" for name in ("mark_loading", "snapshot_time", "confirm_snapshot")),
 }
 
 

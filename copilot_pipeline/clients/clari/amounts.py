@@ -67,7 +67,14 @@ class AmountConvention:
     def __init__(self, texts: Iterable[str | None] = ()) -> None:
         votes = [decimal for raw in set(texts) if raw and (decimal := _decimal_separator(raw)) is not None]
         agreed = len(votes) >= MIN_CONVENTION_AMOUNTS and len(set(votes)) == 1
-        self.decimal_separator = votes[0] if agreed else None
+        self._decimal_separator = votes[0] if agreed else None
+        self.was_used = False  # whether an amount was ambiguous without the convention
+
+    @property
+    def decimal_separator(self) -> str | None:
+        """The separator of decimals; None if the amounts do not agree."""
+        self.was_used = True
+        return self._decimal_separator
 
 
 NO_CONVENTION = AmountConvention()

@@ -7,6 +7,7 @@ from datetime import date
 import dagster as dg
 
 from copilot_pipeline.defs.automation.quota import add_pending_calls, requeue_when_quota_spent
+from copilot_pipeline.defs.data_versions import RebuildConfig, data_version_of
 from copilot_pipeline.defs.measurements import log_day
 from copilot_pipeline.defs.partitions import DAYS, PROBLEMS, PartitionReporter, days_of, fail_if
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
@@ -15,6 +16,7 @@ from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import CLARI_POOL, DAYS_PER_RUN, REBUILT_DAYS_PER_RUN, requested_at, source_of
 from copilot_pipeline.defs.specs import OWNERS, column_schema, spec
 from copilot_pipeline.extract.factory import make_call_tables, open_extraction
+from copilot_pipeline.load.inputs import CALL_TABLE_CODE, code_version
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.state import Backfills
@@ -99,7 +101,13 @@ def _load_complete_days_later(
 
 @dg.multi_asset(
     specs=[
-        spec(table, group="calls", kinds=["parquet", "postgres"], deps=[RAW_CALL_DETAILS.name, USERS.name])
+        spec(
+            table,
+            group="calls",
+            kinds=["parquet", "postgres"],
+            deps=[RAW_CALL_DETAILS.name, USERS.name],
+            code_version=code_version(CALL_TABLE_CODE),
+        )
         for table in CALL_TABLES
     ],
     can_subset=True,  # any of them may be selected in the UI; all are written, in one transaction
@@ -108,18 +116,23 @@ def _load_complete_days_later(
 @retried_when_disconnected
 def call_tables(
     context: dg.AssetExecutionContext,
+    config: RebuildConfig,
     settings: SettingsResource,
     postgres: PostgresResource,
     lake: LakeResource,
     progress: dg.ResourceParam[Progress],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Rebuild calls, participants, transcripts, utterances and mentions from stored bodies, without a request."""
+    """Rebuild calls, participants, transcripts, utterances and mentions from stored bodies, without a request.
+
+    A day is rebuilt only if what it is made from has changed.
+    """
     days = days_of(context)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    tables = make_call_tables(settings.load(), postgres.database, lake.open(postgres.database))
+    tables = make_call_tables(settings.load(), postgres.database, lake.open(postgres.database), force=config.force)
     to_build = tables.days_to_build(days)
     progress.expect("days loaded", len(to_build))
     problems: dict[date, list[str]] = {}
+    versions: dict[date, str | None] = {}
     with PartitionReporter(context, days) as reporter:
         for loaded in tables.build(to_build):
             progress.advance("days loaded")
@@ -131,7 +144,9 @@ def call_tables(
                 "quarantined": loaded.quarantined,
                 "truncated_values": loaded.truncated,
                 "refused_rows": loaded.refused,
+                "up_to_date": loaded.is_current,
             }
+            versions[loaded.day] = loaded.version
             shown = {PROBLEMS: dg.MetadataValue.json(incomplete)} if incomplete else {}
             reporter.add(
                 loaded.day,
@@ -142,6 +157,7 @@ def call_tables(
                 ],
             )
         fail_if(problems, "call tables")
+    data_version = data_version_of([versions.get(day) for day in days])
     for table in CALL_TABLES:
         if table.name in selected:
-            yield dg.MaterializeResult(asset_key=table.name)
+            yield dg.MaterializeResult(asset_key=table.name, data_version=data_version)

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.defs.data_versions import RebuildConfig, data_version_of
 from copilot_pipeline.defs.measurements import log_day
 from copilot_pipeline.defs.partitions import PROBLEMS, PartitionReporter, days_of, fail_if
 from copilot_pipeline.defs.resources.services import DeliveriesResource, SemarizeResource
@@ -17,6 +18,7 @@ from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResour
 from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import SEMARIZE_POOL
 from copilot_pipeline.defs.specs import spec
+from copilot_pipeline.load.inputs import SCORE_TABLE_CODE, code_version
 from copilot_pipeline.load.tables import SCORE_TABLES, TRANSCRIPTS, Table
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
@@ -28,7 +30,7 @@ from copilot_pipeline.state import CallStore
 from copilot_pipeline.state.rescores import RescoreRequest
 
 
-class ScoringConfig(dg.Config):
+class ScoringConfig(RebuildConfig):
     """Options of a run in the Launchpad; all have defaults."""
 
     rescore: bool = Field(default=False, description="Score transcripts again that already have a score.")
@@ -44,7 +46,14 @@ class ScoringConfig(dg.Config):
 
 @dg.multi_asset(
     specs=[
-        spec(table, group="scores", kinds=["parquet", "postgres"], deps=[TRANSCRIPTS.name]) for table in SCORE_TABLES
+        spec(
+            table,
+            group="scores",
+            kinds=["parquet", "postgres"],
+            deps=[TRANSCRIPTS.name],
+            code_version=code_version(SCORE_TABLE_CODE),
+        )
+        for table in SCORE_TABLES
     ],
     can_subset=True,
     backfill_policy=dg.BackfillPolicy.multi_run(7),
@@ -70,16 +79,21 @@ def score_tables(
         return
     files = lake.open(database)
     mistakes: list[str] = []
+    versions: dict[date, str | None] = {}
     if loaded.pipeline.kits:
         problems: dict[date, list[str]] = {}
-        tables = make_score_tables(loaded, database, files)
+        tables = make_score_tables(loaded, database, files, force=config.force)
         with _rescoring(context, config, loaded, database, days), PartitionReporter(context, days) as reporter:
             with (
                 semarize.client(RUNNER_RETRIES) as client,
                 open_runner(loaded, client, database, files, progress) as runner,
             ):
-                scored = _scored_days(runner, days, problems, partial(log_day, context, progress))
-                _load(tables, chain(scored, _other_days(loaded, database, days)), selected, problems, reporter)
+                # The transcripts of days that have every score are not even read.
+                settled = tables.settled_days(days)
+                unsettled = [day for day in days if day not in settled]
+                scored = _scored_days(runner, unsettled, problems, partial(log_day, context, progress))
+                to_load = chain(sorted(settled, reverse=True), scored, _other_days(loaded, database, days))
+                versions = _load(tables, to_load, selected, problems, reporter)
             for warning in tables.refresh_views():
                 context.log.warning(warning)
                 progress.note(f"warning: {warning}")
@@ -90,7 +104,9 @@ def score_tables(
         progress.note(loaded.without_kits or "")
     for table in selected:
         yield dg.MaterializeResult(
-            asset_key=table.name, metadata={PROBLEMS: dg.MetadataValue.json(mistakes)} if mistakes else None
+            asset_key=table.name,
+            metadata={PROBLEMS: dg.MetadataValue.json(mistakes)} if mistakes else None,
+            data_version=data_version_of([versions.get(day) for day in days]),
         )
 
 
@@ -162,8 +178,9 @@ def _load(
     selected: Sequence[Table],
     problems: dict[date, list[str]],
     reporter: PartitionReporter,
-) -> None:
-    """Rebuild the score tables of the days; report those without problems."""
+) -> dict[date, str | None]:
+    """Rebuild the score tables of the days; report those without problems. Return what identifies their inputs."""
+    versions: dict[date, str | None] = {}
     for loaded in tables.build(days):
         if loaded.problem is not None:
             problems.setdefault(loaded.day, []).append(loaded.problem)
@@ -174,6 +191,9 @@ def _load(
             "truncated_values": loaded.truncated,
             "refused_rows": loaded.refused,
             "scored_with_other_redaction": loaded.other_redaction,
+            "up_to_date": loaded.is_current,
         }
         facts = [(table, {"dagster/partition_row_count": loaded.rows[table.name], **counts}) for table in selected]
         reporter.add(loaded.day, facts)
+        versions[loaded.day] = loaded.version
+    return versions

@@ -8,6 +8,7 @@ The partition column is in the folder name only, because pandas and Arrow refuse
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
@@ -202,6 +203,18 @@ class Lake:
         """Return when the file was written; None if there is none."""
         nanoseconds = self._info(self.path(table, day)).mtime_ns
         return None if nanoseconds is None else datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+
+    def stamp(self, table: Table, day: date | None = None) -> str | None:
+        """Return what identifies the content of a file: its size and the time when it was written; None without it."""
+        info = self._info(self.path(table, day))
+        return f"{info.size} {info.mtime_ns}" if info.type == pa_fs.FileType.File else None
+
+    def touch(self, table: Table) -> None:
+        """Let the file of an unpartitioned table be as recent as if it had been written again."""
+        if isinstance(self.filesystem, pa_fs.LocalFileSystem):
+            os.utime(self.path(table))
+        elif (content := self.read_file(f"{table.name}/{FILE_NAME}")) is not None:
+            self.replace_file(f"{table.name}/{FILE_NAME}", content)
 
     def row_count(self, table: Table, day: date | None = None) -> int:
         """Return the number of rows in the file, from its footer; 0 if there is none."""

@@ -24,6 +24,7 @@ from copilot_pipeline.load.warehouse.copying import RefusedRow, RowsRefused, cop
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.state.table_versions import loading
 
 MAX_QUEUED_BATCHES = 2
 MAX_REFUSED_ROWS = 1000  # of a day: then something else is wrong than a few values
@@ -127,8 +128,9 @@ class PartitionCopy:
     def _delete_day(self, connection: Connection) -> None:
         # Two processes that replace the same day would insert the same keys, so the second one waits.
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOAD_LOCK_SPACE, self._day.toordinal()))
-        for table in self._tables:
-            connection.execute(DELETE_DAY.format(table=table_identifier(table)), {"day": self._day})
+        with loading(connection):
+            for table in self._tables:
+                connection.execute(DELETE_DAY.format(table=table_identifier(table)), {"day": self._day})
 
     def _copy(self, connection: Connection, batch: _Batch, rows: dict[str, int]) -> None:
         self._delete_moved_calls(connection, batch.call_ids)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Side, User, normalized_address
 from copilot_pipeline.transform.transcripts.text import display_text, storable, unknown_speaker
@@ -65,6 +67,13 @@ class UserDirectory:
     def former_names(self, user_id: str) -> frozenset[str]:
         """Return the names that a user had before."""
         return frozenset(self._former_names.get(user_id, ()))
+
+    @cached_property
+    def version(self) -> str:
+        """A hash of all users and their former names: what is known of one may decide who said something."""
+        users = sorted({*map(repr, self._by_id.values()), *map(repr, self._by_email.values())})
+        names = sorted((user_id, sorted(names)) for user_id, names in self._former_names.items())
+        return hashlib.sha256(repr((users, names)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
     def __len__(self) -> int:
         """Return the number of users."""

@@ -1,0 +1,107 @@
+"""Decide whether a partition must be rebuilt, and record what it was made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from copilot_pipeline.load.inputs import Inputs, lake_inputs, text_version
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.tables import Table
+from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.state.table_versions import TableVersion, TableVersions
+
+ROWS_PREFIX = "rows of "
+
+
+@dataclass(frozen=True, slots=True)
+class InputsOfDay:
+    """The inputs of a partition; one that `is_stale` is rebuilt even if they are unchanged."""
+
+    inputs: Inputs
+    is_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentPartition:
+    """A partition that is up to date, with the numbers that were reported when it was built."""
+
+    version: str
+    facts: Mapping[str, int]
+
+    def rows(self, tables: Sequence[Table]) -> dict[str, int]:
+        """Return the rows by table."""
+        return {table.name: self.facts.get(ROWS_PREFIX + table.name, 0) for table in tables}
+
+
+class PartitionVersions:
+    """Compares the inputs of partitions with those that they were made from.
+
+    `inputs_of` returns the inputs of a day, None if they have no version: then the day is rebuilt every time. Call
+    `current` before the rows are read and under the lock of the partition, so that an input that changes meanwhile has
+    another version afterwards.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        store: TableVersions,
+        tables: Sequence[Table],
+        inputs_of: Callable[[date], InputsOfDay | None],
+        *,
+        optional: Collection[str] = (),
+        force: bool = False,
+    ) -> None:
+        """`optional` inputs count only for days that they were used for."""
+        self._lake = lake
+        self._store = store
+        self._tables = tables
+        self._inputs_of = inputs_of
+        self._optional = frozenset(optional)
+        self._force = force
+        self._inputs: dict[date, Inputs] = {}
+
+    def current(self, day: date) -> CurrentPartition | None:
+        """Return the partition if it is up to date in both stores. No row of it is read."""
+        self._inputs.pop(day, None)
+        found = self._inputs_of(day)
+        if found is None:
+            return None
+        inputs = {**found.inputs, **lake_inputs(self._lake)}
+        self._inputs[day] = inputs
+        stored = None if self._force or found.is_stale else self._store.find(day)
+        if stored is None:
+            return None
+        compared = {
+            name: value for name, value in inputs.items() if name in stored.inputs or name not in self._optional
+        }
+        if stored.inputs != compared or stored.files != self._files(day):
+            return None
+        return CurrentPartition(version_of(stored.inputs), stored.facts)
+
+    def leave_out(self, day: date, name: str) -> None:
+        """Note that an optional input was not used for a day: its rows are the same whatever it is."""
+        if day in self._inputs:
+            self._inputs[day] = {each: value for each, value in self._inputs[day].items() if each != name}
+
+    def record(self, connection: Connection, day: date, facts: Mapping[str, int] | None) -> str | None:
+        """Record what the partition is made from, in the transaction that writes it, after its files are written.
+
+        Return its version. Without `facts` the partition is incomplete and rebuilt the next time.
+        """
+        inputs = self._inputs.get(day)
+        if inputs is None or facts is None:
+            self._store.forget(connection, day)
+            return None
+        self._store.record(connection, day, TableVersion(dict(inputs), self._files(day), dict(facts)))
+        return version_of(inputs)
+
+    def _files(self, day: date) -> dict[str, str]:
+        return {table.name: self._lake.stamp(table, day) or "" for table in self._tables}
+
+
+def version_of(inputs: Inputs) -> str:
+    """Return the version of a partition: a hash of its inputs."""
+    return text_version(json.dumps(dict(inputs), sort_keys=True))

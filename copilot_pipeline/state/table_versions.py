@@ -1,0 +1,101 @@
+"""What each partition of the tables was made from, stored in the transaction that writes its rows.
+
+Rows that something else than a load changes or deletes lose their version by a trigger of their table, so that they
+are rebuilt (migration `table_versions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from psycopg.types.json import Jsonb
+
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.connections import Connection
+from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline.postgres.rows import fetch_one, fetch_value
+
+_SQL = load_queries(f"{__package__}.sql", "table_versions.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """What a partition was made from, its files in the lake as they were written, and what was reported of it."""
+
+    inputs: dict[str, str]
+    files: dict[str, str]
+    facts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceVersion:
+    """What identifies stored data. The tables made from it must be rebuilt in any case if it `is_stale`."""
+
+    version: str
+    is_stale: bool
+
+
+class TableVersions:
+    """The versions of one group of tables, which are loaded together."""
+
+    def __init__(self, database: Database, tables: str) -> None:
+        self._database = database
+        self._tables = tables
+
+    def find(self, day: date) -> TableVersion | None:
+        """Return what a partition was made from; None if it must be rebuilt."""
+        with self._database.connection() as connection:
+            return fetch_one(connection, TableVersion, _SQL["find"], self._key(day))
+
+    def record(self, connection: Connection, day: date, version: TableVersion) -> None:
+        """Record what a partition was made from, in the transaction that writes it."""
+        values = {
+            "inputs": Jsonb(version.inputs),
+            "files": Jsonb(version.files),
+            "facts": Jsonb(version.facts),
+        }
+        connection.execute(_SQL["record"], {**self._key(day), **values})
+
+    def forget(self, connection: Connection, day: date) -> None:
+        """Forget what a partition was made from, so that it is rebuilt."""
+        connection.execute(_SQL["forget"], self._key(day))
+
+    def raw_version(self, day: date) -> SourceVersion | None:
+        """Return what identifies the raw file of a day; None if it must be written again or was removed."""
+        with self._database.connection() as connection:
+            return fetch_one(connection, SourceVersion, _SQL["raw_version"], {"day": day})
+
+    def call_tables_version(self, day: date) -> SourceVersion | None:
+        """Return what identifies the call tables of a day; None if they were never loaded."""
+        with self._database.connection() as connection:
+            return fetch_one(connection, SourceVersion, _SQL["call_tables_version"], {"day": day})
+
+    def runs_version(self, day: date) -> str:
+        """Return a hash of the Semarize runs of a day's calls."""
+        with self._database.connection() as connection:
+            return str(fetch_value(connection, _SQL["runs_version"], {"day": day}))
+
+    def snapshot_time(self, connection: Connection) -> datetime | None:
+        """Return when an unpartitioned table was last replaced or confirmed."""
+        found: datetime | None = fetch_value(connection, _SQL["snapshot_time"], {"name": self._tables})
+        return found
+
+    def confirm_snapshot(self, connection: Connection, loaded_at: datetime) -> datetime | None:
+        """Record that an unpartitioned table is as it should be now. Return None if it was replaced since."""
+        values = {"name": self._tables, "loaded_at": loaded_at}
+        confirmed_at: datetime | None = fetch_value(connection, _SQL["confirm_snapshot"], values)
+        return confirmed_at
+
+    def _key(self, day: date) -> Mapping[str, object]:
+        return {"tables": self._tables, "day": day}
+
+
+@contextmanager
+def loading(connection: Connection) -> Iterator[None]:
+    """Let the triggers of the tables accept what is deleted in the block, as part of a load."""
+    connection.execute(_SQL["mark_loading"], {"is_loading": "on"})
+    yield
+    connection.execute(_SQL["mark_loading"], {"is_loading": "off"})
