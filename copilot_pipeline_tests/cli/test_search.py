@@ -100,3 +100,9 @@ def test_a_long_utterance_is_stored_and_found_by_its_beginning(database: Databas
         query = "SELECT seq FROM copilot.spoken WHERE copilot.says(text, 'indemnity')"
         found: list[Any] = connection.execute(query).fetchall()
     assert found == [(9,)]
+
+
+def test_the_role_of_the_command_sql_can_search(spoken: None, command: Command) -> None:
+    """A reader may execute the function, and no more."""
+    query = "SELECT call_id FROM copilot.spoken WHERE copilot.says(text, 'pricing') ORDER BY started_at"
+    assert json.loads(command("sql", "--json", query).out) == [{"call_id": one} for one in ("old", "new", "last")]
