@@ -15,7 +15,7 @@ import pyarrow.fs as pa_fs
 
 from copilot_pipeline.errors import TemporaryFailure
 
-_ATTEMPTS = 5
+_ATTEMPTS = 20
 _PAUSE_SECONDS = 0.05
 _PARQUET = ".parquet"
 _MAGIC = b"PAR1"  # the first and last bytes of a Parquet file
@@ -40,7 +40,7 @@ def read_whole(filesystem: pa_fs.FileSystem, path: str) -> Content | None:
         with file:
             version = _version(file)
             try:
-                content = file.read_buffer() if file.size() <= BYTES_IN_MEMORY else _copied(file)
+                content = _in_memory(file) if file.size() <= BYTES_IN_MEMORY else _copied(file)
             except FileNotFoundError:  # Google Cloud Storage: this generation was replaced
                 continue
         if _is_parquet(content):
@@ -62,6 +62,13 @@ def _is_unchanged(filesystem: pa_fs.FileSystem, path: str, version: dict[bytes, 
             return bool(_version(file) == version)
     except FileNotFoundError:
         return False
+
+
+def _in_memory(file: pa.NativeFile) -> pa.Buffer:
+    """Read into zeros: if the object became shorter, the library leaves the rest of its own buffer as it was."""
+    content = bytearray(file.size())
+    file.readinto(content)
+    return pa.py_buffer(content)
 
 
 def _copied(file: pa.NativeFile) -> IO[bytes]:
