@@ -21,6 +21,7 @@ SELECT format('%s.%s', pronamespace::regnamespace, proname), pg_get_function_ide
   || ' -> ' || pg_get_function_result(oid)
 FROM pg_proc WHERE pronamespace IN ('copilot'::regnamespace, 'copilot_ops'::regnamespace)
 """
+# Triggers before or instead of a change, or for each row; those after a statement only record that it happened.
 # Of each: the table, and what it demands of a row. A primary key is a unique index and columns that are not null.
 _DEMANDS = """
 SELECT attrelid::regclass::text, format('a value of %s', attname)
@@ -36,6 +37,7 @@ WHERE relnamespace IN ('copilot'::regnamespace, 'copilot_ops'::regnamespace) AND
 UNION ALL
 SELECT tgrelid::regclass::text, format('the trigger %s', tgname) FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
 WHERE relnamespace IN ('copilot'::regnamespace, 'copilot_ops'::regnamespace) AND NOT tgisinternal
+  AND tgtype & (1 | 2 | 64) <> 0
 """
 
 

@@ -32,6 +32,7 @@ EXPANDING = (
     "CREATE FUNCTION copilot_ops.added(x int) RETURNS int LANGUAGE sql RETURN x",
     "CREATE INDEX added ON copilot.calls (title)",
     "ALTER TABLE copilot_ops.inbox ALTER COLUMN endpoint DROP NOT NULL",
+    "CREATE TRIGGER added AFTER UPDATE ON copilot.calls EXECUTE FUNCTION copilot_ops.forget_all_table_versions()",
 )
 CONTRACTING = {
     "ALTER TABLE copilot.calls DROP COLUMN title CASCADE": "removes the column copilot.calls.title",
@@ -43,6 +44,8 @@ CONTRACTING = {
         "demands a value of added of copilot.calls",
     "ALTER TABLE copilot.calls ADD CHECK (title <> '')": "demands the constraint calls_title_check",
     "CREATE UNIQUE INDEX one ON copilot.calls (title)": "demands the unique index one",
+    "CREATE TRIGGER one BEFORE UPDATE ON copilot.calls FOR EACH ROW "
+    "EXECUTE FUNCTION copilot_ops.forget_all_table_versions('calls')": "demands the trigger one of copilot.calls",
     "ALTER FUNCTION copilot_ops.run_of RENAME TO other": "changes or removes the function copilot_ops.run_of",
     "CREATE FUNCTION copilot_ops.run_of(x int) RETURNS int LANGUAGE sql RETURN x":
         "changes or removes the function copilot_ops.run_of",
