@@ -21,6 +21,7 @@ def run() -> None:
         code = 0 if end.code is None else end.code
         if isinstance(code, int) and not _is_working() and _is_flushed():
             atexit._run_exitfuncs()
+            _is_flushed()  # what the exit handlers wrote
             os._exit(code & 0xFF)
         raise
 

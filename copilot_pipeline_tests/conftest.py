@@ -106,6 +106,15 @@ def only_e2e_tests_start_processes(request: pytest.FixtureRequest) -> Iterator[N
         yield
 
 
+@pytest.fixture(autouse=True)
+def umask_is_restored() -> Iterator[None]:
+    """Undo the umask of a command or of Dagster's storage that ran in this process, for the files of later tests."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(scope="session")
 def commands() -> Iterator[CommandServer]:
     """Starts commands as processes of their own, faster than new interpreters."""

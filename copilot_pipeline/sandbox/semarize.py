@@ -58,7 +58,8 @@ class Semarize:
             return as_json(401, {"error": "missing_bearer_token"})
         if bearer != f"Bearer {SEMARIZE_KEY}":
             return as_json(401, {"error": "invalid_api_key"})
-        name = f"{request.method} {request.path if request.path.count('/') < 3 else '/v1/runs/{id}'}"
+        of_a_run = request.path.startswith("/v1/runs/")
+        name = f"{request.method} {'/v1/runs/{id}' if of_a_run else request.path}"
         self.requests[name] = self.requests.get(name, 0) + 1
         if self._dice.roll("semarize 429", faults.semarize_429_share):
             return as_json(429, {"error": "rate_limited", "retry_after_seconds": 0.2})

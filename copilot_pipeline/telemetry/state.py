@@ -15,6 +15,7 @@ from copilot_pipeline.postgres.queries import load_queries
 # The schedules and their jobs; a test compares them with the definitions, which this package does not import.
 SCHEDULE_JOBS = {
     "daily_call_partitions": "call_partitions",
+    "nightly_removal": "removal",
     "daily_reference_data": "reference_data",
     "hourly_deliveries": "deliveries",
     "periodic_poll": "poll",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 from copilot_pipeline_tests.end_to_end.truth import is_listed, is_transcribed, utterances
+
+_DAY_LINE = re.compile(r" INFO \d{4}-\d\d-\d\d[:, ]")  # of each finished day and kit
 
 
 def _check_calls(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
@@ -88,7 +91,7 @@ def test_tables_equal_the_truth_within_the_limits(make_pipeline: MakePipeline) -
     pipeline.run()
     again = pipeline.sandbox.stats()
     assert (again["details_total"], again["clari_requests"]["rest /calls"]) == (0, 1)
-    assert again["semarize_requests"] == {}
+    assert again["semarize_requests"] == {"GET /v1/kits/schema": 2}  # of each kit, for the table of bricks
     assert pipeline.tables() == before
 
 
@@ -117,11 +120,13 @@ def test_a_killed_run_ends_in_the_same_tables(make_pipeline: MakePipeline) -> No
 @pytest.mark.skipif(signal.getsignal(signal.SIGINT) is signal.SIG_IGN, reason="Ctrl-C is switched off for this process")
 @pytest.mark.parametrize("counter", ["details_total", "runs_created"])
 def test_ctrl_c_exits_with_130_and_no_traceback(make_pipeline: MakePipeline, counter: str) -> None:
-    """The command prints how to continue, at any stage, and no message of a library."""
+    """After a line for each finished day it prints how to continue, at any stage, and no message of a library."""
     pipeline = make_pipeline()
     code, output = pipeline.run_and_kill(5, counter, ending=signal.SIGINT)
     assert code == 130
-    assert output.strip() == "Interrupted. Run the same command again to continue."
+    *finished, last = output.strip().splitlines()
+    assert last == "Interrupted. Run the same command again to continue."
+    assert all(_DAY_LINE.search(line) for line in finished), finished
 
 
 def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> None:
