@@ -34,6 +34,7 @@ from copilot_pipeline.state import CallStore, SemarizeRun, SemarizeRunStore
 from copilot_pipeline.state.semarize_runs import redaction_of
 from copilot_pipeline.state.table_versions import TableVersions
 
+_PROBLEMS = "problems"  # of scoring a day
 _UNSCORED, _OTHER_REDACTION = "unscored", "scored with other redaction"
 
 _INPUTS = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
@@ -81,9 +82,13 @@ class ScoreTables:
         )
 
     def settled_days(self, days: Sequence[date]) -> set[date]:
-        """Return the days that are up to date and have every score: no run is missing, open or failed."""
+        """Return the days that are up to date and have every score: no run is missing, open, failed or refused."""
         found = ((day, self._versions.current(day)) for day in days)
-        return {day for day, current in found if current is not None and not current.facts.get(_UNSCORED, 1)}
+        return {
+            day
+            for day, current in found
+            if current is not None and not current.facts.get(_UNSCORED, 1) and not current.facts.get(_PROBLEMS, 0)
+        }
 
     def _inputs_of(self, day: date) -> InputsOfDay | None:
         """Return what the rows of a day are made from; None if its call tables were never loaded, or have no file."""
@@ -98,10 +103,13 @@ class ScoreTables:
         }
         return InputsOfDay(inputs, source.is_stale)
 
-    def build(self, days: Iterable[date]) -> Iterator[LoadedScores]:
+    def build(
+        self, days: Iterable[date], problems: Mapping[date, Sequence[str]] | None = None
+    ) -> Iterator[LoadedScores]:
         """Replace these days in all three tables, unless they are up to date.
 
-        A day whose texts were removed because of their age keeps its rows.
+        A day whose texts were removed because of their age keeps its rows. `problems` are those of scoring, filled
+        while `days` is read: a day with one may keep all its former scores, and still is not settled.
         """
         unscored: Counter[date] = Counter()
         other_redaction: Counter[date] = Counter()
@@ -132,7 +140,11 @@ class ScoreTables:
             batches_of,
             self._calls.partitions.mark_scored,
             versions=self._versions,
-            facts_of=lambda day: {_UNSCORED: unscored[day], _OTHER_REDACTION: other_redaction[day]},
+            facts_of=lambda day: {
+                _UNSCORED: unscored[day],
+                _OTHER_REDACTION: other_redaction[day],
+                _PROBLEMS: len((problems or {}).get(day, ())),
+            },
         ):
             current = loaded.current
             yield LoadedScores(

@@ -152,6 +152,7 @@ def test_connections_are_opened_in_one_place() -> None:
         if opens.search(path.read_text(encoding="utf-8"))
     ]
     assert sorted(result) == [
+        "cli/reader.py",  # in a line that it prints for the reader
         "postgres/connections.py",
         "postgres/migrations/env.py",
         "postgres/poolers.py",

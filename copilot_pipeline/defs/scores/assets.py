@@ -181,7 +181,7 @@ def _load(
 ) -> dict[date, str | None]:
     """Rebuild the score tables of the days; report those without problems. Return what identifies their inputs."""
     versions: dict[date, str | None] = {}
-    for loaded in tables.build(days):
+    for loaded in tables.build(days, problems):
         if loaded.problem is not None:
             problems.setdefault(loaded.day, []).append(loaded.problem)
         if loaded.day in problems:
