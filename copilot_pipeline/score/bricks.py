@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from copilot_pipeline.clients.semarize import Kit, SemarizeClient
 from copilot_pipeline.clients.semarize.kit_schema import BrickSchema, parse_bricks
@@ -13,6 +14,9 @@ from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.stored_rows import read_snapshot
 from copilot_pipeline.load.tables import BRICKS
 from copilot_pipeline.postgres import Database
+
+# Shorter than the day between two refreshes of the reference data.
+MAX_AGE = timedelta(hours=20)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,6 +57,13 @@ class Bricks:
                 warnings.append(f"the schema of kit {kit.name} was not read, so its rows in bricks stay: {reason}")
             rows += _rows(kit.name, bricks) if bricks else self._stored(kit.name)
         return replace_snapshot(self._lake, self._database, BRICKS, rows), warnings
+
+    def is_current(self, now: datetime) -> bool:
+        """Return whether the table has bricks of exactly the configured kits and is less than 20 hours old."""
+        replaced_at = self._lake.modified_at(BRICKS)
+        if replaced_at is None or now - replaced_at >= MAX_AGE:
+            return False
+        return {row["kit"] for row in read_snapshot(self._database, BRICKS)} == {kit.name for kit in self._kits}
 
     def _stored(self, kit: str) -> Iterator[BrickRow]:
         return (BrickRow(**row) for row in read_snapshot(self._database, BRICKS) if row["kit"] == kit)

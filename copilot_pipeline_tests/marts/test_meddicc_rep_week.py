@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from scipy import stats
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.postgres import Database
 
+EXAMPLE = Path(__file__).parents[2] / "examples/queries/postgres/falling_coverage.sql"
 MONDAY = date(2026, 3, 2)
 Calls = list[tuple[int, tuple[bool, bool]]]  # week, and whether the two elements were covered
 
@@ -80,3 +82,12 @@ def test_a_rep_without_variation_has_a_slope_of_0(database: Database) -> None:
     newest = rows(database, [(week, (True, True)) for week in range(4) for _ in range(2)], "all")[-1]
     assert newest["slope"] == pytest.approx(0)
     assert not newest["is_falling"]
+
+
+def test_the_example_query_names_the_element_that_falls(database: Database) -> None:
+    """The first element falls and the second does not; the query reads the newest week only."""
+    calls: Calls = [(week, (number >= week, True)) for week in range(8) for number in range(6)]
+    rows(database, calls, "all")
+    with database.connection() as connection:
+        found = connection.execute(EXAMPLE.read_bytes()).fetchall()
+    assert [(row[0], row[1]) for row in found] == [("Ana Ruiz", "champion"), ("Ana Ruiz", "all")]

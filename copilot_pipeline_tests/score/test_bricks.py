@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from copilot_pipeline.clients.semarize import Kit, SemarizeClient, make_client
 from copilot_pipeline.clients.semarize.kit_schema import BrickSchema, parse_bricks
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.score.bricks import Bricks
+from copilot_pipeline.score.bricks import MAX_AGE, Bricks
 from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
 KITS = [Kit(name="deal", code="D1"), Kit(name="skills", code="S1")]
@@ -67,3 +68,15 @@ def test_a_kit_whose_schema_cannot_be_read_keeps_its_bricks(database: Database, 
     with database.connection() as connection:
         bricks = [row[1] for row in connection.execute(ROWS.encode()).fetchall()]
     assert bricks == ["risk_flag", "skill"]
+
+
+def test_schemas_are_read_again_after_a_day_or_for_other_kits(database: Database, tmp_path: Path) -> None:
+    """A second run of the same day sends no request; that of the next night does."""
+    lake, now = Lake(str(tmp_path)), datetime.now(UTC)
+    table = Bricks(lake, database, KITS)
+    assert not table.is_current(now)
+    refresh(database, lake, {"D1": {"bricks": ["risk_flag"]}, "S1": {"bricks": ["skill"]}})
+    assert table.is_current(now)
+    assert not table.is_current(now + MAX_AGE + timedelta(minutes=1))
+    assert not Bricks(lake, database, KITS[:1]).is_current(now)
+    assert not Bricks(lake, database, [*KITS, Kit(name="claims", code="C1")]).is_current(now)
