@@ -170,7 +170,7 @@ def test_tries_a_failing_call_once_and_completes_the_others(
 def test_ends_without_a_failure_when_the_quota_is_used_up(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was fetched before is scored; the other webhooks stay in the inbox. A lone call costs its details and a list."""
+    """What was fetched before is scored; the other webhooks stay in the inbox. A lone call costs two requests."""
     pipeline = make_pipeline(days=1, calls_per_day=20, requests_per_week=2)
     monkeypatch.setenv("COPILOT_PIPELINE_REQUESTS_PER_WEEK", "2")
     calls = _transcribed(pipeline)[:3]
