@@ -115,6 +115,7 @@ def test_run_and_dev_work_from_the_wheel_in_an_empty_folder(
             httpx.get(url)
 
 
+@pytest.mark.skipif(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN, reason="SIGHUP is switched off, as nohup does")
 def test_the_end_of_the_terminal_ends_dev(make_pipeline: MakePipeline) -> None:
     """SIGHUP, which a closed terminal sends, stops every process as SIGTERM does."""
     pipeline = make_pipeline(days=1, calls_per_day=1)
