@@ -1,4 +1,4 @@
-"""What a person reads in a Slack message, and the pace at which messages are sent."""
+"""What a person reads in a Slack message, and the rate at which messages are sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from copilot_pipeline.delivery.dispatcher import Dispatcher
 from copilot_pipeline.delivery.messages import slack_message
 from copilot_pipeline.delivery.model import Delivery, SendStatus
 from copilot_pipeline.delivery.sinks import SlackSink
-from copilot_pipeline.delivery.sinks.pacing import Pace
+from copilot_pipeline.delivery.sinks.throttle import Throttle
 from copilot_pipeline.marts.model import BrickAnswer, Quote
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import DEAL, KIT, RISK, Clock, add_call, make_dispatcher, rules, scored
@@ -134,11 +134,11 @@ class LimitedSlack:
 
 
 def test_messages_keep_the_pace_of_slack() -> None:
-    """Two sinks of one webhook share the pace, so that no message is refused; without it, some are."""
+    """Two sinks of one webhook share a throttle, so that no message is refused; without it, some are."""
     slack = LimitedSlack(0.1)
     with serving(slack) as server:
-        pace = Pace(0.1)
-        sinks = [SlackSink(server.url, pace=pace) for _ in range(2)]
+        throttle = Throttle(0.1)
+        sinks = [SlackSink(server.url, throttle=throttle) for _ in range(2)]
         results: list[Any] = []
         batch = [Delivery(number, f"m{number}", "", {"text": "x"}) for number in range(5)]
         threads = [threading.Thread(target=lambda sink: results.extend(sink.send(batch)), args=(one,)) for one in sinks]
@@ -154,7 +154,7 @@ def test_messages_keep_the_pace_of_slack() -> None:
         assert slack.refused > 0
 
 
-def test_the_pace_does_not_wait_longer_than_necessary() -> None:
+def test_the_throttle_does_not_wait_longer_than_necessary() -> None:
     """A message after a pause is sent immediately; a burst is spread."""
     now, slept = [100.0], list[float]()
 
@@ -162,11 +162,11 @@ def test_the_pace_does_not_wait_longer_than_necessary() -> None:
         slept.append(seconds)
         now[0] += seconds
 
-    pace = Pace(1.0, clock=lambda: now[0], sleep=sleep)
+    throttle = Throttle(1.0, clock=lambda: now[0], sleep=sleep)
     for pause in (0, 0, 5):
-        with pace.slot():
+        with throttle.slot():
             now[0] += 0.25
         now[0] += pause
-    with pace.slot():
+    with throttle.slot():
         pass
     assert slept == [1.0, 1.0]

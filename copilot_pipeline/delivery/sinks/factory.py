@@ -15,7 +15,7 @@ from copilot_pipeline.delivery.model import Sink
 from copilot_pipeline.delivery.sinks.email import EmailSink, ReadFile
 from copilot_pipeline.delivery.sinks.hubspot import HubspotSink
 from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
-from copilot_pipeline.delivery.sinks.slack import PACES, SlackSink
+from copilot_pipeline.delivery.sinks.slack import THROTTLES, SlackSink
 from copilot_pipeline.delivery.sinks.webhook import WebhookSink
 from copilot_pipeline.errors import ConfigurationError
 
@@ -37,10 +37,10 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
     url = _address(name, variable, environment)
     if sink.kind == "slack":
         _require_tls(name, variable, url)
-        pace = (
-            None if is_loopback(urlsplit(url).hostname or "") else PACES.of(url)
+        throttle = (
+            None if is_loopback(urlsplit(url).hostname or "") else THROTTLES.of(url)
         )  # the limit is that of Slack, not of a stand-in on this machine
-        return SlackSink(url, may_repeat=sink.on_uncertain == "resend", pace=pace)
+        return SlackSink(url, may_repeat=sink.on_uncertain == "resend", throttle=throttle)
     key_variable = sink.key_env or _KEYS[sink.kind]
     if sink.kind == "webhook":
         # Without a secret the events are not signed: Zapier and Make cannot verify a signature without code.

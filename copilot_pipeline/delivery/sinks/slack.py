@@ -5,7 +5,7 @@ message whose response was lost had been sent, and it writes message bodies to d
 Incoming webhooks have no idempotency key: a message whose response was lost is not sent again unless the sink is
 configured to (`on_uncertain: resend`). So that an outage does not make every message uncertain that is tried meanwhile,
 the server is probed with a GET, which posts nothing, before the next message.
-Slack accepts one message per second and webhook, which is the pace of a process.
+Slack accepts one message per second and webhook, which is the rate of a process.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from copilot_pipeline.delivery.sinks.http_client import (
     error_result,
     response_lost,
 )
-from copilot_pipeline.delivery.sinks.pacing import Pace, Paces
+from copilot_pipeline.delivery.sinks.throttle import Throttle, Throttles
 
 # One message per second and incoming webhook: https://docs.slack.dev/apis/web-api/rate-limits
-PACES = Paces(interval_seconds=1.0)
+THROTTLES = Throttles(interval_seconds=1.0)
 
 # "invalid_blocks", "channel_is_archived" and similar (https://docs.slack.dev, errors of incoming webhooks).
 _MACHINE_CODE = re.compile(r"[a-z_]{3,60}")
@@ -39,12 +39,17 @@ class SlackSink:
     batch_size = 1
 
     def __init__(
-        self, url: str, *, may_repeat: bool = False, http: SinkHttpClient | None = None, pace: Pace | None = None
+        self,
+        url: str,
+        *,
+        may_repeat: bool = False,
+        http: SinkHttpClient | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self._url = url
         self._may_repeat = may_repeat
         self._http = http or SinkHttpClient()
-        self._pace = pace or Pace(0)
+        self._throttle = throttle or Throttle(0)
         self._needs_probe = False
 
     def send(self, batch: Sequence[Delivery]) -> list[SendResult]:
@@ -62,7 +67,7 @@ class SlackSink:
         self._needs_probe = False
         headers = {"Content-Type": "application/json"}
         try:
-            with self._pace.slot():
+            with self._throttle.slot():
                 response = self._http.send("POST", self._url, content=content, headers=headers)
         except ConnectFailed as error:
             return connect_failed(error)

@@ -1,4 +1,4 @@
-"""Keep the pace that a service allows."""
+"""Limit requests to the rate that a service allows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
-class Pace:
+class Throttle:
     """Lets one request pass per interval. Thread-safe."""
 
     def __init__(
@@ -40,15 +40,15 @@ class Pace:
                 self._next_at = self._clock() + self._interval
 
 
-class Paces:
-    """One pace per address, for all sinks of a process that send to it."""
+class Throttles:
+    """One throttle per address, for all sinks of a process that send to it."""
 
     def __init__(self, interval_seconds: float) -> None:
         self._interval = interval_seconds
-        self._paces: dict[str, Pace] = {}
+        self._throttles: dict[str, Throttle] = {}
         self._lock = threading.Lock()
 
-    def of(self, address: str) -> Pace:
-        """Return the pace of an address."""
+    def of(self, address: str) -> Throttle:
+        """Return the throttle of an address."""
         with self._lock:
-            return self._paces.setdefault(address, Pace(self._interval))
+            return self._throttles.setdefault(address, Throttle(self._interval))
