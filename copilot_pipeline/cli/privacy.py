@@ -97,6 +97,8 @@ def _as_dict(search: Search, findings: Findings) -> dict[str, Any]:
         "namesakes": len(search.subject.namesakes),
         "calls": sorted(findings.calls),
         "places": {place.name: {"rows": place.rows, **place.kinds} for place in findings.places},
+        "object_versions": [version.path for version in findings.versions],
+        "notes": list(findings.notes),
         "sent": [asdict(one) for one in findings.sent],
         "scored": [asdict(one) for one in findings.scored],
     }

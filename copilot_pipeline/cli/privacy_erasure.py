@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +17,12 @@ from copilot_pipeline.cli.privacy_subjects import open_stores, print_findings, s
 if TYPE_CHECKING:
     from copilot_pipeline.config.loading import Settings
     from copilot_pipeline.privacy.erasure import Erased
-    from copilot_pipeline.privacy.search import Search, Stores
+    from copilot_pipeline.privacy.search import Findings, Search, Stores
     from copilot_pipeline.privacy.tombstones import Mode
+
+object_versions_option = click.option(
+    "--object-versions", is_flag=True, help="Also former versions of objects, where the bucket keeps them."
+)
 
 
 @click.command("erase")
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--calls", "mode", flag_value="calls", help="Remove the calls. Default for people who are no users.")
 @click.option("--mask", "mode", flag_value="mask", help="Keep the calls, mask the person. Default for your own people.")
 @click.option("--more-than", type=click.IntRange(min=0), metavar="N", help="Confirm that it removes more than N calls.")
+@object_versions_option
 @click.option("--vacuum-full", is_flag=True, help="Write the tables again, which locks each of them.")
 @click.option("--no-refresh", is_flag=True, help="Leave the marts to the next refresh.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
@@ -36,6 +41,7 @@ def erase(
     namesakes: bool,
     mode: str | None,
     more_than: int | None,
+    object_versions: bool,
     vacuum_full: bool,
     no_refresh: bool,
     yes: bool,
@@ -54,7 +60,7 @@ def erase(
 
     console = text_console(stderr=True)
     with opened() as (settings, database):
-        stores = open_stores(settings, database)
+        stores = replace(open_stores(settings, database), removes_versions=object_versions)
         with console.status("") as status:
             erasure = Erasure(stores, settings, Request(person, call_id), on_step=status.update)
             plan = erasure.unfinished()
@@ -92,6 +98,7 @@ def _confirmed(
         search = Search(stores, subject, on_place=lambda name: status.update(f"searching {name}"))
         findings = search.find()
     print_findings(search, findings)
+    _check_versions(stores, findings)
     if not findings.places and not call_id:
         return None
     removes = _mode(search, mode) == "calls"
@@ -106,6 +113,19 @@ def _confirmed(
     return search
 
 
+def _check_versions(stores: Stores, findings: Findings) -> None:
+    """Say that the bucket keeps what is erased. Raises `ConfigurationError` if its versions cannot be read."""
+    from copilot_pipeline.errors import ConfigurationError
+
+    if stores.removes_versions and findings.notes:
+        raise ConfigurationError(findings.notes[0])
+    if not stores.removes_versions and stores.object_versions.will_keep_more():
+        echo(
+            "the bucket keeps former versions of the files that are written again: add --object-versions to remove "
+            "them too, or run the commands that are printed at the end"
+        )
+
+
 def _mode(search: Search, mode: str | None) -> Mode:
     """Return what was chosen; by default our own people are masked, because the calls are those of our customers."""
     if mode is not None:
@@ -117,9 +137,12 @@ def _print_erased(erased: Erased) -> None:
     record = erased.record
     rows = sum(record.removed.values())
     echo(f"erased: {record.calls:,} calls, {rows:,} rows and files in {len(record.removed):,} places (no. {record.id})")
-    for name in erased.objects:
-        if erased.is_bucket:
-            echo(f"if the bucket keeps versions, delete the older ones of {name}")
+    if erased.versions:
+        echo(f"{len(erased.versions):,} former versions of objects still have it. Remove them for ever:")
+    for version in erased.versions:
+        echo(version.command)
+    for note in erased.notes:
+        echo(note, err=True)
 
 
 def _rebuild(settings: Settings) -> None:
@@ -160,8 +183,9 @@ def log(as_json: bool) -> None:
     multiple=True,
     help="A copy of _erasures.json that was kept elsewhere (repeatable).",
 )
+@object_versions_option
 @click.option("--no-refresh", is_flag=True, help="Leave the marts to the next refresh.")
-def restore(files: tuple[Path, ...], no_refresh: bool) -> None:
+def restore(files: tuple[Path, ...], object_versions: bool, no_refresh: bool) -> None:
     """Erase again what a backup from before an erasure has brought back.
 
     After a database or a lake was restored. The tombstones of the database, of the lake, of the home and of the given
@@ -173,7 +197,7 @@ def restore(files: tuple[Path, ...], no_refresh: bool) -> None:
     from copilot_pipeline.privacy.search import Stores
 
     with opened() as (settings, database), text_console(stderr=True).status("searching") as status:
-        stores = Stores(database, Lake(settings.environment.lake_url), settings.environment.home)
+        stores = Stores(database, Lake(settings.environment.lake_url), settings.environment.home, object_versions)
         merge_tombstones(stores, files)
         erased = []
         for found in restored_subjects(stores):

@@ -74,5 +74,11 @@ def print_findings(search: Search, findings: Findings) -> None:
         echo(f"sent to {sent.sink} by route {sent.route!r}{when}: call {sent.call_id} {sent.target} ({sent.state})")
     for scored in findings.scored:
         echo(f"sent to Semarize, kit {scored.kit}, run {scored.run_id}: call {scored.call_id}")
+    if findings.versions:
+        echo("former versions of objects:")
+    for version in findings.versions:
+        echo(f"  {version.path}")
+    for note in findings.notes:
+        echo(note)
     if not findings.places:
         echo("nothing was found")

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 # Parameters that locate a service and hold no secret.
-_HARMLESS = frozenset({"host", "port", "sslmode", "region", "endpoint_override"})
+_HARMLESS = frozenset({"host", "port", "sslmode", "region", "endpoint_override", "encryption", "kms_key"})
 _HARMLESS_VALUE = re.compile(r"[\w./:,~+-]*")  # neither user:password@ nor a second parameter after another separator
 _MASK = "***"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)

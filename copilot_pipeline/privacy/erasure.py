@@ -26,9 +26,10 @@ from copilot_pipeline.postgres.rows import fetch_all, fetch_values
 from copilot_pipeline.privacy.erasure_store import ErasureRecord, ErasureStore, Plan, new_label
 from copilot_pipeline.privacy.identity import Identity, normalized_email, normalized_name, normalized_phone
 from copilot_pipeline.privacy.matching import Matcher
+from copilot_pipeline.privacy.object_versions import VersionHit
 from copilot_pipeline.privacy.places import LAKE_TABLES, STATE_SCHEMA, TABLES
 from copilot_pipeline.privacy.restored import Restored, copy_tombstones
-from copilot_pipeline.privacy.search import Search, Stores
+from copilot_pipeline.privacy.search import Findings, Search, Stores
 from copilot_pipeline.privacy.stored_tombstones import privacy_key
 from copilot_pipeline.privacy.subjects import Subject, Subjects
 from copilot_pipeline.privacy.table_places import TablePlace, vacuum
@@ -70,11 +71,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """The result: the audit row, and the objects of a bucket whose older versions may hold what was erased."""
+    """The result: the audit row, the former versions of objects that stay, and what could not be searched."""
 
     record: ErasureRecord
-    objects: Sequence[str]
-    is_bucket: bool
+    versions: Sequence[VersionHit]
+    notes: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,6 @@ class Erasure:
         self._key = privacy_key()
         self._records = ErasureStore(stores.database)
         self._partitions = PartitionStore(stores.database)
-        self._objects: set[str] = set()
 
     def unfinished(self) -> Plan | None:
         """Return the plan of the same request, if it was killed."""
@@ -122,11 +122,12 @@ class Erasure:
         copy_tombstones(self._stores)
         for _ in range(MAX_PASSES):
             self._remove(plan)
-            if not (remaining := self._remaining(plan)):
+            found = self._remaining(plan)
+            if not found.changeable:
                 break
         else:
             raise PipelineError(
-                f"{remaining:,} rows or files still have what was to be erased, because they are being written: "
+                f"{found.changeable:,} rows or files still have what was to be erased, because they are being written: "
                 "run the same command again"
             )
         self._on_step("letting PostgreSQL reuse the space")
@@ -134,12 +135,12 @@ class Erasure:
             vacuum(connection, TABLES, full=full_vacuum)
             record = self._records.finish(plan)
             vacuum(connection, [place for place in TABLES if place.table == "erasures"], full=full_vacuum)
-        return Erased(record, sorted(self._objects), "://" in self._stores.lake.url)
+        return Erased(record, found.versions, found.notes)
 
-    def _remaining(self, plan: Plan) -> int:
+    def _remaining(self, plan: Plan) -> Findings:
         """Search all places for what the plan names, and for calls that were stored just before the tombstones were.
 
-        Such calls are added to the plan. Return the number of rows and files to change.
+        Such calls are added to the plan. Return what was found.
         """
         self._on_step("searching again")
         subjects = Subjects(self._stores.database, self._stores.lake)
@@ -148,7 +149,7 @@ class Erasure:
         if late:
             plan.identity = search.identity
             self._records.save(plan, tombstones_of(plan.identity, self._key, plan.label, plan.mode))
-        return search.find().changeable
+        return search.find()
 
     # --- removal -----------------------------------------------------------------------------------------------
 
@@ -201,10 +202,7 @@ class Erasure:
         lake = self._stores.lake
         for place in LAKE_TABLES:
             if place.table.partitioned is (day is not None) and lake.exists(place.table, day):
-                rows = place.erase(lake, day, matcher)
-                self._count(plan, place.name, rows)
-                if rows:
-                    self._objects.add(lake.path(place.table, day))
+                self._count(plan, place.name, place.erase(lake, day, matcher))
         if day is not None:
             lake.remove_drafts_of(day)
 
@@ -236,8 +234,6 @@ class Erasure:
             for one in in_lake if is_snapshot else ():
                 lake_rows = one.erase(self._stores.lake, None, matcher) if one.days(self._stores.lake) else 0
                 self._records.count(connection, plan, one.name, lake_rows)
-                if lake_rows:
-                    self._objects.add(self._stores.lake.path(one.table))
 
         self._in_transaction(erase)
 

@@ -49,6 +49,10 @@ class FilePlace(Protocol):
     def name(self) -> str:
         """Its name in lists."""
 
+    @property
+    def note(self) -> str | None:
+        """What could not be searched, after a search."""
+
     def search(self, matcher: Matcher) -> Iterator[FileHit]:
         """Yield the files that have the person or a call."""
 
@@ -63,6 +67,7 @@ class LocalFiles:
     name: str
     folders: Sequence[Path]
     without: Sequence[Path] = ()
+    note: None = None
 
     def search(self, matcher: Matcher) -> Iterator[FileHit]:
         """Yield the files that have the person or a call."""
@@ -107,6 +112,7 @@ class LakeFiles:
     lake: Lake
     tables: frozenset[str]
     name: str = "lake/other files"
+    note: None = None
 
     def search(self, matcher: Matcher) -> Iterator[FileHit]:
         """Yield the files that have the person or a call, and drafts, whose content cannot be read."""
@@ -125,9 +131,8 @@ class LakeFiles:
         self.lake.remove_drafts()
         changed = 0
         for hit in list(self.search(matcher)):
-            with suppress(FileNotFoundError):
-                self.lake.filesystem.delete_file(self.lake.path_of(hit.path))
-                changed += 1
+            self.lake.remove_file(hit.path)
+            changed += 1
         return changed
 
     def files(self) -> list[str]:

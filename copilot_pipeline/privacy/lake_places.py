@@ -55,7 +55,7 @@ class LakePlace:
     def search(self, lake: Lake, day: date | None, matcher: Matcher) -> Iterator[LakeHit]:
         """Yield the rows of a file that have the person or a call."""
         for batch in lake.batches(self.table, day):
-            yield from self._hits(batch, day, matcher)
+            yield from self.hits(batch, day, matcher)
 
     def erase(self, lake: Lake, day: date | None, matcher: Matcher) -> int:
         """Write a file again without the rows of erased calls and with the person masked; return the rows changed.
@@ -89,7 +89,8 @@ class LakePlace:
             rows.append(new)
         return pa.Table.from_pylist(rows, schema=batch.schema), changed
 
-    def _hits(self, batch: pa.Table, day: date | None, matcher: Matcher) -> Iterator[LakeHit]:
+    def hits(self, batch: pa.Table, day: date | None, matcher: Matcher) -> Iterator[LakeHit]:
+        """Yield the rows of some rows that have the person or a call."""
         suspects = self._suspects(batch, matcher)
         if not any(suspects):
             return

@@ -17,6 +17,7 @@ from copilot_pipeline.privacy.file_places import FileHit, FilePlace, LakeFiles, 
 from copilot_pipeline.privacy.identity import Identity
 from copilot_pipeline.privacy.lake_places import LakeHit
 from copilot_pipeline.privacy.matching import Matcher
+from copilot_pipeline.privacy.object_versions import ObjectVersions, VersionHit
 from copilot_pipeline.privacy.places import LAKE_TABLES, STATE_SCHEMA, TABLES
 from copilot_pipeline.privacy.subjects import Subject
 from copilot_pipeline.privacy.table_places import TableHit
@@ -75,6 +76,8 @@ class Findings:
     sent: Sequence[Sent]
     scored: Sequence[Scored]
     calls: frozenset[str]  # that the person took part in
+    versions: Sequence[VersionHit] = ()  # former versions of objects
+    notes: Sequence[str] = ()  # what could not be searched
 
     @property
     def rows(self) -> int:
@@ -94,6 +97,12 @@ class Stores:
     database: Database
     lake: Lake
     home: Path
+    removes_versions: bool = False  # whether erasing removes former versions of objects
+
+    @property
+    def object_versions(self) -> ObjectVersions:
+        """The former versions of objects."""
+        return ObjectVersions(self.lake, LAKE_TABLES, self.removes_versions)
 
     def files(self) -> list[FilePlace]:
         """The places that are files."""
@@ -110,6 +119,7 @@ class Stores:
             LakeFiles(self.lake, tables),
             LocalFiles("home", folders, without),
             LocalFiles("files of commands", [path for path in written if path.is_file()], folders),
+            self.object_versions,  # the last: erasing in the others makes some
         ]
 
 
@@ -120,6 +130,7 @@ class Search:
         self.stores = stores
         self.subject = subject
         self._on_place = on_place
+        self._notes: list[str] = []
         self.identity = self._with_calls()
 
     def _with_calls(self) -> Identity:
@@ -148,20 +159,26 @@ class Search:
             self._on_place(files.name)
             for file in files.search(of_files):
                 yield files.name, file
+            if files.note:
+                self._notes.append(files.note)
 
     def find(self) -> Findings:
         """Count what every place has, and read what was sent."""
         places: dict[str, PlaceCount] = {}
         ids: list[int] = []
+        versions: list[VersionHit] = []
+        self._notes.clear()
         for name, hit in self.hits():
             places.setdefault(name, PlaceCount(name)).add(hit)
             if name == f"{STATE_SCHEMA}.outbox" and isinstance(hit, TableHit):
                 ids.append(self._delivery_id(hit))
+            if isinstance(hit, VersionHit):
+                versions.append(hit)
         values = {"call_ids": sorted(self.identity.calls), "ids": ids}
         with self.stores.database.connection() as connection:
             sent = fetch_all(connection, Sent, _SQL["delivered"], values)
             scored = fetch_all(connection, Scored, _SQL["scored"], values)
-        return Findings(list(places.values()), sent, scored, self.subject.calls)
+        return Findings(list(places.values()), sent, scored, self.subject.calls, versions, tuple(self._notes))
 
     def days(self) -> list[date]:
         """Return the days of the calls."""

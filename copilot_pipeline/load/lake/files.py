@@ -165,12 +165,19 @@ class Lake:
     def remove(self, table: Table, day: date) -> None:
         """Remove the file of a day. Does nothing if there is none."""
         with explained(self.url):
-            discard(self.filesystem, self.path(table, day))
+            self._discard(self.path(table, day))
 
     def remove_file(self, name: str) -> None:
         """Remove a file by its name below the root. Does nothing if there is none."""
         with explained(self.url):
-            discard(self.filesystem, self.path_of(name))
+            self._discard(self.path_of(name))
+
+    def _discard(self, path: str) -> None:
+        """Remove a file. Arrow would leave the mark of an empty folder, an object without the encryption of others."""
+        if self.store.s3 is not None and self.store.encrypts:
+            self.store.s3.remove(path)
+        else:
+            discard(self.filesystem, path)
 
     def remove_drafts(self) -> int:
         """Remove the drafts of crashed writers in the whole lake, also those of earlier versions beside the files."""
@@ -184,13 +191,17 @@ class Lake:
         selector = pa_fs.FileSelector(f"{self._root}/{DRAFTS}", allow_not_found=True)
         for info in self.filesystem.get_file_info(selector):
             if info.is_file and f"+{PARTITION}={day.isoformat()}+" in info.base_name:
-                discard(self.filesystem, info.path)
+                self._discard(info.path)
 
     def set_aside(self, table: Table, day: date) -> str:
         """Move the file of a day, which cannot be parsed, out of the folder of its table; return its new name."""
         path = self.path(table, day)
         name = f"_unreadable/{path.removeprefix(f'{self._root}/').replace('/', '+')}"
         with explained(self.url):
+            if self.store.encrypts:  # a copy on the server would have the key of the bucket
+                self.replace_file(name, self.read_file(path.removeprefix(f"{self._root}/")) or b"")
+                self._discard(path)
+                return name
             prepare_folders(self.filesystem, temporary_path(self._root, name), self.path_of(name))
             self.filesystem.move(path, self.path_of(name))
         return name
@@ -231,8 +242,7 @@ class Lake:
             if self.store.is_remote and self.read_file(name) != content:
                 raise OSError("a file that was replaced has its previous content")
             self._below(DRAFTS)
-            with explained(self.url):
-                self.filesystem.delete_file(path)
+            self.remove_file(name)
         except StorageError as error:
             raise ConfigurationError(str(error)) from None
         except OSError as error:

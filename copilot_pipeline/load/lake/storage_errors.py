@@ -58,6 +58,11 @@ _EXPLANATIONS = (
         "the bucket {bucket} is in another region{region}: set AWS_REGION, or `?region=` in COPILOT_PIPELINE_LAKE_URL",
     ),
     _Explanation(
+        r"KMS\.|kms:",
+        "its key cannot be used: check `kms_key` in COPILOT_PIPELINE_LAKE_URL, and allow kms:GenerateDataKey and "
+        "kms:Decrypt on it",
+    ),
+    _Explanation(
         r"ACCESS_DENIED|AccessDenied|HTTP status 40[13]|PERMISSION_DENIED|UNAUTHENTICATED|AuthorizationPermission"
         r"|AuthorizationFailure|NoAuthenticationInformation|[Cc]redential",
         "permission is missing, or no credentials were found: allow reading, writing, listing and deleting objects of "
@@ -73,12 +78,12 @@ _EXPLANATIONS = (
         "(AWS_CA_BUNDLE)",
     ),
     _Explanation(
-        r"curlCode: 7\b|[Cc]ould ?n.t connect|[Cc]onnection refused",
+        r"curlCode: 7\b|[Cc]ould (?:n.t|not) connect|[Cc]ouldn.t connect|[Cc]onnection refused",
         f"there is no connection: check the endpoint and the network, then {_AGAIN}",
     ),
     _Explanation(r"curlCode: 28\b|[Tt]imeout|TIMEOUT", f"the store did not answer in time: {_AGAIN}"),
     _Explanation(
-        r"NETWORK_CONNECTION|curlCode|[Tt]ransport",
+        r"NETWORK_CONNECTION|curlCode|[Tt]ransport|[Cc]onnection was closed",
         f"the connection was lost: check the network, then {_AGAIN}",
     ),
     _Explanation(

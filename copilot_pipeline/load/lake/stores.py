@@ -20,6 +20,7 @@ import pyarrow.fs as pa_fs
 
 from copilot_pipeline.config.urls import without_secrets
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.load.lake.s3_requests import INSTALL, S3Connection, is_installed
 from copilot_pipeline.load.lake.storage_errors import StorageError, explained
 
 T = TypeVar("T")
@@ -29,8 +30,12 @@ REQUESTS_AT_ONCE = 8
 _DEFAULT_REGION = "us-east-1"  # for servers that have no regions, such as MinIO
 _ATTEMPTS = 5
 _GCS_RETRY_LIMIT = timedelta(seconds=60)  # the library's own limit is a quarter of an hour
-_S3_PARAMETERS = frozenset({"region", "scheme", "endpoint_override", "tls_ca_file_path", "force_virtual_addressing"})
-_GCS_PARAMETERS = frozenset({"scheme", "endpoint_override"})
+_ENCRYPTION, _KMS_KEY = "encryption", "kms_key"
+_ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
+_S3_PARAMETERS = frozenset(
+    {"region", "scheme", "endpoint_override", "tls_ca_file_path", "force_virtual_addressing", _ENCRYPTION, _KMS_KEY}
+)
+_GCS_PARAMETERS = frozenset({"scheme", "endpoint_override", _KMS_KEY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Store:
     filesystem: pa_fs.FileSystem
     root: str
     scheme: str  # empty for a folder
+    s3: S3Connection | None = None  # for what Arrow has no function
+    encrypts: bool = False  # each object is written with a key or an algorithm of the address
 
     @property
     def is_remote(self) -> bool:
@@ -99,27 +106,54 @@ def _s3(parts: SplitResult, environment: Mapping[str, str]) -> Store:
         scheme, _, endpoint = endpoint.rstrip("/").partition("://")
     region = given.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
     bucket = _bucket(parts)
-    filesystem = pa_fs.S3FileSystem(
+    connection = S3Connection(
         access_key=unquote(parts.username) if parts.username else None,
         secret_key=unquote(parts.password) if parts.password else None,
         region=region or (_DEFAULT_REGION if endpoint else pa_fs.resolve_s3_region(bucket)),
+        endpoint=f"{scheme}://{endpoint}" if endpoint else None,
+        ca_file=given.get("tls_ca_file_path") or environment.get("AWS_CA_BUNDLE") or None,
+        is_virtual=given.get("force_virtual_addressing") == "true",
+        attempts=int(environment.get("AWS_MAX_ATTEMPTS") or _ATTEMPTS),
+        encryption=_s3_encryption(given),
+    )
+    filesystem = pa_fs.S3FileSystem(
+        access_key=connection.access_key,
+        secret_key=connection.secret_key,
+        region=connection.region,
         endpoint_override=endpoint or None,
         scheme=scheme,
-        tls_ca_file_path=given.get("tls_ca_file_path") or environment.get("AWS_CA_BUNDLE") or None,
-        force_virtual_addressing=given.get("force_virtual_addressing") == "true",
+        tls_ca_file_path=connection.ca_file,
+        force_virtual_addressing=connection.is_virtual,
         # An object of up to 10 MB is one PUT. A larger one is sent in parts in the background: if one of them fails,
         # the library does not complete the object. Without the background it would complete it without that part.
         allow_delayed_open=True,
         background_writes=True,
-        retry_strategy=pa_fs.AwsStandardS3RetryStrategy(int(environment.get("AWS_MAX_ATTEMPTS") or _ATTEMPTS)),
+        retry_strategy=pa_fs.AwsStandardS3RetryStrategy(connection.attempts),
     )
-    return Store(filesystem, _root(bucket, parts.path), "s3")
+    return Store(filesystem, _root(bucket, parts.path), "s3", connection, encrypts=bool(connection.encryption))
+
+
+def _s3_encryption(given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of server-side encryption. Raises `ConfigurationError`."""
+    algorithm, key = given.get(_ENCRYPTION), given.get(_KMS_KEY)
+    if algorithm is None and key is None:
+        return ()
+    if algorithm not in _ENCRYPTIONS or (key and algorithm == "AES256"):
+        raise ConfigurationError(
+            f"COPILOT_PIPELINE_LAKE_URL: encryption must be one of {', '.join(_ENCRYPTIONS)}; kms_key is the id or ARN "
+            "of a key for the last two"
+        )
+    if not is_installed():
+        raise ConfigurationError(
+            f"COPILOT_PIPELINE_LAKE_URL: encryption needs boto3, which is not installed: {INSTALL}"
+        )
+    return (("ServerSideEncryption", algorithm), *((("SSEKMSKeyId", key),) if key else ()))
 
 
 def _gcs(parts: SplitResult, environment: Mapping[str, str]) -> Store:
     given = _parameters(parts, _GCS_PARAMETERS)
     endpoint = given.get("endpoint_override") or environment.get("STORAGE_EMULATOR_HOST")
-    scheme = given.get("scheme", "https")
+    scheme, key = given.get("scheme", "https"), given.get(_KMS_KEY)
     if endpoint and "://" in endpoint:
         scheme, _, endpoint = endpoint.rstrip("/").partition("://")
     filesystem = pa_fs.GcsFileSystem(
@@ -127,8 +161,9 @@ def _gcs(parts: SplitResult, environment: Mapping[str, str]) -> Store:
         scheme=scheme,
         endpoint_override=endpoint or None,
         retry_time_limit=_GCS_RETRY_LIMIT,
+        default_metadata={"kmsKeyName": key} if key else None,  # Arrow sends it as the parameter of this name
     )
-    return Store(filesystem, _root(_bucket(parts), parts.path), "gs")
+    return Store(filesystem, _root(_bucket(parts), parts.path), "gs", encrypts=bool(key))
 
 
 def _azure(parts: SplitResult, environment: Mapping[str, str]) -> Store:
