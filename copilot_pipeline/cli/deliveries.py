@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +22,44 @@ from copilot_pipeline.cli.query_output import print_table
 from copilot_pipeline.cli.suppressed import include_suppressed_options, resolve_include_suppressed
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from copilot_pipeline.delivery.incidents import Incident
     from copilot_pipeline.delivery.outbox import ListedDelivery, SinkState
 
 
 FORMER_STATES = {"waiting": "queued", "delivered": "sent", "refused": "failed", "silenced": "suppressed"}
+
+
+@dataclass(frozen=True, slots=True)
+class _OutboxStatus:
+    """The sinks, the number of deliveries by sink and state, calls without a CRM record, and open incidents."""
+
+    sinks: list[SinkState]
+    counts: dict[tuple[str, str], int]
+    unlinked: int
+    incidents: Sequence[Incident]
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "sinks": [asdict(sink) for sink in self.sinks],
+            "counts": [{"sink": sink, "state": state, "rows": count} for (sink, state), count in self.counts.items()],
+            "unlinked": self.unlinked,
+            "incidents": [asdict(incident) for incident in self.incidents],
+        }
+
+    def print_to(self, console: Console) -> None:
+        for sink in self.sinks:
+            counts = [f"{count:,} {state}" for (name, state), count in self.counts.items() if name == sink.name]
+            text = f": {', '.join(counts) or 'nothing'}"
+            console.print(Text.assemble((sink.name, "bold"), text, (_why(sink), "red")))
+        if self.unlinked:
+            console.print(
+                f"{self.unlinked} call(s) have no CRM record. List them: copilot-pipeline deliveries unlinked"
+            )
+        for incident in self.incidents:
+            since = f"since {_when(incident.opened_at)}: "
+            console.print(f"{since}{incident.name}: {incident.description}", style="red")
 
 
 @click.group("deliveries", invoke_without_command=True)
@@ -51,35 +85,18 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
         raise click.UsageError(f"Unknown state '{min(unknown)}'. Choose from: {', '.join(STATES)}")
     with opened() as (settings, database):
         outbox = Outbox(database)
-        rows, sinks, counts = (
-            outbox.listed(states=states, route=route, limit=limit),
-            outbox.sink_states(),
-            outbox.counts(),
-        )
+        rows = outbox.listed(states=states, route=route, limit=limit)
         calls = titled_calls(database, [row.call_id for row in rows])
         incidents = delivery_service(settings, database).incident_monitor().open_incidents()
-        unlinked = len(outbox.unlinked_calls())
+        status = _OutboxStatus(outbox.sink_states(), outbox.counts(), len(outbox.unlinked_calls()), incidents)
     if as_json:
-        answer = {
-            "deliveries": [asdict(row) for row in rows],
-            "sinks": [asdict(sink) for sink in sinks],
-            "counts": [{"sink": sink, "state": state, "rows": count} for (sink, state), count in counts.items()],
-            "unlinked": unlinked,
-            "incidents": [asdict(incident) for incident in incidents],
-        }
+        answer = {"deliveries": [asdict(row) for row in rows], **status.as_json()}
         print_json(json.dumps(answer, default=lambda value: value.isoformat()))
         return
     console = text_console()
     print_deliveries(console, [_described(row, calls) for row in rows])
-    for sink in sinks:
-        of_sink = ", ".join(f"{count:,} {state}" for (name, state), count in counts.items() if name == sink.name)
-        console.print(Text.assemble((sink.name, "bold"), f": {of_sink or 'nothing'}", (_why(sink), "red")))
-    if unlinked:
-        console.print(f"{unlinked} call(s) have no CRM record. List them: copilot-pipeline deliveries unlinked")
-    for incident in incidents:
-        since = f"since {_when(incident.opened_at)}: "
-        console.print(f"{since}{incident.name}: {incident.description}", style="red")
-    if not rows and not sinks:
+    status.print_to(console)
+    if not rows and not status.sinks:
         console.print("No deliveries yet. Create them: copilot-pipeline deliveries enqueue --from DATE --to DATE")
 
 

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
@@ -29,19 +30,7 @@ _REFRESH_SECONDS = 5
 @click.option("--ripening", type=float, hidden=True)
 @click.option("--no-limits", is_flag=True, help="Do not enforce the limits (10 requests per second, 100,000 per week).")
 @click.option("--json", "as_json", is_flag=True, help="Print the environment variables as JSON.")
-def command(
-    days: int,
-    calls_per_day: int,
-    segments: int,
-    seed: int,
-    dialect: str,
-    port: int,
-    latency_ms: float,
-    processing_seconds: float,
-    ripening: float | None,
-    no_limits: bool,
-    as_json: bool,
-) -> None:
+def command(ripening: float | None, no_limits: bool, as_json: bool, **options: Any) -> None:
     """Serve Clari Copilot, Semarize and the sinks on this machine with made-up calls, until Ctrl-C.
 
     Paste the printed variables into another terminal to run any command against the sandbox.
@@ -57,20 +46,11 @@ def command(
     """
     if ripening is not None:
         echo("warning: --ripening is deprecated and will be removed in 0.3. Use --processing-seconds.", err=True)
-    options = SandboxOptions(
-        seed=seed,
-        first_day=datetime.now(UTC).date() - timedelta(days=days),
-        days=days,
-        calls_per_day=calls_per_day,
-        segments=segments,
-        dialect="guide" if dialect == "guide" else "rest",
-        requests_per_second=None if no_limits else SandboxOptions().requests_per_second,
-        requests_per_week=None if no_limits else SandboxOptions().requests_per_week,
-        latency_ms=latency_ms,
-        processing_seconds=processing_seconds if ripening is None else ripening,
-        port=port,
-    )
-    with Sandbox(options) as sandbox:
+        options["processing_seconds"] = ripening
+    if no_limits:
+        options.update(requests_per_second=None, requests_per_week=None)
+    first_day = datetime.now(UTC).date() - timedelta(days=options["days"])
+    with Sandbox(SandboxOptions(first_day=first_day, **options)) as sandbox:
         if as_json:
             print_json(json.dumps({"url": sandbox.url, "environment": sandbox.environment()}))
         else:

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -14,6 +14,9 @@ from copilot_pipeline.cli.connections import command_settings
 from copilot_pipeline.cli.console import echo
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.urls import is_loopback
+
+if TYPE_CHECKING:
+    from copilot_pipeline.ui import UiGuard
 
 DEFAULT_PORT = 3000
 _LIVE_DATA_POLL_MS = 2000
@@ -60,7 +63,6 @@ def _serve(
     environment: Environment, host: str, port: int, *, read_only: bool, workspace: Path | None, log_level: str
 ) -> None:
     import dagster as dg
-    import uvicorn
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster_webserver.app import create_app_from_workspace_process_context
@@ -88,15 +90,20 @@ def _serve(
             code_server_log_level=log_level,
         ) as context:
             app = create_app_from_workspace_process_context(context, live_data_poll_rate=_LIVE_DATA_POLL_MS)
-            guarded = UiGuard(app, environment.ui_hosts)
-            uvicorn.run(
-                guarded,
-                host=host,
-                port=port,
-                log_level=log_level,
-                server_header=False,
-                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-            )
+            _run_server(UiGuard(app, environment.ui_hosts), host, port, log_level)
+
+
+def _run_server(app: UiGuard, host: str, port: int, log_level: str) -> None:
+    import uvicorn
+
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level=log_level,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+    )
 
 
 def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:

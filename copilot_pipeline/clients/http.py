@@ -153,32 +153,25 @@ class HttpClient:
         """Send a request, retry temporary failures, and return the response.
 
         `units` is what it costs at the rate limiter. A status in `no_retry_on` is raised at its first occurrence, for
-        callers that have a better answer than a retry (502 on a page that is too large). A successful response whose
-        body is not `is_readable` is a temporary failure as well: a proxy or a lost connection may have garbled it.
-        Raises `CredentialsRefused`, `NotFound`, `RequestRefused`, `QuotaExhausted`, `BodyTooLarge`, and after the last
-        attempt `TemporaryFailure`, which is a `GarbledResponse` if the last body was not readable.
+        callers with a better answer than a retry. A successful response whose body is not `is_readable` is a temporary
+        failure as well: a proxy may have garbled it. Raises `CredentialsRefused`, `NotFound`, `RequestRefused`,
+        `QuotaExhausted`, `BodyTooLarge`, and after the last attempt `TemporaryFailure`, which is a `GarbledResponse`
+        if the last body was not readable.
         """
         request = self._client.build_request(method, path, params=params, content=content, headers=headers)
         deadline = time.monotonic() + self._policy.deadline_seconds
         attempt = 1
         while True:
             try:
-                if self._rate_limiter is not None:
-                    waiting_since = time.monotonic()
-                    self._rate_limiter.acquire(units)
-                    waited = time.monotonic() - waiting_since
-                    deadline += waited  # of the server, not of the rate limiter
-                    self._observer.waited(waited)
+                deadline += self._acquire(units)  # it is the server's time, not that of the rate limiter
                 # The first attempt has its full time, the others what is left of the time for all of them.
                 seconds = None if attempt == 1 else max(_MIN_ATTEMPT_SECONDS, deadline - time.monotonic())
                 return self._send(request, path, is_readable, seconds)
             except TemporaryFailure as error:
-                if error.status in no_retry_on:
-                    raise
                 # The rate limiter makes this request pause with all others, and raises if 429s do not end. So a 429 is
                 # neither an attempt nor a reason to wait here.
                 is_limited = self._rate_limiter is not None and error.status == _TOO_MANY_REQUESTS
-                if not is_limited and attempt >= self._policy.attempts:
+                if error.status in no_retry_on or (not is_limited and attempt >= self._policy.attempts):
                     raise
                 delay = 0.0 if is_limited else self._policy.backoff.delay(attempt, error.retry_after_seconds)
                 # A wait beyond the deadline is left to the caller instead of being cut short.
@@ -186,6 +179,16 @@ class HttpClient:
                     raise
                 attempt += not is_limited
             self._sleep(delay)
+
+    def _acquire(self, units: int) -> float:
+        """Wait for the rate limiter. Return the seconds it took."""
+        if self._rate_limiter is None:
+            return 0.0
+        waiting_since = time.monotonic()
+        self._rate_limiter.acquire(units)
+        waited = time.monotonic() - waiting_since
+        self._observer.waited(waited)
+        return waited
 
     def _send(
         self, request: httpx.Request, path: str, is_readable: Callable[[bytes], bool], seconds: float | None

@@ -70,16 +70,7 @@ class DetailExtraction:
         windows = [*window_days(sorted(set(days) - listed)), *window_days(sorted(listed))]
         with FetchPool(self._client, self._calls, self._requests_in_flight) as pool:
             for window in sorted(windows, key=lambda one: one[-1], reverse=True):
-                extraction = WindowExtraction(
-                    pool,
-                    self._calls,
-                    self._locks,
-                    self._writer,
-                    window,
-                    self._progress,
-                    # A manual run of a day fetches it immediately; schedules and backfills follow the backoff.
-                    with_quarantined=self._source == MANUAL,
-                )
+                extraction = self._window_extraction(pool, window)
                 extraction.lost = lost_calls
                 if calls is not None:
                     yield from extraction.fetch([call for call in calls if call.call_date in window])
@@ -90,6 +81,18 @@ class DetailExtraction:
                     yield from extraction.list_and_fetch(pages)
                 if extraction.fatal is not None:
                     raise extraction.fatal
+
+    def _window_extraction(self, pool: FetchPool, window: Sequence[date]) -> WindowExtraction:
+        return WindowExtraction(
+            pool,
+            self._calls,
+            self._locks,
+            self._writer,
+            window,
+            self._progress,
+            # A manual run of a day fetches it immediately; schedules and backfills follow the backoff.
+            with_quarantined=self._source == MANUAL,
+        )
 
     def _reports_of_expired(self, days: Sequence[date]) -> Iterator[DayReport]:
         """Report days whose raw file was removed because of its age: they are neither listed nor fetched again."""

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from copilot_pipeline.clients.clari.amounts import NO_CONVENTION, AmountConvention, parse_amount
-from copilot_pipeline.clients.clari.models import CallRecord, Readiness, Side
+from copilot_pipeline.clients.clari.models import CallRecord, CrmLink, Readiness, Side, VendorAnalytics
 from copilot_pipeline.load.tables import (
     CALLS,
     COMPETITOR_MENTIONS,
@@ -32,6 +32,7 @@ from copilot_pipeline.transform.rows import (
     UtteranceColumns,
 )
 from copilot_pipeline.transform.transcripts import Transcript, Utterances
+from copilot_pipeline.transform.transcripts.metrics import SpeechMetrics
 
 
 class CallRows:
@@ -155,8 +156,6 @@ def _call_row(
     fetched_at: datetime | None,
     removed_at: datetime | None,
 ) -> CallRow:
-    metrics = transcript.metrics if transcript is not None else None
-    vendor, crm, summary = record.analytics, record.crm, record.summary
     rep = _rep(participants)
     organizer = next((person for person in participants if person.is_organizer), None)
     return CallRow(
@@ -177,39 +176,53 @@ def _call_row(
         rep_name=rep.name if rep else None,
         rep_user_id=rep.user_id if rep else None,
         rep_email=rep.email if rep else None,
-        topics=list(vendor.topics),
-        vendor_rep_talk_share=vendor.rep_talk_share,
-        rep_talk_share=metrics.rep_talk_share if metrics else None,
-        vendor_questions=vendor.questions,
-        questions=metrics.questions if metrics else None,
-        vendor_questions_by_reps=vendor.questions_by_reps,
-        questions_by_reps=metrics.questions_by_reps if metrics else None,
-        engaging_questions=vendor.engaging_questions,
-        vendor_speak_duration_s=vendor.speak_duration_s,
-        speak_duration_s=metrics.speak_duration_s if metrics else None,
-        vendor_longest_monologue_s=vendor.longest_monologue_s,
-        longest_monologue_s=metrics.longest_monologue_s if metrics else None,
-        summary=summary.text,
-        takeaways=list(summary.takeaways),
-        summary_topics=summary.topics_json,
-        action_items=summary.action_items_json,
+        **_speech_columns(record.analytics, transcript.metrics if transcript is not None else None),
+        summary=record.summary.text,
+        takeaways=list(record.summary.takeaways),
+        summary_topics=record.summary.topics_json,
+        action_items=record.summary.action_items_json,
         competitor_sentiments=record.competitor_sentiments_json,
-        has_crm_link=bool(crm.deal_id or crm.account_id),
-        crm_system=crm.system,
-        account_id=crm.account_id,
-        account_name=crm.account_name,
-        deal_id=crm.deal_id,
-        deal_name=crm.deal_name,
-        deal_value_raw=crm.deal_value,
-        deal_value=parse_amount(crm.deal_value, amounts),
-        deal_stage_before_call=crm.deal_stage_before_call,
-        deal_stage_live=crm.deal_stage_live,
-        deal_close_date=crm.deal_close_date,
-        contact_ids=list(crm.contact_ids),
+        **_crm_columns(record.crm, amounts),
         has_transcript=transcript is not None,
         fetched_at=fetched_at,
         removed_at=removed_at,
     )
+
+
+def _speech_columns(vendor: VendorAnalytics, metrics: SpeechMetrics | None) -> dict[str, Any]:
+    """Return what the vendor measured, and the same of the transcript, in seconds, shares and numbers."""
+    return {
+        "topics": list(vendor.topics),
+        "vendor_rep_talk_share": vendor.rep_talk_share,
+        "rep_talk_share": metrics.rep_talk_share if metrics else None,
+        "vendor_questions": vendor.questions,
+        "questions": metrics.questions if metrics else None,
+        "vendor_questions_by_reps": vendor.questions_by_reps,
+        "questions_by_reps": metrics.questions_by_reps if metrics else None,
+        "engaging_questions": vendor.engaging_questions,
+        "vendor_speak_duration_s": vendor.speak_duration_s,
+        "speak_duration_s": metrics.speak_duration_s if metrics else None,
+        "vendor_longest_monologue_s": vendor.longest_monologue_s,
+        "longest_monologue_s": metrics.longest_monologue_s if metrics else None,
+    }
+
+
+def _crm_columns(crm: CrmLink, amounts: AmountConvention) -> dict[str, Any]:
+    """Return the account, the deal and the contacts that the vendor links the call to."""
+    return {
+        "has_crm_link": bool(crm.deal_id or crm.account_id),
+        "crm_system": crm.system,
+        "account_id": crm.account_id,
+        "account_name": crm.account_name,
+        "deal_id": crm.deal_id,
+        "deal_name": crm.deal_name,
+        "deal_value_raw": crm.deal_value,
+        "deal_value": parse_amount(crm.deal_value, amounts),
+        "deal_stage_before_call": crm.deal_stage_before_call,
+        "deal_stage_live": crm.deal_stage_live,
+        "deal_close_date": crm.deal_close_date,
+        "contact_ids": list(crm.contact_ids),
+    }
 
 
 def _rep(participants: Sequence[ParticipantRow]) -> ParticipantRow | None:

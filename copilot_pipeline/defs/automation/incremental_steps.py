@@ -20,6 +20,7 @@ from copilot_pipeline.extract.factory import make_call_tables, open_extraction, 
 from copilot_pipeline.extract.polling import SOURCE as POLL
 from copilot_pipeline.extract.webhook_calls import WEBHOOK, WebhookProcessor
 from copilot_pipeline.load.call_tables import CallTables
+from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.score.factory import RUNNER_RETRIES, make_score_tables, open_runner
 from copilot_pipeline.score.runs import SemarizeRunner
@@ -61,15 +62,6 @@ def open_steps(
     """The steps, open. The webhook processor adds calls of days that `is_in_reach` accepts."""
     loaded, database = settings.load(), postgres.database
     files = lake.open(database)
-
-    @contextmanager
-    def extraction() -> Iterator[DetailExtraction]:
-        with (
-            clari_copilot.client(POLL) as client,
-            open_extraction(loaded, client, database, files, rate_limiter.limits, source=POLL) as opened,
-        ):
-            yield opened
-
     with ExitStack() as stack:
         client = stack.enter_context(clari_copilot.client(WEBHOOK))
         webhooks = stack.enter_context(open_webhook_processor(loaded, client, database, is_in_reach=is_in_reach))
@@ -82,13 +74,28 @@ def open_steps(
             pending=PendingCalls(database),
             inbox=Inbox(database),
             webhooks=webhooks,
-            open_extraction=extraction,
+            open_extraction=lambda: _poll_extraction(loaded, database, files, rate_limiter, clari_copilot),
             make_call_tables=lambda: make_call_tables(loaded, database, files),
             runner=runner,
             score_tables=make_score_tables(loaded, database, files),
             deliveries=deliveries.service(),
             open_runs=lambda: open_runs(loaded, database),
         )
+
+
+@contextmanager
+def _poll_extraction(
+    settings: Settings,
+    database: Database,
+    lake: Lake,
+    rate_limiter: RateLimiterResource,
+    clari_copilot: ClariCopilotResource,
+) -> Iterator[DetailExtraction]:
+    with (
+        clari_copilot.client(POLL) as client,
+        open_extraction(settings, client, database, lake, rate_limiter.limits, source=POLL) as extraction,
+    ):
+        yield extraction
 
 
 def open_runs(settings: Settings, database: Database) -> dict[date, set[str]]:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 import dagster as dg
 
+from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 from copilot_pipeline.defs.automation.quota import add_pending_calls, requeue_when_quota_spent
 from copilot_pipeline.defs.data_versions import RebuildConfig, data_version_of
 from copilot_pipeline.defs.measurements import log_day
@@ -16,8 +18,10 @@ from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import CLARI_POOL, DAYS_PER_RUN, REBUILT_DAYS_PER_RUN, requested_at, source_of
 from copilot_pipeline.defs.specs import OWNERS, column_schema, spec
 from copilot_pipeline.extract.factory import make_call_tables, open_extraction
+from copilot_pipeline.extract.window import DayReport
+from copilot_pipeline.load.call_tables import LoadedCallTables
 from copilot_pipeline.load.inputs import CALL_TABLE_CODE, code_version
-from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS
+from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS, Table
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.state import Backfills
 
@@ -68,23 +72,27 @@ def raw_call_details(
             if report.problems:
                 problems[report.day] = report.problems
                 continue
-            facts = {
-                "dagster/partition_row_count": report.stored.calls if report.stored else 0,
-                "details_fetched": report.fetched,
-                "quarantined": report.quarantined,
-                "bytes_were_missing": report.lost,
-            }
-            reporter.add(report.day, [(RAW_CALL_DETAILS, facts)])
+            reporter.add(report.day, [(RAW_CALL_DETAILS, _facts_of_raw(report))])
             complete.append(report.day)
         fail_if(problems, "raw_call_details")
-    quota = rate_limiter.quota()
-    return dg.MaterializeResult(
-        metadata={
-            "weekly_quota_used": quota.used,
-            "weekly_quota_left": max(0, quota.limit - quota.used),
-            "weekly_quota_resets_at": dg.MetadataValue.timestamp(quota.resets_at),
-        }
-    )
+    return dg.MaterializeResult(metadata=_facts_of_quota(rate_limiter.quota()))
+
+
+def _facts_of_raw(report: DayReport) -> dict[str, int]:
+    return {
+        "dagster/partition_row_count": report.stored.calls if report.stored else 0,
+        "details_fetched": report.fetched,
+        "quarantined": report.quarantined,
+        "bytes_were_missing": report.lost,
+    }
+
+
+def _facts_of_quota(quota: WeeklyQuota) -> dict[str, int | dg.MetadataValue[float]]:
+    return {
+        "weekly_quota_used": quota.used,
+        "weekly_quota_left": max(0, quota.limit - quota.used),
+        "weekly_quota_resets_at": dg.MetadataValue.timestamp(quota.resets_at),
+    }
 
 
 @contextmanager
@@ -139,25 +147,24 @@ def call_tables(
             if loaded.problem is not None:
                 problems[loaded.day] = [loaded.problem]
                 continue
-            incomplete = [f"{loaded.day}: {problem}" for problem in loaded.incomplete]
-            facts = {
-                "quarantined": loaded.quarantined,
-                "truncated_values": loaded.truncated,
-                "refused_rows": loaded.refused,
-                "up_to_date": loaded.is_current,
-            }
             versions[loaded.day] = loaded.version
-            shown = {PROBLEMS: dg.MetadataValue.json(incomplete)} if incomplete else {}
-            reporter.add(
-                loaded.day,
-                [
-                    (table, {"dagster/partition_row_count": loaded.rows[table.name], **facts, **shown})
-                    for table in CALL_TABLES
-                    if table.name in selected
-                ],
-            )
+            tables_of_day = [table for table in CALL_TABLES if table.name in selected]
+            reporter.add(loaded.day, [(table, _facts_of_table(table, loaded)) for table in tables_of_day])
         fail_if(problems, "call tables")
     data_version = data_version_of([versions.get(day) for day in days])
     for table in CALL_TABLES:
         if table.name in selected:
             yield dg.MaterializeResult(asset_key=table.name, data_version=data_version)
+
+
+def _facts_of_table(table: Table, loaded: LoadedCallTables) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "dagster/partition_row_count": loaded.rows[table.name],
+        "quarantined": loaded.quarantined,
+        "truncated_values": loaded.truncated,
+        "refused_rows": loaded.refused,
+        "up_to_date": loaded.is_current,
+    }
+    if loaded.incomplete:
+        facts[PROBLEMS] = dg.MetadataValue.json([f"{loaded.day}: {problem}" for problem in loaded.incomplete])
+    return facts

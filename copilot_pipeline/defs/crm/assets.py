@@ -3,7 +3,7 @@
 Deals and accounts are a group of their own: they come after the calls that name them, the reference data before.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
 
@@ -116,12 +116,7 @@ def _mirror_asset(what: str, description: str, make: MakeMirror) -> dg.AssetsDef
                 yield make(settings.load(), postgres.database, lake.open(postgres.database), progress).read(client)
 
         (report,) = requeue_when_quota_spent(context, postgres, read())
-        if report.problems:
-            reasons = "\n".join(shown(grouped(report.problems)))
-            raise dg.Failure(
-                f"{len(report.problems)} of the {what} could not be read:\n{reasons}",
-                metadata={PROBLEMS: dg.MetadataValue.json(list(report.problems))},
-            )
+        _fail_if_unread(what, report.problems)
         return dg.MaterializeResult(
             metadata={
                 f"{what}_read": report.read,
@@ -131,6 +126,15 @@ def _mirror_asset(what: str, description: str, make: MakeMirror) -> dg.AssetsDef
         )
 
     return mirror
+
+
+def _fail_if_unread(what: str, problems: Sequence[str]) -> None:
+    if problems:
+        reasons = "\n".join(shown(grouped(problems)))
+        raise dg.Failure(
+            f"{len(problems)} of the {what} could not be read:\n{reasons}",
+            metadata={PROBLEMS: dg.MetadataValue.json(list(problems))},
+        )
 
 
 def _table_asset(table: Table, make: MakeMirror, history: Table | None = None) -> dg.AssetsDefinition:

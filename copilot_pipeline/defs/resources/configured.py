@@ -31,13 +31,7 @@ def configured_resources() -> dict[str, Any]:
     settings = SettingsResource.configure_at_launch(config_path=_variable("copilot_pipeline_config"))
     home = _variable("copilot_pipeline_home")
     postgres = PostgresResource.configure_at_launch(database_url=_variable("copilot_pipeline_database_url"), home=home)
-    rate_limiter = RateLimiterResource.configure_at_launch(
-        postgres=postgres,
-        requests_per_second=_number("copilot_pipeline_requests_per_second"),
-        requests_per_week=_whole_number("copilot_pipeline_requests_per_week"),
-        reserve=PARTITION_SETTINGS.budget.backfill_reserve_share,
-        unit=_variable("copilot_pipeline_pace_unit"),
-    )
+    rate_limiter = _rate_limiter(postgres)
     semarize = SemarizeResource.configure_at_launch(
         settings=settings,
         postgres=postgres,
@@ -49,15 +43,7 @@ def configured_resources() -> dict[str, Any]:
         "postgres": postgres,
         "lake": LakeResource.configure_at_launch(url=_variable("copilot_pipeline_lake_url"), home=home),
         "rate_limiter": rate_limiter,
-        "clari_copilot": ClariCopilotResource.configure_at_launch(
-            settings=settings,
-            postgres=postgres,
-            rate_limiter=rate_limiter,
-            api_key=_variable("clari_copilot_api_key"),
-            api_password=_variable("clari_copilot_api_password"),
-            base_url=_variable("clari_copilot_base_url"),
-            dialect=_variable("clari_copilot_dialect"),
-        ),
+        "clari_copilot": _clari_copilot(settings, postgres, rate_limiter),
         "semarize": semarize,
         "deliveries": DeliveriesResource.configure_at_launch(
             settings=settings,
@@ -71,6 +57,28 @@ def configured_resources() -> dict[str, Any]:
             description="Shows the progress of a run: bars in the terminal of a command, nothing elsewhere.",
         ),
     }
+
+
+def _rate_limiter(postgres: Any) -> Any:
+    return RateLimiterResource.configure_at_launch(
+        postgres=postgres,
+        requests_per_second=_number("copilot_pipeline_requests_per_second"),
+        requests_per_week=_whole_number("copilot_pipeline_requests_per_week"),
+        reserve=PARTITION_SETTINGS.budget.backfill_reserve_share,
+        unit=_variable("copilot_pipeline_pace_unit"),
+    )
+
+
+def _clari_copilot(settings: Any, postgres: Any, rate_limiter: Any) -> Any:
+    return ClariCopilotResource.configure_at_launch(
+        settings=settings,
+        postgres=postgres,
+        rate_limiter=rate_limiter,
+        api_key=_variable("clari_copilot_api_key"),
+        api_password=_variable("clari_copilot_api_password"),
+        base_url=_variable("clari_copilot_base_url"),
+        dialect=_variable("clari_copilot_dialect"),
+    )
 
 
 _SINK_VARIABLES = (

@@ -46,15 +46,10 @@ def coverage_map(
             groups = groups[-_MAX_WEEKS_NARROW:]
         shown = [one for one in coverage if one.group in set(groups)]
         elements = in_meddicc_order({one.element for one in shown})
-        counts: defaultdict[str, set[int]] = defaultdict(set)
-        for one in shown:
-            counts[one.group].add(one.n)
+        counts = _counts(shown)
         # Weeks are columns; reps are rows, because they may be many and have long names.
         rows, columns = (elements, groups) if are_weeks else (groups, elements)
-        longest = 30 if width == WIDE else 13
-        row_labels = [
-            wrapped(display_name(one), longest) if are_weeks else _rep(one, counts[one], longest, width) for one in rows
-        ]
+        row_labels = [_row_label(one, None if are_weeks else counts[one], width) for one in rows]
         cell = min(_MAX_CELL_WIDTH, (width - label_width(row_labels)) / len(columns))
         height = 0.8 + (0.44 if width == WIDE else 0.42) * len(rows)
         figure, axes = single(min(width, label_width(row_labels) + cell * len(columns)), height)
@@ -67,19 +62,32 @@ def coverage_map(
         if are_weeks:
             labels = [_with_count(week_label(date.fromisoformat(one), incomplete), counts[one]) for one in columns]
             label_columns(axes, labels, 8.5, above=True)
-        elif cell < _MIN_WORD_WIDTH:
-            axes.set_xticks(
-                range(len(columns)), [wrapped(display_name(one), 18) for one in columns], fontsize=8.5, rotation=90
-            )
-            axes.xaxis.tick_top()
         else:
-            label_columns(axes, [wrapped(display_name(one), 11) for one in columns], 8.5, above=True)
+            _label_elements(axes, columns, cell)
         label_rows(axes, row_labels, 9 if width == WIDE else 8.5)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         return figure
 
     return draw
+
+
+def _counts(coverage: Sequence[Coverage]) -> dict[str, set[int]]:
+    """Return the numbers of calls of each group: one, if it is the same for all elements."""
+    counts: defaultdict[str, set[int]] = defaultdict(set)
+    for one in coverage:
+        counts[one.group].add(one.n)
+    return counts
+
+
+def _label_elements(axes: Axes, elements: Sequence[str], cell_width: float) -> None:
+    """Write the names of elements above the columns, upright if the cells are too narrow for a word."""
+    if cell_width >= _MIN_WORD_WIDTH:
+        label_columns(axes, [wrapped(display_name(one), 11) for one in elements], 8.5, above=True)
+        return
+    names = [wrapped(display_name(one), 18) for one in elements]
+    axes.set_xticks(range(len(elements)), names, fontsize=8.5, rotation=90)
+    axes.xaxis.tick_top()
 
 
 def _draw_cell(axes: Axes, position: tuple[int, int], coverage: Coverage, *, with_n: bool, with_suffix: bool) -> None:
@@ -93,7 +101,11 @@ def _draw_cell(axes: Axes, position: tuple[int, int], coverage: Coverage, *, wit
         axes.text(x, y + 0.24, f"n {coverage.n:,}", ha="center", va="center", color=colour, fontsize=8.25)
 
 
-def _rep(name: str, counts: set[int], longest: int, width: float) -> str:
+def _row_label(name: str, counts: set[int] | None, width: float) -> str:
+    """Return the label of an element, or with counts that of a rep."""
+    longest = 30 if width == WIDE else 13
+    if counts is None:
+        return wrapped(display_name(name), longest)
     label = shortened(plain(name), longest)
     between = ", " if width == WIDE else "\n"
     return f"{label}{between}n {min(counts):,}" if len(counts) == 1 else label

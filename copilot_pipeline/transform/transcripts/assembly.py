@@ -114,20 +114,10 @@ def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript
         end_s=segments.ends,
         text=texts,
     )
-    ends = estimated_ends(segments.starts, segments.ends, record.duration_s)
-    seconds = spoken_seconds(segments.starts, ends)
     words = word_counts(texts)
     text = transcript_text(names, texts)
-    totals = _totals(keys, seconds, words)
-    speech = SpeechColumns(
-        keys=keys,
-        person_ids=utterances.person_id,
-        is_rep=[side == _REP for side in utterances.side],
-        starts=segments.starts,
-        ends=ends,
-        seconds=seconds,
-        questions=question_counts(texts),
-    )
+    speech = _speech(record, segments, utterances, keys)
+    totals = _totals(keys, speech.seconds, words)
     return Transcript(
         utterances=utterances,
         text=text,
@@ -138,6 +128,19 @@ def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript
         utterance_counts=totals.utterances,
         word_counts=totals.words,
         metrics=compute_metrics(speech),
+    )
+
+
+def _speech(record: CallRecord, segments: _Segments, utterances: Utterances, keys: Sequence[str]) -> SpeechColumns:
+    ends = estimated_ends(segments.starts, segments.ends, record.duration_s)
+    return SpeechColumns(
+        keys=keys,
+        person_ids=utterances.person_id,
+        is_rep=[side == _REP for side in utterances.side],
+        starts=segments.starts,
+        ends=ends,
+        seconds=spoken_seconds(segments.starts, ends),
+        questions=question_counts(utterances.text),
     )
 
 
