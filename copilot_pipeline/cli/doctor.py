@@ -105,7 +105,7 @@ def _results(settings: Settings, stack: ExitStack) -> Iterator[CheckResult]:
     yield _check("lake", partial(_lake, settings, opened[0] if opened else None))
     if result.passed:
         yield _check("retention", partial(_retention, settings, opened[0]))
-        yield _check("erasure", partial(_erasure, opened[0]))
+        yield _check("erasure", partial(_erasure, settings, opened[0]))
         yield _check("Clari Copilot", partial(_clari, settings, opened[0]))
         yield _check("weekly quota", partial(_quota, settings, opened[0]))
     if settings.pipeline.privacy.redact is not None:
@@ -189,10 +189,12 @@ def _retention(settings: Settings, database: Database) -> str:
     return "nothing is kept longer than allowed"
 
 
-def _erasure(database: Database) -> str:
+def _erasure(settings: Settings, database: Database) -> str:
     from copilot_pipeline.privacy.erasure_store import ErasureStore
-    from copilot_pipeline.privacy.stored_tombstones import current_tombstones
+    from copilot_pipeline.privacy.stored_tombstones import current_tombstones, privacy_key
 
+    if settings.pipeline.privacy.retention.removed_calls is not None:
+        privacy_key()  # the nightly removal erases with it
     with database.transaction() as connection:
         current_tombstones(connection)  # fails without the key with which they were made
     records = ErasureStore(database).records()
@@ -200,7 +202,8 @@ def _erasure(database: Database) -> str:
     if unfinished:
         raise PipelineError(
             f"{len(unfinished)} not finished, the first of {unfinished[-1].requested_at:%Y-%m-%d %H:%M} UTC by "
-            f"{unfinished[-1].requested_by}: repeat its command (copilot-pipeline privacy erase)"
+            f"{unfinished[-1].requested_by}: repeat its command (copilot-pipeline privacy erase; of retention: "
+            "materialize the asset `retention`)"
         )
     return f"{len(records):,} finished" if records else "nothing was erased"
 

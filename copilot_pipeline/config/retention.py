@@ -77,8 +77,8 @@ class RetentionSettings(Strict):
     )
     removed_calls: Annotated[timedelta | None, BeforeValidator(_removed_calls)] = Field(
         default=None,
-        description="`keep` calls that the vendor's list does not show any more, or `erase_after 30d`: erase them from "
-        "all files and tables. Default: `keep`.",
+        description="`keep` calls that the vendor's list does not show any more, or `erase_after 30d`: erase them as "
+        "`privacy erase --call` does, which needs COPILOT_PIPELINE_PRIVACY_KEY. Default: `keep`.",
     )
 
     @property

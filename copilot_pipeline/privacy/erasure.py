@@ -52,14 +52,22 @@ class Request:
     person: str | None = None
     call_id: str | None = None
     label: str | None = None  # of an earlier erasure, whose subject a backup has brought back
+    is_retention: bool = False  # of calls that the vendor has removed, by `retention.removed_calls`
 
     @property
     def kind(self) -> str:
         """person or call."""
         return "person" if self.person is not None else "call"
 
+    @property
+    def requested_by(self) -> str:
+        """The user of the operating system, or the nightly removal."""
+        return "retention" if self.is_retention else getpass.getuser()
+
     def hash(self, key: bytes) -> bytes:
         """Return what an unfinished erasure of the same request is recognized by."""
+        if self.is_retention:
+            return keyed_hash(key, "request of retention", "")
         if self.label is not None:
             return keyed_hash(key, "request again", self.label)
         value = self.call_id or ""
@@ -67,6 +75,9 @@ class Request:
             value = ("@" in self.person and normalized_email(self.person)) or normalized_name(self.person)
             value = value or normalized_phone(self.person) or self.person
         return keyed_hash(key, f"request {self.kind}", value)
+
+
+REMOVED_CALLS = Request(is_retention=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +118,14 @@ class Erasure:
         plan = Plan(_erased_identity(search.identity, mode), mode, new_label())
         tombstones = tombstones_of(plan.identity, self._key, plan.label, mode)
         request_hash = self._request.hash(self._key)
-        self._records.begin(plan, plan.label, request_hash, self._request.kind, getpass.getuser(), tombstones)
+        self._records.begin(plan, plan.label, request_hash, self._request.kind, self._request.requested_by, tombstones)
         return plan
 
     def begin_again(self, found: Restored) -> Plan:
         """Store the plan of what a backup brought back. Its tombstones are stored already."""
         plan = Plan(found.identity, found.mode, found.label)
         request_hash = self._request.hash(self._key)
-        self._records.begin(plan, new_label(), request_hash, found.subject, getpass.getuser(), [])
+        self._records.begin(plan, new_label(), request_hash, found.subject, self._request.requested_by, [])
         return plan
 
     def run(self, plan: Plan, *, full_vacuum: bool = False) -> Erased:

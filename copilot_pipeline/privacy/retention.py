@@ -57,7 +57,7 @@ class Retention:
         *,
         now: datetime | None = None,
     ) -> None:
-        """Without `removed_calls`, which writes days again, removed calls are only counted."""
+        """Without `removed_calls`, removed calls are only counted."""
         self._limits = limits
         self._database = database
         self._lake = lake
@@ -78,12 +78,13 @@ class Retention:
         for day in days:
             self._days.remove_raw(day)
         yield "days of raw files", len(days)
-        if self._removed_calls is not None:
-            yield "removed calls", self._removed_calls.erase(self._before(self._limits.removed_calls))
         for rows in _ROWS:
             yield rows.place, self._remove_rows(rows)
         yield "reports", self._remove_files(REPORTS, self._limits.reports)
         yield "unreadable raw files", self._remove_files(UNREADABLE, self._limits.quarantine)
+        # The last: it fails without the key of the tombstones.
+        if self._removed_calls is not None:
+            yield "removed calls", self._removed_calls.erase(self._before(self._limits.removed_calls))
 
     def overdue(self) -> dict[str, int]:
         """Count what is older than allowed by more than the grace period, by place; places without any are omitted."""

@@ -126,47 +126,5 @@ DELETE FROM copilot_ops.inbox WHERE id IN (
 SELECT count(*) FROM copilot_ops.inbox WHERE acked_at < %(before)s;
 
 -- name: removed_calls
--- Return the calls that the vendor's list has not shown since before a time, by day.
-SELECT call_date, array_agg(call_id ORDER BY call_id) AS call_ids FROM copilot_ops.calls
-WHERE removed_at < %(before)s GROUP BY call_date ORDER BY call_date;
-
--- name: forget_calls
--- Delete the state of calls. What identifies their runs and deliveries stays, so that nothing is paid or sent twice.
-WITH forgotten AS (
-  DELETE FROM copilot_ops.calls WHERE call_id = ANY(%(call_ids)s)
-), stored AS (
-  DELETE FROM copilot_ops.bodies WHERE call_id = ANY(%(call_ids)s)
-), unreadable AS (
-  DELETE FROM copilot_ops.quarantine WHERE call_id = ANY(%(call_ids)s)
-), pending AS (
-  DELETE FROM copilot_ops.pending_calls WHERE call_id = ANY(%(call_ids)s)
-), unlinked AS (
-  DELETE FROM copilot_ops.unlinked_calls WHERE call_id = ANY(%(call_ids)s)
-), answers AS (
-  UPDATE copilot_ops.semarize_runs SET answer = NULL WHERE call_id = ANY(%(call_ids)s)
-), replaced AS (
-  UPDATE copilot_ops.replaced_runs SET answer = NULL WHERE call_id = ANY(%(call_ids)s)
-), former AS (
-  DELETE FROM copilot_ops.replaced_transcripts WHERE call_id = ANY(%(call_ids)s)
-)
-UPDATE copilot_ops.outbox SET
-  payload = CASE WHEN target = '' THEN '{"removed": true}'
-    ELSE jsonb_build_object('id', payload -> 'id', 'removed', true,
-      'fields', copilot_ops.without_values(coalesce(payload -> 'fields', '{}'))) END,
-  sent_fields = copilot_ops.without_values(sent_fields),
-  state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END
-WHERE call_id = ANY(%(call_ids)s) AND state <> 'sending';
-
--- name: record_removed_calls
--- Record an erasure of removed calls, without their ids.
-INSERT INTO copilot_ops.erasures (label, subject, mode, request_hash, requested_by, finished_at, calls)
-VALUES (%(label)s, 'call', 'calls', %(hash)s, 'retention', clock_timestamp(), %(calls)s);
-
--- name: mark_stale
--- Let the files and tables of a day be written again.
-INSERT INTO copilot_ops.partitions (call_date, stored_at, is_stale) VALUES (%(day)s, NULL, true)
-ON CONFLICT (call_date) DO UPDATE SET stored_at = NULL, is_stale = true;
-
--- name: days_to_write_again
--- Return the days that lost a call, and those whose scores are older than their call tables.
-SELECT call_date FROM copilot_ops.partitions WHERE is_stale OR scored_at < loaded_at ORDER BY call_date;
+-- Return the calls that the vendor's list has not shown since before a time.
+SELECT call_id FROM copilot_ops.calls WHERE removed_at < %(before)s ORDER BY call_id;

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.config.retention import RetentionSettings
 from copilot_pipeline.defs.privacy.events import remove_old_runs
-from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
+from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, TRANSCRIPTS, UTTERANCES, Table
@@ -21,6 +22,7 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.privacy.removed_calls import RemovedCalls
 from copilot_pipeline.privacy.retention import Retention
+from copilot_pipeline.privacy.search import Stores
 from copilot_pipeline.score.score_tables import ScoreTables
 from copilot_pipeline.state import SemarizeRunStore
 from copilot_pipeline.state.semarize_runs import RunIntent
@@ -66,8 +68,9 @@ class Stored(Setup):
         return ScoreTables(self.lake, self.database, self.runs, self.calls, [])
 
     def retention(self, limits: dict[str, str], *, now: datetime = NOW) -> Retention:
-        writer = RawPartitionWriter(self.lake, self.calls, "rest")
-        erased = RemovedCalls(self.database, writer, self.tables, self.scores)
+        erased = RemovedCalls(
+            load_settings(), Stores(self.database, self.lake, Path(self.lake.url).with_name("of the pipeline"))
+        )
         settings = RetentionSettings.model_validate(limits)
         return Retention(settings, self.database, self.lake, UTC_ZONE, erased, now=now)
 
@@ -161,10 +164,16 @@ def test_the_next_run_finishes_what_a_killed_one_left(stored: Stored, statements
     assert stored.retention(limits).overdue() == {}
 
 
-def test_erases_removed_calls_after_their_time(stored: Stored) -> None:
-    """A call that the list has not shown for a month is in no table or file any more; the others of its day are."""
-    gone, limits = stored.server.calls.pop(0)["id"], {"removed_calls": "erase_after 30d"}
+def test_erases_removed_calls_after_their_time(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that the list has not shown for a month is in no table or file any more; the others of its day are. It
+    is not stored again when the list shows it again, nor scored from what is left. Without the key nothing is
+    erased."""
+    call, limits = stored.server.calls.pop(0), {"removed_calls": "erase_after 30d"}
+    gone = call["id"]
     stored.extract()
+    with pytest.raises(ConfigurationError, match="COPILOT_PIPELINE_PRIVACY_KEY is not set"):
+        dict(stored.retention(limits).remove())
+    monkeypatch.setenv("COPILOT_PIPELINE_PRIVACY_KEY", "0123456789abcdef")
     assert dict(stored.retention(limits, now=datetime.now(UTC) + timedelta(days=29)).remove())["removed calls"] == 0
     later = stored.retention(limits, now=datetime.now(UTC) + timedelta(days=31))
     assert later.overdue() == {}
@@ -175,6 +184,9 @@ def test_erases_removed_calls_after_their_time(stored: Stored) -> None:
     assert dict(later.remove())["removed calls"] == 0
     audit = "SELECT subject, requested_by, calls, plan FROM copilot_ops.erasures WHERE finished_at IS NOT NULL"
     assert stored.query(audit) == [("call", "retention", 1, None)]
+    stored.server.calls.insert(0, call)
+    assert stored.extract() == []
+    assert gone not in json.dumps(stored.content(OLD), default=str)
 
 
 def test_sends_nothing_twice_after_the_contents_of_deliveries_were_removed(database: Database, home: Path) -> None:
