@@ -16,6 +16,7 @@ from copilot_pipeline.cli import cli
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_settings
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.migrate import HEAD
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted(
@@ -28,6 +29,7 @@ IMAGE_BYTES = 150_000
 
 VARIABLE = re.compile(r"\b(?:CLARI_COPILOT|COPILOT_PIPELINE|SEMARIZE|SLACK|SALESFORCE|HUBSPOT|WEBHOOK)_[A-Z][A-Z_]*\b")
 SECTIONS = ("kits", "clari", "semarize", "polling", "budget", "sinks", "routes", "incidents", "marts", "advanced")
+MIGRATION = re.compile(r"\b\d{4}\b")
 KIT_VIEW = re.compile(r"scores_\w+")  # a view per kit, which an empty database does not have
 
 
@@ -239,3 +241,15 @@ def test_changelog_lists_every_renamed_table_and_column() -> None:
         for table, column, new in rename.findall(text_of(file)):
             old = f"{table}.{column}" if column else table
             assert f"`{old}` | `{new}` |" in changelog, file.name
+
+
+def test_every_migration_has_its_lock_in_the_list() -> None:
+    """The list ends at the newest migration; one that indexes an existing table since 0012 has a row of its own."""
+    listed = text_of(ROOT / "docs/operations.md").split("| migrations | lock |")[1].split("\n\n")[0]
+    own_rows = {number for row in listed.splitlines() if "others up to" not in row for number in MIGRATION.findall(row)}
+    assert f"others up to {HEAD} " in listed
+    index = re.compile(r"^CREATE (?:UNIQUE )?INDEX \w+ ON ([\w.]+)", flags=re.MULTILINE)
+    for file in sorted((ROOT / "copilot_pipeline/postgres/migrations/versions").glob("*.sql")):
+        new = set(re.findall(r"^CREATE TABLE ([\w.]+)", text_of(file), flags=re.MULTILINE))
+        if file.name > "0012" and set(index.findall(text_of(file))) - new:
+            assert file.name[:4] in own_rows, file.name

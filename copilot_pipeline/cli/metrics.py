@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from copilot_pipeline.cli.console import echo
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.telemetry.state import StateReader, quota_settings
 
+if TYPE_CHECKING:
+    import httpx
+
 
 @click.command("metrics")
 @click.option(
@@ -18,7 +22,9 @@ from copilot_pipeline.telemetry.state import StateReader, quota_settings
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write to a file, such as *.prom in the folder of node_exporter's textfile collector.",
 )
-@click.option("--pushgateway", metavar="URL", help="Send to a Prometheus pushgateway.")
+@click.option(
+    "--pushgateway", metavar="URL", help="Send to a Prometheus pushgateway: http(s)://[USER:PASSWORD@]HOST[:PORT]"
+)
 def command(textfile: Path | None, pushgateway: str | None) -> None:
     """Print the metrics of the whole pipeline in the text format of Prometheus. Costs no request.
 
@@ -32,6 +38,7 @@ def command(textfile: Path | None, pushgateway: str | None) -> None:
     """
     from copilot_pipeline.telemetry.exposition import push, render, write_textfile
 
+    gateway = None if pushgateway is None else _gateway(pushgateway)
     with opened_for_reading() as (settings, database), database.connection() as connection:
         samples = StateReader(quota_settings(settings)).samples(connection)
     if textfile is not None:
@@ -40,10 +47,24 @@ def command(textfile: Path | None, pushgateway: str | None) -> None:
         except OSError as error:
             error.filename = error.filename or str(textfile)
             raise
-    if pushgateway is not None:
+    if gateway is not None:
         try:
-            push(samples, pushgateway)
-        except (OSError, ValueError) as error:
-            raise PipelineError(f"the pushgateway {pushgateway} did not accept the metrics: {error}") from None
-    if textfile is None and pushgateway is None:
+            push(samples, gateway)
+        except OSError as error:
+            name = gateway.copy_with(userinfo=b"")
+            raise PipelineError(f"the pushgateway {name} did not accept the metrics: {error}") from None
+    if textfile is None and gateway is None:
         echo(render(samples).decode(), nl=False)
+
+
+def _gateway(address: str) -> httpx.URL:
+    """Return the address of a pushgateway. Raises `UsageError` without naming it, because it may have a password."""
+    import httpx
+
+    try:
+        url = httpx.URL(address)
+    except httpx.InvalidURL:
+        url = httpx.URL()
+    if url.scheme not in ("http", "https") or not url.host:
+        raise click.UsageError("--pushgateway: expected an address such as http://pushgateway:9091")
+    return url

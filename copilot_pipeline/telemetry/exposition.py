@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 
+import httpx
 from prometheus_client import CollectorRegistry, generate_latest, push_to_gateway, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import basic_auth_handler, default_handler
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
@@ -29,9 +32,12 @@ def write_textfile(samples: Iterable[Sample], path: str) -> None:
     write_to_textfile(path, _registry(samples))
 
 
-def push(samples: Iterable[Sample], url: str) -> None:
-    """Replace what a pushgateway has of this pipeline. Raises `OSError`."""
-    push_to_gateway(url, JOB, _registry(samples))
+def push(samples: Iterable[Sample], url: httpx.URL) -> None:
+    """Replace what a pushgateway has of this pipeline; credentials are sent as basic auth. Raises `OSError`."""
+    handler = default_handler
+    if url.userinfo:
+        handler = partial(basic_auth_handler, username=url.username, password=url.password)
+    push_to_gateway(str(url.copy_with(userinfo=b"")), JOB, _registry(samples), handler=handler)
 
 
 class _Samples(Collector):

@@ -81,7 +81,7 @@ removal = dg.define_asset_job(
 
 @dg.op(pool=POLL_POOL, description="Lists the calls that changed since the last poll. Fetches no details.")
 @retried_when_disconnected
-def poll_changes(
+def changed_calls(
     context: dg.OpExecutionContext,
     settings: SettingsResource,
     postgres: PostgresResource,
@@ -102,7 +102,7 @@ def poll_changes(
 @dg.job(description="List the calls that changed since the last poll.", tags=INCREMENTAL_PRIORITY)
 def poll() -> None:
     """One op."""
-    poll_changes()
+    changed_calls()
 
 
 @dg.op(
@@ -110,7 +110,7 @@ def poll() -> None:
     description="Fetches, loads and scores the calls of webhooks, polls and rechecks, continuously, in one process.",
 )
 @retried_when_disconnected
-def process_pending_calls(
+def scored_calls(
     context: dg.OpExecutionContext,
     settings: SettingsResource,
     postgres: PostgresResource,
@@ -155,12 +155,12 @@ def process_pending_calls(
 @dg.job(description="Webhooks, rechecks and polled changes: from the call id to its scores.", tags=INCREMENTAL_PRIORITY)
 def incremental_run() -> None:
     """One op, so that no call waits for a process to start."""
-    process_pending_calls()
+    scored_calls()
 
 
 @dg.op(description="Sends the deliveries that are due, checks sinks and backlogs, and reports incidents.")
 @retried_when_disconnected
-def send_deliveries(
+def delivery_batch(
     context: dg.OpExecutionContext, postgres: PostgresResource, lake: LakeResource, deliveries: DeliveriesResource
 ) -> None:
     """A sink that is down delays only its own deliveries. Also measures the size of the lake, at most hourly."""
@@ -174,7 +174,7 @@ def send_deliveries(
 @dg.job(description="Send what the routes of pipeline.yaml ask for, and report incidents.", tags=INCREMENTAL_PRIORITY)
 def deliveries() -> None:
     """One op."""
-    send_deliveries()
+    delivery_batch()
 
 
 JOBS = (call_partitions, reference_data, marts, removal, poll, incremental_run, deliveries)
