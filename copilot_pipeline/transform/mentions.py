@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -23,7 +23,16 @@ _SENTENCE_END = re.compile(r"(?<=[.!?\u3002\uff01\uff1f])\s+")
 _WORD = re.compile(r"[^\W_]+")
 _ENDING = re.compile(r"(?<=\w{4})(?:ing|ed|es|s|e)\Z")
 
-Patterns = tuple[re.Pattern[str], ...]
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """An expression, and a lower-case ASCII text that every match in an ASCII text contains; empty if there is none."""
+
+    search: Callable[[str], object]
+    needle: str
+
+
+Patterns = tuple[Pattern, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,11 @@ class _Speech:
         )
         return [start for start, _ in timed], [position for _, position in timed]
 
+    @cached_property
+    def _folded(self) -> list[str | None]:
+        """The utterances in lower case; None for those in which an expression finds more than these letters."""
+        return [text.lower() if text.isascii() else None for text in self._texts]
+
     def at(self, time_s: float) -> list[int]:
         """Return the utterance that was spoken at a time."""
         starts, positions = self._timed
@@ -81,8 +95,16 @@ class _Speech:
         """Return the utterances with all of the words."""
         if not patterns:
             return []
-        positions = range(len(self._texts)) if among is None else among
-        return [one for one in positions if all(pattern.search(self._texts[one]) for pattern in patterns)]
+        texts, folded = self._texts, self._folded
+        positions: Iterable[int] = range(len(texts)) if among is None else among
+        # A search for a text is faster than one for an expression, and few utterances have a given word.
+        needle = max((pattern.needle for pattern in patterns), key=len)
+        return [
+            one
+            for one in positions
+            if ((text := folded[one]) is None or needle in text)
+            and all(pattern.search(texts[one]) for pattern in patterns)
+        ]
 
     def sentence(self, position: int, patterns: Patterns) -> str:
         """Return the sentence of an utterance with most of the words; the first one if it has none."""
@@ -151,15 +173,19 @@ def _parsed(document: str | None) -> object:
 @lru_cache(maxsize=1024)  # a workspace has few topics
 def _forms(name: str) -> Patterns:
     """Return a pattern per word of a topic, which matches other forms of the word."""
-    return _compiled([rf"\b{re.escape(_ENDING.sub('', word))}\w*" for word in _WORD.findall(name.casefold())])
+    stems = [_ENDING.sub("", word) for word in _WORD.findall(name.casefold())]
+    return tuple(_pattern(rf"\b{re.escape(stem)}\w*", stem) for stem in stems)
 
 
 @lru_cache(maxsize=1024)
 def _exact(name: str) -> Patterns:
     """Return a pattern that matches the words of a name in their order."""
     words = _WORD.findall(name)
-    return _compiled([r"\b" + r"[\W_]+".join(map(re.escape, words)) + r"\b"] if words else [])
+    if not words:
+        return ()
+    return (_pattern(r"\b" + r"[\W_]+".join(map(re.escape, words)) + r"\b", max(words, key=len)),)
 
 
-def _compiled(patterns: Sequence[str]) -> Patterns:
-    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+def _pattern(expression: str, needle: str) -> Pattern:
+    compiled = re.compile(expression, re.IGNORECASE)
+    return Pattern(compiled.search, needle.lower() if needle.isascii() else "")

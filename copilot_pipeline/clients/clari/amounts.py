@@ -12,7 +12,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from copilot_pipeline.clients.clari.currencies import currency_named, is_code, is_symbol
@@ -86,11 +87,10 @@ def parse_amount(value: Any, convention: AmountConvention = NO_CONVENTION) -> fl
         return number(value)
     if len(value) > MAX_CHARACTERS:
         return None
-    parts = _split(_normalized(value))
+    parts, readings = _analyzed(value)
     if parts is None:
         return number(value) if "e" in value.lower() else None  # 1.0E7
     digits, is_negative, exponent, currency_decimals, _ = parts
-    readings = _readings(digits)
     if len(set(readings.values())) > 1:
         settled = convention.decimal_separator
         if settled is None and exponent == 0 and currency_decimals is not None and currency_decimals <= 2:
@@ -119,6 +119,13 @@ def parse_share(value: Any) -> float | None:
     """Return a probability from a number or text: a decimal point, optionally a percent sign."""
     plain = text(value)
     return number(value) if plain is None else number(plain.removesuffix("%").strip())
+
+
+@lru_cache(maxsize=4096)  # the calls of a deal have the same amount
+def _analyzed(value: str) -> tuple[_Parts | None, Mapping[str, Decimal]]:
+    """Return the parts of an amount and the readings of its number."""
+    parts = _split(_normalized(value))
+    return parts, MappingProxyType(_readings(parts.digits) if parts is not None else {})
 
 
 def _normalized(value: str) -> str:

@@ -18,7 +18,7 @@ from copilot_pipeline.transform.transcripts.text import (
     storable_all,
     transcript_text,
     unknown_speaker,
-    word_counts,
+    words_of,
 )
 from copilot_pipeline.transform.transcripts.timing import estimated_ends, plausible_all, spoken_seconds, time_order
 
@@ -114,7 +114,8 @@ def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript
         end_s=segments.ends,
         text=texts,
     )
-    words = word_counts(texts)
+    spoken = words_of(texts)
+    words = list(map(len, spoken))
     text = transcript_text(names, texts)
     speech = _speech(record, segments, utterances, keys)
     totals = _totals(keys, speech.seconds, words)
@@ -123,7 +124,7 @@ def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript
         text=text,
         words=sum(words),
         transcript_hash=sha256(text.encode()).hexdigest(),
-        speech_hash=speech_hash(texts, words, _are_prospects(record, segments.person_ids)),
+        speech_hash=speech_hash(spoken, _are_prospects(record, segments.person_ids)),
         speaking_seconds=totals.seconds,
         utterance_counts=totals.utterances,
         word_counts=totals.words,

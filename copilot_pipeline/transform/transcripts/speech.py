@@ -7,24 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import groupby
+from itertools import accumulate, chain, compress, pairwise
+from operator import ne
 
 from copilot_pipeline.clients.clari.models import CallRecord, Side
 from copilot_pipeline.transform.transcripts.text import storable
 
 
-def speech_hash(texts: Sequence[str], word_counts: Sequence[int], are_prospects: Sequence[bool]) -> str:
-    """Return `<SHA-256 of the words>:<hash of the sides>` of utterances in time order.
+def speech_hash(words: Sequence[Sequence[str]], are_prospects: Sequence[bool]) -> str:
+    """Return `<SHA-256 of the words>:<hash of the sides>` of the words of utterances in time order.
 
     White space and the borders between utterances of one side do not change it.
     """
-    words = " ".join(" ".join(texts).split())
-    spoken = [(is_prospect, count) for is_prospect, count in zip(are_prospects, word_counts, strict=True) if count]
+    counts = list(map(len, words))
+    # Utterances without a word divide no turn.
+    sides = list(compress(are_prospects, counts))
+    ends = list(accumulate(filter(None, counts), initial=0))
+    borders = [0, *compress(range(1, len(sides)), map(ne, sides, sides[1:])), len(sides)]
     turns = [
-        f"{'prospect' if is_prospect else 'other'} {sum(count for _, count in group)}"
-        for is_prospect, group in groupby(spoken, key=lambda utterance: utterance[0])
+        f"{'prospect' if sides[first] else 'other'} {ends[after] - ends[first]}"
+        for first, after in pairwise(borders if sides else ())
     ]
-    return f"{sha256(words.encode()).hexdigest()}:{sha256(','.join(turns).encode()).hexdigest()[:16]}"
+    spoken = " ".join(chain.from_iterable(words))
+    return f"{sha256(spoken.encode()).hexdigest()}:{sha256(','.join(turns).encode()).hexdigest()[:16]}"
 
 
 def prospect_ids(record: CallRecord) -> set[str]:

@@ -73,9 +73,9 @@ def transcript_text(speakers: Iterable[str], texts: Iterable[str]) -> str:
     return "\n".join(map(single_line, lines))
 
 
-def word_counts(texts: Iterable[str]) -> list[int]:
-    """Return the number of words of each text, separated by white space."""
-    return list(map(len, map(str.split, texts)))
+def words_of(texts: Iterable[str]) -> list[list[str]]:
+    """Return the words of each text, separated by white space."""
+    return list(map(str.split, texts))
 
 
 def question_counts(texts: Iterable[str]) -> list[int]:
