@@ -168,6 +168,28 @@ class AdvancedSnapshotSettings(Strict):
     )
 
 
+class AdvancedRebuildSettings(Strict):
+    """Processes that rebuild the call tables of many days."""
+
+    processes: int | None = Field(
+        default=None,
+        ge=1,
+        le=64,
+        description="Processes at the same time. 1 rebuilds in the process of the run. Default: one for each core that "
+        "the run may use.",
+    )
+    megabytes_per_process: int = Field(
+        default=400,
+        ge=100,
+        description="Memory that one process may need. There are no more processes than available memory for them.",
+    )
+    min_calls: int = Field(
+        default=1000,
+        ge=1,
+        description="Fewer calls are rebuilt in the process of the run: a process needs a second to start.",
+    )
+
+
 class AdvancedSettings(Strict):
     """Settings that few installations change."""
 
@@ -175,6 +197,9 @@ class AdvancedSettings(Strict):
     semarize: AdvancedSemarizeSettings = Field(default_factory=AdvancedSemarizeSettings, description="Semarize runs.")
     polling: AdvancedPollingSettings = Field(default_factory=AdvancedPollingSettings, description="Polls.")
     http: AdvancedHttpSettings = Field(default_factory=AdvancedHttpSettings, description="Limits of responses.")
+    rebuild: AdvancedRebuildSettings = Field(
+        default_factory=AdvancedRebuildSettings, description="Parallel rebuilds of the call tables."
+    )
     snapshots: AdvancedSnapshotSettings = Field(
         default_factory=AdvancedSnapshotSettings, description="Tables that are replaced as a whole."
     )

@@ -6,7 +6,8 @@ the day: each batch of calls is parsed, written to Parquet and copied to Postgre
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -100,12 +101,24 @@ class CallTables:
         """Return these days and those that a call has left, newest first."""
         return sorted({*days, *self._calls.partitions.stale_days()}, reverse=True)
 
-    def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
+    def changed_days(self, days: Sequence[date]) -> list[date]:
+        """Return those of some days that must be rebuilt and can be beside each other: no call has left them.
+
+        Another run may rebuild them meanwhile: `build` finds out under the lock of each day.
+        """
+        stale = set(self._calls.partitions.stale_days())
+        return [day for day in days if day not in stale and self._versions.current(day) is None]
+
+    def number_of_calls(self, days: Sequence[date]) -> int:
+        """Return how many calls some days have."""
+        return self._calls.partitions.number_of_calls(days)
+
+    def build(self, days: Iterable[date]) -> Iterator[LoadedCallTables]:
         """Replace these days in all call tables, unless they are up to date.
 
         A day whose raw file was removed because of its age keeps its rows.
         """
-        quarantined = dict.fromkeys(days, 0)
+        quarantined: dict[date, int] = defaultdict(int)
         incomplete: dict[date, tuple[str, ...]] = {}
 
         def batches_of(day: date) -> Iterator[CallBatch]:

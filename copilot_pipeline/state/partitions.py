@@ -195,6 +195,11 @@ class PartitionStore:
         with self.database.connection() as connection:
             return set(fetch_values(connection, _SQL["call_ids_of"], {"day": day}))
 
+    def number_of_calls(self, days: Sequence[date]) -> int:
+        """Return how many calls some days have."""
+        with self.database.connection() as connection:
+            return int(fetch_value(connection, _SQL["number_of_calls"], {"days": list(days)}))
+
     # --- missing bytes -----------------------------------------------------------------------------------------
 
     def stored_calls(self, days: Sequence[date]) -> list[StoredCall]:

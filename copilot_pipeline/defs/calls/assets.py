@@ -17,7 +17,8 @@ from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResour
 from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.runs import CLARI_POOL, DAYS_PER_RUN, REBUILT_DAYS_PER_RUN, requested_at, source_of
 from copilot_pipeline.defs.specs import OWNERS, column_schema, spec
-from copilot_pipeline.extract.factory import make_call_tables, open_extraction
+from copilot_pipeline.extract.factory import open_extraction
+from copilot_pipeline.extract.parallel_rebuild import CallTableRebuild
 from copilot_pipeline.extract.window import DayReport
 from copilot_pipeline.load.call_tables import LoadedCallTables
 from copilot_pipeline.load.inputs import CALL_TABLE_CODE, code_version
@@ -136,7 +137,7 @@ def call_tables(
     """
     days = days_of(context)
     selected = {key.to_user_string() for key in context.selected_asset_keys}
-    tables = make_call_tables(settings.load(), postgres.database, lake.open(postgres.database), force=config.force)
+    tables = CallTableRebuild(settings.load(), postgres.database, lake.open(postgres.database), force=config.force)
     to_build = tables.days_to_build(days)
     progress.expect("days loaded", len(to_build))
     problems: dict[date, list[str]] = {}

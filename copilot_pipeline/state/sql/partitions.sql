@@ -161,3 +161,7 @@ SELECT NOT EXISTS (
 -- name: call_ids_of
 -- Return the ids of the calls of a day.
 SELECT call_id FROM copilot_ops.calls WHERE call_date = %(day)s;
+
+-- name: number_of_calls
+-- Return how many calls some days have.
+SELECT count(*) FROM copilot_ops.calls WHERE call_date = ANY(%(days)s);
