@@ -77,6 +77,7 @@ HOT: dict[str, dict[str, Any]] = {
     "partitions.detach_calls": {"day": DAY, "call_ids": IDS},
     "partitions.calls_of": {"day": DAY},
     "partitions.call_ids_of": {"day": DAY},
+    "partitions.number_of_calls": {"days": DAYS},
     "partitions.unstored_bodies": {"call_ids": IDS},
     "partitions.moved_meanwhile": {"day": DAY, "call_ids": IDS},
     "partitions.delete_bodies": BODY_KEYS,
