@@ -58,6 +58,7 @@ class Calls:
         for index in range(options.days * options.calls_per_day):
             call = self._make(index)
             self.by_id[call.call_id] = call
+        self._processing = [call for call in self.by_id.values() if call.ready_after is not None]
         self._body = lru_cache(_CACHED_BODIES)(self._make_body)
 
     def _make(self, index: int) -> Call:
@@ -100,10 +101,11 @@ class Calls:
 
     def finish_processing(self, seconds: float) -> None:
         """Set calls to ready whose processing takes no longer than `seconds`."""
-        for call in self.by_id.values():
-            if call.ready_after is not None and seconds >= call.ready_after:
-                call.ready_after = None
-                self.change(call, {"status": READY})
+        ready = [call for call in self._processing if call.ready_after is not None and seconds >= call.ready_after]
+        for call in ready:
+            call.ready_after = None
+            self.change(call, {"status": READY})
+            self._processing.remove(call)
 
     def change(self, call: Call, changes: dict[str, Any]) -> None:
         """Edit a call.

@@ -240,6 +240,25 @@ def test_keeps_the_run_that_made_a_day_last() -> None:
         assert instance.get_materialized_partitions(dg.AssetKey("table")) == {"a", "b"}
 
 
+def test_results_of_checks_are_deleted_with_their_runs() -> None:
+    """Dagster leaves them, so that its table would grow for ever. The newest result of each check stays."""
+
+    @dg.asset
+    def table() -> None:
+        """A table."""
+
+    @dg.asset_check(asset=table)
+    def is_complete() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(3):
+            dg.materialize([table, is_complete], instance=instance)
+        assert remove_old_runs(instance, timedelta()) == 2
+        results = instance.event_log_storage.get_asset_check_execution_history(is_complete.check_key, limit=10)
+        assert [result.run_id for result in results] == [run.run_id for run in instance.get_runs()]
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [

@@ -34,4 +34,11 @@ INSERT INTO copilot_ops.seen_webhooks (fingerprint, expires_at)
 SELECT sha256(n::text::bytea), timestamptz '2026-11-20' + n * interval '1 minute' FROM generate_series(1, 100000) AS n;
 INSERT INTO copilot_ops.pending_calls (call_date, call_id)
 SELECT call_date, call_id FROM copilot_ops.calls ORDER BY call_date DESC LIMIT 50;
+INSERT INTO copilot_ops.outbox
+  (route, sink, kind, call_id, version, target, message_id, call_started_at, scored_at, payload, state, created_at,
+   next_attempt_at, completed_at)
+SELECT 'Risk', CASE WHEN n % 2 = 0 THEN 'slack' ELSE 'salesforce' END, 'score', call_id, 'v1',
+  CASE WHEN n % 2 = 0 THEN '' ELSE 'deal-' || n % 5000 END, 'message-' || n, call_date, call_date, '{}',
+  CASE WHEN n <= 30 THEN 'queued' ELSE 'sent' END, call_date, call_date, CASE WHEN n > 30 THEN call_date END
+FROM (SELECT call_id, call_date, row_number() OVER (ORDER BY call_date DESC, call_id) AS n FROM copilot_ops.calls) AS known;
 ANALYZE;

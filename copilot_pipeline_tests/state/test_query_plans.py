@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline_tests.query_plans import scanned_in
+from copilot_pipeline_tests.query_plans import blocks_read, scanned_in
 
 SQL = Path(load_queries.__code__.co_filename).parents[1] / "state" / "sql"
 FILLED = (Path(__file__).parent / "filled_database.sql").read_text(encoding="utf-8")
@@ -194,6 +194,32 @@ def test_every_statement_is_classified() -> None:
     """A new statement is either planned by these tests or listed with those that need no plan."""
     assert set(statements()) == set(HOT) | NOT_PLANNED
     assert set(HOT) & NOT_PLANNED == set()
+
+
+# What the sensors execute every few seconds, without the statements of Dagster.
+SENSORS: dict[str, dict[str, Any]] = {
+    "inbox.backlog": LEASE,
+    "calls.unfinished_days": SOURCES,
+    "calls.due_for_retry": {"max_attempts": 20, "limit": 100},
+    "pending_calls.unfinished_days": {"minutes": 15},
+    "pending_calls.with_open_runs": HOT["pending_calls.with_open_runs"],
+    "backfills.active": {},
+    "rate_limiter.count_by_source": {"name": "clari"},
+    "rate_limiter.closed": {"name": "clari", "trial_requests": 16},
+    "leases.next_message_at": {"sink": "slack"},
+    "leases.next_record_at": {"sink": "salesforce"},
+    "leases.is_abandoned": {"sink": "slack"},
+}
+MOST_BLOCKS = 500  # 4 MB; the table of calls alone has six times as many
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_statement_of_a_sensor_reads_only_what_is_unfinished(name: str, connection: psycopg.Connection[Any]) -> None:
+    """Of 100,000 calls, as many deliveries and webhooks, it reads the blocks of the few hundred that need something."""
+    packages = {"rate_limiter": "copilot_pipeline.clients", "leases": "copilot_pipeline.delivery.sql"}
+    file, _, statement = name.partition(".")
+    queries = load_queries(packages.get(file, "copilot_pipeline.state.sql"), f"{file}.sql")
+    assert blocks_read(connection, queries[statement], SENSORS[name]) < MOST_BLOCKS
 
 
 def sequential_scans(connection: psycopg.Connection[Any]) -> dict[str, int]:

@@ -7,8 +7,9 @@ Naming: a job is a noun for the work it does. A schedule is named after its job,
 from contextlib import suppress
 
 import dagster as dg
+from pydantic import Field
 
-from copilot_pipeline.defs.automation.incremental_run import IncrementalRun
+from copilot_pipeline.defs.automation.incremental_run import LINGER_SECONDS, IncrementalRun
 from copilot_pipeline.defs.automation.incremental_steps import open_steps
 from copilot_pipeline.defs.checks import CheckEvaluations
 from copilot_pipeline.defs.measurements import measure_lake
@@ -105,6 +106,14 @@ def poll() -> None:
     changed_calls()
 
 
+class IncrementalConfig(dg.Config):
+    """Options of a run in the Launchpad; all have defaults."""
+
+    linger_seconds: float = Field(
+        default=LINGER_SECONDS, ge=0, description="How long the run waits for further calls after the last one."
+    )
+
+
 @dg.op(
     pool=INCREMENTAL_POOL,
     description="Fetches, loads and scores the calls of webhooks, polls and rechecks, continuously, in one process.",
@@ -112,6 +121,7 @@ def poll() -> None:
 @retried_when_disconnected
 def scored_calls(
     context: dg.OpExecutionContext,
+    config: IncrementalConfig,
     settings: SettingsResource,
     postgres: PostgresResource,
     lake: LakeResource,
@@ -125,7 +135,7 @@ def scored_calls(
     of_checks = {"settings": settings, "postgres": postgres, "rate_limiter": rate_limiter}
     checks = CheckEvaluations(context, of_checks)
     with open_steps(*resources, is_in_reach=is_partition) as steps:
-        incremental = IncrementalRun(steps, is_partition, log=context.log.info)
+        incremental = IncrementalRun(steps, is_partition, linger_seconds=config.linger_seconds, log=context.log.info)
         try:
             for loaded in incremental.run():
                 for table in loaded.tables:

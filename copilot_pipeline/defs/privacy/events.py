@@ -1,11 +1,15 @@
 """Remove old runs of Dagster with their events and logs, through Dagster's own interface."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import sqlalchemy
 
-# Private, because Dagster exports the statuses of runs one by one only.
+# Private, because Dagster exports the statuses of runs one by one only, and deletes no results of checks itself.
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 RUNS_PER_QUERY = 100
 
@@ -16,13 +20,25 @@ def remove_old_runs(instance: dg.DagsterInstance, limit: timedelta) -> int:
     A run that was the last to materialize an asset or a day of it stays: without its events the UI would show the day
     as missing, and automation would build it again.
     """
-    removed = 0
-    for run_id in old_runs(instance, limit):
+    old = old_runs(instance, limit)
+    for run_id in old:
         manager = instance.compute_log_manager
         manager.delete_logs(prefix=[run_id])
         instance.delete_run(run_id)
-        removed += 1
-    return removed
+    for start in range(0, len(old), RUNS_PER_QUERY):
+        _remove_check_results(instance, old[start : start + RUNS_PER_QUERY])
+    return len(old)
+
+
+def _remove_check_results(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> None:
+    """Delete the results of checks in deleted runs, which Dagster leaves. The newest one of each check stays."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return
+    results = AssetCheckExecutionsTable
+    newest = sqlalchemy.select(sqlalchemy.func.max(results.c.id)).group_by(results.c.asset_key, results.c.check_name)
+    with storage.index_connection() as connection:
+        connection.execute(results.delete().where(results.c.run_id.in_(run_ids), results.c.id.not_in(newest)))
 
 
 def old_runs(instance: dg.DagsterInstance, limit: timedelta) -> list[str]:

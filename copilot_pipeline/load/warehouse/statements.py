@@ -37,8 +37,7 @@ def table_statements(table: Table) -> list[str]:
         if column.is_long
     ]
     if table.partitioned:
-        # A day is loaded in one transaction, so its rows are adjacent and a small block-range index is enough.
-        statements.append(f"CREATE INDEX {table.name}_by_date ON {name} USING brin (call_date) WITH (autosummarize);")
+        statements.append(f"CREATE INDEX {table.name}_by_call_date ON {name} (call_date);")
     statements += [
         f"COMMENT ON COLUMN {name}.{column.name} IS {quoted(column.description)};" for column in table.columns
     ]

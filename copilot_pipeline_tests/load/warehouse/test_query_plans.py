@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from psycopg import sql
 
-from copilot_pipeline.load.tables import CALL_TABLES, SCORE_TABLES, Column, Kind, Table
+from copilot_pipeline.load.tables import CALL_TABLES, PARTICIPANTS, SCORE_TABLES, Column, Kind, Table
 from copilot_pipeline.load.warehouse.loader import DELETE_DAY, DELETE_MOVED, SELECT_MOVED
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline_tests.query_plans import migrated_database, scanned_tables
+from copilot_pipeline.postgres.rows import fetch_value
+from copilot_pipeline_tests.query_plans import blocks_read, migrated_database, scanned_tables
 
 ROWS = 60_000
 ROWS_PER_DAY = 200
@@ -64,6 +65,35 @@ def filled(server_url: str) -> Iterator[Database]:
 @pytest.mark.parametrize("statement", [DELETE_DAY, SELECT_MOVED, DELETE_MOVED], ids=["day", "select moved", "moved"])
 def test_loading_a_partition_does_not_scan_its_tables(filled: Database, table: Table, statement: sql.SQL) -> None:
     assert scanned_tables(filled, statement.format(table=table_identifier(table)).as_string(), PARAMETERS) == set()
+
+
+def test_an_old_day_is_found_among_rebuilt_ones(filled: Database) -> None:
+    """A rebuild, newest day first, moves rows into the space of other days; a day reads the blocks of its rows."""
+    table = table_identifier(PARTICIPANTS)
+    again = sql.SQL("INSERT INTO {table} SELECT * FROM day").format(table=table)
+    with filled.connection() as connection:
+        for number in range(ROWS // ROWS_PER_DAY, -1, -1):
+            day = {"day": date(2026, 1, 1) + timedelta(days=number)}
+            connection.execute(
+                sql.SQL("WITH day AS ({delete} RETURNING *) {insert}").format(
+                    delete=DELETE_DAY.format(table=table), insert=again
+                ),
+                day,
+            )
+            if number % 60 == 0:
+                connection.execute(sql.SQL("VACUUM ANALYZE {table}").format(table=table))
+        query = sql.SQL("SELECT * FROM {table} WHERE call_date = %(day)s").format(table=table)
+        read = blocks_read(connection, query.as_string(), PARAMETERS)
+        own = fetch_value(
+            connection,
+            sql.SQL("SELECT count(DISTINCT (ctid::text::point)[0]) FROM {table} WHERE call_date = %(day)s")
+            .format(table=table)
+            .as_string(),
+            PARAMETERS,
+        )
+        whole = fetch_value(connection, "SELECT pg_relation_size('copilot.participants') / 8192")
+    assert read <= own + 3  # the blocks of the index
+    assert read < whole / 50
 
 
 @pytest.mark.parametrize("name", ["versions", "bricks"])
