@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -46,6 +47,13 @@ class RunningServer:
     requests: list[ReceivedRequest]
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report errors except those of a client that closes its connection, as urllib does without reading it."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serving(answer: Callable[[ReceivedRequest], Reply]) -> Iterator[RunningServer]:
     """Run a server that responds with `answer` until the block ends."""
@@ -74,7 +82,7 @@ def serving(answer: Callable[[ReceivedRequest], Reply]) -> Iterator[RunningServe
         def log_message(self, format: str, *args: Any) -> None:
             """Do not log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
