@@ -21,7 +21,8 @@ SELECT call_date FROM copilot_ops.partitions AS days
 WHERE call_date BETWEEN %s AND %s AND loaded_at >= stored_at AND scored_at >= loaded_at
   AND NOT EXISTS (
     SELECT FROM copilot_ops.calls WHERE calls.call_date = days.call_date
-      AND (is_dirty OR readiness = 'ready' AND removed_at IS NULL AND fetched_version IS DISTINCT FROM version))
+      AND (is_dirty OR removed_at IS NOT NULL OR readiness = 'ready' AND fetched_version IS DISTINCT FROM version))
+  AND NOT EXISTS (SELECT FROM copilot_ops.open_semarize_runs AS runs WHERE runs.call_date = days.call_date)
 """
 _COUNTS = """
 SELECT %s - count(*), count(*) FILTER (WHERE call_date IN (SELECT call_date FROM complete)) FROM copilot_ops.calls

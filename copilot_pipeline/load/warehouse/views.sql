@@ -1,8 +1,17 @@
 -- name: bricks_of_kit
 -- Return the bricks of a kit with the kinds of their values; a null value has no kind.
-SELECT brick, coalesce(array_agg(DISTINCT value_kind ORDER BY value_kind)
+-- The index of bricks is searched once for each brick and kind, however many scores there are.
+WITH RECURSIVE known AS (
+  (SELECT brick, value_kind FROM copilot.semarize_scores WHERE kit = %(kit)s ORDER BY brick, value_kind LIMIT 1)
+  UNION ALL
+  SELECT following.brick, following.value_kind FROM known CROSS JOIN LATERAL (
+    SELECT brick, value_kind FROM copilot.semarize_scores
+    WHERE kit = %(kit)s AND (brick, value_kind) > (known.brick, known.value_kind)
+    ORDER BY brick, value_kind LIMIT 1) AS following
+)
+SELECT brick, coalesce(array_agg(value_kind ORDER BY value_kind)
   FILTER (WHERE value_kind <> 'null'), '{}') AS value_kinds
-FROM copilot.semarize_scores WHERE kit = %(kit)s GROUP BY brick ORDER BY brick;
+FROM known GROUP BY brick ORDER BY brick;
 
 -- name: comment_of_view
 -- Return the comment of a view; null if there is no such view.

@@ -33,6 +33,12 @@ VALUES = {
     Kind.MOMENT: sql.SQL("timestamptz '2026-01-01 UTC'"),
 }
 
+FEW = {
+    "kit": sql.SQL("'kit-' || number % 3"),
+    "brick": sql.SQL("'brick-' || number % 7"),
+    "value_kind": sql.SQL("CASE WHEN number % 5 = 0 THEN 'null' ELSE 'kind-' || number % 2 END"),
+}
+
 
 def fill(table: Table) -> sql.Composed:
     """The statement that fills the required columns of a table, in the order of days."""
@@ -46,8 +52,8 @@ def fill(table: Table) -> sql.Composed:
 
 
 def value(column: Column) -> sql.Composable:
-    """The expression for a column; kits are few, as in production."""
-    return sql.SQL("'kit-' || number % 3") if column.name == "kit" else VALUES[column.kind]
+    """The expression for a column; kits, bricks and kinds of values are few, as in production."""
+    return FEW.get(column.name, VALUES[column.kind])
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +100,22 @@ def test_an_old_day_is_found_among_rebuilt_ones(filled: Database) -> None:
         whole = fetch_value(connection, "SELECT pg_relation_size('copilot.participants') / 8192")
     assert read <= own + 3  # the blocks of the index
     assert read < whole / 50
+
+
+def test_known_bricks_are_read_without_all_scores(filled: Database) -> None:
+    """Each batch reads them; a kit with a third of the scores costs a few blocks for each brick."""
+    statement = load_queries("copilot_pipeline.load.warehouse", "views.sql")["bricks_of_kit"]
+    with filled.connection() as connection:
+        read = blocks_read(connection, statement, {"kit": "kit-1"})
+        found = connection.execute(statement.encode(), {"kit": "kit-1"}).fetchall()
+        expected = connection.execute(
+            """SELECT brick, coalesce(array_agg(DISTINCT value_kind ORDER BY value_kind)
+              FILTER (WHERE value_kind <> 'null'), '{}')
+            FROM copilot.semarize_scores WHERE kit = 'kit-1' GROUP BY brick ORDER BY brick"""
+        ).fetchall()
+    assert found == expected
+    assert len(found) == 7
+    assert read < 150
 
 
 @pytest.mark.parametrize("name", ["versions", "bricks"])
