@@ -1,4 +1,4 @@
-"""`copilot-pipeline demo`: two weeks of sandbox calls through the whole pipeline."""
+"""`copilot-pipeline demo`: the sandbox's calls of three quarters through the whole pipeline."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,9 @@ from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 if TYPE_CHECKING:
     from copilot_pipeline.postgres import Database
 
-DAYS = 14
-CALLS_PER_DAY = 20
+WEEKS = 30
+CLOSED_DEALS = 84  # with the open ones some 230 calls: their details take about 40 seconds at 10 requests per second
+SEGMENTS = 40
 FOLDER = "demo"
 REPORT = "report.html"
 _OPTIONS_FILE = "sandbox.json"
@@ -33,10 +35,10 @@ WEBHOOK_SECRET = "made-up-secret-of-the-demo"
 
 
 @click.command("demo")
-@click.option("--calls-per-day", default=CALLS_PER_DAY, show_default=True, help="Calls per day.")
+@click.option("--calls-per-day", type=int, help="Two weeks with so many calls per day, without a history of deals.")
 @click.option("--home", type=click.Path(path_type=Path), help="Folder for all data. Default: .copilot_pipeline/demo")
-def command(calls_per_day: int, home: Path | None) -> None:
-    """Run two weeks of sandbox calls through the whole pipeline. Needs no credentials, database or network.
+def command(calls_per_day: int | None, home: Path | None) -> None:
+    """Run three quarters of a made-up company's calls through the pipeline. Needs no credentials or network.
 
     The sandbox emulates Clari Copilot and Semarize over HTTP, with their limits. The database is an embedded
     PostgreSQL. A second run fetches and scores nothing twice.
@@ -45,7 +47,7 @@ def command(calls_per_day: int, home: Path | None) -> None:
     with sandbox_environment(home, calls_per_day=calls_per_day) as (sandbox, folder):
         first, last = sandbox.options.first_day, sandbox.options.last_day
         console.print(
-            f"{sandbox.options.days * calls_per_day} sandbox calls, {first} to {last}, at {sandbox.url}: "
+            f"Sandbox calls of {first} to {last}, at {sandbox.url}: "
             "Clari Copilot (limited to 10 requests per second) and Semarize."
         )
         from copilot_pipeline.cli.connections import opened
@@ -64,7 +66,7 @@ def command(calls_per_day: int, home: Path | None) -> None:
 
 @contextmanager
 def sandbox_environment(
-    home: Path | None = None, *, calls_per_day: int = CALLS_PER_DAY
+    home: Path | None = None, *, calls_per_day: int | None = None
 ) -> Iterator[tuple[Sandbox, Path]]:
     """Start the sandbox and point this process's environment to it. Its calls are the same on every start."""
     folder = (home or Environment().home / FOLDER).absolute()
@@ -73,7 +75,7 @@ def sandbox_environment(
     if options_file.exists():
         options = SandboxOptions.from_json(options_file.read_text())
     else:
-        options = SandboxOptions(days=DAYS, calls_per_day=calls_per_day, processing_seconds=120)
+        options = _options(calls_per_day)
         options_file.write_text(options.to_json())
     with Sandbox(options) as sandbox:
         os.environ.update(sandbox.environment())
@@ -86,6 +88,19 @@ def sandbox_environment(
         for name in ("COPILOT_PIPELINE_DATABASE_URL", "COPILOT_PIPELINE_LAKE_URL", "DAGSTER_HOME"):
             os.environ.pop(name, None)
         yield sandbox, folder
+
+
+def _options(calls_per_day: int | None) -> SandboxOptions:
+    """Return those of two weeks with so many calls per day, or of a company whose deals closed over the weeks."""
+    if calls_per_day is not None:
+        return SandboxOptions(calls_per_day=calls_per_day, processing_seconds=120)
+    return SandboxOptions(
+        first_day=datetime.now(UTC).date() - timedelta(weeks=WEEKS),
+        days=7 * WEEKS,
+        closed_deals=CLOSED_DEALS,
+        segments=SEGMENTS,
+        processing_seconds=120,
+    )
 
 
 _QUESTIONS = (

@@ -22,7 +22,7 @@ class ReportSendSettings(Strict):
         default=(), description="E-mail addresses that get the whole report as an attachment (`SMTP_URL`, `SMTP_FROM`)."
     )
     managers: bool = Field(
-        default=False, description="Whether each manager gets the figures and the coaching of the own team by e-mail."
+        default=False, description="Whether each manager gets the report on the own team by e-mail, as an attachment."
     )
     link: str | None = Field(
         default=None, description="Address at which the report is published, for the messages. Default: none."

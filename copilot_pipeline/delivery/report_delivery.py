@@ -22,14 +22,22 @@ EMAIL_SINK = "report: e-mail"  # not a possible name of a sink of the settings, 
 
 
 @dataclass(frozen=True, slots=True)
+class TeamMessage:
+    """What a manager gets: the own team's figures as text, and the report on the own team."""
+
+    text: str
+    file: str  # in the lake
+
+
+@dataclass(frozen=True, slots=True)
 class WeeklyMessage:
-    """What is sent of a report. `teams` is the text of each manager's own team, by e-mail address."""
+    """What is sent of a report. `teams` has that of each manager, by e-mail address."""
 
     week: date
     title: str
     file: str  # in the lake
     headlines: Sequence[str]
-    teams: Mapping[str, str]
+    teams: Mapping[str, TeamMessage]
 
 
 def enqueue_report(
@@ -48,7 +56,12 @@ def enqueue_report(
         requests.append(_request(message, EMAIL_SINK, "email", address, mail))
     for address, of_team in sorted(message.teams.items()) if settings.managers else ():
         if is_email_address(address) and address not in settings.leaders:
-            mail = {"to": address, "subject": f"{subject}, your team", "text": f"{of_team}{link}\n"}
+            mail = {
+                "to": address,
+                "subject": f"{subject}, your team",
+                "text": f"{of_team.text}{link}\n",
+                "attach": of_team.file,
+            }
             requests.append(_request(message, EMAIL_SINK, "email", address, mail))
     return Outbox(database, now=now).add(requests, [])
 

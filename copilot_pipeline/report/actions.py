@@ -16,6 +16,7 @@ from copilot_pipeline.postgres.queries import load_queries
 DAYS_BETWEEN = 7  # between the two forecasts that are compared
 MAX_MOVES = 4  # by currency
 MAX_CHANGES = 4
+MAX_TOPICS = 3  # of a rep or a team
 
 _SQL = load_queries("copilot_pipeline.report.sql", "actions.sql")
 Row = TypeVar("Row")
@@ -99,6 +100,14 @@ NO_ACTIONS = Actions()
 
 
 @dataclass(frozen=True, slots=True)
+class TopicCount:
+    """A topic and the calls on which it came up."""
+
+    topic: str
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """What happened on the calls of a rep or of a team. Means are None if no call has the figure."""
 
@@ -113,6 +122,8 @@ class Activity:
     questions_n: int
     with_competitor: int
     with_next_steps: int
+    topics: tuple[TopicCount, ...] = ()  # the most frequent ones, of the calls of which the rep is the call's rep
+    rep_id: str | None = None  # None for a team
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,7 @@ class Team:
     total: Activity
     reps: tuple[Activity, ...] = field(default=())
     manager_email: str | None = None
+    manager_id: str | None = None
 
 
 def read_actions(database: Database, week: date) -> Actions:
@@ -139,19 +151,23 @@ def read_actions(database: Database, week: date) -> Actions:
 def read_teams(database: Database, first_week: date, week: date) -> tuple[Team, ...]:
     """Return the teams with the most calls first; in each the reps by name."""
     with database.connection() as connection:
-        rows = _rows(connection, "activity", dict_row, {"first_week": first_week, "week": week})
+        rows = _rows(connection, "activity", dict_row, {"first_week": first_week, "week": week, "topics": MAX_TOPICS})
     teams: dict[object, list[Activity]] = {}
     totals: dict[object, Activity] = {}
     emails: dict[object, str | None] = {}
     for row in rows:
         manager, is_total = row.pop("manager_id"), row.pop("is_total")
         emails[manager] = row.pop("manager_email")
-        one = Activity(**row)
+        topics = tuple(TopicCount(**topic) for topic in row.pop("topics"))
+        one = Activity(**row, topics=topics)
         if is_total:
             totals[manager] = one
         else:
             teams.setdefault(manager, []).append(one)
-    return tuple(Team(total, tuple(teams.get(manager, ())), emails[manager]) for manager, total in totals.items())
+    return tuple(
+        Team(total, tuple(teams.get(manager, ())), emails[manager], None if manager is None else str(manager))
+        for manager, total in totals.items()
+    )
 
 
 def read_labels(database: Database) -> dict[str, str]:

@@ -252,6 +252,7 @@ class Report:
     actions: Actions = NO_ACTIONS
     teams: tuple[Team, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)  # of bricks, by code
+    team: Team | None = None  # of a manager's page, which has only what concerns the team
 
     @property
     def week_before(self) -> date:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, TypeVar
@@ -15,9 +16,9 @@ from copilot_pipeline.marts.model import monday
 from copilot_pipeline.marts.money import Money
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline.report.actions import read_actions, read_labels, read_teams
+from copilot_pipeline.report.actions import NO_ACTIONS, Team, read_actions, read_labels, read_teams
 from copilot_pipeline.report.deals import OpenDeals, RiskQuote, RiskyDeal
-from copilot_pipeline.report.forecast import ForecastSection, read_forecast
+from copilot_pipeline.report.forecast import NO_FORECAST, ForecastSection, read_forecast
 from copilot_pipeline.report.model import (
     Accuracy,
     Adoption,
@@ -51,11 +52,21 @@ Row = TypeVar("Row")
 class ReportQueries:
     """Reads the sections of a report from the tables of the warehouse."""
 
-    def __init__(self, database: Database, settings: ReportSettings, risks: Sequence[RiskSettings] = ()) -> None:
-        """`risks` are those of the setting `marts.deals.risks`; their bricks lead to the sentences."""
+    def __init__(
+        self,
+        database: Database,
+        settings: ReportSettings,
+        risks: Sequence[RiskSettings] = (),
+        reps: Sequence[str] | None = None,
+    ) -> None:
+        """`risks` are those of the setting `marts.deals.risks`; their bricks lead to the sentences.
+
+        With `reps`, user ids, all that is listed by rep, call or open deal is that of these reps.
+        """
         self._database = database
         self._settings = settings
         self._risks = risks
+        self._reps = list(reps) if reps is not None else None
 
     def report(self, today: date) -> Report:
         """Return the report on the last week that ended before `today`, or on the newest week with calls before it.
@@ -91,6 +102,29 @@ class ReportQueries:
             actions=read_actions(self._database, week),
             teams=read_teams(self._database, self._first_week(week), week),
             labels=read_labels(self._database),
+        )
+
+    def of_team(self, report: Report, team: Team) -> Report:
+        """Return what a report on the whole company has of one team: its calls, reps, claims and open deals."""
+        reps = [one.rep_id for one in team.reps if one.rep_id is not None]
+        own = ReportQueries(self._database, self._settings, self._risks, reps)
+        return replace(
+            report,
+            team=team,
+            teams=(team,),
+            coverage_by_rep=own.coverage_by_rep(report.week),
+            low_coverage_calls=own.low_coverage_calls(report.week),
+            talk_shares=own.talk_shares(report.week),
+            skill_series=own.skill_series(report.week),
+            regressions=own.regressions(report.week),
+            claims=own.claims(report.week),
+            open_deals=own.open_deals(),
+            coverage_by_week=(),
+            element_outcomes=(),
+            accuracy=(),
+            adoption=(),
+            forecast=NO_FORECAST,
+            actions=NO_ACTIONS,
         )
 
     def _week(self, today: date) -> date:
@@ -215,7 +249,7 @@ class ReportQueries:
 
     def _rows(self, query: str, row_factory: RowFactory[Row], **parameters: Any) -> tuple[Row, ...]:
         with self._database.connection() as connection, connection.cursor(row_factory=row_factory) as cursor:
-            return tuple(cursor.execute(_SQL[query], parameters))
+            return tuple(cursor.execute(_SQL[query], {"reps": self._reps, **parameters}))
 
 
 def _risky_deal(row: dict[str, Any]) -> RiskyDeal:

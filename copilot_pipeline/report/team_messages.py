@@ -1,7 +1,8 @@
-"""The report's part of each team, as text for its manager. Names and figures only: quotes are in the report."""
+"""The report on each team for its manager, and its figures as text: names and figures, without quotes."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from copilot_pipeline.marts.money import formatted
@@ -9,40 +10,50 @@ from copilot_pipeline.report.actions import Activity, Team
 from copilot_pipeline.report.figures import ongoing_regressions
 from copilot_pipeline.report.formatting import count_of, display_name, plain, score, skill_name
 from copilot_pipeline.report.model import Report
+from copilot_pipeline.report.queries import ReportQueries
 
 
-def team_messages(report: Report) -> dict[str, str]:
-    """Return the text of each team by the e-mail address of its manager; teams without one are left out."""
-    return {team.manager_email: "\n".join(_lines(report, team)) for team in report.teams if team.manager_email}
+def team_reports(report: Report, queries: ReportQueries) -> Iterator[tuple[str, str, Report]]:
+    """Yield the e-mail address of each manager, the file of the report on the team in the lake, and that report.
+
+    Teams without a manager or an address are left out.
+    """
+    for team in report.teams:
+        if team.manager_email and team.manager_id:
+            number = hashlib.sha256(team.manager_id.encode()).hexdigest()[:16]  # an id may not be a name of a file
+            file = f"reports/week-of-{report.week.isoformat()}-team-{number}.html"
+            yield team.manager_email, file, queries.of_team(report, team)
+
+
+def team_message(report: Report) -> str:
+    """Return a report on a team as text."""
+    return "\n".join(_lines(report, report.team)) if report.team is not None else ""
 
 
 def _lines(report: Report, team: Team) -> Iterator[str]:
-    reps = {one.name for one in team.reps}
-    yield f"Week of {report.week}, {count_of(len(reps), 'rep')}."
-    regressions = [one for one in ongoing_regressions(report) if one.rep in reps]
+    yield f"Week of {report.week}, {count_of(len(team.reps), 'rep')}."
     yield from _block(
         "To coach",
         [
             f"{plain(one.rep)}: {skill_name(one.skill)} fell from {score(one.earlier_mean)} (n {one.earlier_calls}) "
             f"to {score(one.mean)} (n {one.calls})"
-            for one in regressions
+            for one in ongoing_regressions(report)
         ],
     )
     yield from _block(
         "Claims to correct",
         [
-            f"{plain(one.rep)}: {display_name(one.kind)}{f', see {plain(one.document)}' if one.document else ''}"
+            f"{plain(one.rep or 'unknown')}: {display_name(one.kind)}{f', see {plain(one.document)}' if one.document else ''}"
             for one in report.claims
-            if one.week == report.week and one.rep in reps
+            if one.week == report.week
         ],
     )
     yield from _block(
-        "Deals with risks, of those in the report",
+        "Deals with risks",
         [
             f"{plain(one.name)}{f', {formatted(one.amount, one.currency)}' if one.amount is not None else ''}; "
-            f"{plain(one.owner)}"
+            f"{plain(one.owner or 'unknown')}"
             for one in report.open_deals.risky
-            if one.owner in reps
         ],
     )
     yield from _block(

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from copilot_pipeline.sandbox.company import Deal, Rep
+from copilot_pipeline.sandbox.history import PlannedCall
 
 READY = "POST_PROCESSING_DONE"
 PENDING = ("SCHEDULED", "INITIATED", "INPROGRESS", "WAITING_IN_QUEUE", "PROCESSING")
@@ -28,6 +29,7 @@ class Call:
     length: int
     progress: float
     ready_after: float | None = None
+    plan: PlannedCall | None = None  # of a company with a history
     is_removed: bool = False
     changes: dict[str, Any] = field(default_factory=dict)
     revision: int = 0

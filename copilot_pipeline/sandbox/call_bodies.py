@@ -6,6 +6,7 @@ from typing import Any
 
 from copilot_pipeline.sandbox.call import READY, Call
 from copilot_pipeline.sandbox.company import Deal, zulu
+from copilot_pipeline.sandbox.history import PlannedCall
 
 _TYPES = ("ZOOM", "GOOGLE_MEET", "MS_TEAMS", "DIALPAD", "RECORDING")  # the last one is undocumented
 
@@ -52,7 +53,7 @@ def _deal_fields(call: Call, deal: Deal) -> dict[str, Any]:
         "deal_name": f"{deal.account} - {deal.product}",
         "deal_value": f"${deal.amount:,}.00" if call.index % 4 == 0 else str(deal.amount),
         "deal_close_date": zulu(deal.close_date),
-        "deal_stage_before_call": "Discovery",
+        "deal_stage_before_call": "Discovery" if call.plan is None else deal.stage_at(call.started_at),
         "account_name": deal.account,
         "contact_names": [person.name for person in people],
         "crm_info": {
@@ -69,6 +70,8 @@ def _metrics(call: Call) -> dict[str, Any]:
         names = "talk_listen_ratio num_questions_asked num_questions_asked_by_reps call_duration total_speak_duration"
         zeros = dict.fromkeys([*names.split(), "longest_monologue_duration", "longest_monologue_start_time"], 0)
         return {**zeros, "engaging_questions": 0, "categories": []}
+    if call.plan is not None:
+        return _metrics_of_habits(call, call.plan)
     share = round(0.3 + call.index % 37 / 100, 2)
     phrase = {"text": "what does it cost", "user_id": call.rep.user_id, "name": call.rep.name, "time": 64.2}
     return {
@@ -81,6 +84,24 @@ def _metrics(call: Call) -> dict[str, Any]:
         "longest_monologue_start_time": 41.1000061035156,
         "engaging_questions": call.length // 20,
         "categories": [{"name": "Pricing", "occurences": 1, "phrases_matched": [phrase], "ai_detected": False}],
+    }
+
+
+def _metrics_of_habits(call: Call, plan: PlannedCall) -> dict[str, Any]:
+    habits = plan.habits
+    spread = call.index % 11 - 5  # hundredths
+    share = habits.talk_share_lost if plan.deal.stage == "Closed Lost" else habits.talk_share
+    questions = max(1, (call.length + spread) // habits.questions)
+    return {
+        "talk_listen_ratio": round(share + spread / 100, 2),
+        "num_questions_asked": questions + call.length // 9,
+        "num_questions_asked_by_reps": questions,
+        "call_duration": call.length * 12 + 30,
+        "total_speak_duration": call.length * 10.5,
+        "longest_monologue_duration": habits.monologue_seconds + 2 * spread,
+        "longest_monologue_start_time": 41.1,
+        "engaging_questions": call.length // 20,
+        "categories": [],
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,8 @@ from copilot_pipeline.sandbox import dialogue
 from copilot_pipeline.sandbox.call import PENDING, READY, Call
 from copilot_pipeline.sandbox.call_bodies import competitor_sentiments, list_item, summary, turns_with_trap
 from copilot_pipeline.sandbox.company import Company
+from copilot_pipeline.sandbox.conversations import planned_turns, topics_in
+from copilot_pipeline.sandbox.history import PlannedCall
 from copilot_pipeline.sandbox.options import SandboxOptions
 
 _OTHER_STATUSES = (
@@ -51,15 +54,19 @@ _ONLY_IN_DETAILS = frozenset({"transcript", "summary", "competitor_sentiments", 
 class Calls:
     """All calls, by id."""
 
-    def __init__(self, options: SandboxOptions, company: Company) -> None:
+    def __init__(self, options: SandboxOptions, company: Company, planned: Sequence[PlannedCall] = ()) -> None:
+        """Make the planned calls, or without any, `calls_per_day` calls on each day."""
         self._options = options
         self.company = company
-        self.by_id: dict[str, Call] = {}
-        for index in range(options.days * options.calls_per_day):
-            call = self._make(index)
-            self.by_id[call.call_id] = call
-        self._processing = [call for call in self.by_id.values() if call.ready_after is not None]
+        made = (
+            [self._make_planned(index, plan) for index, plan in enumerate(planned)]
+            if planned
+            else [self._make(index) for index in range(options.days * options.calls_per_day)]
+        )
+        self.by_id = {call.call_id: call for call in made}
+        self._processing = [call for call in made if call.ready_after is not None]
         self._body = lru_cache(_CACHED_BODIES)(self._make_body)
+        self._topics = lru_cache(_CACHED_BODIES)(self._find_topics)
 
     def _make(self, index: int) -> Call:
         options = self._options
@@ -77,13 +84,7 @@ class Calls:
         rep = rng.choice(self.company.sellers)
         theirs = [deal for deal in self.company.deals if deal.rep is rep]
         deal = None if trap == "no_crm" or not theirs or rng.random() < 0.08 else rng.choice(theirs)
-        status, ready_after = READY, None
-        if options.traps and index % _EVERY in _STATUS_TRAPS:
-            status = _OTHER_STATUSES[(index // _EVERY * len(_STATUS_TRAPS) + _STATUS_TRAPS.index(index % _EVERY)) % 15]
-            if status in PENDING and options.processing_seconds is not None:
-                ready_after = rng.random() * options.processing_seconds
-        elif rng.random() < 0.05:
-            status = "PROCESSED"
+        status, ready_after = self._status(rng, index)
         return Call(
             call_id=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
             index=index,
@@ -98,6 +99,37 @@ class Calls:
             progress=day / max(1, options.days - 1),
             ready_after=ready_after,
         )
+
+    def _make_planned(self, index: int, plan: PlannedCall) -> Call:
+        options = self._options
+        rng = random.Random(f"{options.seed}:planned:{index}")
+        trap = _TRAPS.get(index % _EVERY) if options.traps else None
+        status, ready_after = self._status(rng, index)
+        return Call(
+            call_id=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+            index=index,
+            started_at=plan.at,
+            status=status,
+            modified_at=plan.at + timedelta(minutes=rng.randint(25, 150), milliseconds=rng.randint(0, 999)),
+            is_private=trap == "private",
+            rep=plan.deal.rep,
+            deal=None if trap == "no_crm" else plan.deal,
+            trap=trap,
+            length=0 if trap == "silent" else max(6, int(rng.gauss(options.segments, options.segments / 5))),
+            progress=0.0,
+            ready_after=ready_after,
+            plan=plan,
+        )
+
+    def _status(self, rng: random.Random, index: int) -> tuple[str, float | None]:
+        """The status, and if it is pending, the seconds after which it becomes ready."""
+        options = self._options
+        if options.traps and index % _EVERY in _STATUS_TRAPS:
+            status = _OTHER_STATUSES[(index // _EVERY * len(_STATUS_TRAPS) + _STATUS_TRAPS.index(index % _EVERY)) % 15]
+            if status in PENDING and options.processing_seconds is not None:
+                return status, rng.random() * options.processing_seconds
+            return status, None
+        return ("PROCESSED" if rng.random() < 0.05 else READY), None
 
     def finish_processing(self, seconds: float) -> None:
         """Set calls to ready whose processing takes no longer than `seconds`."""
@@ -129,12 +161,27 @@ class Calls:
 
     def item(self, call: Call) -> dict[str, Any]:
         """The call as `/calls` lists it."""
-        item = list_item(call)
+        item = self._generated(call)
         return {**item, **{name: value for name, value in call.changes.items() if name not in _ONLY_IN_DETAILS}}
+
+    def _generated(self, call: Call) -> dict[str, Any]:
+        item = list_item(call)
+        if call.plan is None or "metrics" not in item:
+            return item
+        return {**item, "metrics": {**item["metrics"], "categories": self._topics(call.call_id, call.revision)}}
+
+    def _find_topics(self, call_id: str, _revision: int) -> list[dict[str, Any]]:
+        call = self.by_id[call_id]
+        return topics_in(call, self.transcript(call))
 
     def details(self, call: Call) -> dict[str, Any]:
         """The call in a response of `/call-details`."""
-        details = {**list_item(call), "transcript": self.transcript(call), "summary": summary(call), **call.changes}
+        details = {
+            **self._generated(call),
+            "transcript": self.transcript(call),
+            "summary": summary(call),
+            **call.changes,
+        }
         if call.deal is not None:
             details.setdefault("deal_stage_live", call.deal.stage)
         details["competitor_sentiments"] = competitor_sentiments(details["transcript"])
@@ -152,9 +199,7 @@ class Calls:
         if call.status not in (READY, "PROCESSED"):
             return []
         rng = random.Random(f"{self._options.seed}:turns:{call.index}")
-        lines = (
-            dialogue.turns(rng, self.company, call.deal, call.rep, call.progress, call.length) if call.length else []
-        )
+        lines = self._lines(rng, call) if call.length else []
         turns = []
         clock = 2.35
         for who, text in lines:
@@ -164,3 +209,8 @@ class Calls:
         for turn in turns:
             turn["annotations"] = []
         return turns_with_trap(call, turns, is_first=call.index < _EVERY)
+
+    def _lines(self, rng: random.Random, call: Call) -> list[tuple[int, str]]:
+        if call.plan is not None:
+            return planned_turns(rng, call.plan, call.length)
+        return dialogue.turns(rng, self.company, call.deal, call.rep, call.progress, call.length)

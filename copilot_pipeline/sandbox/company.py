@@ -43,7 +43,7 @@ _LAST = [
     "Laurent",
     "Åkesson",
 ]
-_ACCOUNTS = [
+ACCOUNTS = [
     "Northwind",
     "Globalia",
     "Brightwater",
@@ -69,8 +69,8 @@ _ACCOUNTS = [
     "Dovetail",
     "Ember",
 ]
-_PRODUCTS = ("Platform", "Analytics", "Connect")
-_STAGES = ("Discovery", "Evaluation", "Proposal", "Negotiation")
+PRODUCTS = ("Platform", "Analytics", "Connect")
+STAGES = ("Discovery", "Evaluation", "Proposal", "Negotiation")
 REPS = 6
 
 
@@ -119,6 +119,19 @@ class Deal:
     deep_discovery: bool
     covered: frozenset[str]  # MEDDICC elements that its calls mention
     history: list[dict[str, str]] = field(default_factory=list)
+    close_date_changes: list[dict[str, str]] = field(default_factory=list)
+    probability: str | None = None  # None: by the outcome
+    forecast_category: str | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is won or lost."""
+        return self.stage.startswith("Closed")
+
+    def stage_at(self, moment: datetime) -> str:
+        """The stage at a time."""
+        entered = [change["stage"] for change in self.history if change["date_changed"] <= zulu(moment)]
+        return entered[-1] if entered else STAGES[0]
 
     def body(self) -> dict[str, Any]:
         """The response of `/get-deal`; amount and probability are texts."""
@@ -131,11 +144,11 @@ class Deal:
             "close_date": zulu(self.close_date),
             "created_date": zulu(self.created),
             "stage": self.stage,
-            "probability": {"Closed Won": "100", "Closed Lost": "0"}.get(self.stage, "40"),
-            "forecast_category": "Closed" if self.stage.startswith("Closed") else "Pipeline",
+            "probability": self.probability or {"Closed Won": "100", "Closed Lost": "0"}.get(self.stage, "40"),
+            "forecast_category": self.forecast_category or ("Closed" if self.is_closed else "Pipeline"),
             "account_crm_id": self.account_id,
             "stage_change_history": self.history,
-            "close_date_change_history": [],
+            "close_date_change_history": self.close_date_changes,
             "custom_fields": [],
             "deal_reason": "No decision" if self.stage == "Closed Lost" else "",
         }
@@ -161,34 +174,38 @@ class Company:
         self.reps = _reps(rng)
         self.users = [rep.item() for rep in self.reps]  # the response of `/users`; a test may replace it
         first_instant = datetime.combine(first_day, time(), UTC)
-        self.deals = [self._deal(rng, index, first_instant, days) for index in range(4 * len(_ACCOUNTS))]
-        self._by_id = {deal.deal_id: deal for deal in self.deals}
+        self.use([self._deal(rng, index, first_instant, days) for index in range(4 * len(ACCOUNTS))])
 
     @property
     def sellers(self) -> list[Rep]:
         """Users that take part in calls."""
         return [rep for rep in self.reps if rep.role == "REP"]
 
+    def use(self, deals: list[Deal]) -> None:
+        """Replace the deals."""
+        self.deals = deals
+        self._by_id = {deal.deal_id: deal for deal in deals}
+
     def deal(self, deal_id: str | None) -> Deal | None:
         """A deal by its CRM id."""
         return self._by_id.get(deal_id or "")
 
     def _deal(self, rng: random.Random, index: int, first_instant: datetime, days: int) -> Deal:
-        account = _ACCOUNTS[index % len(_ACCOUNTS)]
+        account = ACCOUNTS[index % len(ACCOUNTS)]
         budget, decider, depth = rng.random() < 0.5, rng.random() < 0.5, rng.random() < 0.5
         # Deals with all three are won four times as often, which the win/loss analysis should find.
         wins = rng.random() < (0.9 if budget and decider and depth else 0.2)
         closed = index % 3 != 0
         created = first_instant - timedelta(days=rng.randint(20, 90))
         close = first_instant + timedelta(days=days + rng.randint(1, 30))
-        stage = ("Closed Won" if wins else "Closed Lost") if closed else rng.choice(_STAGES)
-        people = [_prospect(rng, account) for _ in range(rng.randint(1, 3))]
+        stage = ("Closed Won" if wins else "Closed Lost") if closed else rng.choice(STAGES)
+        people = [prospect_of(rng, account) for _ in range(rng.randint(1, 3))]
         return Deal(
             deal_id=f"006SBX{index:09d}",
             copilot_id=f"deal-{index:04d}",
             account=account,
-            account_id=f"001SBX{index % len(_ACCOUNTS):09d}",
-            product=_PRODUCTS[index % len(_PRODUCTS)],
+            account_id=f"001SBX{index % len(ACCOUNTS):09d}",
+            product=PRODUCTS[index % len(PRODUCTS)],
             amount=rng.randint(8, 240) * 1000 + index % 2,
             rep=rng.choice(self.sellers),
             prospects=people,
@@ -232,7 +249,7 @@ def _rep(name: str, index: int, role: str, manager_id: str | None, regresses_fro
     return Rep(f"u-{index:04d}", name, _email(name, "acme"), role, manager_id, regresses_from)
 
 
-def _prospect(rng: random.Random, account: str) -> Prospect:
+def prospect_of(rng: random.Random, account: str) -> Prospect:
     name = f"{rng.choice(_FIRST)} {rng.choice(_LAST)}"
     return Prospect(name, _email(name, account.lower()))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 from copilot_pipeline.sandbox.company import Company, Deal, Rep
 
@@ -57,7 +56,9 @@ SIGNALS: dict[str, tuple[int, str]] = {
 }
 
 
-def turns(rng: random.Random, company: Company, deal: Deal | None, rep: Rep, progress: float, length: int) -> list[Any]:
+def turns(
+    rng: random.Random, company: Company, deal: Deal | None, rep: Rep, progress: float, length: int
+) -> list[tuple[int, str]]:
     """The lines of one call as (person id, text), in order.
 
     `progress` is its day as a share of all days.

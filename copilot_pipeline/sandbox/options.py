@@ -32,6 +32,7 @@ class SandboxOptions:
     first_day: date = field(default_factory=_two_weeks_ago)  # by default, the last day is yesterday
     days: int = 14
     calls_per_day: int = 60
+    closed_deals: int = 0  # closed over all days, with their calls instead of `calls_per_day` (see `history`); 0: none
     segments: int = 80  # average number of turns of a call; 0 gives calls without speech
     traps: bool = True  # irregular calls: private, silent, very long, without CRM link, not ready …
     dialect: Literal["rest", "guide"] = "rest"  # the one that `environment()` selects; both are served

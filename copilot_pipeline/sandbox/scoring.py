@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from copilot_pipeline.sandbox.company import ELEMENTS
+from copilot_pipeline.sandbox.conversations import VARIANTS
 from copilot_pipeline.sandbox.dialogue import SIGNALS
 
 _LINE = re.compile(r"^([^:\n]{1,120}): (.*)\Z")
@@ -23,8 +24,8 @@ class Text:
 
     def lines_with(self, signal: str) -> list[str]:
         """The lines with a signal."""
-        phrase = SIGNALS[signal][1]
-        return [line for line in self.lines if phrase in line]
+        phrases = (SIGNALS[signal][1], *VARIANTS.get(signal, ()))
+        return [line for line in self.lines if any(phrase in line for phrase in phrases)]
 
     def number(self, name: str, low: float, high: float) -> float:
         """A pseudo-random number that depends on the text and the name only."""

@@ -27,6 +27,7 @@ from copilot_pipeline.sandbox.clari import ClariCopilot
 from copilot_pipeline.sandbox.company import Company
 from copilot_pipeline.sandbox.exchange import Reply, Request, as_json
 from copilot_pipeline.sandbox.faults import Dice, Faults
+from copilot_pipeline.sandbox.history import make_history
 from copilot_pipeline.sandbox.limits import Limits
 from copilot_pipeline.sandbox.options import WEBHOOK_SECRET, SandboxOptions
 from copilot_pipeline.sandbox.semarize import Semarize
@@ -42,7 +43,14 @@ class World:
         self.options = options
         dice = Dice()
         self.company = Company(options.seed, options.first_day, options.days)
-        self.calls = Calls(options, self.company)
+        planned = []
+        if options.closed_deals:
+            history = make_history(
+                options.seed, self.company.sellers, options.first_day, options.days, options.closed_deals
+            )
+            self.company.use(history.deals)
+            planned = history.calls
+        self.calls = Calls(options, self.company, planned)
         self.limits = Limits(options.requests_per_second, options.requests_per_week)
         self.clari = ClariCopilot(options, self.company, self.calls, self.limits, dice)
         self.semarize = Semarize(options, dice)

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from copilot_pipeline.config.report_delivery import ReportSendSettings, is_email_address
 from copilot_pipeline.delivery.model import Delivery, SendResult, SinkProblem
-from copilot_pipeline.delivery.report_delivery import EMAIL_SINK, WeeklyMessage, enqueue_report
+from copilot_pipeline.delivery.report_delivery import EMAIL_SINK, TeamMessage, WeeklyMessage, enqueue_report
 from copilot_pipeline.delivery.sinks.email import EmailSink
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database
@@ -25,7 +25,8 @@ from copilot_pipeline_tests.delivery.email_process import email_dispatcher
 from copilot_pipeline_tests.smtp_server import SmtpServer, smtp_server
 
 WEEK = date(2026, 3, 2)
-MESSAGE = WeeklyMessage(WEEK, "Conversations", "reports/week.html", ["3 calls."], {"max@acme.example": "Your team"})
+TEAM = TeamMessage("Your team", "reports/week-team.html")
+MESSAGE = WeeklyMessage(WEEK, "Conversations", "reports/week.html", ["3 calls."], {"max@acme.example": TEAM})
 LEADER = "ceo@acme.example"
 SETTINGS = ReportSendSettings(leaders=(LEADER,), managers=True, link="https://reports.acme.example")
 MAIL = Delivery(7, "msg_7", "", {"to": LEADER, "subject": "A\r\nBcc: x@x", "text": "Hello", "attach": "r/week.html"})
@@ -40,7 +41,7 @@ def sent_by(server: SmtpServer, *, login: str = "", scheme: str = "smtp", contex
 
 
 def test_each_recipient_gets_one_message_a_week(database: Database) -> None:
-    """Building the report again, or sending again, sends nothing twice; the leader's message has the report."""
+    """Building the report again, or sending again, sends nothing twice; a manager gets the report on the own team."""
     with smtp_server(SmtpServer()) as server:
         dispatcher = email_dispatcher(database, f"smtp://localhost:{server.port}")
         assert enqueue_report(database, MESSAGE, SETTINGS) == 2
@@ -50,7 +51,8 @@ def test_each_recipient_gets_one_message_a_week(database: Database) -> None:
     leader, manager = sorted(server.messages, key=lambda one: str(one["To"]))
     assert (leader["To"], manager["To"]) == (LEADER, "max@acme.example")
     assert [part.get_filename() for part in leader.walk()][1:] == [None, "week.html"]
-    assert "https://reports.acme.example" in str(manager.get_payload())
+    assert [part.get_filename() for part in manager.walk()][1:] == [None, "week-team.html"]
+    assert "https://reports.acme.example" in str(manager.get_payload(0))
     assert dispatcher.outbox.counts() == {(EMAIL_SINK, "sent"): 2}
 
 

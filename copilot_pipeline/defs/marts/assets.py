@@ -175,24 +175,30 @@ def weekly_report(
     settings: SettingsResource, postgres: PostgresResource, lake: LakeResource, deliveries: DeliveriesResource
 ) -> dg.MaterializeResult[None]:
     """One file per week, and one message per recipient and week. Building it again replaces that week's file."""
-    from copilot_pipeline.delivery.report_delivery import WeeklyMessage
+    from copilot_pipeline.delivery.report_delivery import TeamMessage, WeeklyMessage
     from copilot_pipeline.report import ReportQueries, headlines, render
-    from copilot_pipeline.report.team_messages import team_messages
+    from copilot_pipeline.report.team_messages import team_message, team_reports
 
     loaded = settings.load()
-    report = ReportQueries(postgres.database, loaded.pipeline.marts.report, loaded.pipeline.marts.deals.risks).report(
-        _today(loaded)
-    )
-    page = render(report, loaded.pipeline.advanced.clari.link_hosts).encode()
+    marts, link_hosts = loaded.pipeline.marts, loaded.pipeline.advanced.clari.link_hosts
+    queries = ReportQueries(postgres.database, marts.report, marts.deals.risks)
+    report = queries.report(_today(loaded))
+    files = lake.open(postgres.database)
+    page = render(report, link_hosts).encode()
     file = f"reports/week-of-{report.week.isoformat()}.html"
-    path = lake.open(postgres.database).replace_file(file, page)
-    message = WeeklyMessage(report.week, report.title, file, headlines(report), team_messages(report))
+    path = files.replace_file(file, page)
+    teams = {}
+    for address, name, of_team in team_reports(report, queries) if marts.report.send.managers else ():
+        files.replace_file(name, render(of_team, link_hosts).encode())
+        teams[address] = TeamMessage(team_message(of_team), name)
+    message = WeeklyMessage(report.week, report.title, file, headlines(report), teams)
     return dg.MaterializeResult(
         metadata={
             "file": dg.MetadataValue.path(path),
             "week": report.week.isoformat(),
             "what_changed": bullet_list(headlines(report)),
             "bytes": len(page),
+            "team_reports": len(teams),
             "messages_enqueued": deliveries.service().enqueue_report(message) if report.is_complete else 0,
         }
     )

@@ -75,7 +75,7 @@ LIMIT %(limit)s;
 -- name: activity
 -- What happened on the calls of some weeks, by rep, and by the team of the rep's newest call.
 WITH own AS (
-  SELECT own.rep_id, own.talk_share, own.is_call_rep,
+  SELECT own.call_id, own.call_date, own.rep_id, own.talk_share, own.is_call_rep,
     last_value(own.rep_name) OVER newest AS rep_name, last_value(own.manager_id) OVER newest AS manager_id,
     CASE WHEN own.is_call_rep THEN calls.longest_monologue_s END AS monologue,
     CASE WHEN own.is_call_rep THEN calls.questions_by_reps END AS questions,
@@ -93,19 +93,35 @@ WITH own AS (
     count(questions)::int AS questions_n, (count(*) FILTER (WHERE with_competitor))::int AS with_competitor,
     (count(*) FILTER (WHERE with_next_steps))::int AS with_next_steps
   FROM own GROUP BY GROUPING SETS ((manager_id, rep_id), (manager_id))
+), topics AS (
+  SELECT manager_id, rep_id, grouping(rep_id) = 1 AS is_total, topic, count(DISTINCT own.call_id)::int AS calls
+  FROM own JOIN copilot.topic_mentions AS mentions
+    ON mentions.call_id = own.call_id AND mentions.call_date = own.call_date
+  WHERE is_call_rep GROUP BY GROUPING SETS ((manager_id, rep_id, topic), (manager_id, topic))
+), most_frequent AS (
+  SELECT manager_id, rep_id, is_total,
+    jsonb_agg(jsonb_build_object('topic', topic, 'calls', calls) ORDER BY calls DESC, topic) AS topics
+  FROM (
+    SELECT *, row_number() OVER (PARTITION BY manager_id, rep_id, is_total ORDER BY calls DESC, topic) AS place
+    FROM topics
+  ) AS ranked
+  WHERE place <= %(topics)s
+  GROUP BY manager_id, rep_id, is_total
 )
-SELECT counted.manager_id, managers.email AS manager_email, is_total,
+SELECT counted.manager_id, managers.email AS manager_email, counted.is_total,
   CASE
-    WHEN is_total THEN coalesce(managers.name, counted.manager_id, 'without a manager')
-    ELSE coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
+    WHEN counted.is_total THEN coalesce(managers.name, counted.manager_id, 'without a manager')
+    ELSE coalesce(rep_name, counted.rep_id) || CASE WHEN EXISTS (
       SELECT FROM counted AS other
       WHERE other.rep_name = counted.rep_name AND other.rep_id <> counted.rep_id AND NOT other.is_total
-    ) THEN ' (' || rep_id || ')' ELSE '' END
+    ) THEN ' (' || counted.rep_id || ')' ELSE '' END
   END AS name, calls, talk_share, talk_n, led, longest_monologue_s, monologue_n, questions, questions_n, with_competitor,
-  with_next_steps
+  with_next_steps, counted.rep_id, coalesce(most_frequent.topics, '[]') AS topics
 FROM counted LEFT JOIN copilot.users AS managers ON managers.user_id = counted.manager_id
-ORDER BY max(calls) FILTER (WHERE is_total) OVER (PARTITION BY counted.manager_id) DESC, counted.manager_id,
-  is_total DESC, rep_name, rep_id;
+  LEFT JOIN most_frequent ON most_frequent.manager_id IS NOT DISTINCT FROM counted.manager_id
+    AND most_frequent.rep_id IS NOT DISTINCT FROM counted.rep_id AND most_frequent.is_total = counted.is_total
+ORDER BY max(calls) FILTER (WHERE counted.is_total) OVER (PARTITION BY counted.manager_id) DESC, counted.manager_id,
+  counted.is_total DESC, rep_name, counted.rep_id;
 
 -- name: has_bricks
 -- Whether the database has the table of brick labels.

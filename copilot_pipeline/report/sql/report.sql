@@ -42,7 +42,7 @@ WITH counts AS (
   SELECT rep_id, max(rep_name) AS rep_name, element, count(*)::int AS n,
     (count(*) FILTER (WHERE is_covered))::int AS covered
   FROM copilot.meddicc_coverage
-  WHERE rep_id IS NOT NULL AND week BETWEEN %(first_week)s AND %(week)s
+  WHERE rep_id IS NOT NULL AND (%(reps)s::text[] IS NULL OR rep_id = ANY (%(reps)s)) AND week BETWEEN %(first_week)s AND %(week)s
   GROUP BY rep_id, element
 )
 SELECT coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
@@ -57,7 +57,7 @@ WITH shares AS (
   SELECT rep_id, max(own.rep_name) AS rep_name, count(*)::int AS n, avg(talk_share) AS mean,
     stddev_samp(talk_share) AS deviation, avg(calls.rep_talk_share) AS all_own_speakers
   FROM copilot.rep_calls AS own JOIN copilot.calls AS calls USING (call_id)
-  WHERE talk_share IS NOT NULL AND week BETWEEN %(first_week)s AND %(week)s
+  WHERE talk_share IS NOT NULL AND (%(reps)s::text[] IS NULL OR rep_id = ANY (%(reps)s)) AND week BETWEEN %(first_week)s AND %(week)s
   GROUP BY rep_id
 )
 SELECT coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
@@ -75,6 +75,7 @@ SELECT calls.title, calls.started_at, min(coverage.rep_name) AS rep, count(*)::i
   calls.review_url, calls.account_name AS account, calls.deal_name AS deal
 FROM copilot.meddicc_coverage AS coverage JOIN copilot.calls AS calls USING (call_id)
 WHERE coverage.week = %(week)s AND calls.deal_id IS NOT NULL
+  AND (%(reps)s::text[] IS NULL OR coverage.rep_id = ANY (%(reps)s))
 GROUP BY calls.call_id
 HAVING NOT bool_and(coverage.is_covered)
 ORDER BY avg(coverage.is_covered::int), calls.started_at DESC, calls.call_id
@@ -115,6 +116,7 @@ WITH newest AS (
       SELECT FROM newest AS other WHERE other.rep_name = newest.rep_name AND other.rep_id <> newest.rep_id
     ) AS has_namesake
   FROM newest
+  WHERE %(reps)s::text[] IS NULL OR rep_id = ANY (%(reps)s)
   ORDER BY in_regression DESC, calls DESC, rep_id, skill
   LIMIT %(max_series)s
 )
@@ -155,7 +157,8 @@ FROM dated
       AND (dated.recovered_at IS NULL OR scores.started_at < dated.recovered_at)
   ) AS of_week
   LEFT JOIN copilot.calls AS first ON first.call_id = dated.first_call_id
-WHERE recovered_on IS NULL OR recovered_on >= %(week)s
+WHERE (recovered_on IS NULL OR recovered_on >= %(week)s)
+  AND (%(reps)s::text[] IS NULL OR dated.rep_id = ANY (%(reps)s))
 ORDER BY recovered_by_then IS NOT NULL, detected_on DESC, dated.rep_id, dated.skill;
 
 -- name: claims
@@ -164,6 +167,7 @@ SELECT week, claims.started_at, claims.rep_name AS rep, kind, quote, statement, 
   product, reason, claims.review_url, calls.account_name AS account, calls.deal_name AS deal
 FROM copilot.claims AS claims LEFT JOIN copilot.calls AS calls USING (call_id)
 WHERE week BETWEEN %(first_week)s AND %(week)s
+  AND (%(reps)s::text[] IS NULL OR claims.rep_id = ANY (%(reps)s))
 ORDER BY claims.started_at DESC, claim_id
 LIMIT %(limit)s;
 
@@ -201,13 +205,18 @@ SELECT count(*)::int AS deals, (count(*) FILTER (WHERE risks > 0))::int AS with_
   (count(*) FILTER (WHERE amount IS NULL))::int AS without_amount,
   (count(*) FILTER (WHERE amount IS NOT NULL AND amount_converted IS NULL))::int AS not_converted,
   sum(amount_converted) AS converted, max(converted_currency) AS converted_currency
-FROM copilot.deal_inspection;
+FROM copilot.deal_inspection
+WHERE (%(reps)s::text[] IS NULL OR EXISTS (
+  SELECT FROM copilot.calls WHERE call_id = last_call_id AND coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s)
+));
 
 -- name: pipeline_by_currency
 -- The sum of the amounts of open deals, by currency.
 SELECT currency, sum(amount) AS amount
 FROM copilot.deal_inspection
-WHERE amount IS NOT NULL
+WHERE amount IS NOT NULL AND (%(reps)s::text[] IS NULL OR EXISTS (
+  SELECT FROM copilot.calls WHERE call_id = last_call_id AND coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s)
+))
 GROUP BY currency
 ORDER BY sum(amount) DESC, currency;
 
@@ -215,7 +224,9 @@ ORDER BY sum(amount) DESC, currency;
 -- The sum of the amounts of open deals with risks, by currency.
 SELECT currency, sum(amount) AS amount
 FROM copilot.deal_inspection
-WHERE amount IS NOT NULL AND risks > 0
+WHERE amount IS NOT NULL AND risks > 0 AND (%(reps)s::text[] IS NULL OR EXISTS (
+  SELECT FROM copilot.calls WHERE call_id = last_call_id AND coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s)
+))
 GROUP BY currency
 ORDER BY sum(amount) DESC, currency;
 
@@ -255,7 +266,9 @@ SELECT coalesce(deal_name, deal_id) AS name, account_name AS account, stage, amo
   meddicc_covered AS covered, last_call_url AS review_url, close_date::date AS close_date,
   coalesce(quotes, '[]') AS quotes
 FROM copilot.deal_inspection LEFT JOIN quoted USING (deal_id)
-WHERE deal_inspection.risks > 0
+WHERE deal_inspection.risks > 0 AND (%(reps)s::text[] IS NULL OR EXISTS (
+  SELECT FROM copilot.calls WHERE call_id = last_call_id AND coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s)
+))
 ORDER BY quotes IS NOT NULL DESC, coalesce(amount_converted, amount) DESC NULLS LAST, deal_inspection.risks DESC, deal_id
 LIMIT %(limit)s;
 
