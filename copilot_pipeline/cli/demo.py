@@ -25,8 +25,8 @@ from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 if TYPE_CHECKING:
     from copilot_pipeline.postgres import Database
 
-WEEKS = 30
-CLOSED_DEALS = 84  # with the open ones some 230 calls: their details take about 40 seconds at 10 requests per second
+WEEKS = 26
+CLOSED_DEALS = 72  # with the open ones some 200 calls: about 300 requests, at 10 per second
 SEGMENTS = 40
 FOLDER = "demo"
 REPORT = "report.html"

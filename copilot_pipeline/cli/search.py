@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import click
@@ -15,12 +15,12 @@ from copilot_pipeline.cli.console import echo, print_json, text_console
 from copilot_pipeline.cli.dates import DATE
 from copilot_pipeline.postgres import Connection
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline.postgres.rows import fetch_all, fetch_one
+from copilot_pipeline.postgres.rows import fetch_all
 from copilot_pipeline.printable import clock, printable
 
 _SQL = load_queries(__package__, "search.sql")
-_FIRST_WINDOW = timedelta(days=2)  # of the newest days; then four times as many, until there are enough rows
-_GROWTH = 4
+_FEW_CALLS = 10  # whose words are computed in less time than a common word's rows are found by the index
+_CALLS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,17 @@ class Found:
     start_s: float | None
     said: str
     review_url: str | None
+    call_id: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
     call_id: str
     seq: int
 
@@ -86,28 +97,27 @@ def command(
 
 
 def search(connection: Connection, words: str, days: _Days, rep: str | None, limit: int) -> list[Found]:
-    """Return the newest utterances with some words.
+    """Return the newest utterances with some words, the newest first."""
+    connection.execute(_SQL["settings"])
+    hits = _hits(connection, {"words": words, "rep": rep, "limit": limit, **asdict(days)})
+    if not hits:
+        return []
+    parameters = {"words": words, "call_ids": [hit.call_id for hit in hits], "seqs": [hit.seq for hit in hits]}
+    return fetch_all(connection, Found, _SQL["found"], parameters)
 
-    Windows of days are searched, newest first, because a common word has too many rows to sort all of them.
+
+def _hits(connection: Connection, wanted: Mapping[str, object]) -> list[_Hit]:
+    """Search a few calls, then more, then all, until there are enough rows.
+
+    The index has too many rows of a common word, and the more common it is, the fewer calls are enough.
     """
-    known = fetch_one(connection, _Days, _SQL["days_of_calls"], asdict(days))
-    found: list[Found] = []
-    for first, last in _windows(known) if known else ():
-        parameters = {"words": words, "first": first, "last": last, "rep": rep, "limit": limit - len(found)}
-        found += fetch_all(connection, Found, _SQL["search"], parameters)
-        if len(found) >= limit:
-            break
-    return found
-
-
-def _windows(days: _Days) -> Iterator[tuple[date, date]]:
-    if days.first is None or days.last is None:
-        return
-    last, length = days.last, _FIRST_WINDOW
-    while last >= days.first:
-        first = max(days.first, last - length)
-        yield first, last
-        last, length = first - timedelta(days=1), length * _GROWTH
+    calls = [call.call_id for call in fetch_all(connection, _Call, _SQL["newest_calls"], {**wanted, "calls": _CALLS})]
+    hits = fetch_all(connection, _Hit, _SQL["in_few_calls"], {**wanted, "call_ids": calls[:_FEW_CALLS]})
+    if len(hits) != wanted["limit"] and len(calls) > _FEW_CALLS:
+        hits = fetch_all(connection, _Hit, _SQL["in_calls"], {**wanted, "call_ids": calls})
+        if len(hits) != wanted["limit"] and len(calls) == _CALLS:
+            hits = fetch_all(connection, _Hit, _SQL["in_all_calls"], wanted)
+    return hits
 
 
 def _show(found: list[Found], zone: ZoneInfo) -> None:

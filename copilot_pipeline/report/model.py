@@ -31,6 +31,7 @@ class Coverage:
     element: str
     n: int
     covered: int
+    team: str | None = None  # of a rep
 
     @property
     def share(self) -> float:

@@ -15,6 +15,7 @@ from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report import charts
 from copilot_pipeline.report.actions import count_of_reps
 from copilot_pipeline.report.charts.style import FONTS
+from copilot_pipeline.report.coverage_tables import coverage_tables, mapped
 from copilot_pipeline.report.figures import ongoing_regressions
 from copilot_pipeline.report.formatting import (
     count_of,
@@ -60,6 +61,8 @@ def render(report: Report, link_hosts: tuple[str, ...] = LINK_HOSTS) -> str:
             claims_of_week=claims_of_week(report),
             ongoing=ongoing_regressions(report),
             reps=count_of_reps(report.teams),
+            mapped_coverage=mapped(report.coverage_by_rep),
+            coverage_tables=coverage_tables(report.coverage_by_rep),
         )
     )
 

@@ -154,10 +154,8 @@ class ReportQueries:
         return self._rows("coverage_by_week", class_row(Coverage), first_week=self._first_week(week), week=week)
 
     def coverage_by_rep(self, week: date) -> tuple[Coverage, ...]:
-        """Return the coverage of each element over the weeks shown, for the reps with the most calls."""
-        return self._rows(
-            "coverage_by_rep", class_row(Coverage), first_week=self._first_week(week), week=week, limit=MAX_REPS
-        )
+        """Return the coverage of each element over the weeks shown, the reps with the most calls first."""
+        return self._rows("coverage_by_rep", class_row(Coverage), first_week=self._first_week(week), week=week)
 
     def talk_shares(self, week: date) -> tuple[TalkShare, ...]:
         """Return each rep's own share of the speech over the weeks shown, for the reps with the most calls."""

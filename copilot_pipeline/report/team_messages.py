@@ -43,7 +43,8 @@ def _lines(report: Report, team: Team) -> Iterator[str]:
     yield from _block(
         "Claims to correct",
         [
-            f"{plain(one.rep or 'unknown')}: {display_name(one.kind)}{f', see {plain(one.document)}' if one.document else ''}"
+            f"{plain(one.rep or 'unknown')}: {display_name(one.kind)}"
+            f"{f', see {plain(one.document)}' if one.document else ''}"
             for one in report.claims
             if one.week == report.week
         ],

@@ -71,7 +71,7 @@ def _metrics(call: Call) -> dict[str, Any]:
         zeros = dict.fromkeys([*names.split(), "longest_monologue_duration", "longest_monologue_start_time"], 0)
         return {**zeros, "engaging_questions": 0, "categories": []}
     if call.plan is not None:
-        return _metrics_of_habits(call, call.plan)
+        return _metrics_of_plan(call, call.plan)
     share = round(0.3 + call.index % 37 / 100, 2)
     phrase = {"text": "what does it cost", "user_id": call.rep.user_id, "name": call.rep.name, "time": 64.2}
     return {
@@ -87,18 +87,16 @@ def _metrics(call: Call) -> dict[str, Any]:
     }
 
 
-def _metrics_of_habits(call: Call, plan: PlannedCall) -> dict[str, Any]:
+def _metrics_of_plan(call: Call, plan: PlannedCall) -> dict[str, Any]:
     habits = plan.habits
-    spread = call.index % 11 - 5  # hundredths
     share = habits.talk_share_lost if plan.deal.stage == "Closed Lost" else habits.talk_share
-    questions = max(1, (call.length + spread) // habits.questions)
     return {
-        "talk_listen_ratio": round(share + spread / 100, 2),
-        "num_questions_asked": questions + call.length // 9,
-        "num_questions_asked_by_reps": questions,
+        "talk_listen_ratio": round(share + (call.index % 11 - 5) / 100, 2),
+        "num_questions_asked": call.length // 4,
+        "num_questions_asked_by_reps": call.length // 6,
         "call_duration": call.length * 12 + 30,
         "total_speak_duration": call.length * 10.5,
-        "longest_monologue_duration": habits.monologue_seconds + 2 * spread,
+        "longest_monologue_duration": 12.4,
         "longest_monologue_start_time": 41.1,
         "engaging_questions": call.length // 20,
         "categories": [],
@@ -116,7 +114,9 @@ def summary(call: Call) -> dict[str, Any]:
         "key_takeaways": ["Price is the open point.", "Security wants a review."]
         if has_nan
         else "Price is the open point.",
-        "topics_discussed": [
+        "topics_discussed": []
+        if call.plan is not None
+        else [
             {
                 "name": "Pricing",
                 "start_timestamp": "NaN" if has_nan else "5.4",
@@ -124,7 +124,9 @@ def summary(call: Call) -> dict[str, Any]:
                 "summary": "Tiers compared.",
             }
         ],
-        "key_action_items": [
+        "key_action_items": []
+        if call.plan is not None and "next_step" not in call.plan.signals
+        else [
             {
                 "action_item": "Send the tier sheet",
                 "speaker_name": call.rep.name,

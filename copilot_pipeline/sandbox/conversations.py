@@ -13,7 +13,7 @@ from copilot_pipeline.sandbox.history import PlannedCall
 VARIANTS: dict[str, tuple[str, ...]] = {
     "risk": (
         "Our fiscal year ends in a month, so this may slip to the next one.",
-        "There is a freeze on new contracts, and nobody could tell me until when.",
+        "There is a freeze on new contracts, and no one could tell me until when.",
         "I am not sure the committee still wants this after the reorganisation.",
         "We have to cut spending by a fifth, and new tools are first on the list.",
     ),
@@ -53,7 +53,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "Good that you say it. What would you have to see to be comfortable with it?",
     ),
     "brushed_off": (
-        "That will not be a problem. Next slide.",
+        "That will not be a problem. Let us go on.",
         "I would not worry about that now. Let me go on with the demo.",
         "Well, that is how it is priced. Shall we look at the dashboards?",
     ),
@@ -83,7 +83,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "We lost two customers because no one saw it coming.",
     ),
     "champion": (
-        "I have told the whole management team that we need this.",
+        "The whole management team has heard from me that we need this.",
         "Count on me, I will get the others on board.",
     ),
     "competition": (
@@ -116,7 +116,7 @@ _TALK: tuple[tuple[int, str], ...] = (
     (REP, "What did they like, and what got in the way?"),
     (PROSPECT, "The dashboards are clear. The set-up took {number} hours, longer than we hoped."),
     (REP, "How do you do that today?"),
-    (PROSPECT, "With a spreadsheet of {number} tabs, and with a lot of patience."),
+    (PROSPECT, "With a spreadsheet of {number} tabs, and with a lot of care."),
     (REP, "And who looks at the numbers afterwards?"),
     (PROSPECT, "Mostly the regional leads, on {weekday}s."),
     (REP, "That makes sense. Let me show you how others in your field do it."),
@@ -128,7 +128,7 @@ _TALK: tuple[tuple[int, str], ...] = (
     (REP, "As it happens, within minutes."),
     (PROSPECT, "We have {number} managers who would use that every {weekday}."),
     (REP, "What would they stop doing if they had it?"),
-    (PROSPECT, "They would stop asking for slides."),
+    (PROSPECT, "They would stop asking for presentations."),
     (REP, "Who else at {account} should see this before you decide?"),
     (PROSPECT, "{prospect} and I will talk to them in {number} days."),
     (REP, "May I ask what your last roll-out looked like?"),
@@ -172,6 +172,13 @@ _TOPICS = {
     "Timeline": ("until we are live", "weeks is the usual", "fiscal year"),
     "Contract": ("legal", "procurement", "contract"),
 }
+_SPEECH = (
+    "Let me tell you how we came to build this. When we began, every team that we met had the same folder of exports, "
+    "one for each week, and one person who knew how they belonged together. That person went on holiday, and for two "
+    "weeks no one could say how the quarter was going. So the first thing we made was a table that fills itself. Then "
+    "people asked why a figure had moved, so we kept each day. Then managers asked what was said in meetings, so we "
+    "added the conversations, and now you see all of it on one page, with the sentence and the minute."
+)
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday")
 
 
@@ -180,7 +187,11 @@ def planned_turns(rng: random.Random, plan: PlannedCall, length: int) -> list[tu
     deal = plan.deal
     words = {"prospect": deal.prospects[0].name.split()[0], "account": deal.account, "product": deal.product}
     start = rng.randrange(len(_TALK) // 2) * 2
-    spoken = [_TALK[(start + number) % len(_TALK)] for number in range(length)]
+    spoken = [
+        line for number in range(length) if rng.random() < _kept(line := _TALK[(start + number) % len(_TALK)], plan)
+    ]
+    if rng.random() < plan.habits.long_speeches:
+        spoken.insert(rng.randint(0, len(spoken)), (REP, _SPEECH))
     for chance, exchange in _EXCHANGES:
         if rng.random() < chance:
             place = rng.randint(0, len(spoken))
@@ -193,6 +204,12 @@ def planned_turns(rng: random.Random, plan: PlannedCall, length: int) -> list[tu
         who, usual = SIGNALS[name]
         lines.insert(rng.randint(0, len(lines)), (who, rng.choice((usual, *VARIANTS.get(name, ())))))
     return lines
+
+
+def _kept(line: tuple[int, str], plan: PlannedCall) -> float:
+    """Return the chance of a line of small talk: the rep's share of the speech comes from what is left out."""
+    share = plan.habits.talk_share_lost if plan.deal.stage == "Closed Lost" else plan.habits.talk_share
+    return min(1.0, share / (1 - share)) if line[0] == REP else min(1.0, (1 - share) / share)
 
 
 def topics_in(call: Call, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:

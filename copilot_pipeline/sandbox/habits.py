@@ -17,18 +17,15 @@ class Habits:
     covers: float = 0.75  # chance that a call brings up an element that the deal covers, on the first day
     covers_last: float = 0.75  # … on the last day
     next_steps: float = 0.6
-    questions: int = 7  # turns per question: a small number is a rep who asks much
-    monologue_seconds: float = 38.0
+    long_speeches: float = 0.1  # chance that a call has one
     flagged: float = 0.05  # chance of each kind of wrong claim
 
 
 HABITS = (
     Habits(handles=0.94, worse_from=0.84, handles_later=0.06, talk_share=0.48),  # a regression
     Habits(covers=0.9, covers_last=0.2, next_steps=0.4),  # falling coverage
-    Habits(
-        talk_share=0.42, talk_share_lost=0.63, monologue_seconds=74.0, questions=11
-    ),  # talks more where deals are lost
-    Habits(next_steps=0.9, questions=5, talk_share=0.38, talk_share_lost=0.4),
+    Habits(talk_share=0.42, talk_share_lost=0.63, long_speeches=0.8),  # talks more where deals are lost
+    Habits(next_steps=0.9, talk_share=0.38, talk_share_lost=0.4),
     Habits(flagged=0.22),  # claims to correct
     Habits(talk_share=0.55, talk_share_lost=0.56, next_steps=0.3),
 )

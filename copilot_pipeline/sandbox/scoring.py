@@ -155,6 +155,7 @@ _KINDS = {
     "economic_buyer_name": "string",
 }
 
+_LABELS = {"risk_flag": "A risk was named"}
 _QUESTIONS = {
     "risk_flag": "Is the deal at risk: is the budget, the timing or the decision in doubt?",
     "champion_identified": "Does a person at the customer argue for the purchase?",
@@ -190,7 +191,7 @@ def schema(code: str) -> dict[str, Any]:
     bricks = [
         {
             "key": key,
-            "label": key.replace("_", " ").capitalize(),
+            "label": _LABELS.get(key, key.replace("_", " ").capitalize()),
             "question": _QUESTIONS.get(key, f"{key.replace('_', ' ').capitalize()}?"),
             "type": _kind(key),
             **({"scale": {"min": 0, "max": _scale_of(key)}} if _kind(key) == "score" else {}),

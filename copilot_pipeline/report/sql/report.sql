@@ -37,18 +37,20 @@ WHERE grain = 'week' AND n > 0 AND grain_id::date BETWEEN %(first_week)s AND %(w
 ORDER BY grain_id, element;
 
 -- name: coverage_by_rep
--- Calls of some weeks that cover each MEDDICC element, for the reps with the most calls; namesakes with their id.
+-- Calls of some weeks that cover each MEDDICC element, by rep, with the team of the newest call; namesakes with their id.
 WITH counts AS (
   SELECT rep_id, max(rep_name) AS rep_name, element, count(*)::int AS n,
-    (count(*) FILTER (WHERE is_covered))::int AS covered
+    (count(*) FILTER (WHERE is_covered))::int AS covered,
+    (array_agg(manager_id ORDER BY started_at DESC, call_id DESC))[1] AS manager_id
   FROM copilot.meddicc_coverage
   WHERE rep_id IS NOT NULL AND (%(reps)s::text[] IS NULL OR rep_id = ANY (%(reps)s)) AND week BETWEEN %(first_week)s AND %(week)s
   GROUP BY rep_id, element
 )
 SELECT coalesce(rep_name, rep_id) || CASE WHEN EXISTS (
     SELECT FROM counts AS other WHERE other.rep_name = counts.rep_name AND other.rep_id <> counts.rep_id
-  ) THEN ' (' || rep_id || ')' ELSE '' END AS "group", element, n, covered
-FROM counts JOIN (SELECT rep_id FROM counts GROUP BY 1 ORDER BY max(n) DESC, 1 LIMIT %(limit)s) AS most_calls USING (rep_id)
+  ) THEN ' (' || rep_id || ')' ELSE '' END AS "group", element, n, covered,
+  coalesce(managers.name, counts.manager_id) AS team
+FROM counts LEFT JOIN copilot.users AS managers ON managers.user_id = counts.manager_id
 ORDER BY n DESC, rep_id, element;
 
 -- name: talk_shares

@@ -127,5 +127,5 @@ def test_kit_changes_read_the_scores_of_recent_days_only(filled: Database, name:
 def test_a_search_does_not_read_all_utterances(filled: Database) -> None:
     """The functions of the view's users are inlined, so that the index on words is used."""
     parameters = {"words": "c-77", "first": date(2026, 1, 1), "last": date(2026, 12, 31), "rep": None, "limit": 20}
-    statement = load_queries("copilot_pipeline.cli", "search.sql")["search"]
+    statement = load_queries("copilot_pipeline.cli", "search.sql")["in_all_calls"]
     assert "utterances" not in scanned_tables(filled, statement, parameters)
