@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/ready ## Run two weeks of sandbox calls through the whole pipeline
+demo: $(VENV)/ready ## Run half a year of sandbox calls through the whole pipeline
 	$(BIN)/copilot-pipeline demo
 
 dev: $(VENV)/ready ## Start the database, the Dagster UI and the daemon on sandbox calls (PORT=3000 WEBHOOK_PORT=8800)

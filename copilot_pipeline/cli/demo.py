@@ -1,4 +1,4 @@
-"""`copilot-pipeline demo`: the sandbox's calls of three quarters through the whole pipeline."""
+"""`copilot-pipeline demo`: half a year of sandbox calls through the whole pipeline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from copilot_pipeline.postgres import Database
 
 WEEKS = 26
-CLOSED_DEALS = 72  # with the open ones some 200 calls: about 300 requests, at 10 per second
+CLOSED_DEALS = 80  # with the open ones some 200 calls: about 310 requests, at 10 per second
 SEGMENTS = 40
 FOLDER = "demo"
 REPORT = "report.html"
@@ -38,7 +38,7 @@ WEBHOOK_SECRET = "made-up-secret-of-the-demo"
 @click.option("--calls-per-day", type=int, help="Two weeks with so many calls per day, without a history of deals.")
 @click.option("--home", type=click.Path(path_type=Path), help="Folder for all data. Default: .copilot_pipeline/demo")
 def command(calls_per_day: int | None, home: Path | None) -> None:
-    """Run three quarters of a made-up company's calls through the pipeline. Needs no credentials or network.
+    """Run half a year of a made-up company's calls through the pipeline. Needs no credentials or network.
 
     The sandbox emulates Clari Copilot and Semarize over HTTP, with their limits. The database is an embedded
     PostgreSQL. A second run fetches and scores nothing twice.

@@ -13,11 +13,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from copilot_pipeline.sandbox.company import ACCOUNTS, ELEMENTS, PRODUCTS, STAGES, Deal, Rep, prospect_of, zulu
 from copilot_pipeline.sandbox.habits import Habits, habits_of
 
-_OPEN_PER_CLOSED = 0.3
+_ACCOUNTS = 12
+_OPEN_PER_CLOSED = 0.25
 _PROBABILITIES = dict(zip(STAGES, ("10", "30", "55", "75"), strict=True))
 _CATEGORIES = dict(zip(STAGES, ("Pipeline", "Pipeline", "Best Case", "Commit"), strict=True))
 _CALL_DAY = 2  # Wednesday
-_CALLS_OF_CLOSED, _CALLS_OF_OPEN = (1, 2, 2, 3), (2, 3, 4)
+_CALLS_OF_CLOSED, _CALLS_OF_OPEN = (1, 2, 2, 2), (2, 3, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +74,18 @@ def _deal(
         created, last = close - timedelta(days=length), close
     decider, budget, depth = rng.random() < 0.5, rng.random() < 0.5, rng.random() < 0.5
     champion = rng.random() < 0.5
-    chance = 0.07 + (0.8 if decider else 0) + (0.08 if champion else 0)
+    chance = 0.05 + (0.88 if decider else 0) + (0.04 if champion else 0)
     is_won = rng.random() < chance
     covered = {name for name in ELEMENTS if rng.random() < (0.85 if chance > 0.5 else 0.6)} - {"champion"}
     passed = rng.randint(1, 3) if is_open else 3
     stage = STAGES[passed] if is_open else "Closed Won" if is_won else "Closed Lost"
-    account = ACCOUNTS[index % len(ACCOUNTS)]
+    account = ACCOUNTS[index % _ACCOUNTS]
     deal = Deal(
         deal_id=f"006SBX{index:09d}",
         copilot_id=f"deal-{index:04d}",
         account=account,
-        account_id=f"001SBX{index % len(ACCOUNTS):09d}",
-        product=PRODUCTS[index // len(ACCOUNTS) % len(PRODUCTS)],
+        account_id=f"001SBX{index % _ACCOUNTS:09d}",
+        product=PRODUCTS[index // _ACCOUNTS % len(PRODUCTS)],
         amount=rng.randint(8, 240) * 1000 + index % 2,
         rep=sellers[index % len(sellers)],
         prospects=[prospect_of(rng, account) for _ in range(rng.choice((1, 2, 2, 3)))],
@@ -148,7 +149,7 @@ def _signals(rng: random.Random, deal: Deal, habits: Habits, number: int, progre
         ("decider", said * deal.decision_maker_present),
         ("depth", said * deal.deep_discovery),
         *((name, covers) for name in sorted(deal.covered)),
-        ("risk", {"Closed Won": 0.08, "Closed Lost": 0.35}.get(deal.stage, 0.28)),
+        ("risk", {"Closed Won": 0.12, "Closed Lost": 0.22}.get(deal.stage, 0.28)),
         ("next_step", habits.next_steps),
         ("price", 0.4),
         ("competitor", 0.3),

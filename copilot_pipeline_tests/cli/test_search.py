@@ -106,3 +106,30 @@ def test_the_role_of_the_command_sql_can_search(spoken: None, command: Command) 
     """A reader may execute the function, and no more."""
     query = "SELECT call_id FROM copilot.spoken WHERE copilot.says(text, 'pricing') ORDER BY started_at"
     assert json.loads(command("sql", "--json", query).out) == [{"call_id": one} for one in ("old", "new", "last")]
+
+
+def test_common_and_rare_words_are_found_in_any_number_of_calls(database: Database, command: Command) -> None:
+    """A word of each call is found in the newest ones, one of some calls in more, one of the oldest call in all."""
+    with database.connection() as connection:
+        connection.execute(
+            """INSERT INTO copilot.calls
+                 (call_id, call_date, started_at, status, has_crm_link, has_transcript, rep_name)
+               SELECT 'c' || n, '2026-01-01'::date + n, '2026-01-01'::timestamptz + n * interval '1 day', 'ready',
+                 false, true, CASE WHEN n % 2 = 0 THEN 'Dana' ELSE 'Lee' END FROM generate_series(1, 450) AS n"""
+        )
+        connection.execute(
+            """INSERT INTO copilot.utterances (call_id, call_date, seq, text, speaker, side)
+               SELECT 'c' || n, '2026-01-01'::date + n, 0, 'The price' || CASE WHEN n % 50 = 0 THEN ' and discount'
+                 WHEN n = 2 THEN ' of zanzibar' ELSE '' END, 'Kim', 'prospect' FROM generate_series(1, 450) AS n"""
+        )
+    for arguments, expected in (
+        (["price", "--limit", "3"], ["c450", "c449", "c448"]),
+        (["price", "--limit", "3", "--rep", "Lee"], ["c449", "c447", "c445"]),
+        (["price", "--limit", "12"], [f"c{n}" for n in range(450, 438, -1)]),
+        (["discount", "--limit", "3"], ["c450", "c400", "c350"]),
+        (["discount"], [f"c{n}" for n in range(450, 0, -50)]),
+        (["discount", "--to", "2026-09-01"], ["c200", "c150", "c100", "c50"]),
+        (["zanzibar", "--rep", "Dana"], ["c2"]),
+        (["zanzibar", "--rep", "Lee"], []),
+    ):
+        assert [row["call_id"] for row in json.loads(command("search", *arguments, "--json").out)] == expected

@@ -12,10 +12,13 @@ from copilot_pipeline.config.marts import ReportSettings
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.report import ReportQueries, render
 from copilot_pipeline.report.actions import read_actions, read_labels, read_teams
+from copilot_pipeline.report.coverage_tables import coverage_tables, mapped
 from copilot_pipeline.report.formatting import labelled
 from copilot_pipeline.report.groups import grouped_claims, without_complements
+from copilot_pipeline.report.model import Coverage
+from copilot_pipeline.report.team_messages import team_reports
 from copilot_pipeline_tests.delivery.examples import DAY, KIT, add_call
-from copilot_pipeline_tests.report.examples import claim, driver, full
+from copilot_pipeline_tests.report.examples import EMPTY, claim, driver, full
 
 MONDAY = date(2026, 3, 9)  # of the week of DAY
 NOON = datetime(2026, 3, 9, 12, tzinfo=UTC)
@@ -121,6 +124,72 @@ def test_a_team_has_the_mean_over_its_calls(database: Database) -> None:
         ("U1", 2, 1, 1, 0), ("U2", 1, 1, 1, 0),
     ]  # fmt: skip
     assert (team.reps[0].questions, team.reps[0].longest_monologue_s) == (4, 60)
+
+
+def test_a_topic_counts_once_a_call_of_the_calls_rep(database: Database) -> None:
+    """By rep and for the team, the most frequent first; not for others who spoke on the call."""
+    for number, topics in enumerate((("Pricing", "Pricing", "Security"), ("Pricing",), ())):
+        add_call(database, f"c-{number}", {})
+        for rep in ("u1", "u2"):
+            add(database, "rep_calls", rep_id=rep, call_id=f"c-{number}", call_date=DAY, week=MONDAY, started_at=NOON,
+                rep_name=rep.upper(), manager_id="m1", is_call_rep=rep == "u1", own_speakers=1, utterances=9, words=90,
+                talk_share=0.5)  # fmt: skip
+        for position, topic in enumerate(topics):
+            add(database, "topic_mentions", call_id=f"c-{number}", call_date=DAY, position=position, topic=topic,
+                started_at=NOON, origin="phrase")  # fmt: skip
+    (team,) = read_teams(database, MONDAY, MONDAY)
+    expected = [("Pricing", 2), ("Security", 1)]
+    assert [(one.topic, one.calls) for one in team.total.topics] == expected
+    assert [[(one.topic, one.calls) for one in rep.topics] for rep in team.reps] == [expected, []]
+
+
+def test_a_managers_page_has_the_own_team_only(database: Database) -> None:
+    """Open deals, coverage and calls of others are not in it, and neither is the company's forecast."""
+    for number, rep in enumerate(("u1", "u2")):
+        call, deal = f"c-{number}", f"d-{number}"
+        add(database, "users", user_id=f"m-{rep}", name=f"Boss of {rep}", email=f"m-{rep}@acme.example")
+        add_call(database, call, {}, deal_id=deal)
+        add(database, "rep_calls", rep_id=rep, call_id=call, call_date=DAY, week=MONDAY, started_at=NOON,
+            rep_name=f"Rep {rep}", manager_id=f"m-{rep}", is_call_rep=True, own_speakers=1, utterances=9, words=90,
+            talk_share=0.5)  # fmt: skip
+        with database.transaction() as connection:
+            connection.execute("UPDATE copilot.calls SET rep_user_id = %s WHERE call_id = %s", (rep, call))
+        add(database, "deal_inspection", deal_id=deal, deal_name=f"Deal of {rep}", calls=1, scored_calls=1, prospects=1,
+            risks=1, risk_flags=["no call yet"], owner_name=f"Rep {rep}", last_call_id=call)  # fmt: skip
+        add(database, "meddicc_coverage", call_id=call, element="champion", call_date=DAY, week=MONDAY, started_at=NOON,
+            rep_id=rep, rep_name=f"Rep {rep}", manager_id=f"m-{rep}", kit=KIT, brick="champion", is_covered=True,
+            is_answered=True)  # fmt: skip
+    queries = ReportQueries(database, ReportSettings())
+    report = queries.report(DAY)
+    assert report.open_deals.with_risks == 2
+    pages = {address: (file, render(page)) for address, file, page in team_reports(report, queries)}
+    assert sorted(pages) == ["m-u1@acme.example", "m-u2@acme.example"]
+    assert len({file for file, _ in pages.values()}) == 2
+    page = pages["m-u1@acme.example"][1]
+    assert "team of Boss of u1" in page
+    assert "Deal of u1" in page
+    assert "1 of 1 open deal" in page
+    for other in ("u2", 'id="forecast"', 'id="data"'):
+        assert other not in page, other
+
+
+def test_the_coverage_of_many_reps_is_mapped_by_team() -> None:
+    """Each team has a table of its reps, the least covered first; sums are those of the reps."""
+    reps = [
+        Coverage(f"Rep {n}", element, 10, n % 11, team=f"Team {n % 4}")
+        for n in range(200)
+        for element in ("champion", "metrics")
+    ]
+    assert mapped(reps[:40]) == reps[:40]
+    teams = mapped(reps)
+    assert {one.group for one in teams} == {f"Team {n}" for n in range(4)}
+    assert sum(one.covered for one in teams) == sum(one.covered for one in reps)
+    tables = coverage_tables(reps)
+    assert [len(table.rows) for table in tables] == [50] * 4
+    shares = [row.elements["champion"].share for row in tables[0].rows]
+    assert shares == sorted(shares)
+    page = render(replace(EMPTY, coverage_by_rep=tuple(reps)))
+    assert all(f"Rep {n}<" in page for n in range(200))
 
 
 def test_bricks_without_a_label_are_shown_as_words(database: Database) -> None:
