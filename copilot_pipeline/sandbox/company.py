@@ -250,6 +250,7 @@ def _rep(name: str, index: int, role: str, manager_id: str | None, regresses_fro
 
 
 def prospect_of(rng: random.Random, account: str) -> Prospect:
+    """A participant from an account."""
     name = f"{rng.choice(_FIRST)} {rng.choice(_LAST)}"
     return Prospect(name, _email(name, account.lower()))
 
