@@ -21,7 +21,7 @@ import sys
 import time
 from typing import Any
 
-# What `copilot-pipeline run` imports. The package is not in the list: every command imports it in its own environment.
+# What `copilot-pipeline run` imports.
 LIBRARIES = (
     "alembic.command",
     "babel.numbers",
@@ -50,6 +50,15 @@ LIBRARIES = (
     "upath",
     "yaml",
 )
+# The same of the package. `defs` is not in the list: it reads settings when it is imported.
+PACKAGE = (
+    "copilot_pipeline.cli.connections",
+    "copilot_pipeline.cli.console",
+    "copilot_pipeline.delivery.service",
+    "copilot_pipeline.extract.factory",
+    "copilot_pipeline.score.factory",
+)
+READS_SETTINGS = "copilot_pipeline.defs"
 # What commands on marts import as well. Only the tests of a few files need it.
 LIBRARIES_OF_MARTS = (
     "jinja2",
@@ -132,7 +141,8 @@ def _native(text: str) -> str:
 
 
 def main() -> None:
-    import_libraries(LIBRARIES)
+    import_libraries((*LIBRARIES, *PACKAGE))
+    assert READS_SETTINGS not in sys.modules, f"{READS_SETTINGS} must be imported in the environment of the command"
     command = serve(socket.socket(fileno=os.dup(0)))
     if command is not None:
         prepare(command)

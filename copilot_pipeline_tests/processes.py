@@ -2,8 +2,8 @@
 
 Most of the time of a command on a few calls is spent importing Dagster and other libraries. A `CommandServer` is a
 process that has imported them and forks a process for each command. That process has its own arguments, environment,
-folder, session, output and exit code, and imports the package itself, so nothing that the package reads at import is
-shared. The interpreter's own settings (encodings, options) are those of the server.
+folder, session, output and exit code, and imports the Dagster definitions itself, so nothing that they read at import
+is shared. The interpreter's own settings (encodings, options) are those of the server.
 """
 
 from __future__ import annotations

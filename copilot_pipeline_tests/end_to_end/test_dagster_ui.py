@@ -20,6 +20,7 @@ def _command(pipeline: Pipeline, *arguments: str) -> Any:
     return json.loads(pipeline.execute(*arguments).stdout)
 
 
+@pytest.mark.usefixtures("empty_database")
 def test_all_sources_fill_the_same_tables(make_pipeline: MakePipeline) -> None:
     """The page opens. A backfill of one day, launched over GraphQL, materializes every table of it. Meanwhile a call of
     another day, named by a webhook, is fetched, loaded and scored without listing its day. A registered backfill then

@@ -81,6 +81,7 @@ def _wait_until_ended(processes: list[psutil.Process]) -> None:
     assert [process.cmdline() for process in alive] == []
 
 
+@pytest.mark.usefixtures("empty_database")
 def test_run_and_dev_work_from_the_wheel_in_an_empty_folder(
     make_pipeline: MakePipeline, interpreter: Path, tmp_path: Path
 ) -> None:

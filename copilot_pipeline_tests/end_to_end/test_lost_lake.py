@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import pytest
 
 from copilot_pipeline.cli import main
-from copilot_pipeline.defs.instance import project_file
-from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.conftest import FinishRun
+from copilot_pipeline_tests.end_to_end.finished_run import FinishedRun
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
 pytestmark = pytest.mark.faults
@@ -46,18 +47,27 @@ class Local(Pipeline):
         return result
 
 
-@pytest.fixture
-def pipeline(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Local:
+@pytest.fixture(scope="module")
+def finished(finished_run: FinishRun) -> FinishedRun:
     """A pipeline on a small sandbox, after one run."""
-    made = make_pipeline(days=2, calls_per_day=5)
+    return finished_run(days=2, calls_per_day=5)
+
+
+@pytest.fixture
+def pipeline(
+    finished: FinishedRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Local]:
+    """A copy of the pipeline after its run."""
+
+    home = finished.pipeline.home
 
     def call(environment: Mapping[str, str], *arguments: str) -> tuple[int, str, str]:
         with monkeypatch.context() as patch:
             for name in (name for name in os.environ if name.startswith(("CLARI_", "COPILOT_", "SEMARIZE_"))):
                 patch.delenv(name)
-            for name, value in {**environment, "DAGSTER_HOME": str(made.home / "dagster"), "COLUMNS": "500"}.items():
+            for name, value in {**environment, "DAGSTER_HOME": str(home / "dagster"), "COLUMNS": "500"}.items():
                 patch.setenv(name, value)
-            patch.chdir(made.home)
+            patch.chdir(home)
             patch.setattr("sys.argv", ["copilot-pipeline", *arguments])
             capsys.readouterr()
             with pytest.raises(SystemExit) as exited:
@@ -65,12 +75,8 @@ def pipeline(make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch, capsy
             captured = capsys.readouterr()
             return int(exited.value.code or 0), captured.out, captured.err
 
-    local = Local(made.sandbox, made.database_url, made.home, made.commands, call=call)
-    made.environment()
-    (made.home / "dagster").mkdir()
-    shutil.copyfile(project_file("dagster.yaml"), made.home / "dagster" / "dagster.yaml")
-    assert local.run()["complete"] is True
-    return local
+    with finished.copied() as copy:
+        yield Local(copy.sandbox, copy.database_url, copy.home, copy.commands, call=call)
 
 
 def lake_of(pipeline: Pipeline) -> Path:
@@ -83,6 +89,16 @@ def remove_raw_file(pipeline: Pipeline) -> Path:
     raw = sorted((lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"))[0]
     raw.unlink()
     return raw
+
+
+@contextmanager
+def removed_at_the_vendor(pipeline: Pipeline, call_id: str) -> Iterator[None]:
+    """Remove a call, and undo it for the tests that follow."""
+    pipeline.sandbox.edit(call_id, removed=True)
+    try:
+        yield
+    finally:
+        pipeline.sandbox.edit(call_id, removed=False)
 
 
 def paid_runs(pipeline: Pipeline) -> int:
@@ -140,13 +156,13 @@ def test_a_lost_call_that_the_vendor_removed_keeps_its_rows(pipeline: Local) -> 
     """It cannot be fetched; its rows show the removal, and the run is complete."""
     day = remove_raw_file(pipeline).parent.name.removeprefix("call_date=")
     (first, *_) = pipeline.query("SELECT call_id FROM copilot.transcripts WHERE call_date = %s", day)
-    pipeline.sandbox.edit(first["call_id"], removed=True)
     before = pipeline.tables()
-    assert pipeline.run()["complete"] is True
-    assert pipeline.tables() == before
-    assert pipeline.query("SELECT removed_at IS NOT NULL AS removed FROM copilot.calls WHERE call_id = %s",
-                          first["call_id"]) == [{"removed": True}]  # fmt: skip
-    assert pipeline.run()["complete"] is True
+    with removed_at_the_vendor(pipeline, first["call_id"]):
+        assert pipeline.run()["complete"] is True
+        assert pipeline.tables() == before
+        assert pipeline.query("SELECT removed_at IS NOT NULL AS removed FROM copilot.calls WHERE call_id = %s",
+                              first["call_id"]) == [{"removed": True}]  # fmt: skip
+        assert pipeline.run()["complete"] is True
     assert pipeline.tables() == before
 
 

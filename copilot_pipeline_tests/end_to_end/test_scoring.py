@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+import pytest
+
+from copilot_pipeline_tests.end_to_end.conftest import FinishRun, MakePipeline
+from copilot_pipeline_tests.end_to_end.finished_run import FinishedRun
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 from copilot_pipeline_tests.end_to_end.truth import is_transcribed
 
 RESCORE = ("--rescore", "--yes")
+
+
+@pytest.fixture(scope="module")
+def finished(finished_run: FinishRun) -> FinishedRun:
+    """A pipeline on two days of calls, after one run."""
+    return finished_run(days=2)
+
+
+@pytest.fixture
+def scored(finished: FinishedRun) -> Iterator[Pipeline]:
+    """A copy of the pipeline after its run."""
+    with finished.copied() as pipeline:
+        yield pipeline
 
 
 def _paid(pipeline: Pipeline) -> int:
@@ -21,17 +38,15 @@ def _statuses(pipeline: Pipeline) -> dict[str, int]:
     return {row["status"]: row["runs"] for row in rows}
 
 
-def test_finds_the_utterance_of_each_quote(make_pipeline: MakePipeline) -> None:
+def test_finds_the_utterance_of_each_quote(scored: Pipeline) -> None:
     """The sandbox quotes utterances: each quote of a score has a row with the utterance that contains it. Parquet has
     the same rows."""
-    pipeline = make_pipeline(days=2)
-    pipeline.run()
     quotes = {
         (row["call_id"], row["kit"], row["brick"], position): quote
-        for row in pipeline.query("SELECT call_id, kit, brick, evidence FROM copilot.semarize_scores")
+        for row in scored.query("SELECT call_id, kit, brick, evidence FROM copilot.semarize_scores")
         for position, quote in enumerate(row["evidence"] or ())
     }
-    rows = pipeline.query(
+    rows = scored.query(
         """SELECT evidence.*, utterances.text FROM copilot.evidence
         LEFT JOIN copilot.utterances USING (call_id, seq)"""
     )
@@ -40,29 +55,27 @@ def test_finds_the_utterance_of_each_quote(make_pipeline: MakePipeline) -> None:
     for row in rows:
         assert row["match"] in ("exact", "normalized"), row
         assert row["match"] == "normalized" or row["quote"] in row["text"]
-    assert len(pipeline.parquet("evidence")) == len(rows)
+    assert len(scored.parquet("evidence")) == len(rows)
 
 
-def test_rescore_states_the_cost_and_pays_once(make_pipeline: MakePipeline) -> None:
+def test_rescore_states_the_cost_and_pays_once(scored: Pipeline) -> None:
     """Without confirmation nothing is paid. With it, every finished run of the chosen kit is paid for once again, the
     previous results are kept, and a later plain run pays nothing."""
-    pipeline = make_pipeline(days=2)
-    pipeline.run()
-    first = _paid(pipeline)
-    of_kit = pipeline.query("SELECT * FROM copilot.semarize_runs WHERE kit = 'coaching' AND status = 'succeeded'")
+    first = _paid(scored)
+    of_kit = scored.query("SELECT * FROM copilot.semarize_runs WHERE kit = 'coaching' AND status = 'succeeded'")
 
-    pipeline.run("--rescore", "--kit", "coaching", expect=2)
-    assert f"{len(of_kit)} Semarize runs are paid for again: {len(of_kit)} with coaching" in pipeline.error_output
-    assert _paid(pipeline) == first
+    scored.run("--rescore", "--kit", "coaching", expect=2)
+    assert f"{len(of_kit)} Semarize runs are paid for again: {len(of_kit)} with coaching" in scored.error_output
+    assert _paid(scored) == first
 
-    pipeline.run(*RESCORE, "--kit", "coaching")
-    assert _paid(pipeline) == first + len(of_kit)
-    again = pipeline.query("SELECT run_id FROM copilot.semarize_runs WHERE kit = 'coaching' AND status = 'succeeded'")
+    scored.run(*RESCORE, "--kit", "coaching")
+    assert _paid(scored) == first + len(of_kit)
+    again = scored.query("SELECT run_id FROM copilot.semarize_runs WHERE kit = 'coaching' AND status = 'succeeded'")
     assert not {row["run_id"] for row in again} & {row["run_id"] for row in of_kit}
-    kept = pipeline.query("SELECT run_id FROM copilot_ops.replaced_runs WHERE answer IS NOT NULL")
+    kept = scored.query("SELECT run_id FROM copilot_ops.replaced_runs WHERE answer IS NOT NULL")
     assert {row["run_id"] for row in kept} == {row["run_id"] for row in of_kit}
-    pipeline.run()
-    assert _paid(pipeline) == first + len(of_kit)
+    scored.run()
+    assert _paid(scored) == first + len(of_kit)
 
 
 def test_rescore_in_the_launchpad_needs_pay(make_pipeline: MakePipeline) -> None:
@@ -147,21 +160,20 @@ def test_scores_only_the_calls_that_a_kit_applies_to(make_pipeline: MakePipeline
     assert _paid(pipeline) == _statuses(pipeline)["succeeded"]
 
 
-def test_a_changed_transcript_keeps_the_text_that_was_scored(make_pipeline: MakePipeline) -> None:
+def test_a_changed_transcript_keeps_the_text_that_was_scored(scored: Pipeline) -> None:
     """After an edit the call is scored again, and the text of the first score can still be read by its hash."""
-    pipeline = make_pipeline(days=2)
-    pipeline.run()
-    call = next(call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"])
+    call = next(call for call in scored.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"])
     victim, transcript = call["call_id"], call["details"]["transcript"]
-    before: dict[str, Any] = pipeline.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
-    paid = _paid(pipeline)
+    before: dict[str, Any] = scored.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
+    paid = _paid(scored)
     # The vendor processes the call again, which changes its modification time.
-    pipeline.sandbox.edit(victim, transcript=transcript[:-1], status="PROCESSED")
-    assert pipeline.run()["complete"] is True
-    after = pipeline.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
+    scored.sandbox.edit(victim, transcript=transcript[:-1], status="PROCESSED")
+    assert scored.run()["complete"] is True
+    scored.sandbox.edit(victim, transcript=transcript)
+    after = scored.query("SELECT * FROM copilot.transcripts WHERE call_id = %s", victim)[0]
     assert after["transcript_hash"] != before["transcript_hash"]
-    assert _paid(pipeline) == paid + 2
-    texts = pipeline.query(
+    assert _paid(scored) == paid + 2
+    texts = scored.query(
         "SELECT transcript_hash, text, is_current FROM copilot.scored_transcripts WHERE call_id = %s", victim
     )
     assert {row["transcript_hash"]: (row["text"], row["is_current"]) for row in texts} == {

@@ -37,10 +37,12 @@ _VARIABLES = {
 
 
 @pytest.fixture(scope="module")
-def pipeline(server: Server, commands: CommandServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+def pipeline(
+    server: Server, template_with_runs: str, commands: CommandServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Pipeline]:
     """A pipeline that has fetched nothing."""
     options = SandboxOptions(first_day=FIRST_DAY, days=1, calls_per_day=1)
-    with server.new_database() as address, Sandbox(options) as sandbox:
+    with server.new_database(template_with_runs) as address, Sandbox(options) as sandbox:
         yield Pipeline(sandbox, address, tmp_path_factory.mktemp("ui") / "home", commands)
 
 

@@ -62,6 +62,7 @@ def _check_scores(pipeline: Pipeline) -> None:
             assert result[run_id][name] == (brick["value"], brick.get("confidence"), quotes), (run_id, name)
 
 
+@pytest.mark.usefixtures("empty_database")
 def test_tables_equal_the_truth_within_the_limits(make_pipeline: MakePipeline) -> None:
     """At the real rate limit, every call, utterance and brick is in Postgres as the servers have it, the Parquet files
     have the same rows, the server never refuses a request, and a call costs at most 1.05 requests. A second run fetches
