@@ -148,6 +148,11 @@ def template(server: Server) -> str:
 
 
 @pytest.fixture
+def empty_database() -> None:
+    """Let the database of this test have no tables, as that of a new installation."""
+
+
+@pytest.fixture
 def database_address(request: pytest.FixtureRequest, server: Server) -> Iterator[str]:
     """The address of a new database: with the schema if the test also uses `database`, otherwise empty."""
     template = request.getfixturevalue("template") if "database" in request.fixturenames else "template1"

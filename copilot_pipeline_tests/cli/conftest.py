@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from copilot_pipeline.cli import main
+from copilot_pipeline_tests.database_server import Server
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,13 @@ class Result:
 
 
 Command = Callable[..., Result]
+
+
+@pytest.fixture
+def database_address(request: pytest.FixtureRequest, server: Server, template: str) -> Iterator[str]:
+    """The address of a new database, with the schema unless the test uses `empty_database`."""
+    with server.new_database("template1" if "empty_database" in request.fixturenames else template) as address:
+        yield address
 
 
 @pytest.fixture

@@ -236,6 +236,7 @@ def test_a_ring_of_exceptions_is_searched_once(length: int) -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.usefixtures("empty_database")
 def test_a_failing_migration_exits_with_3(database_address: str, tmp_path: Path) -> None:
     """The process ends with one sentence."""
     with psycopg.connect(database_address, autocommit=True) as connection:

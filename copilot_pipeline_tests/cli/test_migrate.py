@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import psycopg
+import pytest
 
 from copilot_pipeline.postgres.migrate import HEAD, run_migrations
 from copilot_pipeline_tests.cli.conftest import Command
 
 
+@pytest.mark.usefixtures("empty_database")
 def test_check_lists_what_is_missing_and_changes_nothing(command: Command, database_address: str) -> None:
     """Exit code 1 while something is missing; `migrate` applies it, and then the check exits with 0."""
     assert command("migrate", "--check").code == 1

@@ -39,11 +39,6 @@ def template_with_runs(server: Server, template: str, commands: CommandServer) -
 
 
 @pytest.fixture
-def empty_database() -> None:
-    """Let the database of this test have no tables, as that of a new installation."""
-
-
-@pytest.fixture
 def database_address(request: pytest.FixtureRequest, server: Server) -> Iterator[str]:
     """The address of a new database, with tables unless the test uses `empty_database`."""
     is_empty = "empty_database" in request.fixturenames

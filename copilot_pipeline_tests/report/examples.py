@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from copilot_pipeline.marts.money import Money
+from copilot_pipeline.report import render
 from copilot_pipeline.report.deals import OpenDeals, RiskyDeal
 from copilot_pipeline.report.forecast import (
     Decile,
@@ -204,3 +206,9 @@ def full(**fields: Any) -> Report:
         unscored=UnscoredCalls(31, (UnscoredCall(None, MOMENT, "the vendor is still working on it", LINK),)),
     )  # fmt: skip
     return replace(report, **fields)
+
+
+@cache
+def full_page() -> str:
+    """Return the page of `full()`, which takes seconds to draw."""
+    return render(full())

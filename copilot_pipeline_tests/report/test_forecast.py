@@ -18,7 +18,7 @@ from copilot_pipeline.report.charts import NARROW, Draw, as_svg, calibration_cha
 from copilot_pipeline.report.forecast import NO_FORECAST, read_forecast
 from copilot_pipeline_tests.marts.forecast.warehouse import store
 from copilot_pipeline_tests.marts.forecast.worlds import MOMENT, World, simulate
-from copilot_pipeline_tests.report.examples import EMPTY, forecast_section, full
+from copilot_pipeline_tests.report.examples import EMPTY, forecast_section, full_page
 
 SECTION = forecast_section()
 MONTHS = SECTION.months_in("EUR")
@@ -47,17 +47,17 @@ def test_labels_of_charts_have_at_least_11_pixels(draw: Draw) -> None:
 
 def test_states_that_the_win_rate_of_the_stage_is_shown() -> None:
     """Where the model is no better, the page says so."""
-    page = render(full(forecast=forecast_section(basis="stage", note="The model is no better than stage.")))
+    page = render(replace(EMPTY, forecast=forecast_section(basis="stage", note="The model is no better than stage.")))
     assert "The win rate of each stage is shown, not the model." in page
     assert "The model is no better than stage." in page
-    assert "The win rate of each stage is shown" not in render(full())
+    assert "The win rate of each stage is shown" not in full_page()
 
 
 def test_a_report_without_a_forecast_says_so() -> None:
     """Before the first forecast, and with too few closed deals."""
     assert "There is no forecast yet" in render(EMPTY)
     none = forecast_section(basis="none", note="No forecast: 3 closed deals.", deals=(), records=(), deciles=())
-    page = render(full(forecast=replace(none, months=tuple(replace(one, forecast=None, low=None, high=None)
+    page = render(replace(EMPTY, forecast=replace(none, months=tuple(replace(one, forecast=None, low=None, high=None)
                                                            for one in none.months))))  # fmt: skip
     assert "No forecast: 3 closed deals." in page
     assert "No forecast has been scored yet" in page

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,13 +15,14 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from copilot_pipeline.report import charts, render
-from copilot_pipeline.report.model import Coverage, Report
+from copilot_pipeline.report.model import Coverage
 from copilot_pipeline_tests.report.examples import (
     EMPTY,
     WEEK,
     claim,
     driver,
     full,
+    full_page,
     regression,
     series,
 )
@@ -51,11 +53,11 @@ def browser() -> Iterator[Browser]:
 
 
 def opened(
-    browser: Browser, report: Report, folder: Path, size: tuple[int, int] = SIZES["laptop"]
+    browser: Browser, content: str, folder: Path, size: tuple[int, int] = SIZES["laptop"]
 ) -> tuple[Page, list[str]]:
     """Open the page as a file; return it and its console messages, errors and network requests."""
     file = folder / "report.html"
-    file.write_text(render(report), encoding="utf-8")
+    file.write_text(content, encoding="utf-8")
     width, height = size
     page = browser.new_page(viewport={"width": width, "height": height})
     problems: list[str] = []
@@ -76,10 +78,12 @@ def unfold(page: Page) -> None:
 
 @needs_browser
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("report", [full(), EMPTY], ids=["full", "empty"])
-def test_fits_the_screen_without_network_requests(browser: Browser, tmp_path: Path, report: Report, size: str) -> None:
+@pytest.mark.parametrize("draw", [full_page, partial(render, EMPTY)], ids=["full", "empty"])
+def test_fits_the_screen_without_network_requests(
+    browser: Browser, tmp_path: Path, draw: Callable[[], str], size: str
+) -> None:
     """The page does not scroll sideways, every chart loads, and nothing is requested or logged."""
-    page, problems = opened(browser, report, tmp_path, SIZES[size])
+    page, problems = opened(browser, draw(), tmp_path, SIZES[size])
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 0)")
     assert page.evaluate("[...document.images].every(image => image.alt.length > 10)")
@@ -92,7 +96,7 @@ def test_fits_the_screen_without_network_requests(browser: Browser, tmp_path: Pa
 @needs_browser
 def test_opens_with_one_screen_of_what_to_do(browser: Browser, tmp_path: Path) -> None:
     """Everything else is folded; a link to a section opens it, and on paper all is open."""
-    page, _ = opened(browser, full(), tmp_path)
+    page, _ = opened(browser, full_page(), tmp_path)
     page.set_viewport_size({"width": 1440, "height": 900})
     assert page.evaluate("document.querySelector('#todo').getBoundingClientRect().bottom <= innerHeight")
     assert page.evaluate("document.documentElement.scrollHeight") < 2 * 900
@@ -111,7 +115,7 @@ def test_opens_with_one_screen_of_what_to_do(browser: Browser, tmp_path: Path) -
 def test_labels_of_charts_are_at_least_11_pixels_high(browser: Browser, tmp_path: Path, size: tuple[int, int]) -> None:
     """As displayed: a chart that is scaled down has smaller labels."""
     # The size is that of the opening: after a change of it the browser loads the other pictures at its own time.
-    page, _ = opened(browser, full(), tmp_path, size)
+    page, _ = opened(browser, full_page(), tmp_path, size)
     unfold(page)
     heights = page.evaluate(
         """[...document.images].flatMap(image => {
@@ -127,7 +131,7 @@ def test_labels_of_charts_are_at_least_11_pixels_high(browser: Browser, tmp_path
 @needs_browser
 def test_every_section_has_its_content_as_text(browser: Browser, tmp_path: Path) -> None:
     """Charts are not the only place of a number."""
-    page, _ = opened(browser, full(), tmp_path)
+    page, _ = opened(browser, full_page(), tmp_path)
     unfold(page)
     words = page.locator("main").inner_text()
     for expected in (
@@ -162,7 +166,7 @@ def test_untrusted_text_is_inert(browser: Browser, tmp_path: Path) -> None:
         coverage_by_rep=(Coverage(HOSTILE, HOSTILE, 3, 1),),
         conclusion=HOSTILE,
     )
-    page, problems = opened(browser, report, tmp_path)
+    page, problems = opened(browser, render(report), tmp_path)
     assert page.evaluate("window.hacked") is None
     assert problems == []
     schemes = page.evaluate("[...document.links].map(link => link.protocol)")
@@ -175,7 +179,7 @@ def test_untrusted_text_is_inert(browser: Browser, tmp_path: Path) -> None:
 def test_a_phone_gets_narrow_charts(browser: Browser, tmp_path: Path) -> None:
     """Their text is not scaled down, and tables fit the screen as cards."""
     report = full(regressions=(regression("Unbroken" * 20, manager="Unbroken" * 20),), coverage_by_rep=())
-    page, _ = opened(browser, report, tmp_path, SIZES["phone"])
+    page, _ = opened(browser, render(report), tmp_path, SIZES["phone"])
     unfold(page)
     shrunk = page.evaluate(
         "[...document.querySelectorAll('picture img')].map(image => image.clientWidth / image.naturalWidth)"
@@ -189,7 +193,7 @@ def test_a_phone_gets_narrow_charts(browser: Browser, tmp_path: Path) -> None:
 def test_isolates_text_that_runs_from_right_to_left(browser: Browser, tmp_path: Path) -> None:
     """A quote has the direction of its script; a name does not reverse the sentence around it."""
     report = full(claims=(claim("\u05d0\u05e0\u05d7\u05e0\u05d5", rep="\u05e9\u05e8\u05d4"),))
-    page, _ = opened(browser, report, tmp_path)
+    page, _ = opened(browser, render(report), tmp_path)
     assert page.evaluate("document.querySelector('blockquote').matches(':dir(rtl)')")
     assert page.evaluate(
         "[...document.querySelectorAll('#claims bdi')].some(one => one.textContent === '\u05e9\u05e8\u05d4')"
@@ -199,7 +203,7 @@ def test_isolates_text_that_runs_from_right_to_left(browser: Browser, tmp_path: 
 @needs_browser
 def test_names_the_days_of_the_week_and_links_its_calls(browser: Browser, tmp_path: Path) -> None:
     """Calls with low coverage or without scores have links."""
-    page, _ = opened(browser, full(), tmp_path)
+    page, _ = opened(browser, full_page(), tmp_path)
     unfold(page)
     words = page.locator("body").inner_text()
     assert "Week of 16 to 22 November 2026" in words
@@ -212,7 +216,7 @@ def test_names_the_days_of_the_week_and_links_its_calls(browser: Browser, tmp_pa
 @needs_browser
 def test_every_chart_has_a_table(browser: Browser, tmp_path: Path) -> None:
     """Each percentage in a table has its n."""
-    page, _ = opened(browser, full(), tmp_path)
+    page, _ = opened(browser, full_page(), tmp_path)
     unfold(page)
     for cell in (words.replace("\u00a0", " ") for words in page.locator("td").all_inner_texts()):
         if re.search(r"\d+ %", cell) and " to " not in cell:
@@ -277,7 +281,7 @@ def test_wraps_conjunctions_between_conditions() -> None:
 def test_shows_all_confirmed_drivers_and_five_candidates() -> None:
     """Three of fifteen are confirmed."""
     many = tuple(driver(f"brick_{n}", is_confirmed=n < 3) for n in range(15))
-    page = render(full(drivers=many))
+    page = render(replace(EMPTY, drivers=many))
     assert sum(f"brick {n}:" in page for n in range(15)) == 8
 
 
