@@ -77,7 +77,7 @@ def serving(answer: Callable[[ReceivedRequest], Reply]) -> Iterator[RunningServe
             self.wfile.write(response.body)
             self.close_connection = response.is_split
 
-        do_GET = do_POST = do_PUT = do_PATCH = _answer
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
 
         def log_message(self, format: str, *args: Any) -> None:
             """Do not log."""

@@ -30,10 +30,13 @@ class _Explanation:
     sentence: str
 
 
+# Google does not name what it did not find. When an upload begins, that can only be the bucket.
+_NO_BUCKET = r"=CreateResumableUpload|=InsertObjectMedia"
 # The first that matches counts. `{bucket}`, `{credentials}` and the groups of the pattern are filled in.
 _EXPLANATIONS = (
     _Explanation(
-        r"NO_SUCH_BUCKET|NoSuchBucket|bucket does not exist|ContainerNotFound|Bucket .* not found",
+        r"NO_SUCH_BUCKET|NoSuchBucket|bucket does not exist|ContainerNotFound|Bucket .* not found"
+        rf"|NOT_FOUND.*(?:{_NO_BUCKET})",
         "there is no bucket or container {bucket}: create it, or correct COPILOT_PIPELINE_LAKE_URL",
     ),
     _Explanation(
@@ -114,11 +117,17 @@ def explained(url: str) -> Iterator[None]:
         return
     try:
         yield
-    except (StorageError, FileNotFoundError):
+    except StorageError:
         raise
+    except FileNotFoundError as error:
+        if not re.search(_NO_BUCKET, str(error)):
+            raise
+        raise StorageError(f"the lake {without_secrets(url)}: {explanation(str(error), url)}") from None
     except pa.ArrowNotImplementedError:
         raise StorageError(f"the lake {without_secrets(url)}: {_FLAT_NAMESPACE}") from None
-    except OSError as error:
+    except (OSError, pa.ArrowException) as error:
+        if isinstance(error, pa.ArrowInvalid):
+            raise
         raise StorageError(f"the lake {without_secrets(url)}: {explanation(str(error), url)}") from None
 
 

@@ -38,10 +38,12 @@ def read_whole(filesystem: pa_fs.FileSystem, path: str) -> Content | None:
         except FileNotFoundError:
             return None
         with file:
-            version = _version(file)
             try:
+                version = _version(file)
                 content = _in_memory(file) if file.size() <= BYTES_IN_MEMORY else _copied(file)
-            except FileNotFoundError:  # Google Cloud Storage: this generation was replaced
+            except (FileNotFoundError, ValueError):
+                # Google Cloud Storage: this generation was replaced. The library closes the file then.
+                time.sleep(_PAUSE_SECONDS)
                 continue
         if _is_parquet(content):
             return content
