@@ -68,7 +68,7 @@ class DeliveryService:
             environment = self._settings.environment
             if name == EMAIL_SINK:
                 return build_email_sink(name, environment, Lake(environment.lake_url).read_file)
-            return build_sink(name, sinks[name], environment)
+            return build_sink(name, sinks[name], environment, self._database)
 
         return Dispatcher(
             self._database,

@@ -17,7 +17,7 @@ from copilot_pipeline.delivery.dispatcher import Dispatcher
 from copilot_pipeline.delivery.messages import slack_message
 from copilot_pipeline.delivery.model import Delivery, SendStatus
 from copilot_pipeline.delivery.sinks import SlackSink
-from copilot_pipeline.delivery.sinks.throttle import Throttle
+from copilot_pipeline.delivery.sinks.throttle import Throttle, shared_slots
 from copilot_pipeline.marts.model import BrickAnswer, Quote
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import DEAL, KIT, RISK, Clock, add_call, make_dispatcher, rules, scored
@@ -152,6 +152,24 @@ def test_messages_keep_the_pace_of_slack() -> None:
         assert json.loads(server.requests[0].body) == {"text": "x"}
         SlackSink(server.url).send(batch)
         assert slack.refused > 0
+
+
+def test_processes_with_one_database_share_the_pace_of_slack(database: Database) -> None:
+    """Two sinks with throttles of their own send as one: none of their messages is refused."""
+    slack = LimitedSlack(0.1)
+    with serving(slack) as server:
+        sinks = [
+            SlackSink(server.url, throttle=Throttle(0.0), acquire=shared_slots(database, server.url, 0.15))
+            for _ in range(2)
+        ]
+        batch = [Delivery(number, f"m{number}", "", {"text": "x"}) for number in range(4)]
+        threads = [threading.Thread(target=one.send, args=(batch,)) for one in sinks]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(server.requests) == 8
+        assert slack.refused == 0
 
 
 def test_the_throttle_does_not_wait_longer_than_necessary() -> None:

@@ -15,9 +15,11 @@ from copilot_pipeline.delivery.model import Sink
 from copilot_pipeline.delivery.sinks.email import EmailSink, ReadFile
 from copilot_pipeline.delivery.sinks.hubspot import HubspotSink
 from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
-from copilot_pipeline.delivery.sinks.slack import THROTTLES, SlackSink
+from copilot_pipeline.delivery.sinks.slack import INTERVAL_SECONDS, THROTTLES, SlackSink
+from copilot_pipeline.delivery.sinks.throttle import shared_slots
 from copilot_pipeline.delivery.sinks.webhook import WebhookSink
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.postgres import Database
 
 _URLS = {
     "slack": "SLACK_WEBHOOK_URL",
@@ -28,8 +30,8 @@ _URLS = {
 _KEYS = {"salesforce": "SALESFORCE_CLIENT_SECRET", "hubspot": "HUBSPOT_ACCESS_TOKEN", "webhook": "WEBHOOK_SECRET"}
 
 
-def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
-    """Build a sink.
+def build_sink(name: str, sink: SinkSettings, environment: Environment, database: Database | None = None) -> Sink:
+    """Build a sink. With a database, the rate of Slack is kept by all of its processes together.
 
     Raises `ConfigurationError` that names the missing or invalid variable.
     """
@@ -37,10 +39,11 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment) -> Sink:
     url = _address(name, variable, environment)
     if sink.kind == "slack":
         _require_tls(name, variable, url)
-        throttle = (
-            None if is_loopback(urlsplit(url).hostname or "") else THROTTLES.of(url)
-        )  # the limit is that of Slack, not of a stand-in on this machine
-        return SlackSink(url, may_repeat=sink.on_uncertain == "resend", throttle=throttle)
+        may_repeat = sink.on_uncertain == "resend"
+        if is_loopback(urlsplit(url).hostname or ""):  # the limit is that of Slack, not of a stand-in on this machine
+            return SlackSink(url, may_repeat=may_repeat)
+        acquire = shared_slots(database, url, INTERVAL_SECONDS) if database is not None else None
+        return SlackSink(url, may_repeat=may_repeat, throttle=THROTTLES.of(url), acquire=acquire)
     key_variable = sink.key_env or _KEYS[sink.kind]
     if sink.kind == "webhook":
         # Without a secret the events are not signed: Zapier and Make cannot verify a signature without code.

@@ -5,7 +5,7 @@ message whose response was lost had been sent, and it writes message bodies to d
 Incoming webhooks have no idempotency key: a message whose response was lost is not sent again unless the sink is
 configured to (`on_uncertain: resend`). So that an outage does not make every message uncertain that is tried meanwhile,
 the server is probed with a GET, which posts nothing, before the next message.
-Slack accepts one message per second and webhook, which is the rate of a process.
+Slack accepts one message per second and webhook, which is the rate of all processes with one database.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from copilot_pipeline.delivery.sinks.http_client import (
     error_result,
     response_lost,
 )
-from copilot_pipeline.delivery.sinks.throttle import Throttle, Throttles
+from copilot_pipeline.delivery.sinks.throttle import Acquire, Throttle, Throttles
 
 # One message per second and incoming webhook: https://docs.slack.dev/apis/web-api/rate-limits
-THROTTLES = Throttles(interval_seconds=1.0)
+INTERVAL_SECONDS = 1.0
+THROTTLES = Throttles(INTERVAL_SECONDS)
 
 # "invalid_blocks", "channel_is_archived" and similar (https://docs.slack.dev, errors of incoming webhooks).
 _MACHINE_CODE = re.compile(r"[a-z_]{3,60}")
@@ -45,11 +46,14 @@ class SlackSink:
         may_repeat: bool = False,
         http: SinkHttpClient | None = None,
         throttle: Throttle | None = None,
+        acquire: Acquire | None = None,
     ) -> None:
+        """`throttle` spaces the messages of this process, `acquire` those of all processes."""
         self._url = url
         self._may_repeat = may_repeat
         self._http = http or SinkHttpClient()
         self._throttle = throttle or Throttle(0)
+        self._acquire = acquire
         self._needs_probe = False
 
     def send(self, batch: Sequence[Delivery]) -> list[SendResult]:
@@ -67,7 +71,7 @@ class SlackSink:
         self._needs_probe = False
         headers = {"Content-Type": "application/json"}
         try:
-            with self._throttle.slot():
+            with self._throttle.slot(self._acquire):
                 response = self._http.send("POST", self._url, content=content, headers=headers)
         except ConnectFailed as error:
             return connect_failed(error)

@@ -6,6 +6,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
+
+from copilot_pipeline.clients.rate_limiter import RateLimiter
+from copilot_pipeline.postgres import Database
+
+_UNLIMITED = 1_000_000_000  # requests a week
+Acquire = Callable[[], None]
+
+
+def shared_slots(database: Database, address: str, interval_seconds: float) -> Acquire:
+    """Return what waits for the next slot of an address, of which all processes of a database have one per interval."""
+    name = f"sink {sha256(address.encode()).hexdigest()[:16]}"  # the address is a secret
+    rate = 1 / interval_seconds
+    limiter = RateLimiter(
+        database, requests_per_second=rate, requests_per_week=_UNLIMITED, source="deliveries", name=name
+    )
+    return limiter.acquire
 
 
 class Throttle:
@@ -25,8 +42,8 @@ class Throttle:
         self._next_at = float("-inf")
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Wait for the turn of a request, which is sent in the block.
+    def slot(self, acquire: Acquire | None = None) -> Iterator[None]:
+        """Wait for the turn of a request, which is sent in the block, and then for `acquire`.
 
         The interval begins when the request has ended, so that the service never sees two that are closer together.
         """
@@ -35,6 +52,8 @@ class Throttle:
             if seconds > 0:
                 self._sleep(seconds)
             try:
+                if acquire is not None:
+                    acquire()
                 yield
             finally:
                 self._next_at = self._clock() + self._interval

@@ -1,4 +1,9 @@
--- Open deals at risk, with their risks.
-SELECT deal_name, stage, amount, currency, days_since_last_call, risk_flags, stage_lacks
-FROM copilot.deals_at_risk
-ORDER BY risks DESC, deal_id;
+-- Open deals at risk and why: their risks, and the sentence of the newest call that raised one.
+SELECT deal_name, stage, amount, currency, close_date::date AS close_date, owner_name, risk_flags, stage_lacks,
+  signals.brick AS raised_by, coalesce(signals.evidence, signals.reason) AS sentence, signals.answered_at::date AS said_on,
+  signals.review_url
+FROM copilot.deal_inspection
+  LEFT JOIN copilot.deal_signals AS signals
+    ON signals.deal_id = deal_inspection.deal_id AND signals.brick = ANY (risk_flags) AND signals.latest_num = 1
+WHERE risks > 0
+ORDER BY coalesce(signals.evidence, signals.reason) IS NULL, coalesce(amount_converted, amount) DESC NULLS LAST, deal_inspection.deal_id;
