@@ -10,6 +10,7 @@ from copilot_pipeline.report.formatting import labelled, plain
 from copilot_pipeline.report.model import Driver, FlaggedClaim, Report
 
 _COMPARISON = re.compile(r"(?P<brick>.+?) (?P<operator>>|>=|<|<=) (?P<value>\S+)")
+_MAX_CANDIDATES = 5
 _COMPLEMENTS = {">": "<=", "<=": ">", ">=": "<", "<": ">="}
 
 
@@ -54,6 +55,12 @@ def without_complements(drivers: Sequence[Driver]) -> list[Driver]:
         if _complement(driver.condition) not in shown:
             shown[driver.condition] = driver
     return list(shown.values())
+
+
+def shown_drivers(drivers: Sequence[Driver]) -> list[Driver]:
+    """Return all confirmed drivers, and a few candidates."""
+    confirmed = [driver for driver in drivers if driver.is_confirmed]
+    return confirmed + [driver for driver in drivers if not driver.is_confirmed][:_MAX_CANDIDATES]
 
 
 def _complement(condition: str) -> str:

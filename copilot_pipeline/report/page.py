@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from functools import cache
 
@@ -28,15 +27,20 @@ from copilot_pipeline.report.formatting import (
     shortened,
     skill_name,
 )
-from copilot_pipeline.report.groups import claims_of_week, grouped_claims, labelled_drivers, without_complements
+from copilot_pipeline.report.groups import (
+    claims_of_week,
+    grouped_claims,
+    labelled_drivers,
+    shown_drivers,
+    without_complements,
+)
 from copilot_pipeline.report.headlines import headlines
 from copilot_pipeline.report.kpis import kpis
-from copilot_pipeline.report.model import Driver, Report
+from copilot_pipeline.report.model import Report
 
 # Items shown initially; the others are in a collapsed element.
 SHOWN_SKILL_SERIES = 8
 SHOWN_CLAIMS = 8
-_MAX_CANDIDATES = 5
 _MAX_QUOTE_LENGTH = 700
 _MAX_BRIEF_LENGTH = 160
 _MAX_TITLE_LENGTH = 160
@@ -56,7 +60,7 @@ def render(report: Report, link_hosts: tuple[str, ...] = LINK_HOSTS) -> str:
             fonts=FONTS,
             shown_skill_series=max(SHOWN_SKILL_SERIES, sum(series.in_regression for series in report.skill_series)),
             shown_claims=SHOWN_CLAIMS,
-            drivers=_shown_drivers(labelled_drivers(without_complements(report.drivers), report.labels)),
+            drivers=shown_drivers(labelled_drivers(without_complements(report.drivers), report.labels)),
             claims=grouped_claims(report.claims),
             claims_of_week=claims_of_week(report),
             ongoing=ongoing_regressions(report),
@@ -103,12 +107,6 @@ def _templates(link_hosts: tuple[str, ...]) -> Environment:
         "week": _week,
     }
     return environment
-
-
-def _shown_drivers(drivers: Sequence[Driver]) -> list[Driver]:
-    """Return all confirmed drivers, and a few candidates."""
-    confirmed = [driver for driver in drivers if driver.is_confirmed]
-    return confirmed + [driver for driver in drivers if not driver.is_confirmed][:_MAX_CANDIDATES]
 
 
 def _image(draw: charts.Draw) -> str:

@@ -15,6 +15,7 @@ from copilot_pipeline.load.tables import (
     WIN_LOSS_DRIVERS,
 )
 from copilot_pipeline.report import charts
+from copilot_pipeline.report.groups import shown_drivers, without_complements
 from copilot_pipeline.report.queries import ReportQueries
 
 _MAX_PANELS = 12
@@ -48,6 +49,6 @@ def _chart(queries: ReportQueries, table: str, today: date) -> charts.Draw | Non
         forecast = queries.forecast()
         return charts.calibration_chart(forecast.deciles) if forecast.deciles else None
     if table == WIN_LOSS_DRIVERS.name:
-        drivers = queries.drivers()
+        drivers = shown_drivers(without_complements(queries.drivers()))
         return charts.driver_forest(drivers) if drivers else None
     return None

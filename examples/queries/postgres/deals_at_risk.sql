@@ -6,4 +6,5 @@ FROM copilot.deal_inspection
   LEFT JOIN copilot.deal_signals AS signals
     ON signals.deal_id = deal_inspection.deal_id AND signals.brick = ANY (risk_flags) AND signals.latest_num = 1
 WHERE risks > 0
-ORDER BY coalesce(signals.evidence, signals.reason) IS NULL, coalesce(amount_converted, amount) DESC NULLS LAST, deal_inspection.deal_id;
+ORDER BY coalesce(signals.evidence, signals.reason) IS NULL, coalesce(amount_converted, amount) DESC NULLS LAST,
+  deal_inspection.deal_id, signals.brick;
