@@ -25,7 +25,14 @@ FROM copilot.calls WHERE account_id IS NOT NULL GROUP BY account_id ORDER BY acc
 
 -- name: amounts_of_calls
 -- Return the amounts of the calls as received, each once.
-SELECT DISTINCT deal_value_raw FROM copilot.calls WHERE deal_value_raw IS NOT NULL;
+-- The index of amounts is searched once for each amount, not read for each call.
+WITH RECURSIVE known AS (
+  SELECT min(deal_value_raw) AS amount FROM copilot.calls
+  UNION ALL
+  SELECT (SELECT min(deal_value_raw) FROM copilot.calls WHERE deal_value_raw > known.amount)
+  FROM known WHERE known.amount IS NOT NULL
+)
+SELECT amount AS deal_value_raw FROM known WHERE amount IS NOT NULL;
 
 -- name: amounts_of_deals
 -- Return the amounts of the deals as received, each once.

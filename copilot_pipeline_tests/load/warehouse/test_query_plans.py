@@ -34,6 +34,7 @@ VALUES = {
 }
 
 FEW = {
+    "deal_value_raw": sql.SQL("(number % 50)::text"),
     "kit": sql.SQL("'kit-' || number % 3"),
     "brick": sql.SQL("'brick-' || number % 7"),
     "value_kind": sql.SQL("CASE WHEN number % 5 = 0 THEN 'null' ELSE 'kind-' || number % 2 END"),
@@ -41,8 +42,8 @@ FEW = {
 
 
 def fill(table: Table) -> sql.Composed:
-    """The statement that fills the required columns of a table, in the order of days."""
-    required = [column for column in table.columns if column.required]
+    """The statement that fills the required columns of a table and the amounts, in the order of days."""
+    required = [column for column in table.columns if column.required or column.name in FEW]
     return sql.SQL("INSERT INTO {table} ({columns}) SELECT {values} FROM generate_series(1, {rows}) AS number").format(
         table=table_identifier(table),
         columns=sql.SQL(", ").join(sql.Identifier(column.name) for column in required),
@@ -116,6 +117,14 @@ def test_known_bricks_are_read_without_all_scores(filled: Database) -> None:
     assert found == expected
     assert len(found) == 7
     assert read < 150
+
+
+def test_amounts_are_read_without_all_calls(filled: Database) -> None:
+    """Each batch reads them, to tell whether a comma separates decimals; the index is searched once for each amount."""
+    statement = load_queries("copilot_pipeline.extract", "crm.sql")["amounts_of_calls"]
+    with filled.connection() as connection:
+        assert {row[0] for row in connection.execute(statement.encode())} == {str(number) for number in range(50)}
+        assert blocks_read(connection, statement, {}) < 300
 
 
 @pytest.mark.parametrize("name", ["versions", "bricks"])
