@@ -12,6 +12,7 @@ import click
 
 from copilot_pipeline.cli.console import echo, print_json, text_console
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
+from copilot_pipeline.sandbox.planted_person import EMAIL, NAME, PHONE
 
 _REFRESH_SECONDS = 5
 
@@ -27,6 +28,7 @@ _REFRESH_SECONDS = 5
 @click.option(
     "--processing-seconds", default=120.0, show_default=True, help="Seconds until unprocessed calls become ready."
 )
+@click.option("--person", "has_person", is_flag=True, help="Name one person in all records, to try `privacy` on.")
 @click.option("--ripening", type=float, hidden=True)
 @click.option("--no-limits", is_flag=True, help="Do not enforce the limits (10 requests per second, 100,000 per week).")
 @click.option("--json", "as_json", is_flag=True, help="Print the environment variables as JSON.")
@@ -56,6 +58,8 @@ def command(ripening: float | None, no_limits: bool, as_json: bool, **options: A
         else:
             for name, value in sandbox.environment().items():
                 echo(f"export {name}={value}")
+            if options["has_person"]:
+                echo(f"# everywhere: {NAME}, {EMAIL}, {PHONE}")
         sys.stdout.flush()
         _show_counters_until_stopped(sandbox)
 

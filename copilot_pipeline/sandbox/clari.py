@@ -43,7 +43,7 @@ class ClariCopilot:
             "/call-details": self._details,
             "/users": self._users,
             "/topics": lambda *_: as_json(200, {"topics": ["Pricing", "Security"]}),
-            "/v2/topics": lambda *_: as_json(200, {"topics": _TOPICS}),
+            "/v2/topics": self._topics,
             "/scorecard": self._scorecards,
             "/get-deal": self._deal,
             "/get-account": self._account,
@@ -151,10 +151,15 @@ class ClariCopilot:
         deal_id = request.first("id")
         for deal in self._company.deals:
             if deal.account_id == deal_id:
-                return as_json(
-                    200, {"id": f"account-{deal_id[-4:]}", "crm_id": deal_id, "name": deal.account, "phones": []}
-                )
+                name, *phones = self._company.planted or (deal.account,)
+                account = {"id": f"account-{deal_id[-4:]}", "crm_id": deal_id, "name": name, "phones": phones}
+                return as_json(200, account)
         return as_json(404, {})
+
+    def _topics(self, *_: object) -> Reply:
+        planted = self._company.planted
+        named = [{**_TOPICS[0], "topic_id": "topic-p", "topic_name": planted[0]}] if planted else []
+        return as_json(200, {"topics": [*_TOPICS, *named]})
 
     def _scorecards(self, request: Request, _: Faults) -> Reply:
         try:
@@ -172,7 +177,7 @@ class ClariCopilot:
                 "template_id": "template-1",
                 "call_id": call.call_id,
                 "total_score": 60 + call.index % 40,
-                "remark": "",
+                "remark": f"Well done with {self._company.planted[0]}" if self._company.planted else "",
                 "questions_score": [
                     {"score": 3 + call.index % 3, "skill": "Discovery", "label": "Depth", "order": "1"}
                 ],

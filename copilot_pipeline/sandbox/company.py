@@ -122,6 +122,7 @@ class Deal:
     close_date_changes: list[dict[str, str]] = field(default_factory=list)
     probability: str | None = None  # None: by the outcome
     forecast_category: str | None = None
+    champion: str | None = None  # named in a field of the CRM
 
     @property
     def is_closed(self) -> bool:
@@ -149,7 +150,7 @@ class Deal:
             "account_crm_id": self.account_id,
             "stage_change_history": self.history,
             "close_date_change_history": self.close_date_changes,
-            "custom_fields": [],
+            "custom_fields": [{"name": "Champion", "value": self.champion}] if self.champion else [],
             "deal_reason": "No decision" if self.stage == "Closed Lost" else "",
         }
 
@@ -175,6 +176,7 @@ class Company:
         self.users = [rep.item() for rep in self.reps]  # the response of `/users`; a test may replace it
         first_instant = datetime.combine(first_day, time(), UTC)
         self.use([self._deal(rng, index, first_instant, days) for index in range(4 * len(ACCOUNTS))])
+        self.planted: tuple[str, str] | None = None  # name and number of a person whom all records name
 
     @property
     def sellers(self) -> list[Rep]:

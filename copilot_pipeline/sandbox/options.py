@@ -35,6 +35,7 @@ class SandboxOptions:
     closed_deals: int = 0  # closed over all days, with their calls instead of `calls_per_day` (see `history`); 0: none
     segments: int = 80  # average number of turns of a call; 0 gives calls without speech
     traps: bool = True  # irregular calls: private, silent, very long, without CRM link, not ready …
+    has_person: bool = False  # a person who is named everywhere (planted_person.py)
     dialect: Literal["rest", "guide"] = "rest"  # the one that `environment()` selects; both are served
     requests_per_second: int | None = 10  # in any window of one second, of both dialects; None: no limit
     requests_per_week: int | None = 100_000  # from Sunday 00:00 UTC

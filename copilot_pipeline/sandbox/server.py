@@ -30,6 +30,7 @@ from copilot_pipeline.sandbox.faults import Dice, Faults
 from copilot_pipeline.sandbox.history import make_history
 from copilot_pipeline.sandbox.limits import Limits
 from copilot_pipeline.sandbox.options import WEBHOOK_SECRET, SandboxOptions
+from copilot_pipeline.sandbox.planted_person import plant
 from copilot_pipeline.sandbox.semarize import Semarize
 from copilot_pipeline.sandbox.sinks import Sinks
 
@@ -51,6 +52,8 @@ class World:
             self.company.use(history.deals)
             planned = history.calls
         self.calls = Calls(options, self.company, planned)
+        if options.has_person:
+            plant(self.calls)
         self.limits = Limits(options.requests_per_second, options.requests_per_week)
         self.clari = ClariCopilot(options, self.company, self.calls, self.limits, dice)
         self.semarize = Semarize(options, dice)

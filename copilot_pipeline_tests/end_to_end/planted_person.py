@@ -17,12 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg.types.string import TextLoader
 
-from copilot_pipeline.sandbox.dialogue import SIGNALS
+from copilot_pipeline.sandbox.planted_person import EMAIL, NAME, PHONE, SAID
 from copilot_pipeline.state.bodies import pack, unpack
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
-NAME, EMAIL, PHONE = "Quillon Ébène-O'Vossberg", "quillon.ebene@kestrel.example", "+49 151 2345 6789"
-SAID = "My grandmother's piano teacher still signs every invoice herself"
 NEEDLES = ("quillon", "ébène", "vossberg", "quillon.ebene@", "piano teacher still signs every invoice", "15123456789")
 SCHEMAS = ("copilot", "copilot_ops", "public")
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
@@ -99,49 +97,26 @@ def _texts_of_file(content: bytes) -> Iterator[str]:
 # --- planting ------------------------------------------------------------------------------------------------------
 
 
-def plant_at_the_vendor(pipeline: Pipeline) -> tuple[str, str]:
-    """Let the person take part in a call and be named in another one; return their ids.
+def planted_calls(pipeline: Pipeline) -> tuple[str, str]:
+    """Return the ids of the call in which the person of the sandbox takes part, and of the one that names them.
 
-    They also take part in a call whose details are cut in half.
+    Let them take part in a call whose details are cut in half, too.
     """
-    truth = pipeline.sandbox.truth()
-    ready = [call for call in truth if call["details"].get("transcript") and call["item"].get("externalParticipants")]
-    theirs, mentioning, cut = (call["call_id"] for call in ready[:3])
-    person = {"name": NAME, "email": EMAIL.upper(), "phone": PHONE, "personId": 7}
-    turns = list(ready[0]["details"]["transcript"])
-    last = turns[-1]["end"]
-    line = {"start": last + 1, "end": last + 5, "annotations": []}
-    said = {**line, "text": f"{SAID}. {SIGNALS['risk'][1]}", "personId": 7}
-    pipeline.sandbox.edit(
-        theirs,
-        title=f"{NAME.upper()} x Acme",
-        externalParticipants=[*ready[0]["item"]["externalParticipants"], person],
-        joinedParticipants=[*ready[0]["item"]["joinedParticipants"], {"name": NAME}],
-        contact_names=[NAME],
-        transcript=[*turns, said],
-    )
-    others = list(ready[1]["details"]["transcript"])
-    mention = f"Send it to {NAME}, or to {EMAIL}, or call 0151 2345-6789. Vossberg decides."
-    pipeline.sandbox.edit(
-        mentioning,
-        title="About Ébène-O'Vossberg, Quillon",
-        transcript=[*others, {**line, "text": mention, "personId": 0}],
-    )
-    pipeline.sandbox.edit(cut, externalParticipants=[person])
+    calls = [call for call in pipeline.sandbox.truth() if call["details"].get("transcript")]
+    with_name = [call for call in calls if "quillon" in call["item"]["title"].casefold()]
+    theirs, mentioning = (call["call_id"] for call in with_name)
+    cut = next(call for call in calls if call not in with_name and call["item"]["externalParticipants"])["call_id"]
+    pipeline.sandbox.edit(cut, externalParticipants=[{"name": NAME, "email": EMAIL.upper(), "phone": PHONE}])
     pipeline.sandbox.set_faults(malformed=[cut])
     return theirs, mentioning
 
 
 def plant_in_places(pipeline: Pipeline, theirs: str, elsewhere: Path) -> None:
-    """Put the person where a run of this size brings no one: mirrored records, former versions, Dagster, files."""
+    """Put the person where no service brings one: former versions, incidents, Dagster, files."""
     escaped = json.dumps({"text": f"{NAME} of call {theirs}", "label": html.escape(NAME)})
     packed = pack(json.dumps({"name": NAME, "phones": [PHONE]}).encode())
     with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
         for statement, *values in (
-            ("UPDATE copilot_ops.accounts SET body = %s", packed),
-            ("UPDATE copilot_ops.deals SET body = %s", packed),
-            ("INSERT INTO copilot_ops.deals VALUES ('d', now(), false, true, %s)", packed),
-            ("INSERT INTO copilot_ops.accounts VALUES ('a', now(), false, true, %s)", packed),
             ("INSERT INTO copilot_ops.bodies VALUES (%s, 'listed', now(), %s)", theirs, packed),
             ("INSERT INTO copilot_ops.replaced_transcripts VALUES ('h', %s, %s, now())", theirs, f"{NAME}: {SAID}"),
             (
@@ -156,12 +131,6 @@ def plant_in_places(pipeline: Pipeline, theirs: str, elsewhere: Path) -> None:
             ),
             ("UPDATE copilot_ops.calls SET last_problem = %s", f"{NAME}: not ready"),
             ("INSERT INTO copilot_ops.unlinked_calls VALUES ('r', 'another', %s, NULL, NULL, now())", NAME),
-            (
-                "INSERT INTO copilot.scorecards (scorecard_id, call_id, remark, answers) VALUES ('s', %s, %s, '[]')",
-                "another",
-                f"well done, {NAME}",
-            ),
-            ("INSERT INTO copilot.topics (topic_id, name) VALUES ('t', %s)", NAME),
             (
                 "INSERT INTO public.run_tags (run_id, key, value) SELECT run_id, 'w', %s FROM public.runs LIMIT 1",
                 NAME,

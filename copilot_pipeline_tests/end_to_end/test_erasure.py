@@ -12,19 +12,20 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from copilot_pipeline.sandbox.planted_person import EMAIL
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import KITS, Pipeline, resources_of
 from copilot_pipeline_tests.end_to_end.planted_person import (
-    EMAIL,
     NEEDLES,
-    plant_at_the_vendor,
     plant_in_places,
+    planted_calls,
     trace_all,
     walk,
 )
 
 ROUTE = "routes:\n  - {name: All, send: slack, when: {brick: deal_signals.deal_confidence, at_least: 0}}\n"
 ERASE = ("privacy", "erase", "--yes", "--no-refresh")
+MIRRORED = "topics,scorecards,raw_deals,raw_accounts,deals,accounts"
 KILLS, ROWS_BETWEEN_KILLS = 3, 20
 # How many rows and files an unfinished erasure has changed, and 1 from its beginning.
 _PROGRESS = b"""SELECT coalesce(sum(1 + changed), 0)::bigint FROM (
@@ -95,15 +96,16 @@ def test_an_erased_person_is_nowhere_and_does_not_come_back(
     no name, part of it, address, number or sentence of theirs is left in any place; after the next poll, run and report
     neither. A lake that is restored from a backup is refused until `restore` has erased them again. A call that is
     erased while a run fetches is not stored. A user is masked in the calls, which stay; nothing is scored again."""
-    pipeline = make_pipeline(days=2, calls_per_day=5, segments=6, traps=False)
+    pipeline = make_pipeline(days=2, calls_per_day=5, segments=6, traps=False, has_person=True)
     pipeline.environment()
     (pipeline.home / "pipeline.yaml").write_text(KITS + ROUTE)
     (pipeline.home / ".env").write_text("COPILOT_PIPELINE_PRIVACY_KEY=0123456789abcdef\n")
     elsewhere, days = tmp_path / "elsewhere", pipeline.days()
     report = ("report", "--out", str(elsewhere / "report.html"), "--as-of", "2026-03-10")
-    theirs, mentioning = plant_at_the_vendor(pipeline)
+    theirs, mentioning = planted_calls(pipeline)
     call = _start_and_erase_a_call(pipeline)
     assert trace_all(pipeline, {call}, elsewhere) == {}
+    pipeline.execute("run", "--from", days[0], "--to", days[1], "--assets", MIRRORED, expect=4)
     pipeline.execute("marts", "--no-refresh")
     pipeline.execute(*report, "--no-refresh")
     pipeline.execute("deliveries", "export", "--from", days[0], "--to", days[1], "--csv", str(elsewhere / "calls.csv"))
