@@ -104,7 +104,10 @@ def _confirmed(
     removes = _mode(search, mode) == "calls"
     if removes:
         check_number(stores.database, len(findings.calls), more_than)
-    what = f"Remove {len(findings.calls):,} calls" if removes else "Mask the person in the calls, which stay"
+    what = f"Remove {len(findings.calls):,} calls"
+    if not removes:
+        kept = f"{len(findings.calls):,} calls, which stay with what the person said"
+        what = f"Mask names, addresses and numbers in {kept}"
     question = f"{what}, and change or remove {findings.rows:,} rows and files? This cannot be undone."
     if not yes:
         if not sys.stdin.isatty():

@@ -40,6 +40,7 @@ from copilot_pipeline.transform.transcripts import (
     assemble,
     participant_rows,
     resolve_people,
+    unlisted_speakers,
     without_addresses_as_names,
 )
 
@@ -208,7 +209,10 @@ class CallTables:
         people = resolve_people(record, self._directory)
         hidden = self._lake.private_columns
         emails, phones = (hidden.is_hidden(PARTICIPANTS, column) for column in ("email", "phone"))
-        return without_addresses_as_names(people, emails=emails, phones=phones) if emails or phones else people
+        if not (emails or phones):
+            return people
+        people = (*people, *unlisted_speakers(record, people))
+        return without_addresses_as_names(people, emails=emails, phones=phones)
 
     def _without_erased(self, rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Yield raw rows without erased calls and people: the file may be of a backup from before the erasure."""

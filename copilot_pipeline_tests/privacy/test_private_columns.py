@@ -120,6 +120,11 @@ def test_people_without_a_name_are_not_named_by_hidden_addresses(stored: Stored)
             "joinedParticipants": [],
             "last_modified_time": "2026-12-01T00:00:00.000Z",
         }
+    stored.server.calls[2] |= {
+        "transcript": [{"personId": "mei@kestrel.example", "start": 0, "end": 3, "text": "Nobody listed me."}],
+        "last_modified_time": "2026-12-01T00:00:00.000Z",
+    }
+    shown["mei@kestrel.example"] = {}
     list(stored.run())
     stored.build(PrivateColumns())
     assert {text in stored.everything() for text in shown} == {True}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -134,6 +135,7 @@ class RedactionEngine:
 
     def _patterns(self, lines: Sequence[str]) -> Iterator[Span]:
         """Search the lines that may match. The end of the line before gives the context of a number."""
+        lines = [_plain(line) for line in lines]
         numbers = [number for number, line in enumerate(lines) if _MAY_MATCH.search(line)]
         if not numbers or self._analyzer is None:
             return
@@ -202,6 +204,14 @@ def tag_of(entity: str) -> str:
 
 def _names(text: str, names: ParticipantNames) -> Iterator[Span]:
     return (Span(match.start, match.end, PERSON, 1.0, match.label) for match in names.find(text))
+
+
+def _plain(line: str) -> str:
+    """Return a line of the same length with ordinary letters and digits in place of full-width and styled ones."""
+    if line.isascii():
+        return line
+    forms = {char: unicodedata.normalize("NFKC", char) for char in set(line)}
+    return line.translate({ord(char): form for char, form in forms.items() if len(form) == 1})
 
 
 def _end_of(line: str) -> str:

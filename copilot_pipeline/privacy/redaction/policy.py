@@ -13,7 +13,7 @@ from copilot_pipeline.config.redaction import RedactionSettings
 from copilot_pipeline.errors import ConfigurationError
 
 # Increased when the same settings and engine replace other text: names, labels, tags.
-RULES_VERSION = 1
+RULES_VERSION = 2
 INSTALL = 'python -m pip install "copilot-pipeline[privacy]"'
 # Versions that the package index has under names of spaCy's models without being one of them.
 _PLACEHOLDER_VERSION = "999."

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import ModuleType
 
 import spacy
-from presidio_analyzer import EntityRecognizer, RecognizerResult, predefined_recognizers
+from presidio_analyzer import EntityRecognizer, Pattern, RecognizerResult, predefined_recognizers
 from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpArtifacts
 from presidio_analyzer.predefined_recognizers import EmailRecognizer, IpRecognizer, PhoneRecognizer
 
@@ -25,15 +25,22 @@ _UNUSED_STEPS = ("tagger", "parser", "attribute_ruler", "lemmatizer", "morpholog
 _MODEL_LABELS = {**(NerModelConfiguration().model_to_presidio_entity_mapping or {}), "MISC": "NRP"}
 
 
+_WITH_BLANKS = Pattern("e-mail", r"[\w.+-]+[ \t]{0,2}@[ \t]{0,2}[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", 0.5)
+
+
 class AnyDomainEmailRecognizer(EmailRecognizer):
-    """E-mail addresses of any domain.
+    """E-mail addresses of any domain, also with blanks around the @, as in `mei @ kestrel.example`.
 
     Presidio's own check of the domain downloads a list of public suffixes, and misses addresses of internal domains.
     """
 
+    def __init__(self) -> None:
+        super().__init__(patterns=[*EmailRecognizer.PATTERNS, _WITH_BLANKS], supported_language=LANGUAGE)
+
     def validate_result(self, pattern_text: str) -> bool | None:
-        """Accept every match of the pattern."""
-        return None
+        """Accept every match of the pattern; after a blank only a domain in lower case: not `@ Acme.Then`."""
+        domain = pattern_text.rpartition("@")[2]
+        return False if domain[:1].isspace() and domain != domain.lower() else None
 
 
 class WholeIpRecognizer(IpRecognizer):
@@ -88,7 +95,7 @@ def pattern_recognizers(settings: RedactionSettings) -> list[EntityRecognizer]:
     wanted = set(settings.entities)
     chosen: list[EntityRecognizer] = []
     if "EMAIL_ADDRESS" in wanted:
-        chosen.append(AnyDomainEmailRecognizer(supported_language=LANGUAGE))
+        chosen.append(AnyDomainEmailRecognizer())
     if "PHONE_NUMBER" in wanted:
         chosen.append(PhoneRecognizer(supported_language=LANGUAGE, supported_regions=settings.phone_regions))
     if "IP_ADDRESS" in wanted:

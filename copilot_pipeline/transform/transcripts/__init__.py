@@ -12,6 +12,7 @@ from copilot_pipeline.transform.transcripts.people import (
     ResolvedPerson,
     UserDirectory,
     resolve_people,
+    unlisted_speakers,
     without_addresses_as_names,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "assemble",
     "participant_rows",
     "resolve_people",
+    "unlisted_speakers",
     "without_addresses_as_names",
 ]

@@ -124,6 +124,17 @@ def without_addresses_as_names(
     return tuple(result)
 
 
+def unlisted_speakers(record: CallRecord, people: Iterable[ResolvedPerson]) -> tuple[ResolvedPerson, ...]:
+    """Return those who speak on a call with an address as id, and are in none of its lists."""
+    known = {one for person in people for one in (person.person_id, *person.aliases)}
+    ids = dict.fromkeys(storable(segment.person_id) for segment in record.segments if segment.person_id is not None)
+    return tuple(
+        ResolvedPerson(person_id, unknown_speaker(person_id), None, Side.UNKNOWN, is_listed=False)
+        for person_id in ids
+        if person_id not in known and _EMAIL.search(person_id)
+    )
+
+
 def _unique_by_id(people: Sequence[Person]) -> Iterable[Person]:
     """Return the people with distinct ids.
 

@@ -116,7 +116,7 @@ class RestServer(Server):
                     {"text": "What does it cost?", "start": 5, "end": 8.1, "personId": 1, "annotations": []},
                 ]
                 transcript = turns if call["status"] == "POST_PROCESSING_DONE" else []
-                return httpx.Response(200, json={"call": {**call, "transcript": transcript}})
+                return httpx.Response(200, json={"call": {"transcript": transcript, **call}})
         return httpx.Response(404, json={})
 
 

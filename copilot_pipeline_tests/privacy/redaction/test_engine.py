@@ -49,6 +49,20 @@ def test_tags_replace_values_and_pseudonyms_count_them() -> None:
     ]
 
 
+def test_addresses_are_found_in_other_letters_and_with_blanks() -> None:
+    """Full-width letters and digits stand for ordinary ones. What only looks like an address stays."""
+    assert redacted("ｍｅｉ＠ｋｅｓｔｒｅｌ．ｅｘａｍｐｌｅ ok", "call ４１５-５５５-０１３２", "Ｄａｎａ Ｆｏｘ") == [  # noqa: RUF001
+        "[EMAIL] ok",
+        "call [PHONE]",
+        "[PERSON]",
+    ]
+    assert redacted("to mei @ kestrel.example, please") == ["to [EMAIL], please"]
+    assert redacted("5 @ 10.50 each", "we met @ Acme.Then we left", entities=["EMAIL_ADDRESS"]) == [
+        "5 @ 10.50 each",
+        "we met @ Acme.Then we left",
+    ]
+
+
 def test_the_line_before_is_the_context_of_a_number() -> None:
     """The question names what the answer is: without it, nine digits are no social security number."""
     entities = ["US_SSN"]
