@@ -23,9 +23,13 @@ END_TO_END = Path(__file__).parent / "end_to_end"
 TAKE_MINUTES = (  # the longest first: those that wait for Dagster's daemon leave the processor to others
     "test_dagster_ui",
     "test_storm",
+    "test_kubernetes",
     "test_dagster_ui_quota",
+    "test_erasure",
+    "test_machines",
     "test_lost_lake",
     "test_whole_path",
+    "test_examples",
     "test_marts",
 )
 DATABASE_FIXTURE = "server_url"  # every fixture with a database depends on it

@@ -31,6 +31,7 @@ WITH_INPUT_AND_OUTPUT = {
     "http", "httpx", "io", "multiprocessing", "os", "pathlib", "psycopg", "random", "requests", "shutil", "smtplib",
     "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "urllib.request",
 }  # fmt: skip
+MAX_LINES = 300
 WITH_SIDE_EFFECTS = {"open", "print", "input", "exec", "eval"}
 
 
@@ -130,3 +131,9 @@ def test_modules_and_public_names_have_docstrings(path: Path) -> None:
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{path}:{node.lineno} {node.name}"
+
+
+def test_modules_have_at_most_300_lines() -> None:
+    """A longer one has more than one subject."""
+    lengths = {path.relative_to(ROOT): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}

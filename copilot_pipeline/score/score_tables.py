@@ -29,6 +29,7 @@ from copilot_pipeline.load.warehouse import refresh_kit_views
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.score.evidence import EvidenceFinder
 from copilot_pipeline.score.rows import SemarizeRunRow, SemarizeScoreRow
+from copilot_pipeline.score.run_rows import row_without_run, run_row
 from copilot_pipeline.score.transcripts import StoredTranscript, read_transcripts
 from copilot_pipeline.state import CallStore, SemarizeRun, SemarizeRunStore
 from copilot_pipeline.state.semarize_runs import redaction_of
@@ -192,11 +193,11 @@ class ScoreTables:
             for transcript in transcripts:
                 run = former.get(transcript.call_id) or runs.get(transcript.call_id)
                 if run is None:
-                    run_rows.append(_row_without_run(transcript, kit, day))
+                    run_rows.append(row_without_run(transcript, kit, day))
                     continue
                 scores, problem = self._scores(run, day)
                 score_rows.extend(scores)
-                run_rows.append(_run_row(run, day, len(scores), problem))
+                run_rows.append(run_row(run, day, len(scores), problem))
         return run_rows, score_rows
 
     def _former_results(
@@ -261,44 +262,3 @@ def _scored_with_other_redaction(transcripts: Sequence[StoredTranscript], runs: 
 
 def _kit_version(kit: Kit) -> str:
     return repr((kit.name, kit.reference, kit.call_filter))
-
-
-def _run_row(run: SemarizeRun, day: date, bricks: int, problem: str | None) -> SemarizeRunRow:
-    return SemarizeRunRow(
-        call_id=run.call_id,
-        kit=run.kit,
-        call_date=day,
-        run_id=run.run_id,
-        status=run.status,
-        kit_reference=run.kit_reference,
-        kit_version_id=run.kit_version_id,
-        transcript_hash=run.transcript_hash,
-        bricks=bricks,
-        requested_at=run.requested_at,
-        finished_at=run.finished_at,
-        duration_ms=run.duration_ms,
-        error_code=run.error_code,
-        error_message=problem or run.error_message,
-        speech_hash=run.speech_hash,
-    )
-
-
-def _row_without_run(transcript: StoredTranscript, kit: Kit, day: date) -> SemarizeRunRow:
-    skip_reason = kit.call_filter.skip_reason(transcript.facts)
-    return SemarizeRunRow(
-        call_id=transcript.call_id,
-        kit=kit.name,
-        call_date=day,
-        run_id=None,
-        status="skipped" if skip_reason else "pending",
-        kit_reference=kit.reference,
-        kit_version_id=None,
-        transcript_hash=transcript.transcript_hash,
-        bricks=0,
-        requested_at=None,
-        finished_at=None,
-        duration_ms=None,
-        error_code=None,
-        error_message=skip_reason or "not requested yet",
-        speech_hash=transcript.speech_hash or None,
-    )

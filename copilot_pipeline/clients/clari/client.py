@@ -172,9 +172,8 @@ class ClariClient:
     def get_valid_details(self, call_id: str) -> bytes:
         """Return the details of a call, checked.
 
-        A usual body is checked without parsing its transcript, in a tenth of the time. A transcript that cannot be
-        parsed is quarantined when tables are built from it.
-        Raises `UnreadableBody` with the body if it is not the requested call, and `NotFound`.
+        A usual body is checked without parsing its transcript, in a tenth of the time: one that cannot be parsed is
+        quarantined when tables are built. Raises `NotFound`, and `UnreadableBody` with the body of another call.
         """
         is_plainly_valid = False
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -134,70 +130,6 @@ def test_readers_see_the_previous_file_until_the_write_ends(lake: Lake) -> None:
     assert texts_of(lake) == ["new"]
 
 
-_WRITER = """
-import sys, time
-from datetime import date
-from copilot_pipeline.load.lake import Lake
-from copilot_pipeline_tests.load.lake.test_files import DAY, UTTERANCES, utterances
-with Lake(sys.argv[1]).writer(UTTERANCES, DAY) as writer:
-    writer.append(utterances(["half"] * 1000))
-    print("in the middle", flush=True)
-    time.sleep(60)
-"""
-
-
-def killed_writer(lake: Lake) -> None:
-    """Start a process that writes the day, and kill it in the middle."""
-    process = subprocess.Popen([sys.executable, "-c", _WRITER, lake.url], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "in the middle\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
-
-
-@pytest.mark.e2e
-def test_a_killed_writer_changes_nothing(lake: Lake) -> None:
-    """After kill -9 readers see the previous rows; the next write cleans up."""
-    write(lake, utterances(["kept"]))
-    killed_writer(lake)
-    assert len(files_in(lake)) == 2
-    assert texts_of(lake) == ["kept"]
-    assert list(pd.read_parquet(Path(lake.url) / "utterances")["text"]) == ["kept"]
-    write(lake, utterances(["new"]))
-    assert texts_of(lake) == ["new"]
-    assert files_in(lake) == ["utterances/call_date=2026-11-03/part.parquet"]
-
-
-@pytest.mark.e2e
-def test_a_killed_first_write_leaves_no_day(lake: Lake) -> None:
-    """The day does not exist, although its folder does."""
-    killed_writer(lake)
-    assert not lake.exists(UTTERANCES, DAY)
-    assert list(lake.batches(UTTERANCES, DAY)) == []
-
-
-def test_concurrent_writers_do_not_remove_each_others_files(lake: Lake) -> None:
-    """Of two writers of one day, the one that finishes last wins."""
-    with lake.writer(UTTERANCES, DAY) as slow:
-        slow.append(utterances(["slow"]))
-        write(lake, utterances(["quick"]))
-        assert texts_of(lake) == ["quick"]
-    assert texts_of(lake) == ["slow"]
-
-
-@pytest.mark.parametrize(("age", "is_left"), [(timedelta(hours=30), True), (timedelta(days=3), False)])
-def test_removes_temporary_files_of_other_machines_by_age(lake: Lake, age: timedelta, is_left: bool) -> None:
-    """Their process may be alive, so only old files are removed."""
-    write(lake)
-    temporary = Path(lake.path(UTTERANCES, DAY)).with_name(".part.parquet.0ther000.1.abcdef01")
-    temporary.write_bytes(b"half")
-    moment = (datetime.now(UTC) - age).timestamp()
-    os.utime(temporary, (moment, moment))
-    write(lake)
-    assert temporary.exists() is is_left
-
-
 @pytest.mark.parametrize("table", WAREHOUSE_TABLES, ids=lambda table: table.name)
 def test_files_have_the_schema_of_the_column_list(lake: Lake, table: Table) -> None:
     """Columns, types, nullability and descriptions, without the partition column."""
@@ -306,33 +238,6 @@ def test_rewriting_a_day_stores_the_present_column_names(lake: Lake) -> None:
     assert "gone_at" not in names
     (rewritten,) = lake.batches(CALLS, DAY, columns=["removed_at"])
     assert rewritten.column("removed_at").to_pylist() == [removed_at]
-
-
-def test_drafts_are_outside_of_the_folders_of_tables(lake: Lake) -> None:
-    """A reader that opens every file of a table's folder, hidden or not, finds complete files only."""
-    write(lake, utterances(["old"]))
-    with lake.writer(UTTERANCES, DAY) as writer, lake.writer(USERS):
-        writer.append(utterances(["new"]))
-        assert [name for name in files_in(lake) if not name.startswith("_drafts/")] == [
-            "utterances/call_date=2026-11-03/part.parquet"
-        ]
-        assert len(files_in(lake)) == 3
-    assert not list((Path(lake.url) / "_drafts").iterdir())
-
-
-def test_removes_drafts_that_earlier_versions_left_beside_the_files(lake: Lake) -> None:
-    """In all folders; files of other names, and drafts that may be in progress on another machine, stay."""
-    write(lake, utterances(["kept"]))
-    folder = Path(lake.path(UTTERANCES, DAY)).parent
-    moment = (datetime.now(UTC) - timedelta(days=3)).timestamp()
-    for name in (".part.parquet.0ther000.1.abcdef01", ".hidden", "part.parquet.bak"):
-        (folder / name).write_bytes(b"half")
-        os.utime(folder / name, (moment, moment))
-    (folder / ".part.parquet.0ther000.2.abcdef02").write_bytes(b"in progress")
-    assert lake.remove_drafts() == 1
-    assert {path.name for path in folder.iterdir()} == {
-        "part.parquet", ".hidden", "part.parquet.bak", ".part.parquet.0ther000.2.abcdef02",
-    }  # fmt: skip
 
 
 def test_object_stores_show_only_complete_files() -> None:
