@@ -1,7 +1,17 @@
 """`make bench`: compare the pipeline with a bare httpx loop and with dlt, on the same server, as ratios.
 
+* bare loop: the details of all calls with httpx, nothing is stored
+* start-up: `run`, whose first request is refused
+* raw layer: `run --assets raw_call_details`
+* first run: `run`, all tables in Parquet and PostgreSQL, without kits
+* second run: the same command again, with nothing to do
+* rebuild: `run --force --assets …`, the call tables from the lake
+* dlt: details into PostgreSQL only
+* webhook to row: seconds from a webhook in the inbox to the transcript in PostgreSQL, with the daemon running
+
 The server is the sandbox without limits, with calls of about 30 KB (200 segments). Every contender runs in its own
-process, start-up included, with its own database. Seconds depend on the machine; the ratios should not.
+process, start-up included. Seconds depend on the machine; the ratios should not. `--keep` writes the ratios to
+docs/performance.json, and every run shows its ratios beside the kept ones.
 """
 
 from __future__ import annotations
@@ -13,19 +23,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import psycopg
 from rich.console import Console
-from rich.table import Table
 
 from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.load.tables import CALL_TABLES
 from copilot_pipeline.postgres import database_url
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
+from copilot_pipeline_tests.bench import webhooks
+from copilot_pipeline_tests.bench.results import KEPT, Measured, keep, load, table
+from copilot_pipeline_tests.bench.webhooks import WARM_UP
 
 DAYS = 14
+_DATABASE = "DATABASE"  # in a command: the address of its database
+_WRONG_KEY = {"CLARI_COPILOT_API_KEY": "wrong"}
 _BARE = """
 import os, sys, httpx
 headers = {"X-Api-Key": os.environ["CLARI_COPILOT_API_KEY"], "X-Api-Password": os.environ["CLARI_COPILOT_API_PASSWORD"]}
@@ -35,28 +51,31 @@ with httpx.Client(base_url=os.environ["CLARI_COPILOT_BASE_URL"], headers=headers
 """
 
 
+_CALL_TABLES = ",".join(table.name for table in CALL_TABLES)
+
+
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """The result of one contender."""
+class Contender:
+    """A command that is measured. Those with the same database run in their order."""
 
     name: str
-    seconds: float
-    cpu_seconds: float  # of the process, user and system: less dependent on what else runs on the machine
-    megabytes: float  # the largest resident set of the process
-    calls: int
-
-    @property
-    def calls_per_second(self) -> float:
-        """Calls per second, start-up included."""
-        return self.calls / self.seconds
+    command: list[str]
+    database: str = ""
+    stdin: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    is_refused: bool = False  # it ends with an error, at its first request
 
 
 def main() -> None:
     """Measure all contenders and print the table."""
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--calls", type=int, default=2002, help="number of calls, over 14 days")
     parser.add_argument("--segments", type=int, default=200, help="speaker turns per call")
     parser.add_argument("--dlt", type=Path, help="Python executable with dlt; without it, dlt is not measured")
+    parser.add_argument("--webhooks", type=int, default=30, help="number of webhooks, one every two seconds")
+    parser.add_argument("--keep", action="store_true", help=f"write {KEPT.name}, which later runs are compared with")
     chosen = parser.parse_args()
     console = Console(stderr=True)
     options = SandboxOptions(
@@ -67,46 +86,77 @@ def main() -> None:
         requests_per_second=None,
         requests_per_week=None,
     )
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, Sandbox(options) as sandbox:
-        results = _measured(sandbox, Path(folder), chosen.dlt, console)
-    Console().print(_table(results))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, Sandbox(options) as sandbox:
+        folder = Path(name)
+        (folder / "none.yaml").write_text("kits: {}\n")
+        environment = {**os.environ, **sandbox.environment(), "COPILOT_PIPELINE_REQUESTS_PER_SECOND": "0"}
+        environment["COPILOT_PIPELINE_CONFIG"] = str(folder / "none.yaml")
+        bench = Bench(environment, folder, console)
+        ids = _ids(sandbox, environment)
+        results = _measured(bench, sandbox, ids, chosen.dlt)
+        announced = ids[: chosen.webhooks + WARM_UP] if chosen.webhooks else ()
+        latencies = webhooks.measure(bench.home("webhooks"), announced, folder) if announced else {}
+    Console().print(table(results, len(ids), load()))
+    for percentile, seconds in latencies.items():
+        Console().print(f"webhook to row, {percentile}: {seconds:.1f} s (one every {webhooks.EVERY_SECONDS:.0f} s)")
+    if chosen.keep:
+        keep(results, latencies, {"calls": len(ids), "segments": chosen.segments}, KEPT)
 
 
-def _measured(sandbox: Sandbox, folder: Path, dlt: Path | None, console: Console) -> list[Measured]:
-    environment = {**os.environ, **sandbox.environment(), "COPILOT_PIPELINE_HOME": str(folder / "home")}
-    environment |= {"COPILOT_PIPELINE_REQUESTS_PER_SECOND": "0", "COPILOT_PIPELINE_CONFIG": str(folder / "none.yaml")}
-    (folder / "none.yaml").write_text("kits: {}\n")
-    without_pandas = _without_pandas(folder / "without_pandas")
-    home = Path(environment["COPILOT_PIPELINE_HOME"])
-    server = database_url(Environment(copilot_pipeline_home=home))
-    ids = _ids(sandbox, environment)
+def _measured(bench: Bench, sandbox: Sandbox, ids: Sequence[str], dlt: Path | None) -> list[Measured]:
     first, last = sandbox.options.first_day.isoformat(), sandbox.options.last_day.isoformat()
-    bare = [sys.executable, "-c", _BARE]
-    pipeline = [sys.executable, "-m", "copilot_pipeline", "run", "--from", first, "--to", last]
-    with console.status("warming up the server"):
-        _run("", bare, environment, len(ids), " ".join(ids))
-    contenders: list[tuple[str, list[str], str, str]] = [
-        ("bare httpx loop: details only, nothing stored", bare, "", " ".join(ids))
+    bare, listed = [sys.executable, "-c", _BARE], " ".join(ids)
+    run = [sys.executable, "-m", "copilot_pipeline", "run", "--from", first, "--to", last]
+    contenders = [
+        Contender("bare loop", bare, stdin=listed),
+        Contender("start-up", run, "raw", environment=_WRONG_KEY, is_refused=True),
+        Contender("raw layer", [*run, "--assets", "raw_call_details"], "raw"),
+        Contender("first run", run, "whole"),
+        Contender("second run", run, "whole"),
+        Contender("rebuild", [*run, "--force", "--assets", _CALL_TABLES], "whole"),
     ]
-    contenders.append(("pipeline: raw layer", [*pipeline, "--assets", "raw_call_details"], "raw", ""))
-    contenders.append(("pipeline: everything, Parquet and Postgres", pipeline, "whole", ""))
     if dlt is not None:
-        script = str(Path(__file__).with_name("with_dlt.py"))
-        address = environment["CLARI_COPILOT_BASE_URL"]
-        contenders.append(("dlt: Postgres only", [str(dlt), script, address, "DATABASE", first, last], "dlt", ""))
-    results = []
-    for name, command, database, stdin in contenders:
-        url = _new_database(server, database) if database else ""
-        command = [url if part == "DATABASE" else part for part in command]
-        changed = {**environment, "COPILOT_PIPELINE_DATABASE_URL": url}
-        changed["COPILOT_PIPELINE_HOME"] = str(folder / f"home_{database}")  # a lake belongs to one database
-        if command[0] == sys.executable:
-            changed["PYTHONPATH"] = os.pathsep.join([without_pandas, *filter(None, [os.environ.get("PYTHONPATH")])])
-        with console.status(name):
-            _migrate(changed, database)
-            results.append(_run(name, command, changed, len(ids), stdin))
-        console.print(f"{results[-1].seconds:6.1f} s  {name}", highlight=False)
-    return results
+        script, address = str(Path(__file__).with_name("with_dlt.py")), bench.environment["CLARI_COPILOT_BASE_URL"]
+        contenders.append(Contender("dlt", [str(dlt), script, address, _DATABASE, first, last], "dlt"))
+    bench.measure(Contender("warming up the server", bare, stdin=listed))
+    return [bench.measure(contender) for contender in contenders]
+
+
+class Bench:
+    """Measures commands, each group with its own database and its own home."""
+
+    def __init__(self, environment: Mapping[str, str], folder: Path, console: Console) -> None:
+        self.environment = environment
+        self._folder = folder
+        self._console = console
+        self._server = database_url(Environment(copilot_pipeline_home=folder / "home"))
+        self._without_pandas = _without_pandas(folder / "without_pandas")
+        self._homes: dict[str, dict[str, str]] = {}
+
+    def home(self, name: str) -> dict[str, str]:
+        """Return the environment of a database, which is created and migrated if it is a new one."""
+        if name not in self._homes:
+            changed = {**self.environment, "COPILOT_PIPELINE_HOME": str(self._folder / f"home_{name}")}
+            changed["COPILOT_PIPELINE_DATABASE_URL"] = _new_database(self._server, name) if name else ""
+            paths = [self._without_pandas, *filter(None, [os.environ.get("PYTHONPATH")])]
+            changed["PYTHONPATH"] = os.pathsep.join(paths)
+            if name not in ("", "dlt"):  # an installation is migrated once
+                migrate = [sys.executable, "-m", "copilot_pipeline", "migrate"]
+                subprocess.run(migrate, env=changed, check=True, stdout=subprocess.DEVNULL)
+            self._homes[name] = changed
+        return self._homes[name]
+
+    def measure(self, contender: Contender) -> Measured:
+        """Run a command. Raises `SystemExit` if it fails."""
+        environment = {**self.home(contender.database), **contender.environment}
+        if contender.database == "dlt":
+            environment.pop("PYTHONPATH")
+        address = environment["COPILOT_PIPELINE_DATABASE_URL"]
+        command = [address if part == _DATABASE else part for part in contender.command]
+        with self._console.status(contender.name):
+            result = _run(contender, command, environment)
+        self._console.print(f"{result.seconds:6.1f} s  {result.name}", highlight=False)
+        return result
 
 
 def _without_pandas(folder: Path) -> str:
@@ -139,49 +189,26 @@ def _new_database(server: str, name: str) -> str:
     return server.replace("/postgres?", f"/{name}?")
 
 
-def _migrate(environment: dict[str, str], name: str) -> None:
-    """Migrate before the measurement, because an installation is migrated once."""
-    if name in ("raw", "whole"):
-        command = [sys.executable, "-m", "copilot_pipeline", "sql", "SELECT 1"]
-        subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-
-
-def _run(name: str, command: list[str], environment: dict[str, str], calls: int, stdin: str) -> Measured:
+def _run(contender: Contender, command: list[str], environment: dict[str, str]) -> Measured:
     started = time.monotonic()
     process = subprocess.Popen(
         command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     assert process.stdin is not None
     assert process.stderr is not None
-    process.stdin.write(stdin)
+    process.stdin.write(contender.stdin)
     process.stdin.close()
     output = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
     process.stderr.close()
-    if status:
-        raise SystemExit(f"{name or 'warming up'} failed:\n{output}")
-    return Measured(name, time.monotonic() - started, used.ru_utime + used.ru_stime, _megabytes(used), calls)
+    if bool(status) != contender.is_refused:
+        raise SystemExit(f"{contender.name}: unexpected exit status {status}:\n{output}")
+    seconds = time.monotonic() - started
+    return Measured(contender.name, seconds, used.ru_utime + used.ru_stime, _megabytes(used))
 
 
 def _megabytes(used: resource.struct_rusage) -> float:
     return used.ru_maxrss / 1024 if sys.platform != "darwin" else used.ru_maxrss / 1024**2
-
-
-def _table(results: list[Measured]) -> Table:
-    table = Table(title=f"{results[0].calls} calls, start-up included", title_justify="left")
-    for heading in ("", "seconds", "CPU seconds", "calls/s", "MB", "ratio to the bare loop"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for one in results:
-        ratio = one.seconds / results[0].seconds
-        table.add_row(
-            one.name,
-            f"{one.seconds:.1f}",
-            f"{one.cpu_seconds:.1f}",
-            f"{one.calls_per_second:.0f}",
-            f"{one.megabytes:.0f}",
-            f"{ratio:.1f} x",
-        )
-    return table
 
 
 if __name__ == "__main__":
