@@ -72,7 +72,7 @@ test-containers: ## Build the image and start every service in containers (needs
 	$(CONTAINERS) exec -T code copilot-pipeline sql "SELECT count(*) FROM calls"
 	$(CONTAINERS) down --volumes
 
-bench: $(VENV)/ready $(VENV)/dlt/ready ## Measure the speed against a bare HTTP loop and against dlt
+bench: $(VENV)/ready $(VENV)/dlt/ready ## Measure the speed against a bare HTTP loop, dlt and the ratios that were kept
 	$(BIN)/python -m copilot_pipeline_tests.bench --dlt $(VENV)/dlt/bin/python
 
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

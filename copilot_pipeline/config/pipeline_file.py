@@ -176,7 +176,7 @@ class AdvancedRebuildSettings(Strict):
         ge=1,
         le=64,
         description="Processes at the same time. 1 rebuilds in the process of the run. Default: one for each core that "
-        "the run may use.",
+        "the run may use but one, which PostgreSQL needs; set the number of cores if PostgreSQL is on another machine.",
     )
     megabytes_per_process: int = Field(
         default=400,

@@ -82,8 +82,9 @@ class CallTableRebuild:
 
 def _number_of_processes(limits: AdvancedRebuildSettings, tables: CallTables, days: Sequence[date]) -> int:
     """Return how many processes are worth their start, and have memory."""
-    cores = limits.processes or usable_cores()
-    if cores == 1 or len(days) < 2 or tables.number_of_calls(days) < limits.min_calls:
+    # PostgreSQL needs about as much time as the process that fills it.
+    cores = limits.processes or usable_cores() - 1
+    if cores <= 1 or len(days) < 2 or tables.number_of_calls(days) < limits.min_calls:
         return 1
     return max(1, min(cores, len(days), available_megabytes() // limits.megabytes_per_process))
 
