@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 FINAL_TICKS = 5
 _INSIDE = "SIMULATED_YEAR"
 _SENSORS = ("pending_calls", "registered_backfills", "weekly_quota", "due_deliveries")
-_NO_WAITING = {"ops": {"process_pending_calls": {"config": {"linger_seconds": 0.0}}}}
 
 
 def main() -> None:
@@ -136,9 +135,9 @@ class Year:
     def _at(self, moment: datetime) -> None:
         advance_to(moment)
 
-    def _job(self, name: str, tags: dict[str, str] | None = None, config: dict[str, Any] | None = None) -> None:
+    def _job(self, name: str, tags: dict[str, str] | None = None) -> None:
         with self.meter.step(name):
-            failure = self.processes.run(name, tags, config)
+            failure = self.processes.run(name, tags)
         if failure is not None:
             _say(f"{datetime.now(UTC):%Y-%m-%d %H:%M} {name}: {failure}")
 
@@ -148,7 +147,7 @@ class Year:
                 requests = self.processes.tick(name)
             for request in requests:
                 job = {"pending_calls": "incremental_run", "due_deliveries": "deliveries"}.get(name, "call_partitions")
-                self._job(job, dict(request.tags), _NO_WAITING if job == "incremental_run" else None)
+                self._job(job, dict(request.tags))
         with self.meter.step("retries"):
             self.processes.retry_waiting()
 

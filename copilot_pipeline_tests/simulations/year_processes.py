@@ -13,10 +13,12 @@ import dagster as dg
 
 from copilot_pipeline.config.loading import load_environment
 from copilot_pipeline.definitions import build_definitions
+from copilot_pipeline.defs.automation.jobs import incremental_run, scored_calls
 from copilot_pipeline.defs.instance import open_instance
 from copilot_pipeline.defs.resources.configured import configured_resources
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+NO_WAITING: dict[str, Any] = {"ops": {scored_calls.name: {"config": {"linger_seconds": 0.0}}}}
 AUTO_RETRY = "dagster/auto_retry_run_id"
 
 
@@ -28,12 +30,13 @@ class Processes:
         self.instance = open_instance(load_environment())
         self._repository = self._definitions.get_repository_def()
 
-    def run(
-        self, job: str, tags: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None
-    ) -> str | None:
+    def run(self, job: str, tags: Mapping[str, str] | None = None) -> str | None:
         """Execute a job; return why it failed, None if it succeeded."""
         result = self._definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance, tags=dict(tags or {}), run_config={**QUIET, **(config or {})}, raise_on_error=False
+            instance=self.instance,
+            tags=dict(tags or {}),
+            run_config={**QUIET, **(NO_WAITING if job == incremental_run.name else {})},
+            raise_on_error=False,
         )
         failures = [event.step_failure_data for event in result.all_events if event.is_step_failure]
         reasons = [(one.user_failure_data.description if one.user_failure_data else str(one.error)) for one in failures]
