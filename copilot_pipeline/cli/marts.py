@@ -16,24 +16,26 @@ from copilot_pipeline.config.loading import Settings
 
 @click.command("marts")
 @click.option("--no-refresh", is_flag=True, help="Use users, deals and accounts as they are stored. No request.")
+@click.option("--force", is_flag=True, help="Rebuild marts although nothing that they are made from has changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the row count of each table as JSON.")
-def command(no_refresh: bool, as_json: bool) -> None:
+def command(no_refresh: bool, force: bool, as_json: bool) -> None:
     """Rebuild the marts: MEDDICC, coaching, claims, win/loss, open deals, pipeline and forecast.
 
     First users, and deals and accounts that are new or open, are read again: one request each, within the weekly
-    quota. The marts are computed from the scores in the warehouse. In Dagster they are rebuilt automatically.
+    quota. The marts are computed from the scores in the warehouse; a mart is rebuilt only if what it is made from has
+    changed. In Dagster they are rebuilt automatically.
 
     \b
     copilot-pipeline marts
     copilot-pipeline marts --no-refresh
     copilot-pipeline marts --json
     """
-    rows = refresh(command_settings(), text_console(stderr=True), with_inputs=not no_refresh)
+    rows = refresh(command_settings(), text_console(stderr=True), with_inputs=not no_refresh, force=force)
     if as_json:
         print_json(json.dumps(rows))
 
 
-def refresh(settings: Settings, console: Console, *, with_inputs: bool = True) -> dict[str, int]:
+def refresh(settings: Settings, console: Console, *, with_inputs: bool = True, force: bool = False) -> dict[str, int]:
     """Rebuild the marts and what they are built from, print the row counts and return them by table."""
     started = time.monotonic()
     if with_inputs:
@@ -46,7 +48,7 @@ def refresh(settings: Settings, console: Console, *, with_inputs: bool = True) -
     with console.status("building the marts: MEDDICC, coaching, claims, win/loss, open deals, pipeline, forecast"):
         from copilot_pipeline.cli.materialize import materialize_marts
 
-        rows = materialize_marts(settings)
+        rows = materialize_marts(settings, force=force)
     console.print(f"{len(rows)} marts built in {time.monotonic() - started:.1f} s:")
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     console.print(counts)

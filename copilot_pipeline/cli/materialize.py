@@ -39,6 +39,7 @@ from copilot_pipeline.load.tables import (
     USER_HISTORY,
     USERS,
 )
+from copilot_pipeline.marts.versions import MARTS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.state import CallStore, ListCursors
@@ -130,10 +131,14 @@ def refresh_inputs_of_marts(settings: Settings) -> list[str]:
     return problems + _problems(_materialize(definitions, instance, list(_LAST), datetime.now(UTC)))
 
 
-def materialize_marts(settings: Settings) -> dict[str, int]:
-    """Rebuild the marts. Return their row counts; raise `PipelineError` if one of them failed."""
+def materialize_marts(settings: Settings, *, force: bool = False) -> dict[str, int]:
+    """Rebuild the marts that are not up to date; with `force`, all of them.
+
+    Return their row counts; raise `PipelineError` if one of them failed.
+    """
     names = [table.name for table in MART_TABLES]
-    result = _materialize(build_definitions(), open_instance(settings.environment), names, datetime.now(UTC))
+    definitions, instance = build_definitions(), open_instance(settings.environment)
+    result = _materialize(definitions, instance, names, datetime.now(UTC), force=force)
     problems = _problems(result)
     if problems:
         raise PipelineError("the marts could not be built: " + "; ".join(problems))
@@ -216,8 +221,8 @@ def _materialize(
 
 
 def _forced_steps(assets: Sequence[str]) -> list[str]:
-    """The steps of assets that skip unchanged days."""
-    steps = {"call_tables": CALL_TABLES, "score_tables": SCORE_TABLES}
+    """The steps of assets that skip what is unchanged."""
+    steps = {"call_tables": CALL_TABLES, "score_tables": SCORE_TABLES, **{mart.name: mart.tables for mart in MARTS}}
     return [step for step, tables in steps.items() if any(table.name in assets for table in tables)]
 
 

@@ -21,7 +21,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.tables.limits import TruncatedValue, fit_rows
-from copilot_pipeline.load.versions import ROWS_PREFIX, CurrentPartition, PartitionVersions
+from copilot_pipeline.load.versions import CurrentPartition, PartitionVersions, rows_as_facts
 from copilot_pipeline.load.warehouse import WarehouseLoader
 from copilot_pipeline.load.warehouse.copying import RefusedKeys, RefusedRow, RowsRefused, without_refused
 from copilot_pipeline.load.warehouse.erased_rows import without_erased
@@ -229,7 +229,7 @@ def _facts(load: _Load, rows: Mapping[str, int], facts: Mapping[str, int] | None
     """Return the numbers that are reported again while the partition is up to date."""
     if facts is None:
         return None
-    counts = {ROWS_PREFIX + name: count for name, count in rows.items()}
+    counts = rows_as_facts(rows)
     return {**facts, **counts, _TRUNCATED: len(load.truncated), _REFUSED: len(load.refused)}
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import datetime
 
 from copilot_pipeline.load.inputs import SNAPSHOT_CODE, code_version, lake_inputs
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.state.table_versions import TableVersion, TableVersions
+from copilot_pipeline.state.table_versions import NO_DAY, TableVersion, TableVersions
 
-_NO_DAY = date.min  # the key of an unpartitioned table
 _LOADED_AT = "loaded_at"
 
 
@@ -33,7 +32,7 @@ class SnapshotContent:
 
     def confirm(self) -> bool:
         """Return whether both stores have exactly these rows. If so, the time of the snapshot is now."""
-        stored = self._store.find(_NO_DAY)
+        stored = self._store.find(NO_DAY)
         if stored is None or stored.inputs != self._inputs:
             return False
         with self._database.transaction() as connection:
@@ -46,7 +45,7 @@ class SnapshotContent:
                 return False
             with suppress(FileNotFoundError):
                 self._lake.touch(self._tables[0])
-            self._store.record(connection, _NO_DAY, TableVersion(self._inputs, self._files(confirmed_at), {}))
+            self._store.record(connection, NO_DAY, TableVersion(self._inputs, self._files(confirmed_at), {}))
         return True
 
     def loaded_at(self, connection: Connection) -> datetime | None:
@@ -61,7 +60,7 @@ class SnapshotContent:
         with self._database.transaction() as connection:
             confirmed_at = self._store.confirm_snapshot(connection, loaded_at) if loaded_at is not None else None
             if confirmed_at is not None:
-                self._store.record(connection, _NO_DAY, TableVersion(self._inputs, self._files(confirmed_at), {}))
+                self._store.record(connection, NO_DAY, TableVersion(self._inputs, self._files(confirmed_at), {}))
 
     def _files(self, loaded_at: datetime) -> dict[str, str]:
         stamps = {table.name: self._lake.stamp(table) or "" for table in self._tables}

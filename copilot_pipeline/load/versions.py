@@ -11,7 +11,7 @@ from copilot_pipeline.load.inputs import Inputs, lake_inputs, text_version
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.state.table_versions import TableVersion, TableVersions
+from copilot_pipeline.state.table_versions import NO_DAY, TableVersion, TableVersions
 
 ROWS_PREFIX = "rows of "
 
@@ -99,7 +99,13 @@ class PartitionVersions:
         return version_of(inputs)
 
     def _files(self, day: date) -> dict[str, str]:
-        return {table.name: self._lake.stamp(table, day) or "" for table in self._tables}
+        of_file = None if day == NO_DAY else day
+        return {table.name: self._lake.stamp(table, of_file) or "" for table in self._tables}
+
+
+def rows_as_facts(rows: Mapping[str, int]) -> dict[str, int]:
+    """Return the numbers of rows, given by table, as they are recorded with a partition."""
+    return {ROWS_PREFIX + name: count for name, count in rows.items()}
 
 
 def version_of(inputs: Inputs) -> str:

@@ -221,7 +221,9 @@ class MartBuilder:
         deals = self._reader.deals(self._settings.outcomes)
         open_deals = {deal.deal_id: deal for deal in deals if deal.outcome is DealOutcome.OPEN}
         covered = self._reader.covered_shares()
-        converter, now = CurrencyConverter(self._settings.currency), self._now()
+        # As of the hour, so that nothing changes until the next one.
+        now = self._now().replace(minute=0, second=0, microsecond=0)
+        converter = CurrencyConverter(self._settings.currency)
         inspected: list[DealInspectionRow] = []
 
         def signals() -> Iterator[DealSignalRow]:

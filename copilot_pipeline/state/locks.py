@@ -23,9 +23,21 @@ from copilot_pipeline.postgres.session import connect
 DETAILS = 720_311
 SCORING = 720_317
 RUNS = 720_318  # Dagster runs in progress
+MARTS = 720_319
 _CHECK_SECONDS = 0.2
 _MAX_ATTEMPTS = 25
 _SQL = load_queries(f"{__package__}.sql", "locks.sql")
+
+
+@contextlib.contextmanager
+def exclusive(url: str, name: str, namespace: int = MARTS) -> Iterator[None]:
+    """Hold the lock of a name for the block; wait while another process holds it."""
+    connection = connect(url, application_name="copilot-pipeline locks")
+    try:
+        connection.execute(_SQL["wait_for"], {"namespace": namespace, "id": name})
+        yield
+    finally:
+        _close(connection)
 
 
 class AdvisoryLocks:

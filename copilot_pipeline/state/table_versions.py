@@ -6,17 +6,23 @@ are rebuilt (migration `table_versions`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline.postgres.rows import fetch_one, fetch_value
+from copilot_pipeline.postgres.rows import fetch_one, fetch_value, fetch_values
+
+_FINGERPRINT = sql.SQL(
+    "SELECT count(*), bit_xor(hashtextextended(concat_ws(' ', tableoid, ctid, xmin), 0)) FROM {table} {where}"
+)
+NO_DAY = date.min  # the key of an unpartitioned table
 
 _SQL = load_queries(f"{__package__}.sql", "table_versions.sql")
 
@@ -91,6 +97,44 @@ class TableVersions:
 
     def _key(self, day: date) -> Mapping[str, object]:
         return {"tables": self._tables, "day": day}
+
+
+class StoredVersions:
+    """What identifies the present rows of tables, read once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._unversioned: dict[str, list[date]] = {}
+        with database.connection() as connection:
+            rows = connection.execute(_SQL["versions_of_tables"]).fetchall()
+        self._versions: dict[str, str] = dict(rows)
+
+    def version(self, tables: str) -> str | None:
+        """Return what identifies a group of tables; None if none of its partitions has a version."""
+        return self._versions.get(tables)
+
+    def unversioned_days(self, tables: str) -> list[date]:
+        """Return the days of calls or scores that have rows, but no version."""
+        if tables not in self._unversioned:
+            with self._database.connection() as connection:
+                self._unversioned[tables] = fetch_values(connection, _SQL[f"unversioned_days_of_{tables}"])
+        return self._unversioned[tables]
+
+    def fingerprint(self, table: str, days: Sequence[date] | None = None) -> str:
+        """Return what identifies the rows of a table, or of some days, by their places and transactions.
+
+        It differs after every change, also after one that wrote the same values again.
+        """
+        where = sql.SQL("") if days is None else sql.SQL("WHERE call_date = ANY(%(days)s)")
+        statement = _FINGERPRINT.format(table=sql.Identifier("copilot", table), where=where)
+        with self._database.connection() as connection:
+            row = connection.execute(statement, {"days": days}).fetchone()
+        return " ".join(map(str, row or ()))
+
+    def upcoming_calls(self) -> int:
+        """Return the number of calls that have not started yet: marts leave them out until they have."""
+        with self._database.connection() as connection:
+            return int(fetch_value(connection, _SQL["upcoming_calls"]))
 
 
 @contextmanager

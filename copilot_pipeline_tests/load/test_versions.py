@@ -27,6 +27,7 @@ from copilot_pipeline.load.inputs import CALL_TABLE_CODE, SCORE_TABLE_CODE
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import CALL_TABLES, SCORE_TABLES, TOPICS
+from copilot_pipeline.marts.versions import MART_CODE
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.score.score_tables import ScoreTables
@@ -246,7 +247,8 @@ def test_an_unchanged_snapshot_is_not_written_again(database: Database, home: Pa
 
 @pytest.mark.e2e
 @pytest.mark.parametrize(
-    ("module", "code"), [("load.call_tables", CALL_TABLE_CODE), ("score.score_tables", SCORE_TABLE_CODE)]
+    ("module", "code"),
+    [("load.call_tables", CALL_TABLE_CODE), ("score.score_tables", SCORE_TABLE_CODE), ("marts.build", MART_CODE)],
 )
 def test_the_code_version_covers_what_builds_the_tables(module: str, code: tuple[str, ...]) -> None:
     """Each module of the pipeline that is imported for the tables is hashed, or can change no row."""

@@ -8,40 +8,35 @@ import dagster as dg
 
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS, weekly_after
+from copilot_pipeline.defs.data_versions import RebuildConfig, data_version_of
 from copilot_pipeline.defs.markdown import bullet_list, image
 from copilot_pipeline.defs.resources.services import DeliveriesResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
 from copilot_pipeline.defs.specs import OWNERS, spec
+from copilot_pipeline.load.inputs import code_version
 from copilot_pipeline.load.privacy import private_columns
 from copilot_pipeline.load.tables import (
     CALLS,
-    CLAIM_ACCURACY,
-    CLAIMS,
     COACHING_REGRESSIONS,
-    COACHING_SCORES,
-    CONVERSATION_OUTCOMES,
     DEAL_FORECAST,
-    DEAL_HISTORY,
-    DEAL_INSPECTION,
-    DEAL_SIGNALS,
-    DEALS,
-    EVIDENCE,
-    FORECAST_TABLES,
     MART_TABLES,
-    MEDDICC_COVERAGE,
-    MEDDICC_OUTCOMES,
-    MEDDICC_SUMMARY,
-    MESSAGE_ADOPTION,
-    PARTICIPANTS,
-    PIPELINE_TABLES,
-    REP_CALLS,
-    SEMARIZE_SCORES,
-    USERS,
-    UTTERANCES,
     WIN_LOSS_CONCLUSION,
-    WIN_LOSS_DRIVERS,
     Table,
+)
+from copilot_pipeline.marts.versions import (
+    CLAIM_VERIFICATION,
+    COACHING,
+    CONVERSATIONS,
+    FORECAST,
+    MART_CODE,
+    MEDDICC,
+    OPEN_DEALS,
+    PIPELINE,
+    REPS_ON_CALLS,
+    WIN_LOSS,
+    Mart,
+    MartVersions,
 )
 
 if TYPE_CHECKING:
@@ -49,52 +44,90 @@ if TYPE_CHECKING:
     from copilot_pipeline.marts.build import MartBuilder
 
 WEEKLY_REPORT = "weekly_report"
-_SCORES = (SEMARIZE_SCORES.name, EVIDENCE.name)
 
 Facts = dict[str, Any]
 Built = tuple[dict[str, int], dict[str, Facts]]  # rows by table, and further metadata by table
 
 
-def _mart_assets(
-    name: str,
-    tables: Sequence[Table],
-    deps: Sequence[str],
-    build: "Callable[[MartBuilder, DeliveryService], Built]",
-) -> dg.AssetsDefinition:
+def _mart_assets(mart: Mart, build: "Callable[[MartBuilder, DeliveryService], Built]") -> dg.AssetsDefinition:
     specs = [
         spec(
             table,
             group="marts",
             kinds=["parquet", "postgres"],
-            deps=deps,
+            deps=[one.name for one in mart.inputs],
             partitioned=False,
             condition=HOURLY_AFTER_INPUTS,
+            code_version=code_version(MART_CODE),
         )
-        for table in tables
+        for table in mart.tables
     ]
 
-    @dg.multi_asset(name=name, specs=specs)
+    @dg.multi_asset(name=mart.name, specs=specs)
     @retried_when_disconnected
-    def mart(
-        settings: SettingsResource, postgres: PostgresResource, lake: LakeResource, deliveries: DeliveriesResource
+    def build_mart(
+        context: dg.AssetExecutionContext,
+        config: RebuildConfig,
+        settings: SettingsResource,
+        postgres: PostgresResource,
+        lake: LakeResource,
+        deliveries: DeliveriesResource,
     ) -> Iterator[dg.MaterializeResult[None]]:
-        # scipy and matplotlib: their import takes longer than loading a day.
-        from copilot_pipeline.marts.build import MartBuilder
-        from copilot_pipeline.report import ReportQueries, preview
-
-        loaded = settings.load()
+        loaded, now = settings.load(), datetime.now(UTC)
         files = lake.open(postgres.database).hiding(private_columns(loaded))
-        builder = MartBuilder(files, postgres.database, loaded.pipeline.marts, zone=loaded.zone)
-        rows, facts = build(builder, deliveries.service())
-        queries = ReportQueries(postgres.database, loaded.pipeline.marts.report, loaded.pipeline.marts.deals.risks)
-        for table in tables:
-            metadata: Facts = {"dagster/row_count": rows[table.name], **facts.get(table.name, {})}
-            chart = preview(queries, table.name, _today(loaded))
-            if chart is not None:
-                metadata["chart"] = image(chart)
-            yield dg.MaterializeResult(asset_key=table.name, metadata=metadata)
+        versions = MartVersions(files, postgres.database, loaded, now=now, force=config.force)
+        version: str | None
+        with versions.build(mart) as state:
+            if (current := state.current) is not None:
+                metadata, version = _former_metadata(context, mart.tables), current.version
+                rows = current.rows(mart.tables)
+            else:
+                # scipy and matplotlib: their import takes longer than loading a day.
+                from copilot_pipeline.marts.build import MartBuilder
 
-    return mart
+                builder = MartBuilder(
+                    files, postgres.database, loaded.pipeline.marts, now=lambda: now, zone=loaded.zone
+                )
+                rows, metadata = build(builder, deliveries.service())
+                _add_charts(metadata, mart.tables, postgres, loaded)
+                version = state.record(rows)
+        for table in mart.tables:
+            yield dg.MaterializeResult(
+                asset_key=table.name,
+                metadata={
+                    **metadata.get(table.name, {}),
+                    "dagster/row_count": rows[table.name],
+                    "up_to_date": current is not None,
+                },
+                data_version=data_version_of([version]),
+            )
+
+    return build_mart
+
+
+def _add_charts(
+    metadata: dict[str, Facts], tables: Sequence[Table], postgres: PostgresResource, settings: Settings
+) -> None:
+    from copilot_pipeline.report import ReportQueries, preview
+
+    marts = settings.pipeline.marts
+    queries = ReportQueries(postgres.database, marts.report, marts.deals.risks)
+    for table in tables:
+        chart = preview(queries, table.name, _today(settings))
+        if chart is not None:
+            metadata.setdefault(table.name, {})["chart"] = image(chart)
+
+
+def _former_metadata(context: dg.AssetExecutionContext, tables: Sequence[Table]) -> dict[str, Facts]:
+    """What was shown with the tables when they were built, with the chart: it is still true."""
+    events = {
+        table.name: context.instance.get_latest_materialization_event(dg.AssetKey(table.name)) for table in tables
+    }
+    return {
+        name: dict(event.asset_materialization.metadata)
+        for name, event in events.items()
+        if event is not None and event.asset_materialization is not None
+    }
 
 
 def _coaching(builder: "MartBuilder", deliveries: "DeliveryService") -> Built:
@@ -114,51 +147,15 @@ def _win_loss(builder: "MartBuilder", _: "DeliveryService") -> Built:
     return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": conclusion.conclusion}}
 
 
-meddicc = _mart_assets(
-    "meddicc",
-    (MEDDICC_COVERAGE, MEDDICC_SUMMARY, MEDDICC_OUTCOMES),
-    (*_SCORES, DEALS.name, USERS.name),
-    lambda builder, _: (builder.build_meddicc(), {}),
-)
-coaching = _mart_assets("coaching", (COACHING_SCORES, COACHING_REGRESSIONS), (*_SCORES, USERS.name), _coaching)
-claim_verification = _mart_assets(
-    "claim_verification",
-    (CLAIMS, CLAIM_ACCURACY, MESSAGE_ADOPTION),
-    (*_SCORES, UTTERANCES.name),
-    lambda builder, _: (builder.build_claims(), {}),
-)
-rep_calls = _mart_assets(
-    "reps_on_calls",
-    (REP_CALLS,),
-    (CALLS.name, PARTICIPANTS.name, USERS.name),
-    lambda builder, _: (builder.build_rep_calls(), {}),
-)
-win_loss = _mart_assets("win_loss", (WIN_LOSS_DRIVERS, WIN_LOSS_CONCLUSION), (*_SCORES, DEALS.name), _win_loss)
-open_deals = _mart_assets(
-    "open_deals",
-    (DEAL_SIGNALS, DEAL_INSPECTION),
-    (*_SCORES, DEALS.name, MEDDICC_SUMMARY.name),
-    lambda builder, _: (builder.build_open_deals(), {}),
-)
-conversation_outcomes = _mart_assets(
-    "conversations_against_outcomes",
-    (CONVERSATION_OUTCOMES,),
-    (REP_CALLS.name, CALLS.name, DEALS.name),
-    lambda builder, _: (builder.build_conversation_outcomes(), {}),
-)
-pipeline_changes = _mart_assets(
-    "pipeline",
-    PIPELINE_TABLES,
-    (DEAL_HISTORY.name, CALLS.name, EVIDENCE.name),
-    lambda builder, _: (builder.build_pipeline(), {}),
-)
-
-forecast = _mart_assets(
-    "forecast",
-    FORECAST_TABLES,
-    (SEMARIZE_SCORES.name, DEALS.name, DEAL_HISTORY.name, USERS.name, MEDDICC_COVERAGE.name),
-    _forecast,
-)
+meddicc = _mart_assets(MEDDICC, lambda builder, _: (builder.build_meddicc(), {}))
+coaching = _mart_assets(COACHING, _coaching)
+claim_verification = _mart_assets(CLAIM_VERIFICATION, lambda builder, _: (builder.build_claims(), {}))
+rep_calls = _mart_assets(REPS_ON_CALLS, lambda builder, _: (builder.build_rep_calls(), {}))
+win_loss = _mart_assets(WIN_LOSS, _win_loss)
+open_deals = _mart_assets(OPEN_DEALS, lambda builder, _: (builder.build_open_deals(), {}))
+conversation_outcomes = _mart_assets(CONVERSATIONS, lambda builder, _: (builder.build_conversation_outcomes(), {}))
+pipeline_changes = _mart_assets(PIPELINE, lambda builder, _: (builder.build_pipeline(), {}))
+forecast = _mart_assets(FORECAST, _forecast)
 
 
 @dg.asset(

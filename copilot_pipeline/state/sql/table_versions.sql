@@ -46,3 +46,22 @@ UPDATE copilot_ops.snapshots SET loaded_at = clock_timestamp(),
   deals_as_of = (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'deals'),
   users_as_of = (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'users')
 WHERE name = %(name)s AND loaded_at = %(loaded_at)s RETURNING loaded_at;
+
+-- name: versions_of_tables
+-- Return what identifies the rows of each group of tables that have a version.
+SELECT tables, md5(string_agg(call_date || ' ' || inputs, chr(10) ORDER BY call_date))
+FROM copilot_ops.table_versions GROUP BY tables;
+
+-- name: unversioned_days_of_calls
+-- Return the days with calls that have no version, because they are incomplete, or were changed by something else than a load.
+SELECT call_date FROM (SELECT DISTINCT call_date FROM copilot.calls) AS days
+WHERE call_date NOT IN (SELECT call_date FROM copilot_ops.table_versions WHERE tables = 'calls') ORDER BY call_date;
+
+-- name: unversioned_days_of_scores
+-- Return the days with Semarize runs whose scores have no version.
+SELECT call_date FROM (SELECT DISTINCT call_date FROM copilot.semarize_runs) AS days
+WHERE call_date NOT IN (SELECT call_date FROM copilot_ops.table_versions WHERE tables = 'scores') ORDER BY call_date;
+
+-- name: upcoming_calls
+-- Count the calls that have not started yet.
+SELECT count(*) FROM copilot.calls WHERE call_date >= current_date - 1 AND started_at > now();
