@@ -4,13 +4,13 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0044"
-down_revision = "0043"
+revision = "0045"
+down_revision = "0044"
 
 
 def upgrade() -> None:
     """Create the triggers."""
-    statements = Path(__file__).with_name("0044_mart_versions.sql").read_text(encoding="utf-8")
+    statements = Path(__file__).with_name("0045_mart_versions.sql").read_text(encoding="utf-8")
     op.get_bind().exec_driver_sql(statements.replace("%", "%%"))  # the driver reads % as a parameter
 
 
