@@ -130,7 +130,7 @@ NOT_PLANNED = {
     *(f"calls.{name}" for name in ("now", "record", "store_details")),
     *(f"list_cursors.{name}" for name in ("delete_older", "start", "find", "advance", "mark_split", "mark_listed")),
     *(f"list_cursors.{name}" for name in ("finish", "start_command", "finish_command")),
-    *(f"locks.{name}" for name in ("acquire", "release")),
+    *(f"locks.{name}" for name in ("acquire", "release", "wait_for")),
     *(f"page_size.{name}" for name in ("load", "save")),
     *(f"partitions.{name}" for name in ("return_bodies", "mark_stale", "begin_storing", "mark_stored")),
     *(f"partitions.{name}" for name in ("lock_day", "try_lock_day", "confirm_lock", "stale_days")),
@@ -150,6 +150,9 @@ NOT_PLANNED = {
     "semarize_runs.postpone",
     *(f"table_versions.{name}" for name in ("find", "record", "forget", "raw_version", "call_tables_version")),
     *(f"table_versions.{name}" for name in ("mark_loading", "snapshot_time", "confirm_snapshot")),
+    # Once per mart that is built; they read all days.
+    *(f"table_versions.{name}" for name in ("versions_of_tables", "upcoming_calls")),
+    *(f"table_versions.unversioned_days_of_{tables}" for tables in ("calls", "scores")),
 }
 
 
