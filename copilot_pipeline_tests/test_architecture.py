@@ -20,6 +20,7 @@ NOT_PURE = (
     "marts/reference_reader.py",
     "marts/transcript_reader.py",
     "marts/build.py",
+    "marts/versions.py",
     "marts/forecast/reader.py",
     "marts/forecast/stored_forecasts.py",
     "marts/forecast/build.py",
