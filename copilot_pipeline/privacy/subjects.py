@@ -89,16 +89,19 @@ class Subjects:
             phones=frozenset({value.strip()} if kind == "phone" else ()),
             names=frozenset({value.strip()} if kind == "name" else ()),
         )
-        identity, calls, is_own = self._expand(identity, ask_for_address=kind == "name" and not namesakes)
+        by_name = kind == "name" and not namesakes
+        identity, calls, is_own = self._expand(self._hashed(identity, identity.emails), ask_for_address=by_name)
+        # The hashes first: a row with the hash of the person's address is not of another person.
+        identity = self._hashed(identity, identity.emails)
         found = self._without_shared(identity, calls, is_own, parts=parts, namesakes=namesakes)
-        return replace(found, identity=self._with_hashes(found.identity))
+        values = found.identity.emails | found.identity.phones | found.identity.names
+        return replace(found, identity=self._hashed(found.identity, values))
 
-    def _with_hashes(self, identity: Identity) -> Identity:
-        """Add the hashes under which hashed columns have the person (`privacy.hash_columns`), as further addresses."""
+    def _hashed(self, identity: Identity, values: frozenset[str]) -> Identity:
+        """Add the hashes that hashed columns have of some values (`privacy.hash_columns`), as further addresses."""
         hidden = self._lake.private_columns
         if not hidden.fingerprint:
             return identity
-        values = identity.emails | identity.phones | identity.names
         return replace(identity, emails=identity.emails | {hidden.hide(value) for value in values})
 
     def calls_of(self, identity: Identity) -> frozenset[str]:
@@ -108,6 +111,7 @@ class Subjects:
     def _expand(self, identity: Identity, *, ask_for_address: bool) -> tuple[Identity, frozenset[str], bool]:
         calls: frozenset[str] = frozenset()
         is_own = False
+        is_hashed = bool(self._lake.private_columns.fingerprint)
         for _ in range(_MAX_PASSES):
             before = identity
             known = self._known(identity)
@@ -125,10 +129,13 @@ class Subjects:
                 names=_distinct(of_calls.names, normalized_name),
                 phones=of_calls.phones,
             )
-            if ask_for_address and len(addresses := set(map(normalized_email, identity.emails))) > 1:
+            hide = self._lake.private_columns.hide if is_hashed else normalized_email
+            addresses = set(map(hide, identity.emails))
+            if ask_for_address and len(addresses) > 1:
+                shown = sorted({normalized_email(email) for email in identity.emails if not email.startswith("hmac:")})
                 raise ConfigurationError(
-                    f"{len(addresses)} people have this name: {', '.join(sorted(addresses))}. Give the address of the "
-                    "one who is meant, or --namesakes for all of them"
+                    f"{len(addresses)} people have this name: {', '.join(shown) or 'their addresses are hashed'}. Give "
+                    "the address of the one who is meant, or --namesakes for all of them"
                 )
             if identity == before:
                 break

@@ -8,6 +8,7 @@ import pytest
 
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.tables.private_columns import PrivateColumns
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.privacy.limits import NORMAL_CALLS, check_number
 from copilot_pipeline.privacy.subjects import Subjects
@@ -41,6 +42,27 @@ def test_an_address_leads_to_names_and_calls(subjects: Subjects) -> None:
     assert person.namesakes == ("mei@alder.example",)
     assert subjects.person("mei.lin@kestrel.example", namesakes=True).identity.names == {"Mei Lin", "Mei O'Hara"}
     assert subjects.person("dana@acme.example").is_own is True
+
+
+def test_rows_with_the_hash_of_an_address_are_of_the_same_person(
+    subjects: Subjects, database: Database, tmp_path: Path
+) -> None:
+    """They are no namesakes, so the name is searched for; a user is recognized by the hash, too."""
+    hidden = PrivateColumns(["participants.email", "users.email"], (), "k" * 32)
+    lake = Lake(str(tmp_path / "lake"), hidden)
+    with database.connection() as connection:
+        for table in ("participants", "users"):
+            for email in ("mei.lin@kestrel.example", "dana@acme.example"):
+                statement = f"UPDATE copilot.{table} SET email = %s WHERE lower(email) = %s"
+                connection.execute(statement.encode(), [hidden.hide(email), email])
+        connection.execute("DELETE FROM copilot.participants WHERE call_id = 'c-2'")
+    hashed = Subjects(database, lake)
+    person = hashed.person("mei.lin@kestrel.example")
+    assert person.identity.names == {"Mei Lin", "Mei O'Hara"}
+    assert person.calls == {"c-1", "c-3"}
+    assert person.namesakes == ()
+    assert hashed.person("Mei Lin").calls == {"c-1", "c-3"}
+    assert hashed.person("dana@acme.example").is_own is True
 
 
 def test_parts_of_a_name_that_others_have_are_not_searched_for(subjects: Subjects) -> None:
