@@ -35,7 +35,7 @@ class Comparison:
     base: float
     over_stage: Difference
     over_base: Difference
-    evidence: float | None = None  # t-statistic of what the model adds to the stage, on held-out deals of its training
+    evidence: float | None = None  # t-statistic of what calls add to the CRM's fields, on held-out deals
 
     @property
     def is_better(self) -> bool:
@@ -99,7 +99,7 @@ def verdict(comparison: Comparison | None, where: str) -> tuple[str, str]:
         f"(90 % interval {_signed(gain.low)} to {_signed(gain.high)})"
     )
     if comparison.evidence is not None:
-        figures += f"; what the model adds to the stage on held-out deals is {comparison.evidence:.1f} standard errors"
+        figures += f"; what calls add to the CRM on held-out deals is {comparison.evidence:.1f} standard errors"
     if comparison.is_better:
         return "better", f"{figures}: the model is better than the win rate of the stage."
     if comparison.is_worse:

@@ -33,6 +33,10 @@ class Feature:
     signal: Signal | None = None
 
 
+# The first columns of snapshots; those after them come from calls.
+CRM_FEATURES = (*map(Feature, (AGE, TIME_IN_STAGE, AMOUNT, PUSHES)), Feature(PUSHES, "days"))
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshots:
     """Deals at times: their features and stages."""
@@ -57,8 +61,7 @@ class FeatureBuilder:
         self.centres = {signal: _mean(data.signals[signal]) for signal in self.signals}
         self.risks = [signal for signal in self.signals if signal.kind == "bool" and signal.brick.startswith("risk")]
         self.features: list[Feature] = [
-            *map(Feature, (AGE, TIME_IN_STAGE, AMOUNT, PUSHES)),
-            Feature(PUSHES, "days"),
+            *CRM_FEATURES,
             *map(Feature, (SILENCE, CALLS, RECENT_CALLS, PROSPECTS)),
             Feature(PROSPECTS, "per call"),
             *map(Feature, (OWN_PEOPLE, COVERAGE, RISKS)),

@@ -8,6 +8,7 @@ in cross-validation, and are one cluster in the covariance that intervals are co
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.model_selection import GroupKFold
 
 from copilot_pipeline.marts.forecast.baselines import Baselines, rates_of
 from copilot_pipeline.marts.forecast.data import Floats, Ints
-from copilot_pipeline.marts.forecast.features import Snapshots
+from copilot_pipeline.marts.forecast.features import CRM_FEATURES, Snapshots
 from copilot_pipeline.marts.forecast.stacking import Share, share_of_model
 from copilot_pipeline.marts.forecast.training import TrainingSet
 
@@ -105,9 +106,11 @@ class WinModel:
 def fit(training: TrainingSet, rates: Baselines, seed: int) -> WinModel:
     """Choose the penalty and the calibration by cross-validation over deals, and fit the model on all of them."""
     tuning = _newest_deals(training, MAX_TUNING_DEALS)
-    penalty, held_out, of_stage = _tuned(tuning, len(rates.stage_won), seed)
+    penalty, held_out = _tuned(tuning, seed)
+    _, of_crm = _tuned(tuning, seed, crm_only=True)
     slope, shift = _calibration(held_out, tuning)
-    share = share_of_model(of_stage, slope * held_out + shift, tuning)
+    of_stage = _held_out_rates(tuning, len(rates.stage_won), seed)
+    share = share_of_model(of_stage, of_crm, slope * held_out + shift, tuning)
     scaling = _scaling(training)
     columns = scaling.apply(training.snapshots)
     coefficients, intercept = _fitted(columns, training, penalty)
@@ -172,22 +175,35 @@ def _fitted(columns: Floats, training: TrainingSet, penalty: float) -> tuple[Flo
     return model.coef_[0], float(model.intercept_[0])
 
 
-def _tuned(training: TrainingSet, stages: int, seed: int) -> tuple[float, Floats, Floats]:
-    """Return the penalty with the smallest held-out loss, or a stronger one that is as good.
-
-    Also return its held-out log-odds, and those of the stages' win rates. All snapshots of a deal are in one fold.
-    """
-    held_out = np.zeros((len(PENALTIES), len(training.won)))
-    of_stage = np.zeros(len(training.won))
+def _folds(training: TrainingSet, seed: int) -> Iterator[tuple[TrainingSet, Ints]]:
+    """Yield the rest of the training set and the places of a fold. All snapshots of a deal are in one fold."""
     folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
     for rest, fold in folds.split(training.won, groups=training.snapshots.deal):
         of_rest = training.take(rest)
-        if len(np.unique(of_rest.won)) < 2:
-            continue
-        rates = rates_of(of_rest, stages)
-        of_stage[fold] = logit(rates.stage_rate(training.snapshots.stage[fold]))
+        if len(np.unique(of_rest.won)) > 1:
+            yield of_rest, fold
+
+
+def _held_out_rates(training: TrainingSet, stages: int, seed: int) -> Floats:
+    """Return the log-odds of the stages' win rates, each of them without the deals of its fold."""
+    found = np.zeros(len(training.won))
+    for of_rest, fold in _folds(training, seed):
+        found[fold] = logit(rates_of(of_rest, stages).stage_rate(training.snapshots.stage[fold]))
+    return found
+
+
+def _tuned(training: TrainingSet, seed: int, *, crm_only: bool = False) -> tuple[float, Floats]:
+    """Return the penalty with the smallest held-out loss, or a stronger one that is as good, and its held-out log-odds.
+
+    With `crm_only`, without the columns that come from calls.
+    """
+    held_out = np.zeros((len(PENALTIES), len(training.won)))
+    for of_rest, fold in _folds(training, seed):
         scaling = _scaling(of_rest)
         columns, left_out = scaling.apply(of_rest.snapshots), scaling.apply(training.snapshots.take(fold))
+        if crm_only:
+            of_calls = slice(len(CRM_FEATURES), training.snapshots.values.shape[1])
+            columns, left_out = (np.delete(one, of_calls, axis=1) for one in (columns, left_out))
         for number, penalty in enumerate(PENALTIES):
             coefficients, intercept = _fitted(columns, of_rest, penalty)
             held_out[number, fold] = left_out @ coefficients + intercept
@@ -198,8 +214,8 @@ def _tuned(training: TrainingSet, stages: int, seed: int) -> tuple[float, Floats
     for number in range(best):
         worse = per_deal[number] - per_deal[best]
         if worse.sum() <= _SIMPLER_WITHIN * worse.std() * np.sqrt(len(worse)):
-            return PENALTIES[number], held_out[number], of_stage
-    return PENALTIES[best], held_out[best], of_stage
+            return PENALTIES[number], held_out[number]
+    return PENALTIES[best], held_out[best]
 
 
 def _calibration(held_out: Floats, training: TrainingSet) -> tuple[float, float]:

@@ -23,22 +23,25 @@ _LOWERED_BY = 1.5  # standard errors
 
 
 class Share(NamedTuple):
-    """The share of the model in the forecast, and the t-statistic of what it adds to a multiple of the stage's odds."""
+    """The share of the model in the forecast, and the t-statistic of what calls add to the fields of the CRM."""
 
     value: float
     statistic: float
 
 
-def share_of_model(stage: Floats, model: Floats, training: TrainingSet) -> Share:
-    """Return the share of the model, 0 to 1. `stage` and `model` are held-out log-odds of the training set."""
+def share_of_model(stage: Floats, crm: Floats, model: Floats, training: TrainingSet) -> Share:
+    """Return the share of the model, 0 to 1.
+
+    The three are held-out log-odds of the training set: the win rates of the stages, a model of the CRM's fields alone
+    (stage, age, amount, moves of the close date), and the model.
+    """
     ones = np.ones(len(stage))
     if np.ptp(model - stage) < _SMALL or np.ptp(model) < _SMALL:
         return Share(0.0, 0.0)
     share, error = _last_coefficient(np.column_stack([ones, model - stage]), stage, training)
-    # The stages' win rates are noisy. Without them being scaled, even a constant could improve them.
-    columns = [ones, (stage - stage.mean()), (model - model.mean()) / model.std()]
-    if np.ptp(stage) < _SMALL:
-        del columns[1]
+    # The rates are noisy. Without them being scaled, even a constant could improve them.
+    known = [(one - one.mean()) / one.std() for one in (stage, crm) if np.ptp(one) > _SMALL]
+    columns = [ones, *known, (model - model.mean()) / model.std()]
     added, error_of_added = _last_coefficient(np.column_stack(columns), np.zeros(len(stage)), training)
     value = float(np.clip(share - _LOWERED_BY * error, 0.0, 1.0))
     statistic = added / error_of_added

@@ -14,13 +14,13 @@ DEALS, EACH = 400, 3  # snapshots of a deal share its outcome
 QUALITY, STAGE = np.random.default_rng(0).standard_normal((2, DEALS))
 
 
-def share(model: Floats, seed: int, *, quality: float = 1.0) -> Share:
-    """The share of a model of deals that are won by their stage and their quality."""
+def share(model: Floats, seed: int, *, quality: float = 1.0, crm: Floats = 0.5 * STAGE) -> Share:
+    """The share of a model of deals that are won by their stage and their quality; the CRM has only the stage."""
     won = (np.random.default_rng(seed).random(DEALS) < expit(0.5 * STAGE + quality * QUALITY)).astype(np.float64)
     deal = np.repeat(np.arange(DEALS), EACH)
     snapshots = Snapshots(deal, deal, np.zeros((len(deal), 0)), np.zeros(len(deal), np.int64))
     training = TrainingSet(snapshots, won[deal], np.full(len(deal), 1 / EACH))
-    return share_of_model(0.5 * STAGE[deal], model[deal], training)
+    return share_of_model(0.5 * STAGE[deal], crm[deal], model[deal], training)
 
 
 def test_a_model_with_information_is_used() -> None:
@@ -40,3 +40,12 @@ def test_a_constant_model_adds_nothing() -> None:
     """Though it is better than win rates that are noise; a model that equals the stage adds nothing either."""
     assert share(np.full(DEALS, logit(0.5)), 1) == Share(0.0, 0.0)
     assert share(0.5 * STAGE, 1) == Share(0.0, 0.0)
+
+
+def test_what_the_crm_shows_is_not_credited_to_calls() -> None:
+    """A model with what the CRM has, and noise of calls, is better than the stage; calls are beyond chance in few."""
+    known = 0.5 * STAGE + QUALITY
+    noise = np.random.default_rng(1).standard_normal((100, DEALS))
+    found = [share(known + 0.3 * noise[seed], seed, crm=known) for seed in range(100)]
+    assert np.mean([one.value for one in found]) > 0.5
+    assert sum(one.statistic > 1.645 for one in found) <= 10

@@ -177,8 +177,9 @@ def run(world: World, seed: int) -> Outcome:
     builder = FeatureBuilder(data)
     options = {"min_deals": MIN_DEALS, "half_life_days": HALF_LIFE, "seed": 0}
     past = backtest(data, builder, NOW, **options)  # type: ignore[arg-type]
-    record = compare(past.deal, past.won, past.model, past.stage, past.base)
     forecaster = train(data, builder, NOW, **options)  # type: ignore[arg-type]
+    evidence = forecaster.model.share.statistic if forecaster.model is not None else None
+    record = compare(past.deal, past.won, past.model, past.stage, past.base, evidence)
     open_deals = np.flatnonzero(data.outcome < 0)
     snapshots = builder.snapshots(open_deals, np.full(len(open_deals), NOW, np.int64))
     assert forecaster.baselines is not None
