@@ -69,7 +69,7 @@ test-faults: $(VENV)/ready ## Run the long tests: storms of faults, a lost lake,
 test-containers: ## Build the image and start every service in containers (needs Docker Compose)
 	$(CONTAINERS) up --build --wait
 	$(CONTAINERS) exec -T code copilot-pipeline --version
-	$(CONTAINERS) exec -T code copilot-pipeline sql "SELECT count(*) FROM calls"
+	$(CONTAINERS) exec -T code copilot-pipeline sql "SELECT count(*) FROM copilot.calls"
 	$(CONTAINERS) down --volumes
 
 bench: $(VENV)/ready $(VENV)/dlt/ready ## Measure the speed against a bare HTTP loop, dlt and the ratios that were kept

@@ -18,11 +18,13 @@ codes in the ids and names that they contain are replaced, for terminals, logs a
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from datetime import datetime
 
 from copilot_pipeline.printable import printable
 
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # numbers of an `OSError`: a disk, a quota, a limit
 _DRIVERS = frozenset({"psycopg", "psycopg2", "psycopg_pool"})
 _CONNECTION_ERRORS = frozenset({"OperationalError", "InterfaceError", "PoolTimeout"})
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from copilot_pipeline.errors import ConfigurationError, PipelineError
+from copilot_pipeline.errors import DISK_FULL, ConfigurationError, PipelineError
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EISDIR}
 _POSTGRES_DISK_FULL = "53100"  # SQLSTATE of PostgreSQL
 
@@ -22,7 +21,7 @@ def disk_problem(error: BaseException) -> PipelineError | None:
         if not isinstance(cause, OSError) or cause.errno is None:
             continue
         where = str(cause.filename) if cause.filename else "a file"
-        if cause.errno in _FULL:
+        if cause.errno in DISK_FULL:
             return PipelineError(
                 f"{where} cannot be written ({cause.strerror}). Free space, or raise the quota, then run the same "
                 "command again to continue."

@@ -16,7 +16,7 @@ from datetime import date
 import psycopg
 import pyarrow as pa
 
-from copilot_pipeline.errors import PipelineError, is_connection_loss
+from copilot_pipeline.errors import DISK_FULL, PipelineError, is_connection_loss
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.load.tables import Table
@@ -236,11 +236,14 @@ def _facts(load: _Load, rows: Mapping[str, int], facts: Mapping[str, int] | None
 def describe_error(error: BaseException) -> str:
     """Return the operating system's message, the explanation of an object store, or the class of an error.
 
-    Its own text may quote rows.
+    Its own text may quote rows. Of a full disk the next step follows.
     """
     if isinstance(error, StorageError):
         return str(error)
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
+    if not isinstance(error, OSError) or not error.errno:
+        return type(error).__name__
+    next_step = ". Free space, or raise the quota" if error.errno in DISK_FULL else ""
+    return f"{os.strerror(error.errno)}{next_step}"
 
 
 def _result(load: _Load) -> LoadedPartition:

@@ -25,7 +25,7 @@ def test_a_run_that_cannot_write_its_files_loses_nothing(make_pipeline: MakePipe
     assert run.wait() == 1, output
     assert "Traceback" not in output
     assert "File too large" in output
-    assert "Free space" in output
+    assert "Free space" in output, output
     fetched = pipeline.sandbox.stats()["details_total"]
     assert fetched > 0
     assert pipeline.run()["complete"] is True
