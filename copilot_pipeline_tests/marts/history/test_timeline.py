@@ -107,6 +107,19 @@ def test_what_the_crm_keeps_no_history_of_has_not_changed_before_the_first_refre
     assert events(database)[0][1] == "Created in the CRM"
 
 
+def test_a_close_date_that_the_history_of_the_crm_lacks_has_not_changed(database: Database) -> None:
+    """The first refresh shows it; a later refresh with another one is a change."""
+    first, moved = datetime(2026, 3, 31, tzinfo=UTC), datetime(2026, 4, 30, tzinfo=UTC)
+    refreshed = FIRST_REFRESH + timedelta(days=1)
+    add_deal(database, "d-1", (FIRST_REFRESH, {"close_date": None}), (refreshed, {"close_date": first}),
+             (LOST, {"close_date": moved}))  # fmt: skip
+    with database.connection() as connection:
+        connection.execute("UPDATE copilot.deal_history SET origin = 'vendor' WHERE valid_from < %s", (refreshed,))
+    assert [(kind, before, after) for kind, _, before, after in events(database)] == [
+        ("known", None, "Discovery"), ("close_date", "2026-03-31", "2026-04-30"),
+    ]  # fmt: skip
+
+
 def test_a_deal_that_disappears_and_returns(database: Database) -> None:
     """Both are events; what changed meanwhile is seen when it returns."""
     back = LOST + timedelta(days=3)
