@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -78,19 +76,6 @@ class _QuoteOf(NamedTuple):
     quote: Quote
 
 
-@contextmanager
-def _without_cycle_collection() -> Iterator[None]:
-    """Pause the collector of reference cycles: answers have none, and searching them takes half the time of reading."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-@_without_cycle_collection()
 def read_answers(
     connection: Connection,
     call_ids: Sequence[str],
