@@ -24,12 +24,12 @@ SELECT account_id, count(*) AS calls, count(DISTINCT deal_id) AS deals,
 FROM copilot.calls WHERE account_id IS NOT NULL GROUP BY account_id ORDER BY account_id;
 
 -- name: amounts_of_calls
--- Return the amounts of the calls as received, each once.
+-- Return the amounts of the calls as received, each once, with up to 200 characters.
 -- The index of amounts is searched once for each amount, not read for each call.
 WITH RECURSIVE known AS (
-  SELECT min(deal_value_raw) AS amount FROM copilot.calls
+  SELECT min("left"(deal_value_raw, 200)) AS amount FROM copilot.calls
   UNION ALL
-  SELECT (SELECT min(deal_value_raw) FROM copilot.calls WHERE deal_value_raw > known.amount)
+  SELECT (SELECT min("left"(deal_value_raw, 200)) FROM copilot.calls WHERE "left"(deal_value_raw, 200) > known.amount)
   FROM known WHERE known.amount IS NOT NULL
 )
 SELECT amount AS deal_value_raw FROM known WHERE amount IS NOT NULL;

@@ -43,7 +43,7 @@ from copilot_pipeline.load.tables import (
 from copilot_pipeline.load.versions import CurrentPartition, InputsOfDay, PartitionVersions, rows_as_facts
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.locks import exclusive
-from copilot_pipeline.state.table_versions import NO_DAY, StoredVersions, TableVersions
+from copilot_pipeline.state.table_versions import NO_DAY, StoredVersions, TableVersions, confirm_marts
 
 # All code that shapes a row of a mart. A test compares it with what the modules import.
 MART_CODE = ("clients", "load", "marts", "privacy", "transform")
@@ -123,7 +123,11 @@ class MartVersions:
             force=self._force,
         )
         with exclusive(self._database.url, mart.group):
-            yield MartVersion(versions, self._database, versions.current(NO_DAY))
+            current = versions.current(NO_DAY)
+            if current is not None:
+                with self._database.transaction() as connection:
+                    confirm_marts(connection, [table.name for table in mart.tables])
+            yield MartVersion(versions, self._database, current)
 
     def _inputs_of(self, mart: Mart) -> Mapping[str, str]:
         stored = StoredVersions(self._database)

@@ -99,6 +99,11 @@ class TableVersions:
         return {"tables": self._tables, "day": day}
 
 
+def confirm_marts(connection: Connection, names: Sequence[str]) -> None:
+    """Record that tables of marts are as they would be with the present deals and users."""
+    connection.execute(_SQL["confirm_marts"], {"names": list(names)})
+
+
 class StoredVersions:
     """What identifies the present rows of tables, read once."""
 

@@ -75,7 +75,7 @@ SEMARIZE_SCORES = Table(
         identifier("kit", "Name of the kit in pipeline.yaml.", required=True),
         identifier("brick", "Key of the brick.", required=True),
         CALL_DATE,
-        text("value_kind", "bool, num, text, json or null: the value column that has the score.", required=True),
+        identifier("value_kind", "bool, num, text, json or null: the value column that has the score.", required=True),
         boolean("value_bool", "Value of a yes/no brick."),
         number("value_num", "Value of a numeric brick."),
         long_text("value_text", "Value of a category or text brick."),

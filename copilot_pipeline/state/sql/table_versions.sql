@@ -47,6 +47,12 @@ UPDATE copilot_ops.snapshots SET loaded_at = clock_timestamp(),
   users_as_of = (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'users')
 WHERE name = %(name)s AND loaded_at = %(loaded_at)s RETURNING loaded_at;
 
+-- name: confirm_marts
+-- Record that marts which were not built again are as they would be with the present deals and users.
+UPDATE copilot_ops.snapshots SET deals_as_of = (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'deals'),
+  users_as_of = (SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'users')
+WHERE name = ANY(%(names)s);
+
 -- name: versions_of_tables
 -- Return what identifies the rows of each group of tables that have a version.
 SELECT tables, md5(string_agg(call_date || ' ' || inputs, chr(10) ORDER BY call_date))

@@ -7,7 +7,9 @@ down_revision = "0042"
 
 INDEXES = (
     "CREATE INDEX IF NOT EXISTS semarize_scores_by_brick ON copilot.semarize_scores (kit, brick, value_kind)",
-    "CREATE INDEX IF NOT EXISTS calls_by_amount ON copilot.calls (deal_value_raw) WHERE deal_value_raw IS NOT NULL",
+    # An entry of an index has a limited size, and an amount is as long as the vendor sends it.
+    """CREATE INDEX IF NOT EXISTS calls_by_amount ON copilot.calls ("left"(deal_value_raw, 200))
+    WHERE "left"(deal_value_raw, 200) IS NOT NULL""",
 )
 
 
