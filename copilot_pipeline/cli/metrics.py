@@ -9,6 +9,7 @@ import click
 
 from copilot_pipeline.cli.connections import opened_for_reading
 from copilot_pipeline.cli.console import echo
+from copilot_pipeline.config.urls import without_secrets
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.telemetry.state import StateReader, quota_settings
 
@@ -51,7 +52,7 @@ def command(textfile: Path | None, pushgateway: str | None) -> None:
         try:
             push(samples, gateway)
         except OSError as error:
-            name = gateway.copy_with(userinfo=b"")
+            name = without_secrets(str(pushgateway))
             raise PipelineError(f"the pushgateway {name} did not accept the metrics: {error}") from None
     if textfile is None and gateway is None:
         echo(render(samples).decode(), nl=False)

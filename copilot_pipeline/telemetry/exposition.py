@@ -6,8 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
-import httpx
 from prometheus_client import CollectorRegistry, generate_latest, push_to_gateway, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import basic_auth_handler, default_handler
@@ -16,6 +16,9 @@ from prometheus_client.registry import Collector
 
 from copilot_pipeline.telemetry.metrics import METRICS, Kind, Metric
 from copilot_pipeline.telemetry.state import Sample
+
+if TYPE_CHECKING:
+    import httpx
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 JOB = "copilot_pipeline"  # the grouping key at a pushgateway
