@@ -15,7 +15,7 @@ from copilot_pipeline.cli.console import echo, print_json, text_console
 from copilot_pipeline.cli.dates import DATE
 from copilot_pipeline.postgres import Connection
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline.postgres.rows import fetch_all
+from copilot_pipeline.postgres.rows import fetch_all, fetch_values
 from copilot_pipeline.printable import clock, printable
 
 _SQL = load_queries(__package__, "search.sql")
@@ -39,11 +39,6 @@ class Found:
     review_url: str | None
     call_id: str
     seq: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    call_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ def _hits(connection: Connection, wanted: Mapping[str, object]) -> list[_Hit]:
 
     The index has too many rows of a common word, and the more common it is, the fewer calls are enough.
     """
-    calls = [call.call_id for call in fetch_all(connection, _Call, _SQL["newest_calls"], {**wanted, "calls": _CALLS})]
+    calls = fetch_values(connection, _SQL["newest_calls"], {**wanted, "calls": _CALLS})
     hits = fetch_all(connection, _Hit, _SQL["in_few_calls"], {**wanted, "call_ids": calls[:_FEW_CALLS]})
     if len(hits) != wanted["limit"] and len(calls) > _FEW_CALLS:
         hits = fetch_all(connection, _Hit, _SQL["in_calls"], {**wanted, "call_ids": calls})
