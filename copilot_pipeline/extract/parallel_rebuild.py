@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from datetime import date
 
 from copilot_pipeline.config.loading import Settings
-from copilot_pipeline.config.pipeline_file import AdvancedRebuildSettings
 from copilot_pipeline.extract.factory import make_call_tables
 from copilot_pipeline.extract.machine import available_megabytes, usable_cores
 from copilot_pipeline.load.call_tables import CallTables, LoadedCallTables
@@ -57,9 +56,10 @@ class CallTableRebuild:
         Days that are up to date are reported first, the others in their order. If a process is killed, the days that
         are not reported yet are built in this one.
         """
-        changed = self._tables.changed_days(days)
-        processes = _number_of_processes(self._limits, self._tables, changed)
-        if processes == 1:
+        most = self._limits.processes or usable_cores() - 1  # PostgreSQL needs about as much time as the process
+        changed = self._tables.changed_days(days) if most > 1 else []
+        processes = min(most, self._useful_processes(changed))
+        if processes <= 1:
             yield from self._tables.build(days)
             return
         apart = set(changed)
@@ -79,14 +79,11 @@ class CallTableRebuild:
             pool.shutdown(wait=True, cancel_futures=True)
         yield from self._tables.build(waiting)
 
-
-def _number_of_processes(limits: AdvancedRebuildSettings, tables: CallTables, days: Sequence[date]) -> int:
-    """Return how many processes are worth their start, and have memory."""
-    # PostgreSQL needs about as much time as the process that fills it.
-    cores = limits.processes or usable_cores() - 1
-    if cores <= 1 or len(days) < 2 or tables.number_of_calls(days) < limits.min_calls:
-        return 1
-    return max(1, min(cores, len(days), available_megabytes() // limits.megabytes_per_process))
+    def _useful_processes(self, days: Sequence[date]) -> int:
+        """Return how many processes are worth their start, and have memory."""
+        if len(days) < 2 or self._tables.number_of_calls(days) < self._limits.min_calls:
+            return 1
+        return min(len(days), available_megabytes() // self._limits.megabytes_per_process)
 
 
 _tables: CallTables  # of a process that builds days
