@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import accumulate, chain, compress, pairwise
-from operator import ne
+from itertools import chain, groupby
+from operator import itemgetter
 
 from copilot_pipeline.clients.clari.models import CallRecord, Side
 from copilot_pipeline.transform.transcripts.text import storable
@@ -19,17 +19,13 @@ def speech_hash(words: Sequence[Sequence[str]], are_prospects: Sequence[bool]) -
 
     White space and the borders between utterances of one side do not change it.
     """
-    counts = list(map(len, words))
-    # Utterances without a word divide no turn.
-    sides = list(compress(are_prospects, counts))
-    ends = list(accumulate(filter(None, counts), initial=0))
-    borders = [0, *compress(range(1, len(sides)), map(ne, sides, sides[1:])), len(sides)]
+    spoken = [(is_prospect, len(one)) for is_prospect, one in zip(are_prospects, words, strict=True) if one]
     turns = [
-        f"{'prospect' if sides[first] else 'other'} {ends[after] - ends[first]}"
-        for first, after in pairwise(borders if sides else ())
+        f"{'prospect' if is_prospect else 'other'} {sum(count for _, count in group)}"
+        for is_prospect, group in groupby(spoken, key=itemgetter(0))
     ]
-    spoken = " ".join(chain.from_iterable(words))
-    return f"{sha256(spoken.encode()).hexdigest()}:{sha256(','.join(turns).encode()).hexdigest()[:16]}"
+    text = " ".join(chain.from_iterable(words))
+    return f"{sha256(text.encode()).hexdigest()}:{sha256(','.join(turns).encode()).hexdigest()[:16]}"
 
 
 def prospect_ids(record: CallRecord) -> set[str]:
