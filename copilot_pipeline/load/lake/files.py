@@ -174,8 +174,8 @@ class Lake:
 
     def _discard(self, path: str) -> None:
         """Remove a file. Arrow would leave the mark of an empty folder, an object without the encryption of others."""
-        if self.store.s3 is not None and self.store.encrypts:
-            self.store.s3.remove(path)
+        if (s3 := self.store.s3_with_headers) is not None:
+            s3.remove(path)
         else:
             discard(self.filesystem, path)
 

@@ -50,8 +50,8 @@ class PendingFile:
             publish(self._store.filesystem, self._draft, self._path)
             return
         self.stream.seek(0)
-        if self._store.s3 is not None and self._store.encrypts:
-            self._store.s3.send(self.stream, self._path)
+        if (s3 := self._store.s3_with_headers) is not None:
+            s3.send(self.stream, self._path)
             return
         # Without `with`, which would complete the object after an error.
         target = self._store.filesystem.open_output_stream(self._path)

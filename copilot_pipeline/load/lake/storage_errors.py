@@ -117,7 +117,7 @@ def explained(url: str) -> Iterator[None]:
         return
     try:
         yield
-    except StorageError:
+    except (StorageError, pa.ArrowInvalid):
         raise
     except FileNotFoundError as error:
         if not re.search(_NO_BUCKET, str(error)):
@@ -126,8 +126,6 @@ def explained(url: str) -> Iterator[None]:
     except pa.ArrowNotImplementedError:
         raise StorageError(f"the lake {without_secrets(url)}: {_FLAT_NAMESPACE}") from None
     except (OSError, pa.ArrowException) as error:
-        if isinstance(error, pa.ArrowInvalid):
-            raise
         raise StorageError(f"the lake {without_secrets(url)}: {explanation(str(error), url)}") from None
 
 

@@ -49,6 +49,11 @@ class Store:
     encrypts: bool = False  # each object is written with a key or an algorithm of the address
 
     @property
+    def s3_with_headers(self) -> S3Connection | None:
+        """What writes and removes objects in place of Arrow, which cannot send the headers of encryption."""
+        return self.s3 if self.encrypts else None
+
+    @property
     def is_remote(self) -> bool:
         """Whether each operation is a request over a network."""
         return self.scheme in ("s3", "gs", "abfs")

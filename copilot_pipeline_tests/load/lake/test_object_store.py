@@ -8,12 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-import boto3
 import pyarrow as pa
 import pytest
 
@@ -22,51 +18,12 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.identity import read_id
 from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.load.tables import CALL_TABLES, USERS, UTTERANCES
-from copilot_pipeline.privacy.identity import Identity
-from copilot_pipeline.privacy.matching import Matcher
-from copilot_pipeline.privacy.object_versions import ObjectVersions, VersionHit
-from copilot_pipeline.privacy.places import LAKE_TABLES
-from copilot_pipeline_tests.deploy.object_store import BUCKET, ObjectStore, running_object_store
-from copilot_pipeline_tests.deploy.slow_proxy import Answer, Request, SlowProxy, running_slow_proxy
-from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
+from copilot_pipeline_tests.deploy.object_store import BUCKET, running_object_store
+from copilot_pipeline_tests.deploy.slow_proxy import Answer, Request
+from copilot_pipeline_tests.load.lake.buckets import ERROR, Bucket, large_rows
 from copilot_pipeline_tests.load.lake.test_files import DAY, texts_of, utterances, write
 
 pytestmark = pytest.mark.e2e
-_ERROR = "<Error><Code>{}</Code><Message>{}</Message></Error>"
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[ObjectStore]:
-    """A server for the tests of this file."""
-    with running_object_store() as running:
-        yield running
-
-
-@dataclass
-class Bucket:
-    """A lake in a bucket that is reached through a proxy."""
-
-    proxy: SlowProxy
-    store: ObjectStore
-    lake: Lake
-
-    def client(self) -> Any:
-        """A client of another library, past the proxy."""
-        return boto3.client("s3", endpoint_url=self.store.url)
-
-    def unfinished_uploads(self) -> list[Any]:
-        """Uploads in parts that were neither completed nor aborted."""
-        uploads = self.client().list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
-        return [upload for upload in uploads if self.lake.path_of("") in f"{BUCKET}/{upload['Key']}"]
-
-
-@pytest.fixture
-def bucket(store: ObjectStore, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Bucket]:
-    """A lake of its own in the bucket."""
-    with running_slow_proxy(store.url) as proxy:
-        for name, value in {**store.environment(), "AWS_ENDPOINT_URL": proxy.url, "AWS_MAX_ATTEMPTS": "1"}.items():
-            monkeypatch.setenv(name, value)
-        yield Bucket(proxy, store, Lake(f"s3://{BUCKET}/{abs(hash(request.node.name))}"))
 
 
 def methods(requests: list[Request]) -> list[str]:
@@ -155,11 +112,6 @@ def test_a_file_that_cannot_be_parsed_is_an_error_of_its_content(bucket: Bucket)
         texts_of(bucket.lake)
     with pytest.raises(pa.ArrowInvalid):
         bucket.lake.row_count(UTTERANCES, DAY)
-
-
-def large_rows() -> pa.Table:
-    """Rows whose file is larger than one request carries."""
-    return utterances([os.urandom(1 << 20).hex() for _ in range(12)])
 
 
 def test_a_large_file_of_which_a_part_failed_is_not_visible(bucket: Bucket) -> None:
@@ -252,7 +204,7 @@ def test_a_server_that_is_killed_is_named_with_what_to_do(monkeypatch: pytest.Mo
 )
 def test_each_refusal_has_its_own_sentence(bucket: Bucket, status: int, code: str, message: str, sentence: str) -> None:
     """The bodies are those of Amazon's documentation."""
-    bucket.proxy.answer_to = lambda _: Answer(status, _ERROR.format(code, message).encode())
+    bucket.proxy.answer_to = lambda _: Answer(status, ERROR.format(code, message).encode())
     with pytest.raises(ConfigurationError, match=sentence) as caught:
         bucket.lake.probe()
     assert "secret words" not in str(caught.value)
@@ -305,80 +257,3 @@ def test_a_snapshot_that_was_removed_is_absent(bucket: Bucket) -> None:
 def test_an_unknown_parameter_of_an_address_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"is invalid: .* s3://bucket/path, gs://bucket/path, or abfs://"):
         Lake("s3://bucket/lake?nosuch=1")
-
-
-def test_every_object_is_written_with_the_encryption_of_the_address(bucket: Bucket) -> None:
-    """Tables in one request and in parts, other files, and a file that is moved: all have the algorithm and the key."""
-    lake = Lake(f"{bucket.lake.url}?encryption=aws:kms&kms_key=key-1")
-    write(lake, utterances(["unreadable"]))
-    lake.set_aside(UTTERANCES, DAY)
-    with bucket.proxy.counted() as requests:
-        write(lake, large_rows())
-    assert len(requests) >= 4
-    write(lake, utterances(["a"]))
-    lake.replace_file("reports/week.html", b"<p>")
-    lake.probe()
-    assert texts_of(lake) == ["a"]
-    prefix = lake.path_of("").partition("/")[2]
-    objects = bucket.client().list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
-    heads = [bucket.client().head_object(Bucket=BUCKET, Key=one["Key"]) for one in objects]
-    assert [(head["ServerSideEncryption"], head["SSEKMSKeyId"]) for head in heads] == [("aws:kms", "key-1")] * 3
-    assert lake.display_url.endswith("?encryption=aws:kms&kms_key=key-1")
-    bucket.proxy.answer_to = lambda _: Answer(400, _ERROR.format("KMS.NotFoundException", "no such key").encode())
-    with pytest.raises(StorageError, match="its key cannot be used"):
-        write(lake, utterances(["b"]))
-    for query in ("encryption=aes", "encryption=AES256&kms_key=key-1", "kms_key=key-1"):
-        with pytest.raises(ConfigurationError, match="encryption must be one of AES256, aws:kms, aws:kms:dsse"):
-            Lake(f"s3://bucket/lake?{query}")
-
-
-def test_the_key_of_a_google_address_is_sent_with_each_object() -> None:
-
-    def answer(request: ReceivedRequest) -> Reply:
-        if request.method == "POST" and "/upload/" in request.path:
-            return Reply(headers={"Location": f"{server.url}/session?upload_id=1"})
-        return reply({"name": "x", "bucket": "b", "size": str(len(request.body)), "generation": "1"})
-
-    with serving(answer) as server:
-        address = server.url.removeprefix("http://")
-        lake = Lake(f"gs://anonymous@b/lake?scheme=http&endpoint_override={address}&kms_key=projects/p/cryptoKeys/k")
-        lake.replace_file("reports/week.html", b"<p>")
-    assert lake.store.encrypts
-    assert [one.params.get("kmsKeyName") for one in server.requests] == ["projects/p/cryptoKeys/k", None]
-    assert server.requests[1].body == b"<p>"
-
-
-def test_former_versions_of_objects_are_found_and_removed(bucket: Bucket) -> None:
-    """Those of tables, of removed files and of files that cannot be parsed; what readers see and other people's stay.
-
-    Without `removes` they are named with the command that removes each of them.
-    """
-    client, lake = bucket.client(), bucket.lake
-    prefix = lake.path_of("").partition("/")[2]
-    client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    for text in ("ask Mei Lin", "ask Mei Lin again", "ask Dana"):
-        write(lake, utterances([text]))
-    lake.replace_file("reports/week.html", b"<p>MEI&nbsp;LIN")
-    lake.remove_file("reports/week.html")
-    lake.replace_file("users/part.parquet", b"PAR1 Mei Lin")
-    lake.replace_file("users/part.parquet", b"PAR1")
-    matcher = Matcher(Identity(names=frozenset({"Mei Lin"})))
-    named = ObjectVersions(lake, LAKE_TABLES)
-    assert named.will_keep_more()
-    hits = list(named.search(matcher))
-    assert [hit.path.partition("?")[0].removeprefix(prefix) for hit in hits] == [
-        "reports/week.html",
-        "users/part.parquet",
-        *(f"utterances/call_date={DAY}/part.parquet",) * 2,
-    ]
-    assert all(isinstance(hit, VersionHit) and hit.is_kept and "--version-id" in hit.command for hit in hits)
-    assert named.erase(matcher) == 0
-    assert ObjectVersions(lake, LAKE_TABLES, removes=True).erase(matcher) == 4
-    assert (list(named.search(matcher)), named.note) == ([], None)
-    listed = client.list_object_versions(Bucket=BUCKET, Prefix=prefix)
-    assert {one["Key"].removeprefix(prefix) for one in listed["Versions"] if one["IsLatest"]} >= {"users/part.parquet"}
-    assert not listed.get("DeleteMarkers")
-    assert texts_of(lake) == ["ask Dana"]
-    bucket.proxy.answer_to = lambda _: Answer(403, _ERROR.format("AccessDenied", "no").encode())
-    assert list(named.search(matcher)) == []
-    assert "were not searched (AccessDenied): allow s3:GetBucketVersioning, s3:ListBucketVersions" in (named.note or "")
