@@ -8,7 +8,7 @@ in cross-validation, and are one cluster in the covariance that intervals are co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -35,6 +35,7 @@ _CLIP = (0.01, 0.99)
 _CALIBRATION_PRIOR_DEALS = 100.0
 # The simplest model whose loss is within this many standard errors of the best one is chosen.
 _SIMPLER_WITHIN = 0.5
+_Fold = tuple[TrainingSet, Ints]  # the deals outside of it, and the places of its snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +107,11 @@ class WinModel:
 def fit(training: TrainingSet, rates: Baselines, seed: int) -> WinModel:
     """Choose the penalty and the calibration by cross-validation over deals, and fit the model on all of them."""
     tuning = _newest_deals(training, MAX_TUNING_DEALS)
-    penalty, held_out = _tuned(tuning, seed)
-    _, of_crm = _tuned(tuning, seed, crm_only=True)
+    folds = _folds(tuning, seed)
+    penalty, held_out = _tuned(tuning, folds)
+    _, of_crm = _tuned(tuning, folds, crm_only=True)
     slope, shift = _calibration(held_out, tuning)
-    of_stage = _held_out_rates(tuning, len(rates.stage_won), seed)
+    of_stage = _held_out_rates(tuning, folds, len(rates.stage_won))
     share = share_of_model(of_stage, of_crm, slope * held_out + shift, tuning)
     scaling = _scaling(training)
     columns = scaling.apply(training.snapshots)
@@ -175,30 +177,28 @@ def _fitted(columns: Floats, training: TrainingSet, penalty: float) -> tuple[Flo
     return model.coef_[0], float(model.intercept_[0])
 
 
-def _folds(training: TrainingSet, seed: int) -> Iterator[tuple[TrainingSet, Ints]]:
-    """Yield the rest of the training set and the places of a fold. All snapshots of a deal are in one fold."""
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for rest, fold in folds.split(training.won, groups=training.snapshots.deal):
-        of_rest = training.take(rest)
-        if len(np.unique(of_rest.won)) > 1:
-            yield of_rest, fold
+def _folds(training: TrainingSet, seed: int) -> list[_Fold]:
+    """Return the rest of the training set and the places of each fold. All snapshots of a deal are in one fold."""
+    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(training.won, groups=training.snapshots.deal)
+    parts = [(training.take(rest), fold) for rest, fold in folds]
+    return [(of_rest, fold) for of_rest, fold in parts if len(np.unique(of_rest.won)) > 1]
 
 
-def _held_out_rates(training: TrainingSet, stages: int, seed: int) -> Floats:
+def _held_out_rates(training: TrainingSet, folds: Sequence[_Fold], stages: int) -> Floats:
     """Return the log-odds of the stages' win rates, each of them without the deals of its fold."""
     found = np.zeros(len(training.won))
-    for of_rest, fold in _folds(training, seed):
+    for of_rest, fold in folds:
         found[fold] = logit(rates_of(of_rest, stages).stage_rate(training.snapshots.stage[fold]))
     return found
 
 
-def _tuned(training: TrainingSet, seed: int, *, crm_only: bool = False) -> tuple[float, Floats]:
+def _tuned(training: TrainingSet, folds: Sequence[_Fold], *, crm_only: bool = False) -> tuple[float, Floats]:
     """Return the penalty with the smallest held-out loss, or a stronger one that is as good, and its held-out log-odds.
 
     With `crm_only`, without the columns that come from calls.
     """
     held_out = np.zeros((len(PENALTIES), len(training.won)))
-    for of_rest, fold in _folds(training, seed):
+    for of_rest, fold in folds:
         scaling = _scaling(of_rest)
         columns, left_out = scaling.apply(of_rest.snapshots), scaling.apply(training.snapshots.take(fold))
         if crm_only:
