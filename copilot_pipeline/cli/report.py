@@ -59,7 +59,7 @@ def write(settings: Settings, database: Database, console: Console, out: Path, a
         from copilot_pipeline.state.written_files import remember_file
 
         today = datetime.now(UTC).astimezone(settings.zone).date()
-        queries = ReportQueries(database, settings.pipeline.marts.report, settings.pipeline.marts.deals.risks)
+        queries = ReportQueries.of_marts(database, settings.pipeline.marts)
         report = queries.report(as_of.date() if as_of else today)
         page = render(report, settings.pipeline.advanced.clari.link_hosts)
     remember_file(database, out, "report")

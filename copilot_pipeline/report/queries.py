@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from psycopg.rows import RowFactory, class_row, dict_row
 
-from copilot_pipeline.config.marts import ReportSettings, RiskSettings
+from copilot_pipeline.config.marts import MartSettings, ReportSettings, RiskSettings
 from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 from copilot_pipeline.marts.model import monday
 from copilot_pipeline.marts.money import Money
@@ -67,6 +67,11 @@ class ReportQueries:
         self._settings = settings
         self._risks = risks
         self._reps = list(reps) if reps is not None else None
+
+    @classmethod
+    def of_marts(cls, database: Database, marts: MartSettings) -> ReportQueries:
+        """Return those of a report on all reps, as the settings have it."""
+        return cls(database, marts.report, marts.deals.risks)
 
     def report(self, today: date) -> Report:
         """Return the report on the last week that ended before `today`, or on the newest week with calls before it.
@@ -220,11 +225,13 @@ class ReportQueries:
 
     def open_deals(self) -> OpenDeals:
         """Return the number of open deals, and those with risks: those with a sentence and the largest first."""
-        (counts,) = self._rows("open_deal_counts", dict_row)
+        deals = self._deals_of_reps()
+        (counts,) = self._rows("open_deal_counts", dict_row, deals=deals)
         bricks = [(risk.name, brick.key) for risk in self._risks for _, brick, _ in risk.when.comparisons()]
         risky = self._rows(
             "risky_deals",
             dict_row,
+            deals=deals,
             limit=MAX_DEALS,
             risks=[name for name, _ in bricks],
             kits=[kit for _, (kit, _) in bricks],
@@ -235,11 +242,17 @@ class ReportQueries:
             deals=counts["deals"],
             with_risks=counts["with_risks"],
             without_amount=counts["without_amount"],
-            pipeline=self._rows("pipeline_by_currency", class_row(Money)),
+            pipeline=self._rows("pipeline_by_currency", class_row(Money), deals=deals),
             converted=Money(counts["converted_currency"], counts["converted"]) if is_converted else None,
             risky=tuple(_risky_deal(row) for row in risky),
-            at_risk=self._rows("at_risk_by_currency", class_row(Money)),
+            at_risk=self._rows("at_risk_by_currency", class_row(Money), deals=deals),
         )
+
+    def _deals_of_reps(self) -> list[str] | None:
+        """Return the open deals of the reps that are listed; None if those of all are."""
+        if self._reps is None:
+            return None
+        return [row["deal_id"] for row in self._rows("deals_of_reps", dict_row)]
 
     def forecast(self) -> ForecastSection:
         """Return the newest forecast and its track record."""

@@ -110,8 +110,7 @@ def _add_charts(
 ) -> None:
     from copilot_pipeline.report import ReportQueries, preview
 
-    marts = settings.pipeline.marts
-    queries = ReportQueries(postgres.database, marts.report, marts.deals.risks)
+    queries = ReportQueries.of_marts(postgres.database, settings.pipeline.marts)
     for table in tables:
         chart = preview(queries, table.name, _today(settings))
         if chart is not None:
@@ -178,7 +177,7 @@ def weekly_report(
 
     loaded = settings.load()
     marts, link_hosts = loaded.pipeline.marts, loaded.pipeline.advanced.clari.link_hosts
-    queries = ReportQueries(postgres.database, marts.report, marts.deals.risks)
+    queries = ReportQueries.of_marts(postgres.database, marts)
     report = queries.report(_today(loaded))
     files = lake.open(postgres.database)
     page = render(report, link_hosts).encode()

@@ -201,6 +201,11 @@ LIMIT %(limit)s;
 -- The conclusion of the win/loss analysis in one sentence.
 SELECT conclusion FROM copilot.win_loss_conclusion;
 
+-- name: deals_of_reps
+-- The open deals of which one of some reps had the last call.
+SELECT deals.deal_id FROM copilot.deal_inspection AS deals JOIN copilot.calls ON call_id = last_call_id
+WHERE coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s);
+
 -- name: open_deal_counts
 -- Open deals, those with risks, and those without an amount or a rate to convert it.
 SELECT count(*)::int AS deals, (count(*) FILTER (WHERE risks > 0))::int AS with_risks,
@@ -208,17 +213,13 @@ SELECT count(*)::int AS deals, (count(*) FILTER (WHERE risks > 0))::int AS with_
   (count(*) FILTER (WHERE amount IS NOT NULL AND amount_converted IS NULL))::int AS not_converted,
   sum(amount_converted) AS converted, max(converted_currency) AS converted_currency
 FROM copilot.deal_inspection
-WHERE (%(reps)s::text[] IS NULL OR EXISTS (
-  SELECT FROM copilot.calls WHERE call_id = last_call_id AND coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s)
-));
+WHERE %(deals)s::text[] IS NULL OR deal_id = ANY (%(deals)s);
 
 -- name: pipeline_by_currency
 -- The sum of the amounts of open deals, by currency.
 SELECT currency, sum(amount) AS amount
 FROM copilot.deal_inspection
-WHERE amount IS NOT NULL AND (%(reps)s::text[] IS NULL OR EXISTS (
-  SELECT FROM copilot.calls WHERE call_id = last_call_id AND coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s)
-))
+WHERE amount IS NOT NULL AND (%(deals)s::text[] IS NULL OR deal_id = ANY (%(deals)s))
 GROUP BY currency
 ORDER BY sum(amount) DESC, currency;
 
@@ -226,9 +227,7 @@ ORDER BY sum(amount) DESC, currency;
 -- The sum of the amounts of open deals with risks, by currency.
 SELECT currency, sum(amount) AS amount
 FROM copilot.deal_inspection
-WHERE amount IS NOT NULL AND risks > 0 AND (%(reps)s::text[] IS NULL OR EXISTS (
-  SELECT FROM copilot.calls WHERE call_id = last_call_id AND coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s)
-))
+WHERE amount IS NOT NULL AND risks > 0 AND (%(deals)s::text[] IS NULL OR deal_id = ANY (%(deals)s))
 GROUP BY currency
 ORDER BY sum(amount) DESC, currency;
 
@@ -268,9 +267,7 @@ SELECT coalesce(deal_name, deal_id) AS name, account_name AS account, stage, amo
   meddicc_covered AS covered, last_call_url AS review_url, close_date::date AS close_date,
   coalesce(quotes, '[]') AS quotes
 FROM copilot.deal_inspection LEFT JOIN quoted USING (deal_id)
-WHERE deal_inspection.risks > 0 AND (%(reps)s::text[] IS NULL OR EXISTS (
-  SELECT FROM copilot.calls WHERE call_id = last_call_id AND coalesce(rep_user_id, lower(rep_email)) = ANY (%(reps)s)
-))
+WHERE deal_inspection.risks > 0 AND (%(deals)s::text[] IS NULL OR deal_id = ANY (%(deals)s))
 ORDER BY quotes IS NOT NULL DESC, coalesce(amount_converted, amount) DESC NULLS LAST, deal_inspection.risks DESC, deal_id
 LIMIT %(limit)s;
 
