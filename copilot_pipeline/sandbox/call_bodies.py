@@ -88,10 +88,8 @@ def _metrics(call: Call) -> dict[str, Any]:
 
 
 def _metrics_of_plan(call: Call, plan: PlannedCall) -> dict[str, Any]:
-    habits = plan.habits
-    share = habits.talk_share_lost if plan.deal.stage == "Closed Lost" else habits.talk_share
     return {
-        "talk_listen_ratio": round(share + (call.index % 11 - 5) / 100, 2),
+        "talk_listen_ratio": round(plan.talk_share + (call.index % 11 - 5) / 100, 2),
         "num_questions_asked": call.length // 4,
         "num_questions_asked_by_reps": call.length // 6,
         "call_duration": call.length * 12 + 30,

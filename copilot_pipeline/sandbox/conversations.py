@@ -208,7 +208,7 @@ def planned_turns(rng: random.Random, plan: PlannedCall, length: int) -> list[tu
 
 def _kept(line: tuple[int, str], plan: PlannedCall) -> float:
     """Return the chance of a line of small talk: the rep's share of the speech comes from what is left out."""
-    share = plan.habits.talk_share_lost if plan.deal.stage == "Closed Lost" else plan.habits.talk_share
+    share = plan.talk_share
     return min(1.0, share / (1 - share)) if line[0] == REP else min(1.0, (1 - share) / share)
 
 

@@ -31,6 +31,11 @@ class PlannedCall:
     signals: tuple[str, ...]  # what comes up
     habits: Habits  # of the rep
 
+    @property
+    def talk_share(self) -> float:
+        """The rep's share of the speech."""
+        return self.habits.talk_share_lost if self.deal.stage == "Closed Lost" else self.habits.talk_share
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -121,7 +126,7 @@ def _push(rng: random.Random, deal: Deal, at: datetime) -> dict[str, str]:
 
 
 def _call_times(rng: random.Random, first: datetime, last: datetime, *, is_open: bool) -> list[datetime]:
-    """Times on working days; some open deals had no call of late.
+    """Times on working days; some open deals had no recent call.
 
     The calls of closed deals are on one day of the week, so that a demo does not load a hundred days with one call.
     """

@@ -121,7 +121,7 @@ def test_people_without_a_name_are_not_named_by_hidden_addresses(stored: Stored)
             "last_modified_time": "2026-12-01T00:00:00.000Z",
         }
     stored.server.calls[2] |= {
-        "transcript": [{"personId": "mei@kestrel.example", "start": 0, "end": 3, "text": "Nobody listed me."}],
+        "transcript": [{"personId": "mei@kestrel.example", "start": 0, "end": 3, "text": "I am not on the list."}],
         "last_modified_time": "2026-12-01T00:00:00.000Z",
     }
     shown["mei@kestrel.example"] = {}
