@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from copilot_pipeline.marts.money import Money
 
@@ -59,3 +60,11 @@ class OpenDeals:
     converted: Money | None  # all of them in one currency, if there are rates for all
     risky: tuple[RiskyDeal, ...]
     at_risk: tuple[Money, ...] = ()  # the amounts of open deals with risks, by currency
+
+
+def risky_deal(row: dict[str, Any]) -> RiskyDeal:
+    """Return a deal of a row of `risky_deals`."""
+    quotes = tuple(
+        RiskQuote(**{**quote, "called_on": date.fromisoformat(quote["called_on"])}) for quote in row.pop("quotes")
+    )
+    return RiskyDeal(**row, quotes=quotes)

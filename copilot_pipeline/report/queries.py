@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from copilot_pipeline.marts.money import Money
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.report.actions import NO_ACTIONS, Team, read_actions, read_labels, read_teams
-from copilot_pipeline.report.deals import OpenDeals, RiskQuote, RiskyDeal
+from copilot_pipeline.report.deals import OpenDeals, risky_deal
 from copilot_pipeline.report.forecast import NO_FORECAST, ForecastSection, read_forecast
 from copilot_pipeline.report.model import (
     Accuracy,
@@ -244,7 +244,7 @@ class ReportQueries:
             without_amount=counts["without_amount"],
             pipeline=self._rows("pipeline_by_currency", class_row(Money), deals=deals),
             converted=Money(counts["converted_currency"], counts["converted"]) if is_converted else None,
-            risky=tuple(_risky_deal(row) for row in risky),
+            risky=tuple(map(risky_deal, risky)),
             at_risk=self._rows("at_risk_by_currency", class_row(Money), deals=deals),
         )
 
@@ -263,25 +263,10 @@ class ReportQueries:
             return tuple(cursor.execute(_SQL[query], {"reps": self._reps, **parameters}))
 
 
-def _risky_deal(row: dict[str, Any]) -> RiskyDeal:
-    quotes = tuple(
-        RiskQuote(**{**quote, "called_on": date.fromisoformat(quote["called_on"])}) for quote in row.pop("quotes")
-    )
-    return RiskyDeal(**row, quotes=quotes)
-
-
 def _series(rows: list[dict[str, Any]]) -> SkillSeries:
     newest = rows[-1]
-    points = tuple(
-        SkillPoint(
-            call_number=row["call_number"],
-            started_at=row["started_at"],
-            score=row["score"],
-            is_below=row["is_below"],
-            rolling_mean=row["rolling_mean"],
-        )
-        for row in rows
-    )
+    columns = [one.name for one in fields(SkillPoint)]
+    points = tuple(SkillPoint(**{name: row[name] for name in columns}) for row in rows)
     return SkillSeries(
         rep=newest["rep"],
         skill=newest["skill"],
