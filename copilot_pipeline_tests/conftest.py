@@ -119,6 +119,13 @@ def umask_is_restored() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.fixture(autouse=True)
+def environment_is_restored() -> Iterator[None]:
+    """Undo what a test sets in the environment: definitions that are built in this process load the file `.env`."""
+    with patch.dict(os.environ):
+        yield
+
+
 @pytest.fixture(scope="session")
 def commands() -> Iterator[CommandServer]:
     """Starts commands as processes of their own, faster than new interpreters."""
