@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,8 +30,18 @@ pytestmark = [
 
 
 @contextmanager
-def pgbouncer(folder: Path, server_address: str, mode: str, *options: str) -> Iterator[str]:
+def pgbouncer(server_address: str, mode: str, *options: str) -> Iterator[str]:
     """Run PgBouncer in front of a server; yield the address of the database through it."""
+    # Not in a folder of the test: another user could not reach it, and its parents are those of other tests.
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _pgbouncer_in(Path(folder), server_address, mode, *options) as address,
+    ):
+        yield address
+
+
+@contextmanager
+def _pgbouncer_in(folder: Path, server_address: str, mode: str, *options: str) -> Iterator[str]:
     assert PGBOUNCER is not None
     parts = urlsplit(server_address)
     with socket.socket() as probe:
@@ -59,9 +70,6 @@ def pgbouncer(folder: Path, server_address: str, mode: str, *options: str) -> It
     if os.geteuid() == 0:  # it refuses to run as root; the user of the embedded server may use its socket
         user = Path(parse_qs(parts.query)["host"][0]).stat().st_uid
         os.chown(folder, user, -1)
-        for parent in folder.parents:
-            if parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o055)
     process = subprocess.Popen([PGBOUNCER, str(configuration)], stderr=subprocess.DEVNULL, user=user)
     address = f"postgresql://postgres@127.0.0.1:{port}{parts.path}"
     try:
@@ -86,11 +94,9 @@ def _environment(address: str) -> Environment:
 
 @pytest.mark.parametrize("mode", ["transaction", "statement"])
 @pytest.mark.parametrize("options", [(), ("default_pool_size = 1",), ("server_round_robin = 1", "min_pool_size = 5")])
-def test_a_mode_that_loses_the_session_is_refused(
-    tmp_path: Path, database_address: str, mode: str, options: tuple[str, ...]
-) -> None:
+def test_a_mode_that_loses_the_session_is_refused(database_address: str, mode: str, options: tuple[str, ...]) -> None:
     """In one sentence that names the variable, before anything is stored."""
-    with pgbouncer(tmp_path, database_address, mode, *options) as address:
+    with pgbouncer(database_address, mode, *options) as address:
         for _ in range(3):
             with pytest.raises(ConfigurationError, match="connection pooler in transaction or statement mode"):
                 open_database(_environment(address))
@@ -98,9 +104,9 @@ def test_a_mode_that_loses_the_session_is_refused(
         assert connection.execute("SELECT to_regclass('copilot_ops.calls')").fetchone() == (None,)
 
 
-def test_session_mode_is_accepted(tmp_path: Path, database_address: str) -> None:
+def test_session_mode_is_accepted(database_address: str) -> None:
     """The schema is migrated, and locks work."""
-    with pgbouncer(tmp_path, database_address, "session") as address:
+    with pgbouncer(database_address, "session") as address:
         database = open_database(_environment(address))
         with AdvisoryLocks(address) as ours, AdvisoryLocks(address) as theirs:
             assert ours.acquire(["a"]) == {"a"}
@@ -112,9 +118,7 @@ def test_session_mode_is_accepted(tmp_path: Path, database_address: str) -> None
 
 def test_commands_exit_with_3_and_doctor_names_it(tmp_path: Path, database_address: str) -> None:
     """`doctor` reports a failed check; the other commands do not start."""
-    folder = tmp_path / "pgbouncer"
-    folder.mkdir()
-    with pgbouncer(folder, database_address, "transaction") as address:
+    with pgbouncer(database_address, "transaction") as address:
         refused, checked = (
             subprocess.run(
                 [sys.executable, "-m", "copilot_pipeline", *arguments],
