@@ -179,8 +179,10 @@ def _retention(settings: Settings, database: Database) -> str:
     from copilot_pipeline.privacy.retention import Retention
 
     limits = settings.pipeline.privacy.retention
-    overdue = Retention(limits, database, Lake(settings.environment.lake_url), settings.zone).overdue()
-    if overdue:
+    retention = Retention(limits, database, Lake(settings.environment.lake_url), settings.zone)
+    if problem := retention.removals().problem:
+        raise PipelineError(problem)
+    if overdue := retention.overdue():
         places = ", ".join(f"{count:,} {place}" for place, count in overdue.items())
         raise PipelineError(
             f"older than privacy.retention allows: {places}. "

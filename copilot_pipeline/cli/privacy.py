@@ -13,7 +13,7 @@ import click
 
 from copilot_pipeline.cli.connections import opened
 from copilot_pipeline.cli.console import echo, print_json, text_console
-from copilot_pipeline.cli.privacy_erasure import erase, log, restore
+from copilot_pipeline.cli.privacy_erasure import erase, erase_removed, log, restore
 from copilot_pipeline.cli.privacy_subjects import open_stores, print_findings, subject_of, subject_options
 
 if TYPE_CHECKING:
@@ -105,5 +105,6 @@ def _as_dict(search: Search, findings: Findings) -> dict[str, Any]:
 
 
 command.add_command(erase)
+command.add_command(erase_removed)
 command.add_command(restore)
 command.add_command(log)

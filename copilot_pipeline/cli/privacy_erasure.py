@@ -1,10 +1,13 @@
-"""`copilot-pipeline privacy erase`, `restore` and `log`."""
+"""`copilot-pipeline privacy erase`, `erase-removed`, `restore` and `log`."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,9 +20,11 @@ from copilot_pipeline.cli.privacy_subjects import open_stores, print_findings, s
 if TYPE_CHECKING:
     from copilot_pipeline.config.loading import Settings
     from copilot_pipeline.privacy.erasure import Erased
+    from copilot_pipeline.privacy.limits import RemovedCall
     from copilot_pipeline.privacy.search import Findings, Search, Stores
     from copilot_pipeline.privacy.tombstones import Mode
 
+_SHOWN_DAYS = 10
 object_versions_option = click.option(
     "--object-versions", is_flag=True, help="Also former versions of objects, where the bucket keeps them."
 )
@@ -110,9 +115,7 @@ def _confirmed(
         what = f"Mask names, addresses and numbers in {kept}"
     question = f"{what}, and change or remove {findings.rows:,} rows and files? This cannot be undone."
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("No terminal for the confirmation. Add --yes.")
-        confirm(question)
+        _ask(question)
     return search
 
 
@@ -138,8 +141,13 @@ def _mode(search: Search, mode: str | None) -> Mode:
 
 def _print_erased(erased: Erased) -> None:
     record = erased.record
-    rows = sum(record.removed.values())
-    echo(f"erased: {record.calls:,} calls, {rows:,} rows and files in {len(record.removed):,} places (no. {record.id})")
+    rows = sum(record.places.values())
+    echo(f"erased: {record.calls:,} calls, {rows:,} rows and files in {len(record.places):,} places (no. {record.id})")
+    if record.cancelled:
+        echo(
+            f"{record.cancelled:,} deliveries that were not sent named it and are cancelled. Those about calls that stay "
+            "are made again, without it, by: copilot-pipeline deliveries enqueue --from DATE --to DATE"
+        )
     if erased.versions:
         echo(f"{len(erased.versions):,} former versions of objects still have it. Remove them for ever:")
     for version in erased.versions:
@@ -158,6 +166,62 @@ def _rebuild(settings: Settings) -> None:
         echo(f"not computed again: {problem}", err=True)
 
 
+@click.command("erase-removed")
+@click.option("--more-than", type=click.IntRange(min=0), metavar="N", help="Confirm that it removes more than N calls.")
+@object_versions_option
+@click.option("--no-refresh", is_flag=True, help="Leave the marts to the next refresh.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+def erase_removed(more_than: int | None, object_versions: bool, no_refresh: bool, yes: bool) -> None:
+    """Erase calls that Clari Copilot has removed, now instead of at night.
+
+    Those that `privacy.retention.removed_calls` in pipeline.yaml says. The nightly removal leaves them if they are so
+    many that the list may have been at fault; then they are erased with --more-than only.
+
+    \b
+    copilot-pipeline privacy erase-removed
+    copilot-pipeline privacy erase-removed --more-than 340
+    """
+    from copilot_pipeline.errors import ConfigurationError
+    from copilot_pipeline.privacy.removed_calls import RemovedCalls, due_removals
+
+    with opened() as (settings, database):
+        limit = settings.pipeline.privacy.retention.removed_calls
+        if limit is None:
+            raise ConfigurationError(
+                f"{settings.place_of('privacy', 'retention')}: removed calls are kept. To erase them after 30 days, set "
+                "privacy.retention.removed_calls: erase_after 30d"
+            )
+        before = datetime.now(UTC) - limit
+        stores = replace(open_stores(settings, database), removes_versions=object_versions)
+        due = due_removals(database, before)
+        _print_days(due.calls)
+        due.require_confirmation(more_than)
+        if due.calls and not yes:
+            _ask(f"Remove {len(due.calls):,} calls? This cannot be undone.")
+        with text_console(stderr=True).status("erasing") as status:
+            removed_calls = RemovedCalls(settings, stores, on_step=status.update)
+            erased = removed_calls.erase_confirmed(before, more_than)
+    for one in erased:
+        _print_erased(one)
+    if erased and not no_refresh:
+        _rebuild(settings)
+
+
+def _print_days(calls: Sequence[RemovedCall]) -> None:
+    by_day = Counter(call.call_date for call in calls)
+    for day, count in sorted(by_day.items())[:_SHOWN_DAYS]:
+        echo(f"{day}: {count:,} calls")
+    if len(by_day) > _SHOWN_DAYS:
+        echo(f"and {len(by_day) - _SHOWN_DAYS:,} days more")
+    echo(f"removed at Clari Copilot for longer than allowed: {len(calls):,} calls")
+
+
+def _ask(question: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("No terminal for the confirmation. Add --yes.")
+    confirm(question)
+
+
 @click.command("log")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def log(as_json: bool) -> None:
@@ -171,7 +235,7 @@ def log(as_json: bool) -> None:
         return
     for record in records:
         end = f"finished {record.finished_at:%Y-%m-%d %H:%M} UTC" if record.finished_at else "not finished"
-        rows = sum(record.removed.values())
+        rows = sum(record.places.values())
         echo(
             f"{record.id}  {record.requested_at:%Y-%m-%d %H:%M} UTC  by {record.requested_by}  {record.subject}, "
             f"{record.mode}: {record.calls:,} calls, {rows:,} rows and files, {end}"

@@ -23,7 +23,7 @@ from copilot_pipeline.extract.factory import make_call_tables
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_values
-from copilot_pipeline.privacy.erasure_store import ErasureRecord, ErasureStore, Plan, new_label
+from copilot_pipeline.privacy.erasure_store import CANCELLED, ErasureRecord, ErasureStore, Plan, new_label
 from copilot_pipeline.privacy.identity import Identity, normalized_email, normalized_name, normalized_phone
 from copilot_pipeline.privacy.matching import Matcher
 from copilot_pipeline.privacy.object_versions import VersionHit
@@ -240,6 +240,8 @@ class Erasure:
         def erase(connection: Connection) -> None:
             if is_snapshot:  # a refresh that is being loaded ends before
                 connection.execute(_LOCK_TABLE.format(table.identifier))
+            if table.name == _OUTBOX:
+                self._cancel_masked(connection, plan, table, matcher)
             rows = table.erase(connection, matcher, deep=deep if table.name == _OUTBOX else None)
             self._records.count(connection, plan, table.name, rows)
             for one in in_lake if is_snapshot else ():
@@ -247,6 +249,12 @@ class Erasure:
                 self._records.count(connection, plan, one.name, lake_rows)
 
         self._in_transaction(erase)
+
+    def _cancel_masked(self, connection: Connection, plan: Plan, outbox: TablePlace, matcher: Matcher) -> None:
+        """Cancel deliveries that were not sent and whose text will be masked; enqueueing makes them again without."""
+        rows = [hit.row for hit in outbox.search(connection, matcher, lock=True) if not hit.is_of_call]
+        cancelled = connection.execute(_SQL["cancel_masked_deliveries"], {"rows": rows}).rowcount if rows else 0
+        self._records.count(connection, plan, CANCELLED, cancelled)
 
     def _in_transaction(self, work: Callable[[Connection], None]) -> None:
         """Do some work in a transaction, again if another process was in the way."""

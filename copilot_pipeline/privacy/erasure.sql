@@ -50,3 +50,13 @@ WHERE known.call_id = old.call_id AND masked.call_date = %(day)s AND masked.spee
 -- Return what some calls contribute to records of a CRM.
 SELECT DISTINCT route, call_id FROM copilot_ops.outbox
 WHERE call_id = ANY(%(call_ids)s) AND target <> '' AND state IN ('queued', 'superseded', 'sent');
+
+-- name: cancel_masked_deliveries
+-- Cancel deliveries that were not sent, so that they do not leave with the masked text. One that may have arrived stays
+-- as it is without its content, so that it can be confirmed and not repeated.
+UPDATE copilot_ops.outbox SET
+  completed_at = coalesce(completed_at, clock_timestamp()),
+  state = CASE state WHEN 'uncertain' THEN state ELSE 'cancelled' END,
+  reason = CASE state WHEN 'uncertain' THEN reason ELSE 'it named what was erased' END,
+  payload = CASE state WHEN 'uncertain' THEN '{"removed": true}' ELSE payload END
+WHERE ctid = ANY(%(rows)s::tid[]) AND state IN ('queued', 'failed', 'uncertain');

@@ -20,6 +20,7 @@ from copilot_pipeline.state.bodies import pack, unpack
 
 _SQL = load_queries(__package__, "erasure.sql")
 _LABEL_BYTES = 4
+CANCELLED = "deliveries that were not sent"  # among the places of an audit row; they are rows of the outbox as well
 
 
 @dataclass(slots=True)
@@ -56,6 +57,16 @@ class ErasureRecord:
     finished_at: datetime | None
     calls: int
     removed: Mapping[str, int]
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The number of rows and files that were changed or removed, by place."""
+        return {place: rows for place, rows in self.removed.items() if place != CANCELLED}
+
+    @property
+    def cancelled(self) -> int:
+        """The number of deliveries that were cancelled, because their text was masked before they were sent."""
+        return self.removed.get(CANCELLED, 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_value
-from copilot_pipeline.privacy.removed_calls import RemovedCalls
+from copilot_pipeline.privacy.removed_calls import DueRemovals, RemovedCalls, due_removals
 from copilot_pipeline.privacy.retention_days import RetainedDays
 
 ROWS_PER_TRANSACTION = 500
@@ -86,6 +86,10 @@ class Retention:
         if self._removed_calls is not None:
             yield "removed calls", self._removed_calls.erase(self._before(self._limits.removed_calls))
 
+    def removals(self) -> DueRemovals:
+        """Return the removed calls that are to be erased now, and why they are not if they are abnormally many."""
+        return due_removals(self._database, self._before(self._limits.removed_calls))
+
     def overdue(self) -> dict[str, int]:
         """Count what is older than allowed by more than the grace period, by place; places without any are omitted."""
         now, self._now = self._now, self._now - GRACE
@@ -94,7 +98,7 @@ class Retention:
             counts = {
                 "days of transcripts": 0 if texts is None else len(self._days.with_texts(self._first_day(texts))),
                 "days of raw files": 0 if raw is None else len(self._days.with_raw(self._first_day(raw))),
-                "removed calls": RemovedCalls.count(self._database, self._before(self._limits.removed_calls)),
+                "removed calls": len(self.removals().calls),
                 **{rows.place: self._count_rows(rows) for rows in _ROWS},
                 "reports": len(self._old_files(REPORTS, self._limits.reports)),
                 "unreadable raw files": len(self._old_files(UNREADABLE, self._limits.quarantine)),

@@ -127,4 +127,4 @@ SELECT count(*) FROM copilot_ops.inbox WHERE acked_at < %(before)s;
 
 -- name: removed_calls
 -- Return the calls that the vendor's list has not shown since before a time.
-SELECT call_id FROM copilot_ops.calls WHERE removed_at < %(before)s ORDER BY call_id;
+SELECT call_id, call_date FROM copilot_ops.calls WHERE removed_at < %(before)s ORDER BY call_date, call_id;

@@ -59,6 +59,11 @@ SELECT DISTINCT call_date FROM (
 -- Count all calls.
 SELECT count(*) FROM copilot_ops.calls;
 
+-- name: calls_of_days
+-- Count the calls of some days.
+SELECT call_date, count(*) AS calls FROM copilot_ops.calls WHERE call_date = ANY(%(days)s)
+GROUP BY call_date ORDER BY call_date;
+
 -- name: calls_of_emails
 -- Return the calls in which a person with one of these addresses took part.
 SELECT DISTINCT call_id FROM copilot.participants WHERE lower(email) = ANY(%(emails)s);

@@ -189,6 +189,34 @@ def test_erases_removed_calls_after_their_time(stored: Stored, monkeypatch: pyte
     assert gone not in json.dumps(stored.content(OLD), default=str)
 
 
+def test_a_fault_of_the_list_erases_nothing(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day whose list suddenly lacks most calls is left until a number near theirs confirms it; the list that shows
+    them again lets them stay. Few calls of a day are erased without it."""
+    monkeypatch.setenv("COPILOT_PIPELINE_PRIVACY_KEY", "0123456789abcdef")
+    add = """INSERT INTO copilot_ops.calls (call_id, call_date, started_at, readiness, version, content_hash, source, listed_at,
+        seen_at, removed_at)
+      SELECT 'more-' || n, call_date, started_at, readiness, version, content_hash, source, listed_at, seen_at,
+        CASE WHEN n <= {removed} THEN now() END
+      FROM (SELECT * FROM copilot_ops.calls WHERE call_date = '{day}' LIMIT 1) AS one, generate_series(1, 20) AS n
+      RETURNING 1"""
+    stored.query(add.format(day=OLD, removed=18))
+    later = stored.retention({"removed_calls": "erase_after 30d"}, now=datetime.now(UTC) + timedelta(days=31))
+    assert dict(later.remove())["removed calls"] == 0
+    due = later.removals()
+    assert len(due.calls) == 18
+    assert "18 of the 23 calls of 2026-03-02" in str(due.problem)
+    assert f"run --from {OLD} --to {OLD} --assets raw_call_details" in str(due.problem)
+    assert "privacy erase-removed --more-than 17" in str(due.problem)
+    erased = RemovedCalls(load_settings(), Stores(stored.database, stored.lake, Path(stored.lake.url)))
+    before = datetime.now(UTC) + timedelta(days=1)
+    for wrong in (None, 2, 18, 400):
+        with pytest.raises(ConfigurationError, match="are not erased"):
+            erased.erase_confirmed(before, wrong)
+    stored.query("UPDATE copilot_ops.calls SET removed_at = NULL WHERE call_id < 'more-2' RETURNING 1")
+    assert dict(later.remove())["removed calls"] == 8
+    assert later.removals().calls == []
+
+
 def test_sends_nothing_twice_after_the_contents_of_deliveries_were_removed(database: Database, home: Path) -> None:
     """A sent message is not enqueued again, and a late older call does not overwrite the record of a newer one."""
     crm, clock = Crm(), Clock()

@@ -32,5 +32,7 @@ def retention(
     for place, count in places.remove():
         removed[place] = count
         context.log.info(f"{place}: {count} removed")
+    if problem := places.removals().problem:
+        context.log.warning(problem)
     removed["runs of Dagster"] = remove_old_runs(context.instance, limits.events)
     return dg.MaterializeResult(metadata=removed)

@@ -26,4 +26,24 @@ def nothing_is_kept_too_long(
     return dg.AssetCheckResult(passed=not overdue, severity=dg.AssetCheckSeverity.WARN, metadata=overdue)
 
 
-PRIVACY_CHECKS = [nothing_is_kept_too_long]
+@dg.asset_check(
+    asset=RETENTION,
+    description="Not so many calls have disappeared from the list of Clari Copilot that `privacy.retention."
+    "removed_calls` does not erase them without confirmation.",
+)
+@retried_when_disconnected
+def removed_calls_are_few(
+    settings: SettingsResource, postgres: PostgresResource, lake: LakeResource
+) -> dg.AssetCheckResult:
+    """The description of a failure has the command that confirms the erasure, and the one that keeps the calls."""
+    loaded, database = settings.load(), postgres.database
+    due = Retention(loaded.pipeline.privacy.retention, database, lake.open(database), loaded.zone).removals()
+    return dg.AssetCheckResult(
+        passed=due.problem is None,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=due.problem,
+        metadata={"calls": len(due.calls)} if due.problem else {},
+    )
+
+
+PRIVACY_CHECKS = [nothing_is_kept_too_long, removed_calls_are_few]
