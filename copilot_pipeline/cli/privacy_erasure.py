@@ -145,8 +145,8 @@ def _print_erased(erased: Erased) -> None:
     echo(f"erased: {record.calls:,} calls, {rows:,} rows and files in {len(record.places):,} places (no. {record.id})")
     if record.cancelled:
         echo(
-            f"{record.cancelled:,} deliveries that were not sent named it and are cancelled. Those about calls that stay "
-            "are made again, without it, by: copilot-pipeline deliveries enqueue --from DATE --to DATE"
+            f"{record.cancelled:,} deliveries that were not sent named it and are cancelled. Those about calls that "
+            "stay are made again, without it, by: copilot-pipeline deliveries enqueue --from DATE --to DATE"
         )
     if erased.versions:
         echo(f"{len(erased.versions):,} former versions of objects still have it. Remove them for ever:")
@@ -188,8 +188,8 @@ def erase_removed(more_than: int | None, object_versions: bool, no_refresh: bool
         limit = settings.pipeline.privacy.retention.removed_calls
         if limit is None:
             raise ConfigurationError(
-                f"{settings.place_of('privacy', 'retention')}: removed calls are kept. To erase them after 30 days, set "
-                "privacy.retention.removed_calls: erase_after 30d"
+                f"{settings.place_of('privacy', 'retention')}: removed calls are kept. To erase them after 30 days, "
+                "set privacy.retention.removed_calls: erase_after 30d"
             )
         before = datetime.now(UTC) - limit
         stores = replace(open_stores(settings, database), removes_versions=object_versions)

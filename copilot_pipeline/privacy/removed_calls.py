@@ -95,8 +95,8 @@ def _finished(erasure: Erasure) -> list[Erased]:
 def _problem(calls: Sequence[RemovedCall], reason: str) -> str:
     first, last = min(call.call_date for call in calls), max(call.call_date for call in calls)
     return (
-        f"{len(calls):,} calls that the list of Clari Copilot does not show any more are not erased: {reason}, as after "
-        "a fault of the list. To keep those that it shows again, list their days again: copilot-pipeline run "
+        f"{len(calls):,} calls that the list of Clari Copilot does not show any more are not erased: {reason}, as "
+        "after a fault of the list. To keep those that it shows again, list their days again: copilot-pipeline run "
         f"--from {first} --to {last} --assets raw_call_details. To erase them: copilot-pipeline privacy erase-removed "
         f"--more-than {len(calls) - 1}"
     )

@@ -15,9 +15,10 @@ from copilot_pipeline.postgres import Database
 
 OLD = """INSERT INTO copilot_ops.inbox (kind, external_id, endpoint, leased_at, acked_at)
   SELECT 'call', 'c', 'e', now(), now() - %(age)s::interval"""
-REMOVED = """INSERT INTO copilot_ops.calls (call_id, call_date, started_at, readiness, version, content_hash, source, listed_at,
-    seen_at, removed_at)
-  SELECT 'c-' || n, '2026-03-02', '2026-03-02T09:00Z', 'ready', '1', '', 'backfill', now(), now(), now() - interval '31 days'
+REMOVED = """INSERT INTO copilot_ops.calls (call_id, call_date, started_at, readiness, version, content_hash, source,
+    listed_at, seen_at, removed_at)
+  SELECT 'c-' || n, '2026-03-02', '2026-03-02T09:00Z', 'ready', '1', '', 'backfill', now(), now(),
+    now() - interval '31 days'
   FROM generate_series(1, 30) AS n"""
 
 

@@ -28,8 +28,8 @@ def erase(database: Database, home: Path) -> Erased:
 
 
 def test_a_masked_delivery_is_not_sent(database: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither when its sink works again, nor when it is retried: it is cancelled, and enqueueing makes it again from what
-    is stored. A message that may have arrived can be confirmed, and not repeated. Others are sent as they are."""
+    """Neither when its sink works again, nor when it is retried: it is cancelled, and enqueueing makes it again from
+    what is stored. A message that may have arrived can be confirmed, and not repeated. Others are sent as they are."""
     monkeypatch.setenv("COPILOT_PIPELINE_PRIVACY_KEY", "0123456789abcdef")
     monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
     monkeypatch.chdir(home.parent)

@@ -193,8 +193,8 @@ def test_a_fault_of_the_list_erases_nothing(stored: Stored, monkeypatch: pytest.
     """A day whose list suddenly lacks most calls is left until a number near theirs confirms it; the list that shows
     them again lets them stay. Few calls of a day are erased without it."""
     monkeypatch.setenv("COPILOT_PIPELINE_PRIVACY_KEY", "0123456789abcdef")
-    add = """INSERT INTO copilot_ops.calls (call_id, call_date, started_at, readiness, version, content_hash, source, listed_at,
-        seen_at, removed_at)
+    add = """INSERT INTO copilot_ops.calls (call_id, call_date, started_at, readiness, version, content_hash, source,
+        listed_at, seen_at, removed_at)
       SELECT 'more-' || n, call_date, started_at, readiness, version, content_hash, source, listed_at, seen_at,
         CASE WHEN n <= {removed} THEN now() END
       FROM (SELECT * FROM copilot_ops.calls WHERE call_date = '{day}' LIMIT 1) AS one, generate_series(1, 20) AS n
