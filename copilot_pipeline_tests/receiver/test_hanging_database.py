@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import httpx
 import psutil
@@ -24,15 +25,32 @@ SHARED = {"x-webhook-secret": SECRET}
 BODY = b'{"call_id": "c1"}'
 TIMEOUT = 0.8
 A_FEW_SECONDS = 4
+_OLD = """INSERT INTO copilot_ops.inbox (kind, external_id, endpoint, leased_at, acked_at)
+VALUES ('call', 'old', 'clari-copilot', now(), now() - interval '1 year')"""
+_IS_UNUSED = """SELECT EXISTS (SELECT FROM copilot_ops.metric_values)
+AND NOT EXISTS (SELECT FROM copilot_ops.inbox WHERE external_id = 'old')"""
 _BACKENDS = "SELECT pid FROM pg_stat_activity WHERE application_name = 'copilot-pipeline receiver'"
 
 
 @pytest.fixture
 def quick(database: Database) -> Iterator[Receiver]:
-    """A receiver that waits less for its database, with an open connection to it."""
-    with running(database.url, database_timeout_seconds=TIMEOUT) as receiver:
-        assert receiver.post(BODY, SHARED).status_code == 202
+    """A receiver that waits less for its database, with an open connection to it that nothing uses."""
+    with (
+        psycopg.connect(database.url, autocommit=True) as session,
+        running(database.url, database_timeout_seconds=TIMEOUT) as receiver,
+    ):
+        session.execute(_OLD)
+        wait_until_available(receiver)
+        wait_until_unused(session)
         yield receiver
+
+
+def wait_until_unused(session: psycopg.Connection[Any]) -> None:
+    """Wait until the receiver has deleted old webhooks and added its counts, as it does after its first response."""
+    deadline = time.monotonic() + 20
+    while session.execute(_IS_UNUSED).fetchone() != (True,):
+        assert time.monotonic() < deadline, "the receiver has not deleted old webhooks, or not added its counts"
+        time.sleep(0.05)
 
 
 def posted_at_once(receiver: Receiver, count: int) -> tuple[set[int], float]:
@@ -46,9 +64,10 @@ def posted_at_once(receiver: Receiver, count: int) -> tuple[set[int], float]:
 
 
 def wait_until_available(receiver: Receiver) -> None:
-    """Wait for the health check to succeed."""
+    """Wait for a health check and a webhook to succeed: on a busy machine the database may answer too late at first."""
     deadline = time.monotonic() + A_FEW_SECONDS
-    while receiver.client.get(f"{receiver.address}/healthz").status_code != 200:
+    health = f"{receiver.address}/healthz"
+    while receiver.client.get(health).status_code != 200 or receiver.post(BODY, SHARED).status_code != 202:
         assert time.monotonic() < deadline, "the receiver did not recover"
 
 
@@ -63,7 +82,6 @@ def test_responds_while_another_session_locks_the_inbox(quick: Receiver, databas
         assert len(session.execute(_BACKENDS).fetchall()) <= 1
     assert inbox(database) == [("call", "c1", 1)]
     wait_until_available(quick)
-    assert quick.post(BODY, SHARED).status_code == 202
 
 
 def test_responds_while_its_backend_is_stopped(quick: Receiver, database: Database) -> None:
@@ -76,7 +94,6 @@ def test_responds_while_its_backend_is_stopped(quick: Receiver, database: Databa
             assert 503 in statuses
             assert seconds < A_FEW_SECONDS
             wait_until_available(quick)
-            assert quick.post(BODY, SHARED).status_code == 202
         finally:
             os.kill(backend, signal.SIGCONT)
 
@@ -84,7 +101,7 @@ def test_responds_while_its_backend_is_stopped(quick: Receiver, database: Databa
 def test_responds_while_the_network_forwards_nothing(database: Database) -> None:
     """Neither the open connection nor new ones get through: everything is 503, and no connection or thread is left."""
     with relayed(database.url) as relay, running(relay.database_url, database_timeout_seconds=TIMEOUT) as receiver:
-        assert receiver.post(BODY, SHARED).status_code == 202
+        wait_until_available(receiver)
         threads = psutil.Process(receiver.process.pid).num_threads()
         relay.is_open.clear()
         for _ in range(2):
@@ -97,4 +114,3 @@ def test_responds_while_the_network_forwards_nothing(database: Database) -> None
         assert sum(1 for one in process.net_connections() if one.raddr and one.raddr.port == port) <= 1
         relay.is_open.set()
         wait_until_available(receiver)
-        assert receiver.post(BODY, SHARED).status_code == 202

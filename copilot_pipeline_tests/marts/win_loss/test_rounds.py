@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
@@ -13,6 +13,7 @@ from copilot_pipeline.marts.win_loss.rounds import splits_of, weighted_holm
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
 
 
+@settings(max_examples=20)  # statsmodels collects garbage at each call, which takes up to a second
 @given(P_VALUES)
 def test_equal_weights_are_the_correction_of_holm(p_values: list[float]) -> None:
     """As in statsmodels."""
