@@ -6,9 +6,9 @@ VENV := .venv
 PORT := 3000
 WEBHOOK_PORT := 8800
 BIN := $(VENV)/bin
-# Four workers on two cores: a third of the time of an end-to-end test is waiting. Unit tests only compute.
+# Six workers on two cores: half of the time of an end-to-end test is waiting. Unit tests only compute.
 PYTEST := $(BIN)/python -m pytest
-WORKERS := 4
+WORKERS := 6
 PARALLEL = --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # The files with tests of a marker: collecting only these saves ten seconds.
 FILES_OF = $(shell grep -rl --include='test_*.py' 'mark\.$(1)\b' copilot_pipeline_tests)
