@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from copilot_pipeline.cli.console import echo
 from copilot_pipeline.config.loading import Settings, load_settings
-from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.postgres import Database, open_database
 from copilot_pipeline.progress import NoProgress, Progress
 
@@ -29,6 +28,9 @@ def command_database(settings: Settings) -> Iterator[Database]:
 
     Raises `ConfigurationError` if the stored data were made with another time zone or configuration file.
     """
+    # Imported here: commands that only read do without the state store.
+    from copilot_pipeline.load.installation import accept_settings
+
     with unchecked_database(settings) as database:
         accept_settings(settings, database)
         yield database

@@ -12,7 +12,7 @@ from psycopg_pool import ConnectionPool
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.postgres.embedded import database_url
+from copilot_pipeline.postgres.addresses import database_url
 from copilot_pipeline.postgres.migrate import newer_schema_problem, upgrade_schema
 from copilot_pipeline.postgres.poolers import refuse_transaction_pooling
 from copilot_pipeline.postgres.reader_sessions import ReaderWatch

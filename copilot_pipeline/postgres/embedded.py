@@ -9,14 +9,9 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import re
 from pathlib import Path
 from urllib.parse import quote
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
-from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres.embedded_server.access import SUPERUSER
 from copilot_pipeline.postgres.embedded_server.account import Account, server_account
@@ -49,42 +44,12 @@ EMBEDDED_FOLDER = "postgres"
 _registered: dict[Path, int] = {}  # data folders that this process uses, with its id: a forked child does not stop them
 
 
-def database_url(environment: Environment) -> str:
-    """Return the URL of the configured database; without one, start the embedded database and return its URL.
+def use_embedded(home: Path) -> str:
+    """Start the server of a home folder, or join the running one, until this process exits; return its URL.
 
-    The scheme is plain `postgresql://`, as libpq and psycopg read it. Raises `ConfigurationError`.
+    Raises `ConfigurationError`.
     """
-    configured = environment.copilot_pipeline_database_url
-    if configured is None:
-        return _use_embedded(environment.home / EMBEDDED_FOLDER)
-    return checked_url(configured, "COPILOT_PIPELINE_DATABASE_URL")
-
-
-def checked_url(configured: str, variable: str) -> str:
-    """Return a configured URL with the scheme `postgresql://`. Raises `ConfigurationError`, without the URL."""
-    url = re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql://", configured.strip())
-    if not _is_valid(url):
-        raise ConfigurationError(
-            f"{variable} must look like postgresql://user:password@host:5432/database; write characters other than "
-            "letters and digits in the password as %XX (@ is %40, / is %2F, % is %25)"
-        )
-    return url
-
-
-def _is_valid(url: str) -> bool:
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # its message contains the URL with the password
-        return False
-    address = url.partition("?")[0]
-    # libpq would take the end of a password with an unescaped @ for the host, and name it in its errors.
-    if address.count("@") > 1 or "@" in address.removeprefix("postgresql://").partition("/")[2]:
-        return False
-    return url.startswith("postgresql://") and re.fullmatch(r"[\d,]*", str(parts.get("port") or "")) is not None
-
-
-def _use_embedded(folder: Path) -> str:
-    """Start the server of a data folder, or join the running one, until this process exits; return its URL."""
+    folder = home / EMBEDDED_FOLDER
     try:
         create_private_folder(folder)
         folder = folder.resolve()

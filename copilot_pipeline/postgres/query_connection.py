@@ -15,8 +15,8 @@ from psycopg.rows import scalar_row
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
+from copilot_pipeline.postgres.addresses import checked_url
 from copilot_pipeline.postgres.connections import Connection, Database
-from copilot_pipeline.postgres.embedded import checked_url
 from copilot_pipeline.postgres.reader_roles import (
     STATE,
     WAREHOUSE,

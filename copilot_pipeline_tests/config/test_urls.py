@@ -11,7 +11,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.pipeline_file import AdvancedClariSettings
 from copilot_pipeline.config.urls import is_allowed_link, may_carry_a_key, without_secrets
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.postgres.embedded import checked_url
+from copilot_pipeline.postgres.addresses import checked_url
 
 PIECES = ("s3cret", "pa55", "wörd")  # parts of a password between characters that an address reserves
 RESERVED = "@#/:?%&=[];+ \\\"'"
