@@ -15,8 +15,9 @@ from datetime import date, datetime
 
 from copilot_pipeline.config.routes import ANNOUNCING
 from copilot_pipeline.delivery.brick_labels import read_brick_labels
+from copilot_pipeline.delivery.clock import Clock, DatabaseClock
 from copilot_pipeline.delivery.model import Delivery, DeliveryRequest, Sink, UnlinkedCall
-from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
+from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.delivery.outbox_leases import OutboxLeases, due_sinks
 from copilot_pipeline.delivery.rules import Rule
 from copilot_pipeline.errors import ConfigurationError
@@ -70,7 +71,7 @@ class Dispatcher:
         *,
         may_repeat: frozenset[str] = frozenset(),
         progress: Progress | None = None,
-        now: Clock = utc_now,
+        now: Clock | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """`sinks`: kind by name.
@@ -83,10 +84,10 @@ class Dispatcher:
         self._build_sink = build_sink
         self._may_repeat = may_repeat
         self._progress = progress or NoProgress()
-        self._now = now
+        self._now = now or DatabaseClock(database)
         self._sleep = sleep
         self._calls = ScoredCallReader(database)
-        self.outbox = Outbox(database, now=now)
+        self.outbox = Outbox(database, now=self._now)
 
     def preview(
         self, days: Sequence[date], *, include_suppressed: bool = False

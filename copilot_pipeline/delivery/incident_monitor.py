@@ -13,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from copilot_pipeline.clients.weekly_quota import RETRY_AFTER, SERVER_QUOTA, SHARED_KEY, WeeklyQuota
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.config.routes import all_sinks
+from copilot_pipeline.delivery.clock import Clock, DatabaseClock
 from copilot_pipeline.delivery.incident_store import IncidentStore
 from copilot_pipeline.delivery.incidents import GROWING_SAMPLES, UNAVAILABLE_AFTER, Failure, Incident, is_growing
 from copilot_pipeline.delivery.model import SinkProblem
-from copilot_pipeline.delivery.outbox import Clock, Outbox, SinkState, utc_now
+from copilot_pipeline.delivery.outbox import Outbox, SinkState
 from copilot_pipeline.postgres import Database
 
 SINK = "sink "
@@ -42,13 +43,13 @@ class IncidentMonitor:
         sinks: Sequence[tuple[str, str]],
         *,
         repeat_after: timedelta = timedelta(days=1),
-        now: Clock = utc_now,
+        now: Clock | None = None,
     ) -> None:
         """`sinks`: (name, kind) of the sinks that notifications are sent to."""
-        self._outbox = Outbox(database, now=now)
-        self._store = IncidentStore(database, sinks, now=now)
+        self._now = now or DatabaseClock(database)
+        self._outbox = Outbox(database, now=self._now)
+        self._store = IncidentStore(database, sinks, now=self._now)
         self._repeat_after = repeat_after
-        self._now = now
 
     def open(self, failure: Failure) -> bool:
         """Report a failure.

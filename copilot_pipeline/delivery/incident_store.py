@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 
 from psycopg.rows import class_row, dict_row
 
+from copilot_pipeline.delivery.clock import Clock, DatabaseClock
 from copilot_pipeline.delivery.incidents import Failure, Incident, Stage, incident_payload
 from copilot_pipeline.delivery.model import DeliveryRequest
-from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
+from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 
@@ -29,12 +30,12 @@ class IncidentStore:
     A notification is queued in the transaction that records it: sent once, and never lost.
     """
 
-    def __init__(self, database: Database, sinks: Sequence[tuple[str, str]], *, now: Clock = utc_now) -> None:
+    def __init__(self, database: Database, sinks: Sequence[tuple[str, str]], *, now: Clock | None = None) -> None:
         """`sinks`: (name, kind) of the sinks that notifications are sent to."""
         self._database = database
-        self._outbox = Outbox(database, now=now)
+        self._now = now or DatabaseClock(database)
+        self._outbox = Outbox(database, now=self._now)
         self._sinks = sinks
-        self._now = now
 
     def open(self, failure: Failure, *, repeat_after: timedelta) -> bool:
         """Open the incident, or repeat its notification when it is due.

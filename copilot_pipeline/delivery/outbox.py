@@ -6,13 +6,14 @@ transaction, and its commit waits for the disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
+from copilot_pipeline.delivery.clock import Clock, DatabaseClock
 from copilot_pipeline.delivery.crm_merge import leave_other_records
 from copilot_pipeline.delivery.model import DeliveryRequest, UnlinkedCall
 from copilot_pipeline.postgres import Database
@@ -22,14 +23,8 @@ from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.privacy.tombstones import Tombstones
 
 STATES = ("queued", "sending", "uncertain", "failed", "sent", "superseded", "suppressed", "cancelled")
-Clock = Callable[[], datetime]
 
 _SQL = load_queries("copilot_pipeline.delivery.sql", "outbox.sql")
-
-
-def utc_now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +79,9 @@ class SinkState:
 class Outbox:
     """The deliveries of all routes."""
 
-    def __init__(self, database: Database, *, now: Clock = utc_now) -> None:
+    def __init__(self, database: Database, *, now: Clock | None = None) -> None:
         self._database = database
-        self._now = now
+        self._now = now or DatabaseClock(database)
 
     def active_since(self, routes: Sequence[str], *, activate: bool) -> dict[str, datetime]:
         """Return since when each route is active.

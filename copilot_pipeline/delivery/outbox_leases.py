@@ -19,9 +19,9 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb
 
 from copilot_pipeline.clients.backoff import Backoff
+from copilot_pipeline.delivery.clock import Clock
 from copilot_pipeline.delivery.crm_merge import leave_if_relinked, merge_fields
 from copilot_pipeline.delivery.model import Delivery, SendResult, SendStatus, SinkProblem
-from copilot_pipeline.delivery.outbox import Clock, utc_now
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
@@ -41,7 +41,7 @@ _SQL = load_queries("copilot_pipeline.delivery.sql", "leases.sql")
 class OutboxLeases:
     """The leases of one sender, released at the end of the block and by a crash."""
 
-    def __init__(self, url: str, *, now: Clock = utc_now) -> None:
+    def __init__(self, url: str, *, now: Clock) -> None:
         self._url = url
         self._now = now
         self._open: Connection | None = None

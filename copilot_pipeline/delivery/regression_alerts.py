@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import class_row, dict_row
 
 from copilot_pipeline.config.urls import LINK_HOSTS, is_allowed_link
+from copilot_pipeline.delivery.clock import Clock, DatabaseClock
 from copilot_pipeline.delivery.digest_messages import RegressionCall, digest_payload
 from copilot_pipeline.delivery.model import DeliveryRequest
-from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
+from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.marts.model import monday
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
@@ -35,7 +36,7 @@ def enqueue_regression_digests(
     kind: str,
     *,
     link_hosts: tuple[str, ...] = LINK_HOSTS,
-    now: Clock = utc_now,
+    now: Clock | None = None,
 ) -> int:
     """Enqueue a digest of the last complete week for each manager with new regressions; return the number of digests.
 
@@ -44,6 +45,7 @@ def enqueue_regression_digests(
     digests. A call that is scored late may move the beginning of a regression: it counts as considered if it was
     considered for a call between its first call and its recovery.
     """
+    now = now or DatabaseClock(database)
     week = monday(now().date()) - _WEEK
     considered = _considered(database, regressions)
     new = [one for position, one in enumerate(regressions, start=1) if position not in considered]

@@ -12,9 +12,10 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from copilot_pipeline.config.report_delivery import ReportSendSettings, is_email_address
+from copilot_pipeline.delivery.clock import Clock
 from copilot_pipeline.delivery.messages import MAX_FALLBACK, escape
 from copilot_pipeline.delivery.model import DeliveryRequest
-from copilot_pipeline.delivery.outbox import Clock, Outbox, utc_now
+from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.postgres import Database
 
 ROUTE = "report: weekly"
@@ -41,7 +42,7 @@ class WeeklyMessage:
 
 
 def enqueue_report(
-    database: Database, message: WeeklyMessage, settings: ReportSendSettings, *, now: Clock = utc_now
+    database: Database, message: WeeklyMessage, settings: ReportSendSettings, *, now: Clock | None = None
 ) -> int:
     """Enqueue the report for each recipient that has none of this week yet; return the number of new messages."""
     subject = f"{message.title}: week of {message.week.day} {message.week:%B %Y}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -157,12 +158,12 @@ def make_dispatcher(
     database: Database,
     url: str,
     routes: Sequence[Rule],
-    clock: Clock,
+    clock: Clock | None,
     *,
     build: Callable[[str], Any] | None = None,
     **options: Any,
 ) -> Dispatcher:
-    """A dispatcher whose sinks are all at one address."""
+    """A dispatcher whose sinks are all at one address; without a clock it has that of the database."""
     builders: dict[str, Callable[[], Any]] = {
         "slack": lambda: SlackSink(f"{url}/services/T/B/secret"),
         "webhook": lambda: WebhookSink(f"{url}/hook", "whsec_c2VjcmV0LXNlY3JldC1zZWNyZXQ="),
@@ -176,7 +177,7 @@ def make_dispatcher(
         kinds,
         build or (lambda name: builders[kinds[name]]()),
         now=clock,
-        sleep=clock.sleep,
+        sleep=clock.sleep if clock else time.sleep,
         **options,
     )
 

@@ -14,6 +14,7 @@ from dagster_postgres import DagsterPostgresStorage
 
 from copilot_pipeline.cli import main
 from copilot_pipeline.defs.instance import PipelineStorage
+from copilot_pipeline.delivery.clock import machine_time
 from copilot_pipeline.delivery.outbox_leases import OutboxLeases
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database, open_connection
@@ -89,7 +90,7 @@ def test_every_connection_has_the_session_settings(foreign_database: str) -> Non
         assert settings_of(connection) == WRITER
     with AdvisoryLocks(foreign_database) as locks:
         assert settings_of(locks._connection) == WRITER  # type: ignore[arg-type]
-    with OutboxLeases(foreign_database) as leases:
+    with OutboxLeases(foreign_database, now=machine_time) as leases:
         assert settings_of(leases._connection) == WRITER
     received = InboxConnection(foreign_database, timeout_seconds=2)._connect()
     assert settings_of(received) == WRITER | {"statement_timeout": "2s"}

@@ -50,13 +50,16 @@ def is_available() -> bool:
 
 
 class VirtualClock:
-    """A clock that only this object moves."""
+    """A clock that only this object and `advance_to` move."""
 
-    def __init__(self, folder: Path) -> None:
-        """Compile the library and start at the present time. The folder must be readable by every user."""
+    def __init__(self, folder: Path, seconds_ahead: int = 0) -> None:
+        """Compile the library and start so far ahead of the present time, or behind it if that is negative.
+
+        The folder must be readable by every user.
+        """
         self._file = folder / "clock"
         self._library = folder / "virtual_clock.so"
-        self._file.write_bytes(_SECONDS.pack(0))
+        self._file.write_bytes(_SECONDS.pack(seconds_ahead))
         command = ["cc", "-O2", "-shared", "-fPIC", "-o", str(self._library), str(SOURCE), "-ldl"]
         subprocess.run(command, check=True)
 

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
+from copilot_pipeline.delivery.clock import Clock, machine_time
 from copilot_pipeline.delivery.model import SENT, Delivery, SendResult
-from copilot_pipeline.delivery.outbox import Clock, utc_now
 from copilot_pipeline.delivery.sinks.http_client import (
     ConnectFailed,
     ResponseLost,
@@ -33,7 +33,7 @@ class WebhookSink:
     batch_size = 1
 
     def __init__(
-        self, url: str, secret: str | None, *, http: SinkHttpClient | None = None, now: Clock = utc_now
+        self, url: str, secret: str | None, *, http: SinkHttpClient | None = None, now: Clock = machine_time
     ) -> None:
         self._url = url
         self._signer = _signer(secret)
