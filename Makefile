@@ -20,7 +20,7 @@ CONTAINERS := POSTGRES_PASSWORD=a0 AWS_SECRET_ACCESS_KEY=a0 PIPELINE_FILE=./pipe
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev check lint types format test test-fast test-faults test-all tests test-containers bench lock audit sbom licenses release-check clean
+.PHONY: bytecode compiled-lint help demo dev check lint types format test test-fast test-faults test-all tests test-containers bench lock audit sbom licenses release-check clean
 
 help: ## Print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,19 +49,26 @@ test-fast: WORKERS := 2
 test-fast: $(VENV)/ready ## Run the unit tests without simulations (under a minute)
 	$(PYTEST) -m "unit and not alone and not simulation" $(PARALLEL) --ignore copilot_pipeline_tests/end_to_end
 
-# The types are checked beside the tests: mypy uses one core, and the tests start with imports that use one as well.
+# The types are checked beside the tests, of which many wait. What lint leaves idle compiles the modules once; without
+# it each worker would compile them.
 test: SELECTED := not alone and not faults
-test: lint ## Run lint, types and every test but those of faults (under nine minutes)
+test: compiled-lint ## Run lint, types and every test but those of faults (under nine minutes)
 	$(MAKE) --jobs=2 types tests "SELECTED=$(SELECTED)"
 	$(PYTEST) -m alone $(call FILES_OF,alone)
 
 test-all: SELECTED := not alone
-test-all: lint ## Run lint, types and every test, as CI does
+test-all: compiled-lint ## Run lint, types and every test, as CI does
 	$(MAKE) --jobs=2 types tests "SELECTED=$(SELECTED)"
 	$(PYTEST) -m alone $(call FILES_OF,alone)
 
 tests: $(VENV)/ready
 	$(PYTEST) -m "$(SELECTED)" $(PARALLEL)
+
+compiled-lint: $(VENV)/ready
+	$(MAKE) --jobs=2 lint bytecode
+
+bytecode: $(VENV)/ready
+	@$(PYTEST) --collect-only >/dev/null || true  # the tests report what cannot be imported
 
 test-faults: $(VENV)/ready ## Run the long tests: storms of faults, a lost lake, cut connections
 	$(PYTEST) -m faults $(PARALLEL) $(call FILES_OF,faults)

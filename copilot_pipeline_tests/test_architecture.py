@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,13 +42,28 @@ def modules() -> list[Path]:
     return sorted(path for path in ROOT.rglob("*.py") if "migrations" not in path.parts)
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return the syntax tree of a module."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def nodes(folder: Path = ROOT) -> Iterator[tuple[Path, ast.AST]]:
+    """Yield every node of every module below a folder."""
+    return ((path, node) for path in modules() if path.is_relative_to(folder) for node in ast.walk(tree(path)))
+
+
+def place(path: Path, node: ast.stmt | ast.expr) -> str:
+    """Return the file and the line of a node."""
+    return f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
 def imported(path: Path) -> Iterator[tuple[str, int]]:
     """Yield the modules that a file imports anywhere, with the line."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((name.name, node.lineno) for name in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno}: relative import"
             yield node.module or "", node.lineno
             yield from ((f"{node.module}.{name.name}", node.lineno) for name in node.names)
 
@@ -66,10 +82,9 @@ def forbidden_imports(path: Path, forbidden: set[str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_are_absolute(path: Path) -> None:
+def test_imports_are_absolute() -> None:
     """Absolute names show the package that is imported."""
-    list(imported(path))
+    assert [place(path, node) for path, node in nodes() if isinstance(node, ast.ImportFrom) and node.level] == []
 
 
 @pytest.mark.parametrize("package", PURE)
@@ -79,7 +94,7 @@ def test_pure_packages_have_no_input_or_output(package: str) -> None:
     paths = [path for path in modules() if path.is_relative_to(ROOT / package) and path not in left_out]
     assert [text for path in paths for text in forbidden_imports(path, WITH_INPUT_AND_OUTPUT)] == []
     for path in paths:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in WITH_SIDE_EFFECTS, f"{path}:{node.lineno}"
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -92,46 +107,53 @@ def test_command_line_imports_no_slow_library() -> None:
     at_top = [
         name
         for path in (ROOT / name for name in ("__init__.py", "errors.py", "cli/__init__.py", "cli/exit_codes.py"))
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        for node in tree(path).body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
     ]
     assert [name for name in at_top if name.split(".")[0] in heavy] == []
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_patterns_do_not_end_with_a_dollar_sign(path: Path) -> None:
+def test_patterns_do_not_end_with_a_dollar_sign() -> None:
     r"""It also matches before a line end, so that `id\n` would be valid: use `fullmatch`, or `\Z`."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re.") and node.args:
-            pattern = ast.unparse(node.args[0]).rstrip("'\"")
-            is_for_lines = "MULTILINE" in ast.unparse(node)
-            assert is_for_lines or not pattern.endswith("$"), f"{path}:{node.lineno}"
+    found = [
+        place(path, node)
+        for path, node in nodes()
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).startswith("re.")
+        and node.args
+        and ast.unparse(node.args[0]).rstrip("'\"").endswith("$")
+        and "MULTILINE" not in ast.unparse(node)
+    ]
+    assert found == []
 
 
 def test_commands_print_only_through_the_console_module() -> None:
     """It removes control codes and ignores markup; click and rich themselves do neither."""
     own = ROOT / "cli" / "console.py"
     used = [
-        f"{path.relative_to(ROOT)}:{node.lineno}"
-        for path in sorted((ROOT / "cli").rglob("*.py"))
+        place(path, node)
+        for path, node in nodes(ROOT / "cli")
         if path != own
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call)
+        and isinstance(node, ast.Call)
         and ast.unparse(node.func)
         in {"click.echo", "click.secho", "click.prompt", "click.confirm", "Console", "print", "sys.stdout.write"}
     ]
     assert used == []
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_and_public_names_have_docstrings(path: Path) -> None:
+def test_modules_and_public_names_have_docstrings() -> None:
     """Every module, public class and public function has a docstring."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree), path
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), f"{path}:{node.lineno} {node.name}"
+    assert [path for path in modules() if not ast.get_docstring(tree(path))] == []
+    without = [
+        f"{place(path, node)} {node.name}"
+        for path in modules()
+        for node in tree(path).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert without == []
 
 
 def test_modules_have_at_most_300_lines() -> None:

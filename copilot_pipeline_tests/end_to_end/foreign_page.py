@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from playwright.sync_api import Browser, Page, sync_playwright
-
 from copilot_pipeline_tests.report.test_page import CHROMIUM, CHROMIUM_ARGUMENTS
+
+if TYPE_CHECKING:  # its import takes longer than those of most tests
+    from playwright.sync_api import Browser, Page
 
 FOREIGN_NAME = "rebound.example"  # of another site, with the address 127.0.0.1
 
@@ -82,6 +83,8 @@ def foreign_site(url: str, mutation: str) -> Iterator[int]:
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Start a Chromium for which a foreign name has the address of this machine."""
+    from playwright.sync_api import sync_playwright
+
     rule = f"--host-resolver-rules=MAP {FOREIGN_NAME} 127.0.0.1"
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=[*CHROMIUM_ARGUMENTS, rule])

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from copilot_pipeline.report import render
 from copilot_pipeline.report.model import Coverage
@@ -23,6 +23,9 @@ from copilot_pipeline_tests.report.examples import (
     regression,
     series,
 )
+
+if TYPE_CHECKING:  # its import takes longer than those of most tests
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_browser = pytest.mark.skipif(
@@ -43,6 +46,8 @@ WIDE, NARROW = (1440, 900), (390, 844)
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Start a headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield opened
