@@ -17,6 +17,8 @@ import psycopg
 import pyarrow as pa
 
 from copilot_pipeline.errors import DISK_FULL, PipelineError, is_connection_loss
+from copilot_pipeline.load.contents import DayContents, Hashes, RowsByCall
+from copilot_pipeline.load.day_files import DayFile
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.load.tables import Table
@@ -31,6 +33,7 @@ from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.privacy.stored_tombstones import current_tombstones
 from copilot_pipeline.state import CallStore
 from copilot_pipeline.state.partitions import PartitionLock
+from copilot_pipeline.state.table_versions import StoredContents
 
 _TRUNCATED, _REFUSED = "truncated", "refused"
 MAX_LOADS = 3  # attempts to load a day without the rows that PostgreSQL refuses
@@ -73,6 +76,7 @@ class _Load:
     truncated: list[TruncatedValue] = field(default_factory=list)
     version: str | None = None
     current: CurrentPartition | None = None
+    contents: DayContents | None = None  # of a day without refused rows
     outcome: Future[dict[str, int]] | BaseException = field(default_factory=Future)
 
     def newly_refused(self) -> Sequence[RefusedRow]:
@@ -130,7 +134,7 @@ class PartitionLoader:
             if versions is not None and not refused and self._is_current(started, versions):
                 lock.release()
             else:
-                started.outcome = self._start(loader, started, batches_of, end_of(started, lock), lock)
+                started.outcome = self._start(loader, started, batches_of, end_of(started, lock), lock, versions)
             return started
 
         def end_of(load: _Load, lock: _HeldLock) -> Callable[[Connection, Mapping[str, int]], None]:
@@ -140,7 +144,8 @@ class PartitionLoader:
                 if before_commit:
                     before_commit(connection, load.day)
                 if versions is not None:
-                    load.version = versions.record(connection, load.day, _facts(load, rows, facts_of(load.day)))
+                    facts = _facts(load, rows, facts_of(load.day))
+                    load.version = versions.record(connection, load.day, facts, load.contents)
                 lock.confirm()  # without it, another run may have loaded newer rows meanwhile
 
             return end
@@ -196,24 +201,34 @@ class PartitionLoader:
         batches_of: Callable[[date], Iterator[CallBatch]],
         end: Callable[[Connection, Mapping[str, int]], None],
         lock: _HeldLock,
+        versions: PartitionVersions | None,
     ) -> Future[dict[str, int]] | BaseException:
-        day, refused_keys = load.day, RefusedKeys(load.refused)
+        day, refused_keys, contents = load.day, RefusedKeys(load.refused), DayContents(self._tables)
         with self._database.connection() as connection:
             tombstones = current_tombstones(connection, hold=False)  # an erasure waits for the lock of the day
-        copy = loader.start(self._tables, day)
+        stored = versions.contents(day) if versions is not None else None
+        copy = loader.start(self._tables, day, lambda connection: _held(versions, connection, day, stored))
         copy.outcome.add_done_callback(lambda _: lock.release())
         try:
             with self._lake.writers(self._tables, day) as writers:
+                present = versions.present_files(day, stored) if versions is not None and stored is not None else {}
+                files = {
+                    table.name: DayFile(self._lake, table, day, writers[table.name], present.get(table.name))
+                    for table in self._tables
+                }
                 for batch in batches_of(day):
                     fitted = []
                     for table, content in batch.tables:
                         kept = without_erased(table, content, tombstones)
                         rows, truncated = fit_rows(table, self._lake.private_columns.apply(table, kept))
                         load.truncated += truncated
-                        fitted.append((table, without_refused(table, rows, refused_keys)))
+                        fitted.append(RowsByCall(table, without_refused(table, rows, refused_keys)))
+                        contents.add(fitted[-1])
                     copy.append(fitted, batch.call_ids)
-                    for table, content in fitted:
-                        writers[table.name].append(content)
+                    for part in fitted:
+                        files[part.table.name].append(part)
+                for file in files.values():
+                    file.finish()
         except PARTITION_ERRORS as error:
             copy.rollback()
             return error
@@ -221,8 +236,17 @@ class PartitionLoader:
             copy.rollback()
             raise
 
-        rows = {name: writer.rows for name, writer in writers.items()}
-        return copy.commit(lambda connection: end(connection, rows))
+        load.contents = contents if not load.refused else None
+        counts = {name: file.rows for name, file in files.items()}
+        return copy.commit(lambda connection: end(connection, counts))
+
+
+def _held(
+    versions: PartitionVersions | None, connection: Connection, day: date, stored: StoredContents | None
+) -> Mapping[str, Hashes] | None:
+    """Return the hashes of the stored rows, if these are still the rows of the day."""
+    is_held = versions is not None and stored is not None and versions.hold_contents(connection, day, stored)
+    return stored.contents if stored is not None and is_held else None
 
 
 def _facts(load: _Load, rows: Mapping[str, int], facts: Mapping[str, int] | None) -> Mapping[str, int] | None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from copilot_pipeline.load.contents import DayContents, Hashes
 from copilot_pipeline.load.inputs import Inputs, lake_inputs, text_version
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.state.table_versions import NO_DAY, TableVersion, TableVersions
+from copilot_pipeline.state.table_versions import NO_DAY, StoredContents, TableVersion, TableVersions
 
 ROWS_PREFIX = "rows of "
 
@@ -86,16 +87,33 @@ class PartitionVersions:
         if day in self._inputs:
             self._inputs[day] = {each: value for each, value in self._inputs[day].items() if each != name}
 
-    def record(self, connection: Connection, day: date, facts: Mapping[str, int] | None) -> str | None:
+    def contents(self, day: date) -> StoredContents | None:
+        """Return what the rows of a day are; None if all of them must be written."""
+        return None if self._force else self._store.contents(day)
+
+    def hold_contents(self, connection: Connection, day: date, stored: StoredContents) -> bool:
+        """Return whether the rows of a day are still these, in the transaction that leaves them as they are."""
+        return self._store.hold_contents(connection, day, stored)
+
+    def present_files(self, day: date, stored: StoredContents) -> dict[str, Hashes]:
+        """Return the hashes of the rows of each file of a day that is as it was written."""
+        files = self._files(day)
+        return {name: hashes for name, hashes in stored.contents.items() if files[name] == stored.files.get(name)}
+
+    def record(
+        self, connection: Connection, day: date, facts: Mapping[str, int] | None, contents: DayContents | None = None
+    ) -> str | None:
         """Record what the partition is made from, in the transaction that writes it, after its files are written.
 
-        Return its version. Without `facts` the partition is incomplete and rebuilt the next time.
+        Return its version. Without `facts` the partition is incomplete and rebuilt the next time. Without `contents`
+        all of its rows are written then.
         """
         inputs = self._inputs.get(day)
         if inputs is None or facts is None:
             self._store.forget(connection, day)
             return None
-        self._store.record(connection, day, TableVersion(dict(inputs), self._files(day), dict(facts)))
+        version = TableVersion(dict(inputs), self._files(day), dict(facts))
+        self._store.record(connection, day, version, contents.by_table if contents is not None else None)
         return version_of(inputs)
 
     def _files(self, day: date) -> dict[str, str]:

@@ -37,6 +37,15 @@ class TableVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredContents:
+    """Hashes of the rows of each call by table, and the files of a partition, as they were recorded at a time."""
+
+    contents: dict[str, dict[str, str]]
+    files: dict[str, str]
+    built_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SourceVersion:
     """What identifies stored data. The tables made from it must be rebuilt in any case if it `is_stale`."""
 
@@ -56,12 +65,29 @@ class TableVersions:
         with self._database.connection() as connection:
             return fetch_one(connection, TableVersion, _SQL["find"], self._key(day))
 
-    def record(self, connection: Connection, day: date, version: TableVersion) -> None:
-        """Record what a partition was made from, in the transaction that writes it."""
+    def contents(self, day: date) -> StoredContents | None:
+        """Return what the rows of a partition are; None if that is unknown."""
+        with self._database.connection() as connection:
+            return fetch_one(connection, StoredContents, _SQL["contents"], self._key(day))
+
+    def hold_contents(self, connection: Connection, day: date, stored: StoredContents) -> bool:
+        """Return whether the rows of a partition are still these; if so, lock what would have to change them first."""
+        values = {**self._key(day), "built_at": stored.built_at}
+        return bool(connection.execute(_SQL["hold_contents"], values).fetchone())
+
+    def record(
+        self,
+        connection: Connection,
+        day: date,
+        version: TableVersion,
+        contents: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """Record what a partition was made from, and what its rows are, in the transaction that writes it."""
         values = {
             "inputs": Jsonb(version.inputs),
             "files": Jsonb(version.files),
             "facts": Jsonb(version.facts),
+            "contents": None if contents is None else Jsonb(contents),
         }
         connection.execute(_SQL["record"], {**self._key(day), **values})
 

@@ -169,6 +169,16 @@ class World:
                 )
         return rows
 
+    def written(self) -> dict[tuple[str, str], str | None]:
+        """The transaction that wrote the rows of each call, and when each file was written."""
+        written: dict[tuple[str, str], str | None] = {}
+        with self.database.connection() as connection:
+            for table in CALL_TABLES:
+                statement = f"SELECT call_id, string_agg(xmin::text, ' ') FROM copilot.{table.name} GROUP BY call_id"
+                written |= {(table.name, call_id): place for call_id, place in connection.execute(statement).fetchall()}
+                written |= {(table.name, f"file {day}"): self.lake.stamp(table, day) for day in DAYS}
+        return written
+
     def _execute(self, statement: str, values: dict[str, Any] | None = None) -> None:
         with self.database.connection() as connection:
             connection.execute(statement, values)
@@ -225,6 +235,30 @@ def test_only_partitions_with_a_changed_input_are_rebuilt(database: Database) ->
         world.change(("file", 0, 1))
         assert world.build() == 2  # the scores are made from the files of the call tables
         assert (world.build(), world.build(force=True)) == (0, 4)
+
+
+def test_a_rebuild_writes_only_the_rows_of_calls_that_have_changed(database: Database) -> None:
+    """And the files of tables with a change, unless it is forced or the release before wrote the rows."""
+    with new_world(database) as world:
+        for call_id in CALLS:
+            world.change(("call", call_id, 0, 1))
+        world.build()
+        before = world.written()
+        world.change(("setting", 1))
+        assert (world.build(), world.written()) == (4, before)
+        world.change(("call", "a", 0, 2))
+        world.build()
+        after = world.written()
+        changed = [(table, place) for table in ("calls", "transcripts", "utterances") for place in ("a", f"file {DAY}")]
+        assert sorted(key for key, place in after.items() if place != before[key]) == sorted(changed)
+        with database.connection() as connection:
+            connection.execute("UPDATE copilot_ops.table_versions SET built_at = clock_timestamp()")
+        world.change(("setting", 2))
+        world.build()
+        rewritten = world.written()
+        assert [key for key, place in rewritten.items() if place == after[key]] == []
+        world.build(force=True)
+        assert [key for key, place in world.written().items() if place == rewritten[key]] == []
 
 
 def test_an_unchanged_snapshot_is_not_written_again(database: Database, home: Path) -> None:

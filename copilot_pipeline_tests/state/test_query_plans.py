@@ -149,6 +149,7 @@ NOT_PLANNED = {
     "semarize_runs.lock_registration",
     "semarize_runs.postpone",
     *(f"table_versions.{name}" for name in ("find", "record", "forget", "raw_version", "call_tables_version")),
+    *(f"table_versions.{name}" for name in ("contents", "hold_contents")),
     *(f"table_versions.{name}" for name in ("mark_loading", "snapshot_time", "confirm_snapshot", "confirm_marts")),
     # Once per mart that is built; they read all days.
     *(f"table_versions.{name}" for name in ("versions_of_tables", "upcoming_calls")),

@@ -31,20 +31,24 @@ class TableWriter:
         self._file: PendingFile | None = None
         self._writer: pq.ParquetWriter | None = None
         self.rows = 0
+        self.is_unchanged = False  # the present file has the same rows and is kept
 
     def __enter__(self) -> TableWriter:
-        with explained(self._url):
-            self._file = PendingFile(self._store, self._path)
-            self._writer = pq.ParquetWriter(self._file.stream, self._schema, compression=COMPRESSION)
         return self
 
     def append(self, rows: pa.Table) -> None:
         """Add rows as one row group."""
-        if self._writer is None:
-            raise RuntimeError("append outside of the with block")
         if rows.num_rows:
-            self._writer.write_table(rows.select(self._schema.names), row_group_size=max(rows.num_rows, 1))
+            self._opened().write_table(rows.select(self._schema.names), row_group_size=max(rows.num_rows, 1))
             self.rows += rows.num_rows
+
+    def _opened(self) -> pq.ParquetWriter:
+        """Return what writes the draft. A file that is kept needs none."""
+        if self._writer is None:
+            with explained(self._url):
+                self._file = PendingFile(self._store, self._path)
+                self._writer = pq.ParquetWriter(self._file.stream, self._schema, compression=COMPRESSION)
+        return self._writer
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -58,9 +62,10 @@ class TableWriter:
 
     def finish(self) -> None:
         """End the content of the file."""
-        if self._writer is not None and self._file is not None:
+        writer = self._opened()
+        if self._file is not None:
             with explained(self._url):
-                self._writer.close()
+                writer.close()
                 self._file.finish()
 
     def publish(self) -> None:
@@ -80,15 +85,16 @@ class TableWriter:
 
 @contextmanager
 def writing_together(store: Store, writers: Mapping[str, TableWriter]) -> Iterator[dict[str, TableWriter]]:
-    """Open some writers; make all files visible when the block ends, and none if it raises."""
+    """Open some writers; make the changed files visible when the block ends, and none if it raises."""
     with ExitStack() as stack:
         for writer in writers.values():
             writer.__enter__()
             stack.callback(writer.discard)
         yield dict(writers)
-        for writer in writers.values():
+        changed = [writer for writer in writers.values() if not writer.is_unchanged]
+        for writer in changed:
             writer.finish()
-        store.map(TableWriter.publish, writers.values())
+        store.map(TableWriter.publish, changed)
 
 
 def _file_schema(table: Table) -> pa.Schema:

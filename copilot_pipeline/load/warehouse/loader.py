@@ -1,14 +1,15 @@
 """Replace a day of several tables in one transaction, streamed batch by batch.
 
-The rows of the day are deleted by partition, so rows that are missing from the new data disappear. Calls that moved to
-this day are deleted from their previous day by id.
+If it is known what the rows of the day are, only calls whose rows differ are written. Otherwise the day is deleted
+first. Either way rows that are missing from the new data disappear. Calls that moved to this day are deleted from their
+previous day by id.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
+from copilot_pipeline.load.contents import Hashes, RowsByCall
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.warehouse.copying import RefusedRow, RowsRefused, copy_accepted_rows
 from copilot_pipeline.load.warehouse.statements import table_identifier
@@ -26,12 +28,16 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state.table_versions import loading
 
+Stored = Callable[[Connection], Mapping[str, Hashes] | None]
+
 MAX_QUEUED_BATCHES = 2
 MAX_REFUSED_ROWS = 1000  # of a day: then something else is wrong than a few values
 # The first key of the two-part advisory lock on a day of the warehouse.
 _LOAD_LOCK_SPACE = 720_313
 
 DELETE_DAY = sql.SQL("DELETE FROM {table} WHERE call_date = %(day)s")
+DELETE_CALLS = sql.SQL("DELETE FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date = %(day)s")
+DELETE_OTHERS = sql.SQL("DELETE FROM {table} WHERE call_date = %(day)s AND call_id <> ALL(%(call_ids)s)")
 SELECT_MOVED = sql.SQL("SELECT call_id FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
 DELETE_MOVED = sql.SQL("DELETE FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
 
@@ -56,12 +62,13 @@ class WarehouseLoader:
     ) -> None:
         self._thread.shutdown(wait=True)
 
-    def start(self, tables: Sequence[Table], day: date) -> PartitionCopy:
+    def start(self, tables: Sequence[Table], day: date, stored: Stored = lambda _: None) -> PartitionCopy:
         """Start to replace a day.
 
+        `stored` returns, in the transaction, the hashes of the rows that the day has, by table; None if unknown.
         End it with `commit` or `rollback`, else the following days never start.
         """
-        copy = PartitionCopy(tables, day, self._slots)
+        copy = PartitionCopy(tables, day, self._slots, stored)
         copy.outcome = self._thread.submit(copy.run, self._database)
         return copy
 
@@ -74,15 +81,16 @@ class PartitionCopy:
 
     outcome: Future[dict[str, int]]
 
-    def __init__(self, tables: Sequence[Table], day: date, slots: threading.Semaphore) -> None:
+    def __init__(self, tables: Sequence[Table], day: date, slots: threading.Semaphore, stored: Stored) -> None:
         self._tables = tables
         self._day = day
         self._slots = slots
+        self._stored = stored
         self._items: queue.SimpleQueue[_Batch | _End] = queue.SimpleQueue()
         self._end: _End | None = None
         self._refused: list[RefusedRow] = []
 
-    def append(self, tables: Sequence[tuple[Table, pa.Table]], call_ids: Sequence[str]) -> None:
+    def append(self, tables: Sequence[RowsByCall], call_ids: Sequence[str]) -> None:
         """Add the rows of some calls."""
         self._slots.acquire()
         self._items.put(_Batch(tables, list(call_ids)))
@@ -101,14 +109,20 @@ class PartitionCopy:
         rows = dict.fromkeys((table.name for table in self._tables), 0)
         try:
             with database.transaction() as connection:
-                self._delete_day(connection)
+                # Two processes that replace the same day would insert the same keys, so the second one waits.
+                connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOAD_LOCK_SPACE, self._day.toordinal()))
+                write = self._writer(connection)
                 with closing(self._received()) as received:
                     for batch in received:
-                        self._copy(connection, batch, rows)
+                        self._delete_moved_calls(connection, batch.call_ids)
+                        for part in batch.tables:
+                            self._copy(connection, part.table, write.rows(part))
+                            rows[part.table.name] += part.rows.num_rows
                 if self._end is None or self._end.before_commit is None:
                     raise psycopg.Rollback
                 if self._refused:
                     raise RowsRefused(self._refused[0].table, self._refused[0].reason, self._refused)
+                write.finish()
                 self._end.before_commit(connection)
         finally:
             while self._end is None:  # after an error, discard the remaining batches of this day
@@ -125,20 +139,16 @@ class PartitionCopy:
                 self._slots.release()
         self._end = item
 
-    def _delete_day(self, connection: Connection) -> None:
-        # Two processes that replace the same day would insert the same keys, so the second one waits.
-        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", (_LOAD_LOCK_SPACE, self._day.toordinal()))
-        with loading(connection):
-            for table in self._tables:
-                connection.execute(DELETE_DAY.format(table=table_identifier(table)), {"day": self._day})
+    def _writer(self, connection: Connection) -> _WholeDay | _ChangedCalls:
+        stored = self._stored(connection)
+        if stored is None:
+            return _WholeDay(connection, self._tables, self._day)
+        return _ChangedCalls(connection, self._tables, self._day, stored)
 
-    def _copy(self, connection: Connection, batch: _Batch, rows: dict[str, int]) -> None:
-        self._delete_moved_calls(connection, batch.call_ids)
-        for table, content in batch.tables:
-            self._refused += copy_accepted_rows(connection, table, content)
-            if len(self._refused) > MAX_REFUSED_ROWS:
-                raise RowsRefused(table, self._refused[-1].reason)
-            rows[table.name] += content.num_rows
+    def _copy(self, connection: Connection, table: Table, rows: pa.Table) -> None:
+        self._refused += copy_accepted_rows(connection, table, rows)
+        if len(self._refused) > MAX_REFUSED_ROWS:
+            raise RowsRefused(table, self._refused[-1].reason)
 
     def _delete_moved_calls(self, connection: Connection, call_ids: list[str]) -> None:
         # The first table has every call: a call without a row in it on another day has none in the other tables.
@@ -153,9 +163,56 @@ class PartitionCopy:
             )
 
 
+class _WholeDay:
+    """Writes all rows of a day, of which nothing is known."""
+
+    def __init__(self, connection: Connection, tables: Sequence[Table], day: date) -> None:
+        with loading(connection):
+            for table in tables:
+                connection.execute(DELETE_DAY.format(table=table_identifier(table)), {"day": day})
+
+    def rows(self, part: RowsByCall) -> pa.Table:
+        """Return the rows to copy."""
+        return part.rows
+
+    def finish(self) -> None:
+        """Delete nothing more."""
+
+
+class _ChangedCalls:
+    """Writes the rows of the calls that differ from the stored ones."""
+
+    def __init__(
+        self, connection: Connection, tables: Sequence[Table], day: date, stored: Mapping[str, Hashes]
+    ) -> None:
+        self._connection = connection
+        self._day = day
+        self._stored = stored
+        self._tables = tables
+        self._call_ids: dict[str, list[str]] = {table.name: [] for table in tables}
+
+    def rows(self, part: RowsByCall) -> pa.Table:
+        """Delete the calls that differ, and return their new rows to copy."""
+        self._call_ids[part.table.name] += part.call_ids
+        changed = part.changed(self._stored.get(part.table.name, {}))
+        if changed:
+            self._delete(DELETE_CALLS, part.table, changed)
+        return part.only(changed)
+
+    def finish(self) -> None:
+        """Delete the calls that have no rows any more."""
+        for table in self._tables:
+            self._delete(DELETE_OTHERS, table, self._call_ids[table.name])
+
+    def _delete(self, statement: sql.SQL, table: Table, call_ids: Sequence[str]) -> None:
+        with loading(self._connection):
+            values = {"day": self._day, "call_ids": list(call_ids)}
+            self._connection.execute(statement.format(table=table_identifier(table)), values)
+
+
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    tables: Sequence[tuple[Table, pa.Table]]
+    tables: Sequence[RowsByCall]
     call_ids: list[str]
 
 

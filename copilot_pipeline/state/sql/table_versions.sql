@@ -4,10 +4,20 @@ SELECT inputs, files, facts FROM copilot_ops.table_versions WHERE tables = %(tab
 
 -- name: record
 -- Record what a partition of some tables was made from.
-INSERT INTO copilot_ops.table_versions (tables, call_date, inputs, files, facts, built_at)
-VALUES (%(tables)s, %(day)s, %(inputs)s, %(files)s, %(facts)s, now())
+INSERT INTO copilot_ops.table_versions (tables, call_date, inputs, files, facts, built_at, contents, contents_at)
+VALUES (%(tables)s, %(day)s, %(inputs)s, %(files)s, %(facts)s, now(), %(contents)s, now())
 ON CONFLICT (tables, call_date) DO UPDATE SET inputs = excluded.inputs, files = excluded.files,
-  facts = excluded.facts, built_at = excluded.built_at;
+  facts = excluded.facts, built_at = excluded.built_at, contents = excluded.contents, contents_at = excluded.contents_at;
+
+-- name: contents
+-- Return what the rows of a partition are, unless a process of the release before, which records no contents, built it.
+SELECT contents, files, built_at FROM copilot_ops.table_versions
+WHERE tables = %(tables)s AND call_date = %(day)s AND contents IS NOT NULL AND contents_at = built_at;
+
+-- name: hold_contents
+-- Lock the record of a partition if it is still the one of a time: what changes rows otherwise deletes it first.
+SELECT 1 FROM copilot_ops.table_versions
+WHERE tables = %(tables)s AND call_date = %(day)s AND built_at = %(built_at)s FOR UPDATE;
 
 -- name: forget
 -- Forget what a partition of some tables was made from, so that it is rebuilt.

@@ -14,11 +14,11 @@ from copilot_pipeline.transform.transcripts.speech import prospect_ids, speech_h
 from copilot_pipeline.transform.transcripts.text import (
     UNKNOWN_SPEAKER,
     question_counts,
+    spoken_words,
     storable,
     storable_all,
     transcript_text,
     unknown_speaker,
-    words_of,
 )
 from copilot_pipeline.transform.transcripts.timing import estimated_ends, plausible_all, spoken_seconds, time_order
 
@@ -114,17 +114,16 @@ def assemble(record: CallRecord, people: Sequence[ResolvedPerson]) -> Transcript
         end_s=segments.ends,
         text=texts,
     )
-    spoken = words_of(texts)
-    words = list(map(len, spoken))
+    words = spoken_words(texts)
     text = transcript_text(names, texts)
     speech = _speech(record, segments, utterances, keys)
-    totals = _totals(keys, speech.seconds, words)
+    totals = _totals(keys, speech.seconds, words.counts)
     return Transcript(
         utterances=utterances,
         text=text,
-        words=sum(words),
+        words=sum(words.counts),
         transcript_hash=sha256(text.encode()).hexdigest(),
-        speech_hash=speech_hash(spoken, _are_prospects(record, segments.person_ids)),
+        speech_hash=speech_hash(words, _are_prospects(record, segments.person_ids)),
         speaking_seconds=totals.seconds,
         utterance_counts=totals.utterances,
         word_counts=totals.words,

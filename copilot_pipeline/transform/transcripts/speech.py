@@ -7,25 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import chain, groupby
-from operator import itemgetter
 
 from copilot_pipeline.clients.clari.models import CallRecord, Side
-from copilot_pipeline.transform.transcripts.text import storable
+from copilot_pipeline.transform.transcripts.text import SpokenWords, storable
 
 
-def speech_hash(words: Sequence[Sequence[str]], are_prospects: Sequence[bool]) -> str:
+def speech_hash(words: SpokenWords, are_prospects: Sequence[bool]) -> str:
     """Return `<SHA-256 of the words>:<hash of the sides>` of the words of utterances in time order.
 
     White space and the borders between utterances of one side do not change it.
     """
-    spoken = [(is_prospect, len(one)) for is_prospect, one in zip(are_prospects, words, strict=True) if one]
-    turns = [
-        f"{'prospect' if is_prospect else 'other'} {sum(count for _, count in group)}"
-        for is_prospect, group in groupby(spoken, key=itemgetter(0))
-    ]
-    text = " ".join(chain.from_iterable(words))
-    return f"{sha256(text.encode()).hexdigest()}:{sha256(','.join(turns).encode()).hexdigest()[:16]}"
+    sides: list[tuple[bool, int]] = []  # of uninterrupted stretches of one side, with their words
+    for is_prospect, count in zip(are_prospects, words.counts, strict=True):
+        if count and sides and sides[-1][0] is is_prospect:
+            sides[-1] = is_prospect, sides[-1][1] + count
+        elif count:
+            sides.append((is_prospect, count))
+    turns = ",".join(f"{'prospect' if is_prospect else 'other'} {count}" for is_prospect, count in sides)
+    return f"{sha256(words.text.encode()).hexdigest()}:{sha256(turns.encode()).hexdigest()[:16]}"
 
 
 def prospect_ids(record: CallRecord) -> set[str]:

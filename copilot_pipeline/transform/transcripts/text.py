@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 REPLACEMENT = "\ufffd"
 UNKNOWN_SPEAKER = "Unknown Speaker"
@@ -73,9 +74,21 @@ def transcript_text(speakers: Iterable[str], texts: Iterable[str]) -> str:
     return "\n".join(map(single_line, lines))
 
 
-def words_of(texts: Iterable[str]) -> list[list[str]]:
-    """Return the words of each text, separated by white space."""
-    return list(map(str.split, texts))
+@dataclass(frozen=True, slots=True)
+class SpokenWords:
+    """The words of the utterances of a call."""
+
+    counts: Sequence[int]  # of each utterance
+    text: str  # all of them, with a blank between two
+
+
+def spoken_words(texts: Sequence[str]) -> SpokenWords:
+    """Return the words of texts, which white space separates."""
+    joined = " ".join(filter(None, texts))
+    # No white space but the blank is printable. Counting single blanks is cheaper than splitting.
+    if joined.isprintable() and "  " not in joined and joined == joined.strip():
+        return SpokenWords([text.count(" ") + 1 if text else 0 for text in texts], joined)
+    return SpokenWords([len(text.split()) for text in texts], " ".join(joined.split()))
 
 
 def question_counts(texts: Iterable[str]) -> list[int]:

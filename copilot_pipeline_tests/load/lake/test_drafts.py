@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from copilot_pipeline.load.lake import Lake
@@ -92,8 +93,9 @@ def test_removes_temporary_files_of_other_machines_by_age(lake: Lake, age: timed
 def test_drafts_are_outside_of_the_folders_of_tables(lake: Lake) -> None:
     """A reader that opens every file of a table's folder, hidden or not, finds complete files only."""
     write(lake, utterances(["old"]))
-    with lake.writer(UTTERANCES, DAY) as writer, lake.writer(USERS):
+    with lake.writer(UTTERANCES, DAY) as writer, lake.writer(USERS) as users:
         writer.append(utterances(["new"]))
+        users.append(pa.Table.from_pylist([{"user_id": "u-1"}], schema=USERS.arrow_schema))
         assert [name for name in files_in(lake) if not name.startswith("_drafts/")] == [
             "utterances/call_date=2026-11-03/part.parquet"
         ]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from copilot_pipeline.load.contents import RowsByCall
 from copilot_pipeline.load.tables import CALLS, SEMARIZE_SCORES, UTTERANCES, Table
 from copilot_pipeline.load.warehouse import WarehouseLoader
 from copilot_pipeline.postgres import Database
@@ -73,7 +74,7 @@ def load(database: Database, *batches: Mapping[Table, Sequence[dict[str, Any]]],
         copy = loader.start(tables, day)
         for batch in batches:
             call_ids = sorted({str(row["call_id"]) for rows in batch.values() for row in rows})
-            copy.append([(table, arrow(table, rows)) for table, rows in batch.items()], call_ids)
+            copy.append([RowsByCall(table, arrow(table, rows)) for table, rows in batch.items()], call_ids)
         return copy.commit(lambda connection: None).result()
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from copilot_pipeline.clients.text import clean_text
 from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.load.contents import RowsByCall
 from copilot_pipeline.load.tables import CALLS, SEMARIZE_SCORES, TOPICS, UTTERANCES
 from copilot_pipeline.load.warehouse import WarehouseLoader, load_snapshot
 from copilot_pipeline.load.warehouse.copying import copy_rows
@@ -58,7 +59,7 @@ def test_batches_are_loaded_in_one_transaction(database: Database) -> None:
     with WarehouseLoader(database) as loader:
         copy = loader.start(TABLES, DAY)
         for index in range(5):
-            copy.append([(CALLS, arrow(CALLS, [call(f"new-{index}")]))], [f"new-{index}"])
+            copy.append([RowsByCall(CALLS, arrow(CALLS, [call(f"new-{index}")]))], [f"new-{index}"])
         outcome = copy.commit(lambda connection: seen.append(column(database, CALL_IDS)))
         outcome.result()
     assert seen == [["old"]]
@@ -73,10 +74,10 @@ def test_a_failed_day_keeps_its_rows_and_does_not_stop_the_next(database: Databa
     load(database, {CALLS: [call("old")], UTTERANCES: []})
     with WarehouseLoader(database) as loader:
         broken = loader.start(TABLES, DAY)
-        broken.append([(CALLS, arrow(CALLS, [call("a"), call("a")]))], ["a"])
+        broken.append([RowsByCall(CALLS, arrow(CALLS, [call("a"), call("a")]))], ["a"])
         failed = broken.commit(lambda connection: None)
         valid = loader.start(TABLES, NEXT_DAY)
-        valid.append([(CALLS, arrow(CALLS, [call("b", NEXT_DAY)]))], ["b"])
+        valid.append([RowsByCall(CALLS, arrow(CALLS, [call("b", NEXT_DAY)]))], ["b"])
         loaded = valid.commit(lambda connection: None)
         assert failed.exception() is not None
         assert loaded.result()["calls"] == 1
@@ -87,7 +88,7 @@ def test_rollback_keeps_the_previous_rows(database: Database) -> None:
     load(database, {CALLS: [call("old")], UTTERANCES: []})
     with WarehouseLoader(database) as loader:
         copy = loader.start(TABLES, DAY)
-        copy.append([(CALLS, arrow(CALLS, [call("new")]))], ["new"])
+        copy.append([RowsByCall(CALLS, arrow(CALLS, [call("new")]))], ["new"])
         copy.rollback()
     assert column(database, CALL_IDS) == ["old"]
 
@@ -100,7 +101,7 @@ def test_an_error_before_the_commit_rolls_back_the_day(database: Database) -> No
 
     with WarehouseLoader(database) as loader:
         copy = loader.start(TABLES, DAY)
-        copy.append([(CALLS, arrow(CALLS, [call("new")]))], ["new"])
+        copy.append([RowsByCall(CALLS, arrow(CALLS, [call("new")]))], ["new"])
         outcome = copy.commit(fail)
         assert isinstance(outcome.exception(), PipelineError)
     assert column(database, CALL_IDS) == []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from copilot_pipeline.clients.clari.models import CallRecord, Person, Segment, Side, User
 from copilot_pipeline.clients.clari.people import merge_people
 from copilot_pipeline.transform.transcripts import UserDirectory, assemble, resolve_people
+from copilot_pipeline.transform.transcripts.text import spoken_words
 from copilot_pipeline_tests.transform.transcripts.examples import (
     EMAILS,
     NAMES,
@@ -47,6 +48,13 @@ TALK = (
 def _speech(record: CallRecord, directory: UserDirectory | None = None) -> str:
     directory = directory or UserDirectory(USERS)
     return assemble(record, resolve_people(record, directory)).speech_hash
+
+
+@given(st.lists(st.text("ab \t\n\x1f\u00a0\u200b\u2003é"), max_size=4))
+def test_words_are_separated_by_any_white_space(texts: list[str]) -> None:
+    words = spoken_words(texts)
+    assert list(words.counts) == [len(text.split()) for text in texts]
+    assert words.text == " ".join(word for text in texts for word in text.split())
 
 
 @given(SEGMENTS, PEOPLE, DIRECTORIES, DIRECTORIES)
