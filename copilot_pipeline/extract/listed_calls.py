@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.dialect import ListPosition, ListWindow
+from copilot_pipeline.clients.clari.models import Readiness
 from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.extract.listing import OVERLAP
 from copilot_pipeline.state import CallStore, CallToFetch
@@ -27,9 +28,12 @@ MAX_AGE = timedelta(hours=1)
 
 @dataclass(slots=True)
 class Lookup:
-    """The calls that the list shows, and the errors of those that could not be looked up."""
+    """The calls that the list shows, and the errors of those that could not be looked up.
 
-    shown: set[str] = field(default_factory=set)
+    Of a call whose item cannot be parsed, the readiness is None.
+    """
+
+    shown: dict[str, Readiness | None] = field(default_factory=dict)
     failed: dict[str, PipelineError] = field(default_factory=dict)
 
     def check(self, call_id: str) -> bool:
@@ -69,7 +73,7 @@ class ListedCalls:
         """
         starts = self._calls.starts_of_calls_seen_before([call.call_id for call in calls], MAX_AGE)
         lookup = self.look_up(starts)
-        hidden = starts.keys() - lookup.shown - lookup.failed.keys()
+        hidden = starts.keys() - lookup.shown.keys() - lookup.failed.keys()
         self._calls.mark_removed(sorted(hidden))
         return [call for call in calls if call.call_id not in hidden | lookup.failed.keys()]
 
@@ -83,31 +87,31 @@ class ListedCalls:
             groups[-1][call_id] = last = start
         return groups
 
-    def _look_up(self, starts: Mapping[str, datetime], record: bool) -> set[str] | PipelineError:
+    def _look_up(self, starts: Mapping[str, datetime], record: bool) -> dict[str, Readiness | None] | PipelineError:
         try:
             shown, pages = self._list(starts, record)
             if pages > 1:
                 # A call that entered or left the window while its pages were read has shifted the others.
-                for call_id in starts.keys() - shown:
+                for call_id in starts.keys() - shown.keys():
                     shown |= self._list({call_id: starts[call_id]}, record)[0]
         except PipelineError as error:
             return error
         return shown
 
-    def _list(self, starts: Mapping[str, datetime], record: bool) -> tuple[set[str], int]:
+    def _list(self, starts: Mapping[str, datetime], record: bool) -> tuple[dict[str, Readiness | None], int]:
         """Return the calls of one window that the list shows, and the number of pages that were read."""
         window = ListWindow("started", min(starts.values()) - OVERLAP, max(starts.values()) + OVERLAP)
-        shown: set[str] = set()
+        shown: dict[str, Readiness | None] = {}
         position: ListPosition | None = None
         pages = 0
-        while pages == 0 or (position is not None and shown != starts.keys()):
+        while pages == 0 or (position is not None and shown.keys() != starts.keys()):
             page = self._client.list_page(window, position)
             calls = [call for call in page.calls if call.call_id in starts]
             if record:
                 with self._calls.database.transaction() as connection:
                     self._calls.record(connection, calls, self._source)
             # An item that cannot be parsed shows its call too. The day's own listing quarantines it.
-            shown |= {call.call_id for call in calls}
-            shown |= {item.call_id or "" for item in page.quarantined} & starts.keys()
+            shown |= dict.fromkeys({item.call_id or "" for item in page.quarantined} & starts.keys())
+            shown |= {call.call_id: call.readiness for call in calls}
             position, pages = page.next, pages + 1
         return shown, pages

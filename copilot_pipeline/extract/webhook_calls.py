@@ -249,6 +249,9 @@ class WebhookProcessor:
             if self._requires_list and not lookup.check(call.call_id):
                 self._hide(call.call_id, result)
                 return
+            if lookup.shown.get(call.call_id) in _NOT_READY:  # the details would say the same, for a request
+                self._defer(call.call_id, "not ready", call.attempts + 1, result)
+                return
             body = self._client.get_details(call.call_id)
             listed = self._client.item_of_details(body, call.call_id)
         except (CredentialsRefused, QuotaExhausted):
