@@ -101,7 +101,10 @@ def test_processes_a_webhook_once_and_acks_unknown_ids(
 def test_gives_up_a_call_that_never_becomes_ready_with_a_problem(
     make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is requested a limited number of times, with a growing delay, and the last attempt reports it."""
+    """It is looked up in the list a limited number of times, with a growing delay, and the last attempt reports it.
+
+    Its details are not requested until the list shows it as ready.
+    """
     pipeline = make_pipeline(days=1, calls_per_day=20)
     (pipeline.home).mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text("clari: {processing_looks: 2}\n")
@@ -116,7 +119,21 @@ def test_gives_up_a_call_that_never_becomes_ready_with_a_problem(
     pending = [call for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING]
     assert len(problems) == len(pending) > 0
     assert all("given up" in problem for problem in problems)
-    assert all(pipeline.sandbox.stats()["details_by_call"][call["call_id"]] == 2 for call in pending)
+    assert not {call["call_id"] for call in pending} & pipeline.sandbox.stats()["details_by_call"].keys()
+
+
+def test_a_call_that_was_not_ready_is_fetched_when_the_list_shows_it_as_ready(
+    make_pipeline: MakePipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a webhook and before the next poll."""
+    pipeline = make_pipeline(days=1, calls_per_day=20)
+    late = next(call["call_id"] for call in pipeline.sandbox.truth() if call["item"]["status"] in PENDING)
+    pipeline.run("--assets", "raw_call_details")
+    pipeline.sandbox.edit(late, status="POST_PROCESSING_DONE")
+    with resources_of(pipeline, monkeypatch) as opened, opened.webhook_processor() as processor:
+        pipeline.query("UPDATE copilot_ops.calls SET next_attempt_at = now() WHERE call_id = %s RETURNING 1", late)
+        assert set(processor.process_batch().calls) == {late}
+    assert pipeline.sandbox.stats()["details_by_call"][late] == 1
 
 
 def test_concurrent_runs_share_the_work(make_pipeline: MakePipeline) -> None:
