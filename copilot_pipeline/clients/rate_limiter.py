@@ -113,6 +113,8 @@ class RateLimiter:
         self._monotonic = monotonic
         self._block_lock = threading.Lock()
         self._block_left = 0
+        self._block_throttles = 0  # how often a 429 had been received when the block was counted
+        self._throttles = 0
         self._quota_left = 0
 
     def acquire(self, units: int = 1) -> None:
@@ -134,12 +136,16 @@ class RateLimiter:
     def _count_in_blocks(self, units: int) -> None:
         """Count requests in advance, one by one near the end of the quota. A crash leaves a few that are not sent."""
         with self._block_lock:
+            throttles = self._throttles
+            if self._block_throttles != throttles:  # so that this request reads the pause from the database
+                self._block_left = 0
             if self._block_left < units:
                 block = max(units, min(COUNTED_BLOCK, self._quota_left // 100))
                 slot = self._reserve(block, None)
                 self._sleep(slot.wait_seconds)
                 self._quota_left = self._requests_per_week - slot.used
                 self._block_left += block
+                self._block_throttles = throttles
             self._block_left -= units
 
     def _reserve(self, units: int, counted_in: date | None) -> _Slot:
@@ -178,7 +184,6 @@ class RateLimiter:
         wait, or refuses repeatedly although the rate is within the limit. It opens again after an hour at most; if the
         next request is refused, it closes again.
         """
-        self._block_left = 0  # so that the next request reads the pause from the database
         pause = timedelta(seconds=retry_after_seconds or PAUSE_AFTER_429_SECONDS)
         values: dict[str, Any] = {
             "name": self._name,
@@ -194,6 +199,7 @@ class RateLimiter:
             if because == SERVER_QUOTA:
                 until = min(until, week_of(throttled.now_at)[1])
             connection.execute(_SQL["close"], {"name": self._name, "until": until, "because": because})
+        self._throttles += 1  # after the commit, so that no block of an earlier state is used from now on
         if because != PAUSE:
             raise quota_exhausted(because, until, used=0, limit=self._requests_per_week)
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 
 import pytest
 
@@ -232,6 +233,23 @@ def test_closes_instead_of_sleeping_through_a_long_wait(database: Database) -> N
         limiter(database).on_throttled(3600, None)
     with pytest.raises(QuotaExhausted):
         limiter(database, source="other").acquire(1)
+
+
+def test_requests_that_were_counted_in_advance_are_not_sent_after_a_429(database: Database) -> None:
+    """Also if another thread receives the 429 while they are counted."""
+    refused = Event()
+
+    def receive_429(_: float) -> None:
+        if refused.is_set():
+            with pytest.raises(QuotaExhausted):
+                shared.on_throttled(86_400, None)
+
+    shared = RateLimiter(database, requests_per_second=0, requests_per_week=100_000, source="test", sleep=receive_429)
+    shared.acquire()  # reads the use of the quota
+    refused.set()
+    shared.acquire()  # counts many requests; the limiter closes before they are used
+    with pytest.raises(QuotaExhausted):
+        shared.acquire()
 
 
 def test_a_429_pauses_all_sources(database: Database) -> None:
