@@ -22,8 +22,15 @@ from copilot_pipeline.postgres.embedded_server.users import PID_FILE
 MEMORY = Path("/dev/shm")
 PREFIX = "copilot-pipeline-tests-"
 MIN_FREE_BYTES = 2 << 30  # a server needs about 200 MB
-# Nothing that a test promises depends on the data surviving a crash of the machine.
-SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "'128MB'"}
+# Nothing that a test promises depends on the data surviving a crash of the machine. Autovacuum would change plans, and
+# which rows are visible to all, in the middle of a test.
+SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "'128MB'",
+    "autovacuum": "off",
+}
 
 
 def memory_folder() -> Path | None:
