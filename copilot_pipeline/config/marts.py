@@ -28,7 +28,7 @@ def _short_form(mapping: object) -> object:
 
 
 ShortForm = BeforeValidator(_short_form)
-Confounder = Literal["calls", "duration", "segment", "amount", "rep", "stage", "close_date"]
+Confounder = Literal["calls", "duration", "segment", "amount", "rep", "account", "stage", "close_date"]
 SearchShare = Annotated[float, Field(gt=0, lt=1)]
 Day = date  # a field that is named `date` hides the type
 Scale = Annotated[
@@ -191,7 +191,7 @@ class WinLossSettings(Strict):
     )
     exclude: tuple[str, ...] = Field(default=(), description="Kits (`kit`) and bricks (`kit.brick`) to leave out.")
     adjust_for: tuple[Confounder, ...] = Field(
-        default=("calls", "duration", "segment", "amount", "rep", "close_date"),
+        default=("calls", "duration", "segment", "amount", "rep", "account", "close_date"),
         description="What deals must have in common to be compared, where the data hold it.",
     )
     segment_field: str = Field(

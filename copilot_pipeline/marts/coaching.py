@@ -127,11 +127,12 @@ def _threshold(skill: Skill, highest: float, settings: CoachingSettings) -> floa
 
 def _rows(series: _Series, threshold: float, settings: CoachingSettings) -> Iterator[CoachingRow]:
     scores: Floats = np.array([score for _, score in series.scores])
+    versions = [call.kit_version_id for call, _ in series.scores]
     runs = _runs([score < threshold for score in scores])
-    chances = _run_chances(runs)
+    chances = _run_chances(runs, versions)
     drop_of: dict[int, Drop] = {
         position: drop
-        for drop in drops_of(scores, runs, threshold, settings)
+        for drop in drops_of(scores, runs, versions, threshold, settings)
         for position in range(drop.detected, len(scores) if drop.recovered is None else drop.recovered)
     }
     means, slopes = moving_mean(scores, settings.rolling_calls), moving_slope(scores, settings.rolling_calls)
@@ -181,11 +182,16 @@ def _runs(below: Sequence[bool]) -> list[int]:
     return lengths
 
 
-def _run_chances(runs: Sequence[int]) -> list[float | None]:
-    """Return the chance of each run at the share of calls below the threshold before the run."""
-    below_before = np.concatenate([[0], np.cumsum(np.array(runs) > 0)]).astype(int)
-    starts = [index + 1 - length for index, length in enumerate(runs)]
-    return chance_of_run([int(below_before[start]) for start in starts], starts, runs)
+def _run_chances(runs: Sequence[int], versions: Sequence[str | None]) -> list[float | None]:
+    """Return the chance of each run at the share of calls below the threshold before it, by the same kit version."""
+    starts = np.arange(1, len(runs) + 1) - np.array(runs)
+    below, earlier = np.zeros(len(runs), dtype=np.int64), np.zeros(len(runs), dtype=np.int64)
+    for version in dict.fromkeys(versions):
+        is_same = np.array([one == version for one in versions])
+        of_version = np.concatenate([[0], np.cumsum(is_same)])
+        below_of_version = np.concatenate([[0], np.cumsum(is_same & (np.array(runs) > 0))])
+        earlier[is_same], below[is_same] = of_version[starts[is_same]], below_of_version[starts[is_same]]
+    return chance_of_run(below.tolist(), earlier.tolist(), runs)
 
 
 def _trainings(series: _Series, trainings: Iterable[TrainingSettings]) -> list[tuple[str | None, int | None]]:

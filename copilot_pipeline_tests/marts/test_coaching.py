@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from copilot_pipeline.config.marts import CoachingSettings, TrainingSettings
 from copilot_pipeline.marts.brick_roles import Skill, skills
 from copilot_pipeline.marts.coaching import CoachingRow, coaching_scores
 from copilot_pipeline.marts.coaching_regressions import RegressionRow, coaching_regressions
-from copilot_pipeline.marts.model import Rep, ScoredCall
+from copilot_pipeline.marts.model import KitRun, Rep, ScoredCall
 from copilot_pipeline_tests.marts.examples import KIT, MONDAY, REP, call
 
 LEVEL = [0.9, 0.8, 0.85, 0.95] * 10  # forty calls of a rep above the threshold
@@ -79,6 +80,27 @@ def test_a_drop_below_a_low_level_is_a_regression_until_the_level_is_reached_aga
     """The threshold was never reached; the rep's own level is what the skill recovers to."""
     (found,) = regressions([0.5, 0.55, 0.45, 0.52, 0.48] * 8 + [0.1] * 5 + [0.45, 0.5, 0.9])
     assert (found.first_call_id, found.recovered_call_id) == ("c-40", "c-46")
+
+
+def test_calls_that_another_version_of_the_kit_scored_are_no_reference() -> None:
+    """A version that scores lower is no regression, and no run by bad luck; a drop within a version is a regression."""
+    lower = [0.5, 0.55, 0.45, 0.52, 0.48] * 8
+    rows = list(coaching_scores(by_versions(LEVEL, lower), SKILLS, CoachingSettings()))
+    assert not any(row.regression_detected for row in rows)
+    assert rows[-1].run_chance is None
+    found = coaching_regressions(
+        coaching_scores(by_versions(LEVEL, [*lower, *[0.1] * 5]), SKILLS, CoachingSettings()), {}
+    )
+    assert [(one.first_call_id, one.earlier_calls) for one in found] == [("c-80", 40)]
+
+
+def by_versions(*scores: Sequence[float]) -> list[ScoredCall]:
+    """Return a call per day with these scores, each sequence by another version of the kit."""
+    versions = [str(number) for number, of_version in enumerate(scores) for _ in of_version]
+    return [
+        call(f"c-{n}", {"objections": score}, day=n, runs={KIT: KitRun("succeeded", "run", kit_version_id=version)})
+        for n, (score, version) in enumerate(zip(chain(*scores), versions, strict=True))
+    ]
 
 
 def test_the_chance_of_a_run_is_that_at_the_level_before_it() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,6 +34,13 @@ class Circumstances:
     amount: float
     time: float  # of the close, 0 to 1
     quality: float  # not in the data
+    account: int = 0
+    account_quality: float = 0.5  # the same for all deals of an account; not in the data
+
+    @property
+    def season(self) -> float:
+        """Return how near the close is to the best day of the year, -1 to 1."""
+        return math.sin(2 * math.pi * self.time * DAYS / 365)
 
 
 Answers = dict[str, Any]  # a brick's value by its key, on one call
@@ -49,6 +57,11 @@ class World:
     missing: Callable[[Circumstances, bool], float] = lambda *_: 0.0  # share of values, by outcome
     max_calls: int = 13
     reps: int = REPS
+    amount: Callable[[float, float], float] = lambda _, drawn: drawn  # by the skill of the rep and a random number
+    parts: Callable[[Circumstances, bool], int] = lambda *_: 1  # half hours of a call, by outcome; each is answered
+    accounts: int = 0  # 0: each deal has its own; a third of the deals are those of the first one
+    copies: int = 1  # how often each deal is in the CRM, with calls of its own
+    stage_copied: bool = False  # a brick is the last stage before the close, which depends on the outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +79,7 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
     """Return a company."""
     random = np.random.default_rng(seed)
     skills = random.permutation(np.linspace(0, 1, world.reps))
+    accounts = random.random(world.accounts)
     calls: list[ScoredCall] = []
     closed: list[Deal] = []
     chances: dict[str, float] = {}
@@ -73,13 +87,22 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
     circumstances: dict[str, Circumstances] = {}
     for number in range(deals):
         deal_id = f"d-{number}"
-        deal = circumstances[deal_id] = _circumstances(random, skills, world.max_calls)
+        if number % world.copies:
+            _copy(deal_id, f"d-{number - number % world.copies}", calls, closed, circumstances, chances, highest)
+            continue
+        deal = circumstances[deal_id] = _circumstances(random, skills, accounts, world)
         on_calls = [_answers(random, world.yes(deal), world.shift(deal)) for _ in range(deal.calls)]
         highest[deal_id] = {brick: max(one[brick] for one in on_calls) for brick in (*BOOLEANS, *SCORES)}
         chances[deal_id] = world.chance(deal, highest[deal_id])
         is_won = bool(random.random() < chances[deal_id])
-        missing = world.missing(deal, is_won)
+        missing, parts = world.missing(deal, is_won), world.parts(deal, is_won)
+        on_calls = [_longer(random, answers, world, deal, parts) for answers in on_calls]
         close = _FIRST_CLOSE + timedelta(days=deal.time * DAYS)
+        stages: tuple[tuple[datetime, str], ...] = ()
+        if world.stage_copied:
+            stage = min(3, int(random.integers(4)) + is_won)
+            stages = ((close - timedelta(days=2), f"stage {stage}"), (close, "closed"))
+            on_calls = [{**answers, "stage_said": float(stage)} for answers in on_calls]
         closed.append(
             Deal(
                 deal_id,
@@ -87,6 +110,8 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
                 amount=float(round(1_000 * 10 ** (2 * deal.amount))),
                 closed_at=close,
                 account_fields={"Segment": f"segment {deal.segment}"},
+                account_name=f"account {deal.account}" if world.accounts else deal_id,
+                stages=stages,
             )
         )
         for index, answers in enumerate(on_calls):
@@ -94,14 +119,39 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
                 (KIT, brick): BrickAnswer(None if missing and random.random() < missing else value)
                 for brick, value in answers.items()
             }
-            calls.append(_call(f"{deal_id}-{index}", deal, deal_id, close, index, bricks))
+            calls.append(_call(f"{deal_id}-{index}", deal, deal_id, close, index, bricks, parts))
     return Company(calls, closed, chances, highest, circumstances)
 
 
-def _circumstances(random: np.random.Generator, skills: np.ndarray[Any, Any], max_calls: int) -> Circumstances:
+def _copy(
+    deal_id: str,
+    of_deal: str,
+    calls: list[ScoredCall],
+    closed: list[Deal],
+    *by_deal: dict[str, Any],
+) -> None:
+    closed.append(replace(next(one for one in reversed(closed) if one.deal_id == of_deal), deal_id=deal_id))
+    calls += [
+        replace(one, deal_id=deal_id, call_id=f"{deal_id}-{number}")
+        for number, one in enumerate([one for one in calls if one.deal_id == of_deal])
+    ]
+    for values in by_deal:
+        values[deal_id] = values[of_deal]
+
+
+def _longer(random: np.random.Generator, answers: Answers, world: World, deal: Circumstances, parts: int) -> Answers:
+    """Return the highest answers of all parts of a call."""
+    all_parts = [answers, *(_answers(random, world.yes(deal), world.shift(deal)) for _ in range(parts - 1))]
+    return {brick: max(one[brick] for one in all_parts) for brick in answers}
+
+
+def _circumstances(
+    random: np.random.Generator, skills: np.ndarray[Any, Any], accounts: np.ndarray[Any, Any], world: World
+) -> Circumstances:
     rep = int(random.integers(len(skills)))
-    calls = int(random.integers(1, max_calls + 1))
+    calls = int(random.integers(1, world.max_calls + 1))
     length = float(random.random())
+    account = max(0, int(random.integers(world.accounts)) - world.accounts // 3) if world.accounts else 0
     return Circumstances(
         calls=calls,
         length=length,
@@ -109,9 +159,11 @@ def _circumstances(random: np.random.Generator, skills: np.ndarray[Any, Any], ma
         rep=rep,
         rep_skill=float(skills[rep]),
         segment=int(random.integers(SEGMENTS)),
-        amount=float(random.random()),
+        amount=world.amount(float(skills[rep]), float(random.random())),
         time=float(random.random()),
         quality=float(random.random()),
+        account=account,
+        account_quality=float(accounts[account]) if world.accounts else 0.5,
     )
 
 
@@ -125,7 +177,13 @@ def _answers(random: np.random.Generator, yes: float, shift: float) -> Answers:
 
 
 def _call(
-    call_id: str, deal: Circumstances, deal_id: str, close: datetime, index: int, bricks: Mapping[Any, BrickAnswer]
+    call_id: str,
+    deal: Circumstances,
+    deal_id: str,
+    close: datetime,
+    index: int,
+    bricks: Mapping[Any, BrickAnswer],
+    parts: int,
 ) -> ScoredCall:
     days = 5 + 175 * deal.length
     started_at = close - timedelta(days=days * (1 - index / deal.calls))
@@ -137,4 +195,5 @@ def _call(
         bricks=bricks,
         runs=_RUNS,
         rep=Rep(f"rep-{deal.rep}"),
+        duration_s=1800.0 * parts,
     )

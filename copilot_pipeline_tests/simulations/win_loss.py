@@ -87,6 +87,32 @@ NULL_WORLDS: Mapping[str, World] = {
         yes=lambda deal: 0.1 + 0.1 * (deal.rep_skill + deal.amount + deal.time + deal.quality),
         shift=lambda deal: 10 * (deal.rep_skill + deal.amount + deal.time + deal.quality),
     ),
+    "big deals by reps with other answers": World(
+        lambda deal, _: _rise(deal.amount),
+        yes=lambda deal: 0.05 + 0.5 * deal.rep_skill,
+        shift=lambda deal: 40 * deal.rep_skill,
+        amount=lambda skill, drawn: 0.7 * skill + 0.3 * drawn,
+    ),
+    "won deals have longer calls": World(lambda *_: 0.4, parts=lambda _, is_won: 3 if is_won else 1),
+    "bricks and outcome by season": World(
+        lambda deal, _: 0.45 + 0.35 * deal.season,
+        yes=lambda deal: 0.3 + 0.25 * deal.season,
+        shift=lambda deal: 20 * deal.season,
+    ),
+    "one large account, outcome and bricks by account": replace(
+        _confounded(lambda deal: deal.account_quality), accounts=240
+    ),
+    "sixty accounts, outcome and bricks by account": replace(
+        _confounded(lambda deal: deal.account_quality), accounts=90
+    ),
+    "each deal twice": replace(by(lambda _: 0.4), copies=2),
+    "scores on another scale in one segment": World(
+        lambda deal, _: 0.7 if deal.segment == 0 else 0.3, shift=lambda deal: -90 if deal.segment == 0 else 0
+    ),
+    "a brick is the stage in the CRM": replace(by(lambda _: 0.4), stage_copied=True),
+    "values missing by outcome and number of calls": World(
+        lambda deal, _: _by_calls(deal), missing=lambda deal, is_won: (0.05 if is_won else 0.5) + 0.03 * deal.calls
+    ),
 }
 PLANTED_WORLDS: Mapping[str, World] = {
     "one call": World(lambda _, answers: 0.75 if _meets(answers) else 0.08, yes=lambda _: 0.5, max_calls=1),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from copilot_pipeline.marts.forecast.data import Floats, Ints
 from copilot_pipeline.marts.numbers import MINUS
 
 CONFIDENCE_LEVEL = 0.90  # two-sided: the model beats a baseline if a one-sided test at 5 % says so
-_EVIDENCE = float(norm.ppf(0.5 + CONFIDENCE_LEVEL / 2))
+MAX_P_VALUE = 0.05
 MIN_DEALS = 20  # closed deals with a forecast, below which nothing is concluded
 
 
@@ -35,17 +34,17 @@ class Comparison:
     base: float
     over_stage: Difference
     over_base: Difference
-    evidence: float | None = None  # t-statistic of what calls add to the CRM's fields, on held-out deals
+    evidence: float | None = None  # p-value of what calls add to the CRM's fields, on all closed deals
 
     @property
     def is_better(self) -> bool:
         """Whether the model beats the stage's win rate here, and by more than chance.
 
-        Chance is excluded by the held-out deals of the training set where they were tested, else by the interval.
+        Chance is excluded by the test on all closed deals where there is one, else by the interval.
         """
         if self.deals < MIN_DEALS or self.over_stage.mean <= 0:
             return False
-        return self.over_stage.low > 0 if self.evidence is None else self.evidence >= _EVIDENCE
+        return self.over_stage.low > 0 if self.evidence is None else self.evidence <= MAX_P_VALUE
 
     @property
     def is_worse(self) -> bool:
@@ -99,7 +98,7 @@ def verdict(comparison: Comparison | None, where: str) -> tuple[str, str]:
         f"(90 % interval {_signed(gain.low)} to {_signed(gain.high)})"
     )
     if comparison.evidence is not None:
-        figures += f"; what calls add to the CRM on held-out deals is {comparison.evidence:.1f} standard errors"
+        figures += f"; what calls add to the fields of the CRM: p = {comparison.evidence:.3f}"
     if comparison.is_better:
         return "better", f"{figures}: the model is better than the win rate of the stage."
     if comparison.is_worse:

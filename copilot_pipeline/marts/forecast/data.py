@@ -82,6 +82,7 @@ class DealFacts:
     probability: float | None = None
     forecast_category: str | None = None
     close_date: datetime | None = None
+    rep_id: str | None = None  # of most of its calls
     stages: Sequence[tuple[int, str]] = ()  # (time, stage entered), without closed stages
     pushes: Sequence[tuple[int, float]] = ()  # (time, days by which the close date was moved)
 
@@ -115,6 +116,7 @@ class ForecastData:
     outcome: Ints = field(init=False)  # 1 won, 0 lost, -1 open
     started_at: Ints = field(init=False)
     closed_at: Ints = field(init=False)  # -1 for open deals
+    rep: Ints = field(init=False)  # number of the rep, -1 if unknown
 
     def __post_init__(self) -> None:
         codes = {DealOutcome.WON: 1, DealOutcome.LOST: 0, DealOutcome.OPEN: -1}
@@ -124,6 +126,8 @@ class ForecastData:
         set_field(self, "started_at", np.array([deal.started_at for deal in self.deals], dtype=number))
         closed = [-1 if deal.closed_at is None else deal.closed_at for deal in self.deals]
         set_field(self, "closed_at", np.array(closed, dtype=number))
+        reps = {rep: n for n, rep in enumerate(sorted({deal.rep_id for deal in self.deals if deal.rep_id is not None}))}
+        set_field(self, "rep", np.array([reps.get(deal.rep_id or "", -1) for deal in self.deals], dtype=number))
 
 
 NO_EVENTS = events_of(np.zeros(0, np.int64), np.zeros(0, np.int64))

@@ -35,6 +35,11 @@ class Feature:
 
 # The first columns of snapshots; those after them come from calls.
 CRM_FEATURES = (*map(Feature, (AGE, TIME_IN_STAGE, AMOUNT, PUSHES)), Feature(PUSHES, "days"))
+CALL_FEATURES = (
+    *map(Feature, (SILENCE, CALLS, RECENT_CALLS, PROSPECTS)),
+    Feature(PROSPECTS, "per call"),
+    *map(Feature, (OWN_PEOPLE, COVERAGE, RISKS)),
+)  # followed by those of the bricks
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +67,7 @@ class FeatureBuilder:
         self.risks = [signal for signal in self.signals if signal.kind == "bool" and signal.brick.startswith("risk")]
         self.features: list[Feature] = [
             *CRM_FEATURES,
-            *map(Feature, (SILENCE, CALLS, RECENT_CALLS, PROSPECTS)),
-            Feature(PROSPECTS, "per call"),
-            *map(Feature, (OWN_PEOPLE, COVERAGE, RISKS)),
+            *CALL_FEATURES,
             *(Feature(signal.name, part, signal) for signal in self.signals for part in (MEAN, TREND)),
         ]
 

@@ -5,16 +5,20 @@ SELECT (row_number() OVER (ORDER BY deal_id COLLATE "C") - 1)::integer AS deal, 
 WHERE outcome <> 'deleted';
 
 -- name: deals
--- Every deal with its recorded changes, in the order of the numbers.
-SELECT deal_id, name, account_name, amount, currency, stage, probability,
+-- Every deal with its recorded changes and the rep of most of its calls, in the order of the numbers.
+SELECT deal_id, name, account_name, amount, currency, stage, probability, rep_id,
   forecast_category, close_date, created_at, first_call_at, stage_history::text, close_date_history::text
-FROM copilot.deals WHERE outcome <> 'deleted' ORDER BY deal_id COLLATE "C";
+FROM copilot.deals JOIN forecast_deals USING (deal_id)
+  LEFT JOIN (SELECT deal, mode() WITHIN GROUP (ORDER BY rep_id) AS rep_id FROM forecast_calls GROUP BY deal) AS reps
+    USING (deal)
+ORDER BY deal;
 
 -- name: number_calls
 -- Number the calls of deals that were held and are still in the vendor's list, by deal and time.
 CREATE TEMPORARY TABLE forecast_calls ON COMMIT DROP AS
 SELECT (row_number() OVER (ORDER BY deal, started_at, call_id COLLATE "C") - 1)::integer AS call, deal, call_id,
-  floor(extract(epoch FROM started_at))::bigint AS at, started_at, deal_value, deal_stage_before_call
+  floor(extract(epoch FROM started_at))::bigint AS at, started_at, deal_value, deal_stage_before_call,
+  coalesce(rep_user_id, lower(btrim(rep_email))) AS rep_id
 FROM copilot.calls JOIN forecast_deals USING (deal_id)
 WHERE removed_at IS NULL AND status IN ('ready', 'pending') AND started_at <= %(now)s;
 

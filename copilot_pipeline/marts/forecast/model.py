@@ -19,8 +19,8 @@ from sklearn.model_selection import GroupKFold
 
 from copilot_pipeline.marts.forecast.baselines import Baselines, rates_of
 from copilot_pipeline.marts.forecast.data import Floats, Ints
-from copilot_pipeline.marts.forecast.features import CRM_FEATURES, Snapshots
-from copilot_pipeline.marts.forecast.stacking import Share, share_of_model
+from copilot_pipeline.marts.forecast.features import Snapshots
+from copilot_pipeline.marts.forecast.stacking import share_of_model
 from copilot_pipeline.marts.forecast.training import TrainingSet
 
 Z_95 = 1.959963984540054
@@ -68,7 +68,7 @@ class WinModel:
     means: Floats  # weighted means of the standardised columns
     penalty: float
     deals: int
-    share: Share  # of the model in the forecast; the rest is the win rate of the stage
+    share: float  # of the model in the forecast; the rest is the win rate of the stage
 
     def log_odds(self, snapshots: Snapshots) -> Floats:
         """Return the log-odds of winning."""
@@ -109,10 +109,9 @@ def fit(training: TrainingSet, rates: Baselines, seed: int) -> WinModel:
     tuning = _newest_deals(training, MAX_TUNING_DEALS)
     folds = _folds(tuning, seed)
     penalty, held_out = _tuned(tuning, folds)
-    _, of_crm = _tuned(tuning, folds, crm_only=True)
     slope, shift = _calibration(held_out, tuning)
     of_stage = _held_out_rates(tuning, folds, len(rates.stage_won))
-    share = share_of_model(of_stage, of_crm, slope * held_out + shift, tuning)
+    share = share_of_model(of_stage, slope * held_out + shift, tuning)
     scaling = _scaling(training)
     columns = scaling.apply(training.snapshots)
     coefficients, intercept = _fitted(columns, training, penalty)
@@ -133,7 +132,7 @@ def fit(training: TrainingSet, rates: Baselines, seed: int) -> WinModel:
 
 def _stacked(model: WinModel, rates: Baselines) -> WinModel:
     """Return the share of the model, added to the win rates of the stages."""
-    share, rest = model.share.value, 1.0 - model.share.value
+    share, rest = model.share, 1.0 - model.share
     of_stages = logit(rates.stage_rate(model.scaling.stages))
     of_base = float(logit(rates.stage_rate(np.array([len(rates.stage_won)])))[0])
     coefficients = share * model.coefficients
@@ -192,18 +191,12 @@ def _held_out_rates(training: TrainingSet, folds: Sequence[_Fold], stages: int) 
     return found
 
 
-def _tuned(training: TrainingSet, folds: Sequence[_Fold], *, crm_only: bool = False) -> tuple[float, Floats]:
-    """Return the penalty with the smallest held-out loss, or a stronger one that is as good, and its held-out log-odds.
-
-    With `crm_only`, without the columns that come from calls.
-    """
+def _tuned(training: TrainingSet, folds: Sequence[_Fold]) -> tuple[float, Floats]:
+    """Return the penalty with the smallest held-out loss, or a stronger one that is as good, and held-out log-odds."""
     held_out = np.zeros((len(PENALTIES), len(training.won)))
     for of_rest, fold in folds:
         scaling = _scaling(of_rest)
         columns, left_out = scaling.apply(of_rest.snapshots), scaling.apply(training.snapshots.take(fold))
-        if crm_only:
-            of_calls = slice(len(CRM_FEATURES), training.snapshots.values.shape[1])
-            columns, left_out = (np.delete(one, of_calls, axis=1) for one in (columns, left_out))
         for number, penalty in enumerate(PENALTIES):
             coefficients, intercept = _fitted(columns, of_rest, penalty)
             held_out[number, fold] = left_out @ coefficients + intercept

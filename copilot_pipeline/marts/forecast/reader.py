@@ -153,6 +153,7 @@ def _deal(
         probability=probability / 100 if probability is not None and probability > 1 else probability,
         forecast_category=row["forecast_category"],
         close_date=row["close_date"],
+        rep_id=row["rep_id"],
         stages=_stages(row, outcomes, started, seen_stages),
         pushes=_pushes(row["close_date_history"], versions),
     )

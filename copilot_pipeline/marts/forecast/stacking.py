@@ -2,14 +2,11 @@
 
 The forecast is the log-odds of the stage's win rate plus a share of the difference between the model and them. The
 share is the coefficient of that difference in a logistic regression whose offset are the stage's log-odds (stacked
-regressions: Breiman, Machine Learning 24 (1996), 49-64; encompassing test: Harvey, Leybourne and Newbold, Journal of
-Business & Economic Statistics 16 (1998), 254-259). It is lowered by one and a half standard errors, so that a model
-without information adds nothing.
+regressions: Breiman, Machine Learning 24 (1996), 49-64). It is lowered by one and a half standard errors, so that a
+model without information adds nothing.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import expit
@@ -22,30 +19,13 @@ _SMALL = 1e-9
 _LOWERED_BY = 1.5  # standard errors
 
 
-class Share(NamedTuple):
-    """The share of the model in the forecast, and the t-statistic of what calls add to the fields of the CRM."""
-
-    value: float
-    statistic: float
-
-
-def share_of_model(stage: Floats, crm: Floats, model: Floats, training: TrainingSet) -> Share:
-    """Return the share of the model, 0 to 1.
-
-    The three are held-out log-odds of the training set: the win rates of the stages, a model of the CRM's fields alone
-    (stage, age, amount, moves of the close date), and the model.
-    """
-    ones = np.ones(len(stage))
+def share_of_model(stage: Floats, model: Floats, training: TrainingSet) -> float:
+    """Return the share of the model, 0 to 1. Both are held-out log-odds of the training set."""
     if np.ptp(model - stage) < _SMALL or np.ptp(model) < _SMALL:
-        return Share(0.0, 0.0)
-    share, error = _last_coefficient(np.column_stack([ones, model - stage]), stage, training)
-    # The rates are noisy. Without them being scaled, even a constant could improve them.
-    known = [(one - one.mean()) / one.std() for one in (stage, crm) if np.ptp(one) > _SMALL]
-    columns = [ones, *known, (model - model.mean()) / model.std()]
-    added, error_of_added = _last_coefficient(np.column_stack(columns), np.zeros(len(stage)), training)
-    value = float(np.clip(share - _LOWERED_BY * error, 0.0, 1.0))
-    statistic = added / error_of_added
-    return Share(value, statistic if value > 0 else min(statistic, 0.0))  # what is not used adds nothing
+        return 0.0
+    columns = np.column_stack([np.ones(len(stage)), model - stage])
+    share, error = _last_coefficient(columns, stage, training)
+    return float(np.clip(share - _LOWERED_BY * error, 0.0, 1.0))
 
 
 def _last_coefficient(columns: Floats, offset: Floats, training: TrainingSet) -> tuple[float, float]:

@@ -48,7 +48,7 @@ class ScoredForecasts:
     stage: Floats
     base: Floats
     won: Floats
-    evidence: float | None = None  # of the backtest: what calls add to the CRM on held-out deals
+    evidence: float | None = None  # of the backtest: p-value of what calls add to the CRM
 
     @property
     def comparison(self) -> Comparison | None:

@@ -59,10 +59,10 @@ class Confirmer:
     def __init__(self, deals: Deals, is_newer: Mask, model: Model) -> None:
         self._deals = deals
         self._is_newer = is_newer
-        self._test = ScoreTest(deals.won, deals.covariates, model.fitted, is_newer)
+        self._test = ScoreTest(deals.won, deals.covariates, model.fitted, is_newer, deals.accounts)
         # The deals for which a part holds are few: adjust for the chance to win instead of each covariate.
         prognosis = np.column_stack([np.ones(len(deals.won)), logit(model.fitted)])
-        self._test_of_parts = ScoreTest(deals.won, prognosis, model.fitted, is_newer)
+        self._test_of_parts = ScoreTest(deals.won, prognosis, model.fitted, is_newer, deals.accounts)
         self._predicted = model.predicted
         self._random = np.random.default_rng(0)
 

@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from scipy.stats import rankdata
 
+from copilot_pipeline.marts.win_loss.adjustment import Labels
 from copilot_pipeline.marts.win_loss.deal_observations import Observation
 from copilot_pipeline.marts.win_loss.saddlepoint import Floats
 
 _MIN_DEALS_PER_GROUP = 4
+_MIN_DEALS_PER_ACCOUNT = 8
 _DEALS_PER_GROUP = 8  # at most one group for so many deals
+_YEAR_S = 365.25 * 86_400
+_SEASONS_FROM_S = 1.25 * _YEAR_S
 
 
 def covariates(observed: Sequence[Observation], adjust_for: Sequence[str]) -> Floats:
@@ -27,9 +31,19 @@ def adjusted_for(observed: Sequence[Observation], adjust_for: Sequence[str]) -> 
     return [name for name in adjust_for if any(column.std() > 1e-9 for column in _COLUMNS[name](observed))]
 
 
+def clusters(observed: Sequence[Observation]) -> Labels:
+    """Return the number of each deal's account; a deal without one is alone."""
+    names = [f"account {one.account}" if one.account is not None else f"deal {one.deal_id}" for one in observed]
+    found: Labels = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return found
+
+
 def _calls(observed: Sequence[Observation]) -> Iterator[Floats]:
-    """On the scale of logarithms."""
+    """Their number and their mean length, on the scale of logarithms. A length that is not known is the median."""
     yield from _curve(np.log([one.calls for one in observed]))
+    hours = np.array([np.nan if one.hours is None else one.hours for one in observed])
+    if (known := ~np.isnan(hours)).any():
+        yield from _curve(np.log(np.where(known, hours, np.median(hours[known]))))
 
 
 def _duration(observed: Sequence[Observation]) -> Iterator[Floats]:
@@ -49,14 +63,23 @@ def _amount(observed: Sequence[Observation]) -> Iterator[Floats]:
 
 
 def _close_date(observed: Sequence[Observation]) -> Iterator[Floats]:
-    """A curve over the ranks, so that the number of deals per month does not matter."""
-    ranks = rankdata([one.closed_at.timestamp() for one in observed]) / len(observed)
+    """A curve over the ranks, so that the number of deals per month does not matter, and the season of the year.
+
+    The season is a wave with the period of a year (Stolwijk, Straatman and Zielhuis, Journal of Epidemiology and
+    Community Health 53, 1999, 235-238), if the deals cover more than one.
+    """
+    times = np.array([one.closed_at.timestamp() for one in observed])
+    ranks = rankdata(times) / len(observed)
     yield from _curve(ranks)
     yield (ranks - 0.5) ** 3
+    if np.ptp(times) > _SEASONS_FROM_S:
+        yield from (np.sin(2 * np.pi * times / _YEAR_S), np.cos(2 * np.pi * times / _YEAR_S))
 
 
-def _named(value: Callable[[Observation], str | None]) -> Callable[[Sequence[Observation]], Iterator[Floats]]:
-    return lambda observed: _groups([value(one) for one in observed], _MIN_DEALS_PER_GROUP)
+def _named(
+    value: Callable[[Observation], str | None], min_deals: int = _MIN_DEALS_PER_GROUP
+) -> Callable[[Sequence[Observation]], Iterator[Floats]]:
+    return lambda observed: _groups([value(one) for one in observed], min_deals)
 
 
 def _curve(values: Floats) -> Iterator[Floats]:
@@ -82,6 +105,7 @@ _COLUMNS: Mapping[str, Callable[[Sequence[Observation]], Iterator[Floats]]] = {
     "segment": _named(lambda one: one.segment),
     "amount": _amount,
     "rep": _named(lambda one: one.rep_id),
+    "account": _named(lambda one: one.account, _MIN_DEALS_PER_ACCOUNT),
     "stage": _named(lambda one: one.stage),
     "close_date": _close_date,
 }

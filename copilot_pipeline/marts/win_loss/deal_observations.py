@@ -18,7 +18,7 @@ from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 Observed = bool | float | frozenset[str]  # yes/no, a score, or all categories and list items
 
-_SECONDS_PER_DAY = 86_400.0
+_SECONDS_PER_HOUR, _SECONDS_PER_DAY = 3_600.0, 86_400.0
 
 
 class Coverage(NamedTuple):
@@ -45,6 +45,8 @@ class Observation:
     amount: float | None = None
     segment: str | None = None
     stage: str | None = None  # the last one before the close
+    account: str | None = None
+    hours: float | None = None  # of its calls whose duration is known, on average
     coverage: Mapping[str, Coverage] = field(default_factory=dict)  # by element
 
 
@@ -57,6 +59,7 @@ class _Call(NamedTuple):
     started_at: datetime
     call_id: str
     rep_id: str | None
+    duration_s: float | None
     kits: frozenset[str]
     bricks: tuple[BrickKey, ...]
     values: tuple[Value, ...]
@@ -112,7 +115,7 @@ def _of_deals(
             kits = frozenset(kit for kit in call.runs if call.is_scored_by(kit))
             rep_id = call.rep.rep_id if call.rep is not None else None
             of_deal[call.deal_id].append(
-                _Call(call.started_at, call.call_id, rep_id, kits, bricks, tuple(kept.values()))
+                _Call(call.started_at, call.call_id, rep_id, call.duration_s, kits, bricks, tuple(kept.values()))
             )
     return of_deal
 
@@ -131,6 +134,7 @@ def _observations(
         values = _values_by_brick(in_order)
         first, last = in_order[0].started_at, in_order[-1].started_at
         closed_at = close_of(deal) or last
+        hours = [call.duration_s / _SECONDS_PER_HOUR for call in in_order if call.duration_s]
         reps = Counter(call.rep_id for call in in_order if call.rep_id is not None)
         yield Observation(
             deal_id=deal_id,
@@ -145,6 +149,8 @@ def _observations(
             amount=deal.amount,
             segment=_segment(deal, settings.segment_field),
             stage=_last_stage(deal),
+            account=deal.account_name.strip().casefold() or None if deal.account_name else None,
+            hours=fmean(hours) if hours else None,
             coverage=elements.coverage(in_order) if elements is not None else {},
         )
 

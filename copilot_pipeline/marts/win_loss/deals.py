@@ -25,11 +25,14 @@ class Deals:
     exposure: Floats
     won: Mask
     covariates: Floats  # a row per deal
+    accounts: Indexes  # the number of each deal's account
     of_all: int  # number of deals that these are part of
 
     @classmethod
-    def of(cls, conditions: Sequence[Condition], won: Mask, covariates: Floats) -> Deals:
-        """Return all deals."""
+    def of(
+        cls, conditions: Sequence[Condition], won: Mask, covariates: Floats, accounts: Indexes | None = None
+    ) -> Deals:
+        """Return all deals. Without accounts, each deal has its own."""
         shape = (len(conditions), len(won))
         return cls(
             conditions=conditions,
@@ -38,6 +41,7 @@ class Deals:
             exposure=np.array([one.exposure for one in conditions], dtype=np.float64).reshape(shape),
             won=won,
             covariates=covariates,
+            accounts=np.arange(len(won)) if accounts is None else accounts,
             of_all=len(won),
         )
 
@@ -50,6 +54,7 @@ class Deals:
             exposure=self.exposure[:, chosen],
             won=self.won[chosen],
             covariates=self.covariates[chosen],
+            accounts=self.accounts[chosen],
             of_all=self.of_all,
         )
 

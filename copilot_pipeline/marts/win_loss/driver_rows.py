@@ -103,13 +103,16 @@ def driver_row(
     confirmed_p_value: float | None,
     level: float,
 ) -> DriverRow:
-    """Return the row of a condition. `confirmed_p_value` is None if it was not tested on the newer deals."""
+    """Return the row of a condition. `confirmed_p_value` is None if it was not tested on the newer deals.
+
+    What is not significant on the older deals is not confirmed.
+    """
     n, won_of_n, support, won, raw_p_value = counted
     counts = found.counts
     parts = [deals.conditions[index] for index in counts.conjunction]
     condition = " and ".join(part.text for part in parts)
     interval, newer = share_of(won, support), share_of(confirmation.won, confirmation.support)
-    is_confirmed = confirmed_p_value is not None and confirmed_p_value <= level
+    is_confirmed = found.is_significant and confirmed_p_value is not None and confirmed_p_value <= level
     return DriverRow(
         condition=condition,
         rank=0,

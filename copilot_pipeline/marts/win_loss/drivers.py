@@ -14,13 +14,14 @@ same exposure and other circumstances (`score_test`), and their p-values are adj
   a refinement is adjusted for the cut-points of the added condition and for all conditions tried in its place, and the
   largest counts. Otherwise `champion and weather` would pass as a driver whenever `champion` is one.
 
-What is significant then is tested again on the newer deals (`confirmation`). Only what holds there is confirmed.
+The most significant conditions are tested again on the newer deals (`confirmation`). What is significant on the older
+deals of any round and holds on the newer ones is confirmed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -28,11 +29,11 @@ import numpy as np
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.conditions import Mask, conditions
-from copilot_pipeline.marts.win_loss.confounders import adjusted_for, covariates
+from copilot_pipeline.marts.win_loss.confounders import adjusted_for, clusters, covariates
 from copilot_pipeline.marts.win_loss.deal_observations import Elements, Observation, deal_observations
 from copilot_pipeline.marts.win_loss.deals import Deals
 from copilot_pipeline.marts.win_loss.driver_rows import WINS, DriverRow, count_all, driver_row
-from copilot_pipeline.marts.win_loss.rounds import Round, confirmed_p_values, listed, rounds, splits_of
+from copilot_pipeline.marts.win_loss.rounds import Round, confirmed_p_values, discovered, listed, rounds, splits_of
 
 _CLEARLY = 10.0  # times the p-value of another cut-point
 
@@ -78,6 +79,7 @@ def win_loss_drivers(
         conditions(observed, settings.thresholds, settings.min_support),
         won,
         covariates(observed, settings.adjust_for),
+        clusters(observed),
     )
     drivers, tested = _drivers(rounds(all_deals, splits, settings), all_deals, observed, settings)
     return WinLoss(
@@ -132,11 +134,15 @@ def _drivers(
     """Return the rows, best first, and the number of tested conditions."""
     entries = listed(done, deals)
     p_values = confirmed_p_values(entries)
+    significant = discovered(done)
     best: dict[object, DriverRow] = {}
     counted = count_all([one.found for one in entries], deals)
     for entry, counts in zip(entries, counted, strict=True):
+        found = entry.found
+        if entry.family in significant:
+            found = replace(found, is_significant=True, q_value=significant[entry.family])
         row = driver_row(
-            entry.found,
+            found,
             deals,
             counts,
             entry.round.confirmer.estimate(entry.found.counts.conjunction),

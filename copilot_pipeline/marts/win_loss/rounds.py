@@ -98,6 +98,17 @@ def listed(done: Sequence[Round], deals: Deals) -> list[Entry]:
     return list(entries.values())
 
 
+def discovered(done: Sequence[Round]) -> Mapping[object, float]:
+    """Return the families that are significant on the older deals of any round, with their smallest q-value.
+
+    It is no part of the weights of the candidates, which depend on the older deals of their own round only.
+    """
+    found: dict[object, float] = {}
+    for one in (one for of_round in done for one in of_round.found if one.is_significant):
+        found[one.family] = min(one.q_value, found.get(one.family, 1.0))
+    return found
+
+
 def _is_opposite(one: Conjunction, other: Conjunction, deals: Deals) -> bool:
     """Return whether one single condition is the negation of another, such as yes and no."""
     if len(one) != 1 or len(other) != 1 or not np.array_equal(deals.known[one], deals.known[other]):

@@ -20,7 +20,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from copilot_pipeline.marts.win_loss.adjustment import Adjustment, Covariates
+from copilot_pipeline.marts.win_loss.adjustment import Adjustment, Covariates, Labels
 from copilot_pipeline.marts.win_loss.conditions import Mask
 from copilot_pipeline.marts.win_loss.saddlepoint import Floats, two_sided
 
@@ -42,17 +42,26 @@ class ScoreTest:
     """Tests conditions on some deals. `covariates` has a row per deal and a first column of ones.
 
     `chances` are those of the deals to be won by their covariates. `compared` are the deals whose outcomes are
-    compared, by default all. The others help to tell what depends on the covariates. P-values are normal
-    approximations up to `normal_up_to` standard deviations.
+    compared, by default all. The others help to tell what depends on the covariates. `clusters` are the numbers of the
+    deals' accounts, if deals of one account are not independent. P-values are normal approximations up to
+    `normal_up_to` standard deviations.
     """
 
     def __init__(
-        self, won: Mask, covariates: Floats, chances: Floats, compared: Mask | None = None, *, normal_up_to: float = 1.5
+        self,
+        won: Mask,
+        covariates: Floats,
+        chances: Floats,
+        compared: Mask | None = None,
+        clusters: Labels | None = None,
+        *,
+        normal_up_to: float = 1.5,
     ) -> None:
         self._won = won.astype(np.float64)
         self._covariates = Covariates.of(covariates)
         self._chances = chances
         self._compared = compared
+        self._clusters = clusters
         self._normal_up_to = normal_up_to
 
     def test(self, holds: Mask, known: Mask, exposure: Floats | None = None) -> Tested:
@@ -67,7 +76,8 @@ class ScoreTest:
             if not compared.any():
                 continue
             covariates = self._covariates.of_deals(deals)
-            model = _Model(self._won[deals], self._chances[deals], covariates, compared, self._normal_up_to)
+            clusters = None if self._clusters is None else self._clusters[deals][compared]
+            model = _Model(self._won[deals], self._chances[deals], covariates, compared, clusters, self._normal_up_to)
             step = max(1, _CELLS // max(1, len(deals)))
             for start in range(0, len(rows), step):
                 chunk = rows[start : start + step]
@@ -81,10 +91,17 @@ class _Model:
     """The model of winning on the deals for which a condition is known."""
 
     def __init__(
-        self, won: Floats, chances: Floats, covariates: Covariates, compared: Mask, normal_up_to: float
+        self,
+        won: Floats,
+        chances: Floats,
+        covariates: Covariates,
+        compared: Mask,
+        clusters: Labels | None,
+        normal_up_to: float,
     ) -> None:
         self._normal_up_to = normal_up_to
         self._compared = compared
+        self._clusters = clusters
         self._chances = _shifted(chances[compared], float(won[compared].sum()))
         self._residuals = won[compared] - self._chances
         self._weights = self._chances * (1.0 - self._chances)
@@ -107,7 +124,7 @@ class _Model:
         compared = holds[:, self._compared]
         support = compared.sum(axis=1)
         step = np.divide((residual * compared).sum(axis=1), support, out=np.zeros(len(holds)), where=support > 0)
-        corrected = np.maximum(0.0, np.abs(deviation) - step / 2)
+        corrected = np.maximum(0.0, np.abs(deviation) - step / 2) / np.sqrt(self._design_effect(residual))
         # A condition that the covariates determine is not distinguishable from them.
         is_testable = (variance > 1e-3 * np.maximum(1.0, support) * self._weights.mean()) & (step > 1e-3)
         p_value = np.ones(len(holds))
@@ -119,6 +136,21 @@ class _Model:
             self._normal_up_to,
         )
         return Tested(p_value, deviation)
+
+    def _design_effect(self, residual: Floats) -> Floats:
+        """Return by how much deals of one account raise the variance of each row, at least 1.
+
+        Rao and Scott, "A simple method for the analysis of clustered binary data", Biometrics 48 (1992), 577-585.
+        """
+        if self._clusters is None:
+            return np.ones(len(residual))
+        order = np.argsort(self._clusters, kind="stable")
+        starts = np.flatnonzero(np.diff(self._clusters[order], prepend=-1))
+        parts = (residual * self._residuals)[:, order]
+        alone = (parts**2).sum(axis=1)
+        together = (np.add.reduceat(parts, starts, axis=1) ** 2).sum(axis=1)
+        effect: Floats = np.divide(together, alone, out=np.ones(len(parts)), where=alone > _SMALL)
+        return np.maximum(1.0, effect)
 
     def _without_covariates(self, values: Floats) -> Floats:
         without = self._adjustment.residuals(values)

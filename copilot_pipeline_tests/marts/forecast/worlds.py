@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 from scipy.special import expit
 
+from copilot_pipeline.marts.forecast.added_by_calls import p_value_of_calls
 from copilot_pipeline.marts.forecast.backtest import backtest, train
 from copilot_pipeline.marts.forecast.comparison import Comparison, compare
 from copilot_pipeline.marts.forecast.data import (
@@ -100,7 +101,7 @@ def simulate(world: World, seed: int) -> Simulated:
     signals = _scores(world, rng, deal, at, quality, rep, closed, final)
     facts = [
         _facts(number, int(started[number]), int(closed[number]), bool(is_open[number]), bool(final[number]), rng,
-               int(reached[number]))
+               int(reached[number]), int(rep[number]))
         for number in range(n)
     ]  # fmt: skip
     numbers = np.arange(len(deal))
@@ -138,7 +139,14 @@ def _scores(
 
 
 def _facts(
-    number: int, started: int, closed: int, is_open: bool, is_won: bool, rng: np.random.Generator, reached: int
+    number: int,
+    started: int,
+    closed: int,
+    is_open: bool,
+    is_won: bool,
+    rng: np.random.Generator,
+    reached: int,
+    rep: int = 0,
 ) -> DealFacts:
     """Each stage that is reached takes the same part of the deal's life."""
     step = (closed - started) // (reached + 1)
@@ -148,6 +156,7 @@ def _facts(
         deal_id=f"d-{number:05d}",
         outcome=outcome,
         started_at=started,
+        rep_id=f"rep-{rep}",
         closed_at=None if is_open else closed,
         amount=float(rng.integers(5, 200) * 1000),
         stages=[(at, stage) for at, stage in entered if at <= NOW],
@@ -178,7 +187,7 @@ def run(world: World, seed: int) -> Outcome:
     options = {"min_deals": MIN_DEALS, "half_life_days": HALF_LIFE, "seed": 0}
     past = backtest(data, builder, NOW, **options)  # type: ignore[arg-type]
     forecaster = train(data, builder, NOW, **options)  # type: ignore[arg-type]
-    evidence = forecaster.model.share.statistic if forecaster.model is not None else None
+    evidence = p_value_of_calls(forecaster.training, data.rep, 0) if forecaster.model is not None else None
     record = compare(past.deal, past.won, past.model, past.stage, past.base, evidence)
     open_deals = np.flatnonzero(data.outcome < 0)
     snapshots = builder.snapshots(open_deals, np.full(len(open_deals), NOW, np.int64))
