@@ -152,7 +152,8 @@ def _explanation(found: Forecast, row: int, explained: Sequence[Reason], rates: 
     if found.basis == STAGE:
         stage = found.builder.past.stages[found.snapshots.stage[row]]
         of_what = "deals whose stage is not recorded" if stage == UNKNOWN_STAGE else f"stage {stage}"
-        return [f"historical win rate of {of_what}: {rates[row] * 100:.0f} %"], None
+        interval = f"95 % interval {found.low[row] * 100:.0f} to {found.high[row] * 100:.0f} %"
+        return [f"historical win rate of {of_what}: {rates[row] * 100:.0f} % ({interval})"], None
     details = []
     for reason in explained:
         call_id, url = found.data.call_ids.get(reason.call, (None, None))
