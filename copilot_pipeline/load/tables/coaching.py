@@ -63,12 +63,9 @@ COACHING_SCORES = Table(
         number(
             "run_chance",
             "Chance of `calls_below` calls in a row below the threshold, at the share of the rep's own calls that were "
-            "below it before (same version of the kit); null unless below_threshold, and without earlier calls.",
+            "below it before; null unless below_threshold, and without earlier calls.",
         ),
-        integer(
-            "earlier_calls",
-            "Number of earlier calls that a regression was compared with: of the same version of the kit.",
-        ),
+        integer("earlier_calls", "Number of earlier calls that a regression was compared with."),
         number("earlier_mean", "Mean score of these calls."),
         number("drop", "earlier_mean minus the mean of the regression up to this call."),
         number("drop_p_value", "P value of the drop when it was detected (Mann-Whitney, one-sided)."),
@@ -108,11 +105,7 @@ COACHING_REGRESSIONS = Table(
         boolean("is_over", "Whether the skill has recovered to its threshold or the rep's own level.", required=True),
         identifier("recovered_call_id", "Call on which the skill recovered.", max_bytes=MAX_CALL_ID_BYTES),
         moment("recovered_at", "Start time of that call."),
-        integer(
-            "earlier_calls",
-            "Number of the rep's earlier calls that it was compared with: of the same version.",
-            required=True,
-        ),
+        integer("earlier_calls", "Number of the rep's earlier calls that it was compared with.", required=True),
         number("earlier_mean", "Mean score of these calls: the rep's own level.", required=True),
         number("mean", "Mean score of the regression.", required=True),
         number("drop", "earlier_mean minus mean.", required=True),

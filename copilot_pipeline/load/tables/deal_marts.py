@@ -34,7 +34,7 @@ WIN_LOSS_DRIVERS = Table(
         text("direction", "wins or losses: the outcome that the condition is associated with.", required=True),
         boolean(
             "is_confirmed",
-            "Whether is_significant, and it holds on the newer deals: confirmed_p_value is at most `confirm_level`.",
+            "Whether it holds on the newer deals: confirmed_p_value is at most `confirm_level`.",
             required=True,
         ),
         number(
@@ -77,8 +77,8 @@ WIN_LOSS_DRIVERS = Table(
         ),
         boolean(
             "is_significant",
-            "Whether it is significant on the older deals of any round: q_value is at most `false_discovery_rate`, and "
-            "a conjunction is significantly better than its parts.",
+            "Whether it is significant on the older deals: q_value is at most `false_discovery_rate`, and a "
+            "conjunction is significantly better than its parts.",
             required=True,
         ),
         long_text("sentence", "The result on the newer deals as a sentence.", required=True),
