@@ -13,6 +13,8 @@ from copilot_pipeline.config.types import Strict
 
 _EMAIL = re.compile(r"[^@\s<>,;\"]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", re.ASCII)
 
+_SEND = ("marts", "report", "send")
+
 
 class ReportSendSettings(Strict):
     """Recipients of the weekly report. Each gets one message per week."""
@@ -24,9 +26,30 @@ class ReportSendSettings(Strict):
     managers: bool = Field(
         default=False, description="Whether each manager gets the report on the own team by e-mail, as an attachment."
     )
-    link: str | None = Field(
-        default=None, description="Address at which the report is published, for the messages. Default: none."
+    slack_of_managers: dict[str, str] = Field(
+        default={},
+        description="Sinks of kind slack, by the e-mail address of a manager: each gets the figures of the own team "
+        "and the link to its report.",
     )
+    link: str | None = Field(
+        default=None,
+        description="Address at which the report is published, for the messages. `{file}` stands for the name of the "
+        "file in `reports` of the lake, which for a manager is that of the own team. Default: none.",
+    )
+
+    @property
+    def has_team_reports(self) -> bool:
+        """Whether managers get the report on their own team."""
+        return self.managers or bool(self.slack_of_managers)
+
+    @property
+    def slack_sinks(self) -> tuple[str, ...]:
+        """The sinks of kind slack, each once."""
+        return tuple(dict.fromkeys((*((self.slack,) if self.slack else ()), *self.slack_of_managers.values())))
+
+    def link_to(self, file: str) -> str | None:
+        """Return the address of a report by its file in the lake; without `{file}`, of all of them."""
+        return self.link.replace("{file}", file.rpartition("/")[2]) if self.link else None
 
     @field_validator("leaders")
     @classmethod
@@ -35,6 +58,12 @@ class ReportSendSettings(Strict):
             if not is_email_address(address):
                 raise ValueError(f"{address!r} is not an e-mail address such as ana@example.com")
         return tuple(dict.fromkeys(addresses))
+
+    @field_validator("slack_of_managers")
+    @classmethod
+    def _are_by_address(cls, sinks: dict[str, str]) -> dict[str, str]:
+        cls._are_addresses(tuple(sinks))
+        return {address.casefold(): sink for address, sink in sinks.items()}
 
     @field_validator("link")
     @classmethod
@@ -45,10 +74,17 @@ class ReportSendSettings(Strict):
 
 
 def report_mistakes(send: ReportSendSettings, sinks: Mapping[str, SinkSettings]) -> list[Mistake]:
-    """Find a sink that is not of kind slack."""
-    if send.slack is None or (send.slack in sinks and sinks[send.slack].kind == "slack"):
-        return []
-    return [Mistake(("marts", "report", "send", "slack"), f"{send.slack!r} is not a sink of kind slack")]
+    """Find sinks that are not of kind slack."""
+    named: dict[tuple[str, ...], str] = {
+        (*_SEND, "slack_of_managers", address): sink for address, sink in send.slack_of_managers.items()
+    }
+    if send.slack is not None:
+        named[*_SEND, "slack"] = send.slack
+    return [
+        Mistake(place, f"{sink!r} is not a sink of kind slack")
+        for place, sink in named.items()
+        if sink not in sinks or sinks[sink].kind != "slack"
+    ]
 
 
 def is_email_address(text: str | None) -> bool:

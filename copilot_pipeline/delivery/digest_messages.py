@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from slack_sdk.models.blocks import Block, HeaderBlock, SectionBlock
@@ -19,6 +19,7 @@ from copilot_pipeline.delivery.messages import (
     link,
     markdown,
 )
+from copilot_pipeline.printable import clock
 
 if TYPE_CHECKING:
     from copilot_pipeline.marts.coaching_regressions import RegressionRow
@@ -38,12 +39,23 @@ class RegressionCall:
     score: float
     review_url: str | None
     quote: str | None
+    speaker: str | None = None  # of the quote
+    start_s: float | None = None
+    scale_low: float | None = None  # of the score
+    scale_high: float | None = None
 
 
 def digest_payload(
-    kind: str, regressions: Sequence[RegressionRow], calls: Sequence[Sequence[RegressionCall]], week: date
+    kind: str,
+    regressions: Sequence[RegressionRow],
+    calls: Sequence[Sequence[RegressionCall]],
+    week: date,
+    zone: tzinfo = UTC,
 ) -> dict[str, Any]:
-    """Return the digest for a sink of this kind. All regressions are of one manager; `calls` are those of each."""
+    """Return the digest for a sink of this kind. All regressions are of one manager; `calls` are those of each.
+
+    The days in messages are those of `zone`.
+    """
     manager = regressions[0]
     if kind == "webhook":
         return {
@@ -58,7 +70,8 @@ def digest_payload(
         }
     heading = f"Coaching digest, week of {week.day} {week:%B %Y}"
     sections = [_address(manager, len(regressions))]
-    sections += [_section(one, of_one) for one, of_one in zip(regressions, calls, strict=True)]
+    shown: set[str] = set()
+    sections += [_section(one, of_one, zone, shown) for one, of_one in zip(regressions, calls, strict=True)]
     if len(sections) >= MAX_BLOCKS:
         sections = [*sections[: MAX_BLOCKS - 2], f"{len(sections) - MAX_BLOCKS + 2} more are in the weekly report."]
     blocks: list[Block] = [HeaderBlock(text=cut(heading, MAX_HEADING))]
@@ -82,8 +95,8 @@ def _address(manager: RegressionRow, count: int) -> str:
     return escape_and_cut(f"{to} {subject} below the threshold and below the rep's own level, and is still there.", 500)
 
 
-def _section(regression: RegressionRow, calls: Sequence[RegressionCall]) -> str:
-    rep = regression.rep_name or regression.rep_id
+def _section(regression: RegressionRow, calls: Sequence[RegressionCall], zone: tzinfo, shown: set[str]) -> str:
+    rep, since = regression.rep_name or regression.rep_id, regression.first_call_at.astimezone(zone)
     trained = (
         f"{regression.calls_since_training} calls since the newest training."
         if regression.calls_since_training is not None
@@ -96,16 +109,23 @@ def _section(regression: RegressionRow, calls: Sequence[RegressionCall]) -> str:
     )
     lines = [
         f"*{escape_and_cut(rep, 200)}: {escape_and_cut(skill_in_words(regression.skill), 200)}*",
-        f"{regression.mean:.3g} on average over {regression.calls} calls since {regression.first_call_at:%Y-%m-%d}, "
+        f"{regression.mean:.3g} on average over {regression.calls} calls since {since:%Y-%m-%d}, "
         f"{regression.earlier_mean:.3g} over the {regression.earlier_calls} calls before. "
-        f"Threshold {regression.threshold:g}.{chance} {trained}",
+        f"Threshold {regression.threshold:g}{_scale(calls)}.{chance} {trained}",
     ]
-    named = [(call.review_url, f"{call.started_at:%d %b} ({call.score:.3g})") for call in calls[-_MAX_LINKS:]]
+    named = [
+        (call.review_url, f"{call.started_at.astimezone(zone):%d %b} ({call.score:.3g})")
+        for call in calls[-_MAX_LINKS:]
+    ]
     if named:
         lines.append("Calls: " + " · ".join(link(url, text) or escape(text) for url, text in named))
-    quote = quote_of(calls)
-    if quote:
-        lines.append(f"> {escape_and_cut(quote, _MAX_QUOTE)}")
+    weakest = _weakest_quoted([call for call in calls if call.quote not in shown])
+    if weakest is not None and weakest.quote:
+        shown.add(weakest.quote)
+        at = clock(weakest.start_s) if weakest.start_s is not None else None
+        said_by = ", ".join(filter(None, (weakest.speaker, at)))
+        lines.append(f"> {escape_and_cut(weakest.quote, _MAX_QUOTE)}")
+        lines += [f"> — {escape_and_cut(said_by, _MAX_QUOTE)}"] if said_by else []
     return "\n".join(lines)
 
 
@@ -113,10 +133,15 @@ def _chance(chance: float) -> str:
     return f"{chance:.0%}" if chance >= 0.1 else f"{chance:.1%}" if chance >= 0.001 else "below 0.1%"
 
 
-def quote_of(calls: Sequence[RegressionCall]) -> str | None:
-    """Return the quote of the call with the lowest score that has one; the newest of several."""
+def _scale(calls: Sequence[RegressionCall]) -> str:
+    low, high = (calls[-1].scale_low, calls[-1].scale_high) if calls else (None, None)
+    return f" on the scale from {low:g} to {high:g}" if low is not None and high is not None else ""
+
+
+def _weakest_quoted(calls: Sequence[RegressionCall]) -> RegressionCall | None:
+    """Return the call with the lowest score that has a quote; the newest of several."""
     quoted = [call for call in calls if call.quote]
-    return min(reversed(quoted), key=lambda call: call.score).quote if quoted else None
+    return min(reversed(quoted), key=lambda call: call.score) if quoted else None
 
 
 def _as_data(regression: RegressionRow, calls: Sequence[RegressionCall]) -> dict[str, Any]:
@@ -132,10 +157,11 @@ def _as_data(regression: RegressionRow, calls: Sequence[RegressionCall]) -> dict
         }
         for call in calls
     ]
+    weakest = _weakest_quoted(calls)
     return {
         **values,
         "regression_detected": True,
         "skill_in_words": skill_in_words(regression.skill),
-        "quote": quote_of(calls),
+        "quote": weakest.quote if weakest else None,
         "calls_of_regression": linked,
     }

@@ -8,14 +8,21 @@ Callers report failures that the state does not show, such as failed runs, with 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from copilot_pipeline.clients.weekly_quota import RETRY_AFTER, SERVER_QUOTA, SHARED_KEY, WeeklyQuota
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.config.routes import all_sinks
 from copilot_pipeline.delivery.clock import Clock, DatabaseClock
 from copilot_pipeline.delivery.incident_store import IncidentStore
-from copilot_pipeline.delivery.incidents import GROWING_SAMPLES, UNAVAILABLE_AFTER, Failure, Incident, is_growing
+from copilot_pipeline.delivery.incidents import (
+    GROWING_SAMPLES,
+    UNAVAILABLE_AFTER,
+    Failure,
+    Incident,
+    is_growing,
+    minute_in,
+)
 from copilot_pipeline.delivery.model import SinkProblem
 from copilot_pipeline.delivery.outbox import Outbox, SinkState
 from copilot_pipeline.postgres import Database
@@ -44,12 +51,14 @@ class IncidentMonitor:
         *,
         repeat_after: timedelta = timedelta(days=1),
         now: Clock | None = None,
+        zone: tzinfo = UTC,
     ) -> None:
-        """`sinks`: (name, kind) of the sinks that notifications are sent to."""
+        """`sinks`: (name, kind) of the sinks that notifications are sent to, with times of `zone`."""
         self._now = now or DatabaseClock(database)
         self._outbox = Outbox(database, now=self._now)
-        self._store = IncidentStore(database, sinks, now=self._now)
+        self._store = IncidentStore(database, sinks, now=self._now, zone=zone)
         self._repeat_after = repeat_after
+        self._zone = zone
 
     def open(self, failure: Failure) -> bool:
         """Report a failure.
@@ -96,11 +105,11 @@ class IncidentMonitor:
             )
         for state in states:
             if state.name not in unusable_sinks:
-                yield from _sink_failures(state, self._now())
+                yield from _sink_failures(state, self._now(), self._zone)
         yield from self._backlog_failures("deliveries", sum(state.queued for state in states))
         yield from self._backlog_failures("calls to fetch", self._store.count_calls_to_fetch())
         if quota is not None:
-            yield from _quota_failures(quota)
+            yield from _quota_failures(quota, self._zone)
 
     def _backlog_failures(self, name: str, pending: int) -> Iterator[Failure]:
         sizes = self._store.sample_backlog(name, pending, limit=GROWING_SAMPLES)
@@ -118,11 +127,14 @@ def incident_monitor(settings: Settings, database: Database) -> IncidentMonitor:
     sinks = all_sinks(settings.pipeline.sinks)
     incidents = settings.pipeline.incidents
     return IncidentMonitor(
-        database, [(name, sinks[name].kind) for name in incidents.send], repeat_after=incidents.repeat_after
+        database,
+        [(name, sinks[name].kind) for name in incidents.send],
+        repeat_after=incidents.repeat_after,
+        zone=settings.zone,
     )
 
 
-def _sink_failures(state: SinkState, now: datetime) -> Iterator[Failure]:
+def _sink_failures(state: SinkState, now: datetime, zone: tzinfo) -> Iterator[Failure]:
     pending = f"{state.queued:,} deliveries are queued and nothing is lost."
     if state.queued and state.problem == SinkProblem.CREDENTIALS:
         yield Failure(
@@ -133,7 +145,7 @@ def _sink_failures(state: SinkState, now: datetime) -> Iterator[Failure]:
     elif state.queued and state.failing_since is not None and now - state.failing_since >= UNAVAILABLE_AFTER:
         yield Failure(
             f"{SINK}{state.name} is down",
-            f"{state.last_error}, since {state.failing_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC. {pending}",
+            f"{state.last_error}, since {minute_in(state.failing_since, zone)}. {pending}",
             "Check whether the service has an outage. It is retried automatically, at least every ten minutes.",
         )
     if state.uncertain:
@@ -145,11 +157,11 @@ def _sink_failures(state: SinkState, now: datetime) -> Iterator[Failure]:
         )
 
 
-def _quota_failures(quota: WeeklyQuota) -> Iterator[Failure]:
+def _quota_failures(quota: WeeklyQuota, zone: tzinfo) -> Iterator[Failure]:
     if quota.used >= quota.limit or quota.closed_until is not None:
         opens_at = quota.closed_until or quota.resets_at
         yield Failure(
             QUOTA,
             _WHY_CLOSED[quota.closed_because].format(used=f"{quota.used:,} of {quota.limit:,}"),
-            f"Nothing: queued work continues automatically after {opens_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC.",
+            f"Nothing: queued work continues automatically after {minute_in(opens_at, zone)}.",
         )

@@ -6,7 +6,7 @@ One when an incident opens, one per day, and one when it is resolved.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from psycopg.rows import class_row, dict_row
 
@@ -30,12 +30,15 @@ class IncidentStore:
     A notification is queued in the transaction that records it: sent once, and never lost.
     """
 
-    def __init__(self, database: Database, sinks: Sequence[tuple[str, str]], *, now: Clock | None = None) -> None:
-        """`sinks`: (name, kind) of the sinks that notifications are sent to."""
+    def __init__(
+        self, database: Database, sinks: Sequence[tuple[str, str]], *, now: Clock | None = None, zone: tzinfo = UTC
+    ) -> None:
+        """`sinks`: (name, kind) of the sinks that notifications are sent to, with times of `zone`."""
         self._database = database
         self._now = now or DatabaseClock(database)
         self._outbox = Outbox(database, now=self._now)
         self._sinks = sinks
+        self._zone = zone
 
     def open(self, failure: Failure, *, repeat_after: timedelta) -> bool:
         """Open the incident, or repeat its notification when it is due.
@@ -109,7 +112,7 @@ class IncidentStore:
                 target="",
                 call_started_at=now,
                 scored_at=now,
-                payload=incident_payload(kind, incident, stage),
+                payload=incident_payload(kind, incident, stage, self._zone),
             )
             for sink, kind in self._sinks
         ]

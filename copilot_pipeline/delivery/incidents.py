@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -41,8 +41,8 @@ class Incident:
     next_step: str
 
 
-def incident_payload(kind: str, incident: Incident, stage: Stage) -> dict[str, Any]:
-    """Return the notification for a sink of this kind."""
+def incident_payload(kind: str, incident: Incident, stage: Stage, zone: tzinfo = UTC) -> dict[str, Any]:
+    """Return the notification for a sink of this kind. Messages have times of `zone`."""
     if kind == "webhook":
         data = {
             "name": incident.name,
@@ -54,13 +54,18 @@ def incident_payload(kind: str, incident: Incident, stage: Stage) -> dict[str, A
     # Imported here: the monitor runs everywhere, Slack's models are slow to import and seldom needed.
     from copilot_pipeline.delivery.messages import text_message
 
-    since = f"Since {incident.opened_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    since = f"Since {minute_in(incident.opened_at, zone)}."
     if stage == "resolved":
         return text_message(
             f"Resolved: {incident.name}", [f"It was: {incident.description}", since, "No action is needed."]
         )
     heading = f"Failure: {incident.name}" if stage == "opened" else f"Still failing: {incident.name}"
     return text_message(heading, [incident.description, f"What to do: {incident.next_step}", since])
+
+
+def minute_in(moment: datetime, zone: tzinfo) -> str:
+    """Return a time in words: `2026-11-28 09:15 CET`."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M %Z}"
 
 
 def is_growing(sizes: Iterable[int], *, is_open: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import class_row, dict_row
@@ -37,6 +37,7 @@ def enqueue_regression_digests(
     *,
     link_hosts: tuple[str, ...] = LINK_HOSTS,
     now: Clock | None = None,
+    zone: tzinfo = UTC,
 ) -> int:
     """Enqueue a digest of the last complete week for each manager with new regressions; return the number of digests.
 
@@ -57,7 +58,9 @@ def enqueue_regression_digests(
     digests = []
     for version, of_digest in _unsent(database, of_manager, week).items():
         calls = _calls(database, _in_order(of_digest), link_hosts)
-        digests.append(_digest(of_digest, calls, sink, kind, version, week))
+        digests.append(
+            _digest(of_digest, sink, kind, version, digest_payload(kind, _in_order(of_digest), calls, week, zone))
+        )
         requests += [_record(one, sink, kind, f"in the digest of the week of {week}") for one in of_digest]
     Outbox(database, now=now).add([*requests, *digests], [])
     return len(digests)
@@ -97,12 +100,7 @@ def _in_order(regressions: Sequence[RegressionRow]) -> list[RegressionRow]:
 
 
 def _digest(
-    regressions: Sequence[RegressionRow],
-    calls: Sequence[Sequence[RegressionCall]],
-    sink: str,
-    kind: str,
-    version: str,
-    week: date,
+    regressions: Sequence[RegressionRow], sink: str, kind: str, version: str, payload: dict[str, Any]
 ) -> DeliveryRequest:
     newest = max(regressions, key=lambda one: (one.detected_at, one.detected_call_id))
     return DeliveryRequest(
@@ -114,7 +112,7 @@ def _digest(
         target="",
         call_started_at=newest.detected_at,
         scored_at=newest.detected_at,
-        payload=digest_payload(kind, _in_order(regressions), calls, week),
+        payload=payload,
     )
 
 

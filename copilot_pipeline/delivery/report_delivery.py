@@ -13,7 +13,7 @@ from typing import Any
 
 from copilot_pipeline.config.report_delivery import ReportSendSettings, is_email_address
 from copilot_pipeline.delivery.clock import Clock
-from copilot_pipeline.delivery.messages import MAX_FALLBACK, escape
+from copilot_pipeline.delivery.messages import MAX_FALLBACK, cut, escape
 from copilot_pipeline.delivery.model import DeliveryRequest
 from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.postgres import Database
@@ -46,25 +46,34 @@ def enqueue_report(
 ) -> int:
     """Enqueue the report for each recipient that has none of this week yet; return the number of new messages."""
     subject = f"{message.title}: week of {message.week.day} {message.week:%B %Y}"
-    text = "\n".join([subject, "", *(f"- {line}" for line in message.headlines)])
-    link = f"\n\n{settings.link}" if settings.link else ""
+    headlines = "\n".join([subject, "", *(f"- {line}" for line in message.headlines)])
+    link = settings.link_to(message.file)
     requests = []
     if settings.slack:
-        content = {"text": (escape(text) + link)[:MAX_FALLBACK]}
-        requests.append(_request(message, settings.slack, "slack", settings.slack, content))
+        requests.append(_request(message, settings.slack, "slack", settings.slack, _slack_text(headlines, link)))
     for address in settings.leaders:
-        mail = {"to": address, "subject": subject, "text": f"{text}{link}\n", "attach": message.file}
+        mail = _mail(address, subject, headlines, link, message.file)
         requests.append(_request(message, EMAIL_SINK, "email", address, mail))
-    for address, of_team in sorted(message.teams.items()) if settings.managers else ():
-        if is_email_address(address) and address not in settings.leaders:
-            mail = {
-                "to": address,
-                "subject": f"{subject}, your team",
-                "text": f"{of_team.text}{link}\n",
-                "attach": of_team.file,
-            }
+    for address, of_team in sorted(message.teams.items()):
+        heading, link = f"{subject}, your team", settings.link_to(of_team.file)
+        if settings.managers and is_email_address(address) and address not in settings.leaders:
+            mail = _mail(address, heading, of_team.text, link, of_team.file)
             requests.append(_request(message, EMAIL_SINK, "email", address, mail))
+        if sink := settings.slack_of_managers.get(address.casefold()):
+            text = _slack_text(f"{heading}\n\n{of_team.text}", link)
+            requests.append(_request(message, sink, "slack", f"{sink}: {address}", text))
     return Outbox(database, now=now).add(requests, [])
+
+
+def _slack_text(text: str, link: str | None) -> dict[str, str]:
+    """Return a text for Slack; what is too long is cut before the link."""
+    end = f"\n\n{link}" if link else ""
+    return {"text": cut(escape(text), MAX_FALLBACK - len(end)) + end}
+
+
+def _mail(address: str, subject: str, text: str, link: str | None, file: str) -> dict[str, str]:
+    end = f"\n\n{link}" if link else ""
+    return {"to": address, "subject": subject, "text": f"{text}{end}\n", "attach": file}
 
 
 def _request(

@@ -58,8 +58,7 @@ class DeliveryService:
             (*(rule.sink_name for rule in self.rules), *pipeline.incidents.send, *((alerts,) if alerts else ()))
         )
         send = pipeline.marts.report.send
-        if send.slack:
-            used[send.slack] = None
+        used |= dict.fromkeys(send.slack_sinks)
         kinds: dict[str, str] = {name: sinks[name].kind for name in used}
         if send.leaders or send.managers:
             kinds[EMAIL_SINK] = "email"
@@ -116,7 +115,9 @@ class DeliveryService:
             return 0
         kind = all_sinks(self._settings.pipeline.sinks)[sink].kind
         hosts = self._settings.pipeline.advanced.clari.link_hosts
-        return enqueue_regression_digests(self._database, regressions, sink, kind, link_hosts=hosts)
+        return enqueue_regression_digests(
+            self._database, regressions, sink, kind, link_hosts=hosts, zone=self._settings.zone
+        )
 
     def enqueue_report(self, message: WeeklyMessage) -> int:
         """Enqueue the weekly report for the recipients of `marts.report.send`; return the number of new messages."""

@@ -8,6 +8,7 @@ from typing import Any
 from copilot_pipeline.sandbox.call import Call
 from copilot_pipeline.sandbox.dialogue import PROSPECT, REP, SIGNALS
 from copilot_pipeline.sandbox.history import PlannedCall
+from copilot_pipeline.sandbox.knowledge import DOCUMENTS, variants
 
 # Other ways to say what a kit detects; none is part of another.
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -94,18 +95,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
         "Procurement wants the contract on our paper, that takes ten days.",
         "The data processing agreement goes to legal first, then to purchasing.",
     ),
-    "inaccurate": (
-        "There is no limit on users in any plan, you can add the whole company.",
-        "It runs on premises as well, exactly the same product.",
-    ),
-    "roadmap": (
-        "The new forecast module comes out in the second quarter, you can plan with it.",
-        "Single sign-on for partners is done by summer, I promise.",
-    ),
-    "outdated": (
-        "Globex cannot read from a warehouse.",
-        "With Globex you would still need a consultant for every report.",
-    ),
+    **{kind: variants(kind) for kind in DOCUMENTS},
 }
 
 _TALK: tuple[tuple[int, str], ...] = (

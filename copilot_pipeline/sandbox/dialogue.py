@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from copilot_pipeline.sandbox.company import Company, Deal, Rep
+from copilot_pipeline.sandbox.knowledge import DOCUMENTS, usual
 
 REP, PROSPECT = 0, 1
 _SMALL_TALK = (
@@ -50,9 +51,7 @@ SIGNALS: dict[str, tuple[int, str]] = {
     "champion": (PROSPECT, "I will take this to the board myself, I want it to happen."),
     "competition": (PROSPECT, "Initech is in the running as well."),
     "paper_process": (PROSPECT, "Legal needs two weeks for the paper, and then it is signed."),
-    "inaccurate": (REP, "It supports every database there is, without any set-up."),
-    "roadmap": (REP, "Between us, the offline mode ships in March."),
-    "outdated": (REP, "Globex has no mobile app at all."),
+    **{kind: (REP, usual(kind)) for kind in DOCUMENTS},
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from copilot_pipeline.sandbox.company import ELEMENTS
 from copilot_pipeline.sandbox.conversations import VARIANTS
 from copilot_pipeline.sandbox.dialogue import SIGNALS
+from copilot_pipeline.sandbox.knowledge import DOCUMENTS
 
 _LINE = re.compile(r"^([^:\n]{1,120}): (.*)\Z")
 _VERSIONS = "0f6a0e-6c7a-4c9d-8f2b-0e5b4b0d7a"
@@ -31,11 +32,6 @@ class Text:
         """A pseudo-random number that depends on the text and the name only."""
         digest = hashlib.sha256(("\n".join(self.lines) + name).encode("utf-8", "replace")).digest()
         return round(low + (high - low) * int.from_bytes(digest[:4], "big") / 2**32, 3)
-
-
-_FACTS = "Contradicts Product Facts 2026: it supports PostgreSQL and MySQL, others after set-up."
-_POLICY = "Contradicts Roadmap Policy: dates of unreleased features are not named."
-_BATTLECARD = "Contradicts Battlecard Globex: Globex has had a mobile app since May 2026."
 
 
 def text_of(value: Any) -> Text:
@@ -109,13 +105,25 @@ def _scale(name: str, low: float, high: float) -> Scorer:
     return lambda text: {"value": text.number(name, low, high), "confidence": 0.7}
 
 
+def _contradicts(kind: str) -> Scorer:
+    def score(text: Text) -> Brick:
+        lines = text.lines_with(kind)
+        return {
+            "value": bool(lines),
+            "confidence": 0.9,
+            "reason": DOCUMENTS[kind].reason(lines[:2]) or "Not heard.",
+            "evidence": lines[:2],
+        }
+
+    return score
+
+
 def _claims(text: Text) -> Brick:
-    claims = [(kind, line) for kind in ("inaccurate", "roadmap", "outdated") for line in text.lines_with(kind)]
-    documents = {"inaccurate": "Product Facts 2026", "roadmap": "Roadmap Policy", "outdated": "Battlecard Globex"}
+    claims = [(kind, line) for kind in DOCUMENTS for line in text.lines_with(kind)]
     return {
-        "value": [f"{kind}: {documents[kind]}" for kind, _ in claims],
+        "value": [f"{kind}: {DOCUMENTS[kind].name}" for kind, _ in claims],
         "confidence": 0.8,
-        "reason": "; ".join(f"violates {documents[kind]}" for kind, _ in claims) or "Nothing to flag.",
+        "reason": "; ".join(f"violates {DOCUMENTS[kind].name}" for kind, _ in claims) or "Nothing to flag.",
         "evidence": [line for _, line in claims],
     }
 
@@ -142,9 +150,9 @@ KITS: dict[str, dict[str, Scorer]] = {
     },
     "C1A10ACC": {
         "flagged_claims": _claims,
-        "inaccurate_claim_present": _present("inaccurate", _FACTS),
-        "roadmap_leak_present": _present("roadmap", _POLICY),
-        "outdated_competitive_statement_present": _present("outdated", _BATTLECARD),
+        "inaccurate_claim_present": _contradicts("inaccurate"),
+        "roadmap_leak_present": _contradicts("roadmap"),
+        "outdated_competitive_statement_present": _contradicts("outdated"),
     },
 }
 _KINDS = {

@@ -99,7 +99,7 @@ def add_call_of_regression(database: Database, call_id: str, score: float, quote
     }  # fmt: skip
     evidence = {
         "call_id": call_id, "kit": "coaching", "brick": "objection_handling_score", "position": 0,
-        "call_date": at.date(), "quote": quote, "match": "exact", "match_score": 1.0,
+        "call_date": at.date(), "quote": quote, "match": "exact", "match_score": 1.0, "speaker": "Kim", "start_s": 95.5,
     }  # fmt: skip
     with database.transaction() as connection:
         for table, row in (("coaching_scores", values), *((("evidence", evidence),) if quote else ())):
@@ -146,6 +146,11 @@ def test_a_digest_names_rep_skill_and_levels_and_links_the_calls(digests: Digest
         ("c-3", 0.45, None, 0),
     ):
         add_call_of_regression(digests.database, call_id, score, quote, hours)
+    with digests.database.transaction() as connection:
+        connection.execute(
+            """INSERT INTO copilot.bricks (kit, brick, position, label, scale_low, scale_high)
+            VALUES ('coaching', 'objection_handling_score', 0, 'Objections', 0, 1)"""
+        )
     digests.clock.now = NEXT_WEEK
     (text,) = digests.texts(regression())
     assert "Ana Silva: objection handling*" in text
@@ -153,7 +158,8 @@ def test_a_digest_names_rep_skill_and_levels_and_links_the_calls(digests: Digest
     assert "chance of so many calls in a row below it is 0.4%" in text
     for call_id in ("c-1", "c-2", "c-3"):
         assert f"<https://copilot.clari.com/call/{call_id}|" in text
-    assert "> I will not &lt;b&gt;" in text
+    assert "> I will not &lt;b&gt;\n> — Kim, 1:35" in text
+    assert "Threshold 0.6 on the scale from 0 to 1." in text
     assert "So so." not in text
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from copilot_pipeline.config.report_delivery import ReportSendSettings, is_email_address
+from copilot_pipeline.config.report_delivery import ReportSendSettings, is_email_address, report_mistakes
 from copilot_pipeline.delivery.model import Delivery, SendResult, SinkProblem
 from copilot_pipeline.delivery.report_delivery import EMAIL_SINK, TeamMessage, WeeklyMessage, enqueue_report
 from copilot_pipeline.delivery.sinks.email import EmailSink
@@ -63,6 +63,24 @@ def test_the_headlines_go_to_slack(database: Database) -> None:
     with database.connection() as connection:
         row = connection.execute("SELECT payload ->> 'text' FROM copilot_ops.outbox").fetchone()
     assert row == ("A &amp; B: week of 2 March 2026\n\n- 1 &lt;b&gt;\n\nhttps://x.example",)
+
+
+def test_a_manager_gets_the_own_team_in_slack_with_the_link_to_its_report(database: Database) -> None:
+    """However long the text is, the link is not cut off; the channel of all has the link to the whole report."""
+    teams = {"Max@acme.example": TeamMessage("Rep: 3 calls\n" * 400, "reports/week-team.html")}
+    message = WeeklyMessage(WEEK, "Conversations", "reports/week.html", ["3 calls."], teams)
+    send = ReportSendSettings(
+        slack="all", slack_of_managers={"max@acme.example": "all"}, link="https://reports.acme.example/{file}"
+    )
+    assert [enqueue_report(database, message, send) for _ in range(2)] == [2, 0]
+    with database.connection() as connection:
+        whole, team = connection.execute(
+            "SELECT payload ->> 'text' FROM copilot_ops.outbox ORDER BY version"
+        ).fetchall()
+    assert whole[0].endswith("\n\nhttps://reports.acme.example/week.html")
+    assert team[0].startswith("Conversations: week of 2 March 2026, your team\n\nRep: 3 calls\n")
+    assert team[0].endswith("…\n\nhttps://reports.acme.example/week-team.html")
+    assert report_mistakes(send, {}) != []
 
 
 @pytest.mark.e2e

@@ -9,7 +9,9 @@ import pytest
 from copilot_pipeline.cli.demo import CLOSED_DEALS, WEEKS
 from copilot_pipeline.sandbox.company import Company
 from copilot_pipeline.sandbox.history import History, make_history
+from copilot_pipeline.sandbox.knowledge import DOCUMENTS
 from copilot_pipeline.sandbox.options import SandboxOptions
+from copilot_pipeline.sandbox.scoring import KITS, bricks_of
 from copilot_pipeline.sandbox.server import World
 
 pytestmark = pytest.mark.unit
@@ -33,7 +35,7 @@ def test_the_same_seed_gives_the_same_history() -> None:
 
 
 def test_the_demo_needs_some_three_hundred_requests() -> None:
-    """Calls, deals and accounts are one request each; at 10 per second that leaves time for the rest of a minute."""
+    """Calls, deals and accounts are one request each; few enough to leave time for the rest of a minute."""
     made = history()
     accounts = {deal.account_id for deal in made.deals}
     assert len(made.calls) + len(made.deals) + len(accounts) <= 320
@@ -64,6 +66,18 @@ def test_the_planted_effects_are_there() -> None:
     worst = history().deals[0].rep
     late = [call for call in history().calls if call.deal.rep == worst][-5:]
     assert sum(call.signals.count("brushed_off") for call in late) > sum(call.signals.count("handled") for call in late)
+
+
+def test_a_wrong_claim_is_answered_by_the_fact_that_it_contradicts() -> None:
+    """Each sentence has its own fact, of the document that the kit names; a call with two has both."""
+    for kind, document in DOCUMENTS.items():
+        brick = next(name for name in KITS["C1A10ACC"] if name.startswith(kind))
+        for claim in document.claims:
+            found = bricks_of("C1A10ACC", f"Ana: {claim.said}")[brick]
+            assert found["reason"] == f"Contradicts {document.name}: {claim.fact}"
+            assert found["evidence"] == [claim.said]
+    two = bricks_of("C1A10ACC", "\n".join(f"Ana: {claim.said}" for claim in DOCUMENTS["inaccurate"].claims[:2]))
+    assert two["inaccurate_claim_present"]["reason"].count(": ") == 2
 
 
 def test_topics_have_the_time_of_their_sentence() -> None:

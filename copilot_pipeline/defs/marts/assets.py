@@ -184,7 +184,7 @@ def weekly_report(
     file = f"reports/week-of-{report.week.isoformat()}.html"
     path = files.replace_file(file, page)
     teams = {}
-    for address, name, of_team in team_reports(report, queries) if marts.report.send.managers else ():
+    for address, name, of_team in team_reports(report, queries) if marts.report.send.has_team_reports else ():
         files.replace_file(name, render(of_team, link_hosts).encode())
         teams[address] = TeamMessage(team_message(of_team), name)
     message = WeeklyMessage(report.week, report.title, file, headlines(report), teams)

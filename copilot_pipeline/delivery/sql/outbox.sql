@@ -109,14 +109,17 @@ SELECT DISTINCT version FROM copilot_ops.outbox WHERE route = %(route)s AND vers
 
 -- name: calls_of_regressions
 -- Read the calls of ongoing regressions, each with its first quote that is in the transcript.
-SELECT position::int, scores.call_id, scores.started_at, scores.score, scores.review_url, (
-    SELECT quote FROM copilot.evidence
-    WHERE evidence.call_id = scores.call_id AND evidence.kit = scores.kit AND evidence.brick = scores.brick
-      AND evidence.match <> 'not found'
-    ORDER BY evidence.position LIMIT 1
-  ) AS quote
+SELECT regression.position::int, scores.call_id, scores.started_at, scores.score, scores.review_url, quoted.quote,
+  quoted.speaker, quoted.start_s, bricks.scale_low, bricks.scale_high
 FROM unnest(%(rep_ids)s::text[], %(skills)s::text[], %(first_call_ats)s::timestamptz[])
     WITH ORDINALITY AS regression (rep_id, skill, first_call_at, position)
   JOIN copilot.coaching_scores AS scores USING (rep_id, skill)
+  LEFT JOIN copilot.bricks AS bricks ON bricks.kit = scores.kit AND bricks.brick = scores.brick
+  LEFT JOIN LATERAL (
+    SELECT quote, speaker, start_s FROM copilot.evidence AS evidence
+    WHERE evidence.call_id = scores.call_id AND evidence.kit = scores.kit AND evidence.brick = scores.brick
+      AND evidence.match <> 'not found'
+    ORDER BY evidence.position LIMIT 1
+  ) AS quoted ON true
 WHERE scores.started_at >= first_call_at
-ORDER BY position, scores.started_at, scores.call_id;
+ORDER BY regression.position, scores.started_at, scores.call_id;
