@@ -30,6 +30,14 @@ class CoverageTable:
     elements: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CoverageWeeks:
+    """The coverage of some weeks."""
+
+    rows: tuple[CoverageRow, ...]
+    elements: tuple[str, ...]
+
+
 def mapped(coverage: Sequence[Coverage]) -> Sequence[Coverage]:
     """Return what the heat map shows: the reps, or the teams if there are many reps."""
     return coverage if len({one.group for one in coverage}) <= MAX_MAPPED_REPS else coverage_by_team(coverage)
@@ -57,6 +65,12 @@ def coverage_tables(coverage: Sequence[Coverage]) -> list[CoverageTable]:
         rows = sorted(_rows(members[total.name]), key=lambda row: (_share(row), row.name))
         tables.append(CoverageTable(total, tuple(rows), elements))
     return tables
+
+
+def coverage_by_weeks(coverage: Sequence[Coverage]) -> CoverageWeeks:
+    """Return the coverage of each week, the newest first."""
+    rows = sorted(_rows(coverage), key=lambda row: row.name, reverse=True)
+    return CoverageWeeks(tuple(rows), tuple(in_meddicc_order({one.element for one in coverage})))
 
 
 def _rows(coverage: Sequence[Coverage]) -> list[CoverageRow]:

@@ -12,7 +12,7 @@ from copilot_pipeline.marts.brick_roles import ELEMENTS
 _CONTROL = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
 _DIRECTION = "\u200b-\u200f\u202a-\u202e\u2066-\u2069"
 _UNSAFE = re.compile(f"[{_CONTROL}{_DIRECTION}]")
-_WORD = re.compile(r"[A-Za-z]\w*")
+_WORD = r"[A-Za-z]\w*"
 
 
 def plain(text: str) -> str:
@@ -31,9 +31,19 @@ def display_name(key: str) -> str:
 
 
 def labelled(text: str, labels: Mapping[str, str]) -> str:
-    """Replace the bricks before the first colon of a sentence by their labels, or the words of their codes."""
+    """Replace the bricks before the first colon of a sentence by their labels, or the words of their codes.
+
+    A sentence of the forecast has the words of their codes already.
+    """
     condition, colon, rest = text.partition(": ")
-    return _WORD.sub(lambda word: labels.get(word[0]) or display_name(word[0]), condition) + colon + rest
+    by_words = {display_name(code): label for code, label in labels.items()}
+    names = "".join(f"{re.escape(name)}\\b|" for name in sorted(by_words, key=len, reverse=True) if " " in name)
+    words = re.compile(rf"\b(?:{names}{_WORD})")
+    return (
+        words.sub(lambda word: labels.get(word[0]) or by_words.get(word[0]) or display_name(word[0]), condition)
+        + colon
+        + rest
+    )
 
 
 def skill_name(key: str) -> str:

@@ -14,7 +14,7 @@ from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report import charts
 from copilot_pipeline.report.actions import count_of_reps
 from copilot_pipeline.report.charts.style import FONTS
-from copilot_pipeline.report.coverage_tables import coverage_tables, mapped
+from copilot_pipeline.report.coverage_tables import coverage_by_weeks, coverage_tables, mapped
 from copilot_pipeline.report.figures import ongoing_regressions
 from copilot_pipeline.report.formatting import (
     count_of,
@@ -67,6 +67,7 @@ def render(report: Report, link_hosts: tuple[str, ...] = LINK_HOSTS) -> str:
             reps=count_of_reps(report.teams),
             mapped_coverage=mapped(report.coverage_by_rep),
             coverage_tables=coverage_tables(report.coverage_by_rep),
+            coverage_weeks=coverage_by_weeks(report.coverage_by_week),
         )
     )
 
@@ -91,6 +92,7 @@ def _templates(link_hosts: tuple[str, ...]) -> Environment:
         "interval": _interval,
         "labelled": labelled,
         "in_meddicc_order": in_meddicc_order,
+        "iso_day": lambda text: _moment(date.fromisoformat(text)),
         "moment": _moment,
         "month": month_label,
         "money": _money,

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report.actions import Activity, Team
+from copilot_pipeline.report.deals import RiskyDeal
 from copilot_pipeline.report.figures import ongoing_regressions
-from copilot_pipeline.report.formatting import count_of, display_name, plain, score, skill_name
+from copilot_pipeline.report.formatting import count_of, display_name, labelled, plain, score, skill_name
 from copilot_pipeline.report.model import Report
 from copilot_pipeline.report.queries import ReportQueries
 
@@ -51,14 +52,11 @@ def _lines(report: Report, team: Team) -> Iterator[str]:
     )
     yield from _block(
         "Deals with risks",
-        [
-            f"{plain(one.name)}{f', {formatted(one.amount, one.currency)}' if one.amount is not None else ''}; "
-            f"{plain(one.owner or 'unknown')}"
-            for one in report.open_deals.risky
-        ],
+        [_deal(one, report) for one in report.open_deals.risky],
     )
     yield from _block(
-        f"Calls from {report.first_week} to {report.last_day}", [_figures(one) for one in (team.total, *team.reps)]
+        f"Calls from {report.first_week} to {report.last_day}",
+        [_figures("The team", team.total), *(_figures(one.name, one) for one in team.reps)],
     )
 
 
@@ -67,7 +65,14 @@ def _block(title: str, lines: list[str]) -> Iterator[str]:
         yield from ("", f"{title}:", *(f"- {line}" for line in dict.fromkeys(lines)))
 
 
-def _figures(one: Activity) -> str:
+def _deal(one: RiskyDeal, report: Report) -> str:
+    amount = f", {formatted(one.amount, one.currency)}" if one.amount is not None else ""
+    closes = f", closes {one.close_date.day} {one.close_date:%b %Y}" if one.close_date else ""
+    risks = "; ".join(plain(labelled(risk, report.labels)) for risk in one.risks)
+    return f"{plain(one.name)}{amount}{closes}, {plain(one.owner or 'unknown')}: {risks}"
+
+
+def _figures(name: str, one: Activity) -> str:
     share = f", mean talk share {one.talk_share:.2f} (n {one.talk_n})" if one.talk_share is not None else ""
     questions = f", {one.questions:.1f} questions per call (n {one.questions_n})" if one.questions is not None else ""
-    return f"{plain(one.name)}: {count_of(one.calls, 'call')}{share}{questions}"
+    return f"{plain(name)}: {count_of(one.calls, 'call')}{share}{questions}"

@@ -198,6 +198,12 @@ def test_bricks_without_a_label_are_shown_as_words(database: Database) -> None:
     assert labelled("not budget_ok and depth > 65: a_b", {"depth": "Depth of it"}) == (
         "not budget ok and Depth of it > 65: a_b"
     )
+    labels = {"risk": "Risk", "risk_flag": "A risk was named", "champion": "Champion"}
+    assert (
+        labelled("risk flag: yes on 1 of 2 calls: +9 points", labels)
+        == "A risk was named: yes on 1 of 2 calls: +9 points"
+    )
+    assert labelled("risk flag and champion covered: a", labels) == "A risk was named and Champion covered: a"
 
 
 def test_equal_sentences_and_complements_are_shown_once() -> None:
