@@ -9,6 +9,8 @@ from pathlib import Path
 
 from copilot_pipeline import __version__
 from copilot_pipeline.postgres.migrate import HEAD
+from copilot_pipeline_tests.postgres import released_schemas
+from copilot_pipeline_tests.postgres.released_schemas import file_of
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ("deploy/kubernetes/base/kustomization.yaml", "deploy/kubernetes/overlays/example/kustomization.yaml")
@@ -48,6 +50,8 @@ def main() -> int:
     images = {file: (ROOT / file).read_text(encoding="utf-8") for file in IMAGES}
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     found = problems(__version__, HEAD, changelog, git.stdout.split(), images)
+    if not file_of(__version__).exists():
+        found.append(f"the schema of {__version__} is not kept: python -m {released_schemas.__name__}")
     sys.stdout.write(
         "".join(f"{problem}\n" for problem in found) or f"{__version__} with schema {HEAD} is consistent.\n"
     )

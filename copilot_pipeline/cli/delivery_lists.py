@@ -33,10 +33,10 @@ class TitledCall:
     title: str | None = None
     deal: str | None = None
 
-    def line(self) -> str:
-        """The day, the title and the deal, as far as they are known."""
+    def line(self, end: str = "") -> str:
+        """The day, the title and the deal, as far as they are known, and `end`, which is never cut."""
         parts = [self.call_date.isoformat() if self.call_date else "", self.title or f"call {self.call_id}"]
-        return _cut("  ".join([*filter(None, parts), *([f"({self.deal})"] if self.deal else [])]))
+        return _cut("  ".join([*filter(None, parts), *([f"({self.deal})"] if self.deal else [])]), len(end)) + end
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +74,24 @@ def print_deliveries(console: Console, deliveries: Iterable[DescribedDelivery]) 
 
 
 def print_preview(
-    console: Console, previews: Sequence[DeliveryRequest | UnlinkedCall], calls: Mapping[str, TitledCall]
+    console: Console,
+    previews: Sequence[DeliveryRequest | UnlinkedCall],
+    calls: Mapping[str, TitledCall],
+    sinks: Mapping[str, str],
 ) -> None:
-    """Print for each route which calls would be sent, with one message as a sample, and which not, by reason."""
-    for route, group in groupby(sorted(previews, key=lambda one: one.route), key=lambda one: one.route):
+    """Print for each route which calls would be sent, with one message as a sample, and which not, by reason.
+
+    `calls` by id, `sinks` by route. The calls of a route are in the order of their days.
+    """
+    lines = {one.call_id: calls.get(one.call_id, TitledCall(one.call_id)) for one in previews}
+    in_order = sorted(previews, key=lambda one: (one.route, lines[one.call_id].line()))
+    for route, group in groupby(in_order, key=lambda one: one.route):
         of_route = list(group)
         sent = [one for one in of_route if _reason(one) is None]
-        sinks = sorted({one.sink for one in of_route if hasattr(one, "sink")})
-        console.print(Text(_cut(f"{route} → {', '.join(sinks) or 'CRM'}: {len(sent)} would be sent"), style="bold"))
+        console.print(Text(_cut(f"{route} → {sinks[route]}: {len(sent)} would be sent"), style="bold"))
         for one in sent:
             target = f" to {getattr(one, 'target', '')}" if getattr(one, "target", "") else ""
-            console.print(f"  {calls.get(one.call_id, TitledCall(one.call_id)).line()}{target}")
+            console.print(f"  {lines[one.call_id].line(target)}")
         if sent:
             console.print("  Sample:")
             for line in _content(sent[0]).splitlines()[:SAMPLE_LINES]:
@@ -94,7 +101,7 @@ def print_preview(
             those = list(calls_of_reason)
             console.print(f"  not sent, {reason}: {len(those)}")
             for one in those:
-                console.print(f"    {calls.get(one.call_id, TitledCall(one.call_id)).line()}")
+                console.print(f"    {lines[one.call_id].line()}")
 
 
 def _reason(one: Any) -> str | None:
@@ -109,5 +116,6 @@ def _content(request: Any) -> str:
     return str(request.payload.get("text") or ", ".join(request.payload.get("data", {})))
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+def _cut(text: str, reserved: int = 0) -> str:
+    width = WIDTH - reserved
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -14,7 +14,7 @@ from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.copying import copy_lake
 from copilot_pipeline.load.lake.identity import check_lake, create_id, holds_data, read_id
-from copilot_pipeline.load.lake.losses import missing_bytes
+from copilot_pipeline.load.lake.losses import RawFiles, missing_bytes
 from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import Installation, PartitionStore
@@ -149,7 +149,7 @@ def missing_calls(lake: Lake, database: Database) -> dict[str, int]:
     """Return the number of calls whose bytes are missing from the lake, by day."""
     partitions = PartitionStore(database)
     days = partitions.days_with_calls()
-    missing = {day: set(call_ids) for day, call_ids in missing_bytes(lake, partitions, days).items()}
+    missing = {day: set(call_ids) for day, call_ids in missing_bytes(RawFiles(lake), partitions, days).items()}
     for call in partitions.lost_calls(days):
         if not call.is_removed:
             missing.setdefault(call.call_date, set()).add(call.call_id)

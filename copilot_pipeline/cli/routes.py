@@ -64,7 +64,8 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
     from copilot_pipeline.delivery.model import DeliveryRequest, UnlinkedCall
 
     with opened() as (settings, database):
-        dispatcher = delivery_service(settings, database).dispatcher()
+        service = delivery_service(settings, database)
+        dispatcher = service.dispatcher()
         include_suppressed = resolve_include_suppressed(include_suppressed, loud)
         previews = dispatcher.preview(dates_between(first, last), include_suppressed=include_suppressed)
         calls = titled_calls(database, [one.call_id for one in previews])
@@ -72,7 +73,7 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
         print_json(json.dumps([_as_dict(one) for one in previews], ensure_ascii=False, default=str))
         return
     console = text_console()
-    print_preview(console, previews, calls)
+    print_preview(console, previews, calls, {rule.name: rule.sink_name for rule in service.rules})
     suppressed = sum(isinstance(one, DeliveryRequest) and one.suppressed_because is not None for one in previews)
     unlinked = sum(isinstance(one, UnlinkedCall) for one in previews)
     console.print(

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.lake.losses import is_readable, missing_bytes
+from copilot_pipeline.load.lake.losses import RawFiles, missing_bytes
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS, rows_to_arrow
 from copilot_pipeline.state import CallStore, PartitionCall, UnstoredBody, UnstoredKey
 
@@ -38,6 +38,7 @@ class RawPartitionWriter:
 
     def __init__(self, lake: Lake, calls: CallStore, dialect: str) -> None:
         self._lake = lake
+        self._files = RawFiles(lake)
         self._calls = calls
         self._partitions = calls.partitions
         self._dialect = dialect
@@ -49,7 +50,7 @@ class RawPartitionWriter:
         lake cannot be read.
         """
         marked: dict[date, int] = {}
-        for day in missing_bytes(self._lake, self._partitions, days):
+        for day in missing_bytes(self._files, self._partitions, days):
             with self._partitions.lock(day):
                 if number := self._mark_lost(day):
                     marked[day] = number
@@ -57,8 +58,8 @@ class RawPartitionWriter:
 
     def _mark_lost(self, day: date) -> int:
         """Mark the lost calls of a day, whose lock is held: without it a file that is being written looks outdated."""
-        lost_calls = missing_bytes(self._lake, self._partitions, [day]).get(day, [])
-        if not is_readable(self._lake, day):
+        lost_calls = missing_bytes(self._files, self._partitions, [day]).get(day, [])
+        if not self._files.of_day(day).is_readable:
             self._lake.set_aside(RAW_CALL_DETAILS, day)
         if lost_calls:
             self._partitions.mark_lost(day, lost_calls)
@@ -78,11 +79,13 @@ class RawPartitionWriter:
                     self._write(other)
         with self._partitions.lock(day):
             self._mark_lost(day)
+            stored = len(self._files.of_day(day).fetched_at)
+            self._files.forget(day)
             if self._partitions.days_without_raw([day]):
                 return RawPartition(day, 0, was_rewritten=False)
             if self._partitions.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
                 return self._write(day)
-        return RawPartition(day, self._lake.row_count(RAW_CALL_DETAILS, day), was_rewritten=False)
+        return RawPartition(day, stored, was_rewritten=False)
 
     def _return_moved_bodies(self, day: date) -> set[date]:
         """Return bodies of calls that moved to or from the day to the state store; return the days that held them.

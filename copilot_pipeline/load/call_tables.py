@@ -22,7 +22,7 @@ from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.errors import UnreadableBody
 from copilot_pipeline.load.inputs import Inputs
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.lake.losses import is_readable, missing_bytes
+from copilot_pipeline.load.lake.losses import RawFiles, missing_bytes
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
 from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import CALL_TABLES, PARTICIPANTS, RAW_CALL_DETAILS
@@ -126,13 +126,18 @@ class CallTables:
             if self._calls.partitions.days_without_raw([day]):
                 yield read_calls(self._database, CALL_TABLES, day, self._calls.partitions.call_ids_of(day))
                 return
-            call_ids = self._calls_without_bytes(day)
+            with self._lake.reading_once(RAW_CALL_DETAILS, day):
+                yield from batches_of_file(day)
+
+        def batches_of_file(day: date) -> Iterator[CallBatch]:
+            files = RawFiles(self._lake)
+            call_ids = self._calls_without_bytes(files, day)
             if call_ids:
                 incomplete[day] = tuple(lost_problems(self._calls.partitions, day, also=call_ids))
                 batch = read_calls(self._database, CALL_TABLES, day, call_ids)
                 call_ids = set(batch.call_ids)
                 yield batch
-            if not is_readable(self._lake, day):
+            if not files.of_day(day).is_readable:
                 return
             self._amounts.was_used = False
             for raw in self._lake.batches(RAW_CALL_DETAILS, day):
@@ -168,10 +173,10 @@ class CallTables:
             return None
         return InputsOfDay({**self._inputs, "raw_call_details": f"{source.version} {stamp}"}, source.is_stale)
 
-    def _calls_without_bytes(self, day: date) -> set[str]:
+    def _calls_without_bytes(self, files: RawFiles, day: date) -> set[str]:
         """Return the calls whose rows cannot be built, because their bytes are missing from the lake."""
         lost_calls = {call.call_id for call in self._calls.partitions.lost_calls([day])}
-        return lost_calls | set(missing_bytes(self._lake, self._calls.partitions, [day]).get(day, ()))
+        return lost_calls | set(missing_bytes(files, self._calls.partitions, [day]).get(day, ()))
 
     def _before_commit(self, connection: Connection, day: date) -> None:
         only = self._redactor.policy.stored_fingerprint if self._redactor is not None else None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -19,9 +17,9 @@ from copilot_pipeline.postgres import Database, migrate, open_database
 from copilot_pipeline.postgres.migrate import FIRST_WITH_COMPATIBILITY, HEAD, run_migrations
 from copilot_pipeline.receiver.inbox_connection import InboxConnection
 from copilot_pipeline.state.inbox import InboundWebhook, PutResult
+from copilot_pipeline_tests.postgres.released_schemas import described, file_of, releases
 from copilot_pipeline_tests.postgres.schema_changes import breaking_changes, read_schema
 
-RELEASE = re.compile(r"^## \[\d+\.\d+\.\d+\].*\n+Database schema: (\d{4})", re.MULTILINE)
 NEWER = "9998"
 
 EXPANDING = (
@@ -66,8 +64,9 @@ def mark_as_newer(connection: psycopg.Connection[tuple[object, ...]], *, oldest_
 
 
 def test_migrations_expand_the_schema_or_name_what_they_contract(database_address: str) -> None:
-    """From 0035 on. `contracts` names an earlier migration, which was in a release of the changelog if it has one."""
-    released = RELEASE.findall((Path(__file__).parents[2] / "CHANGELOG.md").read_text(encoding="utf-8"))
+    """From 0035 on. `contracts` names an earlier migration, which was in a release of the changelog if it has one. The
+    schema of a release is what it was then, so an upgrade from it begins where it was tested."""
+    released = releases()
     scripts = reversed(list(ScriptDirectory.from_config(migrate._config()).walk_revisions()))
     later = [script for script in scripts if script.revision > FIRST_WITH_COMPATIBILITY]
     run_migrations(database_address, FIRST_WITH_COMPATIBILITY)
@@ -82,7 +81,11 @@ def test_migrations_expand_the_schema_or_name_what_they_contract(database_addres
             assert breaking_changes(before, after) == [], f"{script.revision}: see docs/adr/0016-upgrades.md"
         else:
             assert FIRST_WITH_COMPATIBILITY <= contracts < script.revision
-            assert not released or contracts <= max(released), f"{contracts} is in no release yet: contract one later"
+            assert not released or contracts <= max(released.values()), (
+                f"{contracts} is in no release yet: contract one later"
+            )
+        for version in (version for version, schema in released.items() if schema == script.revision):
+            assert described(after) == file_of(version).read_text(encoding="utf-8"), version
         before = after
     oldest = max([FIRST_WITH_COMPATIBILITY, *(getattr(script.module, "contracts", "") for script in later)])
     with psycopg.connect(database_address) as connection:

@@ -31,7 +31,7 @@ from copilot_pipeline.load.lake.pending_files import replacing
 from copilot_pipeline.load.lake.storage_errors import StorageError, explained
 from copilot_pipeline.load.lake.stores import open_store
 from copilot_pipeline.load.lake.table_writers import TableWriter, writing_together
-from copilot_pipeline.load.lake.whole_files import as_bytes, read_whole
+from copilot_pipeline.load.lake.whole_files import Content, as_bytes, read_whole
 from copilot_pipeline.load.tables import CALL_DATE, Table
 from copilot_pipeline.load.tables.private_columns import NOTHING_PRIVATE, PrivateColumns
 
@@ -53,6 +53,7 @@ class Lake:
         self.private_columns = private_columns
         self.store = open_store(url)
         self.filesystem, self._root = self.store.filesystem, self.store.root
+        self._kept: dict[str, pa.Buffer] = {}  # files that are read several times in a block
 
     def hiding(self, private_columns: PrivateColumns) -> Lake:
         """Return the same lake with other private columns."""
@@ -94,6 +95,17 @@ class Lake:
                     rows = rows.append_column(table.arrow_schema.field(PARTITION), dates)
                 yield rows.select(names)
 
+    @contextmanager
+    def reading_once(self, table: Table, day: date) -> Iterator[None]:
+        """Let the block read one state of a file, however often, with one request to an object store."""
+        path = self.path(table, day)
+        if self.store.is_remote and isinstance(content := self._content(path), pa.Buffer):
+            self._kept[path] = content
+        try:
+            yield
+        finally:
+            self._kept.pop(path, None)
+
     def replace_file(self, name: str, content: bytes) -> str:
         """Write a file that is not a table, atomically.
 
@@ -111,8 +123,7 @@ class Lake:
                 return None
             with self.filesystem.open_input_stream(path) as stream:
                 return bytes(stream.read())
-        with explained(self.url):
-            content = read_whole(self.filesystem, path)
+        content = self._content(path)
         return None if content is None else as_bytes(content)
 
     @contextmanager
@@ -125,13 +136,18 @@ class Lake:
             with pq.ParquetFile(path, filesystem=self.filesystem, pre_buffer=False) as file:
                 yield file
             return
-        with explained(self.url):
-            content = read_whole(self.filesystem, path)
+        content = self._content(path)
         if content is None:
             yield None
             return
         with pq.ParquetFile(content, pre_buffer=False) as file:
             yield file
+
+    def _content(self, path: str) -> Content | None:
+        if (kept := self._kept.get(path)) is not None:
+            return kept
+        with explained(self.url):
+            return read_whole(self.filesystem, path)
 
     def path_of(self, name: str) -> str:
         """Return the path of a file by its name below the root."""

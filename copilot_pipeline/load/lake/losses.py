@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
@@ -18,7 +19,39 @@ _MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def missing_bytes(lake: Lake, partitions: PartitionStore, days: Sequence[date]) -> dict[date, list[str]]:
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """What the raw file of a day holds; nothing if it is absent or cannot be parsed."""
+
+    fetched_at: dict[str, datetime | None]  # of the details, by call
+    is_readable: bool = True  # also if it is absent
+
+
+class RawFiles:
+    """The raw files of a lake, each read once for as long as it stays the same."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._known: dict[date, tuple[str | None, RawFile]] = {}
+
+    def of_day(self, day: date) -> RawFile:
+        """Return what the file holds now. Raises `OSError` if the lake cannot be read."""
+        stamp = self._lake.stamp(RAW_CALL_DETAILS, day)
+        known = self._known.get(day)
+        if known is None or known[0] != stamp:
+            known = self._known[day] = (stamp, _read(self._lake, day) if stamp is not None else RawFile({}))
+        return known[1]
+
+    def of_days(self, days: Sequence[date]) -> list[RawFile]:
+        """Return what the files of some days hold now."""
+        return self._lake.store.map(self.of_day, days)
+
+    def forget(self, day: date) -> None:
+        """Free what is known of a day that is done."""
+        self._known.pop(day, None)
+
+
+def missing_bytes(files: RawFiles, partitions: PartitionStore, days: Sequence[date]) -> dict[date, list[str]]:
     """Return the calls that the raw files of some days should hold and do not, by day.
 
     A file may be absent, unreadable, or older than the state store, such as one that was restored from a backup. Raises
@@ -29,25 +62,14 @@ def missing_bytes(lake: Lake, partitions: PartitionStore, days: Sequence[date]) 
         # Newer details are in no file yet, so the age of those in the file does not matter.
         expected[call.stored_date].append((call.call_id, None if call.is_unstored else call.fetched_at))
     missing: dict[date, list[str]] = {}
-    times = lake.store.map(lambda day: _times_in_file(lake, day), expected)
-    for (day, calls), in_file in zip(expected.items(), times, strict=True):
-        lost_ids = [call_id for call_id, fetched_at in calls if _is_lost(call_id, fetched_at, in_file)]
+    for (day, calls), file in zip(expected.items(), files.of_days(list(expected)), strict=True):
+        lost_ids = [call_id for call_id, fetched_at in calls if _is_lost(call_id, fetched_at, file.fetched_at)]
         if lost_ids:
             missing[day] = sorted(lost_ids)
     return missing
 
 
-def is_readable(lake: Lake, day: date) -> bool:
-    """Return whether the raw file of a day is absent or can be parsed."""
-    try:
-        lake.row_count(RAW_CALL_DETAILS, day)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _times_in_file(lake: Lake, day: date) -> dict[str, datetime | None]:
-    """Return when the details in a raw file were fetched, by call; nothing if the file is absent or unreadable."""
+def _read(lake: Lake, day: date) -> RawFile:
     modified_at: dict[str, datetime | None] = {}
     try:
         for batch in lake.batches(RAW_CALL_DETAILS, day, columns=["call_id", "fetched_at"]):
@@ -56,8 +78,8 @@ def _times_in_file(lake: Lake, day: date) -> dict[str, datetime | None]:
             for call_id, microseconds in zip(batch.column("call_id").to_pylist(), times, strict=True):
                 modified_at[call_id] = None if microseconds is None else _EPOCH + microseconds * _MICROSECOND
     except pa.ArrowInvalid:
-        return {}
-    return modified_at
+        return RawFile({}, is_readable=False)
+    return RawFile(modified_at)
 
 
 def _is_lost(call_id: str, fetched_at: datetime | None, in_file: dict[str, datetime | None]) -> bool:

@@ -16,8 +16,9 @@ import pytest
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.identity import read_id
+from copilot_pipeline.load.lake.losses import RawFiles
 from copilot_pipeline.load.lake.storage_errors import StorageError
-from copilot_pipeline.load.tables import CALL_TABLES, USERS, UTTERANCES
+from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS, UTTERANCES
 from copilot_pipeline_tests.deploy.object_store import BUCKET, running_object_store
 from copilot_pipeline_tests.deploy.slow_proxy import Answer, Request
 from copilot_pipeline_tests.load.lake.buckets import ERROR, Bucket, large_rows
@@ -69,9 +70,34 @@ def test_no_file_of_a_day_is_visible_if_its_block_raises(bucket: Bucket) -> None
     assert requests == []
 
 
-def test_reads_while_a_file_is_replaced_have_one_of_its_states(bucket: Bucket) -> None:
+def test_a_raw_file_is_read_once_while_it_stays_the_same(bucket: Bucket) -> None:
+    """What it holds is known for a whole run, and one that is rewritten is read again; so is a block that needs it
+    several times."""
+    row = {"call_id": "a", "call_date": DAY, "dialect": "rest", "listed_is_newer": False}
+    rows = pa.Table.from_pylist([row], schema=RAW_CALL_DETAILS.arrow_schema)
+
+    def write_raw(*tables: pa.Table) -> None:
+        with bucket.lake.writer(RAW_CALL_DETAILS, DAY) as writer:
+            for table in tables:
+                writer.append(table)
+
+    write_raw(rows)
+    files = RawFiles(bucket.lake)
+    with bucket.proxy.counted() as requests:
+        assert list(files.of_day(DAY).fetched_at) == list(files.of_day(DAY).fetched_at) == ["a"]
+    assert methods(requests).count("GET") == 1
+    write_raw(rows.slice(1))
+    assert files.of_day(DAY).fetched_at == {}
+    with bucket.proxy.counted() as requests, bucket.lake.reading_once(RAW_CALL_DETAILS, DAY):
+        assert [list(bucket.lake.batches(RAW_CALL_DETAILS, DAY)) for _ in range(3)] == [[]] * 3
+    assert methods(requests) == ["HEAD", "GET"]
+
+
+def test_reads_while_a_file_is_replaced_have_one_of_its_states(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader beside a writer that replaces short files with long ones and back never fails and never mixes."""
     states = [["short"], [f"a long text {number}" for number in range(3000)]]
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "5")  # the server itself fails where it sends an object that is replaced
+    bucket.lake = Lake(bucket.lake.url)
     write(bucket.lake, utterances(states[0]))
     ended = threading.Event()
 
