@@ -27,17 +27,18 @@ def create_private_folder(folder: Path) -> None:
             folder.mkdir(mode=PRIVATE_FOLDER)
 
 
-def exposed_paths(root: Path) -> Iterator[Path]:
-    """Yield the files and folders at and below a path that other users can open.
+def exposed_paths(root: Path, *, owner: int | None = None) -> Iterator[Path]:
+    """Yield the files and folders at and below a path that other users can open; with `owner` only those of this user.
 
     What is in a folder that bars other users is not yielded, whatever its own mode. Links are not followed.
     """
     with suppress(OSError):  # removed meanwhile, or the folder of another user
-        mode = root.lstat().st_mode
+        status = root.lstat()
+        mode = status.st_mode
         if stat.S_ISLNK(mode):
             return
-        if mode & _OTHERS:
+        if mode & _OTHERS and owner in (None, status.st_uid):
             yield root
         if stat.S_ISDIR(mode) and mode & _PASS:
             for each in sorted(root.iterdir()):
-                yield from exposed_paths(each)
+                yield from exposed_paths(each, owner=owner)

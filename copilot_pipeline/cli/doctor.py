@@ -143,13 +143,19 @@ def _database(settings: Settings, database: Database) -> str:
 
 
 def _files(settings: Settings) -> str:
-    """Files and folders with secrets or personal data that other users of this machine can open."""
+    """Files and folders with secrets or personal data that other users of this machine can open.
+
+    In the folders only those of this process's user: the others are what a deployment has put there, such as
+    dagster.yaml in a folder of root, or the mount point of a volume.
+    """
     environment = settings.environment
-    places = {environment.home, Path(str(environment.model_config["env_file"])).absolute()}
+    secrets = Path(str(environment.model_config["env_file"])).absolute()
+    places = {environment.home, secrets}
     places |= {Path(url) for url in [environment.lake_url] if "://" not in url}
     places |= {Path(home) for home in [os.environ.get("DAGSTER_HOME")] if home}
     for place in sorted(places):
-        if exposed := list(islice(exposed_paths(place), _MOST_EXPOSED)):
+        owner = None if place == secrets or os.geteuid() == 0 else os.geteuid()
+        if exposed := list(islice(exposed_paths(place, owner=owner), _MOST_EXPOSED)):
             count = f"{len(exposed):,}{' or more' if len(exposed) == _MOST_EXPOSED else ''}"
             raise PipelineError(
                 f"other users of this machine may open {count} file(s) and folder(s) such as {exposed[-1]}: run "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import subprocess
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_only_their_user_can_read_what_a_run_writes(make_pipeline: MakePipeline,
 
 @pytest.mark.unit
 def test_finds_what_others_can_open(tmp_path: Path) -> None:
-    """Files in a folder that bars others are not reported, whatever their own mode; all others are."""
+    """Files in a folder that bars others are not reported, whatever their own mode; all others are, or one user's."""
     tmp_path.chmod(0o755)
     (tmp_path / "open").mkdir()
     (tmp_path / "open").chmod(0o755)
@@ -56,3 +57,5 @@ def test_finds_what_others_can_open(tmp_path: Path) -> None:
     (tmp_path / "private").chmod(0o600)
     found = {str(path.relative_to(tmp_path)) for path in exposed_paths(tmp_path)}
     assert found == {".", "open", "open/readable"}
+    assert len(list(exposed_paths(tmp_path, owner=os.getuid()))) == len(found)
+    assert list(exposed_paths(tmp_path, owner=os.getuid() + 1)) == []
