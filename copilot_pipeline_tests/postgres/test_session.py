@@ -36,7 +36,7 @@ FOREIGN_SETTINGS = {
     "default_transaction_isolation": "'serializable'",
     "client_encoding": "'LATIN1'",
     "standard_conforming_strings": "off",
-    "idle_session_timeout": "'50ms'",
+    "idle_session_timeout": "'2s'",
     "quote_all_identifiers": "on",
     "exit_on_error": "on",
     "row_security": "off",
