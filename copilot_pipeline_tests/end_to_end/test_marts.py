@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from copilot_pipeline.load.warehouse.readers import grant_reader
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.end_to_end.report_figures import differences
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples" / "queries"
 OF_VIEWS = {"deal_changes_since_monday", "falling_coverage"}  # the lake has no views
@@ -29,6 +31,7 @@ kits:
   coaching: {code: C0AC4123}
   claims: {code: C1A10ACC}
 marts:
+  currency: {default: USD}
   coaching: {alert: slack}
   claims: {documents: [Product Facts 2026, Roadmap Policy, Battlecard Globex]}
   win_loss: {min_deals: 5, min_support: 2}
@@ -234,5 +237,7 @@ def _the_report_is_one_file(pipeline: Pipeline) -> None:
     assert "Week of 9 to 15 March 2026" in page
     regression = pipeline.query("SELECT rep_name FROM copilot.coaching_regressions")[0]
     assert regression["rep_name"] in page
+    assert differences(pipeline.database_url, page, date(2026, 3, 9)) == []
+    assert differences(pipeline.database_url, page.replace("Deals at risk</span>", "Other</span>"), date(2026, 3, 9))
     (pipeline.home / "a file").write_text("")
     command(pipeline, "report", "--no-refresh", "--out", str(pipeline.home / "a file" / "report.html"), expect=3)

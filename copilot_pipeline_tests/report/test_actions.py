@@ -103,29 +103,6 @@ def test_a_deal_at_risk_comes_with_the_sentence_that_raised_it(database: Databas
     assert "risk flag" not in page
 
 
-def test_a_team_has_the_mean_over_its_calls(database: Database) -> None:
-    """Each figure has its n; the team's name is that of the manager."""
-    add(database, "users", user_id="m1", name="Max Boss")
-    for number, (rep, share) in enumerate((("u1", 0.2), ("u1", 0.4), ("u2", 0.9))):
-        add_call(database, f"c-{number}", {})
-        with database.transaction() as connection:
-            connection.execute(
-                """UPDATE copilot.calls SET longest_monologue_s = 60, questions_by_reps = 4,
-                  competitor_sentiments = '[{"competitor": "Globex"}]', action_items = '[]' WHERE call_id = %s""",
-                (f"c-{number}",),
-            )
-        add(database, "rep_calls", rep_id=rep, call_id=f"c-{number}", call_date=DAY, week=MONDAY, started_at=NOON,
-            rep_name=rep.upper(), manager_id="m1", is_call_rep=number != 1, own_speakers=1, utterances=9, words=90,
-            talk_share=share)  # fmt: skip
-    (team,) = read_teams(database, MONDAY, MONDAY)
-    assert (team.total.name, team.total.calls, team.total.led) == ("Max Boss", 3, 2)
-    assert team.total.talk_share == pytest.approx(0.5)
-    assert [(one.name, one.calls, one.led, one.with_competitor, one.with_next_steps) for one in team.reps] == [
-        ("U1", 2, 1, 1, 0), ("U2", 1, 1, 1, 0),
-    ]  # fmt: skip
-    assert (team.reps[0].questions, team.reps[0].longest_monologue_s) == (4, 60)
-
-
 def test_a_topic_counts_once_a_call_of_the_calls_rep(database: Database) -> None:
     """By rep and for the team, the most frequent first; not for others who spoke on the call."""
     for number, topics in enumerate((("Pricing", "Pricing", "Security"), ("Pricing",), ())):
