@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import groupby, islice
 
 import pyarrow as pa
 
@@ -74,7 +74,8 @@ def replace_snapshots(
 ) -> dict[str, int]:
     """Replace several tables in one transaction, in their order, and return the number of rows by table.
 
-    The rows of a table are read when those of the tables before it have been, so they may be results of these.
+    The rows are objects with an attribute for every column, or Arrow tables with its columns. Those of a table are read
+    when those of the tables before it have been, so they may be results of these.
     """
     with lake.writers(table for table, _ in content) as writers, database.transaction() as connection:
         return {
@@ -84,9 +85,13 @@ def replace_snapshots(
 
 
 def _batches(lake: Lake, table: Table, rows: Iterable[object]) -> Iterator[pa.Table]:
-    remaining = iter(rows)
-    while batch := list(islice(remaining, ROWS_PER_BATCH)):
-        yield lake.private_columns.apply(table, rows_to_arrow(table, batch))
+    """Yield the rows as Arrow tables without private columns. Those that are Arrow tables stay as they are."""
+    for is_arrow, of_kind in groupby(rows, key=lambda one: isinstance(one, pa.Table)):
+        if is_arrow:
+            yield from (lake.private_columns.apply(table, batch) for batch in of_kind)
+            continue
+        while batch := list(islice(of_kind, ROWS_PER_BATCH)):
+            yield lake.private_columns.apply(table, rows_to_arrow(table, batch))
 
 
 def _refuse_loss(table: Table, before: int, after: int, min_share: float) -> None:

@@ -45,17 +45,6 @@ class _Run(NamedTuple):
     kit_version_id: str | None
 
 
-class _Value(NamedTuple):
-    """A row of the statement `values`. `value` is written as text."""
-
-    call_id: str
-    kit: str
-    brick: str
-    value_kind: str
-    value: str | None
-    confidence: float | None
-
-
 class _Score(NamedTuple):
     """A row of the statement `scores`."""
 
@@ -102,17 +91,17 @@ def read_answers(
     if with_reasons or with_evidence:
         for score in _fetch(connection, _Score, "scores", {**chosen, "with_evidence": with_evidence}):
             answers[score.call_id][_key(score.kit, score.brick)] = BrickAnswer(
-                value=_value(score.value_kind, score.value),
+                value=value_of_text(score.value_kind, score.value),
                 confidence=score.confidence,
                 reason=score.reason,
                 evidence=tuple(score.evidence or ()),
                 quotes=found.get((score.call_id, score.kit, score.brick), ()),
             )
         return Answers(runs, answers)
-    for call_id, kit, brick, value_kind, value, confidence in _fetch(connection, _Value, "values", chosen):
+    for call_id, kit, brick, value_kind, value, confidence in _rows(connection, "values", chosen):
         of_brick = found.get((call_id, kit, brick), ()) if found else ()
         answers[call_id][_key(kit, brick)] = (
-            BrickAnswer(_value(value_kind, value), confidence, quotes=of_brick)
+            BrickAnswer(value_of_text(value_kind, value), confidence, quotes=of_brick)
             if of_brick
             else _plain_answer(value_kind, value, confidence)
         )
@@ -140,7 +129,12 @@ def _quote(call_id: str, kit: str, brick: str, *fields: Any) -> _QuoteOf:
 
 def _fetch(connection: Connection, make: Any, query: str, parameters: Mapping[str, Any]) -> list[Any]:
     """Return the rows of a statement, whose columns are the arguments of `make`, in this order."""
-    return connection.cursor(row_factory=args_row(make)).execute(_SQL[query], parameters).fetchall()
+    return connection.cursor(binary=True, row_factory=args_row(make)).execute(_SQL[query], parameters).fetchall()
+
+
+def _rows(connection: Connection, query: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Return the rows of a statement; a class would double the time for millions of them."""
+    return connection.cursor(binary=True).execute(_SQL[query], parameters).fetchall()
 
 
 @lru_cache(maxsize=4096)
@@ -150,11 +144,11 @@ def _key(kit: str, brick: str) -> BrickKey:
 
 @lru_cache(maxsize=_CACHED)
 def _plain_answer(value_kind: str, value: str | None, confidence: float | None) -> BrickAnswer:
-    return BrickAnswer(_value(value_kind, value), confidence)
+    return BrickAnswer(value_of_text(value_kind, value), confidence)
 
 
 @lru_cache(maxsize=_CACHED)
-def _value(value_kind: str, value: str | None) -> Value:
+def value_of_text(value_kind: str, value: str | None) -> Value:
     """Return a value that was written as text."""
     if value is None or value_kind == "null":
         return None

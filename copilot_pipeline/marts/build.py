@@ -33,6 +33,7 @@ from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
 from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
 from copilot_pipeline.marts.coaching import CoachingRow, coaching_scores
 from copilot_pipeline.marts.coaching_regressions import RegressionRow, coaching_regressions
+from copilot_pipeline.marts.column_reader import CallColumnReader
 from copilot_pipeline.marts.conversation_outcomes import ConversationOutcomeRow, conversation_outcomes
 from copilot_pipeline.marts.deals import DealInspectionRow, DealSignalRow, by_deal, deal_signals, inspect_deals
 from copilot_pipeline.marts.forecast.build import build_forecast
@@ -40,11 +41,11 @@ from copilot_pipeline.marts.forecast.rows import FORECAST_ROWS
 from copilot_pipeline.marts.history.build import build_pipeline
 from copilot_pipeline.marts.history.reader import HistoryReader
 from copilot_pipeline.marts.history.rows import HISTORY_ROWS
-from copilot_pipeline.marts.meddicc import CoverageRow, CoverageSums, SummaryRow, meddicc_coverage
-from copilot_pipeline.marts.meddicc_outcomes import ElementCall, OutcomeRow, meddicc_outcomes
+from copilot_pipeline.marts.meddicc import Coverage, CoverageRow, SummaryRow, coverage_sums, meddicc_coverage
+from copilot_pipeline.marts.meddicc_outcomes import OutcomeRow, meddicc_outcomes
 from copilot_pipeline.marts.model import BrickKey, ScoredCall
 from copilot_pipeline.marts.money import CurrencyConverter
-from copilot_pipeline.marts.reader import Quotes, ScoredCallReader
+from copilot_pipeline.marts.reader import Quotes
 from copilot_pipeline.marts.rep_calls import RepCallRow, rep_calls
 from copilot_pipeline.marts.transcript_reader import TranscriptReader
 from copilot_pipeline.marts.win_loss.deal_observations import Elements
@@ -100,7 +101,7 @@ class MartBuilder:
         self._settings = settings
         self._now = now
         self._zone = zone
-        self._reader = ScoredCallReader(database)
+        self._reader = CallColumnReader(database)
         self._transcripts = TranscriptReader(database)
 
     def build_meddicc(self) -> RowCounts:
@@ -111,19 +112,12 @@ class MartBuilder:
         deals = self._reader.deals(self._settings.outcomes)
         names = {rep_id: rep.name for rep_id, rep in self._reader.reps().items() if rep.name}
         names |= {deal.deal_id: deal.name for deal in deals if deal.name}
-        sums, of_deals = CoverageSums(), list[ElementCall]()
-
-        def rows() -> Iterator[CoverageRow]:
-            calls = self._reader.read(bricks, quotes=Quotes.FIRST, with_participants=False, with_reasons=False)
-            for row in sums.adding(meddicc_coverage(calls, by_name, settings, highest)):
-                if row.deal_id is not None:
-                    of_deals.append(ElementCall(row.element, row.deal_id, row.started_at, row.is_covered))
-                yield row
-
+        coverage = Coverage()
+        calls = self._reader.columns(bricks, with_quotes=True)
         return self._replace(
-            (MEDDICC_COVERAGE, rows()),
-            (MEDDICC_SUMMARY, _deferred(lambda: sums.rows(names))),
-            (MEDDICC_OUTCOMES, _deferred(lambda: meddicc_outcomes(of_deals, deals))),
+            (MEDDICC_COVERAGE, coverage.adding(meddicc_coverage(calls, by_name, settings, highest))),
+            (MEDDICC_SUMMARY, _deferred(lambda: coverage_sums(coverage.table(), names))),
+            (MEDDICC_OUTCOMES, _deferred(lambda: meddicc_outcomes(coverage.table(), deals))),
         )
 
     def build_coaching(self) -> tuple[RowCounts, list[RegressionRow]]:
@@ -248,7 +242,7 @@ class MartBuilder:
         rows = conversation_outcomes(calls, self._reader.deals(self._settings.outcomes))
         return self._replace((CONVERSATION_OUTCOMES, rows))
 
-    def _replace(self, *content: tuple[Table, Iterable[tuple[object, ...]]]) -> RowCounts:
+    def _replace(self, *content: tuple[Table, Iterable[object]]) -> RowCounts:
         """Replace the tables of a mart in one transaction, in their order."""
         return replace_snapshots(self._lake, self._database, content)
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from itertools import product
 from typing import NamedTuple
 
+import numpy as np
+import pyarrow as pa
+
 from copilot_pipeline.config.marts import MeddiccSettings
+from copilot_pipeline.load.tables import MEDDICC_COVERAGE
 from copilot_pipeline.marts.brick_roles import Element, Scale, level, scale_of
+from copilot_pipeline.marts.call_columns import CallColumns, Numbers, encoded, taken
 from copilot_pipeline.marts.intervals import share_of
-from copilot_pipeline.marts.model import BrickAnswer, ScoredCall, Value, items_of
+from copilot_pipeline.marts.model import Value, items_of
 from copilot_pipeline.marts.negation import is_affirmed
+
+_NAMED = ("deal", "rep", "team")
+_GRAINS = {"week": "week", "deal": "deal_id", "rep": "rep_id", "team": "manager_id"}
 
 
 class CoverageRow(NamedTuple):
@@ -55,50 +62,46 @@ class SummaryRow(NamedTuple):
 
 
 def meddicc_coverage(
-    calls: Iterable[ScoredCall],
+    calls: Iterable[CallColumns],
     elements: Mapping[str, Element],
     settings: MeddiccSettings,
     highest: Mapping[str, float],
-) -> Iterator[CoverageRow]:
-    """Yield one row per element and call that the element's kit scored.
+) -> Iterator[pa.Table]:
+    """Yield tables with one row per element and call that the element's kit scored.
 
     An element without a value is not covered; its level is None, not 0. `highest` are the highest scores by element,
     which tell the scale.
     """
     scales = {name: scale_of(element.scale, highest.get(name)) for name, element in elements.items()}
-    for call in calls:
-        for name, element in elements.items():
-            if call.is_scored_by(element.brick[0]):
-                answer = call.bricks.get(element.brick)
-                yield _coverage_row(call, name, element, answer, scales[name], settings.covered_from)
+    for chunk in calls:
+        tables = [
+            _coverage(chunk, name, element, scales[name], settings.covered_from)
+            for name, element in elements.items()
+            if element.brick[0] in chunk.kits
+        ]
+        if tables:
+            yield pa.concat_tables(tables)
 
 
-def _coverage_row(
-    call: ScoredCall, name: str, element: Element, answer: BrickAnswer | None, scale: Scale, covered_from: float
-) -> CoverageRow:
-    value = answer.value if answer else None
+def _coverage(chunk: CallColumns, name: str, element: Element, scale: Scale, covered_from: float) -> pa.Table:
     kit, brick = element.brick
-    rep = call.rep
-    return CoverageRow(
-        call_id=call.call_id,
-        element=name,
-        call_date=call.call_date,
-        week=call.week,
-        started_at=call.started_at,
-        deal_id=call.deal_id,
-        rep_id=rep.rep_id if rep else None,
-        rep_name=rep.name if rep else None,
-        manager_id=rep.manager_id if rep else None,
-        kit=kit,
-        brick=brick,
-        kit_version_id=call.kit_version_id(kit),
-        is_covered=is_covered(value, element, scale, covered_from),
-        is_answered=value is not None,
-        level=_level(value, scale),
-        confidence=answer.confidence if answer else None,
-        evidence=answer.quotes[0].text if answer and answer.quotes else None,
-        review_url=call.review_url,
-    )
+    of_kit, of_brick = chunk.kits[kit], chunk.bricks[element.brick]
+    rows = np.flatnonzero(of_kit.scored)
+    values = [*of_brick.values, None]  # the last one, at -1, is that of calls without a score
+    codes = of_brick.codes[rows]
+    columns = {
+        **{column: taken(chunk.calls[column], rows) for column in chunk.calls.column_names},
+        "element": pa.repeat(name, len(rows)),
+        "kit": pa.repeat(kit, len(rows)),
+        "brick": pa.repeat(brick, len(rows)),
+        "kit_version_id": taken(of_kit.version_ids, rows),
+        "is_covered": np.array([is_covered(value, element, scale, covered_from) for value in values])[codes],
+        "is_answered": np.array([value is not None for value in values])[codes],
+        "level": taken(pa.array([_level(value, scale) for value in values], pa.float64()), codes % len(values)),
+        "confidence": taken(of_brick.confidences, rows),
+        "evidence": taken(of_brick.quotes, rows),
+    }
+    return pa.table(columns, schema=MEDDICC_COVERAGE.arrow_schema)
 
 
 def is_covered(value: Value, element: Element, scale: Scale, covered_from: float) -> bool:
@@ -135,78 +138,86 @@ def _number(value: Value) -> float | None:
 # --- sums --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Sum:
-    """Calls of a group and element."""
-
-    n: int = 0
-    covered: int = 0
-    levels: float = 0.0
-    n_level: int = 0
-
-
-_ByElement = defaultdict[str, _Sum]
-
-
-class CoverageSums:
-    """Coverage summed over all calls and by deal, rep, team (manager) and week, row by row.
-
-    Calls without a deal, rep or manager are missing from that grain only.
-    """
+class Coverage:
+    """The columns of `meddicc_coverage` that its sums need, of all calls: small, because equal texts are one."""
 
     def __init__(self) -> None:
-        self._sums: defaultdict[tuple[str, str], _ByElement] = defaultdict(lambda: defaultdict(_Sum))
-        self._rep_names: dict[str, str] = {}
+        self._batches: list[pa.Table] = []
 
-    def adding(self, coverage: Iterable[CoverageRow]) -> Iterator[CoverageRow]:
-        """Yield the rows and add them."""
-        call_id, groups = None, list[_ByElement]()
-        for row in coverage:
-            if row.call_id != call_id:  # the rows of a call follow each other and are of the same groups
-                call_id, groups = row.call_id, [self._sums[group] for group in _groups(row)]
-                if row.rep_id and row.rep_name:
-                    self._rep_names[row.rep_id] = row.rep_name
-            for of_group in groups:
-                summed = of_group[row.element]
-                summed.n += 1
-                summed.covered += row.is_covered
-                if row.level is not None:
-                    summed.levels += row.level
-                    summed.n_level += 1
-            yield row
+    def adding(self, batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Yield rows of `meddicc_coverage` and keep these columns."""
+        for rows in batches:
+            kept = {name: rows[name].dictionary_encode() for name in ("element", *_GRAINS.values(), "rep_name")}
+            others = {name: rows[name] for name in ("started_at", "is_covered", "level")}
+            self._batches.append(pa.table({**kept, **others}))
+            yield rows
 
-    def rows(self, names: Mapping[str, str]) -> list[SummaryRow]:
-        """Return the sums. `names` are those of deals, reps and managers, by id."""
-        known = {**self._rep_names, **names}
-        return [
-            _summary_row(
-                grain, grain_id, known.get(grain_id) if grain in ("deal", "rep", "team") else None, element, summed
-            )
-            for (grain, grain_id), of_group in sorted(self._sums.items(), key=lambda item: item[0])
-            for element, summed in sorted(of_group.items(), key=lambda item: item[0])
-        ]
+    def table(self) -> pa.Table | None:
+        """Return the columns; None without rows."""
+        return pa.concat_tables(self._batches).unify_dictionaries().combine_chunks() if self._batches else None
 
 
-def _groups(row: CoverageRow) -> Iterator[tuple[str, str]]:
-    yield "all", "all"
-    yield "week", row.week.isoformat()
-    for grain, grain_id in (("deal", row.deal_id), ("rep", row.rep_id), ("team", row.manager_id)):
-        if grain_id is not None:
-            yield grain, grain_id
+def coverage_sums(coverage: pa.Table | None, names: Mapping[str, str]) -> list[SummaryRow]:
+    """Return coverage summed over all calls and by deal, rep, team (manager) and week.
+
+    Calls without a deal, rep or manager are missing from that grain only. `names` are those of deals, reps and
+    managers, by id.
+    """
+    if coverage is None:
+        return []
+    known = {**_rep_names(coverage), **names}
+    elements, of_rows = encoded(coverage["element"])
+    everything = ["all"], np.zeros(len(of_rows), dtype=np.int64)
+    grains = {"all": everything, **{grain: encoded(coverage[name]) for grain, name in _GRAINS.items()}}
+    return [
+        _summary_row(grain, group, known.get(group) if grain in _NAMED else None, element, *sums)
+        for grain, (groups, of_group) in sorted(grains.items())
+        for group, element, sums in _summed(coverage, groups, of_group, elements, of_rows)
+    ]
 
 
-def _summary_row(grain: str, grain_id: str, grain_name: str | None, element: str, summed: _Sum) -> SummaryRow:
-    share = share_of(summed.covered, summed.n)
+def _rep_names(coverage: pa.Table) -> dict[str, str]:
+    """Return the newest name of each rep."""
+    (reps, of_reps), (names, of_names) = encoded(coverage["rep_id"]), encoded(coverage["rep_name"])
+    newest = np.full(len(reps) + 1, -1)
+    newest[np.where(of_names >= 0, of_reps, -1)] = of_names
+    return {rep: names[name] for rep, name in zip(reps, newest.tolist(), strict=False) if name >= 0}
+
+
+def _summed(
+    coverage: pa.Table, groups: Sequence[str], of_group: Numbers, elements: Sequence[str], of_element: Numbers
+) -> Iterator[tuple[str, str, tuple[int, int, float, int]]]:
+    """Yield group, element, and the numbers of calls, covered calls, sum of levels, and calls with a level."""
+    at, size = of_group * len(elements) + of_element, len(groups) * len(elements)
+    is_known = of_group >= 0
+    has_level = is_known & coverage["level"].is_valid().to_numpy()
+    levels = coverage["level"].to_numpy()[has_level]
+    columns = (
+        np.bincount(at[is_known], minlength=size),
+        np.bincount(at[is_known & coverage["is_covered"].to_numpy()], minlength=size),
+        np.bincount(at[has_level], weights=levels, minlength=size),
+        np.bincount(at[has_level], minlength=size),
+    )
+    sums = zip(*(column.tolist() for column in columns), strict=True)
+    for (group, element), found in sorted(zip(product(groups, elements), sums, strict=True)):
+        if found[0]:
+            yield group, element, found
+
+
+def _summary_row(
+    grain: str, grain_id: str, grain_name: str | None, element: str, n: int, covered: int, levels: float, n_level: int
+) -> SummaryRow:
+    share = share_of(covered, n)
     return SummaryRow(
         grain=grain,
         grain_id=grain_id,
         grain_name=grain_name,
         element=element,
-        n=summed.n,
-        covered=summed.covered,
+        n=n,
+        covered=covered,
         share=share.share,
         share_low=share.low,
         share_high=share.high,
-        mean_level=summed.levels / summed.n_level if summed.n_level else None,
-        n_level=summed.n_level,
+        mean_level=levels / n_level if n_level else None,
+        n_level=n_level,
     )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from math import floor, log
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from scipy.stats import fisher_exact
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from copilot_pipeline.marts.call_columns import encoded
 from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.marts.model import Deal
-from copilot_pipeline.marts.outcomes import before_close
+from copilot_pipeline.marts.outcomes import is_before_close
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 _EXACT_CALLS = 10  # up to here every number of calls is a stratum of its own
@@ -46,15 +47,6 @@ class OutcomeRow(NamedTuple):
     adjusted_p_value: float | None
 
 
-class ElementCall(NamedTuple):
-    """Whether a scored call of a deal covers an element."""
-
-    element: str
-    deal_id: str
-    started_at: datetime
-    is_covered: bool
-
-
 class _Deal(NamedTuple):
     """A deal, and whether no call covers the element. `calls` is the exposure: scored calls before the close."""
 
@@ -73,23 +65,34 @@ class Difference(NamedTuple):
     n: int  # deals
 
 
-def meddicc_outcomes(calls: Iterable[ElementCall], deals: Iterable[Deal]) -> list[OutcomeRow]:
+def meddicc_outcomes(coverage: pa.Table | None, deals: Iterable[Deal]) -> list[OutcomeRow]:
     """Return, per element and outcome, the deals in which no call before the close covered the element.
 
-    Each deal with at least one such call counts once, however many calls it has.
+    Each deal with at least one such call counts once, however many calls it has. `coverage` has the columns `element`,
+    `deal_id`, `started_at` and `is_covered` of `meddicc_coverage`.
     """
+    if coverage is None:
+        return []
     by_id = {deal.deal_id: deal for deal in deals}
-    of_deal: defaultdict[tuple[str, str], list[ElementCall]] = defaultdict(list)
-    for call in calls:
-        if call.deal_id in by_id:
-            of_deal[call.element, call.deal_id].append(call)
-    observed: defaultdict[str, list[_Deal]] = defaultdict(list)
-    for (element, deal_id), of_element in of_deal.items():
-        before = before_close(by_id[deal_id], of_element)
-        if before:
-            is_uncovered = not any(call.is_covered for call in before)
-            observed[element].append(_Deal(by_id[deal_id].outcome, is_uncovered, len(before)))
-    return [row for element in sorted(observed) for row in _rows(element, observed[element])]
+    (elements, of_element), (deal_ids, of_deal) = encoded(coverage["element"]), encoded(coverage["deal_id"])
+    known = [by_id.get(deal_id) for deal_id in deal_ids]
+    is_known = np.array([deal is not None for deal in known] + [False])[of_deal]
+    started = coverage["started_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
+    covered = coverage["is_covered"].to_numpy()
+    rows: list[OutcomeRow] = []
+    for number in sorted(range(len(elements)), key=elements.__getitem__):
+        chosen = is_known & (of_element == number)
+        at = of_deal[chosen]
+        before = is_before_close(known, at, started[chosen])
+        calls = np.bincount(at[before], minlength=len(known))
+        is_covered = np.bincount(at[before & covered[chosen]], minlength=len(known)) > 0
+        observed = [
+            _Deal(deal.outcome, not of_deal_covered, of_deal_calls)
+            for deal, of_deal_covered, of_deal_calls in zip(known, is_covered.tolist(), calls.tolist(), strict=True)
+            if deal is not None and of_deal_calls
+        ]
+        rows += _rows(elements[number], observed)
+    return rows
 
 
 def _rows(element: str, deals: Sequence[_Deal]) -> Iterator[OutcomeRow]:

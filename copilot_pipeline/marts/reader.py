@@ -43,14 +43,19 @@ class ScoredCallReader(ReferenceReader):
         are those of the kits of the bricks. Without participants, `prospects` and `team` are empty.
         """
         people = self.people()
-        for first, last in self.months(since):
-            with self._database.connection() as connection:
-                rows = _fetch(connection, "calls_between", first=first, last=last)
+        for rows in self.calls_held(since):
             for chunk in _chunks(rows):
                 with self._database.connection() as connection:
                     answers = read_answers(connection, _ids(chunk), bricks, quotes=quotes, with_reasons=with_reasons)
                     calls = _scored_calls(connection, chunk, people, answers, with_participants=with_participants)
                 yield from calls
+
+    def calls_held(self, since: date | None = None) -> Iterator[Sequence[_Row]]:
+        """Yield the calls that were held, oldest first, those of about a month at a time."""
+        for first, last in self.months(since):
+            with self._database.connection() as connection:
+                rows = _fetch(connection, "calls_between", first=first, last=last)
+            yield rows
 
     def read_of_deals(
         self,
@@ -129,7 +134,7 @@ def _teams(connection: Connection, rows: Sequence[_Row], people: People) -> Mapp
 
 
 def _fetch(connection: Connection, query: str, row_factory: Any = dict_row, **parameters: Any) -> list[Any]:
-    return connection.cursor(row_factory=row_factory).execute(_SQL[query], parameters).fetchall()
+    return connection.cursor(binary=True, row_factory=row_factory).execute(_SQL[query], parameters).fetchall()
 
 
 def _chunks(rows: Sequence[_Row]) -> Iterator[Sequence[_Row]]:

@@ -82,4 +82,4 @@ class TranscriptReader(ReferenceReader):
 
 
 def _fetch(connection: Connection, query: str, row_factory: Any, **parameters: Any) -> list[Any]:
-    return connection.cursor(row_factory=row_factory).execute(_SQL[query], parameters).fetchall()
+    return connection.cursor(binary=True, row_factory=row_factory).execute(_SQL[query], parameters).fetchall()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from copilot_pipeline.config.marts import OutcomeSettings
@@ -30,6 +31,7 @@ def outcome_of(stage: str | None, outcomes: OutcomeSettings) -> DealOutcome:
     return DealOutcome.LOST if plain in map(_letters_and_digits, outcomes.lost) else DealOutcome.OPEN
 
 
+@lru_cache(maxsize=1024)  # the same few stages recur in every history
 def _letters_and_digits(stage: str) -> str:
     letters = "".join(letter for letter in stage.casefold() if letter.isalnum())
     return letters or stage.strip()

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from copilot_pipeline.config.marts import MeddiccSettings
+from copilot_pipeline.load.tables import MEDDICC_COVERAGE, rows_to_arrow
 from copilot_pipeline.marts.brick_roles import Element, elements
-from copilot_pipeline.marts.meddicc import CoverageRow, CoverageSums, meddicc_coverage
-from copilot_pipeline.marts.meddicc_outcomes import ElementCall, OutcomeRow, meddicc_outcomes
+from copilot_pipeline.marts.meddicc import Coverage, CoverageRow, coverage_sums, meddicc_coverage
+from copilot_pipeline.marts.meddicc_outcomes import OutcomeRow, meddicc_outcomes
 from copilot_pipeline.marts.model import ScoredCall
-from copilot_pipeline_tests.marts.examples import KIT, call, lost, quoted, still_open, won
+from copilot_pipeline_tests.marts.examples import KIT, call, columns_of, lost, quoted, rows_of, still_open, won
 
 CHAMPION = {"champion": Element((KIT, "champion"))}
 
@@ -28,12 +30,28 @@ def coverage(*calls: ScoredCall, by_name: dict[str, Element] | None = None) -> l
         for name, of_element in scores.items()
         if any(isinstance(score, float) for score in of_element)
     }
-    return list(meddicc_coverage(calls, chosen, MeddiccSettings(), highest))
+    columns = columns_of(calls, [element.brick for element in chosen.values()])
+    rows = rows_of(meddicc_coverage([columns], chosen, MeddiccSettings(), highest), CoverageRow)
+    return sorted(rows, key=lambda row: (row.call_id, list(chosen).index(row.element)))
 
 
-def of_deals(rows: list[CoverageRow]) -> list[ElementCall]:
-    """Return the rows of calls with a deal."""
-    return [ElementCall(row.element, row.deal_id, row.started_at, row.is_covered) for row in rows if row.deal_id]
+def kept(rows: Iterable[CoverageRow]) -> pa.Table | None:
+    """Return the columns of some rows that their sums and outcomes are computed from."""
+    result = Coverage()
+    batch = rows_to_arrow(MEDDICC_COVERAGE, list(rows))
+    assert list(result.adding([batch])) == [batch]
+    return result.table()
+
+
+def element_calls(*calls: tuple[str, bool]) -> pa.Table:
+    """Return calls by deal and whether they cover the element `champion`."""
+    columns = {
+        "element": pa.array(["champion"] * len(calls)).dictionary_encode(),
+        "deal_id": pa.array([deal_id for deal_id, _ in calls]).dictionary_encode(),
+        "started_at": pa.array([datetime(2026, 1, 1, tzinfo=UTC)] * len(calls), pa.timestamp("us", "UTC")),
+        "is_covered": pa.array([is_covered for _, is_covered in calls]),
+    }
+    return pa.table(columns)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +126,7 @@ def test_matches_whole_words_in_any_naming_style(brick: str, element: str | None
 def test_summary_rows_have_n_and_interval() -> None:
     """There is a row per grain: all, week, deal, rep and team."""
     rows = coverage(*(call(f"c-{n}", {"champion": n < 3}, day=7 * (n % 2), deal_id=f"d-{n % 2}") for n in range(10)))
-    sums = CoverageSums()
-    assert list(sums.adding(rows)) == rows
-    result = {(row.grain, row.grain_id): row for row in sums.rows({"d-0": "Acme", "u-9": "Max Boss"})}
+    result = {(row.grain, row.grain_id): row for row in coverage_sums(kept(rows), {"d-0": "Acme", "u-9": "Max Boss"})}
     assert result.keys() == {
         ("all", "all"), ("week", "2026-11-02"), ("week", "2026-11-09"), ("deal", "d-0"), ("deal", "d-1"),
         ("rep", "u-1"), ("team", "u-9"),
@@ -131,7 +147,7 @@ def test_each_deal_counts_once() -> None:
         for again in range(3)
     ] + [call(f"w-{n}", {"champion": True}, deal_id=f"won-{n}") for n in range(10)]
     deals = [lost(f"lost-{n}") for n in range(20)] + [won(f"won-{n}") for n in range(10)] + [lost("without a call")]
-    rows = {row.outcome: row for row in meddicc_outcomes(of_deals(coverage(*calls)), deals)}
+    rows = {row.outcome: row for row in meddicc_outcomes(kept(coverage(*calls)), deals)}
     assert (rows["lost"].n, rows["lost"].uncovered) == (20, 15)
     assert (rows["won"].n, rows["won"].uncovered) == (10, 0)
     assert rows["lost"].sentence.startswith("Of 20 lost deals 75 % (15, 95 % interval ")
@@ -148,14 +164,14 @@ def test_ignores_calls_after_the_close() -> None:
         call("c-3", {"champion": True}, day=3, deal_id="d-2"),
     ]
     ended = datetime(2026, 11, 4, tzinfo=UTC)
-    row = meddicc_outcomes(of_deals(coverage(*calls)), [lost("d-1", closed_at=ended), lost("d-2", closed_at=ended)])[0]
+    row = meddicc_outcomes(kept(coverage(*calls)), [lost("d-1", closed_at=ended), lost("d-2", closed_at=ended)])[0]
     assert (row.outcome, row.n, row.uncovered) == ("lost", 1, 1)
 
 
 def test_open_deals_have_no_p_value() -> None:
     """Their outcome is not known."""
     row = meddicc_outcomes(
-        of_deals(coverage(call("c", {"champion": quoted(True, "yes")}, deal_id="d"))), [still_open("d")]
+        kept(coverage(call("c", {"champion": quoted(True, "yes")}, deal_id="d"))), [still_open("d")]
     )[0]
     assert (row.outcome, row.n, row.uncovered, row.p_value) == ("open", 1, 0, None)
 
@@ -171,12 +187,8 @@ def simulated(random: np.random.Generator, deals: int, covered: Callable[[bool],
         is_won = bool(random.random() < count / 16)
         deal = won(f"d-{number}") if is_won else lost(f"d-{number}")
         closed.append(deal)
-        started = datetime(2026, 1, 1, tzinfo=UTC)
-        calls += [
-            ElementCall("champion", deal.deal_id, started, bool(random.random() < covered(is_won)))
-            for _ in range(count)
-        ]
-    return meddicc_outcomes(calls, closed)
+        calls += [(deal.deal_id, bool(random.random() < covered(is_won))) for _ in range(count)]
+    return meddicc_outcomes(element_calls(*calls), closed)
 
 
 def test_deals_with_more_calls_are_no_effect_of_coverage() -> None:
@@ -200,9 +212,9 @@ def test_finds_a_difference_that_exposure_does_not_explain() -> None:
 
 def test_too_few_comparable_deals_have_no_adjusted_difference() -> None:
     """All won deals have two calls, all lost ones have one: nothing to compare."""
-    calls = [ElementCall("champion", f"d-{n}", datetime(2026, 1, 1, tzinfo=UTC), n % 2 == 0) for n in range(40)]
-    calls += [call._replace(is_covered=False) for call in calls[:20]]
+    calls = [(f"d-{n}", n % 2 == 0) for n in range(40)]
+    calls += [(deal_id, False) for deal_id, _ in calls[:20]]
     deals = [won(f"d-{n}") if n < 20 else lost(f"d-{n}") for n in range(40)]
-    row = meddicc_outcomes(calls, deals)[0]
+    row = meddicc_outcomes(element_calls(*calls), deals)[0]
     assert (row.adjusted_n, row.adjusted_difference, row.adjusted_p_value) == (None, None, None)
     assert row.difference == pytest.approx(0.0)

@@ -10,6 +10,7 @@ from copilot_pipeline.config.bricks import CALL_FIELDS
 from copilot_pipeline.config.marts import MessageSettings
 from copilot_pipeline.marts import reader
 from copilot_pipeline.marts.adoption import use_of, words_in_phrases
+from copilot_pipeline.marts.column_reader import CallColumnReader
 from copilot_pipeline.marts.reader import ScoredCallReader
 from copilot_pipeline.marts.transcript_reader import TranscriptReader
 from copilot_pipeline.postgres import Database
@@ -24,12 +25,17 @@ def test_reads_the_columns_that_rules_may_refer_to(database: Database) -> None:
     assert set(call.fields) == CALL_FIELDS
 
 
-def test_both_ways_of_reading_return_the_same_answers(database: Database) -> None:
-    """Marts and rules see one value for each kind of answer, null included."""
+def test_all_ways_of_reading_return_the_same_answers(database: Database) -> None:
+    """Marts, by rows or by columns, and rules see one value for each kind of answer, null included."""
     add_call(database, "c-1", {"risk": True, "depth": 65.5, "topic": "price", "rivals": ["Globex"], "fit": None})
     (for_marts,) = ScoredCallReader(database).read()
     (for_rules,) = ScoredCallReader(database).read_for_rules([DAY])
     expected = {"risk": True, "depth": 65.5, "topic": "price", "rivals": ["Globex"], "fit": None}
+    bricks = [(KIT, brick) for brick in expected]
+    (columns,) = CallColumnReader(database).columns(bricks, with_quotes=True)
+    assert columns.calls["call_id"].to_pylist() == ["c-1"]
+    assert {brick: column.values[column.codes[0]] for (_, brick), column in columns.bricks.items()} == expected
+    assert (columns.kits[KIT].scored.tolist(), columns.kits[KIT].version_ids.to_pylist()) == ([True], ["1"])
     for call in (for_marts, for_rules):
         assert {brick: answer.value for (_, brick), answer in call.bricks.items()} == expected
         assert call.is_scored_by(KIT)

@@ -95,11 +95,13 @@ def _exposure(holds: Mask, calls: NDArray[np.int64]) -> Floats:
     """
     deals = np.bincount(calls)
     groups, of_group, group = np.zeros(len(deals), dtype=np.int64), 0, 1
+    remaining = int(deals[1:].sum())
     for number, count in enumerate(deals.tolist()[1:], start=1):
-        if of_group >= _MIN_DEALS_PER_EXPOSURE and deals[number:].sum() >= _MIN_DEALS_PER_EXPOSURE:
+        if of_group >= _MIN_DEALS_PER_EXPOSURE and remaining >= _MIN_DEALS_PER_EXPOSURE:
             group, of_group = group + 1, 0
         groups[number] = group
         of_group += count
+        remaining -= count
     at = groups[calls]
     shares: Floats = np.bincount(at, weights=holds) / np.maximum(1, np.bincount(at))
     return shares[at]

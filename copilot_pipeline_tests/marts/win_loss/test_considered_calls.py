@@ -9,12 +9,12 @@ import pytest
 
 from copilot_pipeline.config.marts import MeddiccSettings, WinLossSettings
 from copilot_pipeline.marts.brick_roles import Element
-from copilot_pipeline.marts.meddicc import meddicc_coverage
-from copilot_pipeline.marts.meddicc_outcomes import ElementCall, meddicc_outcomes
+from copilot_pipeline.marts.meddicc import Coverage, meddicc_coverage
+from copilot_pipeline.marts.meddicc_outcomes import meddicc_outcomes
 from copilot_pipeline.marts.win_loss.confounders import adjusted_for, covariates
 from copilot_pipeline.marts.win_loss.deal_observations import Elements, deal_observations
 from copilot_pipeline.marts.win_loss.drivers import win_loss_drivers
-from copilot_pipeline_tests.marts.examples import KIT, call, lost, won
+from copilot_pipeline_tests.marts.examples import KIT, call, columns_of, lost, won
 
 
 def at_noon(day: int) -> datetime:
@@ -70,10 +70,10 @@ def test_coverage_counts_are_those_of_meddicc_outcomes() -> None:
     deals = [(won if n % 3 == 2 or n % 7 == 0 else lost)(f"d-{n}") for n in range(61)]
     elements = {"champion": Element((KIT, "champion"))}
     highest = {"champion": 0.9}
-    coverage = meddicc_coverage(calls, elements, MeddiccSettings(), highest)
-    outcomes = meddicc_outcomes(
-        (ElementCall(row.element, row.deal_id or "", row.started_at, row.is_covered) for row in coverage), deals
-    )
+    columns = columns_of(calls, [element.brick for element in elements.values()])
+    coverage = Coverage()
+    assert list(coverage.adding(meddicc_coverage([columns], elements, MeddiccSettings(), highest)))
+    outcomes = meddicc_outcomes(coverage.table(), deals)
     result = win_loss_drivers(
         calls, deals, WinLossSettings(max_conditions=1), Elements(elements, MeddiccSettings(), highest)
     )
