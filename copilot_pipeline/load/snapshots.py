@@ -88,10 +88,23 @@ def _batches(lake: Lake, table: Table, rows: Iterable[object]) -> Iterator[pa.Ta
     """Yield the rows as Arrow tables without private columns. Those that are Arrow tables stay as they are."""
     for is_arrow, of_kind in groupby(rows, key=lambda one: isinstance(one, pa.Table)):
         if is_arrow:
-            yield from (lake.private_columns.apply(table, batch) for batch in of_kind)
+            yield from (lake.private_columns.apply(table, batch) for batch in _joined(of_kind))
             continue
         while batch := list(islice(of_kind, ROWS_PER_BATCH)):
             yield lake.private_columns.apply(table, rows_to_arrow(table, batch))
+
+
+def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield tables with at least the rows of a batch, but for the last one."""
+    waiting, rows = list[pa.Table](), 0
+    for table in tables:
+        waiting.append(table)
+        rows += table.num_rows
+        if rows >= ROWS_PER_BATCH:
+            yield pa.concat_tables(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _refuse_loss(table: Table, before: int, after: int, min_share: float) -> None:

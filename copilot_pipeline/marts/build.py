@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, tzinfo
-from itertools import groupby
 from typing import TypeVar
+
+import pyarrow as pa
 
 from copilot_pipeline.config.marts import MartSettings, MessageSettings
 from copilot_pipeline.load.lake import Lake
@@ -128,13 +129,11 @@ class MartBuilder:
         reps = self._reader.reps()
         regressions: list[RegressionRow] = []
 
-        def rows() -> Iterator[CoachingRow]:
-            calls = self._reader.read(bricks, with_participants=False, with_reasons=False)
-            scores = coaching_scores(calls, by_name, settings)
-            for _, of_series in groupby(scores, key=lambda row: (row.rep_id, row.skill)):
-                series = list(of_series)
-                regressions.extend(coaching_regressions(series, reps))
-                yield from series
+        def rows() -> Iterator[pa.Table]:
+            for series in coaching_scores(self._reader.columns(bricks), by_name, settings):
+                if series["regression_first_call_id"].null_count < series.num_rows:
+                    regressions.extend(coaching_regressions([CoachingRow(**row) for row in series.to_pylist()], reps))
+                yield series
 
         return self._replace((COACHING_SCORES, rows()), (COACHING_REGRESSIONS, regressions)), regressions
 

@@ -8,19 +8,26 @@ ones (`marts.level_drops`). A call without a score of the skill (null, or not sc
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from copilot_pipeline.config.marts import CoachingSettings, TrainingSettings
+from copilot_pipeline.load.tables import COACHING_SCORES
 from copilot_pipeline.marts.brick_roles import Skill, scale_of
+from copilot_pipeline.marts.call_columns import CallColumns, encoded, taken
 from copilot_pipeline.marts.level_drops import Floats, chance_of_run
-from copilot_pipeline.marts.model import BrickKey, Rep, ScoredCall, monday
+from copilot_pipeline.marts.model import BrickKey, Rep
 from copilot_pipeline.marts.skill_drops import Drop, drops_of
 from copilot_pipeline.marts.trends import moving_mean, moving_slope
+
+_OF_DROPS = ("regression_first_call_id", "earlier_calls", "earlier_mean", "drop", "drop_p_value")
 
 
 class CoachingRow(NamedTuple):
@@ -57,64 +64,61 @@ class CoachingRow(NamedTuple):
     brick: str
 
 
-class _Call(NamedTuple):
-    """What the rows need of a call; the answers of thousands of calls would not fit into memory."""
-
-    started_at: datetime
-    call_id: str
-    call_date: date
-    rep_name: str | None
-    manager_id: str | None  # at the time of the call
-    kit_version_id: str | None
-    review_url: str | None
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Series:
-    """The scores of a rep's skill, sorted by time, ties by call id."""
+    """The scores of a rep's skill and their calls, sorted by time, ties by call id."""
 
     rep: Rep
     skill: str
     brick: BrickKey
-    scores: list[tuple[_Call, float]] = field(default_factory=list)
+    scores: Floats
+    calls: pa.Table  # with `kit_version_id`
 
 
 def coaching_scores(
-    calls: Iterable[ScoredCall], skills: Mapping[str, Skill], settings: CoachingSettings
-) -> Iterator[CoachingRow]:
-    """Yield one row per rep, skill and scored call, in the order of rep, skill and time.
+    calls: Iterable[CallColumns], skills: Mapping[str, Skill], settings: CoachingSettings
+) -> Iterator[pa.Table]:
+    """Yield a table per rep and skill, in this order, with one row per scored call, oldest first.
 
     Calls without a rep are left out.
     """
-    series_of: dict[tuple[str, str], _Series] = {}
-    highest: dict[str, float] = {}
-    for call in calls:
-        if call.rep is None:
-            continue
+    reps: dict[str, Rep] = {}
+    chunks: defaultdict[str, list[pa.Table]] = defaultdict(list)
+    for chunk in calls:
+        for rep in chunk.reps:
+            if rep is not None:
+                reps.setdefault(rep.rep_id, rep)
         for name, skill in skills.items():
-            value = call.value_of(skill.brick)
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                continue
-            score = float(value)
-            series = series_of.setdefault((call.rep.rep_id, name), _Series(call.rep, name, skill.brick))
-            series.scores.append((_call(call, call.rep, skill), score))
-            highest[name] = max(score, highest.get(name, score))
-    for key in sorted(series_of):
-        series = series_of.pop(key)
-        series.scores.sort()
-        yield from _rows(series, _threshold(skills[series.skill], highest[series.skill], settings), settings)
+            chunks[name].append(_scored(chunk, skill))
+    found = {name: pa.concat_tables(of_skill) for name, of_skill in chunks.items()}
+    series = [one for name, scored in found.items() for one in _series(name, skills[name], scored, reps)]
+    highest = {name: pc.max(scored["score"]).as_py() for name, scored in found.items()}
+    for one in sorted(series, key=lambda one: (one.rep.rep_id, one.skill)):
+        yield _rows(one, _threshold(skills[one.skill], highest[one.skill], settings), settings)
 
 
-def _call(call: ScoredCall, rep: Rep, skill: Skill) -> _Call:
-    return _Call(
-        started_at=call.started_at,
-        call_id=call.call_id,
-        call_date=call.call_date,
-        rep_name=rep.name,
-        manager_id=rep.manager_id,
-        kit_version_id=call.kit_version_id(skill.brick[0]),
-        review_url=call.review_url,
-    )
+def _scored(chunk: CallColumns, skill: Skill) -> pa.Table:
+    """Return the calls that have a rep and a score."""
+    of_brick = chunk.bricks[skill.brick]
+    values = [*of_brick.values, None]  # the last one, at -1, is that of calls without a score
+    is_score = [isinstance(value, int | float) and not isinstance(value, bool) for value in values]
+    scores = np.array([value if is_one else 0.0 for value, is_one in zip(values, is_score, strict=True)], dtype=float)
+    has_rep = chunk.calls["rep_id"].is_valid().to_numpy()
+    rows = np.flatnonzero(np.array(is_score)[of_brick.codes] & has_rep)
+    kit = chunk.kits.get(skill.brick[0])
+    versions = taken(kit.version_ids, rows) if kit else pa.nulls(len(rows), pa.string())
+    columns = {column: taken(chunk.calls[column], rows) for column in chunk.calls.column_names}
+    return pa.table({**columns, "kit_version_id": versions, "score": scores[of_brick.codes[rows]]})
+
+
+def _series(name: str, skill: Skill, scored: pa.Table, reps: Mapping[str, Rep]) -> Iterator[_Series]:
+    keys = [("rep_id", "ascending"), ("started_at", "ascending"), ("call_id", "ascending")]
+    scored = scored.sort_by(keys).combine_chunks()
+    rep_ids, of_rows = encoded(scored["rep_id"].dictionary_encode())
+    ends = np.searchsorted(of_rows, np.arange(len(rep_ids) + 1))
+    for number, rep_id in enumerate(rep_ids):
+        calls = scored.slice(ends[number], ends[number + 1] - ends[number])
+        yield _Series(reps[rep_id], name, skill.brick, calls["score"].to_numpy(), calls)
 
 
 def _threshold(skill: Skill, highest: float, settings: CoachingSettings) -> float:
@@ -125,53 +129,46 @@ def _threshold(skill: Skill, highest: float, settings: CoachingSettings) -> floa
     return low + settings.threshold * (high - low)
 
 
-def _rows(series: _Series, threshold: float, settings: CoachingSettings) -> Iterator[CoachingRow]:
-    scores: Floats = np.array([score for _, score in series.scores])
-    versions = [call.kit_version_id for call, _ in series.scores]
-    runs = _runs([score < threshold for score in scores])
-    chances = _run_chances(runs, versions)
-    drop_of: dict[int, Drop] = {
-        position: drop
-        for drop in drops_of(scores, runs, versions, threshold, settings)
-        for position in range(drop.detected, len(scores) if drop.recovered is None else drop.recovered)
-    }
-    means, slopes = moving_mean(scores, settings.rolling_calls), moving_slope(scores, settings.rolling_calls)
+def _rows(series: _Series, threshold: float, settings: CoachingSettings) -> pa.Table:
+    scores, n = series.scores, len(series.scores)
+    versions = series.calls["kit_version_id"].to_pylist()
+    runs = _runs((scores < threshold).tolist())
+    is_run = np.array(runs) >= settings.consecutive_calls
     trainings = _trainings(series, settings.trainings)
-    for index, (call, score) in enumerate(series.scores):
-        drop = drop_of.get(index)
-        training, since = trainings[index]
-        is_run = runs[index] >= settings.consecutive_calls
-        yield CoachingRow(
-            rep_id=series.rep.rep_id,
-            skill=series.skill,
-            call_id=call.call_id,
-            call_date=call.call_date,
-            week=monday(call.call_date),
-            started_at=call.started_at,
-            rep_name=call.rep_name,
-            manager_id=call.manager_id,
-            call_number=index + 1,
-            score=score,
-            threshold=threshold,
-            is_below=runs[index] > 0,
-            calls_below=runs[index],
-            below_threshold=is_run,
-            run_chance=chances[index] if is_run else None,
-            regression_detected=drop is not None,
-            regression_first_call_id=series.scores[drop.first][0].call_id if drop else None,
-            earlier_calls=drop.earlier_calls if drop else None,
-            earlier_mean=drop.earlier_mean if drop else None,
-            drop=drop.earlier_mean - float(scores[drop.first : index + 1].mean()) if drop else None,
-            drop_p_value=drop.p_value if drop else None,
-            rolling_mean=float(means[index]),
-            trend=None if np.isnan(slopes[index]) else float(slopes[index]),
-            calls_since_training=since,
-            training=training,
-            kit=series.brick[0],
-            brick=series.brick[1],
-            kit_version_id=call.kit_version_id,
-            review_url=call.review_url,
-        )
+    columns = {
+        **{name: series.calls[name] for name in series.calls.column_names},
+        "skill": pa.repeat(series.skill, n),
+        "kit": pa.repeat(series.brick[0], n),
+        "brick": pa.repeat(series.brick[1], n),
+        "call_number": np.arange(1, n + 1),
+        "threshold": np.full(n, threshold),
+        "is_below": np.array(runs) > 0,
+        "calls_below": runs,
+        "below_threshold": is_run,
+        "run_chance": pa.array(_run_chances(runs, versions), pa.float64(), mask=~is_run),
+        "rolling_mean": moving_mean(scores, settings.rolling_calls),
+        "trend": pa.array(moving_slope(scores, settings.rolling_calls), pa.float64(), from_pandas=True),
+        "training": [name for name, _ in trainings],
+        "calls_since_training": [since for _, since in trainings],
+        **_drops(series, drops_of(scores, runs, versions, threshold, settings)),
+    }
+    return pa.table(columns, schema=COACHING_SCORES.arrow_schema)
+
+
+def _drops(series: _Series, drops: Iterable[Drop]) -> dict[str, list[Any]]:
+    """Return the columns of the regression that each call belongs to, from its detection until it ends."""
+    n = len(series.scores)
+    columns: dict[str, list[Any]] = {name: [None] * n for name in _OF_DROPS}
+    detected = [False] * n
+    for drop in drops:
+        first_call_id = series.calls["call_id"][drop.first].as_py()
+        for position in range(drop.detected, n if drop.recovered is None else drop.recovered):
+            change = drop.earlier_mean - float(series.scores[drop.first : position + 1].mean())
+            values = (first_call_id, drop.earlier_calls, drop.earlier_mean, change, drop.p_value)
+            detected[position] = True
+            for name, value in zip(_OF_DROPS, values, strict=True):
+                columns[name][position] = value
+    return {"regression_detected": detected, **columns}
 
 
 def _runs(below: Sequence[bool]) -> list[int]:
@@ -207,11 +204,14 @@ def _trainings(series: _Series, trainings: Iterable[TrainingSettings]) -> list[t
         ),
         key=lambda training: (training.date, training.name),
     )
-    dates = sorted(call.call_date for call, _ in series.scores)
+    if not applicable:
+        return [(None, None)] * len(series.scores)
+    in_order = series.calls["call_date"].to_pylist()
+    dates = sorted(in_order)
     calls_until = {training.date: bisect_right(dates, training.date) for training in applicable}
     newest: list[tuple[str | None, int | None]] = []
-    for index, (call, _) in enumerate(series.scores):
-        before = [training for training in applicable if training.date < call.call_date]
+    for index, day in enumerate(in_order):
+        before = [training for training in applicable if training.date < day]
         newest.append((before[-1].name, index + 1 - calls_until[before[-1].date]) if before else (None, None))
     return newest
 

@@ -16,7 +16,7 @@ from copilot_pipeline.marts.brick_roles import Skill, skills
 from copilot_pipeline.marts.coaching import CoachingRow, coaching_scores
 from copilot_pipeline.marts.coaching_regressions import RegressionRow, coaching_regressions
 from copilot_pipeline.marts.model import KitRun, Rep, ScoredCall
-from copilot_pipeline_tests.marts.examples import KIT, MONDAY, REP, call
+from copilot_pipeline_tests.marts.examples import KIT, MONDAY, REP, call, columns_of, rows_of
 
 LEVEL = [0.9, 0.8, 0.85, 0.95] * 10  # forty calls of a rep above the threshold
 SKILLS = {"objections": Skill((KIT, "objections"))}
@@ -29,7 +29,13 @@ def calls_with(scores: Sequence[Any]) -> list[ScoredCall]:
 
 def scored(scores: Sequence[Any], **settings: Any) -> list[CoachingRow]:
     """Return the coaching rows of such calls."""
-    return list(coaching_scores(calls_with(scores), SKILLS, CoachingSettings(**settings)))
+    return rows_for(calls_with(scores), CoachingSettings(**settings))
+
+
+def rows_for(calls: Sequence[ScoredCall], settings: CoachingSettings) -> list[CoachingRow]:
+    """Return the coaching rows of some calls."""
+    columns = columns_of(calls, [skill.brick for skill in SKILLS.values()])
+    return rows_of(coaching_scores([columns], SKILLS, settings), CoachingRow)
 
 
 def regressions(scores: Sequence[Any], **settings: Any) -> list[RegressionRow]:
@@ -85,12 +91,10 @@ def test_a_drop_below_a_low_level_is_a_regression_until_the_level_is_reached_aga
 def test_calls_that_another_version_of_the_kit_scored_are_no_reference() -> None:
     """A version that scores lower is no regression, and no run by bad luck; a drop within a version is a regression."""
     lower = [0.5, 0.55, 0.45, 0.52, 0.48] * 8
-    rows = list(coaching_scores(by_versions(LEVEL, lower), SKILLS, CoachingSettings()))
+    rows = rows_for(by_versions(LEVEL, lower), CoachingSettings())
     assert not any(row.regression_detected for row in rows)
     assert rows[-1].run_chance is None
-    found = coaching_regressions(
-        coaching_scores(by_versions(LEVEL, [*lower, *[0.1] * 5]), SKILLS, CoachingSettings()), {}
-    )
+    found = coaching_regressions(rows_for(by_versions(LEVEL, [*lower, *[0.1] * 5]), CoachingSettings()), {})
     assert [(one.first_call_id, one.earlier_calls) for one in found] == [("c-80", 40)]
 
 
@@ -168,7 +172,7 @@ def test_counts_calls_since_the_newest_training_of_the_rep_and_skill() -> None:
 
 def test_orders_calls_by_their_time() -> None:
     """A call that was scored late has its place in the order."""
-    rows = list(coaching_scores(reversed(calls_with([*LEVEL, 0.5, 0.5, 0.5])), SKILLS, CoachingSettings()))
+    rows = rows_for(calls_with([*LEVEL, 0.5, 0.5, 0.5])[::-1], CoachingSettings())
     assert [row.call_number for row in rows] == list(range(1, 44))
     assert rows[-1].regression_detected
 
@@ -177,7 +181,7 @@ def test_counts_each_rep_separately() -> None:
     """Three weak calls of three reps are not a regression; a call without a rep is left out."""
     calls = [call(f"c-{n}", {"objections": 0.1}, day=n, rep=Rep(f"u-{n}")) for n in range(3)]
     calls.append(call("c-9", {"objections": 0.1}, rep=None))
-    rows = list(coaching_scores(calls, SKILLS, CoachingSettings()))
+    rows = rows_for(calls, CoachingSettings())
     assert len(rows) == 3
     assert not any(row.below_threshold for row in rows)
 
