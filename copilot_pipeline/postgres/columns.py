@@ -15,7 +15,7 @@ from copilot_pipeline.postgres.rows import Parameters
 CATEGORY = pa.dictionary(pa.int32(), pa.string())
 
 # All rows as one value: psycopg takes 2 µs of CPU for each message of COPY and 0.7 µs for each row of a result.
-_READ = sql.SQL("SELECT convert_to(string_agg({line}, E'\\n'), 'UTF8') FROM ({statement}) AS rows")
+_READ = sql.SQL("SELECT convert_to(string_agg({line} || E'\\n', ''), 'UTF8') FROM ({statement}) AS rows")
 _TEXT = sql.SQL("""coalesce('"' || replace({column}, '"', '""') || '"', '')""")
 _OTHER = sql.SQL("coalesce({column}::text, '')")
 

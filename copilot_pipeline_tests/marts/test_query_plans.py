@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from copilot_pipeline.marts.reader import CALLS_PER_READ
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline_tests.query_plans import migrated_database, scanned_tables
@@ -33,6 +34,7 @@ PARAMETERS: dict[str, Any] = {
     "days": [date(2026, 1, 5)], "call_ids": [f"c-{number}" for number in range(1000, 1200)], "kits": None,
     "bricks": None, "with_evidence": True,
 }  # fmt: skip
+OF_MARTS = [f"c-{number}" for number in range(1000, 1000 + CALLS_PER_READ)]
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,11 @@ def filled(server_url: str) -> Iterator[Database]:
         yield database
 
 
-@pytest.mark.parametrize("name", ["calls_with_runs", "runs", "scores", "values", "quotes", "first_quotes"])
+@pytest.mark.parametrize(
+    "name", ["calls_with_runs", "runs", "scores", "values", "quotes", "first_quotes", "prospects", "team"]
+)
 def test_statements_per_batch_use_indexes(filled: Database, name: str) -> None:
-    """A sequential scan would read every score of every call."""
+    """A sequential scan would read every score of every call, for each batch of calls that a mart reads."""
     statement = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")[name]
-    assert scanned_tables(filled, statement, PARAMETERS) == set()
+    parameters = {**PARAMETERS, "call_ids": PARAMETERS["call_ids"] if name == "calls_with_runs" else OF_MARTS}
+    assert scanned_tables(filled, statement, parameters) == set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ FROM unnest(%(ones)s::text[], %(others)s::text[], %(numbers)s::float8[]) WITH OR
 ORDER BY n"""
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(
         st.tuples(
@@ -30,14 +30,14 @@ ORDER BY n"""
         max_size=12,
     )
 )
-def test_columns_hold_what_the_rows_hold(shared_database: Database, rows: list[tuple[Any, ...]]) -> None:
+def test_columns_hold_what_the_rows_hold(database: Database, rows: list[tuple[Any, ...]]) -> None:
     """Line ends, quotation marks, empty texts and NULL included; a number to its last bit."""
     parameters = {
         "ones": [one for one, _, _ in rows],
         "others": [other for _, other, _ in rows],
         "numbers": [number for _, _, number in rows],
     }
-    with shared_database.connection() as connection:
+    with database.connection() as connection:
         found = read_columns(connection, _STATEMENT, _TYPES, parameters)
     assert [tuple(row.values()) for row in found.to_pylist()] == rows
     assert found.schema.names == list(_TYPES)

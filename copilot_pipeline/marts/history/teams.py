@@ -33,8 +33,9 @@ class Teams:
     """
 
     def __init__(self, versions: Iterable[UserVersion] = ()) -> None:
-        # The same object for every call with the same versions of rep and manager.
-        self._reps: dict[tuple[Rep, datetime, datetime | None], Rep] = {}
+        # The same object for every call with the same versions of rep and manager. By the identity of the rep, which is
+        # kept: a rep takes as long to hash as the rest of a call.
+        self._reps: dict[tuple[int, datetime, datetime | None], tuple[Rep, Rep]] = {}
         self._versions: defaultdict[str, list[UserVersion]] = defaultdict(list)
         for version in sorted(versions, key=lambda version: version.valid_from):
             self._versions[version.user_id].append(version)
@@ -47,10 +48,10 @@ class Teams:
         if rep is None or (version := self._version(rep.rep_id, moment)) is None:
             return rep
         manager = self._version(version.manager_id, moment) if version.manager_id is not None else None
-        key = rep, version.valid_from, manager.valid_from if manager else None
+        key = id(rep), version.valid_from, manager.valid_from if manager else None
         if key not in self._reps:
-            self._reps[key] = self._with_manager(rep, version, manager)
-        return self._reps[key]
+            self._reps[key] = rep, self._with_manager(rep, version, manager)
+        return self._reps[key][1]
 
     def _with_manager(self, rep: Rep, version: UserVersion, manager: UserVersion | None) -> Rep:
         if version.manager_id is None:

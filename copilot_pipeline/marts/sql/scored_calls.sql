@@ -27,26 +27,39 @@ WHERE (call_date = ANY(%(days)s) OR call_id = ANY(%(call_ids)s)) AND removed_at 
 ORDER BY call_id;
 
 -- name: prospects
--- The prospects on some calls by name, else e-mail address, without invitees who did not join.
+-- The prospects on some calls by name, else e-mail address, without invitees who did not join. Here and below each call is
+-- looked up by itself (OFFSET 0): the planner would scan all rows of a large table for some thousand calls.
 SELECT call_id, array_agg(DISTINCT coalesce(name, email) ORDER BY coalesce(name, email)) AS names
-FROM copilot.participants
-WHERE call_id = ANY(%(call_ids)s) AND side = 'prospect' AND coalesce(name, email) IS NOT NULL
-  AND joined IS NOT FALSE
+FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
+  SELECT name, email
+  FROM copilot.participants AS stored
+  WHERE stored.call_id = calls.call_id AND side = 'prospect' AND coalesce(name, email) IS NOT NULL
+    AND joined IS NOT FALSE
+  OFFSET 0
+) AS people
 GROUP BY call_id;
 
 -- name: team
 -- The workspace's own people who spoke on some calls.
 SELECT call_id, person_id, name, user_id, email
-FROM copilot.participants
-WHERE call_id = ANY(%(call_ids)s) AND side = 'rep' AND utterances > 0;
+FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
+  SELECT person_id, name, user_id, email
+  FROM copilot.participants AS stored
+  WHERE stored.call_id = calls.call_id AND side = 'rep' AND utterances > 0
+  OFFSET 0
+) AS people;
 
 -- name: runs
 -- The runs of some kits (NULL: of all) on some calls, by call and kit.
 SELECT call_id, kit, status, concat_ws(':', kit_version_id, run_id, transcript_hash) AS version, finished_at,
   kit_version_id
-FROM copilot.semarize_runs
-WHERE call_id = ANY(%(call_ids)s) AND (%(kits)s::text[] IS NULL OR kit = ANY(%(kits)s))
-ORDER BY call_id, kit;
+FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
+  SELECT kit, status, kit_version_id, run_id, transcript_hash, finished_at
+  FROM copilot.semarize_runs AS stored
+  WHERE stored.call_id = calls.call_id AND (%(kits)s::text[] IS NULL OR kit = ANY(%(kits)s))
+  ORDER BY kit
+  OFFSET 0
+) AS runs;
 
 -- name: values
 -- The values of some bricks (NULL: of all) on some calls, without the reasons, which are pages of text.
@@ -54,10 +67,14 @@ SELECT call_id, kit, brick, value_kind,
   CASE value_kind WHEN 'bool' THEN value_bool::text WHEN 'num' THEN value_num::text
     WHEN 'text' THEN value_text WHEN 'json' THEN value_json::text END AS value,
   confidence
-FROM copilot.semarize_scores
-WHERE call_id = ANY(%(call_ids)s)
-  AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
-ORDER BY call_id, kit, brick;
+FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
+  SELECT kit, brick, value_kind, value_bool, value_num, value_text, value_json, confidence
+  FROM copilot.semarize_scores AS stored
+  WHERE stored.call_id = calls.call_id
+    AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
+  ORDER BY kit, brick
+  OFFSET 0
+) AS scores;
 
 -- name: scores
 -- The answers of some bricks (NULL: of all) on some calls, with the quotations on request.
@@ -65,23 +82,35 @@ SELECT call_id, kit, brick, value_kind,
   CASE value_kind WHEN 'bool' THEN value_bool::text WHEN 'num' THEN value_num::text
     WHEN 'text' THEN value_text WHEN 'json' THEN value_json::text END AS value,
   confidence, reason, CASE WHEN %(with_evidence)s THEN evidence END AS evidence
-FROM copilot.semarize_scores
-WHERE call_id = ANY(%(call_ids)s)
-  AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
-ORDER BY call_id, kit, brick;
+FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
+  SELECT kit, brick, value_kind, value_bool, value_num, value_text, value_json, confidence, reason, evidence
+  FROM copilot.semarize_scores AS stored
+  WHERE stored.call_id = calls.call_id
+    AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
+  ORDER BY kit, brick
+  OFFSET 0
+) AS scores;
 
 -- name: quotes
 -- The quotes of some bricks (NULL: of all) on some calls, with the passage of the transcript that each was found in.
 SELECT call_id, kit, brick, quote, match, match_score, seq, start_s, speaker, side, said, person_id
-FROM copilot.evidence
-WHERE call_id = ANY(%(call_ids)s)
-  AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
-ORDER BY call_id, kit, brick, position;
+FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
+  SELECT kit, brick, quote, match, match_score, seq, start_s, speaker, side, said, person_id
+  FROM copilot.evidence AS stored
+  WHERE stored.call_id = calls.call_id
+    AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
+  ORDER BY kit, brick, position
+  OFFSET 0
+) AS quotes;
 
 -- name: first_quotes
 -- The first quote of each answer of some bricks (NULL: of all) on some calls.
-SELECT DISTINCT ON (call_id, kit, brick) call_id, kit, brick, quote, match
-FROM copilot.evidence
-WHERE call_id = ANY(%(call_ids)s)
-  AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
-ORDER BY call_id, kit, brick, position;
+SELECT call_id, kit, brick, quote, match
+FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
+  SELECT DISTINCT ON (kit, brick) kit, brick, quote, match
+  FROM copilot.evidence AS stored
+  WHERE stored.call_id = calls.call_id
+    AND (%(kits)s::text[] IS NULL OR (kit, brick) IN (SELECT * FROM unnest(%(kits)s::text[], %(bricks)s::text[])))
+  ORDER BY kit, brick, position
+  OFFSET 0
+) AS quotes;
