@@ -67,6 +67,9 @@ def export(person: str | None, call_id: str | None, parts: bool, namesakes: bool
     from copilot_pipeline.state.written_files import remember_file
 
     with _searched(person, call_id, parts=parts, namesakes=namesakes) as (search, findings):
+        if not findings.places:  # a file would only name the person again
+            echo("nothing was found, and no file was written")
+            return
         for path in write_export(search, findings, out):
             remember_file(search.stores.database, path, "export")
             echo(str(path))

@@ -142,7 +142,8 @@ def _mode(search: Search, mode: str | None) -> Mode:
 def _print_erased(erased: Erased) -> None:
     record = erased.record
     rows = sum(record.places.values())
-    echo(f"erased: {record.calls:,} calls, {rows:,} rows and files in {len(record.places):,} places (no. {record.id})")
+    where = f"{rows:,} rows and files in {len(record.places):,} places (no. {record.id})"
+    echo(f"masked: {where}; the calls stay" if record.mode == "mask" else f"erased: {record.calls:,} calls, {where}")
     if record.cancelled:
         echo(
             f"{record.cancelled:,} deliveries that were not sent named it and are cancelled. Those about calls that "

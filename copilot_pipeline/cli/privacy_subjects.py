@@ -23,7 +23,7 @@ def subject_options(function: Callable[..., None]) -> Callable[..., None]:
             click.option("--person", metavar="E-MAIL|PHONE|NAME", help="Address, number or whole name of a person."),
             click.option("--call", "call_id", metavar="ID", help="Id of a call."),
             click.option("--parts", is_flag=True, help="Also single words of the name that no other person has."),
-            click.option("--namesakes", is_flag=True, help="Also the name alone, although others have it."),
+            click.option("--namesakes", is_flag=True, help="Also names and numbers that others have too."),
         )
     ):
         function = option(function)
@@ -52,17 +52,35 @@ def subject_of(stores: Stores, person: str | None, call_id: str | None, *, parts
     return Subjects(stores.database, stores.lake).person(person or "", parts=parts, namesakes=namesakes)
 
 
+def _is_ordinary(name: str) -> bool:
+    """Return whether a name may stand in a text by chance, such as Will May."""
+    from copilot_pipeline.privacy.identity import name_words
+    from copilot_pipeline.privacy.redaction.common_words import ALSO_WORDS, NOT_NAMES, PARTICLES
+
+    return all(len(word) == 1 or word in ALSO_WORDS | NOT_NAMES | PARTICLES for word in name_words(name))
+
+
 def print_findings(search: Search, findings: Findings) -> None:
     """Print who is meant, where they are and where they were sent."""
     identity = search.identity
     for name, values in (("addresses", identity.emails), ("names", identity.names), ("numbers", identity.phones)):
         if shown := sorted(value for value in values if not value.startswith("hmac:")):
             echo(f"{name}: {', '.join(shown)}")
+    if (identity.emails or identity.phones) and not (identity.names or search.subject.namesakes):
+        echo("no name is stored with it: if texts may have the name, search for it as well (--person NAME)")
+    if ordinary := sorted(name for name in identity.names if _is_ordinary(name)):
+        echo(
+            f"every word of {', '.join(ordinary)} is an ordinary word too: texts where they stand together by chance "
+            "are found as well"
+        )
     if identity.parts:
         echo(f"parts of the name: {', '.join(sorted(identity.parts))}")
     if search.subject.namesakes:
         others = len(search.subject.namesakes)
         echo(f"{others} other people have this name: the name alone is not searched for without --namesakes")
+    if search.subject.shared_numbers:
+        numbers = ", ".join(search.subject.shared_numbers)
+        echo(f"numbers that other people have too, not searched for without --namesakes: {numbers}")
     if search.subject.shared_parts:
         echo(f"not searched for, because others have them: {', '.join(search.subject.shared_parts)}")
     echo(f"calls: {len(findings.calls):,}")

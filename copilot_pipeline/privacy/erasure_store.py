@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
 
+import psycopg
+
+from copilot_pipeline.errors import PipelineError
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
@@ -111,10 +114,16 @@ class ErasureStore:
             "calls": len(plan.identity.calls),
             "plan": plan.packed(),
         }
-        with self._database.transaction() as connection:
-            if tombstones:
-                add_tombstones(connection, tombstones)
-            plan.erasure_id = fetch_value(connection, _SQL["begin"], values)
+        try:
+            with self._database.transaction() as connection:
+                if tombstones:
+                    add_tombstones(connection, tombstones)
+                plan.erasure_id = fetch_value(connection, _SQL["begin"], values)
+        except psycopg.errors.UniqueViolation:
+            raise PipelineError(
+                "another process has begun the same erasure: wait for it (copilot-pipeline privacy log); if it was "
+                "killed, run the same command again"
+            ) from None
 
     def save(self, plan: Plan, tombstones: Sequence[Tombstone] = ()) -> None:
         """Store a plan that has grown, with further tombstones."""

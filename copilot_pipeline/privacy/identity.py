@@ -17,6 +17,7 @@ _MIN_PIECE = 4  # letters of a part of a word that is taken for a name: not the 
 # Letters with their combining marks; also parts of such as O'Brien.
 WORD = re.compile(r"(?:[^\W_][\u0300-\u036f]*)+(?:['`\u2019\u02bc](?:[^\W_][\u0300-\u036f]*)+)*")
 _APOSTROPHES = str.maketrans("`\u2019\u02bc", "'''")
+_EXTENSION = re.compile(r"\s*(?:;?ext\.?\s?=?|x|#)\s?\d{1,6}\s*\Z", re.IGNORECASE)
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
 
@@ -49,7 +50,7 @@ def normalized_phone(value: str) -> str | None:
 
     A number that `phonenumbers` can parse is compared by its national digits, any other by its last nine.
     """
-    value = unicodedata.normalize("NFKC", value)
+    value = _EXTENSION.sub("", unicodedata.normalize("NFKC", value))
     digits = "".join(character for character in value if character.isdecimal())
     if len(digits) < MIN_DIGITS:
         return None
@@ -104,6 +105,7 @@ def kind_of(value: str) -> Kind:
     """Return what a person is named by: an e-mail address, a phone number or a name."""
     if _EMAIL.fullmatch(value.strip()):
         return "email"
+    value = _EXTENSION.sub("", value.strip()).removeprefix("tel:")
     digits = sum(map(str.isdecimal, value))
     letters = sum(map(str.isalpha, value))
     return "phone" if digits >= MIN_DIGITS and not letters else "name"

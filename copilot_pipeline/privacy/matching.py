@@ -30,6 +30,10 @@ _PHONE_START = rf"(?:(?<!\d){_NOT_IN_ESCAPE}|(?<=\\u[0-9a-fA-F]{{4}}))"
 # No letter or digit before and after. The last letter of an escape before it, such as \n or %20, is none.
 _START = r"(?:(?<![^\W_])|(?<=\\[nrt])|(?<=\\u[0-9a-fA-F]{4})|(?<=%[0-9a-fA-F]{2}))"
 _END = r"(?![^\W_])"
+# Of an address also no further part of another one: mary.ann@ is not ann@, and acme.co.uk not acme.co. A capital letter
+# after a dot begins a sentence.
+_EMAIL_START = _START.replace(r"(?<![^\W_])", r"(?<![^\W_])(?<![^\W_][.+_-])")
+_EMAIL_END = _END + r"(?!-[^\W_])(?!\.(?-i:[a-z]{2}))"
 _COARSE_GAP = "[^@]{0,21}"
 _MIN_ID_LENGTH = 6  # shorter call ids are looked for in columns of ids only
 _APOSTROPHES = "'\u2019\u02bc"
@@ -130,7 +134,10 @@ class Matcher:
     @staticmethod
     def _compile(identity: Identity) -> re.Pattern[str] | None:
         patterns: list[str] = []
-        patterns += [f"(?P<email{n}>{_email_pattern(email)})" for n, email in enumerate(sorted(identity.emails))]
+        patterns += [
+            f"(?P<email{n}>{_EMAIL_START}{_email_pattern(email)}{_EMAIL_END})"
+            for n, email in enumerate(sorted(identity.emails))
+        ]
         names = sorted({order for name in identity.names for order in orders(name)}, key=len, reverse=True)
         patterns += [f"(?P<name{n}>{_START}{_name_pattern(words)}{_END})" for n, words in enumerate(names)]
         singles = sorted(_single_words(identity))

@@ -42,9 +42,10 @@ def people_of(value: Any) -> list[Named]:
 def takes_part(people: list[Named], identity: Identity) -> list[Named]:
     """Return the entries that are of a person: by address, by number, or by a name without an address.
 
-    A name alone is not the person's if another entry has the name with another address.
+    A name alone is not the person's if another entry has the name with another address, nor is a number with another
+    name and address: colleagues share the number of their company.
     """
-    surely = [one for one in people if identity.has_email(one.email) or identity.has_phone(one.phone)]
+    surely = [one for one in people if identity.has_email(one.email) or _has_number(one, identity)]
     others = {
         normalized_name(one.name) for one in people if one.name and one.email and not identity.has_email(one.email)
     }
@@ -57,6 +58,11 @@ def takes_part(people: list[Named], identity: Identity) -> list[Named]:
         and normalized_name(one.name or "") not in others
     ]
     return surely + by_name
+
+
+def _has_number(one: Named, identity: Identity) -> bool:
+    is_other = bool(one.email and one.name and identity.names) and not identity.has_name(one.name)
+    return identity.has_phone(one.phone) and not is_other
 
 
 def merged(people: list[Named], known: Identity) -> Identity:

@@ -13,11 +13,14 @@ from zoneinfo import ZoneInfo
 
 from copilot_pipeline.config.retention import RetentionSettings
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.warehouse.statements import SCHEMA
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_value
+from copilot_pipeline.privacy.places import STATE_SCHEMA, TABLES
 from copilot_pipeline.privacy.removed_calls import DueRemovals, RemovedCalls, due_removals
-from copilot_pipeline.privacy.retention_days import RetainedDays
+from copilot_pipeline.privacy.retention_days import TEXT_COLUMNS, TEXT_TABLES, RetainedDays
+from copilot_pipeline.privacy.table_places import renew_statistics
 
 ROWS_PER_TRANSACTION = 500
 # The nightly run may start late, or be repeated after a failure.
@@ -42,6 +45,18 @@ _ROWS = (
     _Rows("quarantine", lambda limits: limits.quarantine, "quarantine"),
     _Rows("inbox", lambda limits: limits.inbox, "inbox"),
 )
+_TEXTS, _RAW_FILES = "days of transcripts", "days of raw files"
+# The tables of each place, whose statistics quote removed rows until they are computed again.
+_TABLES = {
+    _TEXTS: frozenset(
+        {f"{SCHEMA}.{table.name}" for table in (*TEXT_TABLES, *(table for table, _ in TEXT_COLUMNS))}
+        | {f"{STATE_SCHEMA}.{name}" for name in ("semarize_runs", "replaced_runs", "replaced_transcripts")}
+    ),
+    _RAW_FILES: frozenset({f"{STATE_SCHEMA}.bodies", f"{STATE_SCHEMA}.quarantine"}),
+    "former transcripts": frozenset({f"{STATE_SCHEMA}.replaced_transcripts"}),
+    "former answers": frozenset({f"{STATE_SCHEMA}.replaced_runs"}),
+    **{name: frozenset({f"{STATE_SCHEMA}.{name}"}) for name in ("outbox", "quarantine", "inbox")},
+}
 
 
 class Retention:
@@ -68,23 +83,31 @@ class Retention:
 
     def remove(self) -> Iterator[tuple[str, int]]:
         """Remove what is too old; yield each place and what was removed of it: days, rows, files or calls."""
+        changed: set[str] = set()
+        for place, count in self._remove_old():
+            changed |= _TABLES.get(place, frozenset()) if count else frozenset()
+            yield place, count
+        with self._database.connection() as connection:
+            renew_statistics(connection, [table for table in TABLES if table.name in changed])
+        # The last: it fails without the key of the tombstones.
+        if self._removed_calls is not None:
+            yield "removed calls", self._removed_calls.erase(self._before(self._limits.removed_calls))
+
+    def _remove_old(self) -> Iterator[tuple[str, int]]:
         raw, texts = self._limits.raw_limit, self._limits.transcripts
         self._days.allow_raw(date.min if raw is None else self._first_day(raw))
         days = [] if texts is None else self._days.with_texts(self._first_day(texts))
         for day in days:
             self._days.remove_texts(day)
-        yield "days of transcripts", len(days)
+        yield _TEXTS, len(days)
         days = [] if raw is None else self._days.with_raw(self._first_day(raw))
         for day in days:
             self._days.remove_raw(day)
-        yield "days of raw files", len(days)
+        yield _RAW_FILES, len(days)
         for rows in _ROWS:
             yield rows.place, self._remove_rows(rows)
         yield "reports", self._remove_files(REPORTS, self._limits.reports)
         yield "unreadable raw files", self._remove_files(UNREADABLE, self._limits.quarantine)
-        # The last: it fails without the key of the tombstones.
-        if self._removed_calls is not None:
-            yield "removed calls", self._removed_calls.erase(self._before(self._limits.removed_calls))
 
     def removals(self) -> DueRemovals:
         """Return the removed calls that are to be erased now, and why they are not if they are abnormally many."""
@@ -96,8 +119,8 @@ class Retention:
         try:
             raw, texts = self._limits.raw_limit, self._limits.transcripts
             counts = {
-                "days of transcripts": 0 if texts is None else len(self._days.with_texts(self._first_day(texts))),
-                "days of raw files": 0 if raw is None else len(self._days.with_raw(self._first_day(raw))),
+                _TEXTS: 0 if texts is None else len(self._days.with_texts(self._first_day(texts))),
+                _RAW_FILES: 0 if raw is None else len(self._days.with_raw(self._first_day(raw))),
                 "removed calls": len(self.removals().calls),
                 **{rows.place: self._count_rows(rows) for rows in _ROWS},
                 "reports": len(self._old_files(REPORTS, self._limits.reports)),

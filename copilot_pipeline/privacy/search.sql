@@ -13,11 +13,11 @@ SELECT DISTINCT name, email, user_id, true AS is_user FROM (
 ) AS people WHERE user_id = ANY(%(user_ids)s);
 
 -- name: names_of_others
--- Return the names of all people, with their addresses.
-SELECT DISTINCT name, email, user_id, is_user FROM (
-  SELECT name, email, user_id, side = 'rep' AS is_user FROM copilot.participants
-  UNION ALL SELECT name, email, user_id, true FROM copilot.users
-  UNION ALL SELECT name, email, user_id, true FROM copilot.user_history
+-- Return the names of all people, with their addresses and numbers.
+SELECT DISTINCT name, email, user_id, is_user, phone FROM (
+  SELECT name, email, user_id, side = 'rep' AS is_user, phone FROM copilot.participants
+  UNION ALL SELECT name, email, user_id, true, NULL FROM copilot.users
+  UNION ALL SELECT name, email, user_id, true, NULL FROM copilot.user_history
 ) AS people WHERE name IS NOT NULL;
 
 -- name: unstored_bodies

@@ -40,6 +40,7 @@ class _Known:
     email: str | None
     user_id: str | None
     is_user: bool
+    phone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class Subject:
     is_own: bool = False  # one of our own people
     namesakes: tuple[str, ...] = ()  # others with the same name, by address; then the name alone finds nothing
     shared_parts: tuple[str, ...] = ()  # parts of the name that others have too; they are not looked for
+    shared_numbers: tuple[str, ...] = ()  # numbers that others have too; they are not looked for
     notes: tuple[str, ...] = field(default=())
 
 
@@ -76,7 +78,8 @@ class Subjects:
         """Return the person with an address, a number or a name.
 
         `parts`: single words of the names are looked for too, except those that others have. `namesakes`: the name is
-        looked for although others have it. Raises `ConfigurationError` if a name is that of several addresses.
+        looked for although others have it, and numbers that others have. Raises `ConfigurationError` if a name or a
+        number is that of several addresses.
         """
         kind = kind_of(value)
         if kind == "name" and len(name_words(value)) < 2:
@@ -89,8 +92,8 @@ class Subjects:
             phones=frozenset({value.strip()} if kind == "phone" else ()),
             names=frozenset({value.strip()} if kind == "name" else ()),
         )
-        by_name = kind == "name" and not namesakes
-        identity, calls, is_own = self._expand(self._hashed(identity, identity.emails), ask_for_address=by_name)
+        is_vague = kind != "email" and not namesakes
+        identity, calls, is_own = self._expand(self._hashed(identity, identity.emails), ask_for_address=is_vague)
         # The hashes first: a row with the hash of the person's address is not of another person.
         identity = self._hashed(identity, identity.emails)
         found = self._without_shared(identity, calls, is_own, parts=parts, namesakes=namesakes)
@@ -134,8 +137,9 @@ class Subjects:
             if ask_for_address and len(addresses) > 1:
                 shown = sorted({normalized_email(email) for email in identity.emails if not email.startswith("hmac:")})
                 raise ConfigurationError(
-                    f"{len(addresses)} people have this name: {', '.join(shown) or 'their addresses are hashed'}. Give "
-                    "the address of the one who is meant, or --namesakes for all of them"
+                    f"{len(addresses)} people have this name or number: "
+                    f"{', '.join(shown) or 'their addresses are hashed'}. Give the address of the one who is meant, or "
+                    "--namesakes for all of them"
                 )
             if identity == before:
                 break
@@ -188,11 +192,19 @@ class Subjects:
         if identity.emails and same and not namesakes:
             shared = {normalized_name(one.name or "") for one in others} & names.keys()
             identity = replace(identity, names=frozenset(name for key, name in names.items() if key not in shared))
+        numbers = tuple(sorted({one.phone for one in others if one.phone and identity.has_phone(one.phone)}))
+        if identity.emails and numbers and not namesakes:
+            own = Identity(phones=frozenset(numbers))
+            kept = frozenset(phone for phone in identity.phones if not own.has_phone(phone))
+            identity = replace(identity, phones=kept)
+        else:
+            numbers = ()
         words = {part for name in names for part in name_parts(name)}
         taken = {part for one in others for part in name_parts(one.name or "")} & words
         if parts:
             identity = replace(identity, parts=frozenset(words - taken))
-        return Subject(identity, calls, is_own, tuple(sorted(same)), tuple(sorted(taken)) if parts else ())
+        shared_parts = tuple(sorted(taken)) if parts else ()
+        return Subject(identity, calls, is_own, tuple(sorted(same)), shared_parts, numbers)
 
 
 def _distinct(values: Any, normalized: Any) -> frozenset[str]:

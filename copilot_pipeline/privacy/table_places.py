@@ -17,7 +17,7 @@ from psycopg.rows import dict_row
 
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline.postgres.rows import fetch_all
+from copilot_pipeline.postgres.rows import fetch_all, fetch_value
 from copilot_pipeline.privacy.cells import Form, masked, texts_of
 from copilot_pipeline.privacy.matching import Matcher
 
@@ -26,6 +26,7 @@ _FORMS = {"text": Form.TEXT, "varchar": Form.TEXT, "_text": Form.TEXTS, "jsonb":
 _AS_TEXT = {Form.TEXT: "{}", Form.JSON: "{}::text", Form.TEXTS: "array_to_string({}, E'\\n')"}
 _ROW = "erasure_row"
 _BATCH = 500
+_CLEARS_STATISTICS = 180_000  # the version of PostgreSQL from which statistics of an empty table can be removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +188,23 @@ class TablePlace:
 
 
 def vacuum(connection: Connection, places: Sequence[TablePlace], *, full: bool) -> None:
-    """Let PostgreSQL reuse the space of deleted rows; with `full`, write the tables again without it."""
-    command = "VACUUM (FULL)" if full else "VACUUM"
+    """Let PostgreSQL reuse the space of deleted rows; with `full`, write the tables again without it.
+
+    The planner's statistics, which quote frequent values, are computed again.
+    """
+    _maintain(connection, places, "VACUUM (FULL, ANALYZE)" if full else "VACUUM (ANALYZE)")
+
+
+def renew_statistics(connection: Connection, places: Sequence[TablePlace]) -> None:
+    """Compute the planner's statistics again, which quote values of rows that may be deleted."""
+    _maintain(connection, places, "ANALYZE")
+
+
+def _maintain(connection: Connection, places: Sequence[TablePlace], command: str) -> None:
+    clears = connection.info.server_version >= _CLEARS_STATISTICS
     for place in places:
         if place.forms_in(connection):
             connection.execute(sql.SQL(command + " {}").format(place.identifier))
+            is_empty = sql.SQL("SELECT NOT EXISTS (SELECT FROM {})").format(place.identifier)
+            if clears and fetch_value(connection, is_empty.as_string(connection)):
+                connection.execute(_SQL["clear_statistics"], {"schema": place.schema, "table": place.table})

@@ -8,3 +8,9 @@ WHERE attrelid = to_regclass(quote_ident(%(schema)s) || '.' || quote_ident(%(tab
 -- Return the tables of some schemas.
 SELECT table_schema || '.' || table_name FROM information_schema.tables
 WHERE table_schema = ANY(%(schemas)s) AND table_type = 'BASE TABLE' ORDER BY 1;
+
+-- name: clear_statistics
+-- Remove the planner's statistics of a table and of its indexes, which ANALYZE keeps if the table is empty.
+SELECT pg_clear_attribute_stats(schemaname, tablename, attname, inherited) FROM pg_stats
+WHERE schemaname = %(schema)s AND tablename IN (
+  SELECT %(table)s::text UNION ALL SELECT indexname FROM pg_indexes WHERE schemaname = %(schema)s AND tablename = %(table)s);

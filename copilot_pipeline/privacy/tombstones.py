@@ -36,7 +36,10 @@ VARIABLE = "COPILOT_PIPELINE_PRIVACY_KEY"
 _KEY_CHECK = "key"
 _MAX_REMEMBERED = 200_000  # words whose hash is known, so that each is computed once
 _EMAIL = re.compile(r"[\w\u0300-\u036f.+%'&*/=?^{|}~!#$-]+@[\w\u0300-\u036f-]+(?:\.[\w\u0300-\u036f-]+)+")
-_PHONE = re.compile(r"(?<![\w])[+(]?\d[\d\s().\-/\u2010-\u2015]{5,18}\d(?!\w)")
+_BEFORE_ADDRESS = re.compile(r"[%'&*/=?^{|}~!#$]")  # allowed in an address, and more often what stands before one
+_PHONE = re.compile(r"(?<![\w])[+(]?\d[\d\s().\-/\u2010-\u2015]{5,60}\d(?!\w)")
+_DIGITS = re.compile(r"[+(]?\d+")
+_MAX_DIGITS = 18  # of a number with codes of its country: 0049 (0)151 2345 6789
 _MAX_GAP = 8  # characters between two words of a name
 
 
@@ -191,11 +194,31 @@ class Tombstones:
         return value
 
     def _masked_email(self, match: re.Match[str]) -> str:
-        found = self.of_value("email", match[0])
-        return erased_email(found.label) if found else match[0]
+        text = match[0]
+        starts = [0, *(one.end() for one in _BEFORE_ADDRESS.finditer(text, 0, text.index("@")))]
+        dot = text.rindex(".")  # before a capital letter it ends a sentence
+        for end in (len(text), dot) if text[dot + 1 : dot + 2].isupper() else (len(text),):
+            for start in starts:
+                if (found := self.of_value("email", text[start:end])) is not None:
+                    return f"{text[:start]}{erased_email(found.label)}{text[end:]}"
+        return text
 
     def _masked_phone(self, match: re.Match[str]) -> str:
-        return ERASED if self.of_value("phone", match[0]) else match[0]
+        """Mask the numbers in digits that stand together, which may be those of several numbers."""
+        text, pieces, end = match[0], [], 0
+        groups = list(_DIGITS.finditer(text))
+        first = 0
+        while first < len(groups):
+            last = next((n for n in reversed(range(first, len(groups))) if self._is_phone(groups, first, n)), None)
+            if last is not None:
+                pieces += [text[end : groups[first].start()], ERASED]
+                end = groups[last].end()
+            first = first + 1 if last is None else last + 1
+        return "".join([*pieces, text[end:]])
+
+    def _is_phone(self, groups: Sequence[re.Match[str]], first: int, last: int) -> bool:
+        text = groups[0].string[groups[first].start() : groups[last].end()]
+        return sum(map(str.isdecimal, text)) <= _MAX_DIGITS and self.of_value("phone", text) is not None
 
     def _mask_names(self, text: str) -> str:
         if not (self._sizes or self._by_kind.get("part")):

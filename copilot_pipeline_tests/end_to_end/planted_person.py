@@ -23,6 +23,9 @@ from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
 NEEDLES = ("quillon", "ébène", "vossberg", "quillon.ebene@", "piano teacher still signs every invoice", "15123456789")
 SCHEMAS = ("copilot", "copilot_ops", "public")
+# What the planner has of frequent values: it outlives the rows.
+_STATISTICS = b"""SELECT most_common_vals::text, histogram_bounds::text, most_common_elems::text FROM pg_stats
+  WHERE schemaname = ANY(%s)"""
 _ESCAPE = re.compile(r"\\+u([0-9a-fA-F]{4})")
 
 
@@ -79,6 +82,8 @@ def _texts(pipeline: Pipeline, folders: tuple[Path, ...]) -> Iterator[tuple[str,
             for row in cursor:
                 for name, value in zip(names, row, strict=True):
                     yield from ((f"{schema}.{table}.{name}", text) for text in texts_of(value))
+        for row in connection.execute(_STATISTICS, [list(SCHEMAS)]):
+            yield from (("pg_stats", text) for value in row for text in texts_of(value))
     for folder in (pipeline.home, *folders):
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             place = re.sub(r"call_date=[0-9-]+[/+]", "", str(path.relative_to(folder)))
@@ -165,3 +170,4 @@ def plant_in_places(pipeline: Pipeline, theirs: str, elsewhere: Path) -> None:
     with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
         record_file = b"INSERT INTO copilot_ops.written_files (path, kind) VALUES (%s, 'export')"
         connection.execute(record_file, [str(elsewhere / "sent.csv")])
+        connection.execute("ANALYZE")

@@ -49,7 +49,7 @@ PLACES = {
         "public.asset_keys.last_materialization",
         "public.event_logs.event",
     ),
-    *("public.run_tags.value", "report.html", "calls.csv", "sent.csv"),
+    *("pg_stats", "public.run_tags.value", "report.html", "calls.csv", "sent.csv"),
 }
 
 

@@ -77,6 +77,10 @@ def test_the_stores_find_what_python_finds(database: Database) -> None:
         "1512345678",
         "15123456789012",
         "other.zoe@kestrel.example",
+        "ann.zoe.o'neil+x@kestrel.example",
+        "annzoe.o'neil+x@kestrel.example",
+        "zoe.o'neil+x@kestrel.example.com",
+        "zoe.o'neil+x@kestrel.example-corp.com",
     ],
 )
 def test_does_not_find_parts_of_other_words(text: str) -> None:
@@ -143,5 +147,7 @@ def test_recognizes_what_a_person_is_named_by(value: str, kind: str) -> None:
 
 def test_a_number_is_the_same_with_and_without_the_code_of_its_country() -> None:
     """They are compared by their last nine digits; a number with too few is none."""
-    assert len({normalized_phone(one) for one in (PHONE, "0151 23456789", "0049 (151) 2345-6789")}) == 1
+    written = (PHONE, "0151 23456789", "0049 (151) 2345-6789", f"{PHONE} ext. 12", f"tel:{PHONE}")
+    assert len(set(map(normalized_phone, written))) == 1
+    assert kind_of(f"{PHONE} x12") == kind_of(f"tel:{PHONE}") == "phone"
     assert normalized_phone("12345") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from copilot_pipeline.load.tables.private_columns import PrivateColumns
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.privacy.limits import NORMAL_CALLS, check_number
 from copilot_pipeline.privacy.subjects import Subjects
+from copilot_pipeline.state.bodies import pack
 
 _PARTICIPANT = """INSERT INTO copilot.participants (call_id, person_id, call_date, name, email, side, utterances, words)
 VALUES (%(call)s, %(name)s, '2026-11-03', %(name)s, %(email)s, 'prospect', 0, 0)"""
@@ -80,6 +82,33 @@ def test_an_ambiguous_name_is_refused(subjects: Subjects) -> None:
     with pytest.raises(ConfigurationError, match="single word"):
         subjects.person("Mei")
     assert subjects.person("Lin, Mei", namesakes=True).calls == {"c-1", "c-2", "c-3"}
+
+
+def test_colleagues_who_share_a_number_are_not_one_person(subjects: Subjects, database: Database) -> None:
+    """By the address of one of them the other is not found, and the number is not searched for; from the number alone
+    it cannot be known who is meant. One person with two addresses and one number is found by either."""
+    everyone = [
+        {"name": "Mei O'Hara", "email": "mei.lin@kestrel.example", "phone": "+1 415 555 0100"},
+        {"name": "Ann Bell", "email": "ann@kestrel.example", "phone": "(415) 555-0100"},
+        {"name": "Ann Bell", "email": "ann.bell@home.example", "phone": "+1 628 555 0111"},
+        {"name": "Bell, Ann", "email": "ann@kestrel.example", "phone": "628-555-0111"},
+    ]
+    with database.connection() as connection:
+        for number, person in enumerate(everyone):
+            body = pack(json.dumps({"externalParticipants": [person]}).encode())
+            connection.execute("INSERT INTO copilot_ops.bodies VALUES (%s, 'listed', now(), %s)", [f"b-{number}", body])
+            statement = _PARTICIPANT.replace("side,", "side, phone,").replace("'prospect',", "'prospect', %(phone)s,")
+            connection.execute(statement, {"call": f"b-{number}", **person})
+    mei = subjects.person("mei.lin@kestrel.example")
+    assert mei.identity.emails == {"mei.lin@kestrel.example"}
+    assert not mei.identity.phones
+    assert mei.calls == {"c-1", "c-3", "b-0"}
+    assert mei.shared_numbers == ("(415) 555-0100",)
+    with pytest.raises(ConfigurationError, match=r"2 people .*: ann@kestrel.example, mei.lin@"):
+        subjects.person("415 555 0100")
+    ann = subjects.person("ann.bell@home.example")
+    assert ann.identity.emails == {"ann.bell@home.example", "ann@kestrel.example"}
+    assert ann.calls == {"b-1", "b-2", "b-3"}
 
 
 @pytest.mark.parametrize(

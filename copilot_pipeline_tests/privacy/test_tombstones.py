@@ -88,6 +88,9 @@ def test_a_masked_person_is_masked_with_all_that_their_entry_has() -> None:
         ("or 0151\u20132345\u20136789", "or [erased]"),
         ("to zoe.oneil@kestrel.example!", "to erased-1a2b@erased.invalid!"),
         ("call (0151) 2345-6789 now", "call [erased] now"),
+        ("030 123456 / 0049 (0)151 2345 6789 - 030 123457", "030 123456 / [erased] - 030 123457"),
+        ("?by=zoe.oneil@kestrel.example.Then", "?by=erased-1a2b@erased.invalid.Then"),
+        ("to ann.zoe.oneil@kestrel.example", "to ann.zoe.oneil@kestrel.example"),
         ("Zoë and O'Neil, zoe@kestrel.example, 1512", "Zoë and O'Neil, zoe@kestrel.example, 1512"),
     ],
 )
