@@ -22,7 +22,7 @@ from copilot_pipeline.load.tables import (
     columns_to_arrow,
     rows_to_arrow,
 )
-from copilot_pipeline.transform.mentions import Mention, competitor_mentions, topic_mentions
+from copilot_pipeline.transform.mentions import Mention, SpeechIndex, competitor_mentions, topic_mentions
 from copilot_pipeline.transform.rows import (
     CallRow,
     CompetitorMentionRow,
@@ -98,10 +98,11 @@ class CallRows:
         columns.text.extend(utterances.text)
 
     def _add_mentions(self, call: CallRow, record: CallRecord, spoken: Utterances) -> None:
-        for position, mention in enumerate(topic_mentions(record, spoken)):
+        speech = SpeechIndex(spoken)
+        for position, mention in enumerate(topic_mentions(record, speech)):
             place = _place(call, position, mention, spoken)
             self._topics.append(TopicMentionRow(topic=mention.name, summary=mention.remark, **place))
-        for position, mention in enumerate(competitor_mentions(record, spoken)):
+        for position, mention in enumerate(competitor_mentions(record, speech)):
             place = _place(call, position, mention, spoken)
             self._competitors.append(
                 CompetitorMentionRow(

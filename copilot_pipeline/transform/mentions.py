@@ -47,17 +47,7 @@ class Mention:
     sentiment: str | None = None
 
 
-def topic_mentions(record: CallRecord, utterances: Utterances) -> list[Mention]:
-    """Return the mentions of topics, in the order of the call; each sentence once per topic."""
-    return _once(_topics(record, _Speech(utterances)))
-
-
-def competitor_mentions(record: CallRecord, utterances: Utterances) -> list[Mention]:
-    """Return the mentions of competitors that the vendor found, in the order of the call."""
-    return _once(_competitors(record, _Speech(utterances)))
-
-
-class _Speech:
+class SpeechIndex:
     """The utterances of a call, by time and by word."""
 
     def __init__(self, utterances: Utterances) -> None:
@@ -70,13 +60,16 @@ class _Speech:
         timed = sorted(
             (start, position)
             for position, start in enumerate(self._starts)
-            if start is not None and self._texts[position].strip()
+            if start is not None and (text := self._texts[position]) and not text.isspace()
         )
         return [start for start, _ in timed], [position for _, position in timed]
 
     @cached_property
     def _folded(self) -> list[str | None]:
         """The utterances in lower case; None for those in which an expression finds more than these letters."""
+        joined = "\0".join(self._texts)  # no text has this character
+        if joined.isascii():
+            return list(joined.lower().split("\0"))
         return [text.lower() if text.isascii() else None for text in self._texts]
 
     def at(self, time_s: float) -> list[int]:
@@ -112,7 +105,17 @@ class _Speech:
         return max(sentences, key=lambda sentence: sum(bool(pattern.search(sentence)) for pattern in patterns))
 
 
-def _topics(record: CallRecord, speech: _Speech) -> Iterator[Mention]:
+def topic_mentions(record: CallRecord, speech: SpeechIndex) -> list[Mention]:
+    """Return the mentions of topics, in the order of the call; each sentence once per topic."""
+    return _once(_topics(record, speech))
+
+
+def competitor_mentions(record: CallRecord, speech: SpeechIndex) -> list[Mention]:
+    """Return the mentions of competitors that the vendor found, in the order of the call."""
+    return _once(_competitors(record, speech))
+
+
+def _topics(record: CallRecord, speech: SpeechIndex) -> Iterator[Mention]:
     found = set()
     for phrase in record.analytics.topic_phrases:
         patterns = _exact(phrase.text) if phrase.text is not None else _forms(phrase.topic)
@@ -133,7 +136,7 @@ def _topics(record: CallRecord, speech: _Speech) -> Iterator[Mention]:
             yield from _named(topic, _forms(topic), speech)
 
 
-def _competitors(record: CallRecord, speech: _Speech) -> Iterator[Mention]:
+def _competitors(record: CallRecord, speech: SpeechIndex) -> Iterator[Mention]:
     names: dict[str, None] = {}
     for rated in mappings(_parsed(record.competitor_sentiments_json)):
         name, time_s = text(rated.get("competitor_name")), number(rated.get("turn_start_time"))
@@ -148,7 +151,7 @@ def _competitors(record: CallRecord, speech: _Speech) -> Iterator[Mention]:
         yield from _named(name, _exact(name), speech)
 
 
-def _named(name: str, patterns: Patterns, speech: _Speech) -> Iterator[Mention]:
+def _named(name: str, patterns: Patterns, speech: SpeechIndex) -> Iterator[Mention]:
     named = speech.naming(patterns)
     for seq in named:
         yield Mention(name, "name", seq, speech.sentence(seq, patterns))

@@ -10,9 +10,8 @@ import pytest
 
 from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.clients.clari.rest_record import build_record
-from copilot_pipeline.transform.mentions import competitor_mentions, topic_mentions
+from copilot_pipeline.transform.mentions import SpeechIndex, competitor_mentions, topic_mentions
 from copilot_pipeline.transform.transcripts import assemble, resolve_people
-from copilot_pipeline.transform.transcripts.assembly import Utterances
 from copilot_pipeline.transform.transcripts.people import UserDirectory
 
 TURNS = (
@@ -26,15 +25,15 @@ TURNS = (
 )
 
 
-def call(**fields: Any) -> tuple[CallRecord, Utterances]:
-    """A call with these fields of the vendor, and its utterances."""
+def call(**fields: Any) -> tuple[CallRecord, SpeechIndex]:
+    """A call with these fields of the vendor, and what was said on it."""
     body = {
         "status": "POST_PROCESSING_DONE",
         "transcript": [{"personId": who, "start": start, "end": start + 3, "text": text} for who, start, text in TURNS],
         **fields,
     }
     record = build_record(body, "call-1", datetime(2026, 6, 1, tzinfo=UTC), "$")
-    return record, assemble(record, resolve_people(record, UserDirectory([]))).utterances
+    return record, SpeechIndex(assemble(record, resolve_people(record, UserDirectory([]))).utterances)
 
 
 def categories(*phrases: dict[str, Any], name: str = "Pricing") -> dict[str, Any]:
