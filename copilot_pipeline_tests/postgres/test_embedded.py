@@ -89,6 +89,22 @@ def test_server_stops_with_its_last_living_user(home: Path) -> None:
     assert server_of(home) is None
 
 
+def test_a_copy_of_the_home_is_a_backup(home: Path) -> None:
+    """Of a server that has stopped, made as docs/operations.md says: another server has its rows."""
+    user = User(home)
+    with psycopg.connect(user.url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 7 AS value")
+    user.leave()
+    restored = home.with_name("restored")
+    subprocess.run(["cp", "-a", home, restored], check=True)
+    beside = User(restored)
+    assert beside.url != user.url
+    with psycopg.connect(beside.url) as connection:
+        assert connection.execute("SELECT value FROM kept").fetchone() == (7,)
+    beside.leave()
+    assert server_of(restored) is None
+
+
 def test_server_stops_with_the_next_user_if_all_users_were_killed(home: Path) -> None:
     """It keeps running without users; the next one uses it and stops it on exit."""
     User(home).kill()
