@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 WEEKS = 26
 CLOSED_DEALS = 80  # with the open ones some 200 calls: about 310 requests
 # Of the sandbox: the vendor allows 10, with which the demo would wait for half a minute.
-REQUESTS_PER_SECOND = 25
+REQUESTS_PER_SECOND = 50
 _VENDORS_REQUESTS_PER_SECOND = 10
 _SHARE_OF_LIMIT = 0.9  # that the pipeline uses, as by default
 SEGMENTS = 40

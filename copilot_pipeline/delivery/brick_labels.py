@@ -13,6 +13,8 @@ from copilot_pipeline.postgres.rows import fetch_all
 
 _SQL = load_queries("copilot_pipeline.delivery.sql", "brick_labels.sql")
 
+_DECIMALS, _WIDE_SCALE = 2, 10
+
 
 @dataclass(frozen=True, slots=True)
 class BrickLabel:
@@ -29,7 +31,8 @@ class BrickLabel:
             return None
         if not low <= value <= high:
             return None
-        return f"{value:g} of {high:g}" if low == 0 else f"{value:g} ({low:g} to {high:g})"
+        shown = round(value, _DECIMALS if high - low < _WIDE_SCALE else 1)
+        return f"{shown:g} of {high:g}" if low == 0 else f"{shown:g} ({low:g} to {high:g})"
 
 
 BrickLabels = Mapping[BrickKey, BrickLabel]

@@ -92,7 +92,9 @@ def _address(manager: RegressionRow, count: int) -> str:
     what = "1 skill" if count == 1 else f"{count} skills"
     subject = f"{what} of your reps dropped" if name else f"{what} dropped"
     to = f"For {name}{email}." if name else "These reps have no manager in Clari Copilot: please forward this message."
-    return escape_and_cut(f"{to} {subject} below the threshold and below the rep's own level, and is still there.", 500)
+    return escape_and_cut(
+        f"{to} {subject} below the threshold and below the rep's own level, with no recovery so far.", 500
+    )
 
 
 def _section(regression: RegressionRow, calls: Sequence[RegressionCall], zone: tzinfo, shown: set[str]) -> str:

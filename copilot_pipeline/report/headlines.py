@@ -15,7 +15,8 @@ from copilot_pipeline.report.figures import (
     volume_before,
     volume_of,
 )
-from copilot_pipeline.report.formatting import count_of, display_name, plain, shortened, skill_name
+from copilot_pipeline.report.formatting import count_of, display_name, labelled, plain, shortened, skill_name
+from copilot_pipeline.report.groups import without_complements
 from copilot_pipeline.report.model import Report
 
 MAX_NAMED = 4
@@ -97,8 +98,16 @@ def _deals(report: Report) -> Iterator[str]:
 
 
 def _win_loss(report: Report) -> Iterator[str]:
-    if report.conclusion is not None and any(driver.is_confirmed for driver in report.drivers):
-        yield plain(report.conclusion)
+    confirmed = [driver for driver in without_complements(report.drivers) if driver.is_confirmed]
+    if report.conclusion is None or not confirmed:
+        return
+    first = confirmed[0]
+    expected = f"; of comparable deals {percent(first.expected_rate)}" if first.expected_rate is not None else ""
+    more = f" {count_of(len(confirmed) - 1, 'more driver')} confirmed." if len(confirmed) > 1 else ""
+    yield (
+        f"{plain(labelled(first.condition, report.labels))}: {first.won:,} of {count_of(first.support, 'newer deal')} "
+        f"won{expected}.{more}"
+    )
 
 
 def _name(name: str) -> str:

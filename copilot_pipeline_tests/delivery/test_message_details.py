@@ -48,9 +48,9 @@ def message(bricks: dict[str, BrickAnswer], **route: Any) -> str:
 
 def test_a_message_has_labels_scales_and_local_time_and_no_id() -> None:
     """The call of 12:00 UTC is at 21:00 in Tokyo; its title and link identify it."""
-    answers = {"risk_flag": BrickAnswer(True), "deal_confidence": BrickAnswer(31.0)}
+    answers = {"risk_flag": BrickAnswer(True), "deal_confidence": BrickAnswer(31.204)}
     text = message(answers, score=f"{KIT}.deal_confidence")
-    for part in ("*Deal at risk:* yes", "*Confidence:* 31 of 100", "2026-03-10 21:00 JST", "Northwind x Acme"):
+    for part in ("*Deal at risk:* yes", "*Confidence:* 31.2 of 100", "2026-03-10 21:00 JST", "Northwind x Acme"):
         assert part in text
     assert "call-1" not in text
 

@@ -12,7 +12,7 @@ from copilot_pipeline.report.figures import coverage_moves
 from copilot_pipeline.report.headlines import headlines
 from copilot_pipeline.report.kpis import kpis
 from copilot_pipeline.report.model import Coverage, Volume
-from copilot_pipeline_tests.report.examples import CONCLUSION, EMPTY, MOMENT, WEEK, full, regression
+from copilot_pipeline_tests.report.examples import EMPTY, MOMENT, WEEK, full, regression
 
 
 def test_writes_a_sentence_per_subject_and_an_n_per_share() -> None:
@@ -24,7 +24,8 @@ def test_writes_a_sentence_per_subject_and_an_n_per_share() -> None:
         "1 new skill regression: Ana Ruiz in objection handling.",
         "12 claims flagged, on 10 of 100 checked calls (10 of 100 the week before).",
         "1 of 19 open deals with risks; first: Acme.",
-        CONCLUSION,
+        "budget confirmed and decision maker present and discovery depth > 65: 37 of 52 newer deals won; of comparable "
+        "deals 17 %. 1 more driver confirmed.",
     ]
 
 
