@@ -143,11 +143,18 @@ class MartBuilder:
         kinds = claim_kinds(settings, self._answered())
         references = (settings.document, settings.product)
         bricks = {kind.brick for _, kind in kinds} | {reference.key for reference in references if reference}
-        reader = self._reader
-        rows = list(claims(reader.read(bricks, quotes=Quotes.ALL), kinds, settings, self._transcripts.locator()))
+        rows: list[ClaimRow] = []
+
+        def checked() -> Iterator[tuple[ScoredCall, list[ClaimRow]]]:
+            calls = self._reader.read(bricks, quotes=Quotes.ALL)
+            for call, of_call in claims(calls, kinds, settings, self._transcripts.locator()):
+                rows.extend(of_call)
+                yield call, of_call
+
+        accuracy = claim_accuracy(checked(), kinds, settings)
         return self._replace(
             (CLAIMS, rows),
-            (CLAIM_ACCURACY, claim_accuracy(reader.read(bricks, with_reasons=False), rows, kinds, settings)),
+            (CLAIM_ACCURACY, accuracy),
             (MESSAGE_ADOPTION, self._message_adoption(settings.messages)),
         )
 

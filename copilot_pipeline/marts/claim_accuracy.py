@@ -58,24 +58,20 @@ class _Counts:
 
 
 def claim_accuracy(
-    calls: Iterable[ScoredCall],
-    rows: Iterable[ClaimRow],
+    calls: Iterable[tuple[ScoredCall, Sequence[ClaimRow]]],
     kinds: Sequence[tuple[str, ClaimKind]],
     settings: ClaimSettings,
 ) -> list[AccuracyRow]:
     """Return the share of checked calls without a claim, in total and by rep, product and week.
 
-    A call is checked if at least one flagging brick has a value; null does not count as checked.
+    `calls` are with their claims. A call is checked if at least one flagging brick has a value; null does not count as
+    checked.
     """
-    by_call: defaultdict[str, list[ClaimRow]] = defaultdict(list)
-    for claim in rows:
-        by_call[claim.call_id].append(claim)
     groups: defaultdict[tuple[str, str], _Counts] = defaultdict(_Counts)
-    for call in calls:
+    for call, flagged in calls:
         answers = [call.bricks.get(kind.brick) for _, kind in kinds]
         if not any(answer is not None and answer.value is not None for answer in answers):
             continue
-        flagged = by_call.get(call.call_id, [])
         for grain, grain_id, name, of_grain in _grains(call, flagged, settings):
             counts = groups[grain, grain_id]
             counts.name = counts.name or name
@@ -96,8 +92,8 @@ def _accuracy_rows(grain: str, groups: Mapping[tuple[str, str], _Counts]) -> Ite
 
 
 def _grains(
-    call: ScoredCall, flagged: list[ClaimRow], settings: ClaimSettings
-) -> Iterator[tuple[str, str, str | None, list[ClaimRow]]]:
+    call: ScoredCall, flagged: Sequence[ClaimRow], settings: ClaimSettings
+) -> Iterator[tuple[str, str, str | None, Sequence[ClaimRow]]]:
     yield "all", "all", None, flagged
     yield "week", call.week.isoformat(), None, flagged
     for rep in call.reps():

@@ -112,16 +112,21 @@ def claims(
     kinds: Sequence[tuple[str, ClaimKind]],
     settings: ClaimSettings,
     locate: Locate,
-) -> Iterator[ClaimRow]:
-    """Yield the flagged claims, call by call. `locate` finds the quote of items that have none of their own."""
+) -> Iterator[tuple[ScoredCall, list[ClaimRow]]]:
+    """Yield each call with its flagged claims. `locate` finds the quote of items that have none of their own."""
     for call in calls:
-        for name, kind in kinds:
-            answer = call.bricks.get(kind.brick)
-            if answer is None or answer.value is None:
-                continue
-            flags = _flags(call.call_id, answer, kind, locate)
-            for position, flag in enumerate(flags):
-                yield _claim_row(call, name, kind, position, flag, answer, settings, len(flags))
+        yield call, [row for name, kind in kinds for row in _of_kind(call, name, kind, settings, locate)]
+
+
+def _of_kind(
+    call: ScoredCall, name: str, kind: ClaimKind, settings: ClaimSettings, locate: Locate
+) -> Iterator[ClaimRow]:
+    answer = call.bricks.get(kind.brick)
+    if answer is None or answer.value is None:
+        return
+    flags = _flags(call.call_id, answer, kind, locate)
+    for position, flag in enumerate(flags):
+        yield _claim_row(call, name, kind, position, flag, answer, settings, len(flags))
 
 
 def _flags(call_id: str, answer: BrickAnswer, kind: ClaimKind, locate: Locate) -> list[_Flag]:

@@ -22,7 +22,8 @@ def nowhere(_call_id: str, words: str) -> Quote:
 def flagged(*calls: ScoredCall, **settings: Any) -> list[ClaimRow]:
     """Return the claims of some calls."""
     claim_settings = ClaimSettings(**{"kinds": {"inaccurate": f"{KIT}.wrong"}, **settings})
-    return list(claims(calls, claim_kinds(claim_settings, []), claim_settings, nowhere))
+    of_calls = claims(calls, claim_kinds(claim_settings, []), claim_settings, nowhere)
+    return [row for _, rows in of_calls for row in rows]
 
 
 def test_yes_is_one_claim_per_quote() -> None:
@@ -94,7 +95,8 @@ def test_a_text_from_the_transcript_is_its_own_quote() -> None:
         call("c-2", {"wrong": "pricing"}),
         call("c-3", {"wrong": "No."}),
     ]
-    result = list(claims(calls, claim_kinds(claim_settings, []), claim_settings, locate))
+    of_calls = claims(calls, claim_kinds(claim_settings, []), claim_settings, locate)
+    result = [row for _, rows in of_calls for row in rows]
     assert [(one.call_id, one.quote, one.match) for one in result] == [
         ("c-1", "No outage, ever.", "exact"),
         ("c-2", None, NO_QUOTE),
@@ -116,9 +118,10 @@ def test_attributes_a_claim_to_its_speaker() -> None:
     alone = call("c-2", {"wrong": False}, team={"1": REP})
     claim_settings = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"})  # type: ignore[dict-item]
     kinds = claim_kinds(claim_settings, [])
-    result = list(claims([conversation, alone], kinds, claim_settings, nowhere))
+    of_calls = list(claims([conversation, alone], kinds, claim_settings, nowhere))
+    result = [row for _, rows in of_calls for row in rows]
     assert [one.rep_id for one in result] == ["u-2"]
-    rows = claim_accuracy([conversation, alone], result, kinds, claim_settings)
+    rows = claim_accuracy(of_calls, kinds, claim_settings)
     assert {row.grain_id: (row.n, row.accurate) for row in rows if row.grain == "rep"} == {"u-1": (2, 2), "u-2": (1, 0)}
 
 
@@ -157,7 +160,7 @@ def test_accuracy_counts_checked_calls() -> None:
     ]
     claim_settings = ClaimSettings(kinds={"inaccurate": f"{KIT}.wrong"}, product=BrickRef(KIT, "product"))  # type: ignore[dict-item]
     kinds = claim_kinds(claim_settings, [])
-    rows = claim_accuracy(calls, list(claims(calls, kinds, claim_settings, nowhere)), kinds, claim_settings)
+    rows = claim_accuracy(claims(calls, kinds, claim_settings, nowhere), kinds, claim_settings)
     assert {(row.grain, row.grain_id): (row.n, row.accurate, row.claims, row.inaccurate) for row in rows} == {
         ("all", "all"): (3, 2, 2, 2),
         ("week", "2026-11-02"): (2, 1, 2, 2),
@@ -191,6 +194,6 @@ def test_the_rate_of_a_rep_is_per_hour_of_checked_calls() -> None:
         call("c-3", {"wrong": quoted(True, "b")}),
         call("c-4", None, duration_s=3600.0),
     ]
-    rows = claim_accuracy(calls, list(claims(calls, kinds, ClaimSettings(), nowhere)), kinds, ClaimSettings())
+    rows = claim_accuracy(claims(calls, kinds, ClaimSettings(), nowhere), kinds, ClaimSettings())
     (row,) = [row for row in rows if row.grain == "rep"]
     assert (row.claims, row.hours, row.claims_per_hour) == (2, 2.0, 0.5)
