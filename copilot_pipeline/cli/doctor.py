@@ -211,7 +211,7 @@ def _erasure(settings: Settings, database: Database) -> str:
         raise PipelineError(
             f"{len(unfinished)} not finished, the first of {unfinished[-1].requested_at:%Y-%m-%d %H:%M} UTC by "
             f"{unfinished[-1].requested_by}: repeat its command (copilot-pipeline privacy erase; of retention: "
-            "materialize the asset `retention`)"
+            "copilot-pipeline privacy erase-removed)"
         )
     return f"{len(records):,} finished" if records else "nothing was erased"
 

@@ -194,14 +194,16 @@ def erase_removed(more_than: int | None, object_versions: bool, no_refresh: bool
             )
         before = datetime.now(UTC) - limit
         stores = replace(open_stores(settings, database), removes_versions=object_versions)
+        with text_console(stderr=True).status("erasing") as status:
+            removed_calls = RemovedCalls(settings, stores, on_step=status.update)
+            erased = removed_calls.finish()
         due = due_removals(database, before)
         _print_days(due.calls)
         due.require_confirmation(more_than)
         if due.calls and not yes:
             _ask(f"Remove {len(due.calls):,} calls? This cannot be undone.")
-        with text_console(stderr=True).status("erasing") as status:
-            removed_calls = RemovedCalls(settings, stores, on_step=status.update)
-            erased = removed_calls.erase_confirmed(before, more_than)
+        with text_console(stderr=True).status("erasing"):
+            erased += removed_calls.erase_confirmed(before, more_than)
     for one in erased:
         _print_erased(one)
     if erased and not no_refresh:

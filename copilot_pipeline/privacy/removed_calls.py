@@ -70,6 +70,10 @@ class RemovedCalls:
             erased.append(self._erase(erasure, due.calls))
         return sum(one.record.calls for one in erased)
 
+    def finish(self) -> list[Erased]:
+        """Finish an erasure that was interrupted."""
+        return _finished(self._erasure())
+
     def erase_confirmed(self, before: datetime, more_than: int | None) -> list[Erased]:
         """Erase them although they are many. Raises `ConfigurationError` unless `more_than` is near their number."""
         erasure = self._erasure()
