@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
-from scipy.stats import gamma
 
 from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 
+_PRIORS, _DRAWS = 50, 4_000
 _MIN_GROUPS = 3  # with fewer, the spread between groups is not distinguishable from chance
 _MIN_HOURS = 1 / 3600  # calls are timed in seconds; less is no time, and a rate over it no number
 _LOG_SHAPES = (-5.0, 12.0)  # at the upper end the groups have one rate
@@ -50,11 +50,8 @@ def rates(groups: Sequence[Exposure]) -> list[Rate]:
     if not is_timed.any():
         return [Rate(None, None, None, None) for _ in groups]
     shape, rate = _prior(claims[is_timed], hours[is_timed])
-    tail = (1 - CONFIDENCE_LEVEL) / 2
     after_shape, after_rate = claims + shape, hours + rate
-    low, high = (
-        np.asarray(gamma.ppf(quantile, after_shape, scale=1 / after_rate), dtype=float) for quantile in (tail, 1 - tail)
-    )
+    low, high = _interval(claims, hours, _prior_draws(shape, rate, hours[is_timed]))
     return [
         Rate(
             per_hour=group.claims / group.hours if is_timed[index] else None,
@@ -64,6 +61,33 @@ def rates(groups: Sequence[Exposure]) -> list[Rate]:
         )
         for index, group in enumerate(groups)
     ]
+
+
+def _interval(claims: Floats, hours: Floats, priors: Floats) -> Floats:
+    """Return the ends of the interval of each group's rate over draws of the prior (rows: shape, rate)."""
+    shape, rate = priors
+    random = np.random.default_rng(0)
+    tail = (1 - CONFIDENCE_LEVEL) / 2
+    ends = [
+        np.quantile(random.gamma(of_group + shape) / (timed + rate), (tail, 1 - tail))
+        for of_group, timed in zip(claims, hours, strict=True)
+    ]
+    return np.asarray(ends).T
+
+
+def _prior_draws(shape: float, rate: float, hours: Floats) -> Floats:
+    """Return draws of shape and rate: the prior itself is estimated, and with few groups not well.
+
+    Groups are simulated by the fitted prior, and the prior is fitted to each simulation (parametric bootstrap: Laird
+    and Louis, "Empirical Bayes confidence intervals based on bootstrap samples", Journal of the American Statistical
+    Association 82, 1987, 739-750).
+    """
+    if len(hours) < _MIN_GROUPS:
+        return np.repeat([[shape], [rate]], _DRAWS, axis=1)
+    random = np.random.default_rng(0)
+    drawn = random.poisson(random.gamma(shape, 1 / rate, size=(_PRIORS, len(hours))) * hours).astype(float)
+    priors = [_prior(claims, hours) for claims in drawn]
+    return np.repeat(np.asarray(priors).T, _DRAWS // _PRIORS, axis=1)
 
 
 def _prior(claims: Floats, hours: Floats) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from math import floor, log
 from typing import NamedTuple
 
@@ -53,6 +54,7 @@ class _Deal(NamedTuple):
     outcome: DealOutcome
     is_uncovered: bool
     calls: int
+    account: str | None = None
 
 
 class Difference(NamedTuple):
@@ -87,7 +89,7 @@ def meddicc_outcomes(coverage: pa.Table | None, deals: Iterable[Deal]) -> list[O
         calls = np.bincount(at[before], minlength=len(known))
         is_covered = np.bincount(at[before & covered[chosen]], minlength=len(known)) > 0
         observed = [
-            _Deal(deal.outcome, not of_deal_covered, of_deal_calls)
+            _Deal(deal.outcome, not of_deal_covered, of_deal_calls, deal.account_name)
             for deal, of_deal_covered, of_deal_calls in zip(known, is_covered.tolist(), calls.tolist(), strict=True)
             if deal is not None and of_deal_calls
         ]
@@ -162,7 +164,8 @@ def adjusted_difference(deals: Sequence[_Deal]) -> Difference | None:
     """Return the difference among deals with the same number of scored calls; None if too few can be compared.
 
     A linear regression of "not covered" on "lost" with a constant for each number of calls, and standard errors that
-    are robust to unequal variances (HC1: MacKinnon and White, Journal of Econometrics 29, 1985, 305-325). The
+    are robust to unequal variances (HC3: MacKinnon and White, Journal of Econometrics 29, 1985, 305-325), or clustered
+    by account if accounts have several deals (Liang and Zeger, Biometrika 73, 1986, 13-22), whichever is larger. The
     coefficient is the Mantel-Haenszel risk difference (Greenland and Robins, Biometrics 41, 1985, 55-68): the
     differences within the strata, weighted by what they can compare. A stratum with one outcome
     compares nothing.
@@ -178,8 +181,13 @@ def adjusted_difference(deals: Sequence[_Deal]) -> Difference | None:
     constants = (of_stratum[:, np.newaxis] == np.arange(len(usable))).astype(float)
     is_lost = np.array([deal.outcome is DealOutcome.LOST for group in usable for deal in group], dtype=float)
     is_uncovered = np.array([deal.is_uncovered for group in usable for deal in group], dtype=float)
+    accounts = np.unique([deal.account or f"deal {n}" for n, deal in enumerate(chain(*usable))], return_inverse=True)[1]
     with np.errstate(divide="ignore", invalid="ignore"):
-        fitted = OLS(is_uncovered, np.column_stack([is_lost, constants])).fit(cov_type="HC1", use_t=True)
+        model = OLS(is_uncovered, np.column_stack([is_lost, constants]))
+        fitted = model.fit(cov_type="HC3", use_t=True)
+        if 1 < len(np.unique(accounts)) < len(accounts):
+            clustered = model.fit(cov_type="cluster", cov_kwds={"groups": accounts}, use_t=True)
+            fitted = max(fitted, clustered, key=lambda one: float(one.bse[0]))
     value, error = float(fitted.params[0]), float(fitted.bse[0])
     if not np.isfinite(error) or error <= 1e-9:
         return None  # every deal covers the element, or none does: nothing varies
