@@ -146,12 +146,12 @@ def _call_times(rng: random.Random, first: datetime, last: datetime, *, is_open:
 
 
 def _signals(rng: random.Random, deal: Deal, habits: Habits, number: int, progress: float) -> list[str]:
-    """What comes up on a call of a deal. Facts of the deal come up on most calls, more of them on later ones."""
+    """What comes up on a call of a deal: who signs on each call, other facts on most of them, more on later ones."""
     said = 0.9 if number else 0.8
     covers = habits.covers + (habits.covers_last - habits.covers) * progress
     chances: list[tuple[str, float]] = [
         ("budget", said * deal.budget_confirmed),
-        ("decider", said * deal.decision_maker_present),
+        ("decider", float(deal.decision_maker_present)),
         ("depth", said * deal.deep_discovery),
         *((name, covers) for name in sorted(deal.covered)),
         ("risk", {"Closed Won": 0.12, "Closed Lost": 0.22}.get(deal.stage, 0.28)),
