@@ -75,6 +75,8 @@ def print_findings(search: Search, findings: Findings) -> None:
         )
     if identity.parts:
         echo(f"parts of the name: {', '.join(sorted(identity.parts))}")
+    elif any(" " in name for name in identity.names) and not search.subject.shared_parts:
+        echo("single words of the name, such as a surname alone, are not searched for without --parts")
     if search.subject.namesakes:
         others = len(search.subject.namesakes)
         echo(f"{others} other people have this name: the name alone is not searched for without --namesakes")
