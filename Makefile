@@ -46,13 +46,13 @@ format: $(VENV)/ready ## Format the code and apply the safe fixes of the linter
 	$(BIN)/ruff format .
 
 test-fast: WORKERS := 2
-test-fast: $(VENV)/ready ## Run the unit tests without simulations (under a minute)
+test-fast: $(VENV)/ready ## Run the unit tests without simulations (75 s on two cores)
 	$(PYTEST) -m "unit and not alone and not simulation" $(PARALLEL) --ignore copilot_pipeline_tests/end_to_end
 
 # The types are checked beside the tests, of which many wait. What lint leaves idle compiles the modules once; without
 # it each worker would compile them.
 test: SELECTED := not alone and not faults
-test: compiled-lint ## Run lint, types and every test but those of faults (under nine minutes)
+test: compiled-lint ## Run lint, types and every test but those of faults
 	$(MAKE) --jobs=2 types tests "SELECTED=$(SELECTED)"
 	$(PYTEST) -m alone $(call FILES_OF,alone)
 
