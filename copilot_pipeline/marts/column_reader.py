@@ -32,6 +32,7 @@ _VALUES = {
     "confidence": pa.float64(),
 }  # fmt: skip
 _QUOTES = {"call_id": pa.string(), "kit": CATEGORY, "brick": CATEGORY, "quote": CATEGORY}
+_NO_QUOTES = pa.schema(list(_QUOTES.items())).empty_table()
 
 
 class CallColumnReader(ScoredCallReader):
@@ -66,9 +67,7 @@ def _read(
     }
     runs = read_columns(connection, _SQL["runs"], _RUNS, chosen)
     values = read_columns(connection, _SQL["values"], _VALUES, chosen)
-    quotes = read_columns(
-        connection, _SQL["first_quotes"], _QUOTES, chosen if with_quotes else {**chosen, "call_ids": []}
-    )
+    quotes = read_columns(connection, _SQL["first_quotes"], _QUOTES, chosen) if with_quotes else _NO_QUOTES
     kits = _kits(runs, calls["call_id"])
     return CallColumns(calls, reps, kits, _bricks(values, quotes, calls["call_id"], bricks))
 

@@ -38,7 +38,7 @@ def check_number(database: Database, calls: int, more_than: int | None) -> None:
     More than 20 calls and more than 1 % of all are abnormal. The number that confirms them must be near: from half of
     theirs, so that a number in a script does not confirm everything.
     """
-    normal = max(NORMAL_CALLS, round(NORMAL_SHARE * _all_calls(database)))
+    normal = _normal(_all_calls(database))
     if calls <= normal or is_confirmed(calls, more_than):
         return
     raise ConfigurationError(
@@ -59,7 +59,7 @@ def abnormal_removals(database: Database, removed: Sequence[RemovedCall]) -> str
     than 5 calls that are more than half of their day or of all calls.
     """
     count, known = len(removed), _all_calls(database)
-    normal = max(NORMAL_CALLS, round(NORMAL_SHARE * known))
+    normal = _normal(known)
     if count > normal:
         return f"more than the {normal:,} of a normal night"
     by_day = Counter(one.call_date for one in removed)
@@ -71,6 +71,11 @@ def abnormal_removals(database: Database, removed: Sequence[RemovedCall]) -> str
     if count > FEW_CALLS and 2 * count > known:
         return f"more than half of all {known:,} calls"
     return None
+
+
+def _normal(known: int) -> int:
+    """Return how many of the known calls an erasure may remove without a confirmation."""
+    return max(NORMAL_CALLS, round(NORMAL_SHARE * known))
 
 
 def _all_calls(database: Database) -> int:

@@ -52,7 +52,7 @@ def _at(home: Path) -> Environment:
 
 
 def fail_over(data_folder: Path) -> None:
-    """End the server and all its sessions at once, as a crash does, and start it again."""
+    """End the server and all its sessions immediately, as a crash does, and start it again."""
     server = running_server(data_folder)
     assert server is not None
     os.kill(server.process_id, signal.SIGQUIT)

@@ -28,7 +28,7 @@ ORDER BY call_id;
 
 -- name: prospects
 -- The prospects on some calls by name, else e-mail address, without invitees who did not join. Here and below each call is
--- looked up by itself (OFFSET 0): the planner would scan all rows of a large table for some thousand calls.
+-- looked up by its key (OFFSET 0): the planner would scan all rows of a large table for some thousand calls.
 SELECT call_id, array_agg(DISTINCT coalesce(name, email) ORDER BY coalesce(name, email)) AS names
 FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
   SELECT name, email
