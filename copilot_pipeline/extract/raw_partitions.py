@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.lake.losses import RawFiles, missing_bytes
+from copilot_pipeline.load.lake.losses import RawFile, RawFiles, calls_missing, missing_bytes
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS, rows_to_arrow
 from copilot_pipeline.state import CallStore, PartitionCall, UnstoredBody, UnstoredKey
 
@@ -52,14 +52,14 @@ class RawPartitionWriter:
         marked: dict[date, int] = {}
         for day in missing_bytes(self._files, self._partitions, days):
             with self._partitions.lock(day):
-                if number := self._mark_lost(day):
+                if number := self._mark_lost(day, self._files.of_day(day)):
                     marked[day] = number
         return marked
 
-    def _mark_lost(self, day: date) -> int:
+    def _mark_lost(self, day: date, file: RawFile) -> int:
         """Mark the lost calls of a day, whose lock is held: without it a file that is being written looks outdated."""
-        lost_calls = missing_bytes(self._files, self._partitions, [day]).get(day, [])
-        if not self._files.of_day(day).is_readable:
+        lost_calls = calls_missing(file, self._partitions.stored_calls([day]))
+        if not file.is_readable:
             self._lake.set_aside(RAW_CALL_DETAILS, day)
         if lost_calls:
             self._partitions.mark_lost(day, lost_calls)
@@ -75,17 +75,17 @@ class RawPartitionWriter:
         for other in self._return_moved_bodies(day) - {day}:
             with self._partitions.lock(other):
                 if not self._partitions.days_without_raw([other]):
-                    self._mark_lost(other)
+                    self._mark_lost(other, self._files.of_day(other))
                     self._write(other)
         with self._partitions.lock(day):
-            self._mark_lost(day)
-            stored = len(self._files.of_day(day).fetched_at)
+            file = self._files.of_day(day)
             self._files.forget(day)
+            self._mark_lost(day, file)
             if self._partitions.days_without_raw([day]):
                 return RawPartition(day, 0, was_rewritten=False)
-            if self._partitions.needs_storing(day) or not self._lake.exists(RAW_CALL_DETAILS, day):
+            if self._partitions.needs_storing(day) or file.is_absent or not file.is_readable:
                 return self._write(day)
-        return RawPartition(day, stored, was_rewritten=False)
+        return RawPartition(day, len(file.fetched_at), was_rewritten=False)
 
     def _return_moved_bodies(self, day: date) -> set[date]:
         """Return bodies of calls that moved to or from the day to the state store; return the days that held them.
@@ -97,7 +97,7 @@ class RawPartitionWriter:
         while to_check:
             for old_day, call_ids in self._partitions.moved_calls(to_check.pop()).items():
                 with self._partitions.lock(old_day):
-                    self._mark_lost(old_day)
+                    self._mark_lost(old_day, self._files.of_day(old_day))
                     self._return_bodies(old_day, call_ids)
                 old_days.add(old_day)
                 to_check.append(old_day)

@@ -26,7 +26,7 @@ from copilot_pipeline.load.lake.losses import RawFiles, missing_bytes
 from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
 from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import CALL_TABLES, PARTICIPANTS, RAW_CALL_DETAILS
-from copilot_pipeline.load.versions import InputsOfDay, PartitionVersions
+from copilot_pipeline.load.versions import InputsOfDay, PartitionVersions, StampOf
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.privacy.redaction.redactor import Redactor
@@ -166,9 +166,9 @@ class CallTables:
                 is_current=current is not None,
             )
 
-    def _inputs_of(self, day: date) -> InputsOfDay | None:
+    def _inputs_of(self, day: date, stamp_of: StampOf) -> InputsOfDay | None:
         """Return what the rows of a day are made from; None if its raw file is missing or must be written again."""
-        source, stamp = self._sources.raw_version(day), self._lake.stamp(RAW_CALL_DETAILS, day)
+        source, stamp = self._sources.raw_version(day), stamp_of(RAW_CALL_DETAILS, day)
         if source is None or stamp is None:
             return None
         return InputsOfDay({**self._inputs, "raw_call_details": f"{source.version} {stamp}"}, source.is_stale)

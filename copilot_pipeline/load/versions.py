@@ -10,11 +10,13 @@ from datetime import date
 from copilot_pipeline.load.contents import DayContents, Hashes
 from copilot_pipeline.load.inputs import Inputs, lake_inputs, text_version
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake.listing import Listing
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state.table_versions import NO_DAY, StoredContents, TableVersion, TableVersions
 
 ROWS_PREFIX = "rows of "
+StampOf = Callable[[Table, date], str | None]  # returns what identifies the content of a file of the lake
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,12 @@ class CurrentPartition:
 class PartitionVersions:
     """Compares the inputs of partitions with those that they were made from.
 
-    `inputs_of` returns the inputs of a day, None if they have no version: then the day is rebuilt every time. Call
-    `current` before the rows are read and under the lock of the partition, so that an input that changes meanwhile has
-    another version afterwards.
+    `inputs_of` returns the inputs of a day, None if they have no version: then the day is rebuilt every time. It uses
+    the stamps that it is given. Call `current` before the rows are read and under the lock of the partition, so that an
+    input that changes meanwhile has another version afterwards.
+
+    In an object store, a day is up to date if the listed files say so, which are at most a minute old. Otherwise each
+    file is looked at, so what is recorded is never older than the lock.
     """
 
     def __init__(
@@ -50,7 +55,7 @@ class PartitionVersions:
         lake: Lake,
         store: TableVersions,
         tables: Sequence[Table],
-        inputs_of: Callable[[date], InputsOfDay | None],
+        inputs_of: Callable[[date, StampOf], InputsOfDay | None],
         *,
         optional: Collection[str] = (),
         force: bool = False,
@@ -63,11 +68,19 @@ class PartitionVersions:
         self._optional = frozenset(optional)
         self._force = force
         self._inputs: dict[date, Inputs] = {}
+        self._listing = Listing(lake) if lake.store.is_remote and not force else None
 
     def current(self, day: date) -> CurrentPartition | None:
         """Return the partition if it is up to date in both stores. No row of it is read."""
+        if self._listing is not None and day != NO_DAY:
+            current = self._compare(day, self._listing.stamp)
+            if current is not None:
+                return current
+        return self._compare(day, self._stamp)
+
+    def _compare(self, day: date, stamp_of: StampOf) -> CurrentPartition | None:
         self._inputs.pop(day, None)
-        found = self._inputs_of(day)
+        found = self._inputs_of(day, stamp_of)
         if found is None:
             return None
         inputs = {**found.inputs, **lake_inputs(self._lake)}
@@ -78,7 +91,7 @@ class PartitionVersions:
         compared = {
             name: value for name, value in inputs.items() if name in stored.inputs or name not in self._optional
         }
-        if stored.inputs != compared or stored.files != self._files(day):
+        if stored.inputs != compared or stored.files != self._files(day, stamp_of):
             return None
         return CurrentPartition(version_of(stored.inputs), stored.facts)
 
@@ -116,9 +129,12 @@ class PartitionVersions:
         self._store.record(connection, day, version, contents.by_table if contents is not None else None)
         return version_of(inputs)
 
-    def _files(self, day: date) -> dict[str, str]:
-        of_file = None if day == NO_DAY else day
-        return {table.name: self._lake.stamp(table, of_file) or "" for table in self._tables}
+    def _files(self, day: date, stamp_of: StampOf | None = None) -> dict[str, str]:
+        stamp_of = stamp_of or self._stamp
+        return {table.name: stamp_of(table, day) or "" for table in self._tables}
+
+    def _stamp(self, table: Table, day: date) -> str | None:
+        return self._lake.stamp(table, None if day == NO_DAY else day)
 
 
 def rows_as_facts(rows: Mapping[str, int]) -> dict[str, int]:

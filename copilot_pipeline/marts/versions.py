@@ -119,7 +119,7 @@ class MartVersions:
             self._lake,
             TableVersions(self._database, mart.group),
             mart.tables,
-            lambda _: InputsOfDay(self._inputs_of(mart)),
+            lambda *_: InputsOfDay(self._inputs_of(mart)),
             force=self._force,
         )
         with exclusive(self._database.url, mart.group):

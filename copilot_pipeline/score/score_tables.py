@@ -24,7 +24,7 @@ from copilot_pipeline.load.tables import (
     UTTERANCES,
     rows_to_arrow,
 )
-from copilot_pipeline.load.versions import InputsOfDay, PartitionVersions
+from copilot_pipeline.load.versions import InputsOfDay, PartitionVersions, StampOf
 from copilot_pipeline.load.warehouse import refresh_kit_views
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.score.evidence import EvidenceFinder
@@ -91,10 +91,10 @@ class ScoreTables:
             if current is not None and not current.facts.get(_UNSCORED, 1) and not current.facts.get(_PROBLEMS, 0)
         }
 
-    def _inputs_of(self, day: date) -> InputsOfDay | None:
+    def _inputs_of(self, day: date, stamp_of: StampOf) -> InputsOfDay | None:
         """Return what the rows of a day are made from; None if its call tables were never loaded, or have no file."""
         source = self._sources.call_tables_version(day)
-        files = [self._lake.stamp(table, day) for table in (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)]
+        files = [stamp_of(table, day) for table in (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)]
         if source is None or None in files:
             return None
         inputs = {

@@ -1,5 +1,6 @@
 """Settings, PostgreSQL and the lake."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
@@ -13,6 +14,8 @@ from copilot_pipeline.config.loading import Settings, load_environment, load_set
 from copilot_pipeline.load.lake import Lake, accept_lake
 from copilot_pipeline.postgres import Database, open_database
 from copilot_pipeline.state.locks import RunLock
+
+_ACCEPTED_SECONDS = 60.0
 
 
 def environment_with(**values: Any) -> Environment:
@@ -97,5 +100,19 @@ class LakeResource(dg.ConfigurableResource[Any]):
     def open(self, database: Database) -> Lake:
         """The lake. Raises `ConfigurationError` if it is not the one of the state store."""
         lake = Lake(environment_with(copilot_pipeline_lake_url=self.url, copilot_pipeline_home=self.home).lake_url)
-        accept_lake(lake, database)
+        if lake.store.is_remote:
+            _accept_remote(lake, database)
+        else:
+            accept_lake(lake, database)
         return lake
+
+
+_accepted_at: dict[tuple[str, str], float] = {}  # lakes that this process has accepted, by their and the database's URL
+
+
+def _accept_remote(lake: Lake, database: Database) -> None:
+    """Accept the lake of an object store, unless this process did so in the last minute: each step opens it."""
+    key, now = (lake.url, database.url), time.monotonic()
+    if key not in _accepted_at or now - _accepted_at[key] > _ACCEPTED_SECONDS:
+        accept_lake(lake, database)
+        _accepted_at[key] = now

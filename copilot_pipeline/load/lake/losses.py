@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from copilot_pipeline.load.lake.files import Lake
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS
-from copilot_pipeline.state import PartitionStore
+from copilot_pipeline.state.partitions import PartitionStore, StoredCall
 
 _TOLERANCE = timedelta(milliseconds=1)
 _MICROSECOND = timedelta(microseconds=1)
@@ -25,6 +25,7 @@ class RawFile:
 
     fetched_at: dict[str, datetime | None]  # of the details, by call
     is_readable: bool = True  # also if it is absent
+    is_absent: bool = False
 
 
 class RawFiles:
@@ -39,7 +40,7 @@ class RawFiles:
         stamp = self._lake.stamp(RAW_CALL_DETAILS, day)
         known = self._known.get(day)
         if known is None or known[0] != stamp:
-            known = self._known[day] = (stamp, _read(self._lake, day) if stamp is not None else RawFile({}))
+            known = self._known[day] = (stamp, _read(self._lake, day) if stamp else RawFile({}, is_absent=True))
         return known[1]
 
     def of_days(self, days: Sequence[date]) -> list[RawFile]:
@@ -57,16 +58,19 @@ def missing_bytes(files: RawFiles, partitions: PartitionStore, days: Sequence[da
     A file may be absent, unreadable, or older than the state store, such as one that was restored from a backup. Raises
     `OSError` if the lake cannot be read.
     """
-    expected: defaultdict[date, list[tuple[str, datetime | None]]] = defaultdict(list)
+    expected: defaultdict[date, list[StoredCall]] = defaultdict(list)
     for call in partitions.stored_calls(days):
-        # Newer details are in no file yet, so the age of those in the file does not matter.
-        expected[call.stored_date].append((call.call_id, None if call.is_unstored else call.fetched_at))
+        expected[call.stored_date].append(call)
     missing: dict[date, list[str]] = {}
     for (day, calls), file in zip(expected.items(), files.of_days(list(expected)), strict=True):
-        lost_ids = [call_id for call_id, fetched_at in calls if _is_lost(call_id, fetched_at, file.fetched_at)]
-        if lost_ids:
-            missing[day] = sorted(lost_ids)
+        if lost_ids := calls_missing(file, calls):
+            missing[day] = lost_ids
     return missing
+
+
+def calls_missing(file: RawFile, calls: Sequence[StoredCall]) -> list[str]:
+    """Return those of some calls that a raw file should hold and does not, sorted."""
+    return sorted(call.call_id for call in calls if _is_lost(call, file.fetched_at))
 
 
 def _read(lake: Lake, day: date) -> RawFile:
@@ -82,10 +86,11 @@ def _read(lake: Lake, day: date) -> RawFile:
     return RawFile(modified_at)
 
 
-def _is_lost(call_id: str, fetched_at: datetime | None, in_file: dict[str, datetime | None]) -> bool:
-    if call_id not in in_file:
+def _is_lost(call: StoredCall, in_file: dict[str, datetime | None]) -> bool:
+    if call.call_id not in in_file:
         return True
-    if fetched_at is None:
+    # Newer details are in no file yet, so the age of those in the file does not matter.
+    if call.is_unstored or call.fetched_at is None:
         return False
-    time_in_file = in_file[call_id]
-    return time_in_file is None or time_in_file < fetched_at - _TOLERANCE
+    time_in_file = in_file[call.call_id]
+    return time_in_file is None or time_in_file < call.fetched_at - _TOLERANCE

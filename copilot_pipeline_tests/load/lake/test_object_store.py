@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pytest
@@ -19,6 +19,9 @@ from copilot_pipeline.load.lake.identity import read_id
 from copilot_pipeline.load.lake.losses import RawFiles
 from copilot_pipeline.load.lake.storage_errors import StorageError
 from copilot_pipeline.load.tables import CALL_TABLES, RAW_CALL_DETAILS, USERS, UTTERANCES
+from copilot_pipeline.load.versions import InputsOfDay, PartitionVersions
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.state.table_versions import TableVersions
 from copilot_pipeline_tests.deploy.object_store import BUCKET, running_object_store
 from copilot_pipeline_tests.deploy.slow_proxy import Answer, Request
 from copilot_pipeline_tests.load.lake.buckets import ERROR, Bucket, large_rows
@@ -91,6 +94,37 @@ def test_a_raw_file_is_read_once_while_it_stays_the_same(bucket: Bucket) -> None
     with bucket.proxy.counted() as requests, bucket.lake.reading_once(RAW_CALL_DETAILS, DAY):
         assert [list(bucket.lake.batches(RAW_CALL_DETAILS, DAY)) for _ in range(3)] == [[]] * 3
     assert methods(requests) == ["HEAD", "GET"]
+
+
+def test_complete_days_cost_one_request_a_table(bucket: Bucket, database: Database) -> None:
+    """Each table is listed once, whatever the number of days. A file that another process has replaced since is looked
+    at, and its day is complete if that process recorded it."""
+
+    def new_versions(lake: Lake) -> PartitionVersions:
+        store = TableVersions(database, "calls")
+        return PartitionVersions(lake, store, CALL_TABLES, lambda day, stamp: InputsOfDay({"a": f"{day}"}))
+
+    def replace(lake: Lake, day: date, texts: list[str]) -> None:
+        versions = new_versions(lake)
+        assert versions.current(day) is None
+        with lake.writers(CALL_TABLES, day) as writers:
+            writers["utterances"].append(utterances(texts))
+        with database.transaction() as connection:
+            versions.record(connection, day, {})
+
+    days = [DAY + timedelta(days=number) for number in range(3)]
+    for day in days:
+        replace(bucket.lake, day, [])
+    versions = new_versions(bucket.lake)
+    with bucket.proxy.counted() as requests:
+        assert None not in [versions.current(day) for day in days]
+    assert methods(requests) == ["GET"] * len(CALL_TABLES)
+    with database.transaction() as connection:
+        new_versions(bucket.lake).record(connection, DAY, None)
+    replace(Lake(bucket.lake.url), DAY, ["new"])
+    with bucket.proxy.counted() as requests:
+        assert versions.current(DAY) is not None
+    assert methods(requests) == ["HEAD"] * len(CALL_TABLES)
 
 
 def test_reads_while_a_file_is_replaced_have_one_of_its_states(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
