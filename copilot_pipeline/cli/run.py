@@ -61,7 +61,7 @@ def command(
     no_send: bool,
     as_json: bool,
 ) -> None:
-    """Fetch, load and score a range of days without the UI, and send what the routes ask for.
+    """Fetch, load and score a range of days without the UI, and send deliveries.
 
     Fetches missing calls, rebuilds changed tables and scores calls without a score. It can be stopped and repeated at
     any time: no call is fetched twice, no run is paid twice. Exits with 0 only if everything is done, and with 4 if
