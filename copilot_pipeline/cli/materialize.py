@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 
 from copilot_pipeline import errors
-from copilot_pipeline.clients.clari import connect as clari
-from copilot_pipeline.clients.semarize import connect as semarize
+from copilot_pipeline.cli.process_days import LAST, MIRRORED, require_keys
 from copilot_pipeline.clients.weekly_quota import week_of
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.definitions import build_definitions
@@ -24,34 +22,16 @@ from copilot_pipeline.defs.instance import open_instance
 from copilot_pipeline.defs.partitions import PROBLEMS
 from copilot_pipeline.defs.runs import REQUESTED_AT_TAG
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
-from copilot_pipeline.load.lake import Lake, accept_lake
 from copilot_pipeline.load.tables import (
-    ACCOUNTS,
-    BRICKS,
     CALL_TABLES,
-    DEAL_HISTORY,
-    DEALS,
     MART_TABLES,
     RAW_CALL_DETAILS,
     SCORE_TABLES,
-    SCORECARDS,
-    TOPICS,
     USER_HISTORY,
     USERS,
 )
 from copilot_pipeline.marts.versions import MARTS
-from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
-from copilot_pipeline.state import CallStore, ListCursors
-
-RAW_DEALS, RAW_ACCOUNTS = "raw_deals", "raw_accounts"
-_FIRST = (USERS.name, USER_HISTORY.name, TOPICS.name, SCORECARDS.name, RAW_CALL_DETAILS.name)
-_THEN = tuple(table.name for table in (*CALL_TABLES, *SCORE_TABLES, BRICKS))
-_MIRRORED = (RAW_DEALS, RAW_ACCOUNTS)
-_LAST = (DEALS.name, DEAL_HISTORY.name, ACCOUNTS.name)
-# Each record costs a request, so these are read every night and on request, not with every range of days.
-EVERYTHING = (*_FIRST, *_THEN, *_LAST)
-KNOWN_ASSETS = (*_FIRST, *_THEN, *_MIRRORED, *_LAST)
 
 # Errors of these steps concern all days. What concerns one day is in the metadata of the step's failure.
 _PARTITIONED_STEPS = frozenset({RAW_CALL_DETAILS.name, "score_tables"})
@@ -61,57 +41,25 @@ _ERRORS: dict[str, type[PipelineError]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The result of a range of days."""
-
-    days: tuple[date, ...]
-    problems: tuple[str, ...]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether everything is done."""
-        return not self.problems
-
-
-def materialize_days(
+def materialize_stages(
     settings: Settings,
-    database: Database,
+    stages: Sequence[Sequence[str]],
     days: Sequence[date],
-    assets: Sequence[str],
+    requested_at: datetime,
     progress: Progress,
     *,
     force: bool = False,
-) -> Finished:
-    """Materialize assets for days. Raise what concerns all days (credentials, quota); return the other problems.
+) -> list[str]:
+    """Materialize the assets of each stage for days, in a run for each. Return the problems.
 
-    With `force`, tables of days that are up to date are rebuilt.
-
-    The same command, given again within a day after it was killed or failed, continues with what it had listed.
+    Raise what concerns all days (credentials, quota). With `force`, tables of days that are up to date are rebuilt.
     """
-    unknown = sorted(set(assets) - set(KNOWN_ASSETS))
-    if unknown:
-        raise ConfigurationError(f"unknown asset: {', '.join(unknown)}. Known assets: {', '.join(KNOWN_ASSETS)}")
-    _require_keys(settings, assets)
-    lake = Lake(settings.environment.lake_url)
-    lake.probe()
-    accept_lake(lake, database)
-    instance = open_instance(settings.environment)
-    calls = CallStore(database, settings.zone)
-    cursors = ListCursors(calls)
-    command = f"{min(days)} {max(days)} {' '.join(assets)}"
-    requested_at = cursors.start_command(command)
-    definitions = build_definitions({"progress": progress})
+    instance, definitions = open_instance(settings.environment), build_definitions({"progress": progress})
     problems: list[str] = []
-    for stage in (_FIRST, _THEN, _MIRRORED, _LAST):
-        chosen = [name for name in stage if name in assets]
-        if chosen:
-            result = _materialize(definitions, instance, chosen, requested_at, days, force=force)
-            problems += [problem for problem in _problems(result) if problem not in problems]
-    cursors.finish_command(command)
-    if RAW_CALL_DETAILS.name in assets:
-        problems += _deferred(calls, days, problems)
-    return Finished(tuple(days), tuple(problems))
+    for assets in stages:
+        result = _materialize(definitions, instance, assets, requested_at, days, force=force)
+        problems += [problem for problem in _problems(result) if problem not in problems]
+    return problems
 
 
 def refresh_inputs_of_marts(settings: Settings) -> list[str]:
@@ -122,13 +70,13 @@ def refresh_inputs_of_marts(settings: Settings) -> list[str]:
     definitions, instance = build_definitions(), open_instance(settings.environment)
     problems: list[str] = []
     try:
-        _require_keys(settings, (USERS.name,))
+        require_keys(settings, (USERS.name,))
         # One by one: a deal that cannot be read does not block the users.
-        for names in ([USERS.name, USER_HISTORY.name], *([name] for name in _MIRRORED)):
+        for names in ([USERS.name, USER_HISTORY.name], *([name] for name in MIRRORED)):
             problems += _problems(_materialize(definitions, instance, names, datetime.now(UTC)))
     except (ConfigurationError, CredentialsRefused, QuotaExhausted) as error:
         problems.append(str(error))
-    return problems + _problems(_materialize(definitions, instance, list(_LAST), datetime.now(UTC)))
+    return problems + _problems(_materialize(definitions, instance, list(LAST), datetime.now(UTC)))
 
 
 def materialize_marts(settings: Settings, *, force: bool = False) -> dict[str, int]:
@@ -152,7 +100,7 @@ def materialize_marts(settings: Settings, *, force: bool = False) -> dict[str, i
 def rebuild_from_stored(settings: Settings) -> list[str]:
     """Rebuild deals, accounts and the marts from what is stored, without a request. Return the problems."""
     definitions, instance = build_definitions(), open_instance(settings.environment)
-    problems = _problems(_materialize(definitions, instance, list(_LAST), datetime.now(UTC)))
+    problems = _problems(_materialize(definitions, instance, list(LAST), datetime.now(UTC)))
     names = [table.name for table in MART_TABLES]
     return problems + _problems(_materialize(definitions, instance, names, datetime.now(UTC)))
 
@@ -164,25 +112,6 @@ def cancel_queued(settings: Settings, tags: Mapping[str, str]) -> tuple[int, int
     cancelled = sum(instance.run_coordinator.cancel_run(run.run_id) for run in queued)
     running = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
     return cancelled, instance.get_runs_count(dg.RunsFilter(tags=dict(tags), statuses=running))
-
-
-def _require_keys(settings: Settings, assets: Sequence[str]) -> None:
-    """Raise `ConfigurationError` before the first request if a key is missing."""
-    if any(name in (*_FIRST, *_MIRRORED) for name in assets):
-        clari.credentials(settings.environment)
-    if settings.pipeline.kits and any(table.name in assets for table in SCORE_TABLES):
-        semarize.api_key(settings.environment)
-
-
-def _deferred(calls: CallStore, days: Sequence[date], problems: Sequence[str]) -> list[str]:
-    """Return a problem for each deferred call, because the days are incomplete without them."""
-    texts = "\n".join(problems)
-    lines = []
-    for call in calls.deferred(days):
-        if f"call {call.call_id}:" not in texts:
-            next_attempt = f"tried again after {call.next_attempt_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-            lines.append(f"{call.call_date}: call {call.call_id}: {call.problem}; {next_attempt}")
-    return lines
 
 
 def _materialize(

@@ -23,7 +23,7 @@ from copilot_pipeline.errors import ConfigurationError, CredentialsRefused
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from copilot_pipeline.cli.materialize import Finished
+    from copilot_pipeline.cli.process_days import Finished
     from copilot_pipeline.config.loading import Settings
     from copilot_pipeline.delivery.service import DeliveryService
     from copilot_pipeline.postgres import Database
@@ -132,7 +132,7 @@ def run_days(
     first: date, last: date, assets: str | None, *, force: bool = False, as_json: bool, sends: bool = True
 ) -> int:
     """Process the days, send deliveries if it `sends`, print the result and return the exit code."""
-    from copilot_pipeline.cli.materialize import EVERYTHING, materialize_days
+    from copilot_pipeline.cli.process_days import EVERYTHING, process_days
     from copilot_pipeline.state import CallStore
 
     days = validated_days(first, last)
@@ -148,7 +148,7 @@ def run_days(
         if not console.is_terminal:
             log_to_standard_error(settings.environment)
         try:
-            finished = materialize_days(settings, database, days, chosen, bars, force=force)
+            finished = process_days(settings, database, days, chosen, bars, force=force)
         except KeyboardInterrupt:
             bars.note("Interrupted. Run the same command again to continue.")
             raise

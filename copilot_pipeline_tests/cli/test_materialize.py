@@ -65,7 +65,14 @@ def test_a_problem_of_a_day_is_listed(run: Run) -> None:
 
 
 def test_a_day_without_calls_is_complete(run: Run) -> None:
-    """Exit code 0 and no problems."""
-    code, out, _ = run(lambda _: reply({"calls": [], "users": [], "pagination": {"totalCount": 0}}))
+    """Exit code 0 and no problems, after one list request: the run continues what was listed before it began."""
+    paths = []
+
+    def answer(request: ReceivedRequest) -> Reply:
+        paths.append(request.path)
+        return reply({"calls": [], "users": [], "pagination": {"totalCount": 0}})
+
+    code, out, _ = run(answer)
     assert code == 0
     assert json.loads(out)["problems"] == []
+    assert paths.count("/calls") == 1

@@ -32,6 +32,14 @@ def test_commands_that_read_the_database_import_nothing_heavy(module: str) -> No
     assert [name for name in _HEAVY if name in modules] == []
 
 
+def test_a_run_lists_before_it_imports_dagster() -> None:
+    """The first request waits for the API client and the lake, not for Dagster, SQLAlchemy and the definitions."""
+    command = [sys.executable, "-c", _PROGRAM.format(module="process_days")]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert "copilot_pipeline.extract.early_listing" in modules
+    assert [name for name in ("dagster", "sqlalchemy", "copilot_pipeline.definitions") if name in modules] == []
+
+
 def test_the_definitions_import_nothing_that_a_run_seldom_needs() -> None:
     """A run starts without the libraries of marts, messages, quotes and redaction."""
     command = [sys.executable, "-c", _PROGRAM.format(module="materialize")]

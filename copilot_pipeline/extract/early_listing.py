@@ -1,0 +1,69 @@
+"""List days while a command imports Dagster, which takes longer than the first requests."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from threading import Event, Thread
+
+from copilot_pipeline.clients.bounded_response import ResponseLimits
+from copilot_pipeline.clients.clari import connect as clari
+from copilot_pipeline.clients.rate_limits import RateLimits
+from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.extract.listing import Lister, window_days, window_of
+from copilot_pipeline.postgres import Database
+from copilot_pipeline.state import CallStore, ListCursors
+from copilot_pipeline.state.page_size import PageSize
+from copilot_pipeline.telemetry.recorder import recorder_of
+from copilot_pipeline.telemetry.requests import RequestMetrics
+
+_LOG = logging.getLogger(__name__)
+
+
+@contextmanager
+def list_meanwhile(
+    settings: Settings, database: Database, days: Sequence[date], source: str, since: datetime
+) -> Iterator[None]:
+    """List days in a thread while the block runs, newest first; at its end, finish the page that was requested.
+
+    An extraction of the same days, source and `since` continues after the pages that were listed, as after a crash.
+    What fails here, it requests again and reports.
+    """
+    is_stopped = Event()
+    arguments = (settings, database, days, source, since, is_stopped)
+    thread = Thread(target=_list, args=arguments, name="early listing", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_stopped.set()
+        thread.join()
+
+
+def _list(
+    settings: Settings, database: Database, days: Sequence[date], source: str, since: datetime, is_stopped: Event
+) -> None:
+    calls = CallStore(database, settings.zone)
+    cursors, limits = ListCursors(calls), RateLimits.from_settings(settings)
+    open_client = clari.open_client(
+        settings.environment,
+        limits,
+        limits.limiter(database, source),
+        PageSize(database),
+        include_private=settings.pipeline.clari.include_private,
+        attempts=1,
+        response_limits=ResponseLimits.from_settings(settings.pipeline.advanced.http),
+        observer=RequestMetrics(recorder_of(database), "clari_copilot", source),
+    )
+    try:
+        with open_client as client:
+            lister = Lister(client, calls, cursors, source)
+            known = calls.partitions.days_without_raw(days) | cursors.days_listed(days, since)
+            for window in window_days(sorted(set(days) - known)):
+                for _ in lister.pages(window_of(window, settings.zone), since=since, days=window):
+                    if is_stopped.is_set():
+                        return
+    except Exception as error:  # noqa: BLE001 - the extraction requests it again and reports what fails
+        _LOG.debug("days are listed again: %s", error)
