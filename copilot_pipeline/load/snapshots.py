@@ -11,6 +11,7 @@ import pyarrow as pa
 from copilot_pipeline.errors import SnapshotRefused
 from copilot_pipeline.load.history import Versions
 from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.read_ahead import read_ahead
 from copilot_pipeline.load.snapshot_content import SnapshotContent
 from copilot_pipeline.load.tables import Table, rows_to_arrow
 from copilot_pipeline.load.warehouse import load_snapshot
@@ -75,12 +76,13 @@ def replace_snapshots(
     """Replace several tables in one transaction, in their order, and return the number of rows by table.
 
     The rows are objects with an attribute for every column, or Arrow tables with its columns. Those of a table are read
-    when those of the tables before it have been, so they may be results of these.
+    when those of the tables before it have been, so they may be results of these; a batch is computed while PostgreSQL
+    takes the one before it.
     """
     with lake.writers(table for table, _ in content) as writers, database.transaction() as connection:
         return {
-            table.name: replace_rows(connection, table, _batches(lake, table, rows), writers[table.name].append).after
-            for table, rows in content
+            table.name: replace_rows(connection, table, batches, writers[table.name].append).after
+            for table, batches in ((table, read_ahead(_batches(lake, table, rows))) for table, rows in content)
         }
 
 

@@ -59,12 +59,6 @@ class _Counts:
     last_old: ScoredCall | None = field(default=None)
 
 
-def words_in_phrases(messages: Iterable[MessageSettings]) -> set[str]:
-    """Return the longest word of each phrase: a text without any of these words contains no phrase."""
-    phrases = (words_of(phrase) for message in messages for phrase in (*message.new, *message.old))
-    return {max(words, key=len) for words in phrases if words}
-
-
 def use_of(message: MessageSettings, call: ScoredCall, rep_words: str | None) -> Use:
     """Return whether a call uses the new and the old message: whole words, ignoring case and punctuation.
 

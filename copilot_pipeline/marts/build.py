@@ -28,7 +28,7 @@ from copilot_pipeline.load.tables import (
     WIN_LOSS_DRIVERS,
     Table,
 )
-from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, use_of, words_in_phrases
+from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, use_of
 from copilot_pipeline.marts.brick_roles import Element, elements, skills
 from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
 from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
@@ -46,6 +46,7 @@ from copilot_pipeline.marts.meddicc import Coverage, CoverageRow, SummaryRow, co
 from copilot_pipeline.marts.meddicc_outcomes import OutcomeRow, meddicc_outcomes
 from copilot_pipeline.marts.model import BrickKey, ScoredCall
 from copilot_pipeline.marts.money import CurrencyConverter
+from copilot_pipeline.marts.phrases import Phrase, phrases_of
 from copilot_pipeline.marts.reader import Quotes
 from copilot_pipeline.marts.rep_calls import RepCallRow, rep_calls
 from copilot_pipeline.marts.transcript_reader import TranscriptReader
@@ -164,17 +165,17 @@ class MartBuilder:
         since = min(message.changed_on for message in messages)
         bricks = {message.brick.key for message in messages if message.brick}
         uses: dict[str, list[tuple[ScoredCall, Use]]] = {message.name: [] for message in messages}
-        for call, rep_words in self._with_rep_words(bricks, since, words_in_phrases(messages)):
+        for call, rep_words in self._with_rep_words(bricks, since, phrases_of(messages)):
             for message in messages:
                 uses[message.name].append((call, use_of(message, call, rep_words)))
         return [row for message in messages for row in message_adoption(message, uses[message.name])]
 
     def _with_rep_words(
-        self, bricks: Collection[BrickKey], since: date, searched: Collection[str]
+        self, bricks: Collection[BrickKey], since: date, searched: Sequence[Phrase]
     ) -> Iterator[tuple[ScoredCall, str | None]]:
         """Yield the calls since a day with the words of their reps; None if no rep is known to have spoken.
 
-        The words may be empty if none of the searched ones is among them.
+        The words are those of the searched phrases that were said, or all of them.
         """
         remaining = {
             call.call_id: call

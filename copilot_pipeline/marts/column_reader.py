@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from copilot_pipeline.load.read_ahead import read_ahead
 from copilot_pipeline.marts.answer_reader import value_of_text
 from copilot_pipeline.marts.call_columns import (
     CALL_SCHEMA,
@@ -40,6 +41,9 @@ class CallColumnReader(ScoredCallReader):
 
     def columns(self, bricks: Collection[BrickKey], *, with_quotes: bool = False) -> Iterator[CallColumns]:
         """Yield the calls that were held, oldest first, with the answers of these bricks and the runs of their kits."""
+        return read_ahead(self._columns(bricks, with_quotes=with_quotes))
+
+    def _columns(self, bricks: Collection[BrickKey], *, with_quotes: bool) -> Iterator[CallColumns]:
         people = self.people()
         for rows in self.calls_held():
             reps = [

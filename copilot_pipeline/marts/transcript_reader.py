@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
-from psycopg.rows import class_row, dict_row, namedtuple_row
+from psycopg.rows import class_row, namedtuple_row
 
 from copilot_pipeline.marts.model import Quote
+from copilot_pipeline.marts.phrases import Phrase
 from copilot_pipeline.marts.reference_reader import ReferenceReader
 from copilot_pipeline.marts.rep_calls import Speech
 from copilot_pipeline.postgres.connections import Connection
@@ -67,18 +68,23 @@ class TranscriptReader(ReferenceReader):
 
         return locate
 
-    def rep_words(self, since: date, searched: Collection[str]) -> Iterator[tuple[str, str]]:
-        """Yield (call id, everything its reps said), a day at a time, for the calls since a day.
+    def rep_words(self, since: date, searched: Sequence[Phrase]) -> Iterator[tuple[str, str]]:
+        """Yield (call id, words of its reps) for the calls since a day, by day and call.
 
-        The text is empty if it certainly contains none of the searched words, as `words_of` returns them: a year of
-        calls would be gigabytes.
+        The words are the searched phrases that were said, or everything that was said if a phrase may be spread over
+        several utterances or a text has other letters than ASCII: a year of calls would be gigabytes.
         """
-        patterns = [f"%{word}%" for word in searched]
+        phrases = {
+            "texts": [phrase.text for phrase in searched],
+            "words": [f"%{phrase.word}%" for phrase in searched],
+            "plainly": [f"% {phrase.text} %" for phrase in searched],
+            "within": [phrase.within for phrase in searched],
+            "at_edge": [phrase.at_edge for phrase in searched],
+        }
         for first, last in self.months(since):
-            for day in (first + timedelta(days=offset) for offset in range((last - first).days + 1)):
-                with self._database.connection() as connection:
-                    rows = _fetch(connection, "rep_words", dict_row, day=day, patterns=patterns)
-                yield from ((row["call_id"], row["words"]) for row in rows)
+            with self._database.connection() as connection:
+                rows = _fetch(connection, "rep_words", namedtuple_row, first=first, last=last, **phrases)
+            yield from ((row.call_id, row.words) for row in rows)
 
 
 def _fetch(connection: Connection, query: str, row_factory: Any, **parameters: Any) -> list[Any]:

@@ -20,7 +20,7 @@ from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_one, fetch_value, fetch_values
 
 _FINGERPRINT = sql.SQL(
-    "SELECT count(*), bit_xor(hashtextextended(concat_ws(' ', tableoid, ctid, xmin), 0)) FROM {table} {where}"
+    "SELECT count(*), bit_xor(hashtidextended(ctid, tableoid::bigint << 32 | xmin::text::bigint)) FROM {table} {where}"
 )
 NO_DAY = date.min  # the key of an unpartitioned table
 

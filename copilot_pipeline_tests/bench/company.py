@@ -39,3 +39,9 @@ def fill(
             connection.execute(_SQL["utterances"], {**sizes, "first": begin, "last": end})
         on_table("ANALYZE")
         connection.execute("ANALYZE")
+
+
+def record_versions(database: Database) -> None:
+    """Record a version of each day that has none, as a load does."""
+    with database.connection() as connection:
+        connection.execute(_SQL["versions"])

@@ -139,3 +139,10 @@ SELECT call_id, seq, call_date, (seq %% 4)::text, 'Speaker ' || seq %% 4, CASE W
     || repeat('And then we can see what comes out of it. ', seq %% 3)
 FROM copilot.calls CROSS JOIN generate_series(0, %(utterances)s - 1) AS seq
 WHERE call_date BETWEEN %(first)s AND %(last)s;
+
+-- name: versions
+-- What a load records of each day, so that the rows of a day are identified without being read.
+INSERT INTO copilot_ops.table_versions (tables, call_date, inputs, files, facts, built_at)
+SELECT tables, call_date, '{}', '{}', '{}', now()
+FROM (SELECT DISTINCT call_date FROM copilot.calls) AS days CROSS JOIN unnest(ARRAY['calls', 'scores']) AS tables
+ON CONFLICT DO NOTHING;

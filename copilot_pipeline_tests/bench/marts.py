@@ -25,7 +25,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.marts import MartSettings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database, open_database
-from copilot_pipeline_tests.bench.company import fill
+from copilot_pipeline_tests.bench.company import fill, record_versions
 
 MARTS = (
     "meddicc",
@@ -101,6 +101,7 @@ def _fill(database: Database, chosen: argparse.Namespace) -> None:
             utterances=chosen.utterances,
             on_table=lambda name: console.print(f"{time.strftime('%X')} {name}", highlight=False),
         )
+    record_versions(database)
 
 
 def _measured(database: Database, home: Path, *, each: bool) -> list[Used]:

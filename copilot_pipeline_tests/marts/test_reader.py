@@ -9,8 +9,9 @@ import pytest
 from copilot_pipeline.config.bricks import CALL_FIELDS
 from copilot_pipeline.config.marts import MessageSettings
 from copilot_pipeline.marts import reader
-from copilot_pipeline.marts.adoption import use_of, words_in_phrases
+from copilot_pipeline.marts.adoption import use_of
 from copilot_pipeline.marts.column_reader import CallColumnReader
+from copilot_pipeline.marts.phrases import phrases_of
 from copilot_pipeline.marts.reader import ScoredCallReader
 from copilot_pipeline.marts.transcript_reader import TranscriptReader
 from copilot_pipeline.postgres import Database
@@ -87,6 +88,9 @@ def test_the_words_of_a_rep_are_read_wherever_a_message_may_be_used(database: Da
         "street": ["In der STRASSE 7."],
         "wide": ["No list \uff30rices."],
         "near": ["We do bill per user."],
+        "other": ["No list, prices per", "seat."],
+        "spread": ["We don't", "charge", "per", "seat_now"],
+        "inside": ["xno list prices are", "what we don't charge per", "seats"],
         "silent": [],
     }
     with database.connection() as connection:
@@ -98,9 +102,10 @@ def test_the_words_of_a_rep_are_read_wherever_a_message_may_be_used(database: Da
                     (call_id, seq, DAY, text),
                 )
     add_call(database, "used", {})
-    found = dict(TranscriptReader(database).rep_words(DAY, words_in_phrases([message])))
+    found = dict(TranscriptReader(database).rep_words(DAY, phrases_of([message])))
     assert set(found) == set(spoken) - {"silent"}
     assert found["near"] == ""
+    assert found["other"] == "no list prices"
     for call_id, words in found.items():
         complete = "\n".join(spoken[call_id])
         assert use_of(message, example(call_id), words) == use_of(message, example(call_id), complete)

@@ -83,12 +83,16 @@ def _mart_assets(mart: Mart, build: "Callable[[MartBuilder, DeliveryService], Bu
                 rows = current.rows(mart.tables)
             else:
                 # scipy and matplotlib: their import takes longer than loading a day.
+                from threadpoolctl import threadpool_limits
+
                 from copilot_pipeline.marts.build import MartBuilder
 
                 builder = MartBuilder(
                     files, postgres.database, loaded.pipeline.marts, now=lambda: now, zone=loaded.zone
                 )
-                rows, metadata = build(builder, deliveries.service())
+                # The matrices are small: more threads of the linear algebra only wait for one another.
+                with threadpool_limits(limits=1):
+                    rows, metadata = build(builder, deliveries.service())
                 _add_charts(metadata, mart.tables, postgres, loaded)
                 version = state.record(rows)
         for table in mart.tables:
