@@ -1,7 +1,8 @@
-"""A data folder of the embedded server that is initialized once, because that takes seconds."""
+"""Data folders of the embedded server: initialized once, because that takes seconds, and copied."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from copilot_pipeline.postgres.embedded_server.account import server_account
 from copilot_pipeline.postgres.embedded_server.binaries import server_programs
 from copilot_pipeline.postgres.embedded_server.process import create_data_folder
+from copilot_pipeline_tests.postgres.embedded_homes import copy_data_folder, kill_server
 
 
 @pytest.fixture(scope="package")
@@ -21,3 +23,12 @@ def initialized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "postgresql.conf").open("a") as file:
         file.write("fsync = off\n")  # nothing of a test must survive a crash of the machine
     return folder
+
+
+@pytest.fixture
+def prepared(home: Path, initialized: Path) -> Iterator[Path]:
+    """A home with an initialized data folder."""
+    home.mkdir()
+    copy_data_folder(initialized, home)
+    yield home
+    kill_server(home)

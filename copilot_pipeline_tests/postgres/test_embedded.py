@@ -22,56 +22,17 @@ from copilot_pipeline.postgres.embedded_server.users import (
     remove_stale_pid_file,
 )
 from copilot_pipeline.postgres.migrate import HEAD
+from copilot_pipeline_tests.postgres.embedded_homes import User, kill_server, server_of
 from copilot_pipeline_tests.processes import CommandServer
 
 pytestmark = pytest.mark.e2e
-
-_USER = """
-import sys
-from pathlib import Path
-from copilot_pipeline.postgres import database_url
-from copilot_pipeline.config.environment import Environment
-print(database_url(Environment(copilot_pipeline_home=Path(sys.argv[1]), _env_file=None)), flush=True)
-sys.stdin.readline()
-"""
-
-
-class User:
-    """A process that uses the embedded server until `leave` or `kill`."""
-
-    def __init__(self, home: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _USER, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().strip()
-
-    def leave(self) -> None:
-        """Let the process exit normally."""
-        self.process.communicate("\n", timeout=30)
-
-    def kill(self) -> None:
-        """Kill the process."""
-        self.process.kill()
-        self.process.communicate(timeout=30)
-
-
-def server_of(home: Path) -> psutil.Process | None:
-    """Return the process of the server, None if it does not run."""
-    path = home / "postgres" / PID_FILE
-    try:
-        return psutil.Process(int(path.read_text().splitlines()[0]))
-    except (FileNotFoundError, psutil.NoSuchProcess):
-        return None
 
 
 @pytest.fixture(autouse=True)
 def no_server_left(home: Path) -> Iterator[None]:
     """Kill the server if a test fails to stop it."""
     yield
-    server = server_of(home)
-    if server is not None and server.name() == "postgres":
-        server.kill()
+    kill_server(home)
 
 
 def test_server_stops_with_its_last_living_user(home: Path) -> None:

@@ -7,29 +7,30 @@ import os
 import pwd
 import shutil
 import stat
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
-import psutil
 import psycopg
 import pytest
 
-from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
-from copilot_pipeline.postgres import database_url, embedded
+from copilot_pipeline.postgres import database_url
 from copilot_pipeline.postgres.embedded_server import binaries, sockets
-from copilot_pipeline.postgres.embedded_server.access import HBA_FILE
 from copilot_pipeline.postgres.embedded_server.account import server_account
 from copilot_pipeline.postgres.embedded_server.binaries import server_programs
 from copilot_pipeline.postgres.embedded_server.files import locked
-from copilot_pipeline.postgres.embedded_server.process import running_server
 from copilot_pipeline.postgres.embedded_server.sockets import SOCKET, create_socket_folder, is_private
-from copilot_pipeline.postgres.embedded_server.users import PID_FILE, is_alive
-from copilot_pipeline_tests.postgres.test_embedded import User, server_of
+from copilot_pipeline_tests.postgres.embedded_homes import (
+    User,
+    connect,
+    copy_data_folder,
+    environment_of,
+    kill_server,
+    leave,
+    server_of,
+    socket_folder_of,
+)
 
 pytestmark = pytest.mark.e2e
 
@@ -61,17 +62,6 @@ def as_user(user_id: int, action: Callable[[], str]) -> str:
     return text
 
 
-def connect(url: str) -> str:
-    """Connect and return the role."""
-    with psycopg.connect(url, connect_timeout=5) as connection:
-        return str(connection.execute("SELECT current_user").fetchone())
-
-
-def socket_folder_of(url: str) -> Path:
-    """Return the folder of the socket that an address names."""
-    return Path(parse_qs(urlsplit(url).query)["host"][0])
-
-
 @pytest.fixture
 def deep_home(tmp_path: Path, initialized: Path) -> Iterator[Path]:
     """A home with a long path, blanks, quotes and `%`, below folders that only their owner may enter."""
@@ -81,42 +71,9 @@ def deep_home(tmp_path: Path, initialized: Path) -> Iterator[Path]:
     for folder in (home, *home.parents):
         if folder.is_relative_to(top):
             folder.chmod(0o700)
-    _copy(initialized, home)
+    copy_data_folder(initialized, home)
     yield home
     kill_server(home)
-
-
-@pytest.fixture
-def prepared(home: Path, initialized: Path) -> Iterator[Path]:
-    """A home with an initialized data folder."""
-    home.mkdir()
-    _copy(initialized, home)
-    yield home
-    kill_server(home)
-
-
-def _copy(initialized: Path, home: Path) -> None:
-    """Copy a data folder; for root the copy belongs to root, as one that was restored from a backup."""
-    shutil.copytree(initialized, home / "postgres")
-
-
-def kill_server(home: Path) -> None:
-    """Kill a server that a failed test has left."""
-    server = server_of(home)
-    if server is not None and server.name() == "postgres":
-        server.kill()
-
-
-def environment_of(home: Path) -> Environment:
-    """An environment whose embedded database is in a home."""
-    return Environment(copilot_pipeline_home=home, _env_file=None)  # type: ignore[call-arg]
-
-
-def leave(home: Path) -> None:
-    """Leave the server as at the end of a process, and stop it unless another process uses it."""
-    folder = (home / "postgres").resolve()
-    embedded._leave(folder, server_account(folder))
-    embedded._registered.pop(folder)
 
 
 @as_root
@@ -246,75 +203,6 @@ def test_root_copies_programs_that_the_server_cannot_reach(tmp_path: Path, monke
             server_programs(account)
     finally:
         shutil.rmtree(copies)
-
-
-def test_a_server_of_an_earlier_version_is_replaced(prepared: Path) -> None:
-    """It trusted everyone and logged statements: its rules, its log and its public link are removed."""
-    folder = prepared / "postgres"
-    account = server_account(folder)
-    (folder / HBA_FILE).write_text("local all all trust\n")
-    (folder / "log").write_text(f"STATEMENT:  {SPOKEN}\n")
-    for path in (folder / HBA_FILE, folder / "log"):
-        os.chown(path, account.user_id, account.group_id)
-    link = Path(f"/tmp/copilot-pipeline-{os.geteuid()}-{os.getpid():016x}")
-    link.symlink_to(folder.resolve())
-    subprocess.run(
-        ["/bin/sh", "-c", '"$@" >/dev/null 2>&1 &', "sh", server_programs(account) / "postgres",
-         "-D", account.path_of(folder), "-k", account.path_of(folder), "-h", ""],
-        cwd=folder, check=True, **account.process_options,
-    )  # fmt: skip
-    while (earlier := running_server(folder)) is None or not earlier.is_ready:
-        pass
-    url = database_url(environment_of(prepared))
-    assert server_of(prepared) not in (None, psutil.Process())
-    assert not is_alive(earlier.process_id)
-    assert connect(url) == "('postgres',)"
-    assert "trust" not in (folder / HBA_FILE).read_text()
-    assert (folder / "log").is_dir()
-    assert not link.is_symlink()
-    leave(prepared)
-
-
-def test_two_processes_that_start_together_use_one_server(prepared: Path) -> None:
-    """The second one waits for the first, and is listed before the first may stop the server."""
-    with ThreadPoolExecutor() as executor:
-        first, second = executor.map(User, [prepared, prepared])
-    assert first.url == second.url != ""
-    first.leave()
-    assert connect(second.url) == "('postgres',)"
-    second.leave()
-    assert server_of(prepared) is None
-
-
-def test_a_crashed_server_is_started_again(prepared: Path) -> None:
-    """By the same process, with the socket and the PID file that the killed server has left."""
-    url = database_url(environment_of(prepared))
-    server = server_of(prepared)
-    assert server is not None
-    children = server.children()
-    server.kill()
-    for process in children:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    server.wait(timeout=10)
-    assert (prepared / "postgres" / PID_FILE).exists()
-    assert database_url(environment_of(prepared)) == url
-    assert connect(url) == "('postgres',)"
-    assert server_of(prepared) != server
-    # A clean-up of temporary files removes the socket of the running server.
-    (socket_folder_of(url) / SOCKET).unlink()
-    assert connect(database_url(environment_of(prepared))) == "('postgres',)"
-    leave(prepared)
-    assert server_of(prepared) is None
-
-
-def test_an_interrupted_initialization_is_repeated(prepared: Path) -> None:
-    """Files of a data folder that was never complete are removed; nothing else is."""
-    shutil.rmtree(prepared / "postgres" / "global")
-    (prepared / "postgres.initializing").touch()
-    assert connect(database_url(environment_of(prepared))) == "('postgres',)"
-    assert not (prepared / "postgres.initializing").exists()
-    leave(prepared)
 
 
 @pytest.mark.parametrize("squat", ["link", "file", "open folder"])
