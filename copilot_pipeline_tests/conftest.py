@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 from collections.abc import Iterator
@@ -60,6 +61,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not chosen:
             item.add_marker(_tier(item))
     _sort_long_files_first(items)
+
+
+def pytest_collection_finish() -> None:
+    """Leave the modules and the collected tests out of garbage collection, which statsmodels starts at each call."""
+    gc.collect()
+    gc.freeze()
 
 
 def _sort_long_files_first(items: list[pytest.Item]) -> None:

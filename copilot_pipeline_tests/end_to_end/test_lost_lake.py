@@ -8,13 +8,14 @@ import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from copilot_pipeline.cli import main
-from copilot_pipeline_tests.end_to_end.conftest import FinishRun
+from copilot_pipeline_tests.end_to_end.conftest import FIRST_DAY, FinishRun
 from copilot_pipeline_tests.end_to_end.finished_run import FinishedRun
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
 
@@ -106,23 +107,29 @@ def paid_runs(pipeline: Pipeline) -> int:
     return int(pipeline.sandbox.stats()["runs_created"])
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "older"])
-def test_calls_of_a_damaged_raw_file_are_fetched_again(pipeline: Local, damage: str) -> None:
+def damage(file: Path, kind: str, older: bytes) -> None:
+    """Delete a file, or replace its content by none of it, the first half or an older file."""
+    match kind:
+        case "missing":
+            file.unlink()
+        case "empty":
+            file.write_bytes(b"")
+        case "truncated":
+            file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        case "older":
+            file.write_bytes(older)
+
+
+@pytest.mark.parametrize("kinds", [("missing", "truncated"), ("older", "empty")], ids="-".join)
+def test_calls_of_damaged_raw_files_are_fetched_again(pipeline: Local, kinds: tuple[str, str]) -> None:
     """The tables are the same afterwards, nothing is paid again, and the run reports why it fetched."""
     before, paid = pipeline.tables(), paid_runs(pipeline)
-    raw = sorted((lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"))[0]
-    content = raw.read_bytes()
-    match damage:
-        case "missing":
-            raw.unlink()
-        case "empty":
-            raw.write_bytes(b"")
-        case "truncated":
-            raw.write_bytes(content[: len(content) // 2])
-        case "older":
-            # The file of the other day: none of this day's calls is in it.
-            shutil.copyfile(raw.parents[1] / "call_date=2026-03-07" / "part.parquet", raw)
-    assert json.loads(pipeline.command_output("lake", "status", "--json", expect=1))["missing_calls"]
+    files = sorted((lake_of(pipeline) / "raw_call_details").glob("call_date=*/part.parquet"))
+    other_day = files[1].read_bytes()  # none of the first day's calls is in it
+    for file, kind in zip(files, kinds, strict=True):
+        damage(file, kind, other_day)
+    missing = json.loads(pipeline.command_output("lake", "status", "--json", expect=1))["missing_calls"]
+    assert set(missing) == {str(FIRST_DAY), str(FIRST_DAY + timedelta(days=1))}
     assert "bytes of" in pipeline.command_output("doctor", expect=1)
     outcome = pipeline.run()
     assert outcome["complete"] is True

@@ -60,11 +60,11 @@ def victims_of(pipeline: Pipeline) -> list[str]:
     return [call["call_id"] for call in calls[:3]]
 
 
-@pytest.mark.parametrize("share", [0.02, 0.1])
-def test_one_command_after_a_storm_makes_the_tables_right(make_pipeline: MakePipeline, share: float) -> None:
-    """While both services respond with 5xx, resets, truncated, cut, HTML and empty bodies at this rate, and three calls
-    are garbled at every attempt, the run reports what is missing. Afterwards one command completes it; no transcript
-    was scored twice by a kit."""
+def test_one_command_after_a_storm_makes_the_tables_right(make_pipeline: MakePipeline) -> None:
+    """While both services respond to a tenth of all requests with 5xx, resets, truncated, cut, HTML and empty bodies,
+    and three calls are garbled at every attempt, the run reports what is missing. Afterwards one command completes it;
+    no transcript was scored twice by a kit."""
+    share = 0.1
     pipeline = make_pipeline(days=1, calls_per_day=24)
     truth = pipeline.sandbox.truth()
     victims = victims_of(pipeline)

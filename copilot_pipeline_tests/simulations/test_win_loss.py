@@ -6,6 +6,8 @@ import pytest
 
 from copilot_pipeline_tests.simulations.win_loss import NULL_WORLDS, PLANTED_WORLDS, measure
 
+pytestmark = pytest.mark.simulation
+
 
 @pytest.mark.parametrize(
     "kind",
