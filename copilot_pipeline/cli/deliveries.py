@@ -16,7 +16,13 @@ from rich.text import Text
 from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.cli.console import echo, print_csv, print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
-from copilot_pipeline.cli.delivery_lists import DescribedDelivery, TitledCall, print_deliveries, titled_calls
+from copilot_pipeline.cli.delivery_lists import (
+    NO_ROUTES,
+    DescribedDelivery,
+    TitledCall,
+    print_deliveries,
+    titled_calls,
+)
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.query_output import print_table
 from copilot_pipeline.cli.suppressed import include_suppressed_options, resolve_include_suppressed
@@ -97,7 +103,8 @@ def command(context: click.Context, states: tuple[str, ...], route: str | None, 
     print_deliveries(console, [_described(row, calls) for row in rows])
     status.print_to(console)
     if not rows and not status.sinks:
-        console.print("No deliveries yet. Create them: copilot-pipeline deliveries enqueue --from DATE --to DATE")
+        create = "Create them: copilot-pipeline deliveries enqueue --from DATE --to DATE"
+        console.print(f"No deliveries yet. {create if settings.pipeline.routes else NO_ROUTES}")
 
 
 def _renamed_state(state: str) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 WIDTH = 76
 SAMPLE_LINES = 12
+NO_ROUTES = "pipeline.yaml has no routes: nothing is sent."
 _SQL = load_queries(__package__, "delivery_lists.sql")
 
 

@@ -37,7 +37,10 @@ def command(no_refresh: bool, force: bool, as_json: bool) -> None:
 
 def refresh(settings: Settings, console: Console, *, with_inputs: bool = True, force: bool = False) -> dict[str, int]:
     """Rebuild the marts and what they are built from, print the row counts and return them by table."""
+    from copilot_pipeline.load.lake import Lake
+
     started = time.monotonic()
+    Lake(settings.environment.lake_url).probe()
     if with_inputs:
         with console.status("reading users, new and open deals, and new accounts"):
             from copilot_pipeline.cli.materialize import refresh_inputs_of_marts

@@ -11,7 +11,7 @@ import click
 from copilot_pipeline.cli.connections import delivery_service, opened
 from copilot_pipeline.cli.console import print_json, text_console
 from copilot_pipeline.cli.dates import date_range_options, dates_between
-from copilot_pipeline.cli.delivery_lists import print_preview, titled_calls
+from copilot_pipeline.cli.delivery_lists import NO_ROUTES, print_preview, titled_calls
 from copilot_pipeline.cli.exit_codes import INCOMPLETE
 from copilot_pipeline.cli.suppressed import include_suppressed_options, resolve_include_suppressed
 
@@ -44,7 +44,7 @@ def check() -> None:
     for problem in filter(None, problems.values()):
         console.print(problem, style="red")
     if not rules:
-        console.print("pipeline.yaml has no routes: nothing is sent.")
+        console.print(NO_ROUTES)
     if any(problems.values()):
         raise click.exceptions.Exit(INCOMPLETE)
 
@@ -73,6 +73,9 @@ def preview(first: datetime, last: datetime, include_suppressed: bool, loud: boo
         print_json(json.dumps([_as_dict(one) for one in previews], ensure_ascii=False, default=str))
         return
     console = text_console()
+    if not previews and not service.rules:
+        console.print(NO_ROUTES)
+        return
     print_preview(console, previews, calls, {rule.name: rule.sink_name for rule in service.rules})
     suppressed = sum(isinstance(one, DeliveryRequest) and one.suppressed_because is not None for one in previews)
     unlinked = sum(isinstance(one, UnlinkedCall) for one in previews)

@@ -5,7 +5,6 @@ The next one is built while the previous one is copied.
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
@@ -20,7 +19,7 @@ from copilot_pipeline.errors import DISK_FULL, PipelineError, is_connection_loss
 from copilot_pipeline.load.contents import DayContents, Hashes, RowsByCall
 from copilot_pipeline.load.day_files import DayFile
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.lake.storage_errors import StorageError
+from copilot_pipeline.load.lake.storage_errors import StorageError, system_message
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.tables.limits import TruncatedValue, fit_rows
 from copilot_pipeline.load.versions import CurrentPartition, PartitionVersions, rows_as_facts
@@ -267,7 +266,7 @@ def describe_error(error: BaseException) -> str:
     if not isinstance(error, OSError) or not error.errno:
         return type(error).__name__
     next_step = ". Free space, or raise the quota" if error.errno in DISK_FULL else ""
-    return f"{os.strerror(error.errno)}{next_step}"
+    return f"{system_message(error)}{next_step}"
 
 
 def _result(load: _Load) -> LoadedPartition:

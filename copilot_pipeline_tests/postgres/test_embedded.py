@@ -18,10 +18,14 @@ import pytest
 from copilot_pipeline.postgres.embedded_server.users import (
     PID_FILE,
     USERS_FILE,
+    add_user,
+    living_users,
     remove_dead_users,
     remove_stale_pid_file,
+    remove_user,
 )
 from copilot_pipeline.postgres.migrate import HEAD
+from copilot_pipeline_tests.cli.test_disk_problems import largest_file
 from copilot_pipeline_tests.postgres.embedded_homes import User, kill_server, server_of
 from copilot_pipeline_tests.processes import CommandServer
 
@@ -121,6 +125,15 @@ def test_removes_only_dead_processes(tmp_path: Path) -> None:
     path = write_list(tmp_path, dead, os.getpid(), 1)
     assert remove_dead_users(tmp_path) == [dead]
     assert json.loads(path.read_text()) == [os.getpid(), 1]
+
+
+def test_a_full_disk_does_not_keep_the_server_running(tmp_path: Path) -> None:
+    """A process that ends is no user any more, although the list cannot be written."""
+    add_user(tmp_path)
+    with largest_file(0):
+        assert remove_user(tmp_path) == []
+    assert living_users(tmp_path) == [os.getpid()]
+    assert remove_user(tmp_path) == living_users(tmp_path) == []
 
 
 def test_removes_a_reused_process_id(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from copilot_pipeline.load.lake.atomic_files import (
     temporary_path,
 )
 from copilot_pipeline.load.lake.pending_files import replacing
-from copilot_pipeline.load.lake.storage_errors import StorageError, explained
+from copilot_pipeline.load.lake.storage_errors import StorageError, explained, system_message
 from copilot_pipeline.load.lake.stores import open_store
 from copilot_pipeline.load.lake.table_writers import TableWriter, writing_together
 from copilot_pipeline.load.lake.whole_files import Content, as_bytes, read_whole
@@ -269,10 +269,9 @@ class Lake:
         except StorageError as error:
             raise ConfigurationError(str(error)) from None
         except OSError as error:
-            reason = error.strerror or type(error).__name__
             raise ConfigurationError(
-                f"the lake {self.display_url} cannot be written ({reason}): check COPILOT_PIPELINE_LAKE_URL, the "
-                "permissions of the folder, and the credentials of an object store"
+                f"the lake {self.display_url} cannot be written ({system_message(error)}): check "
+                "COPILOT_PIPELINE_LAKE_URL, the permissions of the folder, and the credentials of an object store"
             ) from None
 
     @property

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake.files import Lake
-from copilot_pipeline.load.lake.storage_errors import StorageError
+from copilot_pipeline.load.lake.storage_errors import StorageError, system_message
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.privacy.stored_tombstones import FILE as TOMBSTONES
@@ -143,7 +143,7 @@ def _unusable(lake: Lake, verb: str, error: OSError) -> ConfigurationError:
     if isinstance(error, StorageError):
         return ConfigurationError(str(error))
     return ConfigurationError(
-        f"the lake {lake.display_url} cannot be {verb} ({error.strerror or type(error).__name__}): check "
+        f"the lake {lake.display_url} cannot be {verb} ({system_message(error)}): check "
         "COPILOT_PIPELINE_LAKE_URL, the permissions of the folder, and the credentials of an object store"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -143,3 +144,8 @@ def explanation(message: str, url: str) -> str:
         f"the store failed ({code.group() if code else 'no code'}): check COPILOT_PIPELINE_LAKE_URL, the permissions "
         f"of {bucket}, and {credentials}"
     )
+
+
+def system_message(error: OSError) -> str:
+    """Return the operating system's message of an error, its class if there is none. Arrow's own text has paths."""
+    return os.strerror(error.errno) if error.errno else type(error).__name__

@@ -8,6 +8,7 @@ All functions must be called with the lock of the folder held.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -38,7 +39,8 @@ def add_user(folder: Path) -> None:
 def remove_user(folder: Path) -> list[int]:
     """Remove this process and the dead ones from the list; return the other ones."""
     others = [process_id for process_id in living_users(folder) if process_id != os.getpid()]
-    replace_file(folder / USERS_FILE, json.dumps(others))
+    with contextlib.suppress(OSError):  # the disk is full: this process stays listed, and is dead when that is read
+        replace_file(folder / USERS_FILE, json.dumps(others))
     return others
 
 
