@@ -17,7 +17,7 @@ from copilot_pipeline import errors
 from copilot_pipeline.cli.process_days import LAST, MIRRORED, require_keys
 from copilot_pipeline.clients.weekly_quota import week_of
 from copilot_pipeline.config.loading import Settings
-from copilot_pipeline.definitions import build_definitions
+from copilot_pipeline.defs.days import definitions_of_days
 from copilot_pipeline.defs.instance import open_instance
 from copilot_pipeline.defs.partitions import PROBLEMS
 from copilot_pipeline.defs.runs import REQUESTED_AT_TAG
@@ -54,7 +54,7 @@ def materialize_stages(
 
     Raise what concerns all days (credentials, quota). With `force`, tables of days that are up to date are rebuilt.
     """
-    instance, definitions = open_instance(settings.environment), build_definitions({"progress": progress})
+    instance, definitions = open_instance(settings.environment), definitions_of_days(progress)
     problems: list[str] = []
     for assets in stages:
         result = _materialize(definitions, instance, assets, requested_at, days, force=force)
@@ -67,7 +67,7 @@ def refresh_inputs_of_marts(settings: Settings) -> list[str]:
 
     Return what could not be refreshed. Marts are built nevertheless, from what is stored.
     """
-    definitions, instance = build_definitions(), open_instance(settings.environment)
+    definitions, instance = definitions_of_days(), open_instance(settings.environment)
     problems: list[str] = []
     try:
         require_keys(settings, (USERS.name,))
@@ -84,6 +84,8 @@ def materialize_marts(settings: Settings, *, force: bool = False) -> dict[str, i
 
     Return their row counts; raise `PipelineError` if one of them failed.
     """
+    from copilot_pipeline.definitions import build_definitions
+
     names = [table.name for table in MART_TABLES]
     definitions, instance = build_definitions(), open_instance(settings.environment)
     result = _materialize(definitions, instance, names, datetime.now(UTC), force=force)
@@ -99,6 +101,8 @@ def materialize_marts(settings: Settings, *, force: bool = False) -> dict[str, i
 
 def rebuild_from_stored(settings: Settings) -> list[str]:
     """Rebuild deals, accounts and the marts from what is stored, without a request. Return the problems."""
+    from copilot_pipeline.definitions import build_definitions
+
     definitions, instance = build_definitions(), open_instance(settings.environment)
     problems = _problems(_materialize(definitions, instance, list(LAST), datetime.now(UTC)))
     names = [table.name for table in MART_TABLES]

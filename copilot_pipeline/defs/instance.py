@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from configparser import ConfigParser
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.loading import load_environment
+from copilot_pipeline.defs.event_log import EventLog
 from copilot_pipeline.defs.run_health import RunLockHealth
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import database_url, open_connection
@@ -78,6 +79,11 @@ class PipelineStorage(DagsterPostgresStorage):
                 ) from None
         storage.keep_connections()
         return storage
+
+    @cached_property
+    def event_log_storage(self) -> EventLog:
+        """The event log. Its tables are created by the one that the class of Dagster makes."""
+        return EventLog(self.postgres_url, should_autocreate_tables=False)
 
     def keep_connections(self) -> None:
         """Keep connections open in each part, as Dagster does for its webserver.

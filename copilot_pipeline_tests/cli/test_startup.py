@@ -42,7 +42,7 @@ def test_a_run_lists_before_it_imports_dagster() -> None:
 
 def test_the_definitions_import_nothing_that_a_run_seldom_needs() -> None:
     """A run starts without the libraries of marts, messages, quotes and redaction."""
-    command = [sys.executable, "-c", _PROGRAM.format(module="materialize")]
+    command = [sys.executable, "-c", _PROGRAM.format(module="materialize, copilot_pipeline.definitions")]
     modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert "copilot_pipeline.definitions" in modules
     assert [name for name in _SELDOM_NEEDED if name in modules] == []

@@ -10,13 +10,17 @@ import dagster as dg
 import pytest
 import yaml
 
+from copilot_pipeline.cli.process_days import KNOWN_ASSETS
 from copilot_pipeline.config.pipeline_file import PollingSettings
 from copilot_pipeline.definitions import defs
+from copilot_pipeline.defs.checks import CHECKS
+from copilot_pipeline.defs.days import definitions_of_days
 from copilot_pipeline.load.tables import MART_TABLES, RAW_CALL_DETAILS, WAREHOUSE_TABLES, Table
 
 TABLES = {table.name: table for table in (*WAREHOUSE_TABLES, RAW_CALL_DETAILS)}
 SPECS = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
 ASSETS = sorted(SPECS)
+CHECK_KEYS = {spec.key for check in CHECKS for spec in check.check_specs}
 EVERY_DAY = {table.name for table in TABLES.values() if table.partitioned}
 
 
@@ -34,6 +38,19 @@ def test_the_definitions_can_be_loaded() -> None:
 def test_every_table_is_an_asset() -> None:
     """Each table of the warehouse, and the raw layer, is an asset under its own name."""
     assert set(TABLES) <= set(ASSETS)
+
+
+def test_the_definitions_of_a_command_have_all_that_its_days_need() -> None:
+    """`run` builds a part of the definitions: each asset with its inputs, the same checks and the same resources."""
+    of_days = definitions_of_days()
+    specs = {spec.key.to_user_string(): spec for spec in of_days.resolve_all_asset_specs()}
+    assert set(specs) == set(KNOWN_ASSETS)
+    for name, spec in specs.items():
+        assert [dep.asset_key for dep in spec.deps] == [dep.asset_key for dep in SPECS[name].deps]
+        assert {dep.asset_key.to_user_string() for dep in spec.deps} <= set(KNOWN_ASSETS)
+    checks = {check.key for one in of_days.asset_checks or [] for check in one.check_specs}
+    assert checks == {key for key in CHECK_KEYS if key.asset_key.to_user_string() in KNOWN_ASSETS}
+    assert set(of_days.resources or {}) == set(defs.resources or {})
 
 
 @pytest.mark.parametrize("name", ASSETS)
