@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 
 _SQL = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")
+AnswerKey = tuple[str, BrickKey]  # call id and brick
 _CACHED = 1 << 16  # values; most are yes, no, or one of a hundred scores
 
 
@@ -23,7 +25,6 @@ class Quotes(Enum):
     """Which quotes of an answer are read."""
 
     NONE = "none"
-    FIRST = "first"  # text and match of the first one only
     ALL = "all"
 
 
@@ -31,7 +32,7 @@ class Answers(NamedTuple):
     """Runs and answers of some calls, by call id."""
 
     runs: Mapping[str, Mapping[str, KitRun]]
-    bricks: Mapping[str, Mapping[BrickKey, BrickAnswer]]
+    bricks: Mapping[str, dict[BrickKey, BrickAnswer]]
 
 
 class _Run(NamedTuple):
@@ -108,19 +109,30 @@ def read_answers(
     return Answers(runs, answers)
 
 
+def add_details(connection: Connection, answers: Answers, chosen: Iterable[AnswerKey]) -> None:
+    """Add the reasons of some answers and, if they were read without quotes, their first quote (text and match only).
+
+    The reasons of all answers of a mart would be most of what it reads.
+    """
+    keys = list(chosen)
+    parameters = {
+        "call_ids": [call_id for call_id, _ in keys],
+        "kits": [kit for _, (kit, _) in keys],
+        "bricks": [brick for _, (_, brick) in keys],
+    }
+    for call_id, kit, brick, reason, quote, match in _rows(connection, "details", parameters) if keys else ():
+        of_call, key = answers.bricks[call_id], _key(kit, brick)
+        first = (Quote(quote, match),) if quote is not None else ()
+        of_call[key] = replace(of_call[key], reason=reason, quotes=of_call[key].quotes or first)
+
+
 def _quotes(
     connection: Connection, quotes: Quotes, chosen: Mapping[str, Any]
 ) -> Mapping[tuple[str, str, str], tuple[Quote, ...]]:
-    if quotes is Quotes.FIRST:
-        return {one.key: (one.quote,) for one in _fetch(connection, _first_quote, "first_quotes", chosen)}
     found: defaultdict[tuple[str, str, str], tuple[Quote, ...]] = defaultdict(tuple)
     for one in _fetch(connection, _quote, "quotes", chosen) if quotes is Quotes.ALL else ():
         found[one.key] += (one.quote,)
     return found
-
-
-def _first_quote(call_id: str, kit: str, brick: str, quote: str, match: str) -> _QuoteOf:
-    return _QuoteOf((call_id, kit, brick), Quote(quote, match))
 
 
 def _quote(call_id: str, kit: str, brick: str, *fields: Any) -> _QuoteOf:

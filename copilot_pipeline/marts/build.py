@@ -31,7 +31,7 @@ from copilot_pipeline.load.tables import (
 from copilot_pipeline.marts.adoption import AdoptionRow, Use, message_adoption, use_of
 from copilot_pipeline.marts.brick_roles import Element, elements, skills
 from copilot_pipeline.marts.claim_accuracy import AccuracyRow, claim_accuracy
-from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims
+from copilot_pipeline.marts.claims import ClaimRow, claim_kinds, claims, flags
 from copilot_pipeline.marts.coaching import CoachingRow, coaching_scores
 from copilot_pipeline.marts.coaching_regressions import RegressionRow, coaching_regressions
 from copilot_pipeline.marts.column_reader import CallColumnReader
@@ -147,7 +147,7 @@ class MartBuilder:
         rows: list[ClaimRow] = []
 
         def checked() -> Iterator[tuple[ScoredCall, list[ClaimRow]]]:
-            calls = self._reader.read(bricks, quotes=Quotes.ALL)
+            calls = self._reader.read(bricks, quotes=Quotes.ALL, reasons_of=flags(kinds))
             for call, of_call in claims(calls, kinds, settings, self._transcripts.locator()):
                 rows.extend(of_call)
                 yield call, of_call
@@ -198,7 +198,7 @@ class MartBuilder:
         covered = Elements(by_name, self._settings.meddicc, highest, settings.exclude)
         deals = self._reader.deals(self._settings.outcomes)
         closed = [deal.deal_id for deal in deals if deal.outcome is not DealOutcome.OPEN]
-        of_deals = self._reader.read_of_deals(closed, with_participants=False, with_reasons=False)
+        of_deals = self._reader.read_of_deals(closed, with_participants=False)
         calls = (call for _, of_batch in of_deals for call in of_batch)
         result = win_loss_drivers(calls, deals, settings, covered)
         conclusion = ConclusionRow(
@@ -228,7 +228,7 @@ class MartBuilder:
         inspected: list[DealInspectionRow] = []
 
         def signals() -> Iterator[DealSignalRow]:
-            for deal_ids, of_deals in self._reader.read_of_deals(sorted(open_deals), quotes=Quotes.FIRST):
+            for deal_ids, of_deals in self._reader.read_of_deals(sorted(open_deals), with_details=True):
                 calls, chosen = by_deal(of_deals), [open_deals[deal_id] for deal_id in deal_ids]
                 inspected.extend(inspect_deals(calls, chosen, self._settings.deals, covered, now, converter))
                 yield from deal_signals(calls, chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -156,6 +157,20 @@ def _is_flagged(value: object, flagged_when: tuple[object, ...] | None) -> bool:
     if isinstance(value, str):
         return normalized(value) not in _NOTHING_FLAGGED
     return bool(value)
+
+
+def flags(kinds: Iterable[tuple[str, ClaimKind]]) -> Callable[[BrickKey, Value], bool]:
+    """Return a function that tells whether a value of a brick flags anything: only then its reason is used."""
+    by_brick: defaultdict[BrickKey, list[ClaimKind]] = defaultdict(list)
+    for _, kind in kinds:
+        by_brick[kind.brick].append(kind)
+
+    def is_flag(brick: BrickKey, value: Value) -> bool:
+        return value is not None and any(
+            _is_flagged(item, kind.flagged_when) for kind in by_brick.get(brick, ()) for item in items_of(value)
+        )
+
+    return is_flag
 
 
 def _list_item(call_id: str, item: object, quote: Quote | None, locate: Locate) -> _Flag:

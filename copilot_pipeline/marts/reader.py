@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from psycopg.rows import dict_row, namedtuple_row
 
-from copilot_pipeline.marts.answer_reader import Answers, Quotes, read_answers
-from copilot_pipeline.marts.model import BrickKey, Rep, ScoredCall
+from copilot_pipeline.load.read_ahead import read_ahead
+from copilot_pipeline.marts.answer_reader import AnswerKey, Answers, Quotes, add_details, read_answers
+from copilot_pipeline.marts.model import BrickKey, Rep, ScoredCall, Value
 from copilot_pipeline.marts.people import People
 from copilot_pipeline.marts.reference_reader import AnsweredBrick, ReferenceReader
 from copilot_pipeline.postgres.connections import Connection
@@ -22,6 +23,7 @@ CALLS_PER_READ = 2_000
 DEALS_PER_READ = 300
 
 _SQL = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")
+ReasonsOf = Callable[[BrickKey, Value], bool]
 _Row = Mapping[str, Any]
 
 
@@ -35,20 +37,29 @@ class ScoredCallReader(ReferenceReader):
         quotes: Quotes = Quotes.NONE,
         with_participants: bool = True,
         with_reasons: bool = True,
+        reasons_of: ReasonsOf | None = None,
         since: date | None = None,
     ) -> Iterator[ScoredCall]:
         """Yield the calls that were held, oldest first, with the answers of these bricks (None: of all).
 
         Calls without scores are included. `fields` is empty. Each rep has the manager of the time of the call. The runs
-        are those of the kits of the bricks. Without participants, `prospects` and `team` are empty.
+        are those of the kits of the bricks. Without participants, `prospects` and `team` are empty. With `reasons_of`
+        only the answers for which it is true have reasons.
         """
         people = self.people()
-        for rows in self.calls_held(since):
-            for chunk in _chunks(rows):
+
+        def chunks() -> Iterator[list[ScoredCall]]:
+            for chunk in (chunk for rows in self.calls_held(since) for chunk in _chunks(rows)):
                 with self._database.connection() as connection:
-                    answers = read_answers(connection, _ids(chunk), bricks, quotes=quotes, with_reasons=with_reasons)
-                    calls = _scored_calls(connection, chunk, people, answers, with_participants=with_participants)
-                yield from calls
+                    answers = read_answers(
+                        connection, _ids(chunk), bricks, quotes=quotes, with_reasons=with_reasons and not reasons_of
+                    )
+                    if reasons_of is not None:
+                        add_details(connection, answers, _answers_for(answers, reasons_of))
+                    yield _scored_calls(connection, chunk, people, answers, with_participants=with_participants)
+
+        for calls in read_ahead(chunks()):
+            yield from calls
 
     def calls_held(self, since: date | None = None) -> Iterator[Sequence[_Row]]:
         """Yield the calls that were held, oldest first, those of about a month at a time."""
@@ -58,22 +69,26 @@ class ScoredCallReader(ReferenceReader):
             yield rows
 
     def read_of_deals(
-        self,
-        deal_ids: Sequence[str],
-        *,
-        quotes: Quotes = Quotes.NONE,
-        with_participants: bool = True,
-        with_reasons: bool = True,
+        self, deal_ids: Sequence[str], *, with_participants: bool = True, with_details: bool = False
     ) -> Iterator[tuple[Sequence[str], list[ScoredCall]]]:
-        """Yield the deals, some at a time, with their calls that were held, oldest first, with all answers."""
+        """Yield the deals, some at a time, with their calls that were held, oldest first, with all answers.
+
+        With details, the newest answer of each brick of a deal has its reason and its first quote; others have none.
+        """
         people = self.people()
-        for start in range(0, len(deal_ids), DEALS_PER_READ):
-            batch = deal_ids[start : start + DEALS_PER_READ]
-            with self._database.connection() as connection:
-                rows = _fetch(connection, "calls_of_deals", deal_ids=list(batch))
-                answers = read_answers(connection, _ids(rows), None, quotes=quotes, with_reasons=with_reasons)
-                calls = _scored_calls(connection, rows, people, answers, with_participants=with_participants)
-            yield batch, calls
+
+        def batches() -> Iterator[tuple[Sequence[str], list[ScoredCall]]]:
+            for start in range(0, len(deal_ids), DEALS_PER_READ):
+                batch = deal_ids[start : start + DEALS_PER_READ]
+                with self._database.connection() as connection:
+                    rows = _fetch(connection, "calls_of_deals", deal_ids=list(batch))
+                    answers = read_answers(connection, _ids(rows), None, with_reasons=False)
+                    if with_details:
+                        add_details(connection, answers, _newest(rows, answers))
+                    calls = _scored_calls(connection, rows, people, answers, with_participants=with_participants)
+                yield batch, calls
+
+        return read_ahead(batches())
 
     def read_for_rules(self, days: Sequence[date], call_ids: Sequence[str] = ()) -> Iterator[ScoredCall]:
         """Yield the calls of some days, and some calls by id, that have runs, by call id, with `fields`."""
@@ -94,6 +109,21 @@ class ScoredCallReader(ReferenceReader):
                     runs=answers.runs.get(call_id, {}),
                     fields=row,
                 )
+
+
+def _answers_for(answers: Answers, is_chosen: ReasonsOf) -> Iterator[AnswerKey]:
+    for call_id, of_call in answers.bricks.items():
+        yield from ((call_id, key) for key, answer in of_call.items() if is_chosen(key, answer.value))
+
+
+def _newest(rows: Sequence[_Row], answers: Answers) -> Iterator[AnswerKey]:
+    """Return the newest answer with a value of each brick of each deal. The rows are calls, oldest first."""
+    newest: dict[tuple[str, BrickKey], str] = {}
+    for row in rows:
+        for key, answer in answers.bricks.get(row["call_id"], {}).items():
+            if answer.value is not None:
+                newest[row["deal_id"], key] = row["call_id"]
+    return ((call_id, key) for (_, key), call_id in newest.items())
 
 
 def _scored_calls(

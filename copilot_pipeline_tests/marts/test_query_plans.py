@@ -47,10 +47,12 @@ def filled(server_url: str) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize(
-    "name", ["calls_with_runs", "runs", "scores", "values", "quotes", "first_quotes", "prospects", "team"]
+    "name", ["calls_with_runs", "runs", "scores", "values", "quotes", "first_quotes", "prospects", "team", "details"]
 )
 def test_statements_per_batch_use_indexes(filled: Database, name: str) -> None:
     """A sequential scan would read every score of every call, for each batch of calls that a mart reads."""
     statement = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")[name]
     parameters = {**PARAMETERS, "call_ids": PARAMETERS["call_ids"] if name == "calls_with_runs" else OF_MARTS}
+    if name == "details":
+        parameters |= {"kits": ["deal"] * len(OF_MARTS), "bricks": ["risk"] * len(OF_MARTS)}
     assert scanned_tables(filled, statement, parameters) == set()

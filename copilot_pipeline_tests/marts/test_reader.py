@@ -11,8 +11,9 @@ from copilot_pipeline.config.marts import MessageSettings
 from copilot_pipeline.marts import reader
 from copilot_pipeline.marts.adoption import use_of
 from copilot_pipeline.marts.column_reader import CallColumnReader
+from copilot_pipeline.marts.model import ScoredCall
 from copilot_pipeline.marts.phrases import phrases_of
-from copilot_pipeline.marts.reader import ScoredCallReader
+from copilot_pipeline.marts.reader import Quotes, ScoredCallReader
 from copilot_pipeline.marts.transcript_reader import TranscriptReader
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.examples import DAY, KIT, NOW, add_call
@@ -59,6 +60,37 @@ def test_reads_months_and_chunks_in_order(database: Database, monkeypatch: pytes
     calls = list(ScoredCallReader(database).read())
     assert [call.call_id for call in calls] == [f"c-{number}" for number in reversed(range(7))]
     assert [call.value_of((KIT, "depth")) for call in calls] == [float(number) for number in reversed(range(7))]
+
+
+def test_reads_reasons_and_quotes_only_of_the_answers_that_need_them(database: Database) -> None:
+    """Of a deal, the newest answer of each brick that has a value; of claims, the answers that flag one."""
+    add_call(database, "c-0", {"risk": True, "fit": 1.0}, started_at=NOW - timedelta(days=9))
+    add_call(database, "c-1", {"risk": False, "fit": None}, started_at=NOW - timedelta(days=8))
+    with database.connection() as connection:
+        connection.execute("UPDATE copilot.calls SET deal_id = 'd-1'")
+        connection.execute("UPDATE copilot.semarize_scores SET reason = call_id || ' ' || brick")
+        connection.execute(
+            "INSERT INTO copilot.evidence (call_id, kit, brick, position, call_date, quote, match, match_score)"
+            " SELECT call_id, kit, brick, position, call_date, 'quote ' || position, 'exact', 1"
+            " FROM copilot.semarize_scores CROSS JOIN generate_series(0, 1) AS position"
+        )
+    ((_, of_deal),) = ScoredCallReader(database).read_of_deals(["d-1"], with_details=True)
+    assert [_details(call) for call in of_deal] == [
+        {"risk": (None, []), "fit": ("c-0 fit", ["quote 0"])},
+        {"risk": ("c-1 risk", ["quote 0"]), "fit": (None, [])},
+    ]
+    flagged = ScoredCallReader(database).read(quotes=Quotes.ALL, reasons_of=lambda _, value: value is True)
+    both = ["quote 0", "quote 1"]
+    assert [_details(call) for call in flagged] == [
+        {"risk": ("c-0 risk", both), "fit": (None, both)},
+        {"risk": (None, both), "fit": (None, both)},
+    ]
+
+
+def _details(call: ScoredCall) -> dict[str, tuple[str | None, list[str]]]:
+    return {
+        brick: (answer.reason, [quote.text for quote in answer.quotes]) for (_, brick), answer in call.bricks.items()
+    }
 
 
 def test_a_failed_run_has_no_kit_version(database: Database) -> None:

@@ -28,23 +28,19 @@ ANALYZE forecast_calls;
 
 -- name: calls
 -- The calls with the number of people on each side, in the order of their numbers.
-COPY (
-  SELECT calls.call, deal, at, coalesce(prospects, 0) AS prospects, coalesce(own_people, 0) AS own_people, deal_value
-  FROM forecast_calls AS calls LEFT JOIN (
-    SELECT call, count(*) FILTER (WHERE side = 'prospect' AND joined IS NOT FALSE) AS prospects,
-      count(*) FILTER (WHERE side = 'rep' AND utterances > 0) AS own_people
-    FROM copilot.participants JOIN forecast_calls USING (call_id) GROUP BY call
-  ) AS people USING (call)
-  ORDER BY call
-) TO STDOUT (FORMAT csv);
+SELECT calls.call, deal, at, coalesce(prospects, 0) AS prospects, coalesce(own_people, 0) AS own_people, deal_value
+FROM forecast_calls AS calls LEFT JOIN (
+  SELECT call, count(*) FILTER (WHERE side = 'prospect' AND joined IS NOT FALSE) AS prospects,
+    count(*) FILTER (WHERE side = 'rep' AND utterances > 0) AS own_people
+  FROM copilot.participants JOIN forecast_calls USING (call_id) GROUP BY call
+) AS people USING (call)
+ORDER BY call;
 
 -- name: prospects
 -- The first call of each prospect of a deal.
-COPY (
-  SELECT deal, min(at) AS at FROM copilot.participants JOIN forecast_calls USING (call_id)
-  WHERE side = 'prospect' AND joined IS NOT FALSE AND coalesce(name, email) IS NOT NULL
-  GROUP BY deal, coalesce(name, email)
-) TO STDOUT (FORMAT csv);
+SELECT deal, min(at) AS at FROM copilot.participants JOIN forecast_calls USING (call_id)
+WHERE side = 'prospect' AND joined IS NOT FALSE AND coalesce(name, email) IS NOT NULL
+GROUP BY deal, coalesce(name, email);
 
 -- name: number_runs
 -- The runs with results, and when each was known. A result that was received long after its call counts from when it
@@ -55,7 +51,7 @@ WITH introduced AS (
   SELECT kit, kit_version_id, floor(extract(epoch FROM min(finished_at)))::bigint AS at
   FROM copilot.semarize_runs WHERE finished_at IS NOT NULL GROUP BY kit, kit_version_id
 )
-SELECT call, deal, call_id, runs.kit,
+SELECT (row_number() OVER (ORDER BY call, runs.kit) - 1)::integer AS run, call, deal, call_id, runs.kit,
   CASE WHEN runs.finished_at <= calls.started_at + interval '3 days' OR calls.at < introduced.at
     OR runs.finished_at IS NULL THEN calls.at
     ELSE floor(extract(epoch FROM runs.finished_at))::bigint END AS at
@@ -70,11 +66,9 @@ ANALYZE forecast_runs;
 
 -- name: covered
 -- When it was first known of each deal that a MEDDICC element is covered.
-COPY (
-  SELECT runs.deal, min(runs.at) AS at
-  FROM copilot.meddicc_coverage AS coverage JOIN forecast_runs AS runs USING (call_id, kit)
-  WHERE is_covered GROUP BY runs.deal, element
-) TO STDOUT (FORMAT csv);
+SELECT runs.deal, min(runs.at) AS at
+FROM copilot.meddicc_coverage AS coverage JOIN forecast_runs AS runs USING (call_id, kit)
+WHERE is_covered GROUP BY runs.deal, element;
 
 -- name: elements
 -- The number of MEDDICC elements that calls are scored for.
@@ -120,16 +114,19 @@ SELECT (number - 1)::integer AS signal, kit, brick, kind, category
 FROM unnest(%(kits)s::text[], %(bricks)s::text[], %(kinds)s::text[], %(categories)s::text[])
   WITH ORDINALITY AS chosen (kit, brick, kind, category, number);
 
+-- name: runs
+-- The runs in the order of their numbers, which is that of the calls.
+SELECT deal, at, call FROM forecast_runs ORDER BY run;
+
 -- name: scores
--- The values of the signals as numbers, with the time at which each was known.
-COPY (
-  SELECT signal, call, deal, at, CASE scores.value_kind
-      WHEN 'bool' THEN scores.value_bool::integer::float8
-      WHEN 'num' THEN scores.value_num
-      WHEN 'json' THEN CASE jsonb_typeof(scores.value_json)
-        WHEN 'array' THEN least(5, jsonb_array_length(scores.value_json)) ELSE 1 END
-      ELSE (lower(btrim(left(scores.value_text, 41))) = signals.category)::integer END AS value
-  FROM forecast_runs JOIN copilot.semarize_scores AS scores USING (call_id, kit)
-    JOIN forecast_signals AS signals
-      ON signals.kit = scores.kit AND signals.brick = scores.brick AND signals.kind = scores.value_kind
-) TO STDOUT (FORMAT csv);
+-- The values of the signals on some runs as numbers.
+SELECT signal, run, CASE scores.value_kind
+    WHEN 'bool' THEN scores.value_bool::integer::float8
+    WHEN 'num' THEN scores.value_num
+    WHEN 'json' THEN CASE jsonb_typeof(scores.value_json)
+      WHEN 'array' THEN least(5, jsonb_array_length(scores.value_json)) ELSE 1 END
+    ELSE (lower(btrim(left(scores.value_text, 41))) = signals.category)::integer END AS value
+FROM forecast_runs JOIN copilot.semarize_scores AS scores USING (call_id, kit)
+  JOIN forecast_signals AS signals
+    ON signals.kit = scores.kit AND signals.brick = scores.brick AND signals.kind = scores.value_kind
+WHERE run BETWEEN %(first)s AND %(last)s

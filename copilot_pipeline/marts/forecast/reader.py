@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 from psycopg.rows import dict_row
 
 from copilot_pipeline.config.marts import MartSettings, OutcomeSettings
@@ -29,12 +27,16 @@ from copilot_pipeline.marts.forecast.data import (
 from copilot_pipeline.marts.forecast.signals import chosen_signals
 from copilot_pipeline.marts.reference_reader import ReferenceReader
 from copilot_pipeline.postgres import Database
+from copilot_pipeline.postgres.columns import read_columns
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.transform.deal_outcomes import DealOutcome, closed_at, entries_of, moment_of, outcome_of
 
 _SQL = load_queries(__package__, "forecast.sql")
-_BLOCK_BYTES = 4 * 1024 * 1024
+_RUNS_PER_READ = 50_000
+_CALLS = ("call", "deal", "at", "prospects", "own_people", "deal_value")
+_SCORES = {"signal": pa.int32(), "run": pa.int32(), "value": pa.float64()}
+_NO_SCORES = {name: np.zeros(0, kind.to_pandas_dtype()) for name, kind in _SCORES.items()}
 
 StageEntry = tuple[int, str]  # when a stage was entered or seen
 
@@ -57,7 +59,7 @@ def read_forecast_data(database: Database, settings: MartSettings, now: datetime
         connection.execute(_SQL["number_calls"], {"now": now})
         for statement in ("analyze_calls", "number_runs", "analyze_runs"):
             connection.execute(_SQL[statement])
-        calls = _columns(connection, "calls", ("call", "deal", "at", "prospects", "own_people", "amount"))
+        calls = _columns(connection, "calls", dict.fromkeys(_CALLS, pa.float64()))
         versions = _versions(connection)
         deals = _deals(connection, settings.outcomes, calls, versions, now)
         numbers = [number for number, deal in enumerate(deals) if deal.outcome is DealOutcome.OPEN]
@@ -68,14 +70,16 @@ def read_forecast_data(database: Database, settings: MartSettings, now: datetime
                 row["call_id"], row["review_url"], rep.rep_id if rep else None, rep.name if rep else None,
                 rep.manager_id if rep else None, rep.manager_name if rep else None,
             )  # fmt: skip
-        prospects, covered = (_columns(connection, name, ("deal", "at")) for name in ("prospects", "covered"))
+        prospects, covered = (
+            _columns(connection, name, dict.fromkeys(("deal", "at"), pa.int64())) for name in ("prospects", "covered")
+        )
         (elements,) = _rows(connection, "elements")
         deal, at, call = _integers(calls, "deal", "at", "call")
         return ForecastData(
             deals=deals,
             calls=events_of(deal, at, calls["prospects"], call),
             own_people=calls["own_people"],
-            amounts=_amounts(deal, at, calls["amount"], versions),
+            amounts=_amounts(deal, at, calls["deal_value"], versions),
             signals=_signals(connection, settings.forecast.exclude),
             prospects=events_of(*_integers(prospects, "deal", "at")),
             covered=events_of(*_integers(covered, "deal", "at")),
@@ -249,16 +253,20 @@ def _signals(connection: Connection, exclude: Sequence[str]) -> dict[Signal, Eve
         "categories": [signal.category for signal in chosen],
     }
     connection.execute(_SQL["number_signals"], values)
-    scores = _columns(connection, "scores", ("signal", "call", "deal", "at", "value"))
-    scores = {name: column[~np.isnan(scores["value"])] for name, column in scores.items()}
-    order = np.argsort(scores["signal"], kind="stable")
+    deal, at, call = _integers(_columns(connection, "runs", dict.fromkeys(("deal", "at", "call"), pa.int64())))
+    read = [
+        _columns(connection, "scores", _SCORES, first=first, last=first + _RUNS_PER_READ - 1)
+        for first in range(0, len(call), _RUNS_PER_READ)
+    ]
+    scores = {name: np.concatenate([_NO_SCORES[name], *(part[name] for part in read)]) for name in _SCORES}
+    order = np.lexsort((scores["run"], scores["signal"]))
+    order = order[~np.isnan(scores["value"][order])]
     ends = np.searchsorted(scores["signal"][order], np.arange(len(chosen) + 1))
     found = {}
     for number, signal in enumerate(chosen):
         rows = order[ends[number] : ends[number + 1]]
-        deal, at, call = (scores[name][rows].astype(np.int64) for name in ("deal", "at", "call"))
-        by_call = np.argsort(call, kind="stable")
-        found[signal] = events_of(deal[by_call], at[by_call], scores["value"][rows][by_call], call[by_call])
+        runs = scores["run"][rows]
+        found[signal] = events_of(deal[runs], at[runs], scores["value"][rows], call[runs])
     return found
 
 
@@ -266,30 +274,11 @@ def _rows(connection: Connection, query: str, **parameters: Any) -> list[dict[st
     return connection.cursor(row_factory=dict_row).execute(_SQL[query], parameters).fetchall()
 
 
-def _columns(connection: Connection, query: str, names: Sequence[str]) -> dict[str, Any]:
-    """Return the columns of a COPY statement as arrays of floats, which hold every number that is read exactly."""
-    blocks: list[pa.Table] = []
-    types = dict.fromkeys(names, pa.float64())
-    options = pyarrow.csv.ConvertOptions(column_types=types)
-    with connection.cursor() as cursor, cursor.copy(_SQL[query]) as copied:
-        for block in _whole_lines(copied):
-            read = pyarrow.csv.ReadOptions(column_names=list(names), use_threads=False)
-            blocks.append(pyarrow.csv.read_csv(io.BytesIO(block), read_options=read, convert_options=options))
-    table = pa.concat_tables(blocks) if blocks else pa.table({name: pa.array([], pa.float64()) for name in names})
-    return {name: table.column(name).to_numpy() for name in names}
-
-
-def _whole_lines(copied: Any) -> Iterator[bytes]:
-    waiting = bytearray()
-    for data in copied:
-        waiting += data
-        if len(waiting) >= _BLOCK_BYTES:
-            end = waiting.rfind(b"\n") + 1
-            yield bytes(waiting[:end])
-            del waiting[:end]
-    if waiting:
-        yield bytes(waiting)
+def _columns(connection: Connection, query: str, types: Mapping[str, pa.DataType], **parameters: Any) -> dict[str, Any]:
+    """Return the columns of a statement as arrays."""
+    table = read_columns(connection, _SQL[query], types, parameters)
+    return {name: table.column(name).to_numpy() for name in types}
 
 
 def _integers(columns: Mapping[str, Any], *names: str) -> list[Any]:
-    return [columns[name].astype(np.int64) for name in names]
+    return [columns[name].astype(np.int64) for name in names or columns]

@@ -114,3 +114,18 @@ FROM unnest(%(call_ids)s::text[]) AS calls (call_id) CROSS JOIN LATERAL (
   ORDER BY kit, brick, position
   OFFSET 0
 ) AS quotes;
+
+-- name: details
+-- The reasons of some answers, and their first quotes.
+SELECT chosen.call_id, chosen.kit, chosen.brick, scores.reason, quotes.quote, quotes.match
+FROM unnest(%(call_ids)s::text[], %(kits)s::text[], %(bricks)s::text[]) AS chosen (call_id, kit, brick)
+  CROSS JOIN LATERAL (
+    SELECT reason FROM copilot.semarize_scores AS stored
+    WHERE stored.call_id = chosen.call_id AND stored.kit = chosen.kit AND stored.brick = chosen.brick
+    OFFSET 0
+  ) AS scores
+  LEFT JOIN LATERAL (
+    SELECT quote, match FROM copilot.evidence AS stored
+    WHERE stored.call_id = chosen.call_id AND stored.kit = chosen.kit AND stored.brick = chosen.brick
+    ORDER BY position LIMIT 1
+  ) AS quotes ON true;
