@@ -17,13 +17,15 @@ RUN groupadd --gid 10001 pipeline \
   && install -d -o 10001 -g 10001 -m 0700 /var/lib/copilot-pipeline
 COPY --from=build /opt/venv /opt/venv
 COPY deploy/image/dagster.yaml deploy/image/workspace.yaml /opt/dagster/
-# HOME and the folder of matplotlib are in /tmp, because the root file system is read-only where it runs.
+# HOME and the folder of matplotlib are in /tmp, because the root file system is read-only where it runs. The variable of
+# backfills is for the daemon: a backfill continues after a restart of the code location.
 ENV PATH=/opt/venv/bin:$PATH \
   PYTHONUNBUFFERED=1 \
   PYTHONDONTWRITEBYTECODE=1 \
   HOME=/tmp \
   MPLCONFIGDIR=/tmp/matplotlib \
   DAGSTER_HOME=/opt/dagster \
+  DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR=1 \
   COPILOT_PIPELINE_HOME=/var/lib/copilot-pipeline
 WORKDIR /etc/copilot-pipeline
 USER 10001:10001

@@ -172,7 +172,10 @@ def _print_when_open(console: Console, port: int, child: subprocess.Popen[bytes]
 
 
 def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
-    return start_module(module, *arguments, PYTHONWARNINGS="ignore")
+    # The second variable is for the daemon: a backfill continues after the code server was started again.
+    return start_module(
+        module, *arguments, PYTHONWARNINGS="ignore", DAGSTER_BACKFILL_RETRY_DEFINITION_CHANGED_ERROR="1"
+    )
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
