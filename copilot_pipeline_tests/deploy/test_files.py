@@ -162,6 +162,7 @@ def test_dagster_opens_an_instance_with_them(
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         assert type(instance.run_launcher).__name__ == config["run_launcher"]["class"]
         queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
         assert queue.max_user_code_failure_retries * queue.user_code_failure_retry_delay >= 600  # of a code location
         assert instance.get_runs() == []
 
