@@ -52,8 +52,7 @@ class _Counts:
         self.name: str | None = None
         self.calls = 0
         self.accurate = 0
-        self.hours = 0.0
-        self.claims_in_hours = 0  # on calls whose duration is known
+        self.timed = Exposure()  # calls whose duration is known
         self.claims: list[ClaimRow] = []
 
 
@@ -79,14 +78,13 @@ def claim_accuracy(
             counts.accurate += not of_grain
             counts.claims += of_grain
             if call.duration_s:
-                counts.hours += call.duration_s / SECONDS_PER_HOUR
-                counts.claims_in_hours += len(of_grain)
+                counts.timed.add_call(len(of_grain), call.duration_s / SECONDS_PER_HOUR)
     return [row for grain in sorted({grain for grain, _ in groups}) for row in _accuracy_rows(grain, groups)]
 
 
 def _accuracy_rows(grain: str, groups: Mapping[tuple[str, str], _Counts]) -> Iterator[AccuracyRow]:
     of_grain = [(grain_id, counts) for (of_group, grain_id), counts in sorted(groups.items()) if of_group == grain]
-    of_groups = rates([Exposure(counts.claims_in_hours, counts.hours) for _, counts in of_grain])
+    of_groups = rates([counts.timed for _, counts in of_grain])
     for (grain_id, counts), rate in zip(of_grain, of_groups, strict=True):
         yield _accuracy_row(grain, grain_id, counts, rate)
 
@@ -122,7 +120,7 @@ def _accuracy_row(grain: str, grain_id: str, counts: _Counts, rate: Rate) -> Acc
         inaccurate=of_kind[INACCURATE],
         roadmap_leaks=of_kind[ROADMAP_LEAK],
         outdated_competitive=of_kind[OUTDATED],
-        hours=counts.hours,
+        hours=counts.timed.hours,
         claims_per_hour=rate.per_hour,
         claims_per_hour_shrunk=rate.shrunk,
         claims_per_hour_low=rate.low,

@@ -1,36 +1,59 @@
 """Claims per call hour: as counted, and shrunk to what the other groups have.
 
-A rep with two calls and one claim would lead a table of rates. The shrunk rate is the mean of the posterior of an
-empirical Bayes gamma-Poisson model (Clayton and Kaldor, "Empirical Bayes estimates of age-standardized relative risks
-for use in disease mapping", Biometrics 43, 1987, 671-681): the rates of the groups are drawn from one gamma
-distribution, which is fitted to their counts by maximum likelihood; the counts of a group are Poisson given its rate.
+A rep with two calls and one claim would lead a table of rates. The shrunk rate is the mean of the posterior of a
+gamma-Poisson model (Christiansen and Morris, "Hierarchical Poisson regression modeling", Journal of the American
+Statistical Association 92, 1997, 618-632): the rates of the groups are drawn from one gamma distribution, and the
+counts of a group are Poisson given its rate. Mean and spread of the gamma distribution are uncertain, too: they have a
+posterior over all groups. A single best estimate would often be a spread of zero, and intervals too narrow.
+
+Claims come together: one call has three, and the next ones none. A group with six claims on two calls was not observed
+as well as one with six on six. Claims and hours are therefore divided by the design effect, the ratio of the variance of
+the claims between calls to that of independent claims (Rao and Scott, "A simple method for analysing overdispersion in
+clustered Poisson data", Statistics in Medicine 18, 1999, 1373-1385). It is that of all groups together, because a group
+with few calls does not show its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import gammaln
 
 from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 
-_PRIORS, _DRAWS = 50, 4_000
+_DRAWS = 4_000
+_SHRINKAGES, _MEANS = 40, 25  # of the grid of priors
+_REACH = 3.0  # standard errors of the mean on both sides
 _MIN_GROUPS = 3  # with fewer, the spread between groups is not distinguishable from chance
 _MIN_HOURS = 1 / 3600  # calls are timed in seconds; less is no time, and a rate over it no number
-_LOG_SHAPES = (-5.0, 12.0)  # at the upper end the groups have one rate
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
-class Exposure(NamedTuple):
-    """The claims of a group, and the hours of the calls that were checked."""
+@dataclass(slots=True)
+class Exposure:
+    """The claims of a group, the hours of the calls that were checked, and sums over these calls."""
 
-    claims: int
-    hours: float
+    claims: int = 0
+    hours: float = 0.0
+    calls: int = 0
+    squared_claims: int = 0
+    claims_times_hours: float = 0.0
+    squared_hours: float = 0.0
+
+    def add_call(self, claims: int, hours: float) -> None:
+        """Count one more call."""
+        self.claims += claims
+        self.hours += hours
+        self.calls += 1
+        self.squared_claims += claims * claims
+        self.claims_times_hours += claims * hours
+        self.squared_hours += hours * hours
 
 
 class Rate(NamedTuple):
@@ -49,13 +72,15 @@ def rates(groups: Sequence[Exposure]) -> list[Rate]:
     is_timed = hours >= _MIN_HOURS
     if not is_timed.any():
         return [Rate(None, None, None, None) for _ in groups]
-    shape, rate = _prior(claims[is_timed], hours[is_timed])
-    after_shape, after_rate = claims + shape, hours + rate
-    low, high = _interval(claims, hours, _prior_draws(shape, rate, hours[is_timed]))
+    effect = design_effect(groups)
+    claims, hours = claims / effect, hours / effect
+    priors = _priors(claims[is_timed], hours[is_timed])
+    chosen = np.random.default_rng(0).choice(len(priors.weight), _DRAWS, p=priors.weight)
+    low, high = _interval(claims, hours, priors, chosen)
     return [
         Rate(
             per_hour=group.claims / group.hours if is_timed[index] else None,
-            shrunk=float(after_shape[index] / after_rate[index]),
+            shrunk=float(((claims[index] + priors.shape) / (hours[index] + priors.rate)) @ priors.weight),
             low=float(low[index]),
             high=float(high[index]),
         )
@@ -63,9 +88,23 @@ def rates(groups: Sequence[Exposure]) -> list[Rate]:
     ]
 
 
-def _interval(claims: Floats, hours: Floats, priors: Floats) -> Floats:
-    """Return the ends of the interval of each group's rate over draws of the prior (rows: shape, rate)."""
-    shape, rate = priors
+def design_effect(groups: Sequence[Exposure]) -> float:
+    """Return the variance of the claims of a group's calls, over that of independent claims; at least 1."""
+    seen = [group for group in groups if group.calls > 1 and group.hours >= _MIN_HOURS]
+    claims = sum(group.claims for group in seen)
+    return max(1.0, sum(map(_squared_deviations, seen)) / claims) if claims else 1.0
+
+
+def _squared_deviations(group: Exposure) -> float:
+    """Return the sum, over the calls, of the squared difference to the claims expected at the rate of the group."""
+    rate = group.claims / group.hours
+    squares = group.squared_claims - 2 * rate * group.claims_times_hours + rate**2 * group.squared_hours
+    return squares * group.calls / (group.calls - 1)
+
+
+def _interval(claims: Floats, hours: Floats, priors: _Priors, chosen: Ints) -> Floats:
+    """Return the ends of the interval of each group's rate over draws of the prior."""
+    shape, rate = priors.shape[chosen], priors.rate[chosen]
     random = np.random.default_rng(0)
     tail = (1 - CONFIDENCE_LEVEL) / 2
     ends = [
@@ -75,37 +114,31 @@ def _interval(claims: Floats, hours: Floats, priors: Floats) -> Floats:
     return np.asarray(ends).T
 
 
-def _prior_draws(shape: float, rate: float, hours: Floats) -> Floats:
-    """Return draws of shape and rate: the prior itself is estimated, and with few groups not well.
+class _Priors(NamedTuple):
+    """Gamma distributions that the rates of the groups may be drawn from, and their probabilities."""
 
-    Groups are simulated by the fitted prior, and the prior is fitted to each simulation (parametric bootstrap: Laird
-    and Louis, "Empirical Bayes confidence intervals based on bootstrap samples", Journal of the American Statistical
-    Association 82, 1987, 739-750).
-    """
-    if len(hours) < _MIN_GROUPS:
-        return np.repeat([[shape], [rate]], _DRAWS, axis=1)
-    random = np.random.default_rng(0)
-    drawn = random.poisson(random.gamma(shape, 1 / rate, size=(_PRIORS, len(hours))) * hours).astype(float)
-    priors = [_prior(claims, hours) for claims in drawn]
-    return np.repeat(np.asarray(priors).T, _DRAWS // _PRIORS, axis=1)
+    shape: Floats
+    rate: Floats
+    weight: Floats
 
 
-def _prior(claims: Floats, hours: Floats) -> tuple[float, float]:
-    """Return shape and rate of the gamma distribution, with the rate of all groups together as its mean.
+def _priors(claims: Floats, hours: Floats) -> _Priors:
+    """Return the posterior of the distribution of the rates, on a grid of its mean and its spread.
 
-    Half a claim is added to the total, so that no claims at all do not prove a rate of zero. With fewer than three
-    groups each counts for itself (Jeffreys' prior).
+    The prior is uniform on the shrinkage of the group with the median of hours, and that of Jeffreys on the mean. With
+    fewer than three groups each counts for itself (Jeffreys' prior).
     """
     if len(claims) < _MIN_GROUPS:
-        return 0.5, 1e-9
-    mean = (claims.sum() + 0.5) / hours.sum()
-
-    def negative_log_likelihood(log_shape: float) -> float:
-        shape = np.exp(log_shape)
-        rate = shape / mean
-        terms = gammaln(claims + shape) - gammaln(shape) + shape * np.log(rate / (rate + hours))
-        return -float(np.sum(terms + claims * np.log(hours / (rate + hours))))
-
-    fitted = minimize_scalar(negative_log_likelihood, bounds=_LOG_SHAPES, method="bounded")
-    shape = float(np.exp(fitted.x))
-    return shape, shape / mean
+        return _Priors(np.array([0.5]), np.array([1e-9]), np.ones(1))
+    shrinkage = (np.arange(_SHRINKAGES) + 0.5) / _SHRINKAGES
+    rate = float(np.median(hours)) * shrinkage / (1 - shrinkage)
+    centre = np.log((claims.sum() + 0.5) / hours.sum())
+    reach = _REACH * np.sqrt(1 / (claims.sum() + 0.5) + 1 / len(claims))
+    mean = np.exp(centre + reach * np.linspace(-1, 1, _MEANS))
+    shape = mean[:, None] * rate
+    log_weight = np.log(mean)[:, None] / 2
+    for of_group, timed in zip(claims, hours, strict=True):
+        log_weight = log_weight + gammaln(of_group + shape) - gammaln(shape) + shape * np.log(rate / (rate + timed))
+        log_weight = log_weight + of_group * np.log(timed / (rate + timed))
+    weight = np.exp(log_weight - log_weight.max())
+    return _Priors(shape.ravel(), np.broadcast_to(rate, shape.shape).ravel(), (weight / weight.sum()).ravel())

@@ -23,6 +23,8 @@ from copilot_pipeline.transform.deal_outcomes import DealOutcome
 _EXACT_CALLS = 10  # up to here every number of calls is a stratum of its own
 _STRATUM_RATIO = 1.2
 _MIN_DEGREES_OF_FREEDOM = 10
+_MIN_DEALS_OF_ACCOUNT = 8  # from which its deals are compared with each other
+_MAX_ACCOUNTS = 40  # those with the most deals
 
 
 class OutcomeRow(NamedTuple):
@@ -163,12 +165,13 @@ def _raw_difference(lost: Sequence[_Deal], won: Sequence[_Deal]) -> Difference |
 def adjusted_difference(deals: Sequence[_Deal]) -> Difference | None:
     """Return the difference among deals with the same number of scored calls; None if too few can be compared.
 
-    A linear regression of "not covered" on "lost" with a constant for each number of calls, and standard errors that
-    are robust to unequal variances (HC3: MacKinnon and White, Journal of Econometrics 29, 1985, 305-325), or clustered
-    by account if accounts have several deals (Liang and Zeger, Biometrika 73, 1986, 13-22), whichever is larger. The
+    A linear regression of "not covered" on "lost" with a constant for each number of calls. Its standard error is the
+    largest of three: the classical one, one that is robust to unequal variances (HC3: MacKinnon and White, Journal of
+    Econometrics 29, 1985, 305-325), and one that is clustered by account if accounts have several deals (Liang and
+    Zeger, Biometrika 73, 1986, 13-22). With few won deals robust ones are too small by chance. The
     coefficient is the Mantel-Haenszel risk difference (Greenland and Robins, Biometrics 41, 1985, 55-68): the
-    differences within the strata, weighted by what they can compare. A stratum with one outcome
-    compares nothing.
+    differences within the strata, weighted by what they can compare. A stratum with one outcome compares nothing.
+    An account with many deals has a constant of its own, so that what its deals have in common is no difference.
     """
     strata: defaultdict[int, list[_Deal]] = defaultdict(list)
     for deal in deals:
@@ -182,12 +185,15 @@ def adjusted_difference(deals: Sequence[_Deal]) -> Difference | None:
     is_lost = np.array([deal.outcome is DealOutcome.LOST for group in usable for deal in group], dtype=float)
     is_uncovered = np.array([deal.is_uncovered for group in usable for deal in group], dtype=float)
     accounts = np.unique([deal.account or f"deal {n}" for n, deal in enumerate(chain(*usable))], return_inverse=True)[1]
+    sizes = np.bincount(accounts)
+    large = [account for account in np.argsort(-sizes, kind="stable") if sizes[account] >= _MIN_DEALS_OF_ACCOUNT]
+    of_large = (accounts[:, np.newaxis] == np.array(large[:_MAX_ACCOUNTS], dtype=np.int64)).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        model = OLS(is_uncovered, np.column_stack([is_lost, constants]))
-        fitted = model.fit(cov_type="HC3", use_t=True)
-        if 1 < len(np.unique(accounts)) < len(accounts):
-            clustered = model.fit(cov_type="cluster", cov_kwds={"groups": accounts}, use_t=True)
-            fitted = max(fitted, clustered, key=lambda one: float(one.bse[0]))
+        model = OLS(is_uncovered, np.column_stack([is_lost, constants, of_large]))
+        errors = [model.fit(use_t=True), model.fit(cov_type="HC3", use_t=True)]
+        if 1 < len(sizes) < len(accounts):
+            errors.append(model.fit(cov_type="cluster", cov_kwds={"groups": accounts}, use_t=True))
+        fitted = max(errors, key=lambda one: float(np.nan_to_num(one.bse[0])))
     value, error = float(fitted.params[0]), float(fitted.bse[0])
     if not np.isfinite(error) or error <= 1e-9:
         return None  # every deal covers the element, or none does: nothing varies

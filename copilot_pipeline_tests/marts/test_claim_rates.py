@@ -47,6 +47,20 @@ def test_shrunk_rates_are_nearer_to_the_truth() -> None:
     assert np.mean(covered) >= 0.93
 
 
+def test_claims_that_come_together_widen_the_interval() -> None:
+    """Thirty claims on ten of forty calls are less certain than thirty on thirty of them."""
+
+    def interval(per_call: int) -> float:
+        groups = [Exposure() for _ in range(5)]
+        for group in groups:
+            for call in range(40):
+                group.add_call(per_call if call < 30 // per_call else 0, 0.5)
+        found = rates(groups)[0]
+        return (found.high or 0) - (found.low or 0)
+
+    assert interval(3) > 1.3 * interval(1)
+
+
 @example([(0, 1.0), (0, 1.0), (0, 5e-324)])
 @given(st.lists(st.tuples(st.integers(0, 50), st.floats(0, 500)), max_size=30))
 def test_every_rate_lies_in_its_interval(groups: list[tuple[int, float]]) -> None:

@@ -175,9 +175,9 @@ CLAIM_ACCURACY = Table(
         number("claims_per_hour", "Flagged claims per hour of these calls; null without hours."),
         number(
             "claims_per_hour_shrunk",
-            "The rate shrunk to that of the others of its grain (empirical Bayes); null if no call has a duration.",
+            "The rate shrunk to those of the others of its grain (gamma-Poisson); null if no call has a duration.",
         ),
-        number("claims_per_hour_low", "Lower end of its 95 % interval."),
+        number("claims_per_hour_low", "Lower end of the 95 % interval of the shrunk rate; claims of a call come together."),
         number("claims_per_hour_high", "Upper end of its 95 % interval."),
     ),
     partitioned=False,

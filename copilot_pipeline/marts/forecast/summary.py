@@ -17,7 +17,7 @@ from copilot_pipeline.marts.forecast.deal_forecast import MODEL, Forecast
 from copilot_pipeline.marts.forecast.rows import DealForecastRow, ForecastSummaryRow
 
 DRAWS = 2000
-PERCENTILES = (0.05, 0.95)
+PERCENTILES = (0.025, 0.975)
 MIN_MONTHS = 6  # closed months, below which a common effect of a month cannot be estimated
 UNKNOWN, NO_MONTH = "unknown", "none"
 

@@ -18,10 +18,12 @@ from copilot_pipeline.marts.win_loss.conditions import Mask
 from copilot_pipeline.marts.win_loss.deals import Conjunction, Deals, all_of
 from copilot_pipeline.marts.win_loss.found import Found
 from copilot_pipeline.marts.win_loss.saddlepoint import Floats
-from copilot_pipeline.marts.win_loss.score_test import ScoreTest, fitted_chances, predicted_chances
+from copilot_pipeline.marts.win_loss.same_stage import SameStage
+from copilot_pipeline.marts.win_loss.score_test import ScoreTest, Tested, fitted_chances, predicted_chances
 
 _DRAWS = 2_000
 _MIN_SUPPORT = 4  # fewer deals confirm nothing
+_NOTABLE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Model:
 
     fitted: Floats
     predicted: Floats  # from other deals
+    same_stage: SameStage | None  # None if no stage is recorded, or all is adjusted for it
 
     @classmethod
     def of(cls, deals: Deals) -> Model:
@@ -50,6 +53,7 @@ class Model:
         return cls(
             fitted_chances(deals.won, deals.covariates),
             predicted_chances(deals.won, deals.covariates),
+            None if deals.stages is None else SameStage(deals, deals.stages),
         )
 
 
@@ -64,16 +68,31 @@ class Confirmer:
         prognosis = np.column_stack([np.ones(len(deals.won)), logit(model.fitted)])
         self._test_of_parts = ScoreTest(deals.won, prognosis, model.fitted, is_newer, deals.accounts)
         self._predicted = model.predicted
+        self._same_stage = model.same_stage
+        self._repeats_stage: set[Conjunction] = set()
         self._random = np.random.default_rng(0)
 
     def p_value(self, found: Found) -> float:
-        """Return the one-sided p-value, in the direction of the older deals; 1 in the other one."""
+        """Return the one-sided p-value, in the direction of the older deals; 1 in the other one.
+
+        What repeats the stage must hold among deals of the same stage as well: the larger p-value counts.
+        """
         deals, indexes = self._deals, np.array([found.counts.conjunction])
         known, holds = all_of(deals.known, indexes), all_of(deals.holds, indexes)
         if (holds[0] & self._is_newer).sum() < _MIN_SUPPORT:
             return 1.0
-        tested = self._test.test(holds, known, deals.exposure_of(indexes))
-        return float(tested.p_value[0]) / 2 if bool(tested.deviation[0] > 0) is found.counts.is_above else 1.0
+        exposure = deals.exposure_of(indexes)
+        p_value = _one_sided(self._test.test(holds, known, exposure), found)
+        if self._same_stage is None or p_value > _NOTABLE or not self._same_stage.is_repeated(holds[0], known[0]):
+            return p_value
+        at_stage = _one_sided(self._same_stage.test_on(self._is_newer).test(holds, known, exposure), found)
+        if at_stage > _NOTABLE:
+            self._repeats_stage.add(found.counts.conjunction)
+        return max(p_value, at_stage)
+
+    def repeats_stage(self, conjunction: Conjunction) -> bool:
+        """Return whether a tested conjunction goes with the outcome, but not among deals of the same stage."""
+        return conjunction in self._repeats_stage
 
     def refinement(self, found: Found) -> float:
         """Return the p-value against the best part, by older and newer deals together (Fisher's combination)."""
@@ -118,3 +137,7 @@ class Confirmer:
         """
         draws: Floats = self._random.beta(count + 0.5, n - count + 0.5, _DRAWS)
         return draws
+
+
+def _one_sided(tested: Tested, found: Found) -> float:
+    return float(tested.p_value[0]) / 2 if bool(tested.deviation[0] > 0) is found.counts.is_above else 1.0

@@ -38,6 +38,15 @@ def clusters(observed: Sequence[Observation]) -> Labels:
     return found
 
 
+def stages(observed: Sequence[Observation]) -> Labels | None:
+    """Return the number of each deal's last stage before the close; None if all have one, or none is recorded."""
+    names = [one.stage or "" for one in observed]
+    if len(set(names)) < 2:
+        return None
+    found: Labels = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return found
+
+
 def _calls(observed: Sequence[Observation]) -> Iterator[Floats]:
     """Their number and their mean length, on the scale of logarithms. A length that is not known is the median."""
     yield from _curve(np.log([one.calls for one in observed]))

@@ -27,10 +27,16 @@ class Deals:
     covariates: Floats  # a row per deal
     accounts: Indexes  # the number of each deal's account
     of_all: int  # number of deals that these are part of
+    stages: Indexes | None = None  # the number of each deal's last stage before the close; None: not to be compared
 
     @classmethod
     def of(
-        cls, conditions: Sequence[Condition], won: Mask, covariates: Floats, accounts: Indexes | None = None
+        cls,
+        conditions: Sequence[Condition],
+        won: Mask,
+        covariates: Floats,
+        accounts: Indexes | None = None,
+        stages: Indexes | None = None,
     ) -> Deals:
         """Return all deals. Without accounts, each deal has its own."""
         shape = (len(conditions), len(won))
@@ -43,6 +49,7 @@ class Deals:
             covariates=covariates,
             accounts=np.arange(len(won)) if accounts is None else accounts,
             of_all=len(won),
+            stages=stages,
         )
 
     def part_of(self, chosen: Mask) -> Deals:
@@ -56,6 +63,7 @@ class Deals:
             covariates=self.covariates[chosen],
             accounts=self.accounts[chosen],
             of_all=self.of_all,
+            stages=None if self.stages is None else self.stages[chosen],
         )
 
     def counts(self, chosen: Mask) -> tuple[Indexes, Indexes]:

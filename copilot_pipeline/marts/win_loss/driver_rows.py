@@ -102,10 +102,12 @@ def driver_row(
     confirmation: Confirmation,
     confirmed_p_value: float | None,
     level: float,
+    *,
+    repeats_stage: bool = False,
 ) -> DriverRow:
     """Return the row of a condition. `confirmed_p_value` is None if it was not tested on the newer deals.
 
-    What is not significant on the older deals is not confirmed.
+    What is not significant on the older deals is not confirmed. `repeats_stage` is said in the sentence.
     """
     n, won_of_n, support, won, raw_p_value = counted
     counts = found.counts
@@ -146,11 +148,19 @@ def driver_row(
         p_value=counts.p_value,
         q_value=found.q_value,
         is_significant=found.is_significant,
-        sentence=_sentence(condition, confirmation, is_confirmed, confirmed_p_value is not None),
+        sentence=_sentence(condition, confirmation, _state(is_confirmed, confirmed_p_value is not None, repeats_stage)),
     )
 
 
-def _sentence(condition: str, newer: Confirmation, is_confirmed: bool, is_candidate: bool) -> str:
+def _state(is_confirmed: bool, is_candidate: bool, repeats_stage: bool) -> str:
+    if is_confirmed:
+        return ""
+    if repeats_stage:
+        return ", not confirmed: it repeats the stage of the CRM, and deals of one stage end alike with and without it"
+    return ", a candidate that is not confirmed" if is_candidate else ", not confirmed"
+
+
+def _sentence(condition: str, newer: Confirmation, state: str) -> str:
     if newer.lift is None or newer.low is None or newer.high is None or newer.expected is None:
         seen = f"{newer.won:,} of {newer.support:,} newer deals won"
     else:
@@ -158,5 +168,4 @@ def _sentence(condition: str, newer: Confirmation, is_confirmed: bool, is_candid
             f"{newer.lift:.1f} times the wins expected of comparable deals (95 % interval {newer.low:.1f} to "
             f"{newer.high:.1f}): {newer.won:,} of {newer.support:,} newer deals won, {newer.expected:.1f} expected"
         )
-    state = "" if is_confirmed else ", a candidate that is not confirmed" if is_candidate else ", not confirmed"
     return f"{condition}: {seen}{state}"

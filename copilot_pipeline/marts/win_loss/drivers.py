@@ -29,7 +29,7 @@ import numpy as np
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.conditions import Mask, conditions
-from copilot_pipeline.marts.win_loss.confounders import adjusted_for, clusters, covariates
+from copilot_pipeline.marts.win_loss.confounders import adjusted_for, clusters, covariates, stages
 from copilot_pipeline.marts.win_loss.deal_observations import Elements, Observation, deal_observations
 from copilot_pipeline.marts.win_loss.deals import Deals
 from copilot_pipeline.marts.win_loss.driver_rows import WINS, DriverRow, count_all, driver_row
@@ -80,6 +80,7 @@ def win_loss_drivers(
         won,
         covariates(observed, settings.adjust_for),
         clusters(observed),
+        None if "stage" in settings.adjust_for else stages(observed),
     )
     drivers, tested = _drivers(rounds(all_deals, splits, settings), all_deals, observed, settings)
     return WinLoss(
@@ -148,6 +149,7 @@ def _drivers(
             entry.round.confirmer.estimate(entry.found.counts.conjunction),
             p_values.get(entry.found.counts.conjunction),
             settings.confirm_level,
+            repeats_stage=entry.round.confirmer.repeats_stage(entry.opposite or entry.found.counts.conjunction),
         )._replace(confirmed_since=observed[entry.round.split].closed_at)
         # Of conditions that differ in their cut-points only, the one that is confirmed counts.
         if (other := best.get(entry.family)) is None or _is_preferred(row, other):

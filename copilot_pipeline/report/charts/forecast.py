@@ -53,7 +53,7 @@ def forecast_by_month(months: Sequence[ForecastMonth], *, width: float = WIDE) -
         axes.grid(axis="x", linewidth=0.8)
         figure.legend(
             handles=[
-                Line2D([], [], color=BLUE, marker="o", label="forecast, 90 % interval"),
+                Line2D([], [], color=BLUE, marker="o", label="forecast, 95 % interval"),
                 Line2D([], [], color=ORANGE, marker="D", linestyle="none", label="weighted by CRM stage"),
                 Line2D([], [], color=INK, marker="|", markersize=10, linestyle="none", label="commit"),
                 Patch(color=PALE, label="pipeline"),

@@ -55,6 +55,7 @@ class World:
     missing: float = 0.0  # share of answers that are null
     after_close: bool = False  # a brick that calls after the close answer with the outcome
     dominant_rep: float = 0.2  # share of the deals of the first rep
+    months: float = 0.0  # standard deviation of what deals that close in one month have in common
     days: int = 500
     mean_calls: float = 5.0
 
@@ -87,6 +88,9 @@ def simulate(world: World, seed: int) -> Simulated:
         + world.by_rep * ((rep == 0) - world.dominant_rep)
         + world.drift * ((started - NOW) / DAY_SECONDS / world.days + 0.5)
     )
+    if world.months:
+        _, month = np.unique(closed.astype("datetime64[s]").astype("datetime64[M]"), return_inverse=True)
+        log_odds = log_odds + world.months * rng.standard_normal(int(month.max()) + 1)[month]
     truth = expit(log_odds)
     final = (rng.random(n) < truth).astype(np.float64)
     is_open = closed > NOW
@@ -159,6 +163,8 @@ def _facts(
         rep_id=f"rep-{rep}",
         closed_at=None if is_open else closed,
         amount=float(rng.integers(5, 200) * 1000),
+        currency="EUR",
+        close_date=datetime.fromtimestamp(closed, UTC),
         stages=[(at, stage) for at, stage in entered if at <= NOW],
         pushes=[(started + step, float(rng.integers(5, 40)))] * int(rng.integers(0, 2)),
     )
