@@ -6,8 +6,8 @@ Statistical Association 92, 1997, 618-632): the rates of the groups are drawn fr
 counts of a group are Poisson given its rate. Mean and spread of the gamma distribution are uncertain, too: they have a
 posterior over all groups. A single best estimate would often be a spread of zero, and intervals too narrow.
 
-Claims come together: one call has three, and the next ones none. A group with six claims on two calls was not observed
-as well as one with six on six. Claims and hours are therefore divided by the design effect, the ratio of the variance of
+Claims come together: one call has three, and the next ones none. A group with six claims on two calls was not seen as
+often as one with six on six. Claims and hours are therefore divided by the design effect, the ratio of the variance of
 the claims between calls to that of independent claims (Rao and Scott, "A simple method for analysing overdispersion in
 clustered Poisson data", Statistics in Medicine 18, 1999, 1373-1385). It is that of all groups together, because a group
 with few calls does not show its own.

@@ -56,8 +56,8 @@ WIN_LOSS_DRIVERS = Table(
         number("confirmed_win_rate_high", "Upper end of its 95 % interval (Wilson)."),
         number(
             "confirmed_p_value",
-            "P value of the adjusted test on the newer deals, corrected for all tested there (Holm); among deals of one "
-            "stage, too, if the condition goes with the stage; null: not tested.",
+            "P value of the adjusted test on the newer deals, corrected for all tested there (Holm); among deals of "
+            "one stage, too, if the condition goes with the stage; null: not tested.",
         ),
         moment("confirmed_since", "Time of the oldest close of the newer deals, which the search did not use."),
         integer("n", "Number of all closed deals for which all of these bricks have a value.", required=True),
@@ -74,14 +74,14 @@ WIN_LOSS_DRIVERS = Table(
         number("p_value", "P value of the adjusted test on the older deals, two-sided.", required=True),
         number(
             "q_value",
-            "P value corrected for thresholds tried, conditions of this size (Benjamini-Hochberg) and number of sizes; the "
-            "smallest over the rounds (setting `search_shares`), not corrected for their number.",
+            "P value corrected for thresholds tried, conditions of this size (Benjamini-Hochberg) and number of sizes; "
+            "the smallest over the rounds (setting `search_shares`), not corrected for their number.",
             required=True,
         ),
         boolean(
             "is_significant",
-            "Whether it is significant on the older deals of any round: q_value is at most `false_discovery_rate`, and a "
-            "conjunction is significantly better than its parts.",
+            "Whether it is significant on the older deals of any round: q_value is at most `false_discovery_rate`, and "
+            "a conjunction is significantly better than its parts.",
             required=True,
         ),
         long_text("sentence", "The result on the newer deals as a sentence.", required=True),

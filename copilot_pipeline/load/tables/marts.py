@@ -177,7 +177,9 @@ CLAIM_ACCURACY = Table(
             "claims_per_hour_shrunk",
             "The rate shrunk to those of the others of its grain (gamma-Poisson); null if no call has a duration.",
         ),
-        number("claims_per_hour_low", "Lower end of the 95 % interval of the shrunk rate; claims of a call come together."),
+        number(
+            "claims_per_hour_low", "Lower end of the 95 % interval of the shrunk rate; claims of a call come together."
+        ),
         number("claims_per_hour_high", "Upper end of its 95 % interval."),
     ),
     partitioned=False,

@@ -6,10 +6,16 @@ revision = "0048"
 down_revision = "0047"
 
 COMMENTS = {
-    "forecast_summary.forecast_low": "Lower end of the 95 % interval: 2.5th percentile of the simulated sum of won amounts.",
+    "forecast_summary.forecast_low": (
+        "Lower end of the 95 % interval: 2.5th percentile of the simulated sum of won amounts."
+    ),
     "forecast_summary.forecast_high": "Upper end of it: 97.5th percentile of the simulated sum of won amounts.",
-    "claim_accuracy.claims_per_hour_shrunk": "The rate shrunk to those of the others of its grain (gamma-Poisson); null if no call has a duration.",
-    "claim_accuracy.claims_per_hour_low": "Lower end of the 95 % interval of the shrunk rate; claims of a call come together.",
+    "claim_accuracy.claims_per_hour_shrunk": (
+        "The rate shrunk to those of the others of its grain (gamma-Poisson); null if no call has a duration."
+    ),
+    "claim_accuracy.claims_per_hour_low": (
+        "Lower end of the 95 % interval of the shrunk rate; claims of a call come together."
+    ),
     "win_loss_drivers.is_confirmed": (
         "Whether it is significant on the older deals and holds on the newer ones among comparable deals "
         "(setting `adjust_for`): is_significant, and confirmed_p_value is at most `confirm_level`."
