@@ -33,6 +33,7 @@ COMMENTS = {
         "`false_discovery_rate`, and a conjunction is significantly better than its parts."
     ),
 }
+COMMENTS["win_drivers.confirmed_p_value"] = COMMENTS["win_loss_drivers.confirmed_p_value"]  # a view
 
 
 def upgrade() -> None:
