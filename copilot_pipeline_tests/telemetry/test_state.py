@@ -27,8 +27,11 @@ SELECT 'call-' || number, date '2026-01-01' + number / 400, now(),
   number % 1000 = 4, CASE WHEN number % 1000 = 2 THEN 'not JSON' END,
   CASE WHEN number % 1000 IN (1, 2) THEN now() + interval '1 hour' END, 'backfill'
 FROM generate_series(1, {CALLS}) AS number;
-INSERT INTO copilot_ops.partitions (call_date, calls, is_stale)
-SELECT call_date, count(*), false FROM copilot_ops.calls GROUP BY call_date;
+INSERT INTO copilot_ops.partitions (call_date, calls, is_stale, stored_at, loaded_at)
+SELECT call_date, count(*), false, now(), now() FROM copilot_ops.calls GROUP BY call_date;
+INSERT INTO copilot_ops.partitions (call_date, calls, is_stale, stored_at, loaded_at) VALUES
+  ('2020-01-01', 7, false, now(), NULL), ('2020-01-02', 8, false, now(), now() - interval '1 day');
+INSERT INTO copilot_ops.pending_calls (call_date, call_id) VALUES ('2020-01-01', 'call-1'), ('2020-01-03', 'call-2');
 INSERT INTO copilot_ops.semarize_runs (call_id, kit, kit_reference, transcript_hash, call_date, idempotency_key, status,
   run_id, answer, speech_hash)
 SELECT 'call-' || number, CASE WHEN number % 2 = 0 THEN 'meddicc' ELSE 'coaching' END, 'A', '', '2026-01-01', '',
@@ -84,8 +87,8 @@ def test_metrics_equal_the_rows(filled: Database) -> None:
         return values[f"copilot_pipeline_{name}", tuple(sorted(labels.items()))]
 
     states = ("to_fetch", "deferred", "quarantined", "not_ready", "to_store", "to_load")
-    assert {state: of("calls", state=state) for state in states} == {**dict.fromkeys(states, 20), "to_load": 0}
-    assert of("calls", state="stored") == CALLS
+    assert {state: of("calls", state=state) for state in states} == {**dict.fromkeys(states, 20), "to_load": 16}
+    assert of("calls", state="stored") == CALLS + 15
     assert of("calls_oldest_age_seconds", state="to_fetch") == pytest.approx(CALLS, rel=0.05)
     run_states = ("queued", "failed", "succeeded", "paid")
     runs = {state: of("semarize_runs", kit="meddicc", state=state) for state in run_states}

@@ -39,9 +39,14 @@ WITH unfinished AS (
     WHEN next_attempt_at > now() THEN 'deferred'
     ELSE 'to_fetch' END AS state
   FROM copilot_ops.calls WHERE is_dirty OR fetched_version IS DISTINCT FROM version
+), unloaded AS (
+  SELECT call_date, calls, stored_at FROM copilot_ops.partitions
+  WHERE stored_at IS NOT NULL AND raw_removed_at IS NULL AND (loaded_at >= stored_at) IS NOT TRUE
 ), open_calls AS (
   SELECT state, since FROM unfinished
   UNION ALL SELECT 'to_load', added_at FROM copilot_ops.pending_calls
+    WHERE call_date NOT IN (SELECT call_date FROM unloaded)
+  UNION ALL SELECT 'to_load', stored_at FROM unloaded CROSS JOIN generate_series(1, calls)
 ), counted AS (
   SELECT state, count(since) AS calls, coalesce(extract(epoch FROM clock_timestamp() - min(since)), 0) AS age
   FROM unnest(ARRAY['to_fetch', 'not_ready', 'deferred', 'quarantined', 'to_store', 'to_load']) AS known (state)
