@@ -49,11 +49,18 @@ def claims_of_week(report: Report) -> list[ClaimGroup]:
 
 
 def without_complements(drivers: Sequence[Driver]) -> list[Driver]:
-    """Leave out each driver whose complement comes before it: it says the same of the other deals."""
+    """Return one driver of each pair of complements, which say the same of the other deals, in the place of the first.
+
+    It is the first, or the second if only the first has a "not" and neither is better confirmed.
+    """
+    by_condition = {driver.condition: driver for driver in drivers}
     shown: dict[str, Driver] = {}
     for driver in drivers:
-        if _complement(driver.condition) not in shown:
-            shown[driver.condition] = driver
+        if driver.condition in shown or _complement(driver.condition) in shown:
+            continue
+        affirmed = by_condition.get(driver.condition.removeprefix("not "), driver)
+        chosen = affirmed if affirmed.is_confirmed == driver.is_confirmed else driver
+        shown[chosen.condition] = chosen
     return list(shown.values())
 
 

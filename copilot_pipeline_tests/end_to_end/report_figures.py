@@ -6,98 +6,29 @@ is the pipeline's waterfall, which has its own tests.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from datetime import date, timedelta
-from html.parser import HTMLParser
+from datetime import date
 from statistics import fmean
 from typing import Any
 
-import pandas as pd
-import psycopg
-from psycopg.rows import dict_row
 from scipy.stats import t
-from statsmodels.stats.proportion import proportion_confint
 
-from copilot_pipeline.postgres.queries import load_queries
+from copilot_pipeline_tests.end_to_end.report_page import (
+    Compared,
+    Figures,
+    Page,
+    clock_text,
+    count_of,
+    day_text,
+    other_n,
+    percent,
+    row_of,
+    share_and_interval,
+    with_share,
+)
+from copilot_pipeline_tests.end_to_end.report_statistics import chart_labels, outcomes, track_record
 
-WEEKS = 12
 SKILL_THRESHOLD = 0.6
 _COUNTS = ("transcripts", "scored", "linked")
-_SQL = load_queries(__package__, "report_figures.sql")
-_BLANKS = re.compile(r"\s+")
-Rows = list[dict[str, Any]]
-
-
-class Page(HTMLParser):
-    """The text of a page, and its tables by the text that describes them."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tables: dict[str, list[list[str]]] = {}
-        self.tiles: dict[str, list[str]] = {}
-        self.words: list[str] = []
-        self._rows: list[list[str]] = []
-        self._cell: list[str] | None = None
-        self._part = ""
-        self.feed(html)
-        self.text = _BLANKS.sub(" ", "".join(self.words))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin a table, a row or a cell; words of different elements are apart."""
-        values = dict(attrs)
-        self._part = values.get("class") or ""
-        if label := values.get("aria-label"):
-            self._rows = self.tables.setdefault(label, [])
-        if tag == "tr":
-            self._rows.append([])
-        elif tag in ("td", "th"):
-            self._cell = []
-        elif tag in ("br", "li", "p", "div", "h3", "blockquote"):
-            self.handle_data(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        """End a cell."""
-        if tag in ("td", "th") and self._cell is not None:
-            self._rows[-1].append(_BLANKS.sub(" ", "".join(self._cell)).strip())
-            self._cell = None
-        self._part = ""
-
-    def handle_data(self, data: str) -> None:
-        """Keep the text."""
-        self.words.append(data)
-        if self._cell is not None:
-            self._cell.append(data)
-        elif self._part == "label":
-            self._tile = self.tiles.setdefault(data, [])
-        elif self._part in ("number", "detail"):
-            self._tile.append(_BLANKS.sub(" ", data))
-
-    def rows(self, table: str) -> list[list[str]]:
-        """The rows of a table without its heading."""
-        return self.tables.get(table, [[]])[1:]
-
-
-class Figures:
-    """What the tables say about the weeks up to one."""
-
-    def __init__(self, database_url: str, week: date) -> None:
-        self.week = week
-        self._values = {"week": week, "first": week - timedelta(days=7 * (WEEKS - 1))}
-        self._connection = psycopg.connect(database_url)
-        self._connection.execute(_SQL["views"].replace("%%", "%"))
-
-    def rows(self, query: str) -> Rows:
-        """The rows of a query by column."""
-        return self._connection.cursor(row_factory=dict_row).execute(_SQL[query], self._values).fetchall()
-
-    def frame(self, query: str) -> pd.DataFrame:
-        """The same as a frame."""
-        return pd.DataFrame(self.rows(query))
-
-    def close(self) -> None:
-        """End the session."""
-        self._connection.close()
 
 
 def differences(database_url: str, html: str, week: date) -> list[str]:
@@ -112,6 +43,9 @@ def differences(database_url: str, html: str, week: date) -> list[str]:
                 *_tiles(page, figures),
                 *_coaching(page, figures),
                 *_forecast(page, figures),
+                *outcomes(page, figures),
+                *track_record(page, figures),
+                *chart_labels(page, figures),
             )
             if expected != found
         ]
@@ -119,36 +53,23 @@ def differences(database_url: str, html: str, week: date) -> list[str]:
         figures.close()
 
 
-Compared = Iterator[tuple[str, object, object]]
-
-
 def _tables(page: Page, figures: Figures) -> Compared:
     calls = [
-        [_day(one["week"]), f"{one['calls']}", *(_of(one[name], one["calls"]) for name in _COUNTS)]
+        [day_text(one["week"]), f"{one['calls']}", *(with_share(one[name], one["calls"]) for name in _COUNTS)]
         for one in figures.rows("calls")
     ]
     yield "calls", calls, _without_marks(page.rows("Calls by week"))
     covered: dict[str, list[str]] = {}
     for one in figures.rows("coverage_by_week"):
-        covered.setdefault(_day(one["week"]), []).append(_of(one["covered"], one["n"]))
+        covered.setdefault(day_text(one["week"]), []).append(with_share(one["covered"], one["n"]))
     shown = {row[0]: sorted(row[2:]) for row in _without_marks(page.rows("Coverage by week"))}
     yield "coverage by week", {day: sorted(shares) for day, shares in covered.items()}, shown
     claims = [
-        [_day(one["week"]), _share(one["accurate"], one["n"]), f"{one['claims']}"] for one in figures.rows("accuracy")
+        [day_text(one["week"]), share_and_interval(one["accurate"], one["n"]), f"{one['claims']}"]
+        for one in figures.rows("accuracy")
     ]
     yield "claims", claims, _without_marks(page.rows("Calls without a flagged claim, by week"))
     yield "talk shares", [_talk_share(one) for one in figures.rows("talk_shares")], page.rows("Talk share by rep")
-    outcomes = sorted(
-        [
-            one["element"].replace("_", " "),
-            one["outcome"],
-            _counted(one["uncovered"], one["n"]),
-            _interval(one["uncovered"], one["n"]),
-            f"{one['calls']:.1f}",
-        ]
-        for one in figures.rows("outcomes")
-    )
-    yield "outcomes", outcomes, sorted(row[:5] for row in page.rows("Coverage by deal outcome"))
 
 
 def _without_marks(rows: list[list[str]]) -> list[list[str]]:
@@ -173,20 +94,20 @@ def _teams(page: Page, figures: Figures) -> Compared:
         expected = [
             one["name"] or "The team",
             f"{one['calls']}",
-            f"{one['share']:.2f}" + _n(one["share_n"], one["calls"]),
+            f"{one['share']:.2f}" + other_n(one["share_n"], one["calls"]),
             f"{led}",
-            _clock(one["monologue"]),
+            clock_text(one["monologue"]),
             f"{one['questions']:.1f}",
             f"{one['competitor']} of {led}",
             f"{one['next_steps']} of {led}",
-            ", ".join(f"{topic} {_of(calls, led)}" for topic, calls in most),
+            ", ".join(f"{topic} {with_share(calls, led)}" for topic, calls in most),
         ]
-        yield f"activity of {expected[0]}", expected, _row(rows, expected[0])
+        yield f"activity of {expected[0]}", expected, row_of(rows, expected[0])
     covered: dict[tuple[str, str], list[str]] = {}
     for one in figures.rows("coverage_by_rep"):
-        covered.setdefault((one["team"], one["rep"] or "The team"), []).append(_of(one["covered"], one["n"]))
+        covered.setdefault((one["team"], one["rep"] or "The team"), []).append(with_share(one["covered"], one["n"]))
     for (team, rep), shares in covered.items():
-        row = _row(page.rows(f"Coverage by rep of the team of {team}"), rep)
+        row = row_of(page.rows(f"Coverage by rep of the team of {team}"), rep)
         yield f"coverage of {rep}", sorted(shares), sorted(row[2:])
 
 
@@ -199,18 +120,19 @@ def _tiles(page: Page, figures: Figures) -> Compared:
     (deals,) = figures.rows("open_deals")
     for tile, number, first in (
         ("Calls", f"{calls['calls']}", None),
-        ("Scored", _percent(calls["scored"], calls["calls"]), f"{calls['scored']} of {_count(calls['calls'], 'call')}"),
-        ("MEDDICC coverage", _percent(covered, n), f"{covered} of {n:,} elements"),
+        ("Scored", percent(calls["scored"], calls["calls"]),
+         f"{calls['scored']} of {count_of(calls['calls'], 'call')}"),
+        ("MEDDICC coverage", percent(covered, n), f"{covered} of {n:,} elements"),
         ("Claims flagged", f"{checked['claims']}",
-         f"on {checked['n'] - checked['accurate']} of {_count(checked['n'], 'checked call')}"),
-        ("Deals at risk", f"{deals['risky']}", f"of {_count(deals['deals'], 'open deal')}"),
+         f"on {checked['n'] - checked['accurate']} of {count_of(checked['n'], 'checked call')}"),
+        ("Deals at risk", f"{deals['risky']}", f"of {count_of(deals['deals'], 'open deal')}"),
     ):  # fmt: skip
         shown = page.tiles.get(tile, ["", ""])
         yield f"tile {tile}", (number, first), (shown[0], shown[1] if first else None)
     least = of_week[of_week.n >= 10].assign(share=lambda one: one.covered / one.n).sort_values(["share", "element"])
     bullets = [
-        _count(calls["calls"], "call"),
-        f"{deals['risky']} of {_count(deals['deals'], 'open deal')} with risks",
+        count_of(calls["calls"], "call"),
+        f"{deals['risky']} of {count_of(deals['deals'], 'open deal')} with risks",
         f"USD {deals['at_risk']:,.0f} at risk in {deals['risky']} of {deals['deals']} open deals",
         f"Amounts of open deals: USD {deals['pipeline']:,.0f}",
     ]
@@ -219,15 +141,15 @@ def _tiles(page: Page, figures: Figures) -> Compared:
         for one in least.head(1).itertuples()
     ]
     for one in figures.rows("risk_sentences")[:3]:
-        bullets.append(f"{one['quote']} {one['speaker']} at {_clock(one['start_s'])}")
-        bullets.append(f"{one['name']}, USD {one['amount']:,.0f}, closes {_day(one['close_date'])}")
+        bullets.append(f"{one['quote']} {one['speaker']} at {clock_text(one['start_s'])}")
+        bullets.append(f"{one['name']}, USD {one['amount']:,.0f}, closes {day_text(one['close_date'])}")
     yield "sentences", [], [one for one in bullets if one not in page.text]
 
 
 def _coaching(page: Page, figures: Figures) -> Compared:
     scores = figures.frame("scores")
     for (rep, skill), of_skill in scores.groupby(["rep", "skill"]):
-        row = _row(page.rows("Skill regressions"), f"{rep} {skill.replace('_', ' ').removesuffix(' score')}")
+        row = row_of(page.rows("Skill regressions"), f"{rep} {skill.replace('_', ' ').removesuffix(' score')}")
         own = of_skill.score.tolist()
         run = next(number for number, score in enumerate([*reversed(own), 1.0]) if score >= SKILL_THRESHOLD)
         if not row or "recovered" in row[1]:
@@ -254,47 +176,5 @@ def _forecast(page: Page, figures: Figures) -> Compared:
         if one["opening"]:
             sentence = f"Open pipeline in the week: USD {one['opening']:,.0f} → USD {one['closing']:,.0f}."
             yield "pipeline", True, sentence in page.text
-    for one in figures.rows("drivers")[:1]:
+    for one in figures.drivers()[:1]:
         yield "driver", True, f"{one['won']} of {one['support']} newer deals won" in page.text
-
-
-def _row(rows: list[list[str]], name: str) -> list[str]:
-    return next((row for row in rows if row[0] == name), [])
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _percent(count: float, n: float) -> str:
-    return f"{count / n * 100:.0f} %"
-
-
-def _counted(count: int, n: int) -> str:
-    return f"{count} of {n} ({_percent(count, n)})"
-
-
-def _of(count: int, n: int) -> str:
-    return f"{count} ({_percent(count, n)})" if n else f"{count}"
-
-
-def _interval(count: int, n: int) -> str:
-    low, high = proportion_confint(count, n, method="wilson")
-    return f"{100 * low:.0f} % to {100 * high:.0f} %"
-
-
-def _share(count: int, n: int) -> str:
-    low, high = proportion_confint(count, n, method="wilson")
-    return f"{_counted(count, n)}, {100 * low:.0f} to {100 * high:.0f} %"
-
-
-def _n(n: int, of: int) -> str:
-    return f" (n {n})" if n != of else ""
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%b %Y}"

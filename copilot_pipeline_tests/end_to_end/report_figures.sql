@@ -91,18 +91,15 @@ WHERE week BETWEEN %(first)s AND %(week)s AND leads
 GROUP BY GROUPING SETS ((team, name, topic), (team, topic)) ORDER BY calls DESC, topic;
 
 -- name: outcomes
--- Closed deals with a scored call before their close, and those of which none covered the element.
-SELECT element, outcome, count(*) AS n, count(*) FILTER (WHERE NOT covered) AS uncovered, avg(calls) AS calls
-FROM (
-  SELECT element, deals.deal_id, outcome, bool_or(is_covered) AS covered, count(*) AS calls
-  FROM elements JOIN copilot.deals AS deals USING (deal_id) CROSS JOIN LATERAL (
-      SELECT max((change ->> 'date_changed')::timestamptz) AS at FROM jsonb_array_elements(stage_history) AS change
-    ) AS closing
-  WHERE outcome IN ('won', 'lost')
-    AND CASE WHEN closing.at IS NULL THEN started_at::date <= deals.close_date::date ELSE started_at <= closing.at END
-  GROUP BY element, deals.deal_id, outcome
-) AS by_deal
-GROUP BY element, outcome;
+-- Closed deals with a scored call before their close, by element: whether one of the calls covered it.
+SELECT element, deals.deal_id, coalesce(deals.account_name, deals.deal_id) AS account, outcome,
+  NOT bool_or(is_covered) AS is_uncovered, count(*) AS calls
+FROM elements JOIN copilot.deals AS deals USING (deal_id) CROSS JOIN LATERAL (
+    SELECT max((change ->> 'date_changed')::timestamptz) AS at FROM jsonb_array_elements(stage_history) AS change
+  ) AS closing
+WHERE outcome IN ('won', 'lost')
+  AND CASE WHEN closing.at IS NULL THEN started_at::date <= deals.close_date::date ELSE started_at <= closing.at END
+GROUP BY element, deals.deal_id, account, outcome;
 
 -- name: scores
 -- The scores of the coaching kit up to the end of the week, in call order.
@@ -145,3 +142,11 @@ FROM copilot.pipeline_waterfall WHERE week = %(week)s;
 -- Conditions of the newer deals.
 SELECT condition, sentence, confirmed_won AS won, confirmed_support AS support, confirmed_expected AS expected
 FROM copilot.win_loss_drivers WHERE is_confirmed ORDER BY rank;
+
+-- name: forecasts
+-- Forecasts of the model whose deals have closed since.
+SELECT source, made_on, deal_id, model_probability AS model, stage_win_rate AS stage, base_rate AS base,
+  (outcome = 'won')::int AS won
+FROM copilot.forecast_track_record
+WHERE closed_on >= made_on AND model_probability IS NOT NULL
+ORDER BY source DESC, model_probability;

@@ -190,6 +190,10 @@ def test_equal_sentences_and_complements_are_shown_once() -> None:
     conditions = ["champion", "not champion", "depth > 65", "depth <= 65", "a and b", "not a"]
     kept = without_complements([driver(one) for one in conditions])
     assert [one.condition for one in kept] == ["champion", "depth > 65", "a and b", "not a"]
+    kept = without_complements([driver(one) for one in ("not champion", "depth > 65", "champion")])
+    assert [one.condition for one in kept] == ["champion", "depth > 65"]
+    kept = without_complements([replace(driver("not a"), is_confirmed=True), replace(driver("a"), is_confirmed=False)])
+    assert [one.condition for one in kept] == ["not a"]
 
 
 def test_names_account_and_deal_beside_each_call() -> None:

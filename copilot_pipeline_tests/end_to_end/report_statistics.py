@@ -1,0 +1,137 @@
+"""The statistics of a report, computed again: outcomes at the same number of calls, the track record, and the charts.
+
+The difference of two groups is the one of Mantel and Haenszel, and its interval that of a regression with a formula,
+neither of which the marts use.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from math import log
+
+import numpy as np
+import pandas as pd
+from statsmodels.formula.api import ols
+
+from copilot_pipeline_tests.end_to_end.report_page import (
+    Compared,
+    Figures,
+    Page,
+    count_of,
+    counted,
+    interval_text,
+    percent,
+)
+
+TENTHS = 10
+DEGREES_OF_FREEDOM = 10  # at least, of a comparison
+_PERCENT, _N = re.compile(r"\d+ %"), re.compile(r"^n [\d,]+$")
+_COUNTED, _OUTCOME = re.compile(r"([\d,]+) of ([\d,]+)"), re.compile(r"^[\d,]+ of [\d,]+ (?:lost|won).*$")
+_SOURCES = {"live": "as they were made", "backtest": "backtest"}
+
+
+def outcomes(page: Page, figures: Figures) -> Compared:
+    """Compare the elements that won and lost deals never covered, also at the same number of calls."""
+    deals = figures.frame("outcomes")
+    if deals.empty:
+        return
+    expected = []
+    for element, of_element in deals.groupby("element"):
+        adjusted = _adjusted(of_element)
+        for outcome, chosen in of_element.groupby("outcome"):
+            uncovered, n = int(chosen.is_uncovered.sum()), len(chosen)
+            expected.append(
+                [str(element).replace("_", " "), outcome, counted(uncovered, n), interval_text(uncovered, n),
+                 f"{chosen.calls.mean():.1f}", adjusted]
+            )  # fmt: skip
+    yield "outcomes", sorted(expected), sorted(page.rows("Coverage by deal outcome"))
+
+
+def _adjusted(deals: pd.DataFrame) -> str:
+    """The difference of lost and won deals with as many calls: Mantel-Haenszel, and the interval of a regression."""
+    deals = deals.assign(
+        uncovered=deals.is_uncovered.astype(float), lost=(deals.outcome == "lost").astype(float),
+        stratum=[calls if calls <= 10 else 11 + int(log((calls - 1) / 10) / log(1.2)) for calls in deals.calls],
+    )  # fmt: skip
+    both = deals[deals.groupby("stratum").lost.transform("nunique") == 2]
+    if len(both) - both.stratum.nunique() - 1 < DEGREES_OF_FREEDOM:
+        return ""
+    weighted = []
+    for _, stratum in both.groupby("stratum"):
+        lost, won = (stratum.uncovered[stratum.lost == value] for value in (1, 0))
+        weight = len(lost) * len(won) / len(stratum)
+        weighted.append((weight, weight * (lost.mean() - won.mean())))
+    total, difference = (sum(column) for column in zip(*weighted, strict=True))
+    model = ols("uncovered ~ lost + C(stratum)", both)
+    fits = [model.fit(cov_type="HC3", use_t=True)]
+    accounts = both.account.astype("category").cat.codes
+    if 1 < accounts.nunique() < len(both):
+        fits.append(model.fit(cov_type="cluster", cov_kwds={"groups": accounts}, use_t=True))
+    fitted = max(fits, key=lambda one: one.bse["lost"])
+    if not fitted.bse["lost"] > 1e-9:
+        return ""
+    low, high = (100 * one for one in fitted.conf_int().loc["lost"])
+    return f"{100 * difference / total:+.0f} points, {low:+.0f} to {high:+.0f}, n {len(both)}"
+
+
+def track_record(page: Page, figures: Figures) -> Compared:
+    """Compare Brier scores and calibration, in which each deal counts once, as the mean of its forecasts."""
+    forecasts = figures.frame("forecasts")
+    if forecasts.empty:
+        return
+    expected = []
+    for source, of_source in forecasts.groupby("source", sort=False):
+        errors = of_source[["model", "stage", "base"]].sub(of_source.won, axis=0) ** 2
+        means = errors.groupby(of_source.deal_id).mean().mean()
+        expected.append([str(source), f"{of_source.deal_id.nunique()}", *(f"{one:.3f}" for one in means)])
+    shown = page.rows("Track record of the forecast")
+    names = {text: source for source, text in _SOURCES.items()}
+    found = [[next(names[text] for text in names if row[0].startswith(text)), *row[1:]] for row in shown]
+    yield "track record", sorted(expected), sorted(found)
+    past = forecasts[forecasts.source == "backtest"].reset_index(drop=True)
+    calibration = []
+    for chosen in np.array_split(past.index.to_numpy(), TENTHS):
+        of_deals = past.loc[chosen].groupby("deal_id")[["model", "won"]].mean()
+        if len(of_deals):
+            won = int(of_deals.won.sum())
+            shares = f"{won} of {len(of_deals)} ({percent(won, len(of_deals))})"
+            calibration.append([f"{of_deals.model.mean():.2f}", shares])
+    yield "calibration", calibration, page.rows("Calibration of the backtest")
+
+
+def chart_labels(page: Page, figures: Figures) -> Compared:
+    """Compare the texts in charts with the cells of tables, which are compared with the database."""
+    weeks = page.rows("Calls by week")[::-1]
+    if labels := _labels(page, "Calls per week"):
+        numbers = [label for label in labels if label.isdecimal()]  # those of the axis first
+        yield "labels of calls", [row[1] for row in weeks], numbers[-len(weeks) :]
+    checked = page.rows("Calls without a flagged claim, by week")
+    if labels := _labels(page, "Share of checked calls"):
+        expected = [(_PERCENT.findall(row[1])[0], f"n {_COUNTED.findall(row[1])[0][1]}") for row in checked]
+        shares, counts = (_all(pattern, labels) for pattern in (_PERCENT, _N))
+        yield "labels of claims", expected, list(zip(shares[-len(checked) :], counts, strict=True))
+    for chart, tables in (("element by week", "Coverage by week"), ("rep by element", "Coverage by rep")):
+        if labels := _labels(page, f"Heat map of coverage, {chart}"):
+            rows = [row for name, found in page.tables.items() if name.startswith(tables) for row in found[1:]]
+            cells = [cell for row in rows if row[0] != "The team" for cell in row[2:]]
+            yield f"labels of coverage, {chart}", sorted(_all(_PERCENT, cells)), sorted(_all(_PERCENT, labels))
+    if labels := _labels(page, "Forecast by close month"):
+        expected = [(row[0], count_of(int(row[1]), "deal")) for row in page.rows("Forecast by close month")]
+        yield "labels of the forecast", [], [one for one in expected if one not in pairwise(labels)]
+    if labels := _labels(page, "Lost and won deals"):
+        rows = page.rows("Coverage by deal outcome")
+        shown = [f"{' of '.join(_COUNTED.findall(row[2])[0])} {row[1]}" for row in rows]
+        yield "labels of outcomes", sorted(shown), sorted(", ".join(_all(_OUTCOME, labels)).split(", "))
+    if labels := _labels(page, "Win rates"):
+        rates = [f"{one['won']} of {one['support']} won" for one in figures.drivers()]
+        yield "labels of drivers", [], [rate for rate in rates if rate not in labels]
+
+
+def _labels(page: Page, chart: str) -> list[str]:
+    return next((labels for name, labels in page.charts.items() if name.startswith(chart)), [])
+
+
+def _all(pattern: re.Pattern[str], texts: Iterable[str]) -> list[str]:
+    return [found for text in texts for found in pattern.findall(text)]
