@@ -25,7 +25,7 @@ def command(name: str) -> None:
     from copilot_pipeline.cli.connections import opened_for_reading
     from copilot_pipeline.load.warehouse.readers import grant_reader, limits_of_reader
 
-    with opened_for_reading() as (_, database):
+    with opened_for_reading() as (settings, database):
         password = grant_reader(database, name)
         for limit in limits_of_reader(database, name):
             echo(f"warning: {limit}.", err=True)
@@ -34,6 +34,9 @@ def command(name: str) -> None:
     echo(f"{name} can read every table and view of schema copilot.")
     for line in connection_lines(database.url, name):
         echo(line)
+    if settings.environment.copilot_pipeline_database_url is None:
+        echo("The embedded database runs only while a command uses it. To keep it running, in another terminal:")
+        echo("  copilot-pipeline sql --url")
 
 
 def connection_lines(url: str, name: str) -> list[str]:

@@ -19,7 +19,17 @@ from copilot_pipeline.postgres import Connection
 from copilot_pipeline.postgres.query_connection import query_connection
 
 
-@click.command("sql")
+class QueryCommand(click.Command):
+    """A command whose query may begin with a comment, as the content of a file does; it is no option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Pass such a query as an argument."""
+        queries = [arg for arg in args if arg.startswith("--") and len(arg.split(maxsplit=1)) > 1]
+        options = [arg for arg in args if arg not in queries]
+        return super().parse_args(ctx, [*options, "--", *queries] if queries else args)
+
+
+@click.command("sql", cls=QueryCommand)
 @click.argument("query", required=False)
 @click.option("--json", "form", flag_value="json", help="Print the rows as JSON.")
 @click.option(
@@ -50,6 +60,7 @@ def command(query: str | None, form: str | None, url: bool) -> None:
     copilot-pipeline sql "SELECT count(*) FROM copilot.calls"
     copilot-pipeline sql --csv "SELECT * FROM copilot.calls" > calls.csv
     copilot-pipeline sql --excel "SELECT * FROM copilot.calls" > calls.csv
+    copilot-pipeline sql "$(cat examples/queries/postgres/deals_at_risk.sql)"
     copilot-pipeline sql --url      # for psql, pandas or a BI tool
     """
     if url == bool(query and query.strip()):

@@ -164,10 +164,18 @@ def test_does_not_interpret_percent_signs(command: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["EXPLAIN SELECT 1", "SHOW server_version", "VALUES (1)", "TABLE copilot.users", "SELECT"]
+    "query",
+    [
+        "EXPLAIN SELECT 1",
+        "SHOW server_version",
+        "VALUES (1)",
+        "TABLE copilot.users",
+        "SELECT",
+        "-- a file that begins with a comment\nSELECT 1",
+    ],
 )
 def test_allows_every_read_only_statement(command: Command, query: str) -> None:
-    """EXPLAIN, SHOW, VALUES and TABLE work like SELECT."""
+    """EXPLAIN, SHOW, VALUES and TABLE work like SELECT, and so does the content of a file of queries."""
     assert command("sql", query).code == 0
 
 

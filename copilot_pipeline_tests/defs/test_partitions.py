@@ -34,8 +34,8 @@ def tables(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[N
 def test_a_failed_run_keeps_its_finished_days_in_few_transactions(
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The finished days are materialized and the last one has failed, of each table. The events of the finished ones are
-    written in one transaction for each table.
+    """The finished days are materialized and the last one has failed, of each table. The events of the finished ones
+    are written in one transaction for each table.
     """
     monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", database.url)
     monkeypatch.setenv("COPILOT_PIPELINE_HOME", str(tmp_path))
