@@ -97,16 +97,16 @@ def _batches(lake: Lake, table: Table, rows: Iterable[object]) -> Iterator[pa.Ta
 
 
 def _joined(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield tables with at least the rows of a batch, but for the last one."""
+    """Yield tables with at least the rows of a batch, but for the last one. Each column is one chunk."""
     waiting, rows = list[pa.Table](), 0
     for table in tables:
         waiting.append(table)
         rows += table.num_rows
         if rows >= ROWS_PER_BATCH:
-            yield pa.concat_tables(waiting)
+            yield pa.concat_tables(waiting).combine_chunks()
             waiting, rows = [], 0
     if waiting:
-        yield pa.concat_tables(waiting)
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 def _refuse_loss(table: Table, before: int, after: int, min_share: float) -> None:

@@ -15,7 +15,7 @@ from copilot_pipeline.marts.people import People
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline.transform.deal_outcomes import closed_at, outcome_of, stage_changes
+from copilot_pipeline.transform.deal_outcomes import last_close, outcome_of, stage_changes
 
 DAYS_PER_READ = 31
 
@@ -88,12 +88,12 @@ class ReferenceReader:
             rows = _fetch(connection, "deals", dict_row)
         deals = []
         for row in rows:
-            history = row.pop("stage_history")
+            stages = tuple(sorted(stage_changes(row.pop("stage_history")), key=lambda change: change[0]))
             deals.append(
                 Deal(
                     outcome=outcome_of(row["stage"], outcomes),
-                    closed_at=closed_at(history, outcomes),
-                    stages=tuple(sorted(stage_changes(history), key=lambda change: change[0])),
+                    closed_at=last_close(stages, outcomes),
+                    stages=stages,
                     account_fields=_custom_fields(row.pop("account_fields")),
                     **row,
                 )

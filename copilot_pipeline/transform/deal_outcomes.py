@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time
 from enum import StrEnum
 from functools import lru_cache
@@ -38,14 +38,19 @@ def _letters_and_digits(stage: str) -> str:
 
 
 def closed_at(history: str | None, outcomes: OutcomeSettings) -> datetime | None:
-    """Return when the deal reached its present outcome, or None if the JSON stage history does not record it.
+    """Return when the deal reached its present outcome, or None if the JSON stage history does not record it."""
+    return last_close(sorted(stage_changes(history), key=lambda change: change[0]), outcomes)
+
+
+def last_close(changes: Iterable[tuple[datetime, str]], outcomes: OutcomeSettings) -> datetime | None:
+    """Return when a deal with these changes of its stage, in order, reached its present outcome; None if it is open.
 
     A deal that was reopened closed when it closed for the last time. A change between two won stages, or between two
     lost stages, does not move the moment.
     """
     since: datetime | None = None
     before = DealOutcome.OPEN
-    for moment, stage in sorted(stage_changes(history), key=lambda change: change[0]):
+    for moment, stage in changes:
         outcome = outcome_of(stage, outcomes)
         if outcome is not before:
             since = None if outcome is DealOutcome.OPEN else moment

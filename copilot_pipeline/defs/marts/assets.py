@@ -83,6 +83,7 @@ def _mart_assets(mart: Mart, build: "Callable[[MartBuilder, DeliveryService], Bu
                 rows = current.rows(mart.tables)
             else:
                 # scipy and matplotlib: their import takes longer than loading a day.
+                import pyarrow as pa
                 from threadpoolctl import threadpool_limits
 
                 from copilot_pipeline.marts.build import MartBuilder
@@ -93,6 +94,7 @@ def _mart_assets(mart: Mart, build: "Callable[[MartBuilder, DeliveryService], Bu
                 # The matrices are small: more threads of the linear algebra only wait for one another.
                 with threadpool_limits(limits=1):
                     rows, metadata = build(builder, deliveries.service())
+                pa.default_memory_pool().release_unused()  # else the next mart adds to what this one has freed
                 _add_charts(metadata, mart.tables, postgres, loaded)
                 version = state.record(rows)
         for table in mart.tables:
