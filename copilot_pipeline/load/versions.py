@@ -42,12 +42,12 @@ class CurrentPartition:
 class PartitionVersions:
     """Compares the inputs of partitions with those that they were made from.
 
-    `inputs_of` returns the inputs of a day, None if they have no version: then the day is rebuilt every time. It uses
-    the stamps that it is given. Call `current` before the rows are read and under the lock of the partition, so that an
-    input that changes meanwhile has another version afterwards.
+    `inputs_of` returns the inputs of a day, None if they have no version: then the day is rebuilt every time. It reads
+    stamps with the function that it receives. Call `current` before the rows are read and under the lock of the
+    partition, so that an input that changes meanwhile has another version afterwards.
 
-    In an object store, a day is up to date if the listed files say so, which are at most a minute old. Otherwise each
-    file is looked at, so what is recorded is never older than the lock.
+    In an object store, the stamps of files are first read from lists that are at most a minute old. If they differ from
+    the recorded ones, each file is read again, so that what is recorded then is not older than the lock.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ MAX_AGE_SECONDS = 60.0
 class Listing:
     """The files of some tables as they were at most a minute ago.
 
-    A file that differs from its listed stamp may have been written since: look at the file itself then.
+    If a listed stamp differs from what is expected, the file may have been written since: read its own stamp then.
     """
 
     def __init__(self, lake: Lake) -> None:
