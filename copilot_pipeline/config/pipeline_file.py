@@ -175,8 +175,8 @@ class AdvancedRebuildSettings(Strict):
         default=None,
         ge=1,
         le=64,
-        description="Processes at the same time. 1 rebuilds in the process of the run. Default: one for each core that "
-        "the run may use but one, which PostgreSQL needs; set the number of cores if PostgreSQL is on another machine.",
+        description="Processes at the same time, with that of the run. 1 rebuilds in it alone. Default: one for each "
+        "core that the run may use.",
     )
     megabytes_per_process: int = Field(
         default=400,

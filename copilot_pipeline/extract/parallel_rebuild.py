@@ -13,7 +13,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import date
@@ -51,12 +51,12 @@ class CallTableRebuild:
         return self._tables.days_to_build(days)
 
     def build(self, days: Sequence[date]) -> Iterator[LoadedCallTables]:
-        """Build days, in several processes if they have many calls.
+        """Build days, in several processes if they have many calls; this one is one of them.
 
-        Days that are up to date are reported first, the others in their order. If a process is killed, the days that
-        are not reported yet are built in this one.
+        Days that are up to date are reported first, the others in their order. If a process is killed, its day is built
+        in this one.
         """
-        most = self._limits.processes or usable_cores() - 1  # PostgreSQL needs about as much time as the process
+        most = self._limits.processes or usable_cores()
         changed = self._tables.changed_days(days) if most > 1 else []
         processes = min(most, self._useful_processes(changed))
         if processes <= 1:
@@ -64,26 +64,82 @@ class CallTableRebuild:
             return
         apart = set(changed)
         yield from self._tables.build([day for day in days if day not in apart])
-        waiting = deque(changed)
         # A process of its own program: a fork would copy the locks of this one's threads in the state they are in.
-        pool = ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _start, (self._work,))
+        pool = ProcessPoolExecutor(processes - 1, multiprocessing.get_context("spawn"), _start, (self._work,))
         try:
-            futures = {day: pool.submit(_build, day) for day in changed}
-            while waiting:
-                loaded = futures[waiting[0]].result()
-                waiting.popleft()
-                yield loaded
-        except BrokenProcessPool:
-            _LOG.warning("a process that built tables was killed: %d days are built without it", len(waiting))
+            yield from self._build_beside(_SharedDays(pool, changed, processes - 1), changed)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-        yield from self._tables.build(waiting)
+
+    def _build_beside(self, shared: _SharedDays, days: Sequence[date]) -> Iterator[LoadedCallTables]:
+        """Build days that no other process has taken, and report all in their order."""
+        built: dict[date, LoadedCallTables] = {}
+        for day in days:
+            while day not in built and not shared.is_built(day) and (taken := shared.take()) is not None:
+                built[taken] = self._build_here(taken)
+            yield built.pop(day) if day in built else self._result(shared.future_of(day), day)
+
+    def _result(self, future: Future[LoadedCallTables] | None, day: date) -> LoadedCallTables:
+        try:
+            if future is not None:
+                return future.result()
+        except BrokenProcessPool:
+            pass
+        _LOG.warning("a process that built tables was killed: %s is built without it", day)
+        return self._build_here(day)
+
+    def _build_here(self, day: date) -> LoadedCallTables:
+        (loaded,) = self._tables.build([day])
+        return loaded
 
     def _useful_processes(self, days: Sequence[date]) -> int:
         """Return how many processes are worth their start, and have memory."""
         if len(days) < 2 or self._tables.number_of_calls(days) < self._limits.min_calls:
             return 1
         return min(len(days), available_megabytes() // self._limits.megabytes_per_process)
+
+
+class _SharedDays:
+    """Days that processes take in their order: those of a pool, each when it has built its last one, and this one."""
+
+    def __init__(self, pool: ProcessPoolExecutor, days: Sequence[date], processes: int) -> None:
+        self._pool = pool
+        self._left = deque(days)
+        self._futures: dict[date, Future[LoadedCallTables]] = {}
+        self._lock = threading.Lock()  # a callback runs in a thread of the pool
+        for _ in range(processes):
+            self._submit()
+
+    def take(self) -> date | None:
+        """Return the next day for this process; None if there is none."""
+        with self._lock:
+            return self._left.popleft() if self._left else None
+
+    def is_built(self, day: date) -> bool:
+        """Return whether a process of the pool has built a day, or ended without it."""
+        future = self.future_of(day)
+        return future is not None and future.done()
+
+    def future_of(self, day: date) -> Future[LoadedCallTables] | None:
+        """Return the result of a day that a process of the pool took; None if none did."""
+        with self._lock:
+            return self._futures.get(day)
+
+    def _submit(self) -> None:
+        with self._lock:
+            if not self._left:
+                return
+            try:
+                future = self._pool.submit(_build, self._left[0])
+            except RuntimeError:  # the pool is shut down, or one of its processes was killed
+                return
+            self._futures[self._left.popleft()] = future
+        future.add_done_callback(self._submit_after)
+
+    def _submit_after(self, ended: Future[LoadedCallTables]) -> None:
+        # A broken pool calls this while it holds the lock that `submit` needs.
+        if not ended.cancelled() and ended.exception() is None:
+            self._submit()
 
 
 _tables: CallTables  # of a process that builds days
