@@ -136,6 +136,13 @@ class Environment(BaseSettings):
     )
     smtp_from: OptionalText = Field(default=None, description="Sender address of the weekly report's e-mails.")
     slack_webhook_url: Secret = Field(default=None, description="Address of a Slack incoming webhook, for alerts.")
+    slack_messages_per_second: float = Field(
+        default=1.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Messages per second to each Slack webhook, of all processes with one database; Slack allows 1. 0 "
+        "switches the limiter off, for a stand-in such as the sandbox.",
+    )
     salesforce_base_url: OptionalHttpAddress = Field(
         default=None, description="My Domain address of Salesforce, https://….my.salesforce.com."
     )

@@ -87,6 +87,7 @@ class Sandbox:
             "SEMARIZE_BASE_URL": f"{self.url}/semarize",
             "COPILOT_PIPELINE_FIRST_DAY": self.options.first_day.isoformat(),
             "SLACK_WEBHOOK_URL": f"{self.url}/slack/services/T000/B000/sandbox",
+            "SLACK_MESSAGES_PER_SECOND": "0",
             "SALESFORCE_BASE_URL": f"{self.url}/salesforce",
             "SALESFORCE_CLIENT_ID": SALESFORCE_CLIENT_ID,
             "SALESFORCE_CLIENT_SECRET": SALESFORCE_CLIENT_SECRET,

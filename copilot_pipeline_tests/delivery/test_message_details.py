@@ -11,12 +11,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from copilot_pipeline.config.environment import Environment
+from copilot_pipeline.config.routes import SinkSettings
 from copilot_pipeline.delivery.brick_labels import BrickLabel
 from copilot_pipeline.delivery.deal_pages import deal_page
 from copilot_pipeline.delivery.dispatcher import Dispatcher
 from copilot_pipeline.delivery.messages import slack_message
-from copilot_pipeline.delivery.model import Delivery, SendStatus
-from copilot_pipeline.delivery.sinks import SlackSink
+from copilot_pipeline.delivery.model import Delivery, SendStatus, Sink
+from copilot_pipeline.delivery.sinks import SlackSink, build_sink
 from copilot_pipeline.delivery.sinks.throttle import Throttle, shared_slots
 from copilot_pipeline.marts.model import BrickAnswer, Quote
 from copilot_pipeline.postgres import Database
@@ -133,12 +135,17 @@ class LimitedSlack:
             return Reply(200, b"ok")
 
 
+def built_slack(url: str, *, per_second: float) -> Sink:
+    """A sink as the settings make it, of a service on this machine as of Slack."""
+    values = {"slack_webhook_url": url, "slack_messages_per_second": per_second}
+    return build_sink("slack", SinkSettings(kind="slack"), Environment(**values, _env_file=None))  # type: ignore[call-arg,arg-type]
+
+
 def test_messages_keep_the_pace_of_slack() -> None:
     """Two sinks of one webhook share a throttle, so that no message is refused; without it, some are."""
     slack = LimitedSlack(0.1)
     with serving(slack) as server:
-        throttle = Throttle(0.1)
-        sinks = [SlackSink(server.url, throttle=throttle) for _ in range(2)]
+        sinks = [built_slack(server.url, per_second=9) for _ in range(2)]
         results: list[Any] = []
         batch = [Delivery(number, f"m{number}", "", {"text": "x"}) for number in range(5)]
         threads = [threading.Thread(target=lambda sink: results.extend(sink.send(batch)), args=(one,)) for one in sinks]
@@ -150,7 +157,7 @@ def test_messages_keep_the_pace_of_slack() -> None:
         assert [result.status for result in results] == [SendStatus.SENT] * 10
         assert len(server.requests) == 10
         assert json.loads(server.requests[0].body) == {"text": "x"}
-        SlackSink(server.url).send(batch)
+        built_slack(server.url, per_second=0).send(batch)
         assert slack.refused > 0
 
 

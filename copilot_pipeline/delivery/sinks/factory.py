@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from pydantic import SecretStr
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.config.report_delivery import is_email_address
 from copilot_pipeline.config.routes import SinkSettings
 from copilot_pipeline.config.sources import named_variable
-from copilot_pipeline.config.urls import is_loopback, may_carry_a_key
+from copilot_pipeline.config.urls import may_carry_a_key
 from copilot_pipeline.delivery.model import Sink
 from copilot_pipeline.delivery.sinks.email import EmailSink, ReadFile
 from copilot_pipeline.delivery.sinks.hubspot import HubspotSink
 from copilot_pipeline.delivery.sinks.salesforce import SalesforceSink
-from copilot_pipeline.delivery.sinks.slack import INTERVAL_SECONDS, THROTTLES, SlackSink
+from copilot_pipeline.delivery.sinks.slack import THROTTLES, SlackSink
 from copilot_pipeline.delivery.sinks.throttle import shared_slots
 from copilot_pipeline.delivery.sinks.webhook import WebhookSink
 from copilot_pipeline.errors import ConfigurationError
@@ -40,10 +38,11 @@ def build_sink(name: str, sink: SinkSettings, environment: Environment, database
     if sink.kind == "slack":
         _require_tls(name, variable, url)
         may_repeat = sink.on_uncertain == "resend"
-        if is_loopback(urlsplit(url).hostname or ""):  # the limit is that of Slack, not of a stand-in on this machine
+        if not environment.slack_messages_per_second:
             return SlackSink(url, may_repeat=may_repeat)
-        acquire = shared_slots(database, url, INTERVAL_SECONDS) if database is not None else None
-        return SlackSink(url, may_repeat=may_repeat, throttle=THROTTLES.of(url), acquire=acquire)
+        interval = 1 / environment.slack_messages_per_second
+        acquire = shared_slots(database, url, interval) if database is not None else None
+        return SlackSink(url, may_repeat=may_repeat, throttle=THROTTLES.of(url, interval), acquire=acquire)
     key_variable = sink.key_env or _KEYS[sink.kind]
     if sink.kind == "webhook":
         # Without a secret the events are not signed: Zapier and Make cannot verify a signature without code.

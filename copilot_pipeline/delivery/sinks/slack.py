@@ -25,9 +25,8 @@ from copilot_pipeline.delivery.sinks.http_client import (
 )
 from copilot_pipeline.delivery.sinks.throttle import Acquire, Throttle, Throttles
 
-# One message per second and incoming webhook: https://docs.slack.dev/apis/web-api/rate-limits
-INTERVAL_SECONDS = 1.0
-THROTTLES = Throttles(INTERVAL_SECONDS)
+# By default one message per second and incoming webhook: https://docs.slack.dev/apis/web-api/rate-limits
+THROTTLES = Throttles()
 
 # "invalid_blocks", "channel_is_archived" and similar (https://docs.slack.dev, errors of incoming webhooks).
 _MACHINE_CODE = re.compile(r"[a-z_]{3,60}")

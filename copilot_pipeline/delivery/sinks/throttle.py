@@ -62,12 +62,11 @@ class Throttle:
 class Throttles:
     """One throttle per address, for all sinks of a process that send to it."""
 
-    def __init__(self, interval_seconds: float) -> None:
-        self._interval = interval_seconds
+    def __init__(self) -> None:
         self._throttles: dict[str, Throttle] = {}
         self._lock = threading.Lock()
 
-    def of(self, address: str) -> Throttle:
+    def of(self, address: str, interval_seconds: float) -> Throttle:
         """Return the throttle of an address."""
         with self._lock:
-            return self._throttles.setdefault(address, Throttle(self._interval))
+            return self._throttles.setdefault(address, Throttle(interval_seconds))
