@@ -258,7 +258,7 @@ def _signals(connection: Connection, exclude: Sequence[str]) -> dict[Signal, Eve
         _columns(connection, "scores", _SCORES, first=first, last=first + _RUNS_PER_READ - 1)
         for first in range(0, len(call), _RUNS_PER_READ)
     ]
-    scores = {name: np.concatenate([_NO_SCORES[name], *(part[name] for part in read)]) for name in _SCORES}
+    scores = {name: np.concatenate([_NO_SCORES[name], *(part.pop(name) for part in read)]) for name in _SCORES}
     order = np.lexsort((scores["run"], scores["signal"]))
     order = order[~np.isnan(scores["value"][order])]
     ends = np.searchsorted(scores["signal"][order], np.arange(len(chosen) + 1))
