@@ -104,9 +104,10 @@ def _win_loss(report: Report) -> Iterator[str]:
     first = confirmed[0]
     expected = f"; of comparable deals {percent(first.expected_rate)}" if first.expected_rate is not None else ""
     more = f" {count_of(len(confirmed) - 1, 'more driver')} confirmed." if len(confirmed) > 1 else ""
+    interval = f"{percent(first.win_rate)}, 95 % interval {first.low * 100:.0f} to {percent(first.high)}"
     yield (
         f"{plain(labelled(first.condition, report.labels))}: {first.won:,} of {count_of(first.support, 'newer deal')} "
-        f"won{expected}.{more}"
+        f"won ({interval}){expected}.{more}"
     )
 
 

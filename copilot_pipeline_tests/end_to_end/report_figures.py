@@ -18,6 +18,7 @@ from copilot_pipeline_tests.end_to_end.report_page import (
     Page,
     clock_text,
     count_of,
+    covered_text,
     day_text,
     other_n,
     percent,
@@ -61,7 +62,7 @@ def _tables(page: Page, figures: Figures) -> Compared:
     yield "calls", calls, _without_marks(page.rows("Calls by week"))
     covered: dict[str, list[str]] = {}
     for one in figures.rows("coverage_by_week"):
-        covered.setdefault(day_text(one["week"]), []).append(with_share(one["covered"], one["n"]))
+        covered.setdefault(day_text(one["week"]), []).append(covered_text(one["covered"], one["n"]))
     shown = {row[0]: sorted(row[2:]) for row in _without_marks(page.rows("Coverage by week"))}
     yield "coverage by week", {day: sorted(shares) for day, shares in covered.items()}, shown
     claims = [
@@ -100,12 +101,12 @@ def _teams(page: Page, figures: Figures) -> Compared:
             f"{one['questions']:.1f}",
             f"{one['competitor']} of {led}",
             f"{one['next_steps']} of {led}",
-            ", ".join(f"{topic} {with_share(calls, led)}" for topic, calls in most),
+            ", ".join(f"{topic} {calls} of {led}" for topic, calls in most),
         ]
         yield f"activity of {expected[0]}", expected, row_of(rows, expected[0])
     covered: dict[tuple[str, str], list[str]] = {}
     for one in figures.rows("coverage_by_rep"):
-        covered.setdefault((one["team"], one["rep"] or "The team"), []).append(with_share(one["covered"], one["n"]))
+        covered.setdefault((one["team"], one["rep"] or "The team"), []).append(covered_text(one["covered"], one["n"]))
     for (team, rep), shares in covered.items():
         row = row_of(page.rows(f"Coverage by rep of the team of {team}"), rep)
         yield f"coverage of {rep}", sorted(shares), sorted(row[2:])

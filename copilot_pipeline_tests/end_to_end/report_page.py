@@ -141,6 +141,11 @@ def share_and_interval(count: int, n: int) -> str:
     return f"{counted(count, n)}, {100 * low:.0f} to {100 * high:.0f} %"
 
 
+def covered_text(count: int, n: int) -> str:
+    low, high = proportion_confint(count, n, method="wilson")
+    return f"{with_share(count, n)}, {100 * low:.0f} to {100 * high:.0f} %"
+
+
 def other_n(n: int, of: int) -> str:
     return f" (n {n})" if n != of else ""
 

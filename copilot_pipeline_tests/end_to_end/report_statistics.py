@@ -22,7 +22,7 @@ from copilot_pipeline_tests.end_to_end.report_page import (
     count_of,
     counted,
     interval_text,
-    percent,
+    share_and_interval,
 )
 
 TENTHS = 10
@@ -96,8 +96,7 @@ def track_record(page: Page, figures: Figures) -> Compared:
         of_deals = past.loc[chosen].groupby("deal_id")[["model", "won"]].mean()
         if len(of_deals):
             won = int(of_deals.won.sum())
-            shares = f"{won} of {len(of_deals)} ({percent(won, len(of_deals))})"
-            calibration.append([f"{of_deals.model.mean():.2f}", shares])
+            calibration.append([f"{of_deals.model.mean():.2f}", share_and_interval(won, len(of_deals))])
     yield "calibration", calibration, page.rows("Calibration of the backtest")
 
 
@@ -116,7 +115,8 @@ def chart_labels(page: Page, figures: Figures) -> Compared:
         if labels := _labels(page, f"Heat map of coverage, {chart}"):
             rows = [row for name, found in page.tables.items() if name.startswith(tables) for row in found[1:]]
             cells = [cell for row in rows if row[0] != "The team" for cell in row[2:]]
-            yield f"labels of coverage, {chart}", sorted(_all(_PERCENT, cells)), sorted(_all(_PERCENT, labels))
+            shares = [found[0] for cell in cells if (found := _PERCENT.findall(cell))]  # before its interval
+            yield f"labels of coverage, {chart}", sorted(shares), sorted(_all(_PERCENT, labels))
     if labels := _labels(page, "Forecast by close month"):
         expected = [(row[0], count_of(int(row[1]), "deal")) for row in page.rows("Forecast by close month")]
         yield "labels of the forecast", [], [one for one in expected if one not in pairwise(labels)]

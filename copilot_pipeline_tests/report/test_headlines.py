@@ -24,8 +24,8 @@ def test_writes_a_sentence_per_subject_and_an_n_per_share() -> None:
         "1 new skill regression: Ana Ruiz in objection handling.",
         "12 claims flagged, on 10 of 100 checked calls (10 of 100 the week before).",
         "1 of 19 open deals with risks; first: Acme.",
-        "budget confirmed and decision maker present and discovery depth > 65: 37 of 52 newer deals won; of comparable "
-        "deals 17 %. 1 more driver confirmed.",
+        "budget confirmed and decision maker present and discovery depth > 65: 37 of 52 newer deals won (71 %, "
+        "95 % interval 58 to 82 %); of comparable deals 17 %. 1 more driver confirmed.",
     ]
 
 

@@ -62,6 +62,8 @@ class World:
     accounts: int = 0  # 0: each deal has its own; a third of the deals are those of the first one
     copies: int = 1  # how often each deal is in the CRM, with calls of its own
     stage_copied: bool = False  # a brick is the last stage before the close, which depends on the outcome
+    stage_noise: float = 0.0  # share of the calls on which that brick is any other stage
+    later: float = 0.0  # by how much more often the answer is yes on the last call than on the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,12 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
             _copy(deal_id, f"d-{number - number % world.copies}", calls, closed, circumstances, chances, highest)
             continue
         deal = circumstances[deal_id] = _circumstances(random, skills, accounts, world)
-        on_calls = [_answers(random, world.yes(deal), world.shift(deal)) for _ in range(deal.calls)]
+        on_calls = [
+            _answers(
+                random, world.yes(deal) + world.later * index / 12, world.shift(deal) + 60 * world.later * index / 12
+            )
+            for index in range(deal.calls)
+        ]
         highest[deal_id] = {brick: max(one[brick] for one in on_calls) for brick in (*BOOLEANS, *SCORES)}
         chances[deal_id] = world.chance(deal, highest[deal_id])
         is_won = bool(random.random() < chances[deal_id])
@@ -102,7 +109,10 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
         if world.stage_copied:
             stage = min(3, int(random.integers(4)) + is_won)
             stages = ((close - timedelta(days=2), f"stage {stage}"), (close, "closed"))
-            on_calls = [{**answers, "stage_said": float(stage)} for answers in on_calls]
+            on_calls = [
+                {**answers, "stage_said": float(random.integers(4) if random.random() < world.stage_noise else stage)}
+                for answers in on_calls
+            ]
         closed.append(
             Deal(
                 deal_id,

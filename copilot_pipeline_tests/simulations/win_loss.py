@@ -19,7 +19,7 @@ import numpy as np
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.win_loss.driver_rows import DriverRow
 from copilot_pipeline.marts.win_loss.drivers import win_loss_drivers
-from copilot_pipeline_tests.simulations.companies import Circumstances, Company, World, company
+from copilot_pipeline_tests.simulations.companies import DAYS, Circumstances, Company, World, company
 
 PLANTED = frozenset({"kit.budget_confirmed", "kit.decision_maker_present", "kit.discovery_depth"})
 _DEPTH = 65.0
@@ -110,6 +110,22 @@ NULL_WORLDS: Mapping[str, World] = {
         lambda deal, _: 0.7 if deal.segment == 0 else 0.3, shift=lambda deal: -90 if deal.segment == 0 else 0
     ),
     "a brick is the stage in the CRM": replace(by(lambda _: 0.4), stage_copied=True),
+    "a brick is mostly the stage in the CRM": replace(
+        by(lambda _: 0.4), stage_copied=True, stage_noise=0.4, max_calls=3
+    ),
+    "answers on late calls, outcome by number of calls": World(
+        lambda deal, _: _by_calls(deal), yes=lambda _: 0.05, later=0.6
+    ),
+    "reps change over time, outcome and bricks too": _confounded(
+        lambda deal: deal.rep_skill * deal.time + (1 - deal.rep_skill) * (1 - deal.time)
+    ),
+    "outcome and bricks by rep, sixty reps": replace(_confounded(lambda deal: deal.rep_skill), reps=60),
+    "outcome and bricks at the end of quarters": _confounded(lambda deal: float(deal.time * DAYS % 91.25 > 70)),
+    "kit changed at a date, outcome by length": World(
+        lambda deal, _: _rise(deal.length),
+        yes=lambda deal: 0.1 + 0.5 * (deal.time - 0.25 * deal.length > 0.4),
+        shift=lambda deal: 30 * (deal.time - 0.25 * deal.length > 0.4),
+    ),
     "values missing by outcome and number of calls": World(
         lambda deal, _: _by_calls(deal), missing=lambda deal, is_won: (0.05 if is_won else 0.5) + 0.03 * deal.calls
     ),

@@ -16,7 +16,7 @@ _MIN_DEALS_PER_GROUP = 4
 _MIN_DEALS_PER_ACCOUNT = 8
 _DEALS_PER_GROUP = 8  # at most one group for so many deals
 _YEAR_S = 365.25 * 86_400
-_SEASONS_FROM_S = 1.25 * _YEAR_S
+_SEASONS_FROM_S, _QUARTERS_FROM_S = 1.25 * _YEAR_S, 0.75 * _YEAR_S
 
 
 def covariates(observed: Sequence[Observation], adjust_for: Sequence[str]) -> Floats:
@@ -75,14 +75,21 @@ def _close_date(observed: Sequence[Observation]) -> Iterator[Floats]:
     """A curve over the ranks, so that the number of deals per month does not matter, and the season of the year.
 
     The season is a wave with the period of a year (Stolwijk, Straatman and Zielhuis, Journal of Epidemiology and
-    Community Health 53, 1999, 235-238), if the deals cover more than one.
+    Community Health 53, 1999, 235-238), if the deals cover more than one. That of the quarter, at whose end deals are
+    closed otherwise, is two waves with periods of a quarter and half of one, if the deals cover three quarters.
     """
     times = np.array([one.closed_at.timestamp() for one in observed])
     ranks = rankdata(times) / len(observed)
     yield from _curve(ranks)
     yield (ranks - 0.5) ** 3
     if np.ptp(times) > _SEASONS_FROM_S:
-        yield from (np.sin(2 * np.pi * times / _YEAR_S), np.cos(2 * np.pi * times / _YEAR_S))
+        yield from _waves(times / _YEAR_S)
+    if np.ptp(times) > _QUARTERS_FROM_S:
+        yield from (wave for number in (4, 8) for wave in _waves(number * times / _YEAR_S))
+
+
+def _waves(turns: Floats) -> Iterator[Floats]:
+    yield from (np.sin(2 * np.pi * turns), np.cos(2 * np.pi * turns))
 
 
 def _named(
