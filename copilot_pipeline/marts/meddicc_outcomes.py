@@ -23,8 +23,8 @@ from copilot_pipeline.transform.deal_outcomes import DealOutcome
 _EXACT_CALLS = 10  # up to here every number of calls is a stratum of its own
 _STRATUM_RATIO = 1.2
 _MIN_DEGREES_OF_FREEDOM = 10
-_MIN_DEALS_OF_ACCOUNT = 8  # from which its deals are compared with each other
-_MAX_ACCOUNTS = 40  # those with the most deals
+# An account with so many deals, and such a share of all, is compared within itself; at most so many, the largest.
+_MIN_DEALS_OF_ACCOUNT, _MIN_SHARE_OF_ACCOUNT, _MAX_ACCOUNTS = 8, 0.01, 40
 
 
 class OutcomeRow(NamedTuple):
@@ -186,7 +186,8 @@ def adjusted_difference(deals: Sequence[_Deal]) -> Difference | None:
     is_uncovered = np.array([deal.is_uncovered for group in usable for deal in group], dtype=float)
     accounts = np.unique([deal.account or f"deal {n}" for n, deal in enumerate(chain(*usable))], return_inverse=True)[1]
     sizes = np.bincount(accounts)
-    large = [account for account in np.argsort(-sizes, kind="stable") if sizes[account] >= _MIN_DEALS_OF_ACCOUNT]
+    least = max(_MIN_DEALS_OF_ACCOUNT, _MIN_SHARE_OF_ACCOUNT * n)
+    large = [account for account in np.argsort(-sizes, kind="stable") if sizes[account] >= least]
     of_large = (accounts[:, np.newaxis] == np.array(large[:_MAX_ACCOUNTS], dtype=np.int64)).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         model = OLS(is_uncovered, np.column_stack([is_lost, constants, of_large]))
