@@ -110,7 +110,7 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
             stage = min(3, int(random.integers(4)) + is_won)
             stages = ((close - timedelta(days=2), f"stage {stage}"), (close, "closed"))
             on_calls = [
-                {**answers, "stage_said": float(random.integers(4) if random.random() < world.stage_noise else stage)}
+                {**answers, "stage_said": float(random.integers(4) if _happens(random, world.stage_noise) else stage)}
                 for answers in on_calls
             ]
         closed.append(
@@ -131,6 +131,10 @@ def company(world: World, seed: int, deals: int = 300) -> Company:
             }
             calls.append(_call(f"{deal_id}-{index}", deal, deal_id, close, index, bricks, parts))
     return Company(calls, closed, chances, highest, circumstances)
+
+
+def _happens(random: np.random.Generator, chance: float) -> bool:
+    return bool(chance) and bool(random.random() < chance)  # no number is drawn where it never does
 
 
 def _copy(
