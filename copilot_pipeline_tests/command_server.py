@@ -128,6 +128,7 @@ def prepare(command: dict[str, Any]) -> None:
         os.dup2(nothing.fileno(), 0)
     os.environ.clear()
     os.environ.update({name: _native(value) for name, value in command["environment"].items()})
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     time.tzset()
     os.chdir(_native(command["folder"]))
     arguments = [_native(argument) for argument in command["arguments"]]
