@@ -13,6 +13,8 @@ from copilot_pipeline.clients.clari import connect as clari
 from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.extract.listing import Lister, window_days, window_of
+from copilot_pipeline.load.lake import Lake
+from copilot_pipeline.load.lake.losses import RawFiles, missing_bytes
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, ListCursors
 from copilot_pipeline.state.page_size import PageSize
@@ -29,7 +31,7 @@ def list_meanwhile(
     """List days in a thread while the block runs, newest first; at its end, finish the page that was requested.
 
     An extraction of the same days, source and `since` continues after the pages that were listed, as after a crash.
-    What fails here, it requests again and reports.
+    What fails here, it requests again and reports. If calls of the days are missing from the lake, nothing is listed.
     """
     is_stopped = Event()
     arguments = (settings, database, days, source, since, is_stopped)
@@ -58,6 +60,9 @@ def _list(
         observer=RequestMetrics(recorder_of(database), "clari_copilot", source),
     )
     try:
+        # The list is read after lost calls are marked: it then decides which of them are fetched again.
+        if missing_bytes(RawFiles(Lake(settings.environment.lake_url)), calls.partitions, days):
+            return
         with open_client as client:
             lister = Lister(client, calls, cursors, source)
             known = calls.partitions.days_without_raw(days) | cursors.days_listed(days, since)
