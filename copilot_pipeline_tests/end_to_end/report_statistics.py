@@ -1,7 +1,7 @@
 """The statistics of a report, computed again: outcomes at the same number of calls, the track record, and the charts.
 
-The difference of two groups is the one of Mantel and Haenszel, and its interval that of a regression with a formula,
-neither of which the marts use.
+The difference of two groups is the one of Mantel and Haenszel if no account has many deals, and its interval that of
+a regression with a formula, neither of which the marts use.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from copilot_pipeline_tests.end_to_end.report_page import (
 
 TENTHS = 10
 DEGREES_OF_FREEDOM = 10  # at least, of a comparison
+MANY_DEALS = 8  # of an account, which is compared within itself
 _PERCENT, _N = re.compile(r"\d+ %"), re.compile(r"^n [\d,]+$")
 _COUNTED, _OUTCOME = re.compile(r"([\d,]+) of ([\d,]+)"), re.compile(r"^[\d,]+ of [\d,]+ (?:lost|won).*$")
 _SOURCES = {"live": "as they were made", "backtest": "backtest"}
@@ -58,22 +59,30 @@ def _adjusted(deals: pd.DataFrame) -> str:
     both = deals[deals.groupby("stratum").lost.transform("nunique") == 2]
     if len(both) - both.stratum.nunique() - 1 < DEGREES_OF_FREEDOM:
         return ""
-    weighted = []
-    for _, stratum in both.groupby("stratum"):
-        lost, won = (stratum.uncovered[stratum.lost == value] for value in (1, 0))
-        weight = len(lost) * len(won) / len(stratum)
-        weighted.append((weight, weight * (lost.mean() - won.mean())))
-    total, difference = (sum(column) for column in zip(*weighted, strict=True))
-    model = ols("uncovered ~ lost + C(stratum)", both)
-    fits = [model.fit(cov_type="HC3", use_t=True)]
-    accounts = both.account.astype("category").cat.codes
-    if 1 < accounts.nunique() < len(both):
-        fits.append(model.fit(cov_type="cluster", cov_kwds={"groups": accounts}, use_t=True))
+    deals_of_account = both.groupby("account").lost.transform("size")
+    large = both.account.where(deals_of_account >= max(MANY_DEALS, len(both) / 100), "")
+    model = ols("uncovered ~ lost + C(stratum)" + (" + C(large)" if large.any() else ""), both.assign(large=large))
+    fits = [model.fit(use_t=True), model.fit(cov_type="HC3", use_t=True)]
+    if 1 < both.account.nunique() < len(both):
+        groups = both.account.astype("category").cat.codes
+        fits.append(model.fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True))
     fitted = max(fits, key=lambda one: one.bse["lost"])
     if not fitted.bse["lost"] > 1e-9:
         return ""
+    difference = fitted.params["lost"] if large.any() else _mantel_haenszel(both)
     low, high = (100 * one for one in fitted.conf_int().loc["lost"])
-    return f"{100 * difference / total:+.0f} points, {low:+.0f} to {high:+.0f}, n {len(both)}"
+    return f"{100 * difference:+.0f} points, {low:+.0f} to {high:+.0f}, n {len(both)}"
+
+
+def _mantel_haenszel(deals: pd.DataFrame) -> float:
+    """The risk difference of lost and won deals."""
+    total = difference = 0.0
+    for _, stratum in deals.groupby("stratum"):
+        lost, won = (stratum.uncovered[stratum.lost == value] for value in (1, 0))
+        weight = len(lost) * len(won) / len(stratum)
+        total += weight
+        difference += weight * (lost.mean() - won.mean())
+    return difference / total
 
 
 def track_record(page: Page, figures: Figures) -> Compared:
