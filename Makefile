@@ -46,7 +46,7 @@ format: $(VENV)/ready ## Format the code and apply the safe fixes of the linter
 	$(BIN)/ruff format .
 
 test-fast: WORKERS := 2
-test-fast: $(VENV)/ready ## Run the unit tests without simulations (75 s on two cores)
+test-fast: $(VENV)/ready ## Run the unit tests without simulations (a minute on two cores)
 	$(PYTEST) -m "unit and not alone and not simulation" $(PARALLEL) --ignore copilot_pipeline_tests/end_to_end
 
 # The types are checked beside the tests, of which many wait. What lint leaves idle compiles the modules once; without
