@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from copilot_pipeline.clients.bounded_response import ResponseLimits
-from copilot_pipeline.clients.clari import connect as clari
 from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.http import RetryPolicy
 from copilot_pipeline.clients.rate_limits import RateLimits
@@ -20,8 +19,8 @@ from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.delivery.incident_monitor import IncidentMonitor, incident_monitor
 from copilot_pipeline.delivery.incidents import Failure
 from copilot_pipeline.errors import CredentialsRefused
+from copilot_pipeline.extract.clari_client import open_counting_client
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.state.page_size import PageSize
 from copilot_pipeline.telemetry.recorder import recorder_of
 from copilot_pipeline.telemetry.requests import RequestMetrics
 
@@ -46,16 +45,7 @@ def open_clari_client(
 
     Without `reports_refusal` a refusal is only raised: for commands whose user reads the error.
     """
-    opened = clari.open_client(
-        settings.environment,
-        limits,
-        limits.limiter(database, source),
-        PageSize(database),
-        include_private=settings.pipeline.clari.include_private,
-        attempts=attempts,
-        response_limits=ResponseLimits.from_settings(settings.pipeline.advanced.http),
-        observer=RequestMetrics(recorder_of(database), "clari_copilot", source),
-    )
+    opened = open_counting_client(settings, database, limits, source, attempts=attempts)
     variables = "CLARI_COPILOT_API_KEY and CLARI_COPILOT_API_PASSWORD"
     with (
         opened as client,

@@ -8,18 +8,14 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from threading import Event, Thread
 
-from copilot_pipeline.clients.bounded_response import ResponseLimits
-from copilot_pipeline.clients.clari import connect as clari
 from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.config.loading import Settings
+from copilot_pipeline.extract.clari_client import open_counting_client
 from copilot_pipeline.extract.listing import Lister, window_days, window_of
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.losses import RawFiles, missing_bytes
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, ListCursors
-from copilot_pipeline.state.page_size import PageSize
-from copilot_pipeline.telemetry.recorder import recorder_of
-from copilot_pipeline.telemetry.requests import RequestMetrics
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,16 +45,7 @@ def _list(
 ) -> None:
     calls = CallStore(database, settings.zone)
     cursors, limits = ListCursors(calls), RateLimits.from_settings(settings)
-    open_client = clari.open_client(
-        settings.environment,
-        limits,
-        limits.limiter(database, source),
-        PageSize(database),
-        include_private=settings.pipeline.clari.include_private,
-        attempts=1,
-        response_limits=ResponseLimits.from_settings(settings.pipeline.advanced.http),
-        observer=RequestMetrics(recorder_of(database), "clari_copilot", source),
-    )
+    open_client = open_counting_client(settings, database, limits, source, attempts=1)
     try:
         # The list is read after lost calls are marked: it then decides which of them are fetched again.
         if missing_bytes(RawFiles(Lake(settings.environment.lake_url)), calls.partitions, days):
