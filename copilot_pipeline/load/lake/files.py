@@ -19,7 +19,6 @@ import pyarrow.fs as pa_fs
 import pyarrow.parquet as pq
 
 from copilot_pipeline.config.urls import without_secrets
-from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake.atomic_files import (
     DRAFTS,
     discard,
@@ -28,7 +27,7 @@ from copilot_pipeline.load.lake.atomic_files import (
     temporary_path,
 )
 from copilot_pipeline.load.lake.pending_files import replacing
-from copilot_pipeline.load.lake.storage_errors import StorageError, explained, system_message
+from copilot_pipeline.load.lake.storage_errors import explained, unusable
 from copilot_pipeline.load.lake.stores import open_store
 from copilot_pipeline.load.lake.table_writers import TableWriter, writing_together
 from copilot_pipeline.load.lake.whole_files import Content, as_bytes, read_whole
@@ -266,13 +265,8 @@ class Lake:
                 raise OSError("a file that was replaced has its previous content")
             self._below(DRAFTS)
             self.remove_file(name)
-        except StorageError as error:
-            raise ConfigurationError(str(error)) from None
         except OSError as error:
-            raise ConfigurationError(
-                f"the lake {self.display_url} cannot be written ({system_message(error)}): check "
-                "COPILOT_PIPELINE_LAKE_URL, the permissions of the folder, and the credentials of an object store"
-            ) from None
+            raise unusable(self.display_url, "written", error) from None
 
     @property
     def display_url(self) -> str:

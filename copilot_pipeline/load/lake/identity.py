@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake.files import Lake
-from copilot_pipeline.load.lake.storage_errors import StorageError, system_message
+from copilot_pipeline.load.lake.storage_errors import unusable
 from copilot_pipeline.load.tables import RAW_CALL_DETAILS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.privacy.stored_tombstones import FILE as TOMBSTONES
@@ -73,7 +73,7 @@ def read_id(lake: Lake) -> str | None:
     try:
         content = lake.read_file(ID_FILE)
     except OSError as error:
-        raise _unusable(lake, "read", error) from None
+        raise unusable(lake.display_url, "read", error) from None
     if content is None:
         return None
     try:
@@ -105,7 +105,7 @@ def write_id(lake: Lake, lake_id: str) -> None:
     try:
         lake.replace_file(ID_FILE, (json.dumps(content) + "\n").encode())
     except OSError as error:
-        raise _unusable(lake, "written", error) from None
+        raise unusable(lake.display_url, "written", error) from None
 
 
 def holds_data(lake: Lake, database: Database) -> bool:
@@ -119,7 +119,7 @@ def holds_data(lake: Lake, database: Database) -> bool:
     try:
         return 2 * len(stored & lake.days_of(RAW_CALL_DETAILS)) >= len(stored)
     except OSError as error:
-        raise _unusable(lake, "read", error) from None
+        raise unusable(lake.display_url, "read", error) from None
 
 
 def _accept(lake: Lake, database: Database, installation: Installation) -> str:
@@ -137,15 +137,6 @@ def _accept(lake: Lake, database: Database, installation: Installation) -> str:
         raise _refusal(lake, lake_id, stored.lake_id, stored.lake_url)
     installation.save(lake_url=lake.display_url)
     return lake_id
-
-
-def _unusable(lake: Lake, verb: str, error: OSError) -> ConfigurationError:
-    if isinstance(error, StorageError):
-        return ConfigurationError(str(error))
-    return ConfigurationError(
-        f"the lake {lake.display_url} cannot be {verb} ({system_message(error)}): check "
-        "COPILOT_PIPELINE_LAKE_URL, the permissions of the folder, and the credentials of an object store"
-    )
 
 
 def _refusal(lake: Lake, lake_id: str | None, stored_id: str | None, stored_url: str | None) -> ConfigurationError:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from copilot_pipeline.config.urls import without_secrets
-from copilot_pipeline.errors import PipelineError
+from copilot_pipeline.errors import ConfigurationError, PipelineError
 
 SCHEMES = frozenset({"s3", "gs", "gcs", "abfs", "abfss"})
 _CREDENTIALS = {
@@ -149,3 +149,13 @@ def explanation(message: str, url: str) -> str:
 def system_message(error: OSError) -> str:
     """Return the operating system's message of an error, its class if there is none. Arrow's own text has paths."""
     return os.strerror(error.errno) if error.errno else type(error).__name__
+
+
+def unusable(display_url: str, verb: str, error: OSError) -> ConfigurationError:
+    """Return the error of a command whose lake cannot be read or written (the verb); the address is without secrets."""
+    if isinstance(error, StorageError):
+        return ConfigurationError(str(error))
+    return ConfigurationError(
+        f"the lake {display_url} cannot be {verb} ({system_message(error)}): check "
+        "COPILOT_PIPELINE_LAKE_URL, the permissions of the folder, and the credentials of an object store"
+    )
