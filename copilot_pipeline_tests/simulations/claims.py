@@ -8,7 +8,6 @@ interval, and in which share of the companies a rep with few calls leads the tab
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from copilot_pipeline.marts.claim_rates import Exposure, rates
 from copilot_pipeline.marts.intervals import percent, share_of
+from copilot_pipeline_tests.simulations.arguments import parser_of_worlds
 
 REPS, SMALL = 20, 5
 MEAN = 0.6  # claims per hour
@@ -110,11 +110,7 @@ def _group(world: World, random: np.random.Generator, rep: int, rate: float) -> 
 
 def main() -> None:
     """Print a line for each kind of company."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=200)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--only", default="")
-    options = parser.parse_args()
+    options = parser_of_worlds(__doc__, 200).parse_args()
     for name, world in WORLDS.items():
         if options.only in name:
             counts = measure(world, options.worlds, options.first_seed)

@@ -8,7 +8,6 @@ rep. The CRM shows the month in which each deal will close.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ from copilot_pipeline.marts.forecast.deal_forecast import deal_rows, forecast
 from copilot_pipeline.marts.forecast.summary import summary_rows
 from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline_tests.marts.forecast.worlds import MOMENT, NOW, World, simulate
+from copilot_pipeline_tests.simulations.arguments import parser_of_worlds
 
 WORLDS: Mapping[str, World] = {
     "signals": World(),
@@ -56,11 +56,7 @@ def covered(world: World, seed: int) -> Counter[tuple[str, bool]]:
 
 def main() -> None:
     """Print a line for each kind of company."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=60)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--only", default="")
-    options = parser.parse_args()
+    options = parser_of_worlds(__doc__, 60).parse_args()
     for name, world in WORLDS.items():
         if not name.startswith(options.only):
             continue

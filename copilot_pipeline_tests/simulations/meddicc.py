@@ -8,7 +8,6 @@ and in which share p is below 0.05 although there is none.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.marts.meddicc_outcomes import OutcomeRow, meddicc_outcomes
 from copilot_pipeline.marts.model import Deal
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
+from copilot_pipeline_tests.simulations.arguments import parser_of_worlds
 
 _STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -98,11 +98,7 @@ def simulated(world: World, seed: int, deals: int) -> list[OutcomeRow]:
 
 def main() -> None:
     """Print a line for each kind of company and number of deals."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=300)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--only", default="")
-    options = parser.parse_args()
+    options = parser_of_worlds(__doc__, 300).parse_args()
     for name, world in WORLDS.items():
         for deals in (60, 300) if options.only in name else ():
             seeds = range(options.first_seed, options.first_seed + options.worlds)

@@ -8,7 +8,6 @@ share in which the planted conjunction is found first, and how often the interva
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ import numpy as np
 from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.marts.win_loss.driver_rows import DriverRow
 from copilot_pipeline.marts.win_loss.drivers import win_loss_drivers
+from copilot_pipeline_tests.simulations.arguments import parser_of_worlds
 from copilot_pipeline_tests.simulations.companies import DAYS, Circumstances, Company, World, company
 
 PLANTED = frozenset({"kit.budget_confirmed", "kit.decision_maker_present", "kit.discovery_depth"})
@@ -208,11 +208,8 @@ def _expected(world: World, deal: Circumstances) -> float:
 
 def main() -> None:
     """Print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=int, default=100)
+    parser = parser_of_worlds(__doc__, 100)
     parser.add_argument("--deals", type=int, default=300)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--only", default="")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE")
     options = parser.parse_args()
     settings: dict[str, Any] = dict(one.split("=", 1) for one in options.set)
