@@ -103,18 +103,21 @@ def serve(requests: socket.socket) -> dict[str, Any] | None:
 
 
 def _supervise(connection_descriptor: int, output: int, errors: int) -> dict[str, Any]:
-    """Fork the process of the command, where this returns; report its id and its exit code."""
+    """Fork the process of the command, where this returns; report its id and its exit code.
+
+    The id is reported when it is also that of the command's process group, which a test may kill from then on.
+    """
     connection = socket.socket(fileno=connection_descriptor)
     with connection.makefile("rb") as lines:
         command: dict[str, Any] = json.loads(lines.readline())
     process_id = os.fork()
     if process_id:
         with contextlib.suppress(OSError):  # the test no longer waits
-            connection.sendall(NUMBER.pack(process_id))
             connection.sendall(NUMBER.pack(os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1])))
         os._exit(0)
-    connection.close()
     os.setsid()
+    with connection, contextlib.suppress(OSError):
+        connection.sendall(NUMBER.pack(os.getpid()))
     os.dup2(output, 1)
     os.dup2(errors, 2)
     os.close(output)

@@ -90,8 +90,12 @@ class Pipeline:
     def run_and_kill(
         self, enough: int, count: str, *more: str, ending: signal.Signals = signal.SIGKILL
     ) -> tuple[int, str]:
-        """Start `run` and kill it when a counter of the sandbox reaches `enough`; return its exit code and output."""
+        """Start `run` and kill it when a counter of the sandbox has grown, and is at least `enough`.
+
+        Return its exit code and output.
+        """
         first, last = self.days()
+        enough = max(enough, self.sandbox.stats()[count] + 1)  # an earlier run may have counted more
         process = self.start("run", "--from", first, "--to", last, *more)
         deadline = time.monotonic() + _TIMEOUT_SECONDS
         while process.poll() is None and self.sandbox.stats()[count] < enough:
