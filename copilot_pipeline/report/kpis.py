@@ -49,7 +49,11 @@ def _calls(report: Report) -> Iterator[Kpi]:
 def _coverage(report: Report) -> Iterator[Kpi]:
     now, before = coverage_of(report, report.week), coverage_before(report)
     if now is not None:
-        earlier = (f"{percent(before.covered / before.n)} of {before.n:,} the week before",) if before else ()
+        earlier = (
+            (f"{percent(before.covered / before.n)} of {before.n:,} the week before", _interval(*before))
+            if before
+            else ()
+        )
         details = (f"{now.covered:,} of {now.n:,} elements", _interval(*now), *earlier)
         yield Kpi("coverage", "MEDDICC coverage", percent(now.covered / now.n), details)
 

@@ -24,10 +24,10 @@ def texts(svg: bytes) -> list[str]:
 
 
 def test_the_heat_map_is_readable_without_colour() -> None:
-    """Every cell shows its share and n."""
+    """Every cell shows its share and interval; each week shows n."""
     coverage = [Coverage(WEEK.isoformat(), "champion", 50, 17), Coverage(WEEK.isoformat(), "metrics", 50, 0)]
     result = texts(charts.as_svg(charts.coverage_map(coverage, are_weeks=True)))
-    assert {"34 %", "0 %", "n 50", "champion", "metrics", "16 Nov"} <= set(result)
+    assert {"34 %", "22\N{EN DASH}48", "0 %", "0\N{EN DASH}7", "n 50", "champion", "metrics", "16 Nov"} <= set(result)
 
 
 def test_cells_show_their_n_if_it_differs_within_the_group() -> None:

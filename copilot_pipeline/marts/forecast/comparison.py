@@ -8,16 +8,16 @@ import numpy as np
 from scipy.stats import t as student
 
 from copilot_pipeline.marts.forecast.data import Floats, Ints
+from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 from copilot_pipeline.marts.numbers import MINUS
 
-CONFIDENCE_LEVEL = 0.90  # two-sided: the model beats a baseline if a one-sided test at 5 % says so
 MAX_P_VALUE = 0.04  # below 5 %, because the null distribution of the test is an approximation
 MIN_DEALS = 20  # closed deals with a forecast, below which nothing is concluded
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """By how much a forecast's Brier score is lower than a baseline's, per deal, with its 90 % interval."""
+    """By how much a forecast's Brier score is lower than a baseline's, per deal, with its 95 % interval."""
 
     mean: float
     low: float
@@ -95,7 +95,7 @@ def verdict(comparison: Comparison | None, where: str) -> tuple[str, str]:
     figures = (
         f"Brier score of {comparison.deals:,} closed deals {where}: model {comparison.model:.3f}, win rate of the "
         f"stage {comparison.stage:.3f}, base rate {comparison.base:.3f}; gain over the stage {_signed(gain.mean)} "
-        f"(90 % interval {_signed(gain.low)} to {_signed(gain.high)})"
+        f"(95 % interval {_signed(gain.low)} to {_signed(gain.high)})"
     )
     if comparison.evidence is not None:
         figures += f"; what calls add to the fields of the CRM: p = {comparison.evidence:.3f}"

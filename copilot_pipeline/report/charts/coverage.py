@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from copilot_pipeline.marts.intervals import percent
+from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.report.charts.style import (
     NARROW,
     PERCENT_SUFFIX,
@@ -30,14 +30,15 @@ from copilot_pipeline.report.model import Coverage
 _MAX_WEEKS_NARROW = 4
 _MAX_CELL_WIDTH, _MIN_WORD_WIDTH = 0.95, 0.7  # inches
 _MIN_SHADE, _MAX_SHADE = 0.06, 0.86
+_TO = "\N{EN DASH}"
+_ROW, _LINE = 0.48, 0.16  # inches: of a share with its interval; of one more line
 
 
 def coverage_map(
     coverage: Sequence[Coverage], *, are_weeks: bool, width: float = WIDE, incomplete: Container[date] = ()
 ) -> Draw:
-    """Draw elements by week or rep; each cell shows its share, and n if it differs within the group.
-
-    `incomplete` weeks are marked.
+    """Draw elements by week or rep; each cell shows its share with the 95 % interval, and n if it differs within the
+    group. `incomplete` weeks are marked.
     """
 
     def draw() -> Figure:
@@ -51,7 +52,7 @@ def coverage_map(
         rows, columns = (elements, groups) if are_weeks else (groups, elements)
         row_labels = [_row_label(one, None if are_weeks else counts[one], width) for one in rows]
         cell = min(_MAX_CELL_WIDTH, (width - label_width(row_labels)) / len(columns))
-        height = 0.8 + (0.44 if width == WIDE else 0.42) * len(rows)
+        height = 0.8 + (_ROW + (_LINE if any(len(of_group) > 1 for of_group in counts.values()) else 0.0)) * len(rows)
         figure, axes = single(min(width, label_width(row_labels) + cell * len(columns)), height)
         for one in shown:
             row, column = (one.element, one.group) if are_weeks else (one.group, one.element)
@@ -96,9 +97,14 @@ def _draw_cell(axes: Axes, position: tuple[int, int], coverage: Coverage, *, wit
     axes.add_patch(mpl.patches.Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, facecolor=blue))
     colour = text_colour_on(blue)
     share = percent(coverage.share) if with_suffix else percent(coverage.share).removesuffix(PERCENT_SUFFIX)
-    axes.text(x, y - 0.13 if with_n else y, share, ha="center", va="center", color=colour)
-    if with_n:
-        axes.text(x, y + 0.24, f"n {coverage.n:,}", ha="center", va="center", color=colour, fontsize=8.25)
+    interval = share_of(coverage.covered, coverage.n)
+    lines = [f"{(interval.low or 0) * 100:.0f}{_TO}{(interval.high or 0) * 100:.0f}"]
+    lines += [f"n {coverage.n:,}"] if with_n else []
+    step = 0.92 / (len(lines) + 1.3)  # of the cell, for each of the small lines
+    top = y - 0.46
+    axes.text(x, top + 0.65 * step, share, ha="center", va="center", color=colour)
+    for number, line in enumerate(lines):
+        axes.text(x, top + (1.6 + number) * step, line, ha="center", va="center", color=colour, fontsize=8.5)
 
 
 def _row_label(name: str, counts: set[int] | None, width: float) -> str:
