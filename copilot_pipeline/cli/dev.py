@@ -22,6 +22,7 @@ from copilot_pipeline.cli.child_processes import start_module, stop, stop_in_ord
 from copilot_pipeline.cli.connections import command_settings, opened
 from copilot_pipeline.cli.console import text_console
 from copilot_pipeline.config.urls import without_secrets
+from copilot_pipeline.defs.code_location import CODE_SOCKET
 from copilot_pipeline.defs.instance import dagster_home
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.load.lake import Lake
@@ -125,6 +126,7 @@ def _run_dagster(console: Console, port: int, log_level: str) -> int:
         try:
             children[CODE_SERVER] = _start(*code_server)
             _wait_for_socket(code_socket, children[CODE_SERVER])
+            os.environ[CODE_SOCKET] = str(code_socket)
             children["daemon"] = _start("dagster._daemon", "run", "-w", str(workspace), *logging_options)
             children["UI"] = _start(
                 "copilot_pipeline", "ui", "--workspace", str(workspace), "--port", str(port), "--log-level", log_level

@@ -9,6 +9,7 @@ failed, because they find no container for it.
 from __future__ import annotations
 
 import time
+from functools import cached_property
 
 import dagster as dg
 
@@ -17,6 +18,7 @@ import dagster as dg
 from dagster._core.launcher.base import CheckRunHealthResult, RunLauncher, WorkerStatus
 
 from copilot_pipeline.config.loading import load_environment
+from copilot_pipeline.defs.code_location import CodeLocations
 from copilot_pipeline.postgres import database_url
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 
@@ -25,7 +27,14 @@ SECONDS_TO_LOCK_AGAIN = 3.0
 
 
 class RunLockHealth(RunLauncher):
-    """Mixin for a run launcher, before it in the bases: a run that holds its lock is running."""
+    """Mixin for a run launcher, before it in the bases: a run that holds its lock is running.
+
+    A crashed run is reported when its code location answers: see `CodeLocations`.
+    """
+
+    @cached_property
+    def _code_locations(self) -> CodeLocations:
+        return CodeLocations()
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -40,6 +49,12 @@ class RunLockHealth(RunLauncher):
         # A run whose connection was cut locks itself again immediately.
         if self._is_locked(run.run_id) or self._is_locked_after(SECONDS_TO_LOCK_AGAIN, run.run_id):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
+        health = self._health_without_lock(run)
+        if health.status is WorkerStatus.FAILED and not self._code_locations.can_create_retry(run):
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "the code location does not answer")
+        return health
+
+    def _health_without_lock(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         if super().supports_check_run_worker_health:
             health = super().check_run_worker_health(run)
             if health.status in (WorkerStatus.RUNNING, WorkerStatus.SUCCESS, WorkerStatus.FAILED):

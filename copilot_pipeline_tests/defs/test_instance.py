@@ -22,12 +22,16 @@ from copilot_pipeline.defs.instance import PipelineRunLauncher
 from copilot_pipeline.defs.run_health import SECONDS_TO_LOCK
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
+from copilot_pipeline_tests.defs.test_code_location import run_of
+from copilot_pipeline_tests.end_to_end.interface import free_port
 
 
-def health(database: Database, *, started_ago: float, locked: bool) -> WorkerStatus:
+def health(
+    database: Database, *, started_ago: float, locked: bool, launched: dg.DagsterRun | None = None
+) -> WorkerStatus:
     """The health that the launcher reports of a run."""
     with dg.DagsterInstance.ephemeral() as instance, AdvisoryLocks(database.url, RUNS) as locks:
-        run = instance.add_run(dg.DagsterRun("call_partitions", run_id="a-run"))
+        run = instance.add_run(launched or dg.DagsterRun("call_partitions", run_id="a-run"))
         instance.report_dagster_event(
             dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "call_partitions"),
             run_id=run.run_id,
@@ -45,6 +49,15 @@ def test_a_run_has_crashed_if_its_lock_is_free(database: Database, monkeypatch: 
     assert health(database, started_ago=10_000, locked=True) is WorkerStatus.RUNNING
     assert health(database, started_ago=SECONDS_TO_LOCK / 2, locked=False) is WorkerStatus.RUNNING
     assert health(database, started_ago=2 * SECONDS_TO_LOCK, locked=False) is WorkerStatus.FAILED
+
+
+def test_a_crashed_run_is_not_reported_while_its_code_location_is_away(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster would try to create its retry once, in vain."""
+    monkeypatch.setenv("COPILOT_PIPELINE_DATABASE_URL", database.url)
+    launched = run_of(port=free_port())
+    assert health(database, started_ago=10_000, locked=False, launched=launched) is WorkerStatus.RUNNING
 
 
 def test_run_monitoring_is_enabled() -> None:
