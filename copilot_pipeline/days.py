@@ -1,9 +1,14 @@
-"""Lists of days. Pure."""
+"""Days in text, and lists of days. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+
+
+def day_in_text(day: date) -> str:
+    """Format a day as people write it: `10 Nov 2026`."""
+    return f"{day.day} {day:%b %Y}"
 
 
 def days_between(first: date, last: date) -> tuple[date, ...]:

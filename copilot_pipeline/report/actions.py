@@ -32,6 +32,7 @@ class ForecastTotal:
     expected: float
     before_on: date | None  # None without a forecast of a week earlier
     before: float | None
+    before_is_reconstructed: bool = False  # computed later, from what was known on that day
 
     @property
     def change(self) -> float | None:

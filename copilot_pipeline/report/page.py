@@ -9,6 +9,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from copilot_pipeline.config.urls import LINK_HOSTS, is_allowed_link
+from copilot_pipeline.days import day_in_text
 from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report import charts
@@ -159,8 +160,7 @@ def _day(day: date) -> str:
 
 
 def _moment(moment: date | datetime) -> str:
-    day = moment.astimezone(UTC) if isinstance(moment, datetime) else moment
-    return f"{day.day} {day:%b %Y}"
+    return day_in_text(moment.astimezone(UTC) if isinstance(moment, datetime) else moment)
 
 
 def _ago(days: float) -> str:

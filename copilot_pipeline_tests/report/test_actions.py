@@ -9,6 +9,7 @@ import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
 from copilot_pipeline.config.marts import ReportSettings
+from copilot_pipeline.days import day_in_text
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.report import ReportQueries, render
 from copilot_pipeline.report.actions import read_actions, read_labels, read_teams
@@ -41,9 +42,11 @@ def add_forecast(database: Database, deal_id: str, amount: float, probability: f
         stage="Proposal")  # fmt: skip
 
 
-def add_earlier(database: Database, deal_id: str, amount: float, probability: float, days: int) -> None:
+def add_earlier(
+    database: Database, deal_id: str, amount: float, probability: float, days: int, source: str = "live"
+) -> None:
     """Add a deal to a forecast that was made some days before."""
-    add(database, "forecast_track_record", source="live", made_on=DAY - timedelta(days=days), deal_id=deal_id,
+    add(database, "forecast_track_record", source=source, made_on=DAY - timedelta(days=days), deal_id=deal_id,
         amount=amount, currency="EUR", win_probability=probability, basis="model", outcome="open",
         stage="Discovery")  # fmt: skip
 
@@ -64,6 +67,21 @@ def test_the_forecast_is_compared_with_that_of_a_week_earlier(database: Database
         ("Kept", "stage", -200), ("Lost", "lost", -200), ("New", "new", 100),
     ]  # fmt: skip
     assert sum(move.change for move in actions.moves) == pytest.approx(total.change)
+
+
+def test_the_first_forecast_is_compared_with_a_reconstructed_one(database: Database) -> None:
+    """The page says so. A forecast that was made is preferred."""
+    add_forecast(database, "kept", 1000, 0.5)
+    add_earlier(database, "kept", 1000, 0.4, days=7, source="reconstructed")
+    actions = read_actions(database, MONDAY)
+    (total,) = actions.totals
+    assert (total.before, total.before_is_reconstructed) == (400, True)
+    assert [(move.name, move.change) for move in actions.moves] == [("Kept", pytest.approx(100))]
+    page = render(replace(full(), actions=actions))
+    assert f"{day_in_text(DAY - timedelta(days=7))} is as it would have been made on that day." in page
+    add_earlier(database, "kept", 1000, 0.3, days=8)
+    (total,) = read_actions(database, MONDAY).totals
+    assert (total.before, total.before_is_reconstructed) == (300, False)
 
 
 def test_the_first_forecast_has_nothing_to_be_compared_with(database: Database) -> None:

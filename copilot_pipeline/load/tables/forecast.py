@@ -111,10 +111,15 @@ FORECAST_SUMMARY = Table(
 FORECAST_TRACK_RECORD = Table(
     "forecast_track_record",
     "Every forecast as it was made, one row per day and deal, and its score once the deal has closed. Rows of `live` "
-    "are kept for ever; a second run on a day replaces that day's. Rows of `backtest` are built again each time.",
+    "are kept for ever; a second run on a day replaces that day's. Other rows are built again each time.",
     ("source", "made_on", "deal_id"),
     (
-        identifier("source", "live, or backtest: made later, from what was known on that day.", required=True),
+        identifier(
+            "source",
+            "live; or made later, from what was known on that day: backtest, and until there is a live forecast of a "
+            "week before, reconstructed.",
+            required=True,
+        ),
         day("made_on", "Day of the forecast (UTC).", required=True),
         _DEAL_ID,
         text("stage", "Stage on that day."),

@@ -19,6 +19,7 @@ from copilot_pipeline.load.tables import (
 )
 from copilot_pipeline.marts.forecast.deal_forecast import Forecast, deal_rows, forecast
 from copilot_pipeline.marts.forecast.reader import read_forecast_data
+from copilot_pipeline.marts.forecast.reconstruction import DAYS_BEFORE, reconstructed_rows
 from copilot_pipeline.marts.forecast.rows import DealForecastRow, TrackRecordRow
 from copilot_pipeline.marts.forecast.stored_forecasts import forecasts_of_closed_deals, former_rows
 from copilot_pipeline.marts.forecast.summary import summary_rows
@@ -51,8 +52,14 @@ def build_forecast(lake: Lake, database: Database, settings: MartSettings, now: 
 
     def track_record() -> Iterator[TrackRecordRow]:
         # Read when the table is locked: a second run that replaces it cannot lose rows of the first.
-        yield from live_rows(former_rows(lake, database, made_on), rows, ends, made_on)
+        first_day = made_on
+        for row in live_rows(former_rows(lake, database, made_on), rows, ends, made_on):
+            first_day = min(first_day, row.made_on)
+            yield row
         yield from backtest_rows(found, ends)
+        if first_day > made_on - timedelta(days=DAYS_BEFORE):
+            with threadpool_limits(limits=1):
+                yield from reconstructed_rows(found, settings.forecast, ends, made_on)
 
     accuracy = [*accuracy_rows(live), *accuracy_rows(scored_backtest(found))]
     summary = summary_rows(found, rows, _names(found, rows), settings.forecast)

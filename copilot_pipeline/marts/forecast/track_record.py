@@ -16,7 +16,7 @@ from copilot_pipeline.marts.forecast.rows import DealForecastRow, ForecastAccura
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
-LIVE, BACKTEST = "live", "backtest"
+LIVE, BACKTEST, RECONSTRUCTED = "live", "backtest", "reconstructed"
 DECILES = 10
 
 
@@ -82,7 +82,7 @@ def live_rows(
     Nothing of a former forecast changes but its outcome and scores.
     """
     for row in former:
-        yield _scored(row, ends.get(row.deal_id, Ending(DealOutcome.OPEN, None)))
+        yield scored(row, ends.get(row.deal_id, Ending(DealOutcome.OPEN, None)))
     for deal in rows:
         yield TrackRecordRow(
             source=LIVE,
@@ -118,7 +118,7 @@ def backtest_rows(found: Forecast, ends: Mapping[str, Ending]) -> Iterator[Track
         if (made_on, number) in seen:
             continue
         seen.add((made_on, number))
-        yield _scored(
+        yield scored(
             TrackRecordRow(
                 source=BACKTEST,
                 made_on=made_on,
@@ -145,7 +145,7 @@ def backtest_rows(found: Forecast, ends: Mapping[str, Ending]) -> Iterator[Track
         )
 
 
-def _scored(row: TrackRecordRow, end: Ending) -> TrackRecordRow:
+def scored(row: TrackRecordRow, end: Ending) -> TrackRecordRow:
     """Return the row with the outcome, and with scores unless the deal had closed before the forecast was made."""
     counts = end.closed_on is not None and end.closed_on >= row.made_on
     won = float(end.outcome is DealOutcome.WON)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
+from copilot_pipeline.days import day_in_text
 from copilot_pipeline.marts.history import pipeline
 from copilot_pipeline.marts.history.pipeline import UNKNOWN, Change
 from copilot_pipeline.marts.history.rows import PipelineChangeRow
@@ -81,5 +82,6 @@ def _sentence(change: Change, name: str) -> str:
     if before is not None and after is not None:
         days = abs((after - before).days)
         moved = "pushed out" if after > before else "pulled in"
-        return f"{name} was {moved} by {days} day{'s' if days != 1 else ''}, from {before} to {after} ({amount})."
+        dates = f"from {day_in_text(before)} to {day_in_text(after)}"
+        return f"{name} was {moved} by {days} day{'s' if days != 1 else ''}, {dates} ({amount})."
     return f"{name} {_PHRASES[change.kind]} ({amount})."

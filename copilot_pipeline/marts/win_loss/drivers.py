@@ -27,6 +27,7 @@ from datetime import datetime
 import numpy as np
 
 from copilot_pipeline.config.marts import WinLossSettings
+from copilot_pipeline.days import day_in_text
 from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.conditions import Mask, conditions
 from copilot_pipeline.marts.win_loss.confounders import adjusted_for, clusters, covariates, stages
@@ -117,8 +118,8 @@ def _conclusion(drivers: Sequence[DriverRow], tested: int, observed: Sequence[Ob
     candidates = sum(driver.confirmed_p_value is not None and not driver.is_confirmed for driver in drivers)
     scope = (
         f"{tested:,} condition{'s' if tested != 1 else ''} tested on {len(observed):,} closed deals "
-        f"({observed[0].closed_at:%Y-%m-%d} to {observed[-1].closed_at:%Y-%m-%d}); deals since "
-        f"{observed[split].closed_at:%Y-%m-%d} confirm what was found before them"
+        f"({day_in_text(observed[0].closed_at)} to {day_in_text(observed[-1].closed_at)}); deals since "
+        f"{day_in_text(observed[split].closed_at)} confirm what was found before them"
     )
     unconfirmed = f", {candidates:,} candidate{'s' if candidates != 1 else ''} not" if candidates else ""
     if not confirmed:

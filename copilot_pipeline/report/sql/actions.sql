@@ -1,32 +1,38 @@
 -- name: forecast_totals
--- The expected amount of open deals by currency, and that of the newest forecast that was made some days earlier.
+-- The expected amount of open deals by currency, and that of the newest forecast that was made some days earlier,
+-- else of the one that would have been made then.
 WITH now AS (
   SELECT currency, max(made_on) AS made_on, count(*)::int AS deals, sum(amount * win_probability) AS expected
   FROM copilot.deal_forecast
   WHERE amount * win_probability IS NOT NULL
   GROUP BY currency
 ), earlier AS (
-  SELECT max(made_on) AS made_on FROM copilot.forecast_track_record
-  WHERE source = 'live' AND made_on <= (SELECT max(made_on) FROM copilot.deal_forecast) - %(days)s::int
+  SELECT source, made_on FROM copilot.forecast_track_record
+  WHERE source IN ('live', 'reconstructed')
+    AND made_on <= (SELECT max(made_on) FROM copilot.deal_forecast) - %(days)s::int
+  ORDER BY source, made_on DESC LIMIT 1
 ), before AS (
   SELECT currency, sum(amount * win_probability) AS expected
-  FROM copilot.forecast_track_record AS record JOIN earlier USING (made_on)
-  WHERE source = 'live' AND amount * win_probability IS NOT NULL
+  FROM copilot.forecast_track_record AS record JOIN earlier USING (source, made_on)
+  WHERE amount * win_probability IS NOT NULL
   GROUP BY currency
 )
 SELECT now.currency, now.made_on, now.deals, now.expected, earlier.made_on AS before_on,
-  CASE WHEN earlier.made_on IS NOT NULL THEN coalesce(before.expected, 0) END AS before
-FROM now CROSS JOIN earlier LEFT JOIN before ON before.currency IS NOT DISTINCT FROM now.currency
+  CASE WHEN earlier.made_on IS NOT NULL THEN coalesce(before.expected, 0) END AS before,
+  coalesce(earlier.source = 'reconstructed', false) AS before_is_reconstructed
+FROM now LEFT JOIN earlier ON true LEFT JOIN before ON before.currency IS NOT DISTINCT FROM now.currency
 ORDER BY now.expected DESC, now.currency;
 
 -- name: forecast_moves
--- The deals that moved the forecast most since the one that was made some days earlier, by currency.
+-- The deals that moved the forecast most since that of some days earlier, by currency.
 WITH earlier AS (
-  SELECT max(made_on) AS made_on FROM copilot.forecast_track_record
-  WHERE source = 'live' AND made_on <= (SELECT max(made_on) FROM copilot.deal_forecast) - %(days)s::int
+  SELECT source, made_on FROM copilot.forecast_track_record
+  WHERE source IN ('live', 'reconstructed')
+    AND made_on <= (SELECT max(made_on) FROM copilot.deal_forecast) - %(days)s::int
+  ORDER BY source, made_on DESC LIMIT 1
 ), before AS (
-  SELECT record.* FROM copilot.forecast_track_record AS record JOIN earlier USING (made_on)
-  WHERE source = 'live' AND amount * win_probability IS NOT NULL
+  SELECT record.* FROM copilot.forecast_track_record AS record JOIN earlier USING (source, made_on)
+  WHERE amount * win_probability IS NOT NULL
 ), now AS (
   SELECT * FROM copilot.deal_forecast WHERE amount * win_probability IS NOT NULL
 ), moves AS (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from copilot_pipeline.config.marts import MartSettings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.marts.forecast.build import build_forecast
 from copilot_pipeline.marts.forecast.data import DAY_SECONDS
+from copilot_pipeline.marts.forecast.deal_forecast import forecast
 from copilot_pipeline.marts.forecast.reader import read_forecast_data
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
@@ -108,10 +109,42 @@ def test_tables_agree_with_one_another(database: Database, simulated: Simulated,
     assert {row["deal_id"]: row["win_probability"] for row in live} == {
         row["deal_id"]: row["win_probability"] for row in deals
     }
+    assert _reconstructed(database) == _forecast_a_week_before(database)
     for table, count in counts.items():
         assert pq.read_table(tmp_path / table / "part.parquet").num_rows == count
     linked = {reason["call_id"] for row in deals for reason in row["reason_details"] or () if reason["call_id"]}
     assert linked <= {row["call_id"] for row in rows(database, "SELECT call_id FROM copilot.calls")}
+
+
+def _reconstructed(database: Database) -> dict[str, tuple[float, float]]:
+    """The probabilities of the model and of the stage in the forecast of a week before, by deal."""
+    found = rows(
+        database, "SELECT * FROM copilot.forecast_track_record WHERE source = 'reconstructed' ORDER BY deal_id"
+    )
+    assert {row["made_on"] for row in found} == {MOMENT.date() - timedelta(days=7)}
+    assert {row["outcome"] for row in found} > {"open"}  # some have closed since
+    return {row["deal_id"]: (row["model_probability"], row["stage_win_rate"]) for row in found}
+
+
+def _forecast_a_week_before(database: Database) -> dict[str, tuple[float, float]]:
+    """The same, forecast from data without the deals and outcomes of the last week."""
+    end = datetime.combine(MOMENT.date() - timedelta(days=6), time(), UTC)  # of that day
+    at = int(end.timestamp())
+    data = read_forecast_data(database, MartSettings(), MOMENT)
+    deals = [
+        replace(deal, outcome=DealOutcome.OPEN, closed_at=None) if (deal.closed_at or 0) >= at else deal
+        for deal in data.deals
+    ]
+    found = forecast(replace(data, deals=deals), MartSettings().forecast, at)
+    model, rates = found.forecaster.model, found.forecaster.baselines
+    assert model is not None
+    assert rates is not None
+    of_model, of_stage = model.probability(found.snapshots), rates.stage_rate(found.snapshots.stage)
+    return {
+        deals[number].deal_id: (float(of_model[row]), float(of_stage[row]))
+        for row, number in enumerate(found.snapshots.deal.tolist())
+        if deals[number].started_at < at
+    }
 
 
 def test_forecasts_are_kept_as_they_were_made(database: Database, simulated: Simulated, tmp_path: Path) -> None:
@@ -158,8 +191,10 @@ def test_a_new_database_restores_the_forecasts_from_the_lake(
     assert len(made) == int((simulated.data.outcome < 0).sum())
     with database.connection() as connection:
         connection.execute("TRUNCATE copilot.forecast_track_record")
-    build_forecast(lake, database, MartSettings(), NEXT_DAY)
+    build_forecast(lake, database, MartSettings(), MOMENT + timedelta(days=7))
     assert rows(database, query) == made
+    others = rows(database, "SELECT DISTINCT source FROM copilot.forecast_track_record")
+    assert {row["source"] for row in others} == {"live", "backtest"}  # that of a week before needs no reconstruction
 
 
 def test_a_workspace_without_deals_has_no_forecast(database: Database, tmp_path: Path) -> None:

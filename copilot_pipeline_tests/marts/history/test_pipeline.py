@@ -101,7 +101,7 @@ def test_moves_of_the_close_date_are_told_by_days() -> None:
     assert [(row.week, row.kind, row.days_moved, row.change) for row in rows] == [
         (WEEK[1], "pushed_out", 5, 0.0), (WEEK[2], "pulled_in", -3, 0.0),
     ]  # fmt: skip
-    assert rows[0].sentence == "a was pushed out by 5 days, from 2026-11-20 to 2026-11-25 (EUR 100)."
+    assert rows[0].sentence == "a was pushed out by 5 days, from 20 Nov 2026 to 25 Nov 2026 (EUR 100)."
 
 
 def test_currencies_are_never_added() -> None:
