@@ -21,12 +21,13 @@ from copilot_pipeline.defs.days import definitions_of_days
 from copilot_pipeline.defs.instance import open_instance
 from copilot_pipeline.defs.partitions import PROBLEMS
 from copilot_pipeline.defs.runs import REQUESTED_AT_TAG
+from copilot_pipeline.defs.scores.loading import REBUILT_TABLES
 from copilot_pipeline.errors import ConfigurationError, CredentialsRefused, PipelineError, QuotaExhausted
 from copilot_pipeline.load.tables import (
     CALL_TABLES,
     MART_TABLES,
     RAW_CALL_DETAILS,
-    SCORE_TABLES,
+    SEMARIZE_RUNS,
     USER_HISTORY,
     USERS,
 )
@@ -34,7 +35,7 @@ from copilot_pipeline.marts.versions import MARTS
 from copilot_pipeline.progress import Progress
 
 # Errors of these steps concern all days. What concerns one day is in the metadata of the step's failure.
-_PARTITIONED_STEPS = frozenset({RAW_CALL_DETAILS.name, "score_tables"})
+_PARTITIONED_STEPS = frozenset({RAW_CALL_DETAILS.name, SEMARIZE_RUNS.name, "score_tables"})
 _FATAL = (ConfigurationError, CredentialsRefused, QuotaExhausted)  # of any step
 _ERRORS: dict[str, type[PipelineError]] = {
     name: error for name, error in vars(errors).items() if isinstance(error, type) and issubclass(error, PipelineError)
@@ -155,8 +156,10 @@ def _materialize(
 
 def _forced_steps(assets: Sequence[str]) -> list[str]:
     """The steps of assets that skip what is unchanged."""
-    steps = {"call_tables": CALL_TABLES, "score_tables": SCORE_TABLES, **{mart.name: mart.tables for mart in MARTS}}
-    return [step for step, tables in steps.items() if any(table.name in assets for table in tables)]
+    steps = {"call_tables": CALL_TABLES, "score_tables": REBUILT_TABLES, **{mart.name: mart.tables for mart in MARTS}}
+    forced = [step for step, tables in steps.items() if any(table.name in assets for table in tables)]
+    # Forced, the step that pays would rebuild the same tables a second time.
+    return [*forced, SEMARIZE_RUNS.name] if SEMARIZE_RUNS.name in assets and "score_tables" not in forced else forced
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> list[dg.DagsterEvent]:

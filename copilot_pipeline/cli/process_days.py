@@ -23,6 +23,7 @@ from copilot_pipeline.load.tables import (
     RAW_CALL_DETAILS,
     SCORE_TABLES,
     SCORECARDS,
+    SEMARIZE_RUNS,
     TOPICS,
     USER_HISTORY,
     USERS,
@@ -97,7 +98,7 @@ def require_keys(settings: Settings, assets: Sequence[str]) -> None:
     """Raise `ConfigurationError` before the first request if a key is missing."""
     if any(name in (*FIRST, *MIRRORED) for name in assets):
         clari.credentials(settings.environment)
-    if settings.pipeline.kits and any(table.name in assets for table in SCORE_TABLES):
+    if settings.pipeline.kits and SEMARIZE_RUNS.name in assets:
         semarize.api_key(settings.environment)
 
 

@@ -63,6 +63,7 @@ class PartitionReporter:
         self._context = context
         self._selected = frozenset(selected)
         self._unwritten: list[dg.AssetMaterialization] = []
+        self._left_to_others: list[dg.AssetMaterialization] = []
         self._write_at = time.monotonic() + EVENT_INTERVAL_SECONDS
 
     def __enter__(self) -> "PartitionReporter":
@@ -72,19 +73,29 @@ class PartitionReporter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
+            self._unwritten += self._left_to_others
             self._write()
 
-    def add(self, day: date, tables: Sequence[tuple[Table, Metadata]]) -> None:
-        """Report that a partition of some tables is loaded."""
-        key = day.isoformat()
-        events = [dg.AssetMaterialization(table.name, partition=key, metadata=dict(facts)) for table, facts in tables]
+    def add(
+        self,
+        day: date,
+        tables: Sequence[tuple[Table, Metadata]],
+        *,
+        left_to_others: Sequence[tuple[Table, Metadata]] = (),
+    ) -> None:
+        """Report that a partition of some tables is loaded.
+
+        Tables `left_to_others` are loaded too, and a later step of the run reports them, unless this one fails.
+        """
+        events = _events(day, tables)
         if day not in self._selected:  # a call moved from that day to a selected one: no other event reports it
-            for event in events:
+            for event in (*events, *_events(day, left_to_others)):
                 self._context.log_event(event)
             return
         for table, facts in tables:
             # The event that Dagster writes at the end of the run would otherwise replace these numbers.
-            self._context.add_asset_metadata(dict(facts), asset_key=table.name, partition_key=key)
+            self._context.add_asset_metadata(dict(facts), asset_key=table.name, partition_key=day.isoformat())
+        self._left_to_others += _events(day, left_to_others)
         if len(self._selected) > 1:
             self._unwritten += events
         if time.monotonic() > self._write_at:
@@ -97,6 +108,12 @@ class PartitionReporter:
         self._unwritten.clear()
         finished = time.monotonic()
         self._write_at = finished + max(EVENT_INTERVAL_SECONDS, (finished - started) / MAX_EVENT_SHARE)
+
+
+def _events(day: date, tables: Sequence[tuple[Table, Metadata]]) -> list[dg.AssetMaterialization]:
+    return [
+        dg.AssetMaterialization(table.name, partition=day.isoformat(), metadata=dict(facts)) for table, facts in tables
+    ]
 
 
 def _by_table(events: Sequence[dg.AssetMaterialization]) -> Iterator[list[dg.AssetMaterialization]]:

@@ -82,17 +82,21 @@ class DeliveryService:
         """Return the monitor that notifies the sinks of `incidents.send`."""
         return incident_monitor(self._settings, self._database)
 
-    def enqueue(self, days: Sequence[date]) -> list[str]:
+    def enqueue(self, days: Sequence[date], *, sends_requests: bool = True) -> list[str]:
         """Enqueue what the rules ask for, of these days.
 
         Returns a description of excluded routes, if there are any.
 
         A route with a brick that its kit does not have is excluded and reported as an incident; the others are applied.
+        The schema of a kit confirms that: if it `sends_requests`, it is read from Semarize; otherwise nothing counts as
+        a mistake, and an open incident stays open.
         """
         if not (self.rules and days):
             return []
         routes = self._settings.pipeline.routes
-        mistakes = find_mistakes_in_scores(self._database, routes, days, self._kit_schemas.cached)
+        mistakes = []
+        if sends_requests:
+            mistakes = find_mistakes_in_scores(self._database, routes, days, self._kit_schemas.cached)
         problems = []
         if mistakes:
             description = self._explain(mistakes)
@@ -100,7 +104,7 @@ class DeliveryService:
                 Failure(_ROUTES_INCIDENT, description, "Correct them, then: copilot-pipeline routes check")
             )
             problems.append(f"{description}\n  These routes are excluded; the others are applied.")
-        else:
+        elif sends_requests:
             self.incident_monitor().resolve(_ROUTES_INCIDENT)
         self.dispatcher(exclude=routes_with_mistakes(mistakes, routes)).enqueue(days)
         return problems

@@ -37,6 +37,7 @@ from copilot_pipeline.state.table_versions import TableVersions
 
 _PROBLEMS = "problems"  # of scoring a day
 _UNSCORED, _OTHER_REDACTION = "unscored", "scored with other redaction"
+_FORMER = "former results"  # shown until the present code of their kit has a result
 
 _INPUTS = (CALLS, PARTICIPANTS, TRANSCRIPTS, UTTERANCES)
 
@@ -88,7 +89,9 @@ class ScoreTables:
         return {
             day
             for day, current in found
-            if current is not None and not current.facts.get(_UNSCORED, 1) and not current.facts.get(_PROBLEMS, 0)
+            if current is not None
+            and not current.facts.get(_UNSCORED, 1)
+            and not any(current.facts.get(name, 0) for name in (_PROBLEMS, _FORMER))
         }
 
     def _inputs_of(self, day: date, stamp_of: StampOf) -> InputsOfDay | None:
@@ -114,6 +117,8 @@ class ScoreTables:
         """
         unscored: Counter[date] = Counter()
         other_redaction: Counter[date] = Counter()
+        former: Counter[date] = Counter()
+        references = {kit.name: kit.reference for kit in self._kits}
 
         def batches_of(day: date) -> Iterator[CallBatch]:
             self._require_call_tables(day)
@@ -124,6 +129,7 @@ class ScoreTables:
             for transcripts in read_transcripts(self._lake, day, self._kits, with_text=False):
                 runs, scores = self._rows(day, transcripts)
                 unscored[day] += sum(run.is_unscored for run in runs)
+                former[day] += sum(run.kit_reference != references[run.kit] for run in runs)
                 call_ids = [transcript.call_id for transcript in transcripts]
                 redacted = {one.call_id: one.redacted_text for one in transcripts if one.redacted_text}
                 evidence = list(finder.rows(call_ids, scores, redacted))
@@ -144,6 +150,7 @@ class ScoreTables:
             facts_of=lambda day: {
                 _UNSCORED: unscored[day],
                 _OTHER_REDACTION: other_redaction[day],
+                _FORMER: former[day],
                 _PROBLEMS: len((problems or {}).get(day, ())),
             },
         ):

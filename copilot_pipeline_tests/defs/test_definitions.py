@@ -118,14 +118,9 @@ def test_assets_are_in_the_pool_of_their_api() -> None:
     pools = {name: pools_of(name) for name in ASSETS}
     requesting = {"raw_call_details", "users", "user_history", "topics", "scorecards", "raw_deals", "raw_accounts"}
     assert {name for name, names in pools.items() if names == {"clari_copilot"}} == requesting
-    assert {name for name, names in pools.items() if names == {"semarize"}} == {
-        "semarize_runs",
-        "semarize_scores",
-        "evidence",
-    }
-    assert all(
-        pools[name] == set() for name in ("calls", "participants", "transcripts", "utterances", "deals", "claims")
-    )
+    assert {name for name, names in pools.items() if names == {"semarize"}} == {"semarize_runs"}
+    without = ("calls", "participants", "transcripts", "utterances", "semarize_scores", "evidence", "deals", "claims")
+    assert all(pools[name] == set() for name in without)
 
 
 def test_the_poll_and_the_incremental_run_have_their_own_pools() -> None:
@@ -145,7 +140,8 @@ def test_the_graph_leads_from_the_raw_layer_to_the_scores() -> None:
     upstream = {name: {dep.asset_key.to_user_string() for dep in SPECS[name].deps} for name in ASSETS}
     for name in ("calls", "participants", "transcripts", "utterances"):
         assert upstream[name] == {"raw_call_details", "users"}
-    assert upstream["semarize_runs"] == upstream["semarize_scores"] == {"transcripts"}
+    assert upstream["semarize_runs"] == {"transcripts"}
+    assert upstream["semarize_scores"] == upstream["evidence"] == {"semarize_runs", "transcripts"}
     assert upstream["deals"] == {"calls", "raw_deals"}
     assert upstream["accounts"] == {"calls", "raw_accounts"}
     assert all(upstream[name] <= set(ASSETS) for name in ASSETS)
@@ -160,14 +156,15 @@ def test_a_backfill_has_several_days_per_run(name: str) -> None:
 
 
 def test_rebuilding_tables_fans_out_over_runs_and_leaves_places_free() -> None:
-    """The runs of call tables need no pool and are not those of the raw layer, which holds one. A backfill cannot take
-    all places of the queue: an incremental run and a poll start beside it."""
-    tables, raw = definition_of("transcripts"), definition_of("raw_call_details")
-    assert tables.backfill_policy is not None
-    assert tables.backfill_policy.max_partitions_per_run is not None
-    assert tables.backfill_policy != raw.backfill_policy
-    assert tables.op.pool is None
-    assert raw.op.pool is not None
+    """The runs of call tables and score tables need no pool, and are not those of the steps before them, which hold one.
+    A backfill cannot take all places of the queue: an incremental run and a poll start beside it."""
+    for tables, paid in (("transcripts", "raw_call_details"), ("semarize_scores", "semarize_runs")):
+        rebuilt, requesting = definition_of(tables), definition_of(paid)
+        assert rebuilt.backfill_policy is not None
+        assert rebuilt.backfill_policy.max_partitions_per_run is not None
+        assert rebuilt.backfill_policy != requesting.backfill_policy
+        assert rebuilt.op.pool is None
+        assert requesting.op.pool is not None
     for file in ("dagster.yaml", "deploy/image/dagster.yaml", "deploy/kubernetes/base/dagster.yaml"):
         runs = yaml.safe_load((Path(__file__).parents[2] / file).read_text())["concurrency"]["runs"]
         (backfills,) = runs["tag_concurrency_limits"]

@@ -94,7 +94,7 @@ def test_rescore_in_the_launchpad_needs_pay(make_pipeline: MakePipeline) -> None
         """SELECT count(*) AS observed, count(DISTINCT asset_key) AS tables FROM event_logs
         WHERE dagster_event_type = 'ASSET_OBSERVATION' AND event LIKE '%paid_runs%'"""
     )
-    assert prices == [{"observed": 3, "tables": 3}]
+    assert prices == [{"observed": 1, "tables": 1}]
 
     _materialize(pipeline, {"rescore": True, "pay": True, "kits": ["coaching"]})
     assert _paid(pipeline) == first + runs
@@ -106,12 +106,35 @@ def _materialize(pipeline: Pipeline, config: dict[str, Any], *, expect: int = 0)
         "asset", "materialize", "--module-name", "copilot_pipeline.definitions",
             "--select", "key:semarize_runs or key:semarize_scores or key:evidence",
             "--partition", pipeline.days()[0],
-            "--config-json", json.dumps({"ops": {"score_tables": {"config": config}}}),
+            "--config-json", json.dumps({"ops": {"semarize_runs": {"config": config}}}),
         module="dagster", environment=pipeline.environment(DAGSTER_HOME=str(pipeline.home / "dagster")),
         folder=pipeline.home,
     )  # fmt: skip
     assert done.returncode == expect, f"exit {done.returncode}, not {expect}:\n{done.stderr}\n{done.stdout}"
     return done.stdout + done.stderr
+
+
+def test_score_tables_are_rebuilt_without_a_request_and_without_a_key(scored: Pipeline) -> None:
+    """Whatever is missing, the tables after the runs pay for nothing. A run that ended between the two steps is
+    continued by the same assets, and pays nothing twice."""
+    rebuilt, no_key = ("--assets", "semarize_scores,evidence"), {"SEMARIZE_API_KEY": ""}
+    before, requests = scored.tables(), scored.sandbox.stats()["semarize_requests"]
+    scored.run(*rebuilt, "--force", changes=no_key)
+    assert scored.tables() == before
+
+    scored.query("DELETE FROM copilot_ops.semarize_runs WHERE kit = 'coaching' RETURNING 1")
+    scored.run(*rebuilt, changes=no_key)
+    assert {row["kit"] for row in scored.query("SELECT kit FROM copilot.semarize_scores")} == {"deal_signals"}
+    assert scored.sandbox.stats()["semarize_requests"] == requests
+
+    paid = _paid(scored)
+    scored.run("--assets", "semarize_runs")
+    assert scored.sandbox.stats()["semarize_requests"] != requests
+    assert _paid(scored) == paid  # requested again with the same keys
+    assert scored.tables() == before
+    requests = scored.sandbox.stats()["semarize_requests"]
+    scored.run("--assets", "semarize_runs,semarize_scores,evidence")
+    assert scored.sandbox.stats()["semarize_requests"] == requests
 
 
 def test_a_killed_rescore_continues_and_pays_nothing_twice(make_pipeline: MakePipeline) -> None:

@@ -9,7 +9,8 @@ SCORE_ASSETS = "semarize_runs,semarize_scores,evidence"
 
 
 def test_a_wrong_kit_code_keeps_the_scores_and_is_reported_once(make_pipeline: MakePipeline) -> None:
-    """Rows of both stores stay, one request is sent, one sentence is printed, and the exit code is not 0."""
+    """Rows of both stores stay, one request is sent, one sentence is printed, and the exit code is not 0; also if the
+    score tables alone were rebuilt before."""
     pipeline = make_pipeline(days=3)
     pipeline.run()
     before, in_lake = pipeline.tables()["semarize_scores"], len(pipeline.parquet("semarize_scores"))
@@ -20,6 +21,8 @@ def test_a_wrong_kit_code_keeps_the_scores_and_is_reported_once(make_pipeline: M
     config = pipeline.home / "pipeline.yaml"
 
     config.write_text(KITS.replace("C0AC4123", "C0AC4124"))
+    pipeline.run("--assets", "semarize_scores,evidence")
+    assert pipeline.tables()["semarize_scores"] == before
     result = pipeline.run(expect=1)
     assert pipeline.tables()["semarize_scores"] == before
     assert len(pipeline.parquet("semarize_scores")) == in_lake

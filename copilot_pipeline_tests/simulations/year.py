@@ -32,7 +32,7 @@ from copilot_pipeline.sandbox import Sandbox
 from copilot_pipeline.state import Backfills
 from copilot_pipeline_tests.simulations.virtual_clock import VirtualClock, advance_to, database_server, is_available
 from copilot_pipeline_tests.simulations.year_company import WEBHOOK_SECRET, Company, Options, signed
-from copilot_pipeline_tests.simulations.year_history import copy_history
+from copilot_pipeline_tests.simulations.year_history import DAYS_BEFORE, copy_history
 from copilot_pipeline_tests.simulations.year_measures import Meter
 from copilot_pipeline_tests.simulations.year_report import AT_THE_END, promises
 
@@ -87,6 +87,7 @@ class Year:
             self.options.first_day, date.fromordinal(self.options.start - 1), calls=None, requests=None
         )
         database.close()
+        started = time.monotonic()
         for number in range(7 * self.options.live_weeks):
             self._day()
             if number % 7 == 6:
@@ -96,6 +97,8 @@ class Year:
                     self._extend_history()
                 line = f"week {week.number}: {week.calls} calls, {sum(week.requests.values())} requests, "
                 _say(line + f"{week.cpu_per_call:.1f} ms CPU per call, {week.rows}")
+                if 0 < 60 * self.options.real_minutes < time.monotonic() - started:
+                    return
 
     def _extend_history(self) -> None:
         first, days = self.options.first_day, 7 * self.options.history_weeks
@@ -186,7 +189,7 @@ def run_inside(given: dict[str, Any]) -> int:
         os.environ |= sandbox.environment() | {
             "COPILOT_PIPELINE_HOME": str(folder / "home"),
             "COPILOT_PIPELINE_CONFIG": str(folder / "pipeline.yaml"),
-            "COPILOT_PIPELINE_FIRST_DAY": (options.first_day - timedelta(days=366)).isoformat(),
+            "COPILOT_PIPELINE_FIRST_DAY": (options.first_day - timedelta(days=DAYS_BEFORE + 2)).isoformat(),
             "COPILOT_PIPELINE_REQUESTS_PER_SECOND": "0",
             "COPILOT_PIPELINE_REQUESTS_PER_WEEK": str(options.quota),
         }
@@ -195,7 +198,7 @@ def run_inside(given: dict[str, Any]) -> int:
 
         server = psutil.Process(int((folder / "postgres" / "postmaster.pid").read_text().split()[0]))
         meter = Meter(url, Path(given["log"]), sandbox, server)
-        company = Company(sandbox, options.seed)
+        company = Company(sandbox, options)
         year = Year(options, company, Processes(), meter, url, datetime.now(UTC))
         year.run()
         year.tick_at_the_end(FINAL_TICKS)

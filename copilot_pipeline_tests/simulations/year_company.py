@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 
 WEBHOOK_SECRET = "a-secret-for-the-simulated-year"
+CALLS_WITH_EDITS = 60  # a day: a company with as many has four edits at each poll
 SETTINGS = """
 kits:
   deal_signals: {code: DEA15164, calls: {statuses: [PROCESSED]}}
@@ -36,6 +37,7 @@ class Options:
     polls_per_day: int = 1
     retained_days: int = 7
     seed: int = 7
+    real_minutes: int = 0  # the simulation ends after the week that reaches them; 0: after all weeks
     start: int = field(default_factory=lambda: datetime.now(UTC).date().toordinal())  # the first live day, ordinal
 
     @property
@@ -74,9 +76,10 @@ class Options:
 class Company:
     """Calls that end, webhooks that announce them, and edits."""
 
-    def __init__(self, sandbox: Sandbox, seed: int) -> None:
+    def __init__(self, sandbox: Sandbox, options: Options) -> None:
         self._sandbox = sandbox
-        self._random = random.Random(seed)
+        self._random = random.Random(options.seed)
+        self._share_with_edits = options.calls_per_day / CALLS_WITH_EDITS
         self._calls: list[tuple[datetime, str]] = sorted(
             (_instant(call["item"]["last_modified_time"]), call["call_id"])
             for call in sandbox.truth()
@@ -89,7 +92,12 @@ class Company:
         return [call_id for moment, call_id in self._calls if after < moment <= until]
 
     def edit_some(self, now: datetime) -> None:
-        """Change a few calls of the last days: a new status (polls show it), a new title (only lists do), a removal."""
+        """Change a few calls of the last days: a new status (polls show it), a new title (only lists do), a removal.
+
+        A company with fewer calls has edits on fewer days, so that their share is the same.
+        """
+        if self._random.random() > self._share_with_edits:
+            return
         recent = self.ended_between(now - timedelta(days=4), now - timedelta(hours=6))
         chosen = self._random.sample(recent, min(4, len(recent)))
         changes: tuple[dict[str, object], ...] = (

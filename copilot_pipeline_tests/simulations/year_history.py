@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
+DAYS_BEFORE = 364  # of the copies, before the fetched history
 _KEYS = ("call_id", "run_id", "idempotency_key", "transcript_hash")
 _DATES = ("call_date", "stored_date")
 # What is unfinished has no copies.
@@ -30,7 +31,7 @@ SELECT %s - count(*), count(*) FILTER (WHERE call_date IN (SELECT call_date FROM
 
 
 def copy_history(url: str, first: str, last: str, known_calls: int) -> int:
-    """Copy everything about the complete days from `first` to `last`, again and again, each time one range earlier.
+    """Copy everything about the complete days from `first` to `last`, again and again, to ranges of the year before.
 
     Stop at a number of known calls, and return it. Files in the lake are not copied: no step reads those of other days.
     """
@@ -44,7 +45,8 @@ def copy_history(url: str, first: str, last: str, known_calls: int) -> int:
             connection.execute(
                 f"""INSERT INTO {schema}.{table} ({", ".join(columns)}) SELECT {chosen}
                 FROM {schema}.{table}, generate_series(1, {copies}) AS copy,
-                  LATERAL (SELECT copy * ('{last}'::date - '{first}'::date + 1) AS days) AS earlier
+                  LATERAL (SELECT '{last}'::date - '{first}'::date + 1 AS length) AS range,
+                  LATERAL (SELECT (1 + (copy - 1) % greatest(1, {DAYS_BEFORE} / length)) * length AS days) AS earlier
                 WHERE call_date IN (SELECT call_date FROM complete) ON CONFLICT DO NOTHING""".encode()
             )
         row = connection.execute("SELECT count(*) FROM copilot_ops.calls").fetchone()
