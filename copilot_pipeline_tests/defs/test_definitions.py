@@ -156,7 +156,7 @@ def test_a_backfill_has_several_days_per_run(name: str) -> None:
 
 
 def test_rebuilding_tables_fans_out_over_runs_and_leaves_places_free() -> None:
-    """The runs of call tables and score tables need no pool, and are not those of the steps before them, which hold one.
+    """The runs of call tables and score tables need no pool, and are not those of the steps before, which hold one.
     A backfill cannot take all places of the queue: an incremental run and a poll start beside it."""
     for tables, paid in (("transcripts", "raw_call_details"), ("semarize_scores", "semarize_runs")):
         rebuilt, requesting = definition_of(tables), definition_of(paid)
