@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from copilot_pipeline import errors
+from copilot_pipeline.cli.current_tables import CurrentTables
 from copilot_pipeline.cli.process_days import LAST, MIRRORED, require_keys
 from copilot_pipeline.clients.weekly_quota import week_of
 from copilot_pipeline.config.loading import Settings
@@ -32,6 +33,7 @@ from copilot_pipeline.load.tables import (
     USERS,
 )
 from copilot_pipeline.marts.versions import MARTS
+from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
 
 # Errors of these steps concern all days. What concerns one day is in the metadata of the step's failure.
@@ -44,6 +46,7 @@ _ERRORS: dict[str, type[PipelineError]] = {
 
 def materialize_stages(
     settings: Settings,
+    database: Database,
     stages: Sequence[Sequence[str]],
     days: Sequence[date],
     requested_at: datetime,
@@ -51,13 +54,17 @@ def materialize_stages(
     *,
     force: bool = False,
 ) -> list[str]:
-    """Materialize the assets of each stage for days, in a run for each. Return the problems.
+    """Materialize the assets of each stage for days, in a run unless all are up to date. Return the problems.
 
     Raise what concerns all days (credentials, quota). With `force`, tables of days that are up to date are rebuilt.
     """
     instance, definitions = open_instance(settings.environment), definitions_of_days(progress)
+    current = CurrentTables(settings, database, instance, days, progress)
     problems: list[str] = []
     for assets in stages:
+        if not force and current.include(assets):
+            progress.note(f"up to date: {', '.join(assets)}")
+            continue
         result = _materialize(definitions, instance, assets, requested_at, days, force=force)
         problems += [problem for problem in _problems(result) if problem not in problems]
     return problems

@@ -87,7 +87,7 @@ def process_days(
 
     chosen = [[name for name in stage if name in assets] for stage in (FIRST, THEN, MIRRORED, LAST)]
     stages = [stage for stage in chosen if stage]
-    problems = materialize_stages(settings, stages, days, requested_at, progress, force=force)
+    problems = materialize_stages(settings, database, stages, days, requested_at, progress, force=force)
     cursors.finish_command(command)
     if lists:
         problems += _deferred(calls, days, problems)

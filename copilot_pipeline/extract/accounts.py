@@ -12,7 +12,7 @@ from copilot_pipeline.clients.clari.models import Account
 from copilot_pipeline.clients.clari.reference import parse_account
 from copilot_pipeline.extract.crm_mirror import CrmMirror, MirroredKind, MirroredRecord, MirrorRead
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import MIN_SHARE, replace_snapshot
+from copilot_pipeline.load.snapshots import MIN_SHARE, confirm_snapshot, replace_snapshot
 from copilot_pipeline.load.tables import ACCOUNTS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
@@ -85,6 +85,13 @@ class Accounts:
 
         Raises `SnapshotRefused` if much fewer accounts are known than before; the old rows stay.
         """
+        return replace_snapshot(self._lake, self._database, ACCOUNTS, self._rows(), min_share=self._min_share)
+
+    def confirm_table(self) -> bool:
+        """Return whether `accounts` has the rows that `build_table` would write. If so, it is confirmed as of now."""
+        return confirm_snapshot(self._lake, self._database, ACCOUNTS, self._rows())
+
+    def _rows(self) -> list[AccountRow]:
         with (
             self._database.connection() as connection,
             connection.cursor(row_factory=class_row(AccountOfCalls)) as cursor,
@@ -95,7 +102,7 @@ class Accounts:
         for account in of_calls:
             read_at, record = records.get(account.account_id, (None, None))
             rows.append(_row(account, read_at, record))
-        return replace_snapshot(self._lake, self._database, ACCOUNTS, rows, min_share=self._min_share)
+        return rows
 
 
 def _row(account: AccountOfCalls, read_at: datetime | None, record: Account | None) -> AccountRow:

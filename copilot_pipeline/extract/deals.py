@@ -16,7 +16,7 @@ from copilot_pipeline.config.money import CurrencySettings
 from copilot_pipeline.extract.crm_mirror import CrmMirror, MirroredKind, MirroredRecord, MirrorRead
 from copilot_pipeline.load.history import DEAL_VERSIONS
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import MIN_SHARE, replace_snapshot
+from copilot_pipeline.load.snapshots import MIN_SHARE, confirm_snapshot, replace_snapshot
 from copilot_pipeline.load.tables import DEALS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
@@ -111,6 +111,15 @@ class Deals:
 
         Raises `SnapshotRefused` if much fewer deals are known than before; the old rows stay.
         """
+        return replace_snapshot(
+            self._lake, self._database, DEALS, self._rows(), min_share=self._min_share, history=DEAL_VERSIONS
+        )
+
+    def confirm_table(self) -> bool:
+        """Return whether `deals` has the rows that `build_table` would write. If so, it is confirmed as of now."""
+        return confirm_snapshot(self._lake, self._database, DEALS, self._rows(), history=DEAL_VERSIONS)
+
+    def _rows(self) -> list[DealRow]:
         with self._database.connection() as connection, connection.cursor(row_factory=class_row(DealOfCalls)) as cursor:
             of_calls = cursor.execute(_SQL["deals_of_calls"]).fetchall()
             deleted = frozenset(fetch_values(connection, _SQL["deleted_deals"]))
@@ -124,9 +133,7 @@ class Deals:
             if deal.deal_id in deleted and row.outcome == DealOutcome.OPEN:
                 row.outcome = DELETED
             rows.append(row)
-        return replace_snapshot(
-            self._lake, self._database, DEALS, rows, min_share=self._min_share, history=DEAL_VERSIONS
-        )
+        return rows
 
 
 def amount_convention(database: Database) -> AmountConvention:

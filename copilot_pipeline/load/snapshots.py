@@ -41,7 +41,7 @@ def replace_snapshot(
     them; nothing is changed then. If the rows are those of the last time, only the time of the snapshot is changed.
     """
     rows = list(rows)
-    content = SnapshotContent(lake, database, (table, history.table) if history else (table,), rows)
+    content = _content(lake, database, table, rows, history)
     if content.confirm():
         return len(rows)
     loaded_at: datetime | None = None
@@ -68,6 +68,22 @@ def replace_snapshot(
     if loaded == len(rows):  # otherwise rows were refused, and are reported again the next time
         content.record(loaded_at)
     return loaded
+
+
+def confirm_snapshot(
+    lake: Lake, database: Database, table: Table, rows: Sequence[object], *, history: Versions | None = None
+) -> bool:
+    """Return whether both stores have exactly these rows; if so, the time of the snapshot is now.
+
+    `history` is the one that the table is replaced with.
+    """
+    return _content(lake, database, table, rows, history).confirm()
+
+
+def _content(
+    lake: Lake, database: Database, table: Table, rows: Sequence[object], history: Versions | None
+) -> SnapshotContent:
+    return SnapshotContent(lake, database, (table, history.table) if history else (table,), rows)
 
 
 def replace_snapshots(

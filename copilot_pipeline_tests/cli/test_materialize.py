@@ -6,8 +6,15 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import dagster as dg
+import psycopg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
+from copilot_pipeline.config.loading import load_environment
+from copilot_pipeline.defs.days import definitions_of_days
+from copilot_pipeline.defs.instance import open_instance
 from copilot_pipeline_tests.cli.conftest import Command
 from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
 
@@ -64,8 +71,10 @@ def test_a_problem_of_a_day_is_listed(run: Run) -> None:
     assert "400" in problem
 
 
-def test_a_day_without_calls_is_complete(run: Run) -> None:
-    """Exit code 0 and no problems, after one list request: the run continues what was listed before it began."""
+def test_a_day_without_calls_is_complete_and_then_up_to_date(run: Run, database_address: str) -> None:
+    """Exit code 0 and no problems, after one list request: the run continues what was listed before it began. The same
+    command again makes one run of Dagster, which lists the day, and Dagster shows the tables as fresh. Without the
+    events of the tables, it makes all runs again."""
     paths = []
 
     def answer(request: ReceivedRequest) -> Reply:
@@ -76,3 +85,16 @@ def test_a_day_without_calls_is_complete(run: Run) -> None:
     assert code == 0
     assert json.loads(out)["problems"] == []
     assert paths.count("/calls") == 1
+
+    instance, graph = open_instance(load_environment()), definitions_of_days().resolve_asset_graph()
+    first = instance.get_runs_count()
+    _, _, err = run(answer)
+    assert "up to date: calls" in err
+    assert instance.get_runs_count() == first + 1
+    statuses = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+    assert statuses.get_status(dg.AssetKey("calls"), DAY) is StaleStatus.FRESH
+    with psycopg.connect(database_address) as connection:
+        connection.execute("DELETE FROM event_logs WHERE asset_key LIKE '%calls%'")
+    _, _, err = run(answer)
+    assert "up to date: calls" not in err
+    assert instance.event_log_storage.get_materialized_partitions(dg.AssetKey("calls")) == {DAY}

@@ -9,7 +9,7 @@ import dagster as dg
 
 from copilot_pipeline.clients.weekly_quota import WeeklyQuota
 from copilot_pipeline.defs.automation.quota import add_pending_calls, requeue_when_quota_spent
-from copilot_pipeline.defs.data_versions import RebuildConfig, data_version_of
+from copilot_pipeline.defs.data_versions import RebuildConfig, data_version_of, data_version_of_raw
 from copilot_pipeline.defs.measurements import log_day
 from copilot_pipeline.defs.partitions import DAYS, PROBLEMS, PartitionReporter, days_of, fail_if
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
@@ -76,7 +76,9 @@ def raw_call_details(
             reporter.add(report.day, [(RAW_CALL_DETAILS, _facts_of_raw(report))])
             complete.append(report.day)
         fail_if(problems, "raw_call_details")
-    return dg.MaterializeResult(metadata=_facts_of_quota(rate_limiter.quota()))
+    return dg.MaterializeResult(
+        metadata=_facts_of_quota(rate_limiter.quota()), data_version=data_version_of_raw(database, days)
+    )
 
 
 def _facts_of_raw(report: DayReport) -> dict[str, int]:

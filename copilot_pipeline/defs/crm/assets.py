@@ -11,6 +11,7 @@ from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS
 from copilot_pipeline.defs.automation.quota import requeue_when_quota_spent
+from copilot_pipeline.defs.data_versions import data_version_of_snapshot
 from copilot_pipeline.defs.partitions import PROBLEMS, shown
 from copilot_pipeline.defs.problems import grouped
 from copilot_pipeline.defs.resources.services import ClariCopilotResource, RateLimiterResource
@@ -42,11 +43,15 @@ Materialized = dg.MaterializeResult[None]
 MakeMirror = Callable[[Settings, Database, Lake, Progress], Deals | Accounts]
 
 
-def _built(context: dg.AssetExecutionContext, rows: dict[Table, int], **metadata: int) -> Iterator[Materialized]:
-    """Materialize the selected ones of the tables that were written together."""
+def _built(
+    context: dg.AssetExecutionContext, database: Database, rows: dict[Table, int], **metadata: int
+) -> Iterator[Materialized]:
+    """Materialize the selected ones of the tables that were written together; the version is that of the first one."""
+    version = data_version_of_snapshot(database, next(iter(rows)))
     for table, count in rows.items():
         if dg.AssetKey(table.name) in context.selected_asset_keys:
-            yield dg.MaterializeResult(asset_key=table.name, metadata={"dagster/row_count": count, **metadata})
+            facts = {"dagster/row_count": count, **metadata}
+            yield dg.MaterializeResult(asset_key=table.name, metadata=facts, data_version=version)
 
 
 def _reference_asset(
@@ -78,7 +83,7 @@ def _reference_asset(
             rows = {table: refresh(make_reference(settings.load(), postgres.database, opened), client)}
         if history is not None:
             rows[history] = opened.row_count(history)
-        yield from _built(context, rows, weekly_quota_used=rate_limiter.quota().used)
+        yield from _built(context, postgres.database, rows, weekly_quota_used=rate_limiter.quota().used)
 
     return snapshot
 
@@ -169,7 +174,7 @@ def _table_asset(table: Table, make: MakeMirror, history: Table | None = None) -
         rows = {table: make(settings.load(), postgres.database, opened, progress).build_table()}
         if history is not None:
             rows[history] = opened.row_count(history)
-        yield from _built(context, rows)
+        yield from _built(context, postgres.database, rows)
 
     return build
 
