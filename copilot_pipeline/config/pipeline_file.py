@@ -169,7 +169,7 @@ class AdvancedSnapshotSettings(Strict):
 
 
 class AdvancedRebuildSettings(Strict):
-    """Processes that rebuild the call tables of many days."""
+    """Processes that rebuild the call tables of many days, and marts."""
 
     processes: int | None = Field(
         default=None,
@@ -186,7 +186,8 @@ class AdvancedRebuildSettings(Strict):
     min_calls: int = Field(
         default=1000,
         ge=1,
-        description="Fewer calls are rebuilt in the process of the run: a process needs a second to start.",
+        description="Fewer calls, or marts of fewer calls, are rebuilt in the process of the run: a process needs a "
+        "second to start.",
     )
 
 

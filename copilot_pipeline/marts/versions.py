@@ -112,22 +112,29 @@ class MartVersions:
             "settings": text_version(f"{settings.pipeline.marts.model_dump_json()} {settings.zone}"),
         }
 
+    def is_current(self, mart: Mart) -> bool:
+        """Return whether the mart is up to date now; another process may change it in the meantime."""
+        return self._partition(mart).current(NO_DAY) is not None
+
     @contextmanager
     def build(self, mart: Mart) -> Iterator[MartVersion]:
         """Yield whether the mart is up to date. Until the block ends, no other process builds it."""
-        versions = PartitionVersions(
-            self._lake,
-            TableVersions(self._database, mart.group),
-            mart.tables,
-            lambda *_: InputsOfDay(self._inputs_of(mart)),
-            force=self._force,
-        )
+        versions = self._partition(mart)
         with exclusive(self._database.url, mart.group):
             current = versions.current(NO_DAY)
             if current is not None:
                 with self._database.transaction() as connection:
                     confirm_marts(connection, [table.name for table in mart.tables])
             yield MartVersion(versions, self._database, current)
+
+    def _partition(self, mart: Mart) -> PartitionVersions:
+        return PartitionVersions(
+            self._lake,
+            TableVersions(self._database, mart.group),
+            mart.tables,
+            lambda *_: InputsOfDay(self._inputs_of(mart)),
+            force=self._force,
+        )
 
     def _inputs_of(self, mart: Mart) -> Mapping[str, str]:
         stored = StoredVersions(self._database)

@@ -12,7 +12,17 @@ from copilot_pipeline.defs.scores.assets import score_tables
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.defs.opened import opened_resources
 
-KEYS = {"settings", "postgres", "lake", "rate_limiter", "clari_copilot", "semarize", "deliveries", "progress"}
+KEYS = {
+    "settings",
+    "postgres",
+    "lake",
+    "rate_limiter",
+    "clari_copilot",
+    "semarize",
+    "deliveries",
+    "second_process",
+    "progress",
+}
 ASSETS_WITH_REQUESTS = {
     "raw_call_details",
     "users",

@@ -36,6 +36,7 @@ marts:
   claims: {documents: [Product Facts 2026, Roadmap Policy, Battlecard Globex]}
   win_loss: {min_deals: 5, min_support: 2}
 """
+IN_TWO_PROCESSES = "advanced: {rebuild: {processes: 2, min_calls: 1}}"
 
 
 def command(pipeline: Pipeline, *arguments: str, expect: int = 0) -> str:
@@ -82,6 +83,7 @@ def with_marts(make_pipeline: MakePipeline) -> Pipeline:
     pipeline.home.mkdir(parents=True, exist_ok=True)
     (pipeline.home / "pipeline.yaml").write_text(CONFIG)
     pipeline.run()
+    (pipeline.home / "pipeline.yaml").write_text(CONFIG + IN_TWO_PROCESSES)
     pipeline.run("--assets", "raw_deals,deals")
     pipeline.counts = json.loads(command(pipeline, "marts", "--json"))
     return pipeline

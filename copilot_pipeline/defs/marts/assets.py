@@ -1,8 +1,8 @@
 """Marts, rebuilt from the scores after their inputs changed, and the weekly report."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -10,6 +10,10 @@ from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.defs.automation.conditions import HOURLY_AFTER_INPUTS, weekly_after
 from copilot_pipeline.defs.data_versions import RebuildConfig, data_version_of
 from copilot_pipeline.defs.markdown import bullet_list, image
+from copilot_pipeline.defs.marts import building
+from copilot_pipeline.defs.marts.building import BuiltMart, Facts, Made, make_forecast, make_win_loss
+from copilot_pipeline.defs.marts.second_process import WITH_MODELS, MartWork
+from copilot_pipeline.defs.resources.second_process import SecondProcessResource
 from copilot_pipeline.defs.resources.services import DeliveriesResource
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.defs.retries import retried_when_disconnected
@@ -19,9 +23,7 @@ from copilot_pipeline.load.privacy import private_columns
 from copilot_pipeline.load.tables import (
     CALLS,
     COACHING_REGRESSIONS,
-    DEAL_FORECAST,
     MART_TABLES,
-    WIN_LOSS_CONCLUSION,
     Table,
 )
 from copilot_pipeline.marts.versions import (
@@ -30,13 +32,13 @@ from copilot_pipeline.marts.versions import (
     CONVERSATIONS,
     FORECAST,
     MART_CODE,
+    MARTS,
     MEDDICC,
     OPEN_DEALS,
     PIPELINE,
     REPS_ON_CALLS,
     WIN_LOSS,
     Mart,
-    MartVersions,
 )
 
 if TYPE_CHECKING:
@@ -45,12 +47,41 @@ if TYPE_CHECKING:
 
 WEEKLY_REPORT = "weekly_report"
 
-Facts = dict[str, Any]
-Built = tuple[dict[str, int], dict[str, Facts]]  # rows by table, and further metadata by table
+_BUILT_FIRST, _BUILT_LAST = "1", "-1"  # priorities of steps within the process of a run
 
 
-def _mart_assets(mart: Mart, build: "Callable[[MartBuilder, DeliveryService], Built]") -> dg.AssetsDefinition:
-    specs = [
+def _mart_assets(mart: Mart, make: "Callable[[MartBuilder, DeliveryService], Made]") -> dg.AssetsDefinition:
+    @dg.multi_asset(name=mart.name, specs=_specs(mart), op_tags={"dagster/priority": _priority(mart)})
+    @retried_when_disconnected
+    def build_mart(
+        context: dg.AssetExecutionContext,
+        config: RebuildConfig,
+        settings: SettingsResource,
+        postgres: PostgresResource,
+        lake: LakeResource,
+        deliveries: DeliveriesResource,
+        second_process: SecondProcessResource,
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        loaded, now = settings.load(), datetime.now(UTC)
+        files = lake.open(postgres.database).hiding(private_columns(loaded))
+        work = MartWork(loaded, postgres.database.url, files.url, now, config.force)
+        beside = second_process.of_run(work, postgres.database, {op.name for op in context.job_def.nodes})
+        built = beside.result_of(mart)
+        if built is None:
+            made = lambda builder: make(builder, deliveries.service())  # noqa: E731
+            built = building.build_mart(mart, made, files, postgres.database, loaded, now=now, force=config.force)
+        beside.start(built=mart)
+        if built.was_current:
+            metadata = _former_metadata(context, mart.tables)
+        else:
+            metadata = _with_charts(built.facts, mart.tables, postgres, loaded)
+        yield from _results(mart, built, metadata)
+
+    return build_mart
+
+
+def _specs(mart: Mart) -> list[dg.AssetSpec]:
+    return [
         spec(
             table,
             group="marts",
@@ -63,64 +94,37 @@ def _mart_assets(mart: Mart, build: "Callable[[MartBuilder, DeliveryService], Bu
         for table in mart.tables
     ]
 
-    @dg.multi_asset(name=mart.name, specs=specs)
-    @retried_when_disconnected
-    def build_mart(
-        context: dg.AssetExecutionContext,
-        config: RebuildConfig,
-        settings: SettingsResource,
-        postgres: PostgresResource,
-        lake: LakeResource,
-        deliveries: DeliveriesResource,
-    ) -> Iterator[dg.MaterializeResult[None]]:
-        loaded, now = settings.load(), datetime.now(UTC)
-        files = lake.open(postgres.database).hiding(private_columns(loaded))
-        versions = MartVersions(files, postgres.database, loaded, now=now, force=config.force)
-        version: str | None
-        with versions.build(mart) as state:
-            if (current := state.current) is not None:
-                metadata, version = _former_metadata(context, mart.tables), current.version
-                rows = current.rows(mart.tables)
-            else:
-                # scipy and matplotlib: their import takes longer than loading a day.
-                import pyarrow as pa
-                from threadpoolctl import threadpool_limits
 
-                from copilot_pipeline.marts.build import MartBuilder
-
-                builder = MartBuilder(
-                    files, postgres.database, loaded.pipeline.marts, now=lambda: now, zone=loaded.zone
-                )
-                # The matrices are small: more threads of the linear algebra only wait for one another.
-                with threadpool_limits(limits=1):
-                    rows, metadata = build(builder, deliveries.service())
-                pa.default_memory_pool().release_unused()  # else the next mart adds to what this one has freed
-                _add_charts(metadata, mart.tables, postgres, loaded)
-                version = state.record(rows)
-        for table in mart.tables:
-            yield dg.MaterializeResult(
-                asset_key=table.name,
-                metadata={
-                    **metadata.get(table.name, {}),
-                    "dagster/row_count": rows[table.name],
-                    "up_to_date": current is not None,
-                },
-                data_version=data_version_of([version]),
-            )
-
-    return build_mart
+def _priority(mart: Mart) -> str:
+    """Marts that others read are built first; those of the second process are reported last, when they are built."""
+    if mart.name in WITH_MODELS:
+        return _BUILT_LAST
+    is_read = any(table in other.inputs for other in MARTS for table in mart.tables)
+    return _BUILT_FIRST if is_read else "0"
 
 
-def _add_charts(
-    metadata: dict[str, Facts], tables: Sequence[Table], postgres: PostgresResource, settings: Settings
-) -> None:
+def _results(mart: Mart, built: BuiltMart, metadata: Mapping[str, Facts]) -> Iterator[dg.MaterializeResult[None]]:
+    for table in mart.tables:
+        yield dg.MaterializeResult(
+            asset_key=table.name,
+            metadata={
+                **metadata.get(table.name, {}),
+                "dagster/row_count": built.rows[table.name],
+                "up_to_date": built.was_current,
+            },
+            data_version=data_version_of([built.version]),
+        )
+
+
+def _with_charts(
+    facts: dict[str, Facts], tables: Sequence[Table], postgres: PostgresResource, settings: Settings
+) -> dict[str, Facts]:
     from copilot_pipeline.report import ReportQueries, preview
 
     queries = ReportQueries.of_marts(postgres.database, settings.pipeline.marts)
-    for table in tables:
-        chart = preview(queries, table.name, _today(settings))
-        if chart is not None:
-            metadata.setdefault(table.name, {})["chart"] = image(chart)
+    charts = {table.name: preview(queries, table.name, _today(settings)) for table in tables}
+    shown = {name: {"chart": image(chart)} for name, chart in charts.items() if chart is not None}
+    return {table.name: {**facts.get(table.name, {}), **shown.get(table.name, {})} for table in tables}
 
 
 def _former_metadata(context: dg.AssetExecutionContext, tables: Sequence[Table]) -> dict[str, Facts]:
@@ -135,32 +139,22 @@ def _former_metadata(context: dg.AssetExecutionContext, tables: Sequence[Table])
     }
 
 
-def _coaching(builder: "MartBuilder", deliveries: "DeliveryService") -> Built:
+def _coaching(builder: "MartBuilder", deliveries: "DeliveryService") -> Made:
     rows, regressions = builder.build_coaching()
     digests = deliveries.enqueue_regression_digests(regressions)
     ongoing = sum(not regression.is_over for regression in regressions)
     return rows, {COACHING_REGRESSIONS.name: {"ongoing_regressions": ongoing, "digests_enqueued": digests}}
 
 
-def _forecast(builder: "MartBuilder", _: "DeliveryService") -> Built:
-    rows, note = builder.build_forecast()
-    return rows, {DEAL_FORECAST.name: {"basis": note}}
-
-
-def _win_loss(builder: "MartBuilder", _: "DeliveryService") -> Built:
-    rows, conclusion = builder.build_win_loss()
-    return rows, {WIN_LOSS_CONCLUSION.name: {"conclusion": conclusion.conclusion}}
-
-
 meddicc = _mart_assets(MEDDICC, lambda builder, _: (builder.build_meddicc(), {}))
 coaching = _mart_assets(COACHING, _coaching)
 claim_verification = _mart_assets(CLAIM_VERIFICATION, lambda builder, _: (builder.build_claims(), {}))
 rep_calls = _mart_assets(REPS_ON_CALLS, lambda builder, _: (builder.build_rep_calls(), {}))
-win_loss = _mart_assets(WIN_LOSS, _win_loss)
+win_loss = _mart_assets(WIN_LOSS, lambda builder, _: make_win_loss(builder))
 open_deals = _mart_assets(OPEN_DEALS, lambda builder, _: (builder.build_open_deals(), {}))
 conversation_outcomes = _mart_assets(CONVERSATIONS, lambda builder, _: (builder.build_conversation_outcomes(), {}))
 pipeline_changes = _mart_assets(PIPELINE, lambda builder, _: (builder.build_pipeline(), {}))
-forecast = _mart_assets(FORECAST, _forecast)
+forecast = _mart_assets(FORECAST, lambda builder, _: make_forecast(builder))
 
 
 @dg.asset(

@@ -13,6 +13,7 @@ import dotenv
 
 from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.defs.partitions import PARTITION_SETTINGS
+from copilot_pipeline.defs.resources.second_process import SecondProcessResource
 from copilot_pipeline.defs.resources.services import (
     ClariCopilotResource,
     DeliveriesResource,
@@ -52,6 +53,7 @@ def configured_resources() -> dict[str, Any]:
             semarize=semarize,
             **{name: _variable(name) for name in _SINK_VARIABLES},
         ),
+        "second_process": SecondProcessResource.configure_at_launch(),
         "progress": dg.ResourceDefinition.hardcoded_resource(
             NoProgress(),
             description="Shows the progress of a run: bars in the terminal of a command, nothing elsewhere.",
