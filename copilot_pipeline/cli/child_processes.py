@@ -34,7 +34,7 @@ def start_module(module: str, *arguments: str, **variables: str) -> subprocess.P
 
 def stop(*children: subprocess.Popen[bytes]) -> None:
     """Stop processes at the same time, with their children."""
-    for stop_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+    for stop_signal in (signal.SIGTERM, signal.SIGKILL):
         running = [child for child in children if child.poll() is None]
         for child in running:
             with suppress(ProcessLookupError):
