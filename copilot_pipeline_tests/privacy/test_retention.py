@@ -244,7 +244,8 @@ def test_sends_nothing_twice_after_the_contents_of_deliveries_were_removed(datab
 
 
 def test_keeps_the_run_that_made_a_day_last() -> None:
-    """Runs are deleted with their events, except the last one of each asset and day."""
+    """Runs are deleted with their events, except the last one of each asset and day. It keeps only the event that made
+    the day: of each day one run stays, and its hundreds of other events would add up."""
 
     @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
     def table() -> None:
@@ -266,6 +267,13 @@ def test_keeps_the_run_that_made_a_day_last() -> None:
         assert {run.run_id for run in instance.get_runs()} == {made[1], made[2]}
         assert instance.all_logs(made[0]) == instance.all_logs(other) == []
         assert instance.get_materialized_partitions(dg.AssetKey("table")) == {"a", "b"}
+        for run_id, partition in ((made[1], "b"), (made[2], "a")):
+            (kept,) = instance.all_logs(run_id)
+            assert kept.get_dagster_event().step_materialization_data.materialization.partition == partition
+        latest = instance.get_latest_materialization_event(dg.AssetKey("table"))
+        assert latest is not None
+        assert latest.run_id == made[2]
+        assert remove_old_runs(instance, timedelta()) == 0
 
 
 def test_results_of_checks_are_deleted_with_their_runs() -> None:

@@ -1,37 +1,67 @@
-"""Remove old runs of Dagster with their events and logs, through Dagster's own interface."""
+"""Remove old runs of Dagster with their events and logs, through Dagster's own interface where it has one."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import dagster as dg
 import sqlalchemy
 
-# Private, because Dagster exports the statuses of runs one by one only, and deletes no results of checks itself.
+# Private, because Dagster exports the statuses of runs one by one only, and deletes neither results of checks nor
+# single events of a run itself.
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    AssetEventTagsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
-RUNS_PER_QUERY = 100
+PER_QUERY = 100
+_Item = TypeVar("_Item")
+LatestEvents = Mapping[str, Sequence[int]]  # ids of the latest materializations of assets and their days, by run
 
 
 def remove_old_runs(instance: dg.DagsterInstance, limit: timedelta) -> int:
     """Delete finished runs that are older than the limit; return their number.
 
-    A run that was the last to materialize an asset or a day of it stays: without its events the UI would show the day
-    as missing, and automation would build it again.
+    A run that was the last to materialize an asset or a day of it stays, with the events of these materializations:
+    without them the UI would show the day as missing, and automation would build it again.
     """
-    old = old_runs(instance, limit)
-    for run_id in old:
-        manager = instance.compute_log_manager
-        manager.delete_logs(prefix=[run_id])
+    old = _finished_runs(instance, limit)
+    latest = _latest_materializations(instance) if old else {}
+    unneeded = [run_id for run_id in old if run_id not in latest]
+    for run_id in unneeded:
+        instance.compute_log_manager.delete_logs(prefix=[run_id])
         instance.delete_run(run_id)
-    for start in range(0, len(old), RUNS_PER_QUERY):
-        _remove_check_results(instance, old[start : start + RUNS_PER_QUERY])
-    return len(old)
+    kept = [run_id for run_id in old if run_id in latest]
+    for some in _parts(kept):
+        for run_id in _remove_other_events(instance, some, latest):
+            instance.compute_log_manager.delete_logs(prefix=[run_id])
+    for some in _parts(old):
+        _remove_check_results(instance, some)
+    return len(unneeded)
+
+
+def _remove_other_events(instance: dg.DagsterInstance, run_ids: Sequence[str], latest: LatestEvents) -> set[str]:
+    """Delete the events of runs except the latest materializations; return the runs that had others."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return set()
+    events, tags = SqlEventLogStorageTable, AssetEventTagsTable
+    needed = [event for run_id in run_ids for event in latest[run_id]]
+    with storage.index_connection() as connection:
+        chosen = sqlalchemy.select(events.c.id, events.c.run_id)
+        others = connection.execute(chosen.where(events.c.run_id.in_(run_ids), events.c.id.not_in(needed))).all()
+        for some in _parts([event for event, _ in others]):
+            connection.execute(tags.delete().where(tags.c.event_id.in_(some)))
+            connection.execute(events.delete().where(events.c.id.in_(some)))
+    return {run_id for _, run_id in others}
 
 
 def _remove_check_results(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> None:
-    """Delete the results of checks in deleted runs, which Dagster leaves. The newest one of each check stays."""
+    """Delete the results of checks in old runs, which Dagster leaves. The newest one of each check stays."""
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         return
@@ -43,26 +73,37 @@ def _remove_check_results(instance: dg.DagsterInstance, run_ids: Sequence[str]) 
 
 def old_runs(instance: dg.DagsterInstance, limit: timedelta) -> list[str]:
     """Return the ids of the runs that are deleted."""
+    old = _finished_runs(instance, limit)
+    latest = _latest_materializations(instance) if old else {}
+    return [run_id for run_id in old if run_id not in latest]
+
+
+def _finished_runs(instance: dg.DagsterInstance, limit: timedelta) -> list[str]:
+    """Return the ids of the finished runs that are older than the limit."""
     filters = dg.RunsFilter(statuses=FINISHED_STATUSES, created_before=datetime.now(UTC) - limit)
     old: list[str] = []
     cursor: str | None = None
-    while records := instance.get_run_records(filters, limit=RUNS_PER_QUERY, cursor=cursor):
+    while records := instance.get_run_records(filters, limit=PER_QUERY, cursor=cursor):
         cursor = records[-1].dagster_run.run_id
         old += [record.dagster_run.run_id for record in records]
-    needed = _runs_of_latest_materializations(instance) if old else set()
-    return [run_id for run_id in old if run_id not in needed]
+    return old
 
 
-def _runs_of_latest_materializations(instance: dg.DagsterInstance) -> set[str]:
+def _latest_materializations(instance: dg.DagsterInstance) -> LatestEvents:
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-    runs: set[str] = set()
+    latest: defaultdict[str, list[int]] = defaultdict(list)
     for key in instance.all_asset_keys():
-        latest = instance.get_latest_materialization_event(key)
-        if latest is not None:
-            runs.add(latest.run_id)
         ids = list(instance.event_log_storage.get_latest_storage_id_by_partition(key, kind).values())
-        for start in range(0, len(ids), RUNS_PER_QUERY):
-            some = ids[start : start + RUNS_PER_QUERY]
-            found = instance.fetch_materializations(dg.AssetRecordsFilter(key, storage_ids=some), limit=len(some))
-            runs |= {record.run_id for record in found.records}
-    return runs
+        found = [*instance.fetch_materializations(key, limit=1).records]
+        for some in _parts(ids):
+            found += instance.fetch_materializations(
+                dg.AssetRecordsFilter(key, storage_ids=some), limit=len(some)
+            ).records
+        for record in found:
+            latest[record.run_id].append(record.storage_id)
+    return latest
+
+
+def _parts(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), PER_QUERY):
+        yield items[start : start + PER_QUERY]
