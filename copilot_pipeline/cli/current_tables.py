@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 
 import dagster as dg
 
@@ -12,7 +13,7 @@ from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.extract.factory import make_accounts, make_call_tables, make_deals
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.partition_loader import PARTITION_ERRORS
-from copilot_pipeline.load.tables import ACCOUNTS, BRICKS, CALL_TABLES, DEAL_HISTORY, DEALS, SCORE_TABLES
+from copilot_pipeline.load.tables import ACCOUNTS, BRICKS, CALL_TABLES, DEAL_HISTORY, DEALS, SCORE_TABLES, SEMARIZE_RUNS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.progress import Progress
 from copilot_pipeline.score.factory import make_bricks, make_score_tables
@@ -48,7 +49,7 @@ class CurrentTables:
         """
         parts = (
             (CALL_TABLES, self._has_call_tables),
-            (SCORE_TABLES, self._has_score_tables),
+            (SCORE_TABLES, partial(self._has_score_tables, pays=SEMARIZE_RUNS.name in assets)),
             ((BRICKS,), self._has_bricks),
             ((DEALS, DEAL_HISTORY), self._has_deals),
             ((ACCOUNTS,), self._has_accounts),
@@ -76,7 +77,7 @@ class CurrentTables:
             self._days
         )
 
-    def _has_score_tables(self) -> bool:
+    def _has_score_tables(self, *, pays: bool) -> bool:
         if not self._settings.pipeline.kits:
             self._progress.note(self._settings.without_kits or "")
             return True
@@ -85,7 +86,7 @@ class CurrentTables:
         if outdated or tables.settled_days(self._days) != set(self._days):
             return False
         deliveries = delivery_service(self._settings, self._database, self._progress)
-        return not tables.refresh_views() and not deliveries.enqueue(self._days)
+        return not tables.refresh_views() and not deliveries.enqueue(self._days, sends_requests=pays)
 
     def _has_bricks(self) -> bool:
         return make_bricks(self._settings, self._database, self._lake).is_current(datetime.now(UTC))

@@ -73,7 +73,7 @@ class RetentionSettings(Strict):
     reports: Duration = Field(default=timedelta(days=365), description="Weekly reports in the lake.")
     events: Duration = Field(
         default=timedelta(days=90),
-        description="Dagster's runs with their events and logs, except the events that made a table or a day of it last.",
+        description="Dagster's runs with their events and logs, except the last event that made a table or a day.",
     )
     removed_calls: Annotated[timedelta | None, BeforeValidator(_removed_calls)] = Field(
         default=None,

@@ -1,8 +1,14 @@
 -- name: deals_to_read
 -- Return the linked deals that were never read, or are not closed and were last read long ago.
-SELECT DISTINCT calls.deal_id FROM copilot.calls AS calls
-LEFT JOIN copilot_ops.deals AS stored USING (deal_id)
-WHERE calls.deal_id IS NOT NULL
+-- The index of deals is searched once for each of them, not read for each call.
+WITH RECURSIVE linked AS (
+  SELECT min(deal_id) AS deal_id FROM copilot.calls
+  UNION ALL
+  SELECT (SELECT min(deal_id) FROM copilot.calls WHERE deal_id > linked.deal_id)
+  FROM linked WHERE linked.deal_id IS NOT NULL
+)
+SELECT linked.deal_id FROM linked LEFT JOIN copilot_ops.deals AS stored USING (deal_id)
+WHERE linked.deal_id IS NOT NULL
   AND (stored.deal_id IS NULL OR (NOT stored.is_closed AND stored.read_at < now() - %(read_again_after)s))
 ORDER BY 1;
 
@@ -19,9 +25,15 @@ SELECT deal_id AS id, read_at, body FROM copilot_ops.deals WHERE body IS NOT NUL
 
 -- name: accounts_to_read
 -- Return the linked accounts that were never read, or are not closed and were last read long ago.
-SELECT DISTINCT calls.account_id FROM copilot.calls AS calls
-LEFT JOIN copilot_ops.accounts AS stored USING (account_id)
-WHERE calls.account_id IS NOT NULL
+-- The index of accounts is searched once for each of them, not read for each call.
+WITH RECURSIVE linked AS (
+  SELECT min(account_id) AS account_id FROM copilot.calls
+  UNION ALL
+  SELECT (SELECT min(account_id) FROM copilot.calls WHERE account_id > linked.account_id)
+  FROM linked WHERE linked.account_id IS NOT NULL
+)
+SELECT linked.account_id FROM linked LEFT JOIN copilot_ops.accounts AS stored USING (account_id)
+WHERE linked.account_id IS NOT NULL
   AND (stored.account_id IS NULL OR (NOT stored.is_closed AND stored.read_at < now() - %(read_again_after)s))
 ORDER BY 1;
 

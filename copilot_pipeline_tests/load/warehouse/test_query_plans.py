@@ -35,6 +35,8 @@ VALUES = {
 
 FEW = {
     "deal_value_raw": sql.SQL("(number % 50)::text"),
+    "deal_id": sql.SQL("nullif('d-' || number % 50, 'd-0')"),
+    "account_id": sql.SQL("nullif('a-' || number % 50, 'a-0')"),
     "kit": sql.SQL("'kit-' || number % 3"),
     "brick": sql.SQL("'brick-' || number % 7"),
     "value_kind": sql.SQL("CASE WHEN number % 5 = 0 THEN 'null' ELSE 'kind-' || number % 2 END"),
@@ -125,6 +127,16 @@ def test_amounts_are_read_without_all_calls(filled: Database) -> None:
     with filled.connection() as connection:
         assert {row[0] for row in connection.execute(statement.encode())} == {str(number) for number in range(50)}
         assert blocks_read(connection, statement, {}) < 300
+
+
+@pytest.mark.parametrize("kind", ["deal", "account"])
+def test_new_records_of_the_crm_are_found_without_all_calls(filled: Database, kind: str) -> None:
+    """Each night reads which deals and accounts are new; the index is searched once for each of them."""
+    statement = load_queries("copilot_pipeline.extract", "crm_mirror.sql")[f"{kind}s_to_read"]
+    with filled.connection() as connection:
+        found = [row[0] for row in connection.execute(statement.encode(), {"read_again_after": timedelta(hours=20)})]
+        assert found == sorted(f"{kind[0]}-{number}" for number in range(1, 50))
+        assert blocks_read(connection, statement, {"read_again_after": timedelta(hours=20)}) < 300
 
 
 @pytest.mark.parametrize("name", ["versions", "bricks"])
