@@ -20,10 +20,11 @@ from copilot_pipeline.clients.clari.dialect import Dialect
 from copilot_pipeline.clients.clari.dialects import dialect_named
 from copilot_pipeline.clients.clari.models import CallRecord
 from copilot_pipeline.errors import UnreadableBody
+from copilot_pipeline.load.day_load import CallBatch
 from copilot_pipeline.load.inputs import Inputs
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.losses import RawFiles, missing_bytes
-from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
+from copilot_pipeline.load.partition_loader import PartitionLoader
 from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import CALL_TABLES, PARTICIPANTS, RAW_CALL_DETAILS
 from copilot_pipeline.load.versions import InputsOfDay, PartitionVersions, StampOf

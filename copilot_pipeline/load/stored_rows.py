@@ -10,7 +10,7 @@ import pyarrow as pa
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from copilot_pipeline.load.partition_loader import CallBatch
+from copilot_pipeline.load.day_load import CallBatch
 from copilot_pipeline.load.tables import Column, Kind, Table
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from copilot_pipeline.load.contents import DayContents, Hashes
+from copilot_pipeline.load.contents import Hashes
 from copilot_pipeline.load.inputs import Inputs, lake_inputs, text_version
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.lake.listing import Listing
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.state.table_versions import NO_DAY, StoredContents, TableVersion, TableVersions
+from copilot_pipeline.state.table_versions import NO_DAY, RowContents, StoredContents, TableVersion, TableVersions
 
 ROWS_PREFIX = "rows of "
 StampOf = Callable[[Table, date], str | None]  # returns what identifies the content of a file of the lake
@@ -66,7 +66,7 @@ class PartitionVersions:
         self._tables = tables
         self._inputs_of = inputs_of
         self._optional = frozenset(optional)
-        self._force = force
+        self.is_forced = force
         self._inputs: dict[date, Inputs] = {}
         self._listing = Listing(lake) if lake.store.is_remote and not force else None
 
@@ -85,7 +85,7 @@ class PartitionVersions:
             return None
         inputs = {**found.inputs, **lake_inputs(self._lake)}
         self._inputs[day] = inputs
-        stored = None if self._force or found.is_stale else self._store.find(day)
+        stored = None if self.is_forced or found.is_stale else self._store.find(day)
         if stored is None:
             return None
         compared = {
@@ -101,20 +101,22 @@ class PartitionVersions:
             self._inputs[day] = {each: value for each, value in self._inputs[day].items() if each != name}
 
     def contents(self, day: date) -> StoredContents | None:
-        """Return what the rows of a day are; None if all of them must be written."""
-        return None if self._force else self._store.contents(day)
+        """Return what the rows of a day are, as they were recorded; None if that is unknown."""
+        return self._store.contents(day)
 
     def hold_contents(self, connection: Connection, day: date, stored: StoredContents) -> bool:
         """Return whether the rows of a day are still these, in the transaction that leaves them as they are."""
         return self._store.hold_contents(connection, day, stored)
 
     def present_files(self, day: date, stored: StoredContents) -> dict[str, Hashes]:
-        """Return the hashes of the rows of each file of a day that is as it was written."""
+        """Return the hashes of the rows of each file of a day that is as it was written; none with `force`."""
+        if self.is_forced:
+            return {}
         files = self._files(day)
         return {name: hashes for name, hashes in stored.contents.items() if files[name] == stored.files.get(name)}
 
     def record(
-        self, connection: Connection, day: date, facts: Mapping[str, int] | None, contents: DayContents | None = None
+        self, connection: Connection, day: date, facts: Mapping[str, int] | None, contents: RowContents | None = None
     ) -> str | None:
         """Record what the partition is made from, in the transaction that writes it, after its files are written.
 
@@ -126,7 +128,7 @@ class PartitionVersions:
             self._store.forget(connection, day)
             return None
         version = TableVersion(dict(inputs), self._files(day), dict(facts))
-        self._store.record(connection, day, version, contents.by_table if contents is not None else None)
+        self._store.record(connection, day, version, contents)
         return version_of(inputs)
 
     def _files(self, day: date, stamp_of: StampOf | None = None) -> dict[str, str]:

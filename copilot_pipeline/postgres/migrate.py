@@ -21,7 +21,7 @@ from copilot_pipeline.postgres.session import is_disconnection
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0051"  # the newest file in migrations/versions; a test compares it
+HEAD = "0052"  # the newest file in migrations/versions; a test compares it
 FIRST_WITH_COMPATIBILITY = "0034"  # older schemas have no table that says which releases work with them
 # Everything that needs a table waits behind a migration that waits for its lock: so not for long, but repeatedly. The
 # last attempt is long enough that sessions of readers that block it are ended.

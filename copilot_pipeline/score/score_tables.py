@@ -9,9 +9,10 @@ from datetime import date
 
 from copilot_pipeline.clients.semarize import Kit, parse_scores
 from copilot_pipeline.errors import PipelineError, UnreadableBody
+from copilot_pipeline.load.day_load import CallBatch
 from copilot_pipeline.load.inputs import Inputs, text_version
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.partition_loader import CallBatch, PartitionLoader
+from copilot_pipeline.load.partition_loader import PartitionLoader
 from copilot_pipeline.load.stored_rows import read_calls
 from copilot_pipeline.load.tables import (
     CALLS,

@@ -37,10 +37,22 @@ class TableVersion:
 
 
 @dataclass(frozen=True, slots=True)
+class RowContents:
+    """What the rows of a partition are, by table: hashes of those of each call, and the checksums that are known."""
+
+    hashes: Mapping[str, Mapping[str, str]]
+    checksums: Mapping[str, Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
 class StoredContents:
-    """Hashes of the rows of each call by table, and the files of a partition, as they were recorded at a time."""
+    """What the rows and files of a partition are, as they were recorded at a time; see `RowContents`.
+
+    A process of a release that records no checksums leaves them None, or outdated: they are compared with the rows.
+    """
 
     contents: dict[str, dict[str, str]]
+    checksums: dict[str, list[int]] | None
     files: dict[str, str]
     built_at: datetime
 
@@ -80,14 +92,15 @@ class TableVersions:
         connection: Connection,
         day: date,
         version: TableVersion,
-        contents: Mapping[str, Mapping[str, str]] | None = None,
+        contents: RowContents | None = None,
     ) -> None:
         """Record what a partition was made from, and what its rows are, in the transaction that writes it."""
         values = {
             "inputs": Jsonb(version.inputs),
             "files": Jsonb(version.files),
             "facts": Jsonb(version.facts),
-            "contents": None if contents is None else Jsonb(contents),
+            "contents": None if contents is None else Jsonb(contents.hashes),
+            "checksums": None if contents is None else Jsonb(contents.checksums),
         }
         connection.execute(_SQL["record"], {**self._key(day), **values})
 

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from copilot_pipeline.load.day_load import CallBatch
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.partition_loader import CallBatch, LoadedPartition, PartitionLoader
+from copilot_pipeline.load.partition_loader import LoadedPartition, PartitionLoader
 from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import (
     CALLS,

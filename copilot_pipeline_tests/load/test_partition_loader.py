@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from copilot_pipeline.load.day_load import CallBatch
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.partition_loader import CallBatch, LoadedPartition, PartitionLoader
+from copilot_pipeline.load.partition_loader import LoadedPartition, PartitionLoader
 from copilot_pipeline.load.tables import CALLS
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -20,24 +20,21 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from copilot_pipeline.load.contents import Hashes, RowsByCall
+from copilot_pipeline.load.contents import RowsByCall
 from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.warehouse.copying import RefusedRow, RowsRefused, copy_accepted_rows
+from copilot_pipeline.load.warehouse.day_writers import ChangedCalls, Checksums, Stored, WholeDay
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
-from copilot_pipeline.state.table_versions import loading
 
-Stored = Callable[[Connection], Mapping[str, Hashes] | None]
+BeforeCommit = Callable[[Connection, Checksums], None]  # with the checksums of what was written
 
 MAX_QUEUED_BATCHES = 2
 MAX_REFUSED_ROWS = 1000  # of a day: then something else is wrong than a few values
 # The first key of the two-part advisory lock on a day of the warehouse.
 _LOAD_LOCK_SPACE = 720_313
 
-DELETE_DAY = sql.SQL("DELETE FROM {table} WHERE call_date = %(day)s")
-DELETE_CALLS = sql.SQL("DELETE FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date = %(day)s")
-DELETE_OTHERS = sql.SQL("DELETE FROM {table} WHERE call_date = %(day)s AND call_id <> ALL(%(call_ids)s)")
 SELECT_MOVED = sql.SQL("SELECT call_id FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
 DELETE_MOVED = sql.SQL("DELETE FROM {table} WHERE call_id = ANY(%(call_ids)s) AND call_date <> %(day)s")
 
@@ -65,7 +62,7 @@ class WarehouseLoader:
     def start(self, tables: Sequence[Table], day: date, stored: Stored = lambda _: None) -> PartitionCopy:
         """Start to replace a day.
 
-        `stored` returns, in the transaction, the hashes of the rows that the day has, by table; None if unknown.
+        `stored` returns, in the transaction, what the rows of the day are.
         End it with `commit` or `rollback`, else the following days never start.
         """
         copy = PartitionCopy(tables, day, self._slots, stored)
@@ -95,7 +92,7 @@ class PartitionCopy:
         self._slots.acquire()
         self._items.put(_Batch(tables, list(call_ids)))
 
-    def commit(self, before_commit: Callable[[Connection], None]) -> Future[dict[str, int]]:
+    def commit(self, before_commit: BeforeCommit) -> Future[dict[str, int]]:
         """End the transaction with `before_commit`. Returns `outcome`."""
         self._items.put(_End(before_commit))
         return self.outcome
@@ -122,8 +119,7 @@ class PartitionCopy:
                     raise psycopg.Rollback
                 if self._refused:
                     raise RowsRefused(self._refused[0].table, self._refused[0].reason, self._refused)
-                write.finish()
-                self._end.before_commit(connection)
+                self._end.before_commit(connection, write.finish())
         finally:
             while self._end is None:  # after an error, discard the remaining batches of this day
                 with closing(self._received()) as received:
@@ -139,11 +135,11 @@ class PartitionCopy:
                 self._slots.release()
         self._end = item
 
-    def _writer(self, connection: Connection) -> _WholeDay | _ChangedCalls:
+    def _writer(self, connection: Connection) -> WholeDay | ChangedCalls:
         stored = self._stored(connection)
         if stored is None:
-            return _WholeDay(connection, self._tables, self._day)
-        return _ChangedCalls(connection, self._tables, self._day, stored)
+            return WholeDay(connection, self._tables, self._day)
+        return ChangedCalls(connection, self._tables, self._day, stored)
 
     def _copy(self, connection: Connection, table: Table, rows: pa.Table) -> None:
         self._refused += copy_accepted_rows(connection, table, rows)
@@ -163,53 +159,6 @@ class PartitionCopy:
             )
 
 
-class _WholeDay:
-    """Writes all rows of a day, of which nothing is known."""
-
-    def __init__(self, connection: Connection, tables: Sequence[Table], day: date) -> None:
-        with loading(connection):
-            for table in tables:
-                connection.execute(DELETE_DAY.format(table=table_identifier(table)), {"day": day})
-
-    def rows(self, part: RowsByCall) -> pa.Table:
-        """Return the rows to copy."""
-        return part.rows
-
-    def finish(self) -> None:
-        """Delete nothing more."""
-
-
-class _ChangedCalls:
-    """Writes the rows of the calls that differ from the stored ones."""
-
-    def __init__(
-        self, connection: Connection, tables: Sequence[Table], day: date, stored: Mapping[str, Hashes]
-    ) -> None:
-        self._connection = connection
-        self._day = day
-        self._stored = stored
-        self._tables = tables
-        self._call_ids: dict[str, list[str]] = {table.name: [] for table in tables}
-
-    def rows(self, part: RowsByCall) -> pa.Table:
-        """Delete the calls that differ, and return their new rows to copy."""
-        self._call_ids[part.table.name] += part.call_ids
-        changed = part.changed(self._stored.get(part.table.name, {}))
-        if changed:
-            self._delete(DELETE_CALLS, part.table, changed)
-        return part.only(changed)
-
-    def finish(self) -> None:
-        """Delete the calls that have no rows any more."""
-        for table in self._tables:
-            self._delete(DELETE_OTHERS, table, self._call_ids[table.name])
-
-    def _delete(self, statement: sql.SQL, table: Table, call_ids: Sequence[str]) -> None:
-        with loading(self._connection):
-            values = {"day": self._day, "call_ids": list(call_ids)}
-            self._connection.execute(statement.format(table=table_identifier(table)), values)
-
-
 @dataclass(frozen=True, slots=True)
 class _Batch:
     tables: Sequence[RowsByCall]
@@ -218,4 +167,4 @@ class _Batch:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    before_commit: Callable[[Connection], None] | None
+    before_commit: BeforeCommit | None

@@ -4,14 +4,15 @@ SELECT inputs, files, facts FROM copilot_ops.table_versions WHERE tables = %(tab
 
 -- name: record
 -- Record what a partition of some tables was made from.
-INSERT INTO copilot_ops.table_versions (tables, call_date, inputs, files, facts, built_at, contents, contents_at)
-VALUES (%(tables)s, %(day)s, %(inputs)s, %(files)s, %(facts)s, now(), %(contents)s, now())
+INSERT INTO copilot_ops.table_versions (tables, call_date, inputs, files, facts, built_at, contents, contents_at, checksums)
+VALUES (%(tables)s, %(day)s, %(inputs)s, %(files)s, %(facts)s, now(), %(contents)s, now(), %(checksums)s)
 ON CONFLICT (tables, call_date) DO UPDATE SET inputs = excluded.inputs, files = excluded.files,
-  facts = excluded.facts, built_at = excluded.built_at, contents = excluded.contents, contents_at = excluded.contents_at;
+  facts = excluded.facts, built_at = excluded.built_at, contents = excluded.contents, contents_at = excluded.contents_at,
+  checksums = excluded.checksums;
 
 -- name: contents
 -- Return what the rows of a partition are, unless a process of the release before, which records no contents, built it.
-SELECT contents, files, built_at FROM copilot_ops.table_versions
+SELECT contents, checksums, files, built_at FROM copilot_ops.table_versions
 WHERE tables = %(tables)s AND call_date = %(day)s AND contents IS NOT NULL AND contents_at = built_at;
 
 -- name: hold_contents
