@@ -44,7 +44,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --rescore: only calls that were scored with another redaction than that of pipeline.yaml.",
 )
-@click.option("--force", is_flag=True, help="Rebuild tables that are up to date: make all rows, write those that differ from the stored ones.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Rebuild tables that are up to date: make all rows, write those that differ from the stored ones.",
+)
 @click.option("--yes", is_flag=True, help="With --rescore: do not ask for confirmation.")
 @click.option("--no-send", is_flag=True, help="Send no deliveries. Those of new scores stay queued in the outbox.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

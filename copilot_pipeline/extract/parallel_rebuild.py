@@ -1,7 +1,7 @@
 """Build the call tables of many days in several processes. See docs/adr/0019-parallel-rebuild.md.
 
-Each process builds one day at a time exactly as a single process does: under the lock of the partition, in one
-transaction and one set of files. What is killed leaves its day as it was.
+Each process builds a day exactly as a single process does: under the lock of the partition, in one transaction and one
+set of files, while it commits the day before. What is killed leaves its days as they were.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database
 
 _LOG = logging.getLogger(__name__)
+MAX_DAYS_TAKEN = 4  # by a process of the pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +75,19 @@ class CallTableRebuild:
     def _build_beside(self, shared: _SharedDays, days: Sequence[date]) -> Iterator[LoadedCallTables]:
         """Build days that no other process has taken, and report all in their order."""
         built: dict[date, LoadedCallTables] = {}
+        here = self._tables.build(iter(shared.take, None))  # takes a day when it has built the rows of the one before
         for day in days:
-            while day not in built and not shared.is_built(day) and (taken := shared.take()) is not None:
-                built[taken] = self._build_here(taken)
+            while day not in built and not shared.is_built(day) and (loaded := next(here, None)) is not None:
+                built[loaded.day] = loaded
             yield built.pop(day) if day in built else self._result(shared.future_of(day), day)
 
-    def _result(self, future: Future[LoadedCallTables] | None, day: date) -> LoadedCallTables:
+    def _result(self, future: Future[list[LoadedCallTables]] | None, day: date) -> LoadedCallTables:
         try:
             if future is not None:
-                return future.result()
+                return next(loaded for loaded in future.result() if loaded.day == day)
         except BrokenProcessPool:
             pass
         _LOG.warning("a process that built tables was killed: %s is built without it", day)
-        return self._build_here(day)
-
-    def _build_here(self, day: date) -> LoadedCallTables:
         (loaded,) = self._tables.build([day])
         return loaded
 
@@ -100,12 +99,16 @@ class CallTableRebuild:
 
 
 class _SharedDays:
-    """Days that processes take in their order: those of a pool, each when it has built its last one, and this one."""
+    """Days that processes take in their order: those of a pool, each when it has built its last ones, and this one.
+
+    A process of the pool takes several days while many are left, so that it builds one while it commits another.
+    """
 
     def __init__(self, pool: ProcessPoolExecutor, days: Sequence[date], processes: int) -> None:
         self._pool = pool
+        self._processes = processes + 1
         self._left = deque(days)
-        self._futures: dict[date, Future[LoadedCallTables]] = {}
+        self._futures: dict[date, Future[list[LoadedCallTables]]] = {}
         self._lock = threading.Lock()  # a callback runs in a thread of the pool
         for _ in range(processes):
             self._submit()
@@ -120,7 +123,7 @@ class _SharedDays:
         future = self.future_of(day)
         return future is not None and future.done()
 
-    def future_of(self, day: date) -> Future[LoadedCallTables] | None:
+    def future_of(self, day: date) -> Future[list[LoadedCallTables]] | None:
         """Return the result of a day that a process of the pool took; None if none did."""
         with self._lock:
             return self._futures.get(day)
@@ -129,14 +132,16 @@ class _SharedDays:
         with self._lock:
             if not self._left:
                 return
+            days = list(self._left)[: max(1, min(MAX_DAYS_TAKEN, len(self._left) // (2 * self._processes)))]
             try:
-                future = self._pool.submit(_build, self._left[0])
+                future = self._pool.submit(_build, days)
             except RuntimeError:  # the pool is shut down, or one of its processes was killed
                 return
-            self._futures[self._left.popleft()] = future
+            for _ in days:
+                self._futures[self._left.popleft()] = future
         future.add_done_callback(self._submit_after)
 
-    def _submit_after(self, ended: Future[LoadedCallTables]) -> None:
+    def _submit_after(self, ended: Future[list[LoadedCallTables]]) -> None:
         # A broken pool calls this while it holds the lock that `submit` needs.
         if not ended.cancelled() and ended.exception() is None:
             self._submit()
@@ -162,6 +167,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _build(day: date) -> LoadedCallTables:
-    (loaded,) = _tables.build([day])
-    return loaded
+def _build(days: Sequence[date]) -> list[LoadedCallTables]:
+    return list(_tables.build(days))

@@ -12,14 +12,22 @@ from copilot_pipeline.load.tables import Table
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres.connections import Connection
 
-_SUM = sql.SQL("SELECT count(*), coalesce(bit_xor(hash_record_extended({rows}, 0)), 0) FROM {source}")
-_OF_DAY = sql.SQL("{table} AS stored WHERE call_date = %(day)s")
-_OF_CALLS = sql.SQL("{table} AS stored WHERE call_date = %(day)s AND call_id = ANY(%(call_ids)s)")
-_DELETE = sql.SQL(
-    "WITH deleted AS (DELETE FROM {table} AS stored WHERE call_date = %(day)s AND call_id {condition} "
+CHECKSUM_OF_DAY = sql.SQL(
+    "SELECT count(*), coalesce(bit_xor(hash_record_extended(stored, 0)), 0) FROM {table} AS stored "
+    "WHERE call_date = %(day)s"
+)
+CHECKSUM_OF_CALLS = sql.SQL(
+    "SELECT count(*), coalesce(bit_xor(hash_record_extended(stored, 0)), 0) FROM {table} AS stored "
+    "WHERE call_date = %(day)s AND call_id = ANY(%(call_ids)s)"
+)
+DELETE_CALLS = sql.SQL(
+    "WITH deleted AS (DELETE FROM {table} AS stored WHERE call_id = ANY(%(call_ids)s) AND call_date = %(day)s "
     "RETURNING hash_record_extended(stored, 0) AS hash) SELECT count(*), coalesce(bit_xor(hash), 0) FROM deleted"
 )
-_THESE, _OTHERS = sql.SQL("= ANY(%(call_ids)s)"), sql.SQL("<> ALL(%(call_ids)s)")
+DELETE_OTHERS = sql.SQL(
+    "WITH deleted AS (DELETE FROM {table} AS stored WHERE call_date = %(day)s AND call_id <> ALL(%(call_ids)s) "
+    "RETURNING hash_record_extended(stored, 0) AS hash) SELECT count(*), coalesce(bit_xor(hash), 0) FROM deleted"
+)
 
 
 class Checksum(NamedTuple):
@@ -37,22 +45,12 @@ class Checksum(NamedTuple):
         return Checksum(self.rows - other.rows, self.bits ^ other.bits)
 
 
-def checksum_of_day(connection: Connection, table: Table, day: date) -> Checksum:
-    """Return the checksum of all rows of a day."""
-    return _read(connection, _OF_DAY, table, {"day": day})
-
-
-def checksum_of_calls(connection: Connection, table: Table, day: date, call_ids: Sequence[str]) -> Checksum:
-    """Return the checksum of the rows of some calls of a day."""
-    return _read(connection, _OF_CALLS, table, {"day": day, "call_ids": list(call_ids)})
-
-
-def delete_calls(
-    connection: Connection, table: Table, day: date, call_ids: Sequence[str], *, others: bool = False
+def checksum(
+    connection: Connection, statement: sql.SQL, table: Table, day: date, call_ids: Sequence[str] = ()
 ) -> Checksum:
-    """Delete the rows of some calls of a day, or those of all `others`; return the checksum of what was deleted."""
-    statement = _DELETE.format(table=table_identifier(table), condition=_OTHERS if others else _THESE)
-    row = connection.execute(statement, {"day": day, "call_ids": list(call_ids)}).fetchone()
+    """Execute one of the statements; return the checksum of the rows that it reads or deletes."""
+    values = {"day": day, "call_ids": list(call_ids)}
+    row = connection.execute(statement.format(table=table_identifier(table)), values).fetchone()
     assert row is not None
     return Checksum(*row)
 
@@ -64,12 +62,5 @@ def unchanged_tables(
     return {
         table.name
         for table in tables
-        if table.name in recorded and checksum_of_day(connection, table, day) == tuple(recorded[table.name])
+        if table.name in recorded and checksum(connection, CHECKSUM_OF_DAY, table, day) == tuple(recorded[table.name])
     }
-
-
-def _read(connection: Connection, source: sql.SQL, table: Table, values: Mapping[str, object]) -> Checksum:
-    statement = _SUM.format(rows=sql.Identifier("stored"), source=source.format(table=table_identifier(table)))
-    row = connection.execute(statement, values).fetchone()
-    assert row is not None
-    return Checksum(*row)

@@ -11,7 +11,14 @@ from psycopg import sql
 
 from copilot_pipeline.load.contents import Hashes, RowsByCall
 from copilot_pipeline.load.tables import Table
-from copilot_pipeline.load.warehouse.checksums import Checksum, checksum_of_calls, checksum_of_day, delete_calls
+from copilot_pipeline.load.warehouse.checksums import (
+    CHECKSUM_OF_CALLS,
+    CHECKSUM_OF_DAY,
+    DELETE_CALLS,
+    DELETE_OTHERS,
+    Checksum,
+    checksum,
+)
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.state.table_versions import loading
@@ -52,7 +59,7 @@ class WholeDay:
 
     def finish(self) -> Checksums:
         """Return the checksum of each table, after its rows are copied."""
-        return {table.name: checksum_of_day(self._connection, table, self._day) for table in self._tables}
+        return {table.name: checksum(self._connection, CHECKSUM_OF_DAY, table, self._day) for table in self._tables}
 
 
 class ChangedCalls:
@@ -77,23 +84,23 @@ class ChangedCalls:
         self._call_ids[name] += part.call_ids
         changed = part.changed(self._stored.hashes.get(name, {}))
         if changed:
-            self._delete(part.table, changed)
+            self._delete(DELETE_CALLS, part.table, changed)
             self._copied[name] += changed
         return part.only(changed)
 
     def finish(self) -> Checksums:
         """Delete the calls that have no rows any more, and return the checksum of each table, if known."""
         for table in self._tables:
-            self._delete(table, self._call_ids[table.name], others=True)
+            self._delete(DELETE_OTHERS, table, self._call_ids[table.name])
             if table.name not in self._stored.hashes:  # all of its rows were written
-                self._checksums[table.name] = checksum_of_day(self._connection, table, self._day)
+                self._checksums[table.name] = checksum(self._connection, CHECKSUM_OF_DAY, table, self._day)
             elif table.name in self._checksums and self._copied[table.name]:
-                added = checksum_of_calls(self._connection, table, self._day, self._copied[table.name])
+                added = checksum(self._connection, CHECKSUM_OF_CALLS, table, self._day, self._copied[table.name])
                 self._checksums[table.name] = self._checksums[table.name].plus(added)
         return self._checksums
 
-    def _delete(self, table: Table, call_ids: Sequence[str], *, others: bool = False) -> None:
+    def _delete(self, statement: sql.SQL, table: Table, call_ids: Sequence[str]) -> None:
         with loading(self._connection):
-            deleted = delete_calls(self._connection, table, self._day, call_ids, others=others)
+            deleted = checksum(self._connection, statement, table, self._day, call_ids)
         if table.name in self._checksums:
             self._checksums[table.name] = self._checksums[table.name].minus(deleted)

@@ -75,7 +75,7 @@ def load(database: Database, *batches: Mapping[Table, Sequence[dict[str, Any]]],
         for batch in batches:
             call_ids = sorted({str(row["call_id"]) for rows in batch.values() for row in rows})
             copy.append([RowsByCall(table, arrow(table, rows)) for table, rows in batch.items()], call_ids)
-        return copy.commit(lambda connection: None).result()
+        return copy.commit(lambda connection, checksums: None).result()
 
 
 def load_scores(database: Database, *scores: dict[str, Any]) -> None:

@@ -60,7 +60,7 @@ def test_batches_are_loaded_in_one_transaction(database: Database) -> None:
         copy = loader.start(TABLES, DAY)
         for index in range(5):
             copy.append([RowsByCall(CALLS, arrow(CALLS, [call(f"new-{index}")]))], [f"new-{index}"])
-        outcome = copy.commit(lambda connection: seen.append(column(database, CALL_IDS)))
+        outcome = copy.commit(lambda connection, checksums: seen.append(column(database, CALL_IDS)))
         outcome.result()
     assert seen == [["old"]]
     assert column(database, CALL_IDS) == [f"new-{index}" for index in range(5)]
@@ -75,10 +75,10 @@ def test_a_failed_day_keeps_its_rows_and_does_not_stop_the_next(database: Databa
     with WarehouseLoader(database) as loader:
         broken = loader.start(TABLES, DAY)
         broken.append([RowsByCall(CALLS, arrow(CALLS, [call("a"), call("a")]))], ["a"])
-        failed = broken.commit(lambda connection: None)
+        failed = broken.commit(lambda connection, checksums: None)
         valid = loader.start(TABLES, NEXT_DAY)
         valid.append([RowsByCall(CALLS, arrow(CALLS, [call("b", NEXT_DAY)]))], ["b"])
-        loaded = valid.commit(lambda connection: None)
+        loaded = valid.commit(lambda connection, checksums: None)
         assert failed.exception() is not None
         assert loaded.result()["calls"] == 1
     assert column(database, CALL_IDS) == ["b", "old"]
@@ -96,7 +96,7 @@ def test_rollback_keeps_the_previous_rows(database: Database) -> None:
 def test_an_error_before_the_commit_rolls_back_the_day(database: Database) -> None:
     """`before_commit` runs in the same transaction."""
 
-    def fail(_connection: Any) -> None:
+    def fail(*_: Any) -> None:
         raise PipelineError("no")
 
     with WarehouseLoader(database) as loader:

@@ -9,7 +9,9 @@ import pytest
 from psycopg import sql
 
 from copilot_pipeline.load.tables import CALL_TABLES, PARTICIPANTS, SCORE_TABLES, Column, Kind, Table
-from copilot_pipeline.load.warehouse.loader import DELETE_DAY, DELETE_MOVED, SELECT_MOVED
+from copilot_pipeline.load.warehouse.checksums import CHECKSUM_OF_CALLS, CHECKSUM_OF_DAY, DELETE_CALLS, DELETE_OTHERS
+from copilot_pipeline.load.warehouse.day_writers import DELETE_DAY
+from copilot_pipeline.load.warehouse.loader import DELETE_MOVED, SELECT_MOVED
 from copilot_pipeline.load.warehouse.statements import table_identifier
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
@@ -33,6 +35,15 @@ VALUES = {
     Kind.MOMENT: sql.SQL("timestamptz '2026-01-01 UTC'"),
 }
 
+STATEMENTS = {
+    "day": DELETE_DAY,
+    "select moved": SELECT_MOVED,
+    "moved": DELETE_MOVED,
+    "checksum of day": CHECKSUM_OF_DAY,
+    "checksum of calls": CHECKSUM_OF_CALLS,
+    "calls": DELETE_CALLS,
+    "others": DELETE_OTHERS,
+}
 FEW = {
     "deal_value_raw": sql.SQL("(number % 50)::text"),
     "deal_id": sql.SQL("nullif('d-' || number % 50, 'd-0')"),
@@ -71,7 +82,7 @@ def filled(server_url: str) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
-@pytest.mark.parametrize("statement", [DELETE_DAY, SELECT_MOVED, DELETE_MOVED], ids=["day", "select moved", "moved"])
+@pytest.mark.parametrize("statement", STATEMENTS.values(), ids=STATEMENTS)
 def test_loading_a_partition_does_not_scan_its_tables(filled: Database, table: Table, statement: sql.SQL) -> None:
     assert scanned_tables(filled, statement.format(table=table_identifier(table)).as_string(), PARAMETERS) == set()
 
