@@ -12,6 +12,7 @@ from typing import Any
 
 from scipy.stats import t
 
+from copilot_pipeline_tests.end_to_end.report_markers import chart_markers
 from copilot_pipeline_tests.end_to_end.report_page import (
     Compared,
     Figures,
@@ -47,6 +48,7 @@ def differences(database_url: str, html: str, week: date) -> list[str]:
                 *outcomes(page, figures),
                 *track_record(page, figures),
                 *chart_labels(page, figures),
+                *chart_markers(page, figures),
             )
             if expected != found
         ]

@@ -34,6 +34,7 @@ class Page(HTMLParser):
         self.tables: dict[str, list[list[str]]] = {}
         self.tiles: dict[str, list[str]] = {}
         self.charts: dict[str, list[str]] = {}
+        self._drawings: dict[str, str] = {}
         self.words: list[str] = []
         self._rows: list[list[str]] = []
         self._cell: list[str] | None = None
@@ -48,7 +49,9 @@ class Page(HTMLParser):
         if label := values.get("aria-label"):
             self._rows = self.tables.setdefault(label, [])
         if tag == "img" and (source := values.get("src") or "").startswith(_SVG):
-            self.charts[values.get("alt") or ""] = _labels(base64.b64decode(source.removeprefix(_SVG)).decode())
+            drawing = base64.b64decode(source.removeprefix(_SVG)).decode()
+            self._drawings[values.get("alt") or ""] = drawing
+            self.charts[values.get("alt") or ""] = _labels(drawing)
         if tag == "tr":
             self._rows.append([])
         elif tag in ("td", "th"):
@@ -72,6 +75,10 @@ class Page(HTMLParser):
             self._tile = self.tiles.setdefault(data, [])
         elif self._part in ("number", "detail"):
             self._tile.append(_BLANKS.sub(" ", data))
+
+    def drawing(self, chart: str) -> str:
+        """The SVG of the chart whose text begins so; empty without it."""
+        return next((drawing for name, drawing in self._drawings.items() if name.startswith(chart)), "")
 
     def rows(self, table: str) -> list[list[str]]:
         """The rows of a table without its heading."""

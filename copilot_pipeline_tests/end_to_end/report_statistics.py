@@ -99,14 +99,20 @@ def track_record(page: Page, figures: Figures) -> Compared:
     names = {text: source for source, text in _SOURCES.items()}
     found = [[next(names[text] for text in names if row[0].startswith(text)), *row[1:]] for row in shown]
     yield "track record", sorted(expected), sorted(found)
+    tenths = [[f"{mean:.2f}", share_and_interval(won, count)] for mean, won, count in calibration(forecasts)]
+    yield "calibration", tenths, page.rows("Calibration of the backtest")
+
+
+def calibration(forecasts: pd.DataFrame) -> list[tuple[float, int, int]]:
+    """The tenths of the backtest by their forecast: its mean, and the deals that were won of how many."""
+    if forecasts.empty:
+        return []
     past = forecasts[forecasts.source == "backtest"].reset_index(drop=True)
-    calibration = []
-    for chosen in np.array_split(past.index.to_numpy(), TENTHS):
-        of_deals = past.loc[chosen].groupby("deal_id")[["model", "won"]].mean()
-        if len(of_deals):
-            won = int(of_deals.won.sum())
-            calibration.append([f"{of_deals.model.mean():.2f}", share_and_interval(won, len(of_deals))])
-    yield "calibration", calibration, page.rows("Calibration of the backtest")
+    by_deal = [
+        past.loc[chosen].groupby("deal_id")[["model", "won"]].mean()
+        for chosen in np.array_split(past.index.to_numpy(), TENTHS)
+    ]
+    return [(float(deals.model.mean()), int(deals.won.sum()), len(deals)) for deals in by_deal if len(deals)]
 
 
 def chart_labels(page: Page, figures: Figures) -> Compared:
