@@ -98,6 +98,7 @@ def _templates(link_hosts: tuple[str, ...]) -> Environment:
         "month": month_label,
         "money": _money,
         "number": _number,
+        "opening": lambda text: text[:1].upper() + text[1:],
         "percent": percent,
         "plain": plain,
         "prose": _prose,

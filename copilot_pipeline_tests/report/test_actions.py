@@ -78,7 +78,9 @@ def test_the_first_forecast_is_compared_with_a_reconstructed_one(database: Datab
     assert (total.before, total.before_is_reconstructed) == (400, True)
     assert [(move.name, round(move.change)) for move in actions.moves] == [("Kept", 100)]
     page = render(replace(full(), actions=actions))
-    assert f"{day_in_text(DAY - timedelta(days=7))} is as it would have been made on that day." in page
+    made_on = day_in_text(DAY - timedelta(days=7))
+    assert f"The forecast of {made_on} was computed later, as it would have been made on that day." in page
+    assert "Largest changes:" not in page  # the moves of the deals are there
     add_earlier(database, "kept", 1000, 0.3, days=8)
     (total,) = read_actions(database, MONDAY).totals
     assert (total.before, total.before_is_reconstructed) == (300, False)
