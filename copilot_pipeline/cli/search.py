@@ -15,7 +15,7 @@ from copilot_pipeline.cli.console import echo, print_json, text_console
 from copilot_pipeline.cli.dates import DATE
 from copilot_pipeline.postgres import Connection
 from copilot_pipeline.postgres.queries import load_queries
-from copilot_pipeline.postgres.rows import fetch_all, fetch_values
+from copilot_pipeline.postgres.rows import fetch_all, fetch_value, fetch_values
 from copilot_pipeline.printable import clock, printable
 
 _SQL = load_queries(__package__, "search.sql")
@@ -79,12 +79,15 @@ def command(
     from copilot_pipeline.cli.connections import opened_for_reading
 
     with opened_for_reading() as (settings, database), database.connection() as connection:
+        is_searched = fetch_value(connection, _SQL["has_words"], {"words": words})
         days = _Days(first.date() if first else None, last.date() if last else None)
-        found = search(connection, words.strip(), days, rep.strip() if rep else None, limit)
+        found = search(connection, words.strip(), days, rep.strip() if rep else None, limit) if is_searched else []
     if as_json:
         print_json(json.dumps([asdict(one) for one in found], default=datetime.isoformat, ensure_ascii=False))
         return
-    if not found:
+    if not is_searched:
+        echo(f"“{words.strip()}” has only very common words, which are not searched. Add another.", err=True)
+    elif not found:
         echo("Nothing found in the transcripts of the warehouse. Calls that were removed are not searched.", err=True)
     _show(found, settings.zone)
     if len(found) == limit:

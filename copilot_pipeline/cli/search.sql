@@ -1,3 +1,7 @@
+-- name: has_words
+-- Whether there is a word to search for: words such as "the" are in no index.
+SELECT numnode(websearch_to_tsquery('english', %(words)s)) > 0;
+
 -- name: settings
 -- Keep the bitmap of a common word exact, and start no processes: the planner takes the words to be dear.
 SELECT set_config('work_mem', '128MB', true), set_config('max_parallel_workers_per_gather', '0', true);

@@ -88,6 +88,11 @@ def test_wrong_usage_ends_with_code_2(command: Command, arguments: list[str]) ->
     assert command("search", *arguments).code == 2
 
 
+def test_names_words_that_are_not_searched(spoken: None, command: Command) -> None:
+    """Nothing was found because nothing was searched for."""
+    assert "“what the” has only very common words" in command("search", "what the").err
+
+
 def test_a_long_utterance_is_stored_and_found_by_its_beginning(database: Database, spoken: None) -> None:
     """A vector has at most 1 MB; a longer utterance must not keep its day out of the warehouse."""
     text = "Indemnity first. " + " ".join(f"word{number}" for number in range(200_000))
