@@ -16,18 +16,27 @@ import psycopg
 
 from copilot_pipeline.sandbox import Sandbox
 
-# Tables that must not grow with time, as `schema.table`; the others grow with the calls.
-BOUNDED = (
-    "copilot_ops.inbox",
-    "copilot_ops.seen_webhooks",
-    "copilot_ops.pending_calls",
-    "copilot_ops.list_cursors",
-    "copilot_ops.bodies",
-    "copilot_ops.quarantine",
-    "public.runs",
-    "public.run_tags",
-    "public.event_logs",
+# Tables that must not grow with time, as `schema.table`; the others grow with the calls. Of a run that made a table or
+# a day last, the run and one event for each of them stay for ever: these are counted apart, under KEPT.
+KEPT = "runs that made a day last"
+_MADE = (
+    "SELECT run_id FROM public.event_logs GROUP BY run_id "
+    "HAVING bool_and(coalesce(dagster_event_type, '') = 'ASSET_MATERIALIZATION')"
 )
+_OTHER_RUNS = f"WHERE run_id NOT IN ({_MADE})"
+BOUNDED = {
+    "copilot_ops.inbox": "",
+    "copilot_ops.seen_webhooks": "",
+    "copilot_ops.pending_calls": "",
+    "copilot_ops.list_cursors": "",
+    "copilot_ops.bodies": "",
+    "copilot_ops.quarantine": "",
+    "copilot_ops.outbox": "",
+    "public.runs": _OTHER_RUNS,
+    "public.run_tags": _OTHER_RUNS,
+    "public.event_logs": _OTHER_RUNS,
+    "public.asset_check_executions": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,8 @@ class Week:
     requests: dict[str, int]  # by path, as the server counted them
     cpu_seconds: dict[str, float]  # by step, of this process and of the database server
     rows: dict[str, int]  # of the tables that must not grow
+
+    has_backfill: bool  # at its end, some of the history was still missing
 
     @property
     def cpu_per_call(self) -> float:
@@ -82,11 +93,16 @@ class Meter:
         requests = self.sandbox.stats()["clari_requests"]
         counts = {path: count - self._requests.get(path, 0) for path, count in requests.items()}
         fetched = counts.get("rest /call-details", 0)
-        week = Week(len(self.weeks) + 1, fetched, counts, dict(self.cpu), self._rows(BOUNDED))
+        week = Week(len(self.weeks) + 1, fetched, counts, dict(self.cpu), self._rows(), self._has_backfill())
         self.weeks.append(week)
         self._requests = requests
         self.cpu.clear()
         return week
+
+    def _has_backfill(self) -> bool:
+        with psycopg.connect(self.url) as connection:
+            row = connection.execute("SELECT count(*) FROM copilot_ops.backfills WHERE finished_at IS NULL").fetchone()
+        return row is not None and row[0] > 0
 
     def _cpu_now(self) -> float:
         used = os.times()
@@ -109,12 +125,14 @@ class Meter:
                 milliseconds, _, text = message.removeprefix("duration: ").partition(" ms ")
                 yield float(milliseconds), " ".join(text.partition(": ")[2].split())
 
-    def _rows(self, tables: tuple[str, ...]) -> dict[str, int]:
+    def _rows(self) -> dict[str, int]:
+        statements = {table: f"SELECT count(*) FROM {table} {where}" for table, where in BOUNDED.items()}
+        statements[KEPT] = f"SELECT count(*) FROM ({_MADE}) AS made"
         with psycopg.connect(self.url) as connection:
             counts: dict[str, int] = {}
-            for table in tables:
-                row: Any = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
-                counts[table] = row[0]
+            for name, statement in statements.items():
+                row: Any = connection.execute(statement.encode()).fetchone()
+                counts[name] = row[0]
         return counts
 
 
