@@ -21,11 +21,12 @@ def spec(
     condition: dg.AutomationCondition[Any] | None = None,
     skippable: bool = False,
     code_version: str | None = None,
+    cost: str = "",
 ) -> dg.AssetSpec:
-    """The spec of a table: description, columns, group, and what it depends on."""
+    """The spec of a table: description, columns, group, and what it depends on. `cost` says what building it costs."""
     return dg.AssetSpec(
         key=table.name,
-        description=table.description,
+        description=f"{table.description} {cost}".strip(),
         deps=list(deps),
         group_name=group,
         owners=OWNERS,

@@ -16,6 +16,7 @@ from copilot_pipeline.definitions import build_definitions
 from copilot_pipeline.defs.automation.jobs import incremental_run, scored_calls
 from copilot_pipeline.defs.instance import open_instance
 from copilot_pipeline.defs.resources.configured import configured_resources
+from copilot_pipeline.defs.runs import CLARI_POOL
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 NO_WAITING: dict[str, Any] = {"ops": {scored_calls.name: {"config": {"linger_seconds": 0.0}}}}
@@ -57,7 +58,14 @@ class Processes:
         return list(data.run_requests or [])
 
     def retry_waiting(self) -> int:
-        """Execute again what failed because the quota was used up; return the number of runs."""
+        """Execute again what failed because the quota was used up; return the number of runs.
+
+        While the limit of the pool is 0, the retries wait in the queue.
+        """
+        if any(
+            pool.name == CLARI_POOL and pool.limit == 0 for pool in self.instance.event_log_storage.get_pool_limits()
+        ):
+            return 0
         filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.FAILURE], tags={"dagster/will_retry": "true"})
         failed = self.instance.get_runs(filters, limit=20)
         waiting = [run for run in failed if run.is_complete_and_waiting_to_retry]

@@ -194,6 +194,14 @@ def test_hot_statement_does_not_scan_a_big_table(name: str, connection: psycopg.
     assert scanned_in(row[0][0]["Plan"]) & BIG_TABLES == set()
 
 
+def test_the_backlog_of_calls_is_counted_without_a_scan(connection: psycopg.Connection[Any]) -> None:
+    """Each batch of deliveries counts the calls to fetch; the index has only calls with work."""
+    statement = load_queries("copilot_pipeline.delivery.sql", "incidents.sql")["count_calls_to_fetch"]
+    row = connection.execute(f"EXPLAIN (FORMAT JSON) {statement}").fetchone()
+    assert row is not None
+    assert scanned_in(row[0][0]["Plan"]) == set()
+
+
 def test_every_statement_is_classified() -> None:
     """A new statement is either planned by these tests or listed with those that need no plan."""
     assert set(statements()) == set(HOT) | NOT_PLANNED

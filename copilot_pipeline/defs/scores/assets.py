@@ -35,6 +35,7 @@ from copilot_pipeline.score.score_tables import ScoreTables
             deps=[TRANSCRIPTS.name],
             code_version=code_version(SCORE_TABLE_CODE),
             skippable=True,  # a run that states a price materializes nothing
+            cost="Runs that are missing are requested, and paid for.",
         )
     ],
     backfill_policy=dg.BackfillPolicy.multi_run(DAYS_PER_RUN),
@@ -88,6 +89,7 @@ def semarize_runs(
             kinds=["parquet", "postgres"],
             deps=[SEMARIZE_RUNS.name, TRANSCRIPTS.name],
             code_version=code_version(SCORE_TABLE_CODE),
+            cost="Rebuilt from stored results, without a request.",
         )
         for table in REBUILT_TABLES
     ],

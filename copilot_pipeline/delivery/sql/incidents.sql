@@ -40,5 +40,8 @@ SELECT items FROM copilot_ops.backlog_samples WHERE name = %(name)s ORDER BY sam
 
 -- name: count_calls_to_fetch
 -- Count listed calls whose details are not stored at their listed version.
-SELECT count(*) AS calls FROM copilot_ops.calls
-WHERE readiness = 'ready' AND removed_at IS NULL AND version IS DISTINCT FROM fetched_version;
+-- PostgreSQL expects most calls to have work and would scan them all; this order is that of the index of calls with work.
+SELECT count(*) AS calls FROM (
+  SELECT call_date, source FROM copilot_ops.calls
+  WHERE readiness = 'ready' AND removed_at IS NULL AND fetched_version IS DISTINCT FROM version
+  ORDER BY call_date, source OFFSET 0) AS unfetched;
