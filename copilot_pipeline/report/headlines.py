@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from copilot_pipeline.days import day_in_text
 from copilot_pipeline.marts.intervals import percent
+from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report.figures import (
     MIN_CALLS,
     accuracy_before,
@@ -20,6 +22,7 @@ from copilot_pipeline.report.groups import without_complements
 from copilot_pipeline.report.model import Report
 
 MAX_NAMED = 4
+MAX_CURRENCIES = 2
 _MAX_NAME_LENGTH = 60
 
 
@@ -33,6 +36,22 @@ def headlines(report: Report) -> list[str]:
         *_deals(report),
         *_win_loss(report),
     ]
+
+
+def forecast_lines(report: Report) -> list[str]:
+    """Return the expected amount by currency, against that of a week earlier. The page has it in a place of its own."""
+    lines = []
+    for total in report.actions.totals[:MAX_CURRENCIES]:
+        expected = f"{formatted(total.expected, total.currency)} expected from {count_of(total.deals, 'open deal')}"
+        if total.change is None or total.before_on is None:
+            lines.append(f"{expected}.")
+        elif abs(total.change) < 0.5:
+            lines.append(f"{expected}, as much as on {day_in_text(total.before_on)}.")
+        else:
+            more = "more" if total.change > 0 else "less"
+            changed = formatted(abs(total.change), total.currency)
+            lines.append(f"{expected}, {changed} {more} than on {day_in_text(total.before_on)}.")
+    return lines
 
 
 def _calls(report: Report) -> Iterator[str]:

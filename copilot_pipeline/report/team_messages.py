@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from copilot_pipeline.days import day_in_text
 from copilot_pipeline.marts.money import formatted
 from copilot_pipeline.report.actions import Activity, Team
 from copilot_pipeline.report.deals import RiskyDeal
@@ -32,7 +33,7 @@ def team_message(report: Report) -> str:
 
 
 def _lines(report: Report, team: Team) -> Iterator[str]:
-    yield f"Week of {report.week}, {count_of(len(team.reps), 'rep')}."
+    yield f"Week of {day_in_text(report.week)}, {count_of(len(team.reps), 'rep')}."
     yield from _block(
         "To coach",
         [
@@ -55,7 +56,7 @@ def _lines(report: Report, team: Team) -> Iterator[str]:
         [_deal(one, report) for one in report.open_deals.risky],
     )
     yield from _block(
-        f"Calls from {report.first_week} to {report.last_day}",
+        f"Calls from {day_in_text(report.first_week)} to {day_in_text(report.last_day)}",
         [_figures("The team", team.total), *(_figures(one.name, one) for one in team.reps)],
     )
 
@@ -67,7 +68,7 @@ def _block(title: str, lines: list[str]) -> Iterator[str]:
 
 def _deal(one: RiskyDeal, report: Report) -> str:
     amount = f", {formatted(one.amount, one.currency)}" if one.amount is not None else ""
-    closes = f", closes {one.close_date.day} {one.close_date:%b %Y}" if one.close_date else ""
+    closes = f", closes {day_in_text(one.close_date)}" if one.close_date else ""
     risks = "; ".join(plain(labelled(risk, report.labels)) for risk in one.risks)
     return f"{plain(one.name)}{amount}{closes}, {plain(one.owner or 'unknown')}: {risks}"
 

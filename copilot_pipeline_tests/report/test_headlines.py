@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 
+from copilot_pipeline.report.actions import Actions, ForecastTotal
 from copilot_pipeline.report.figures import coverage_moves
-from copilot_pipeline.report.headlines import headlines
+from copilot_pipeline.report.headlines import forecast_lines, headlines
 from copilot_pipeline.report.kpis import kpis
 from copilot_pipeline.report.model import Coverage, Volume
 from copilot_pipeline_tests.report.examples import EMPTY, MOMENT, WEEK, full, regression
@@ -27,6 +29,19 @@ def test_writes_a_sentence_per_subject_and_an_n_per_share() -> None:
         "budget confirmed and decision maker present and discovery depth > 65: 37 of 52 newer deals won (71 %, "
         "95 % interval 58 to 82 %); of comparable deals 17 %. 1 more driver confirmed.",
     ]
+
+
+def test_messages_begin_with_the_forecast_against_that_of_a_week_earlier() -> None:
+    """One sentence per currency; without an earlier forecast there is no comparison."""
+    totals = (
+        ForecastTotal("USD", date(2026, 11, 23), 20, 1_150_000.0, date(2026, 11, 16), 1_300_000.0),
+        ForecastTotal("EUR", date(2026, 11, 23), 1, 5000.0, None, None),
+    )
+    assert forecast_lines(replace(EMPTY, actions=Actions(totals=totals))) == [
+        "USD 1,150,000 expected from 20 open deals, USD 150,000 less than on 16 Nov 2026.",
+        "EUR 5,000 expected from 1 open deal.",
+    ]
+    assert forecast_lines(EMPTY) == []
 
 
 def test_key_figures_state_their_base_and_the_week_before() -> None:

@@ -172,7 +172,7 @@ def weekly_report(
 ) -> dg.MaterializeResult[None]:
     """One file per week, and one message per recipient and week. Building it again replaces that week's file."""
     from copilot_pipeline.delivery.report_delivery import TeamMessage, WeeklyMessage
-    from copilot_pipeline.report import ReportQueries, headlines, render
+    from copilot_pipeline.report import ReportQueries, forecast_lines, headlines, render
     from copilot_pipeline.report.team_messages import team_message, team_reports
 
     loaded = settings.load()
@@ -187,12 +187,13 @@ def weekly_report(
     for address, name, of_team in team_reports(report, queries) if marts.report.send.has_team_reports else ():
         files.replace_file(name, render(of_team, link_hosts).encode())
         teams[address] = TeamMessage(team_message(of_team), name)
-    message = WeeklyMessage(report.week, report.title, file, headlines(report), teams)
+    lines = [*forecast_lines(report), *headlines(report)]
+    message = WeeklyMessage(report.week, report.title, file, lines, teams)
     return dg.MaterializeResult(
         metadata={
             "file": dg.MetadataValue.path(path),
             "week": report.week.isoformat(),
-            "what_changed": bullet_list(headlines(report)),
+            "what_changed": bullet_list(lines),
             "bytes": len(page),
             "team_reports": len(teams),
             "messages_enqueued": deliveries.service().enqueue_report(message) if report.is_complete else 0,
