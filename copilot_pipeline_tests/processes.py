@@ -15,9 +15,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from copilot_pipeline_tests.command_server import ANY_COMMAND, COMMAND_ON_MARTS, NUMBER
 
@@ -70,24 +71,43 @@ class Command:
         for file in (self._output, self._errors):
             file.seek(0)
             content.append(file.read())
-            file.close()
+        self.close()
         return content[0], content[1]
 
-    def kill(self) -> None:
-        """Kill the command and the processes that it started, unless it has ended."""
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the command and the processes that it started, unless they have ended."""
+        with suppress(ProcessLookupError):  # it may end between any check and the signal
+            os.killpg(self.pid, number)
+
+    def close(self) -> None:
+        """Kill the command if it still runs, and free what belongs to it. May be repeated."""
         if self.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
-            self.read()
+            self.send_signal(signal.SIGKILL)
+            self.wait()
+        self._output.close()
+        self._errors.close()
+        self._connection.close()
 
     def _receive(self) -> int:
         number: int = NUMBER.unpack(self._connection.recv(NUMBER.size, socket.MSG_WAITALL))[0]
         return number
 
 
+@contextmanager
+def running_process(command: Sequence[str], **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """Start a process, and kill it at the end of the block if it still runs; its pipes are closed."""
+    with subprocess.Popen(command, text=True, **options) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 class CommandServer:
-    """Starts commands. `stop` ends the server."""
+    """Starts commands, and owns them. `stop` ends the server."""
 
     def __init__(self, environment: dict[str, str] | None = None) -> None:
+        self._commands: list[Command] = []
         self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -104,16 +124,20 @@ class CommandServer:
         """Start `python -m module …`."""
         return self._start({"module": module}, arguments, environment, folder)
 
-    def start_code(self, code: str, *arguments: str, folder: Path) -> Command:
-        """Start `python -c code …` in the environment of this process."""
-        return self._start({"code": code}, arguments, os.environ, folder)
+    def start_code(
+        self, code: str, *arguments: str, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> Command:
+        """Start `python -c code …`, in the environment of this process if none is given."""
+        return self._start({"code": code}, arguments, environment or os.environ, folder)
 
     def _start(
         self, program: dict[str, str], arguments: tuple[str, ...], environment: Mapping[str, str], folder: Path
     ) -> Command:
         rest = {"arguments": arguments, "environment": dict(environment), "folder": str(folder)}
         kind = COMMAND_ON_MARTS if COMMANDS_ON_MARTS.intersection(arguments[:1]) else ANY_COMMAND
-        return Command(self._requests, {**program, **rest}, kind)
+        command = Command(self._requests, {**program, **rest}, kind)
+        self._commands.append(command)
+        return command
 
     def run(
         self, *arguments: str, environment: Mapping[str, str], folder: Path, module: str = "copilot_pipeline"
@@ -122,13 +146,19 @@ class CommandServer:
         command = self.start(*arguments, environment=environment, folder=folder, module=module)
         try:
             stdout, stderr = command.communicate()
-        except BaseException:
-            command.kill()
-            raise
+        finally:
+            command.close()
+            self._commands.remove(command)
         return subprocess.CompletedProcess([module, *arguments], command.wait(), stdout, stderr)
 
+    def close_commands(self) -> None:
+        """Kill the commands that still run, as those of a failed test, and close the files of all."""
+        while self._commands:
+            self._commands.pop().close()
+
     def stop(self) -> None:
-        """End the server, not its commands."""
+        """End the commands and the server."""
+        self.close_commands()
         self._requests.close()
         self._process.wait(TIMEOUT_SECONDS)
 

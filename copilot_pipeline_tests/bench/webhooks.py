@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.inbox import InboundWebhook, Inbox
+from copilot_pipeline_tests.ports import free_port
 
 EVERY_SECONDS = 2.0
 WARM_UP = 3  # webhooks that are not measured: the daemon has just started
@@ -28,7 +28,7 @@ def measure(environment: Mapping[str, str], ids: Sequence[str], folder: Path) ->
 
     Raises `SystemExit` if a row is missing after a minute.
     """
-    ports = [str(_free_port()) for _ in range(2)]
+    ports = [str(free_port()) for _ in range(2)]
     command = [sys.executable, "-m", "copilot_pipeline", "dev", "--port", ports[0], "--webhook-port", ports[1]]
     with (folder / "dev.log").open("wb") as log:
         services = subprocess.Popen(command, env=dict(environment), stdout=log, stderr=subprocess.STDOUT)
@@ -71,9 +71,3 @@ def _latencies(database: Database, ids: Sequence[str]) -> list[float]:
             raise SystemExit(f"the call of a webhook was not loaded within {now - oldest:.0f} s")
         time.sleep(_POLL_SECONDS)
     return [loaded[call_id] - announced[call_id] for call_id in ids]
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])

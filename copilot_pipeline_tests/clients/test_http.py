@@ -200,13 +200,13 @@ def test_a_refused_connection_is_a_temporary_failure() -> None:
     """A refused connection is retried and then reported with its cause."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    waits: list[float] = []
-    client = HttpClient("Service", f"http://127.0.0.1:{port}", {}, policy=RetryPolicy(attempts=2), sleep=waits.append)
-    with pytest.raises(TemporaryFailure, match=r"Service: GET /things: connection refused"):
-        client.request("GET", "/things")
-    assert len(waits) == 1
-    client.close()
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"  # bound, so that nothing else listens there
+        waits: list[float] = []
+        client = HttpClient("Service", url, {}, policy=RetryPolicy(attempts=2), sleep=waits.append)
+        with pytest.raises(TemporaryFailure, match=r"Service: GET /things: connection refused"):
+            client.request("GET", "/things")
+        assert len(waits) == 1
+        client.close()
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])

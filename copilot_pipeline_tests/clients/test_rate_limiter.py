@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from threading import Event
 
@@ -17,6 +18,7 @@ from copilot_pipeline.clients.weekly_quota import week_of
 from copilot_pipeline.errors import QuotaExhausted
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.session import SESSION_SETTINGS
+from copilot_pipeline_tests.processes import running_process
 
 pytestmark = [pytest.mark.alone, pytest.mark.e2e]
 
@@ -50,13 +52,10 @@ def test_four_processes_share_one_rate(database: Database) -> None:
     """Four processes together never exceed the rate in any second, and use at least 97 % of it."""
     rate = 20
     until = time.time() + 9
-    workers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _WORKER, database.url, str(rate), str(until)], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(4)
-    ]
-    outputs = [worker.communicate(timeout=60)[0] for worker in workers]
+    command = [sys.executable, "-c", _WORKER, database.url, str(rate), str(until)]
+    with ExitStack() as stack:
+        workers = [stack.enter_context(running_process(command, stdout=subprocess.PIPE)) for _ in range(4)]
+        outputs = [worker.communicate(timeout=60)[0] for worker in workers]
     sent = sorted(float(moment) for output in outputs for moment in output.split())
     # The first two seconds belong to processes still starting, the last one to those that saw the end.
     steady = [moment for moment in sent if until - 6 <= moment < until - 1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 from collections import Counter
@@ -25,6 +24,7 @@ from copilot_pipeline_tests.delivery.examples import (
     rules,
 )
 from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, serving
+from copilot_pipeline_tests.processes import running_process
 
 pytestmark = pytest.mark.e2e
 
@@ -64,7 +64,7 @@ def test_a_killed_dispatcher_loses_and_repeats_nothing(
         dispatcher = make_dispatcher(database, server.url, rules(route), Clock())
         dispatcher.enqueue([DAY])
         command = [sys.executable, "-m", "copilot_pipeline_tests.delivery.dispatcher_process", database.url, server.url]
-        with subprocess.Popen(command) as sender:
+        with running_process(command) as sender:
             assert arrived.wait(WITHIN_SECONDS)
             if route is RISK:
                 dispatcher.send()  # a second dispatcher, while the first one holds its lease

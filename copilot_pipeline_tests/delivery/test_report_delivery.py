@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +21,7 @@ from copilot_pipeline.delivery.sinks.email import EmailSink
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.delivery.email_process import email_dispatcher
+from copilot_pipeline_tests.processes import running_process
 from copilot_pipeline_tests.smtp_server import SmtpServer, smtp_server
 
 WEEK = date(2026, 3, 2)
@@ -91,7 +91,7 @@ def test_a_message_of_a_killed_process_is_not_repeated(database: Database) -> No
     with smtp_server(SmtpServer(stall=stall)) as server:
         url = f"smtp://localhost:{server.port}"
         command = [sys.executable, "-m", "copilot_pipeline_tests.delivery.email_process", database.url, url]
-        with subprocess.Popen(command) as process:
+        with running_process(command) as process:
             assert server.arrived.wait(60)
             process.kill()
         stall.set()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import boto3
 import httpx
 
-from copilot_pipeline_tests.end_to_end.interface import free_port
+from copilot_pipeline_tests.ports import free_port
 
 BUCKET = "lake"
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}

@@ -12,8 +12,9 @@ from typing import Any
 import yaml
 
 from copilot_pipeline_tests.deploy.pods import Pod
-from copilot_pipeline_tests.end_to_end.interface import UserInterface, free_port
+from copilot_pipeline_tests.end_to_end.interface import UserInterface
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.ports import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 HOME = "/var/lib/copilot-pipeline"  # in the files of deploy/

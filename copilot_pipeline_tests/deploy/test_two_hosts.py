@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import signal
 import time
@@ -49,13 +48,13 @@ def transcripts_in(store: ObjectStore) -> set[str]:
 
 
 def kill_when(pipeline: Pipeline, host: Command, count: str, enough: int) -> None:
-    """Kill a host as soon as a counter of the sandbox reaches a number."""
+    """Kill a host as soon as a counter of the sandbox reaches a number. It must not be able to end before."""
     deadline = time.monotonic() + _DEADLINE_SECONDS
     while host.poll() is None and pipeline.sandbox.stats()[count] < enough:
         assert time.monotonic() < deadline, f"{count} never reached {enough}"
         time.sleep(0.01)
     assert host.poll() is None
-    os.killpg(host.pid, signal.SIGKILL)
+    host.send_signal(signal.SIGKILL)
     host.communicate(timeout=_DEADLINE_SECONDS)
 
 
@@ -66,10 +65,12 @@ def test_hosts_are_killed_in_turn_and_another_finishes(make_pipeline: MakePipeli
     """
     pipeline = make_pipeline(days=2, calls_per_day=8, requests_per_second=9)
     hosts = ("first-host", "second-host", "third-host")
+    pipeline.sandbox.set_faults(semarize_stuck=True)  # no host can finish before it is killed
     with running_object_store() as store:
         first, second = (start_host(pipeline, name, store) for name in hosts[:2])
         kill_when(pipeline, first, "details_total", 6)
         kill_when(pipeline, second, "runs_created", 6)
+        pipeline.sandbox.set_faults()
         third = start_host(pipeline, hosts[2], store)
         _, output = third.communicate(timeout=_DEADLINE_SECONDS)
         assert third.wait() == 0, output  # everything is fetched, loaded and scored

@@ -48,7 +48,7 @@ def database_address(request: pytest.FixtureRequest, server: Server) -> Iterator
 
 @pytest.fixture
 def make_pipeline(database_address: str, home: Path, commands: CommandServer) -> Iterator[MakePipeline]:
-    """Makes a pipeline; keyword arguments are the sandbox's options."""
+    """Makes a pipeline; keyword arguments are the sandbox's options. Commands that still run at the end are killed."""
     with ExitStack() as stack:
 
         def make(*, requests_per_second: float = 0, **options: object) -> Pipeline:
@@ -56,7 +56,10 @@ def make_pipeline(database_address: str, home: Path, commands: CommandServer) ->
             sandbox = stack.enter_context(_sandbox(requests_per_second=limit, **options))
             return Pipeline(sandbox, database_address, home, commands, requests_per_second=requests_per_second)
 
-        yield make
+        try:
+            yield make
+        finally:
+            commands.close_commands()
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,10 @@ class FinishedRun:
         shutil.copytree(self.home, self.pipeline.home)
         self.pipeline.sandbox.set_faults()
         with self.server.new_database(self.database) as address:
-            yield replace(self.pipeline, database_url=address)
+            try:
+                yield replace(self.pipeline, database_url=address)
+            finally:
+                self.pipeline.commands.close_commands()
 
 
 def finish_run(pipeline: Pipeline, server: Server) -> FinishedRun:

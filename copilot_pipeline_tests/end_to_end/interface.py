@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.ports import free_port
 
 _LAUNCH = """
 mutation Launch($params: LaunchBackfillParams!) {
@@ -49,13 +49,6 @@ query Resources($repository: RepositorySelector!) {
 }"""
 _ENDED = ("COMPLETED_SUCCESS", "COMPLETED_FAILED", "FAILED", "CANCELED", "COMPLETED")
 TABLES = ["raw_call_details", "calls", "participants", "transcripts", "utterances"]
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 class UserInterface:
@@ -147,6 +140,10 @@ def _running(
         interface.wait_until_loaded(process)
         yield interface
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
-        log.close()
+        try:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+        finally:
+            process.kill()
+            process.wait()
+            log.close()

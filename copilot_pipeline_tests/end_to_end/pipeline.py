@@ -101,8 +101,7 @@ class Pipeline:
         while process.poll() is None and self.sandbox.stats()[count] < enough:
             assert time.monotonic() < deadline, f"{count} never reached {enough}"
             time.sleep(0.01)
-        if process.poll() is None:
-            os.killpg(process.pid, ending)
+        process.send_signal(ending)
         _, output = process.communicate()
         return process.wait(), output
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import time
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from copilot_pipeline.sandbox.planted_person import EMAIL
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.kills import kill_repeatedly
 from copilot_pipeline_tests.end_to_end.pipeline import KITS, Pipeline, resources_of
 from copilot_pipeline_tests.end_to_end.planted_person import (
     NEEDLES,
@@ -28,7 +26,7 @@ ERASE = ("privacy", "erase", "--yes", "--no-refresh")
 MIRRORED = "topics,scorecards,raw_deals,raw_accounts,deals,accounts"
 KILLS, ROWS_BETWEEN_KILLS = 3, 20
 # How many rows and files an unfinished erasure has changed, and 1 from its beginning.
-_PROGRESS = b"""SELECT coalesce(sum(1 + changed), 0)::bigint FROM (
+_PROGRESS = """SELECT coalesce(sum(1 + changed), 0)::bigint FROM (
   SELECT (SELECT coalesce(sum(value::bigint), 0) FROM jsonb_each_text(removed)) AS changed
   FROM copilot_ops.erasures WHERE finished_at IS NULL) AS unfinished"""
 PLACES = {
@@ -68,23 +66,18 @@ def _start_and_erase_a_call(pipeline: Pipeline) -> str:
     return erased
 
 
-def _erase_and_kill(pipeline: Pipeline, *subject: str) -> int:
-    """Start the command again and again, and kill it when it has changed something more; return how often."""
-    kills, seen = 0, 0
-    with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
-        while True:
-            process = pipeline.start(*ERASE, *subject)
-            while process.poll() is None:
-                ((progress,),) = connection.execute(_PROGRESS).fetchall()
-                if kills < KILLS and progress > seen:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    seen, kills = progress + ROWS_BETWEEN_KILLS, kills + 1
-                    process.wait()
-                time.sleep(0.02)
-            output = process.communicate()
-            if process.wait() != -signal.SIGKILL:
-                assert process.wait() == 0, output
-                return kills
+def _erase_and_kill(pipeline: Pipeline, *subject: str) -> None:
+    """Start the command and kill it when it has changed something more, several times; then let it finish."""
+    command = kill_repeatedly(
+        pipeline.database_url,
+        lambda: pipeline.start(*ERASE, *subject),
+        tables=["copilot_ops.erasures"],
+        progress=_PROGRESS,
+        times=KILLS,
+        step=ROWS_BETWEEN_KILLS,
+    )
+    output = command.communicate()
+    assert command.wait() == 0, output
 
 
 @pytest.mark.faults
@@ -121,7 +114,7 @@ def test_an_erased_person_is_nowhere_and_does_not_come_back(
     assert tables - set(found["places"]) == set()
     assert {one["call_id"] for one in found["scored"]} == {theirs}
 
-    assert _erase_and_kill(pipeline, "--person", EMAIL, "--parts") == KILLS
+    _erase_and_kill(pipeline, "--person", EMAIL, "--parts")
     assert walk(pipeline, elsewhere) == {}
     pipeline.sandbox.set_faults()
     runs = pipeline.sandbox.stats()["runs_created"]

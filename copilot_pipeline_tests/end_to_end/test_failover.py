@@ -66,6 +66,7 @@ def test_a_run_continues_after_a_failover_of_the_database(make_pipeline: MakePip
     """It exits with 0. Only details that were in flight are fetched twice, and no run is paid twice."""
     pipeline = make_pipeline(days=1, calls_per_day=12, traps=False, requests_per_second=9)
     first, last = pipeline.days()
+    pipeline.sandbox.set_faults(semarize_stuck=True)  # the run cannot end before the failover
     run = pipeline.start("run", "--from", first, "--to", last)
     deadline = time.monotonic() + _DEADLINE_SECONDS
     while run.poll() is None and pipeline.sandbox.stats()["details_total"] < 6:
@@ -73,6 +74,7 @@ def test_a_run_continues_after_a_failover_of_the_database(make_pipeline: MakePip
         time.sleep(0.01)
     assert run.poll() is None
     fail_over(data_folder)
+    pipeline.sandbox.set_faults()
     _, output = run.communicate(_DEADLINE_SECONDS)
     assert run.wait() == 0, output
     transcribed = sum(map(is_transcribed, pipeline.sandbox.truth()))

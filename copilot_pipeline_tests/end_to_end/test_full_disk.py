@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-
 import pytest
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
@@ -11,6 +9,11 @@ from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
 pytestmark = pytest.mark.faults
 
 _BYTES = 12_000  # less than the raw file of the day, more than the output of a command
+_LIMITED = f"""
+import resource, runpy
+resource.setrlimit(resource.RLIMIT_FSIZE, ({_BYTES}, {_BYTES}))
+runpy.run_module("copilot_pipeline", run_name="__main__", alter_sys=True)
+"""
 
 
 def test_a_run_that_cannot_write_its_files_loses_nothing(make_pipeline: MakePipeline) -> None:
@@ -19,8 +22,9 @@ def test_a_run_that_cannot_write_its_files_loses_nothing(make_pipeline: MakePipe
     pipeline.execute("migrate")
     first, last = pipeline.days()
     # Python would keep the compiled modules that are cut off at the limit, and later commands would fail to load them.
-    run = pipeline.start("run", "--from", first, "--to", last, PYTHONDONTWRITEBYTECODE="1")
-    resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (_BYTES, _BYTES))
+    environment = pipeline.environment(PYTHONDONTWRITEBYTECODE="1")
+    command = ("run", "--from", first, "--to", last)
+    run = pipeline.commands.start_code(_LIMITED, *command, folder=pipeline.home, environment=environment)
     printed, errors = run.communicate()
     output = " ".join(f"{printed} {errors}".split())
     assert run.wait() == 1, output

@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
-from copilot_pipeline_tests.end_to_end.interface import UserInterface, free_port
+from copilot_pipeline_tests.end_to_end.interface import UserInterface
 from copilot_pipeline_tests.end_to_end.pipeline import Pipeline
+from copilot_pipeline_tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 _WITHIN_SECONDS = 60

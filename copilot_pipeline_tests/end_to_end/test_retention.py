@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import psycopg
 import pytest
 
 from copilot_pipeline_tests.end_to_end.conftest import MakePipeline
+from copilot_pipeline_tests.end_to_end.kills import kill_repeatedly
 from copilot_pipeline_tests.end_to_end.pipeline import KITS, Pipeline
 from copilot_pipeline_tests.end_to_end.planted_person import trace_all
 
@@ -23,33 +18,23 @@ with dg.DagsterInstance.ephemeral() as instance:
     assert build_definitions().resolve_job_def("removal").execute_in_process(instance=instance).success
 """
 # What the removal has marked so far: days, and rows that its erasure has changed.
-_PROGRESS = b"""SELECT (SELECT count(raw_removed_at) + count(texts_removed_at) + count(lake_texts_removed_at)
+_PROGRESS = """SELECT (SELECT count(raw_removed_at) + count(texts_removed_at) + count(lake_texts_removed_at)
     FROM copilot_ops.partitions) + (SELECT coalesce(sum(1 + value::bigint), 0)::bigint
     FROM copilot_ops.erasures LEFT JOIN LATERAL jsonb_each_text(removed) ON true)"""
 
 
-def _remove_and_kill(pipeline: Pipeline) -> int:
-    """Run the removal again and again, and kill it each time when it has done something; return how often."""
+def _remove_and_kill(pipeline: Pipeline) -> None:
+    """Run the removal and kill it when it has done something more, several times; then let it finish."""
     environment = pipeline.environment(COPILOT_PIPELINE_PRIVACY_KEY="0123456789abcdef")
-    kills, seen = 0, 0
-    with psycopg.connect(pipeline.database_url, autocommit=True) as connection:
-        while True:
-            process = subprocess.Popen(
-                [sys.executable, "-c", _REMOVAL],
-                env=environment,
-                cwd=pipeline.home,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            while process.poll() is None:
-                ((progress,),) = connection.execute(_PROGRESS).fetchall()
-                if kills < KILLS and progress > seen:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    seen, kills = progress, kills + 1
-                time.sleep(0.005)
-            if process.returncode != -signal.SIGKILL:
-                assert process.returncode == 0
-                return kills
+    removal = kill_repeatedly(
+        pipeline.database_url,
+        lambda: pipeline.commands.start_code(_REMOVAL, folder=pipeline.home, environment=environment),
+        tables=["copilot_ops.erasures", "copilot_ops.partitions"],
+        progress=_PROGRESS,
+        times=KILLS,
+    )
+    output = removal.communicate()
+    assert removal.wait() == 0, output
 
 
 @pytest.mark.faults
@@ -70,7 +55,7 @@ def test_a_killed_removal_is_finished_by_the_next_one(make_pipeline: MakePipelin
     wanted = {call_id, *sorted(said)[::10]}
     assert set().union(*trace_all(pipeline, wanted).values()) == wanted
     runs = pipeline.sandbox.stats()["runs_created"]
-    assert _remove_and_kill(pipeline) == KILLS
+    _remove_and_kill(pipeline)
     assert trace_all(pipeline, wanted) == {}
     pipeline.execute(
         "run", "--from", pipeline.days()[0], "--to", pipeline.days()[1], COPILOT_PIPELINE_PRIVACY_KEY="0123456789abcdef"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 import uuid
@@ -27,6 +26,7 @@ from copilot_pipeline.load.snapshots import replace_snapshot
 from copilot_pipeline.load.tables import CALLS, DEAL_HISTORY, DEALS, Table
 from copilot_pipeline.postgres import Database
 from copilot_pipeline_tests.load.warehouse.rows import call, column, load
+from copilot_pipeline_tests.processes import running_process
 
 CALLED = datetime(2026, 11, 3, tzinfo=UTC)
 CREATED = datetime(2026, 10, 1, tzinfo=UTC)
@@ -209,15 +209,13 @@ def test_a_killed_refresh_leaves_nothing_behind_and_the_next_one_everything(
     arguments = [sys.executable, "-m", "copilot_pipeline_tests.extract.refresh_process", database_address, lake.url]
     with database.transaction() as holder:
         holder.execute("LOCK TABLE copilot.deal_history IN SHARE MODE")
-        process = subprocess.Popen(arguments)
         waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'copilot.deal_history'::regclass"
-        deadline = time.monotonic() + 60
-        while not holder.execute(waiting).fetchall():
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        process.kill()
-        process.wait()
+        with running_process(arguments) as process:
+            deadline = time.monotonic() + 60
+            while not holder.execute(waiting).fetchall():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
     assert history(database, lake) == before
     assert column(database, "SELECT stage FROM copilot.deals ORDER BY deal_id") == ["Discovery", "Discovery"]
     Deals(lake, database, OutcomeSettings()).build_table()

@@ -7,7 +7,6 @@ import logging
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from copilot_pipeline.postgres import Database
 from copilot_pipeline.state import CallStore, ReceivedDetails
 from copilot_pipeline.state.bodies import pack
 from copilot_pipeline_tests.load.warehouse.rows import column
+from copilot_pipeline_tests.processes import running_process
 from copilot_pipeline_tests.state.examples import DAY, NOON, listed_call, record
 
 pytestmark = pytest.mark.e2e
@@ -141,12 +141,10 @@ def test_the_days_of_killed_processes_are_built_nevertheless(
 def test_processes_end_with_a_killed_parent_and_leave_whole_days(database: Database, lake: Lake) -> None:
     """The day in progress has no row and no file, the others have all of theirs, and the next run builds the rest."""
     with locked_first_day(database):
-        parent = subprocess.Popen([sys.executable, "-c", _REBUILD, database.url, lake.url])
-        wait_until_others_are_built(database)
-        children = psutil.Process(parent.pid).children()
-        assert len(children) >= 2
-        parent.kill()
-        parent.wait()
+        with running_process([sys.executable, "-c", _REBUILD, database.url, lake.url]) as parent:
+            wait_until_others_are_built(database)
+            children = psutil.Process(parent.pid).children()
+            assert len(children) >= 2
         assert psutil.wait_procs(children, timeout=20)[1] == []
     rows = content(database, lake)
     assert {name: len(each) for name, each in rows.items() if name.endswith(" utterances")} == {

@@ -10,7 +10,14 @@ import pytest
 from copilot_pipeline.postgres.embedded_server.account import server_account
 from copilot_pipeline.postgres.embedded_server.binaries import server_programs
 from copilot_pipeline.postgres.embedded_server.process import create_data_folder
-from copilot_pipeline_tests.postgres.embedded_homes import copy_data_folder, kill_server
+from copilot_pipeline_tests.postgres.embedded_homes import copy_data_folder, kill_server, kill_users
+
+
+@pytest.fixture(autouse=True)
+def no_user_left() -> Iterator[None]:
+    """Kill the processes that use an embedded server if a test fails to end them."""
+    yield
+    kill_users()
 
 
 @pytest.fixture(scope="package")

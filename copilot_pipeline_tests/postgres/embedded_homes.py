@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
@@ -29,10 +30,13 @@ sys.stdin.readline()
 class User:
     """A process that uses the embedded server until `leave` or `kill`."""
 
+    started: ClassVar[list[User]] = []
+
     def __init__(self, home: Path) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", _USER, str(home)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
+        self.started.append(self)
         assert self.process.stdout is not None
         self.url = self.process.stdout.readline().strip()
 
@@ -44,6 +48,13 @@ class User:
         """Kill the process."""
         self.process.kill()
         self.process.communicate(timeout=30)
+
+
+def kill_users() -> None:
+    """Kill the processes that a failed test has left, and close the pipes of all."""
+    while User.started:
+        with User.started.pop().process as process:
+            process.kill()
 
 
 def server_of(home: Path) -> psutil.Process | None:

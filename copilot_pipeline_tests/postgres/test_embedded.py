@@ -27,7 +27,7 @@ from copilot_pipeline.postgres.embedded_server.users import (
 from copilot_pipeline.postgres.migrate import HEAD
 from copilot_pipeline_tests.cli.test_disk_problems import largest_file
 from copilot_pipeline_tests.postgres.embedded_homes import User, kill_server, server_of
-from copilot_pipeline_tests.processes import CommandServer
+from copilot_pipeline_tests.processes import CommandServer, running_process
 
 pytestmark = pytest.mark.e2e
 
@@ -105,8 +105,8 @@ def test_starts_a_server_if_another_process_has_its_process_id(home: Path) -> No
 
 def dead_process() -> int:
     """Return the id of a process that has exited."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
+    with running_process([sys.executable, "-c", ""]) as process:
+        process.wait()
     return process.pid
 
 
@@ -145,12 +145,11 @@ def test_removes_a_reused_process_id(tmp_path: Path) -> None:
 
 def test_removes_a_zombie(tmp_path: Path) -> None:
     """A killed process whose parent has not waited for it does not use the server."""
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    write_list(tmp_path, process.pid)
-    assert remove_dead_users(tmp_path) == [process.pid]
-    process.communicate()
+    with running_process([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        write_list(tmp_path, process.pid)
+        assert remove_dead_users(tmp_path) == [process.pid]
 
 
 @pytest.mark.parametrize("content", ["", "[1, 2", "null", "{}", '["x"]'])
@@ -194,7 +193,10 @@ def test_works_in_a_folder_of_any_name(tmp_path: Path, commands: CommandServer, 
     if name not in INITIALIZED_THERE:
         shutil.copytree(initialized, home / "postgres")
     command = commands.start_code(_MIGRATING_USER, str(home), folder=tmp_path)
-    stdout, stderr = command.communicate()
+    try:
+        stdout, stderr = command.communicate()
+    finally:
+        command.close()
     assert command.returncode == 0, stderr
     assert stdout.splitlines() == [HEAD, "True"]
     assert server_of(home) is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import open_database
 from copilot_pipeline.state.locks import AdvisoryLocks
+from copilot_pipeline_tests.ports import free_port
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
 pytestmark = [
@@ -44,9 +44,7 @@ def pgbouncer(server_address: str, mode: str, *options: str) -> Iterator[str]:
 def _pgbouncer_in(folder: Path, server_address: str, mode: str, *options: str) -> Iterator[str]:
     assert PGBOUNCER is not None
     parts = urlsplit(server_address)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = folder / "log"
     configuration = folder / "pgbouncer.ini"
     configuration.write_text(

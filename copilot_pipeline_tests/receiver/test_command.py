@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -17,35 +19,43 @@ from copilot_pipeline.config.environment import Environment
 from copilot_pipeline.errors import ConfigurationError
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.receiver import CLARI_COPILOT, SEMARIZE
+from copilot_pipeline_tests.processes import running_process
 from copilot_pipeline_tests.receiver.process import inbox
 from copilot_pipeline_tests.receiver.signing import SECRET, SEMARIZE_SECRET
 
 pytestmark = pytest.mark.e2e
 
 _COMMAND = [sys.executable, "-c", "from copilot_pipeline.cli import main; main()", "receive"]
+StartCommand = Callable[..., subprocess.Popen[str]]
 
 
-def start(folder: Path, *options: str, **variables: str) -> subprocess.Popen[str]:
-    """Start the command in its own folder with these variables."""
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartCommand]:
+    """Starts the command in a folder with these variables; it is killed if the test does not end it."""
     inherited = {name: value for name, value in os.environ.items() if "WEBHOOK" not in name}
     root = Path(__file__).parents[2]
-    return subprocess.Popen(
-        [*_COMMAND, *options],
-        cwd=folder,
-        env={**inherited, "PYTHONPATH": str(root), **variables},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    with ExitStack() as stack:
+
+        def start_command(*options: str, **variables: str) -> subprocess.Popen[str]:
+            process = running_process(
+                [*_COMMAND, *options],
+                cwd=tmp_path,
+                env={**inherited, "PYTHONPATH": str(root), **variables},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            return stack.enter_context(process)
+
+        yield start_command
 
 
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [({}, "COPILOT_PIPELINE_WEBHOOK_SECRET is not set"), ({"COPILOT_PIPELINE_WEBHOOK_SECRET": "short"}, "shorter")],
 )
-def test_does_not_start_without_a_strong_secret(tmp_path: Path, variables: dict[str, str], expected: str) -> None:
+def test_does_not_start_without_a_strong_secret(start: StartCommand, variables: dict[str, str], expected: str) -> None:
     """Exit code 3 and the fix; the secret is not shown."""
-    process = start(tmp_path, **variables)
+    process = start(**variables)
     _, output = process.communicate(timeout=60)
     assert process.returncode == INVALID_SETTING
     assert expected in output
@@ -53,10 +63,9 @@ def test_does_not_start_without_a_strong_secret(tmp_path: Path, variables: dict[
     assert "'short'" not in output
 
 
-def test_serves_both_endpoints_and_warns_without_tls(tmp_path: Path, database: Database) -> None:
+def test_serves_both_endpoints_and_warns_without_tls(start: StartCommand, database: Database) -> None:
     """It prints the addresses, accepts webhooks, logs nothing of them, and exits with 0 on Ctrl-C."""
     process = start(
-        tmp_path,
         "--host",
         "0.0.0.0",
         "--port",
@@ -80,10 +89,9 @@ def test_serves_both_endpoints_and_warns_without_tls(tmp_path: Path, database: D
     assert [row[:2] for row in inbox(database)] == [("call", "call-77"), ("run", "run-77")]
 
 
-def test_accepts_two_secrets_during_a_rotation(tmp_path: Path, database: Database) -> None:
+def test_accepts_two_secrets_during_a_rotation(start: StartCommand, database: Database) -> None:
     """Both variables may hold two secrets separated by a blank; each secret is accepted at its endpoint only."""
     process = start(
-        tmp_path,
         "--port",
         "0",
         COPILOT_PIPELINE_WEBHOOK_SECRET=f"{SECRET} old-{SECRET}",
@@ -109,11 +117,10 @@ def test_accepts_two_secrets_during_a_rotation(tmp_path: Path, database: Databas
     }
 
 
-def test_reports_a_port_in_use(tmp_path: Path, database: Database) -> None:
+def test_reports_a_port_in_use(start: StartCommand, database: Database) -> None:
     """Exit code 3 and the option to change."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process = start(
-            tmp_path,
             "--port",
             str(taken.getsockname()[1]),
             COPILOT_PIPELINE_WEBHOOK_SECRET=SECRET,

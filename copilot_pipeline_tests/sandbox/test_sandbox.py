@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +14,7 @@ import pytest
 from copilot_pipeline.sandbox import Sandbox, SandboxOptions
 from copilot_pipeline.sandbox.call import PENDING
 from copilot_pipeline.sandbox.faults import GARBLED
+from copilot_pipeline_tests.processes import running_process
 from copilot_pipeline_tests.sandbox.conftest import CLARI, FIRST_DAY, SEMARIZE
 
 pytestmark = pytest.mark.e2e
@@ -178,15 +177,11 @@ def test_exits_with_its_parent() -> None:
         "    print(sandbox.url, flush=True)\n"
         "    input()\n"
     )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert parent.stdout is not None
-    assert parent.stdin is not None
-    url = parent.stdout.readline().strip()
-    assert httpx.get(f"{url}/semarize/v1/runs", headers=SEMARIZE).status_code == 200
-    os.kill(parent.pid, signal.SIGKILL)
-    parent.wait()
-    parent.stdin.close()
-    parent.stdout.close()
+    command = [sys.executable, "-c", code]
+    with running_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        url = parent.stdout.readline().strip()
+        assert httpx.get(f"{url}/semarize/v1/runs", headers=SEMARIZE).status_code == 200
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:

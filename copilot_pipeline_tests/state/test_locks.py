@@ -5,11 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks, RunLock
+from copilot_pipeline_tests.processes import running_process
 
 pytestmark = pytest.mark.e2e
 
@@ -22,14 +25,14 @@ with AdvisoryLocks(sys.argv[1]) as locks:
 """
 
 
-def lock_holder(url: str, *ids: str) -> subprocess.Popen[str]:
-    """Start a process that acquires locks and holds them."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, url, *ids], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().split() == sorted(ids)
-    return process
+@contextmanager
+def lock_holder(url: str, *ids: str) -> Iterator[None]:
+    """A process that acquires locks, holds them, and is killed at the end of the block."""
+    command = [sys.executable, "-c", _HOLDER, url, *ids]
+    with running_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().split() == sorted(ids)
+        yield
 
 
 def test_acquires_only_free_locks(database: Database) -> None:
@@ -52,11 +55,9 @@ def test_namespaces_are_independent(database: Database) -> None:
 
 def test_kill_releases_the_locks_of_a_process(database: Database) -> None:
     """After kill -9 the locks are free, without lease or clean-up."""
-    process = lock_holder(database.url, "a", "b")
     with AdvisoryLocks(database.url) as ours:
-        assert ours.acquire(["a", "b", "c"]) == {"c"}
-        process.kill()
-        process.communicate()
+        with lock_holder(database.url, "a", "b"):
+            assert ours.acquire(["a", "b", "c"]) == {"c"}
         deadline = time.monotonic() + 10
         acquired: set[str] = set()
         while not acquired and time.monotonic() < deadline:  # the server notices the closed socket a moment later

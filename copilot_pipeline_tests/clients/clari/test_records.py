@@ -220,8 +220,8 @@ def test_selects_the_requested_call_from_a_list() -> None:
 
 
 @pytest.mark.parametrize("dialect", ["rest", "guide"])
-def test_parses_two_thousand_calls_within_seconds(dialect: str) -> None:
-    """2,000 bodies of 30 KB take about half a second; the bound is loose because machines differ."""
+def test_parses_hundreds_of_calls_within_seconds(dialect: str) -> None:
+    """200 bodies of 30 KB take about 0.1 s of processor time; the bound is loose because machines differ."""
     turns = [
         {
             "text": "Before anything else, what does it cost? " * 2,
@@ -234,10 +234,10 @@ def test_parses_two_thousand_calls_within_seconds(dialect: str) -> None:
     call = {**CALL, "call_id": "c-1", "transcript": turns}
     body = body_of({"call": call})
     spoken = dialect_named(dialect)
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(200):
         spoken.parse_call(None, body)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
 
 
 def test_clean_text_replaces_nul_and_lone_surrogates() -> None:

@@ -18,6 +18,7 @@ from urllib.parse import quote, unquote
 import httpx
 
 from copilot_pipeline_tests.http_servers import ReceivedRequest, Reply, reply, serving
+from copilot_pipeline_tests.processes import running_process
 
 BUCKET = "lake-bucket"
 _OBJECT = re.compile(r"/(?:download/)?storage/v1/b/([^/]+)/o/([^/]+)(?:/rewriteTo/b/[^/]+/o/([^/]+))?")
@@ -66,10 +67,9 @@ class GoogleStore:
 def running_google_store() -> Iterator[GoogleStore]:
     """Run the server until the block ends."""
     command = [sys.executable, "-m", __name__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with running_process(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         yield GoogleStore(process.stdout.readline().strip())
-        process.kill()
 
 
 @dataclass

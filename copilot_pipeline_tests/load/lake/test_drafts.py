@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from copilot_pipeline.load.tables import (
     UTTERANCES,
 )
 from copilot_pipeline_tests.load.lake.test_files import DAY, files_in, texts_of, utterances, write
+from copilot_pipeline_tests.processes import running_process
 
 _WRITER = """
 import sys, time
@@ -40,12 +40,9 @@ def lake(tmp_path: Path) -> Lake:
 
 def killed_writer(lake: Lake) -> None:
     """Start a process that writes the day, and kill it in the middle."""
-    process = subprocess.Popen([sys.executable, "-c", _WRITER, lake.url], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "in the middle\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    with running_process([sys.executable, "-c", _WRITER, lake.url], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "in the middle\n"
 
 
 @pytest.mark.e2e

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from datetime import date, timedelta
@@ -26,6 +25,7 @@ from copilot_pipeline_tests.deploy.object_store import BUCKET, running_object_st
 from copilot_pipeline_tests.deploy.slow_proxy import Answer, Request
 from copilot_pipeline_tests.load.lake.buckets import ERROR, Bucket, large_rows
 from copilot_pipeline_tests.load.lake.test_files import DAY, texts_of, utterances, write
+from copilot_pipeline_tests.processes import running_process
 
 pytestmark = pytest.mark.e2e
 
@@ -216,10 +216,8 @@ def test_a_writer_that_is_killed_while_it_sends_leaves_nothing(bucket: Bucket) -
         return Answer(cut=True)
 
     bucket.proxy.answer_to = answer
-    process = subprocess.Popen([sys.executable, "-c", _WRITER, bucket.lake.url], env=os.environ.copy())
-    assert arrived.wait(60)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with running_process([sys.executable, "-c", _WRITER, bucket.lake.url]):
+        assert arrived.wait(60)
     proceed.set()
     assert texts_of(bucket.lake) == ["kept"]
     assert list(bucket.lake.files()) == ["utterances/call_date=2026-11-03/part.parquet"]
