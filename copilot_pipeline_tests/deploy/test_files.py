@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -97,6 +96,8 @@ def test_variables_of_compose_are_documented() -> None:
 @pytest.mark.e2e
 def test_manifests_are_valid(manifests: list[dict[str, Any]]) -> None:
     """Each object satisfies the schema of its kind, without unknown fields."""
+    import kubernetes_validate  # here, because every process of a test run imports this file
+
     assert len(manifests) >= 20
     for manifest in manifests:
         kubernetes_validate.validate(manifest, KUBERNETES_VERSION, strict=True)

@@ -15,6 +15,8 @@ from copilot_pipeline_tests.end_to_end.truth import is_listed, is_transcribed, u
 
 _DAY_LINE = re.compile(r" INFO \d{4}-\d\d-\d\d[:, ]")  # of each finished day and kit
 
+OF_CALLS = ("--assets", "users,raw_call_details,calls,participants,transcripts,utterances")  # without scores
+
 
 def _check_calls(pipeline: Pipeline, truth: list[dict[str, Any]]) -> None:
     result = {row["call_id"]: row for row in pipeline.query("SELECT * FROM copilot.calls")}
@@ -137,7 +139,7 @@ def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> No
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
     pipeline.sandbox.set_faults(malformed=[victim])
-    outcome = pipeline.run(expect=4)
+    outcome = pipeline.run(*OF_CALLS, expect=4)
     assert (outcome["complete"], outcome["quarantined"], outcome["problems"]) == (False, 1, [])
     rows = pipeline.query("SELECT call_id, origin, reason, body FROM copilot_ops.quarantine")
     assert [(row["call_id"], row["origin"]) for row in rows] == [(victim, "call-details")]
@@ -148,7 +150,7 @@ def test_quarantines_only_the_unreadable_body(make_pipeline: MakePipeline) -> No
     listed = pipeline.query("SELECT has_transcript FROM copilot.calls WHERE call_id = %s", victim)
     assert listed == [{"has_transcript": False}]
     pipeline.sandbox.set_faults()
-    outcome = pipeline.run()  # of a person: not after the hour of backoff
+    outcome = pipeline.run(*OF_CALLS)  # of a person: not after the hour of backoff
     assert (outcome["complete"], outcome["quarantined"]) == (True, 0)
     _check_utterances(pipeline, truth)
 
@@ -160,7 +162,7 @@ def test_a_failing_call_does_not_affect_the_others(make_pipeline: MakePipeline) 
     truth = pipeline.sandbox.truth()
     victim = next(call["call_id"] for call in truth if is_transcribed(call) and call["details"]["transcript"])
     pipeline.sandbox.set_faults(detail_status={victim: 404})
-    outcome = pipeline.run(expect=1)
+    outcome = pipeline.run(*OF_CALLS, expect=1)
     assert any(victim in problem for problem in outcome["problems"])
     others = {call["call_id"] for call in truth if is_transcribed(call)} - {victim}
     assert {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")} == others
@@ -170,7 +172,7 @@ def test_a_failing_call_does_not_affect_the_others(make_pipeline: MakePipeline) 
     assert pipeline.sandbox.stats()["details_total"] == requests_before
     pipeline.sandbox.set_faults()
     pipeline.query("UPDATE copilot_ops.calls SET next_attempt_at = now() RETURNING call_id")
-    assert pipeline.run()["complete"] is True
+    assert pipeline.run(*OF_CALLS)["complete"] is True
     _check_utterances(pipeline, truth)
 
 
@@ -181,13 +183,13 @@ def test_a_day_that_cannot_be_written_does_not_affect_the_others(make_pipeline: 
     obstacle = pipeline.home / "lake" / "raw_call_details" / f"call_date={first}"
     obstacle.parent.mkdir(parents=True)
     obstacle.write_text("a file where the folder should be")
-    outcome = pipeline.run(expect=1)
+    outcome = pipeline.run(*OF_CALLS, expect=1)
     assert [problem for problem in outcome["problems"] if first in problem and "could not be written" in problem]
     stored = pipeline.query("SELECT call_date::text AS day FROM copilot_ops.partitions WHERE stored_at IS NOT NULL")
     assert stored == [{"day": last}]
     fetched = pipeline.sandbox.stats()["details_total"]
     obstacle.unlink()
-    assert pipeline.run()["complete"] is True
+    assert pipeline.run(*OF_CALLS)["complete"] is True
     assert pipeline.sandbox.stats()["details_total"] == fetched
 
 
@@ -195,7 +197,7 @@ def test_the_guide_dialect_fills_the_same_tables(make_pipeline: MakePipeline) ->
     """With names for speakers, and sides by role."""
     pipeline = make_pipeline(days=2, dialect="guide")
     truth = [call for call in pipeline.sandbox.truth() if is_listed(call)]
-    assert pipeline.run()["complete"] is True
+    assert pipeline.run(*OF_CALLS)["complete"] is True
     result = {row["call_id"]: row for row in pipeline.query("SELECT * FROM copilot.calls")}
     assert set(result) == {call["call_id"] for call in truth}
     spoken = [call for call in truth if call["details"]["transcript"]]

@@ -120,7 +120,7 @@ _STEP = st.one_of(
 )
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(steps=st.lists(_STEP, min_size=8, max_size=30))
 def test_each_call_is_in_its_own_day_with_its_newest_bodies(
     database: Database, steps: Sequence[tuple[object, ...]]
@@ -163,7 +163,7 @@ def test_calls_that_swap_days_keep_their_newest_details(database: Database, home
 _STEP_OR_LOSS = st.one_of(_STEP, st.tuples(st.sampled_from(["delete", "truncate"]), st.integers(0, 1)))
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(steps=st.lists(_STEP_OR_LOSS, min_size=8, max_size=30))
 def test_calls_of_lost_files_are_fetched_again_with_their_newest_bodies(
     database: Database, steps: Sequence[tuple[object, ...]]
