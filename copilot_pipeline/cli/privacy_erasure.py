@@ -63,20 +63,18 @@ def erase(
     """
     from copilot_pipeline.privacy.erasure import Erasure, Request
 
-    console = text_console(stderr=True)
+    status = text_console(stderr=True).status("erasing")
     with opened() as (settings, database):
         stores = replace(open_stores(settings, database), removes_versions=object_versions)
-        with console.status("") as status:
-            erasure = Erasure(stores, settings, Request(person, call_id), on_step=status.update)
-            plan = erasure.unfinished()
-        if plan is None:
-            search = _confirmed(stores, person, call_id, mode, more_than, parts=parts, namesakes=namesakes, yes=yes)
-            if search is None:
-                return
+        erasure = Erasure(stores, settings, Request(person, call_id), on_step=status.update)
+        plan = erasure.unfinished()
+        if plan is not None:
+            echo("continuing an erasure that was not finished", err=True)
+        elif search := _confirmed(stores, person, call_id, mode, more_than, parts=parts, namesakes=namesakes, yes=yes):
             plan = erasure.begin(search, _mode(search, mode))
         else:
-            echo("continuing an erasure that was not finished", err=True)
-        with console.status("erasing") as status:
+            return
+        with status:
             erased = erasure.run(plan, full_vacuum=vacuum_full)
     _print_erased(erased)
     if not no_refresh:

@@ -62,6 +62,12 @@ def _is_ordinary(name: str) -> bool:
 
 def print_findings(search: Search, findings: Findings) -> None:
     """Print who is meant, where they are and where they were sent."""
+    _print_subject(search)
+    _print_places(findings)
+
+
+def _print_subject(search: Search) -> None:
+    """Print what is searched for, and what is not."""
     identity = search.identity
     for name, values in (("addresses", identity.emails), ("names", identity.names), ("numbers", identity.phones)):
         if shown := sorted(value for value in values if not value.startswith("hmac:")):
@@ -85,6 +91,9 @@ def print_findings(search: Search, findings: Findings) -> None:
         echo(f"numbers that other people have too, not searched for without --namesakes: {numbers}")
     if search.subject.shared_parts:
         echo(f"not searched for, because others have them: {', '.join(search.subject.shared_parts)}")
+
+
+def _print_places(findings: Findings) -> None:
     echo(f"calls: {len(findings.calls):,}")
     for place in findings.places:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(place.kinds.items()))

@@ -168,9 +168,7 @@ class HttpClient:
                 seconds = None if attempt == 1 else max(_MIN_ATTEMPT_SECONDS, deadline - time.monotonic())
                 return self._send(request, path, is_readable, seconds)
             except TemporaryFailure as error:
-                # The rate limiter makes this request pause with all others, and raises if 429s do not end. So a 429 is
-                # neither an attempt nor a reason to wait here.
-                is_limited = self._rate_limiter is not None and error.status == _TOO_MANY_REQUESTS
+                is_limited = self._is_limited(error.status)
                 if error.status in no_retry_on or (not is_limited and attempt >= self._policy.attempts):
                     raise
                 delay = 0.0 if is_limited else self._policy.backoff.delay(attempt, error.retry_after_seconds)
@@ -179,6 +177,13 @@ class HttpClient:
                     raise
                 attempt += not is_limited
             self._sleep(delay)
+
+    def _is_limited(self, status: int | None) -> bool:
+        """Return whether it is a 429 for which the rate limiter makes this request pause with all others.
+
+        The rate limiter raises if 429s do not end, so such a response is neither an attempt nor a reason to wait.
+        """
+        return self._rate_limiter is not None and status == _TOO_MANY_REQUESTS
 
     def _acquire(self, units: int) -> float:
         """Wait for the rate limiter. Return the seconds it took."""
@@ -222,7 +227,7 @@ class HttpClient:
             return NotFound(message, status=status, code=code)
         if retry_after is None:
             retry_after = parse_retry_after(response.headers.get("retry-after"))
-        if status == _TOO_MANY_REQUESTS and self._rate_limiter is not None:
+        if self._rate_limiter is not None and self._is_limited(status):
             self._rate_limiter.on_throttled(retry_after, code)
         if status >= 500 or status in (408, 425, _TOO_MANY_REQUESTS):
             return TemporaryFailure(message, status=status, retry_after_seconds=retry_after)

@@ -84,28 +84,27 @@ class Rule:
         if not is_allowed_link(call.fields.get("review_url"), self.link_hosts):
             call = replace(call, fields={**call.fields, "review_url": None})
         fields = mapped_fields(self.route.map, call)
-        target, record = "", None
+        record: str | None = None
         if self.sink.kind in ("salesforce", "hubspot"):
             if not fields:
                 return None  # no brick of it has a value
             record, reason = record_id(self.sink.kind, call.fields)
             if record is None:
-                system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
-                return UnlinkedCall(self.name, call.call_id, reason or "", system, deal_id)
-            target = canonical_record_id(self.sink.kind, record)
+                return self._unlinked(call, reason or "")
         scored_at = max((run.finished_at for run in runs if run.finished_at), default=now)
-        suppressed_because = self._suppressed_because(call, scored_at, now, active_since)
         return DeliveryRequest(
             route=self.name,
             sink=self.sink_name,
             kind=self.sink.kind,
             call_id=call.call_id,
             version=ONCE_PER_CALL if self.sink.kind == "slack" else _digest(*(run.version for run in runs)),
-            target=target,
+            target=canonical_record_id(self.sink.kind, record) if record else "",
             call_started_at=call.started_at,
             scored_at=scored_at,
             payload=self._payload(call, scored_at, record, fields, labels or {}),
-            suppressed_because=None if include_suppressed else suppressed_because,
+            suppressed_because=None
+            if include_suppressed
+            else self._suppressed_because(call, scored_at, now, active_since),
         )
 
     def has_all_answers(self, call: ScoredCall) -> bool:
@@ -129,6 +128,10 @@ class Rule:
         if len(runs) < len(self.kits) or any(run.is_open for run in runs):
             return []
         return runs if any(run.has_succeeded for run in runs) else []
+
+    def _unlinked(self, call: ScoredCall, reason: str) -> UnlinkedCall:
+        system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
+        return UnlinkedCall(self.name, call.call_id, reason, system, deal_id)
 
     def _suppressed_because(
         self, call: ScoredCall, scored_at: datetime, now: datetime, active_since: datetime

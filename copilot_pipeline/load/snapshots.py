@@ -45,7 +45,6 @@ def replace_snapshot(
     if content.confirm():
         return len(rows)
     loaded_at: datetime | None = None
-    private = lake.private_columns
     with lake.writers([table, history.table] if history else [table]) as writers:
         writer, of_history = writers[table.name], writers[history.table.name] if history else None
 
@@ -53,16 +52,9 @@ def replace_snapshot(
             nonlocal loaded_at
             loaded_at = content.loaded_at(connection)
             _refuse_loss(table, before, after, min_share)
-            if history is None or of_history is None:
-                return
-            history.restore(connection, lake)
-            present = history.present(connection)
-            if private.affects(history.table):
-                history.hide(connection, lambda versions: private.apply(history.table, versions))
-            history.record(connection)
-            _refuse_loss(history.table, present, history.present(connection), min_share)
-            for versions in history.rows(connection):
-                of_history.append(versions)
+            if history is not None and of_history is not None:
+                for versions in _recorded(history, connection, lake, min_share):
+                    of_history.append(versions)
 
         loaded = load_snapshot(database, table, _batches(lake, table, rows), writer.append, finish)
     if loaded == len(rows):  # otherwise rows were refused, and are reported again the next time
@@ -100,6 +92,18 @@ def replace_snapshots(
             table.name: replace_rows(connection, table, batches, writers[table.name].append).after
             for table, batches in ((table, read_ahead(_batches(lake, table, rows))) for table, rows in content)
         }
+
+
+def _recorded(history: Versions, connection: Connection, lake: Lake, min_share: float) -> Iterator[pa.Table]:
+    """Add what has changed to the history, and yield all of it in batches. Raises `SnapshotRefused`."""
+    private = lake.private_columns
+    history.restore(connection, lake)
+    present = history.present(connection)
+    if private.affects(history.table):
+        history.hide(connection, lambda versions: private.apply(history.table, versions))
+    history.record(connection)
+    _refuse_loss(history.table, present, history.present(connection), min_share)
+    yield from history.rows(connection)
 
 
 def _batches(lake: Lake, table: Table, rows: Iterable[object]) -> Iterator[pa.Table]:

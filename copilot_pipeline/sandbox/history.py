@@ -69,14 +69,7 @@ def _deal(
 ) -> tuple[Deal, list[datetime]]:
     """Return a deal and the times of its calls."""
     end = first + timedelta(days=days)
-    length = rng.randint(24, 58)
-    if is_open:
-        created = end - timedelta(days=rng.randint(16, length), hours=8)
-        last = end
-        close = end + timedelta(days=rng.randint(-4, 70), hours=3)
-    else:
-        close = first + timedelta(days=rng.uniform(14, days - 1))
-        created, last = close - timedelta(days=length), close
+    created, last, close = _life(rng, first, end, is_open=is_open)
     decider, budget, depth = rng.random() < 0.5, rng.random() < 0.5, rng.random() < 0.5
     champion = rng.random() < 0.5
     chance = 0.05 + (0.88 if decider else 0) + (0.04 if champion else 0)
@@ -108,6 +101,16 @@ def _deal(
     if rng.random() < (0.45 if not is_won else 0.15):
         deal.close_date_changes = [_push(rng, deal, min(last, end) - timedelta(days=6))]
     return deal, _call_times(rng, max(first, created), last, is_open=is_open)
+
+
+def _life(rng: random.Random, first: datetime, end: datetime, *, is_open: bool) -> tuple[datetime, datetime, datetime]:
+    """Return when a deal was created, when it was last active, and its close date."""
+    length = rng.randint(24, 58)
+    if is_open:
+        created = end - timedelta(days=rng.randint(16, length), hours=8)
+        return created, end, end + timedelta(days=rng.randint(-4, 70), hours=3)
+    close = first + timedelta(days=rng.uniform(14, (end - first).days - 1))
+    return close - timedelta(days=length), close, close
 
 
 def _stage_changes(created: datetime, last: datetime, passed: int, closed_as: str | None) -> list[dict[str, str]]:

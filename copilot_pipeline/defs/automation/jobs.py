@@ -139,14 +139,7 @@ def scored_calls(
         try:
             for loaded in incremental.run():
                 for table in loaded.tables:
-                    context.log_event(
-                        dg.AssetMaterialization(
-                            table.name,
-                            partition=loaded.day.isoformat(),
-                            tags={RUN_TAG: context.job_name},
-                            metadata={"run": context.run.run_id, "job": context.job_name},
-                        )
-                    )
+                    context.log_event(_materialization(context, table.name, loaded.day.isoformat()))
                 checks.add(table.name for table in loaded.tables)
         finally:
             checks.finish()
@@ -160,6 +153,11 @@ def scored_calls(
             metadata={PROBLEMS: dg.MetadataValue.json(incremental.problems)},
             allow_retries=False,
         )
+
+
+def _materialization(context: dg.OpExecutionContext, table: str, day: str) -> dg.AssetMaterialization:
+    run = {"run": context.run.run_id, "job": context.job_name}
+    return dg.AssetMaterialization(table, partition=day, tags={RUN_TAG: context.job_name}, metadata=run)
 
 
 @dg.job(description="Webhooks, rechecks and polled changes: from the call id to its scores.", tags=INCREMENTAL_PRIORITY)
