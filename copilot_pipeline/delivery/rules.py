@@ -81,8 +81,7 @@ class Rule:
         runs = self._completed_runs(call)
         if not runs or not applies(self.route.when, call):
             return None
-        if not is_allowed_link(call.fields.get("review_url"), self.link_hosts):
-            call = replace(call, fields={**call.fields, "review_url": None})
+        call = self._with_allowed_link(call)
         fields = mapped_fields(self.route.map, call)
         record: str | None = None
         if self.sink.kind in ("salesforce", "hubspot"):
@@ -92,6 +91,7 @@ class Rule:
             if record is None:
                 return self._unlinked(call, reason or "")
         scored_at = max((run.finished_at for run in runs if run.finished_at), default=now)
+        suppressed_because = self._suppressed_because(call, scored_at, now, active_since)
         return DeliveryRequest(
             route=self.name,
             sink=self.sink_name,
@@ -102,9 +102,7 @@ class Rule:
             call_started_at=call.started_at,
             scored_at=scored_at,
             payload=self._payload(call, scored_at, record, fields, labels or {}),
-            suppressed_because=None
-            if include_suppressed
-            else self._suppressed_because(call, scored_at, now, active_since),
+            suppressed_because=None if include_suppressed else suppressed_because,
         )
 
     def has_all_answers(self, call: ScoredCall) -> bool:
@@ -128,6 +126,11 @@ class Rule:
         if len(runs) < len(self.kits) or any(run.is_open for run in runs):
             return []
         return runs if any(run.has_succeeded for run in runs) else []
+
+    def _with_allowed_link(self, call: ScoredCall) -> ScoredCall:
+        if is_allowed_link(call.fields.get("review_url"), self.link_hosts):
+            return call
+        return replace(call, fields={**call.fields, "review_url": None})
 
     def _unlinked(self, call: ScoredCall, reason: str) -> UnlinkedCall:
         system, deal_id = call.fields.get("crm_system"), call.fields.get("deal_id")
