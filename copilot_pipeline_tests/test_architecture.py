@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,20 @@ def test_command_line_imports_no_slow_library() -> None:
         for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [one.name for one in node.names])
     ]
     assert [name for name in at_top if name.split(".")[0] in heavy] == []
+
+
+def test_private_imports_of_dagster_have_a_reason_and_a_link() -> None:
+    """The comment above them says why there is no public way, and where that is reported or documented."""
+    unexplained = []
+    for path in modules():
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            if line.strip().startswith(("from dagster._", "import dagster._")):
+                above = takewhile(lambda one: one.strip().startswith(("#", "from dagster._")), reversed(lines[:number]))
+                comment = " ".join(above)
+                if "# Private, because" not in comment or "https://" not in comment:
+                    unexplained.append(f"{path.relative_to(ROOT)}:{number + 1}")
+    assert unexplained == []
 
 
 def test_patterns_do_not_end_with_a_dollar_sign() -> None:

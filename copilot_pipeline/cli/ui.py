@@ -63,6 +63,9 @@ def _serve(
     environment: Environment, host: str, port: int, *, read_only: bool, workspace: Path | None, log_level: str
 ) -> None:
     import dagster as dg
+
+    # Private, because the server of Dagster has no option for a check of requests (here `UiGuard`):
+    # https://github.com/dagster-io/dagster/issues/2219
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster_webserver.app import create_app_from_workspace_process_context
