@@ -14,7 +14,7 @@ from typing import Any
 
 import dagster as dg
 
-# Private, because Dagster's `log_event` writes each event in two transactions of its own; it writes events together only
+# Private, because Dagster's `log_event` writes each event in two transactions of its own, and several together only
 # for the outputs of a step: https://github.com/dagster-io/dagster/issues/19829
 from dagster._core.events import DagsterEventBatchMetadata
 

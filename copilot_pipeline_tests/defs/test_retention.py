@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +11,7 @@ import pytest
 from copilot_pipeline.definitions import build_definitions
 from copilot_pipeline.defs.privacy.assets import retention
 from copilot_pipeline.defs.privacy.checks import nothing_is_kept_too_long
+from copilot_pipeline.defs.privacy.events import remove_old_runs
 from copilot_pipeline.defs.resources.configured import configured_resources
 from copilot_pipeline.postgres import Database
 
@@ -57,3 +59,55 @@ def test_the_nightly_job_reports_what_it_removed(
         counts = {name: value.value for name, value in event.materialization.metadata.items()}
     assert counts["inbox"] == 2
     assert counts["runs of Dagster"] == counts["removed calls"] == counts["days of raw files"] == 0
+
+
+def test_keeps_the_run_that_made_a_day_last() -> None:
+    """Runs are deleted with their events, except the last one of each asset and day. It keeps only the event that made
+    the day: of each day one run stays, and its hundreds of other events would add up."""
+
+    @dg.asset(partitions_def=dg.StaticPartitionsDefinition(["a", "b"]))
+    def table() -> None:
+        """A table."""
+
+    @dg.op
+    def work() -> None:
+        """No asset."""
+
+    @dg.job
+    def job() -> None:
+        work()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = [dg.materialize([table], partition_key=key, instance=instance).run_id for key in ("a", "b", "a")]
+        other = job.execute_in_process(instance=instance).run_id
+        assert remove_old_runs(instance, timedelta(days=1)) == 0
+        assert remove_old_runs(instance, timedelta()) == 2
+        assert {run.run_id for run in instance.get_runs()} == {made[1], made[2]}
+        assert instance.all_logs(made[0]) == instance.all_logs(other) == []
+        assert instance.get_materialized_partitions(dg.AssetKey("table")) == {"a", "b"}
+        for run_id, partition in ((made[1], "b"), (made[2], "a")):
+            (kept,) = instance.all_logs(run_id)
+            assert kept.get_dagster_event().step_materialization_data.materialization.partition == partition
+        latest = instance.get_latest_materialization_event(dg.AssetKey("table"))
+        assert latest is not None
+        assert latest.run_id == made[2]
+        assert remove_old_runs(instance, timedelta()) == 0
+
+
+def test_results_of_checks_are_deleted_with_their_runs() -> None:
+    """Dagster leaves them, so that its table would grow for ever. The newest result of each check stays."""
+
+    @dg.asset
+    def table() -> None:
+        """A table."""
+
+    @dg.asset_check(asset=table)
+    def is_complete() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=True)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        for _ in range(3):
+            dg.materialize([table, is_complete], instance=instance)
+        assert remove_old_runs(instance, timedelta()) == 2
+        results = instance.event_log_storage.get_asset_check_execution_history(is_complete.check_key, limit=10)
+        assert [result.run_id for result in results] == [run.run_id for run in instance.get_runs()]

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,8 +24,7 @@ from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
 from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.inputs import CALL_TABLE_CODE, SCORE_TABLE_CODE
 from copilot_pipeline.load.lake import Lake
-from copilot_pipeline.load.snapshots import replace_snapshot
-from copilot_pipeline.load.tables import CALL_TABLES, SCORE_TABLES, TOPICS
+from copilot_pipeline.load.tables import CALL_TABLES, SCORE_TABLES
 from copilot_pipeline.marts.versions import MART_CODE
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.connections import Connection
@@ -34,7 +32,6 @@ from copilot_pipeline.score.score_tables import ScoreTables
 from copilot_pipeline.state import CallStore, PartitionStore, ReceivedDetails, SemarizeRunStore
 from copilot_pipeline.state.bodies import pack
 from copilot_pipeline.transform.transcripts import UserDirectory
-from copilot_pipeline_tests.load.warehouse.rows import column
 from copilot_pipeline_tests.state.examples import DAY, NOON, listed_call, record
 
 DAYS = [DAY, DAY + timedelta(days=1)]
@@ -292,24 +289,6 @@ def test_a_forced_rebuild_compares_the_rows_that_are_there(database: Database) -
             connection.execute("TRUNCATE copilot_ops.table_versions")
         world.build()
         assert world.content() == built
-
-
-def test_an_unchanged_snapshot_is_not_written_again(database: Database, home: Path) -> None:
-    """But its time is, and rows that something else has deleted come back."""
-    lake = Lake(str(home / "lake"))
-    rows = [SimpleNamespace(**{**dict.fromkeys(TOPICS.column_names), "topic_id": each, "name": each}) for each in "ab"]
-    times = "SELECT loaded_at FROM copilot_ops.snapshots WHERE name = 'topics'"
-    versions = "SELECT xmin::text FROM copilot.topics ORDER BY topic_id"
-    assert replace_snapshot(lake, database, TOPICS, rows) == 2
-    written, (first,) = column(database, versions), column(database, times)
-    assert replace_snapshot(lake, database, TOPICS, rows[::-1]) == 2
-    (second,) = column(database, times)
-    assert second > first
-    assert column(database, versions) == written
-    with database.connection() as connection:
-        connection.execute("DELETE FROM copilot.topics WHERE topic_id = 'a'")
-    assert replace_snapshot(lake, database, TOPICS, rows) == 2
-    assert len(column(database, versions)) == 2
 
 
 @pytest.mark.e2e

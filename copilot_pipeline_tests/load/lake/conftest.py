@@ -12,9 +12,9 @@ from copilot_pipeline_tests.deploy.slow_proxy import running_slow_proxy
 from copilot_pipeline_tests.load.lake.buckets import Bucket
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def store() -> Iterator[ObjectStore]:
-    """A server for the tests of this file."""
+    """A server for the tests of this folder."""
     with running_object_store() as running:
         yield running
 
