@@ -36,8 +36,8 @@ object_versions_option = click.option(
 @click.option("--mask", "mode", flag_value="mask", help="Keep the calls, mask the person. Default for your own people.")
 @click.option("--more-than", type=click.IntRange(min=0), metavar="N", help="Confirm that it removes more than N calls.")
 @object_versions_option
-@click.option("--vacuum-full", is_flag=True, help="Write the tables again, which locks each of them.")
-@click.option("--no-refresh", is_flag=True, help="Leave the marts to the next refresh.")
+@click.option("--vacuum-full", is_flag=True, help="Rewrite the tables (VACUUM FULL), which locks each one.")
+@click.option("--no-refresh", is_flag=True, help="Do not rebuild the marts now; the next refresh does.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def erase(
     person: str | None,
@@ -168,7 +168,7 @@ def _rebuild(settings: Settings) -> None:
 @click.command("erase-removed")
 @click.option("--more-than", type=click.IntRange(min=0), metavar="N", help="Confirm that it removes more than N calls.")
 @object_versions_option
-@click.option("--no-refresh", is_flag=True, help="Leave the marts to the next refresh.")
+@click.option("--no-refresh", is_flag=True, help="Do not rebuild the marts now; the next refresh does.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def erase_removed(more_than: int | None, object_versions: bool, no_refresh: bool, yes: bool) -> None:
     """Erase calls that Clari Copilot has removed, now instead of at night.
@@ -252,7 +252,7 @@ def log(as_json: bool) -> None:
     help="A copy of _erasures.json that was kept elsewhere (repeatable).",
 )
 @object_versions_option
-@click.option("--no-refresh", is_flag=True, help="Leave the marts to the next refresh.")
+@click.option("--no-refresh", is_flag=True, help="Do not rebuild the marts now; the next refresh does.")
 def restore(files: tuple[Path, ...], object_versions: bool, no_refresh: bool) -> None:
     """Erase again what a backup from before an erasure has brought back.
 

@@ -225,7 +225,7 @@ def _sinks(deliveries: DeliveryService) -> str:
 
 
 def _deliver(deliveries: DeliveryService, bars: ProgressBars) -> None:
-    """Send the deliveries that the routes ask for. What cannot be sent stays in the outbox."""
+    """Send the deliveries that the routes request. What cannot be sent stays in the outbox."""
     report = deliveries.send()
     for name, problem in report.unusable_sinks.items():
         bars.note(f"{name}: {problem}")

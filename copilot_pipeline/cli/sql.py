@@ -20,7 +20,7 @@ from copilot_pipeline.postgres.query_connection import query_connection
 
 
 class QueryCommand(click.Command):
-    """A command whose query may begin with a comment, as the content of a file does; it is no option."""
+    """A command whose query may begin with an SQL comment (`--`), which is not read as an option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Pass such a query as an argument."""

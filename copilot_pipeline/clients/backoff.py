@@ -18,7 +18,7 @@ class Backoff:
     """Delays that grow by `factor` from `first_seconds` to `max_seconds`.
 
     `jitter` is the random share of a delay: 0 for none, 1 for anything between nothing and the whole delay.
-    `max_retry_after_seconds` caps what a server may ask for.
+    `max_retry_after_seconds` limits the delay that a server may request.
     """
 
     first_seconds: float

@@ -1,4 +1,4 @@
-"""The dispatcher: enqueue what the rules ask for, and send what is queued.
+"""The dispatcher: enqueue what the rules request, and send what is queued.
 
 The two are separate, so that a sink that is unavailable, or a crash, costs nothing but time. Each sink has a thread of
 its own, so that a slow sink delays its own deliveries only.
@@ -92,7 +92,7 @@ class Dispatcher:
     def preview(
         self, days: Sequence[date], *, include_suppressed: bool = False
     ) -> list[DeliveryRequest | UnlinkedCall]:
-        """Return what the rules ask for, without storing or sending anything."""
+        """Return what the rules request, without storing or sending anything."""
         active_since = self.outbox.active_since([rule.name for rule in self._rules], activate=False)
         labels = read_brick_labels(self._database)
         previews = []
@@ -110,7 +110,7 @@ class Dispatcher:
         return previews
 
     def enqueue(self, days: Sequence[date], *, include_suppressed: bool = False) -> EnqueueReport:
-        """Enqueue what the rules ask for.
+        """Enqueue what the rules request.
 
         Of these days, and of calls whose CRM link has changed.
 

@@ -155,7 +155,7 @@ class Outbox:
     def withdraw(
         self, route_calls: Sequence[tuple[str, str]], *, reason: str = "its newest scores no longer apply to it"
     ) -> None:
-        """Cancel contributions that routes no longer ask for, by (route, call id)."""
+        """Cancel contributions that no route requests any longer, by (route, call id)."""
         now = self._now()
         routes, call_ids = _columns(route_calls)
         with self._database.transaction() as connection:

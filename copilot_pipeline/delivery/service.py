@@ -83,7 +83,7 @@ class DeliveryService:
         return incident_monitor(self._settings, self._database)
 
     def enqueue(self, days: Sequence[date], *, sends_requests: bool = True) -> list[str]:
-        """Enqueue what the rules ask for, of these days.
+        """Enqueue what the rules request, of these days.
 
         Returns a description of excluded routes, if there are any.
 

@@ -1,4 +1,4 @@
-"""The private columns that the settings ask for."""
+"""The private columns of the settings."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ class TablePlace:
     def erase(self, connection: Connection, matcher: Matcher, *, deep: Matcher | None = None) -> int:
         """Delete the rows of erased calls and mask the person in the others; return the number of rows changed.
 
-        `connection` is in a transaction. `deep` also knows what was said, for rows whose text names an erased call.
+        `connection` is in a transaction. `deep` also has what was said, for rows whose text names an erased call.
         """
         forms = self.forms_in(connection)
         if not forms:

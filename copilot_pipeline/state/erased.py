@@ -64,6 +64,6 @@ def _filtered(tombstones: Tombstones, details: ReceivedDetails) -> bytes | None:
 
 
 def forget_calls(connection: Connection, call_ids: Sequence[str]) -> None:
-    """Delete what the state store knows of calls, and mark their days to be written and loaded without them."""
+    """Delete what the state store has of calls, and mark their days to be written and loaded without them."""
     if call_ids:
         connection.execute(_SQL["forget"], {"call_ids": list(call_ids)})

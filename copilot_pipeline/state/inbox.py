@@ -1,6 +1,6 @@
 """The inbox: ids received by webhook, from the response to the sender until a run has processed them.
 
-An item announces that a call or a run may have changed; its state is always read from the API.
+An item means that a call or a run may have changed; its state is always read from the API.
 
     put ──► queued ──lease──► leased ──ack──► acked (deleted a week later)
               ▲                  │

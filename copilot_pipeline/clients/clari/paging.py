@@ -20,7 +20,7 @@ def next_position(
             return None
         following = skip + received if page.next_skip is None else page.next_skip
         if following <= skip:
-            raise PipelineError(f"clari: the page at skip {skip} announces more calls but does not advance")
+            raise PipelineError(f"clari: the page at skip {skip} promises more calls but does not advance")
         return ListPosition(following, matched, fingerprint)
     is_all = matched is not None and skip + received >= matched
     if received == 0 or is_all or (received < limit and matched is None):

@@ -179,7 +179,7 @@ def delivery_batch(
         context.log.warning(f"{name}: {problem}")
 
 
-@dg.job(description="Send what the routes of pipeline.yaml ask for, and report incidents.", tags=INCREMENTAL_PRIORITY)
+@dg.job(description="Send the deliveries of the routes, and report incidents.", tags=INCREMENTAL_PRIORITY)
 def deliveries() -> None:
     """One op."""
     delivery_batch()

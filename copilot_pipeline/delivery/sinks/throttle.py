@@ -16,7 +16,7 @@ Acquire = Callable[[], None]
 
 
 def shared_slots(database: Database, address: str, interval_seconds: float) -> Acquire:
-    """Return what waits for the next slot of an address, of which all processes of a database have one per interval."""
+    """Return a function that waits for the next slot of an address, one for all processes."""
     name = f"sink {sha256(address.encode()).hexdigest()[:16]}"  # the address is a secret
     rate = 1 / interval_seconds
     limiter = RateLimiter(

@@ -1,4 +1,4 @@
-"""Write Parquet files of tables, one or several at once."""
+"""Write Parquet files of tables, one or several together."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ CALL_FEATURES = (
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """Deals at times: their features and stages."""
+    """Features and stages of deals, each at a point in time."""
 
     deal: Ints
     at: Ints

@@ -58,7 +58,7 @@ def remove_dead_users(folder: Path) -> list[int]:
 def remove_stale_pid_file(folder: Path) -> bool:
     """Remove the server's PID file if another, younger process has that id now; return whether it was removed.
 
-    Otherwise the server would take that process for itself and refuse to start.
+    Otherwise the server would refuse to start, because the id in its PID file is in use.
     """
     path = folder / PID_FILE
     try:

@@ -88,7 +88,7 @@ def test_lists_exactly_ten_thousand_calls() -> None:
 
 @pytest.mark.parametrize("next_skip", [0, -5])
 def test_a_page_that_does_not_advance_is_an_error(next_skip: int) -> None:
-    """A page that announces more calls without a next position does not cause an endless listing."""
+    """A page that promises more calls without a next position does not cause an endless listing."""
     answer = {
         "calls": [{"id": "a", "time": "2026-03-01T10:00:00Z"}],
         "pagination": {"matched": 9, "hasMore": True, "nextPageSkip": next_skip},

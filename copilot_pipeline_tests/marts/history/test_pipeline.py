@@ -89,7 +89,7 @@ def test_changes_of_a_week(steps: list[dict[str, Any] | None], expected: list[tu
     assert [(kind, effect) for _, kind, _, effect in found] == sorted(expected)
 
 
-def test_moves_of_the_close_date_are_told_by_days() -> None:
+def test_moves_of_the_close_date_are_counted_in_days() -> None:
     """By the first and the last date of the week, in the time zone of the settings; they leave the amount alone."""
     late_evening = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)  # the first of December in Berlin
     versions = history_of(

@@ -54,7 +54,7 @@ def test_the_manager_is_that_of_the_time(moment: datetime, manager: tuple[str, s
     assert (found.rep_id, found.name) == ("u-1", "Dana")
 
 
-def test_a_rep_who_was_never_a_user_stays_as_known() -> None:
+def test_calls_of_a_rep_who_was_never_a_user_have_no_team() -> None:
     """Their calls have no team, as before."""
     stranger = Rep("x@acme.example", "X")
     assert TEAMS.at(stranger, MOVED) is stranger
