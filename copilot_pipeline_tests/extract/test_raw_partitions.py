@@ -79,6 +79,20 @@ class World:
             self.writer.store(DAYS[day])
         self.partitions.is_killed = False
 
+    def apply(self, step: tuple[object, ...]) -> None:
+        """Do what a step of `_STEP_OR_LOSS` names."""
+        match step:
+            case ("list", str(call_id), int(day), int(version)):
+                self.list_call(call_id, day, version)
+            case ("fetch", str(call_id)):
+                self.fetch(call_id)
+            case ("store", int(day), bool(kill)):
+                self.store(day, kill=kill)
+            case (str(damage), int(day)):
+                path = Path(self.lake.path(RAW_CALL_DETAILS, DAYS[day]))
+                if path.exists():
+                    path.write_bytes(path.read_bytes()[:100]) if damage == "truncate" else path.unlink()
+
     def files(self) -> dict[str, list[tuple[int, bytes | None, bytes | None]]]:
         """The rows of all raw files by call: day, list item, details."""
         result: dict[str, list[tuple[int, bytes | None, bytes | None]]] = {}
@@ -130,13 +144,7 @@ def test_each_call_is_in_its_own_day_with_its_newest_bodies(
     with TemporaryDirectory() as folder:
         world = world_of(database, folder)
         for step in steps:
-            match step:
-                case ("list", str(call_id), int(day), int(version)):
-                    world.list_call(call_id, day, version)
-                case ("fetch", str(call_id)):
-                    world.fetch(call_id)
-                case ("store", int(day), bool(kill)):
-                    world.store(day, kill=kill)
+            world.apply(step)
         for day in (1, 0):
             world.store(day)
         assert world.files() == world.expected()
@@ -173,17 +181,7 @@ def test_calls_of_lost_files_are_fetched_again_with_their_newest_bodies(
     with TemporaryDirectory() as folder:
         world = world_of(database, folder)
         for step in steps:
-            match step:
-                case ("list", str(call_id), int(day), int(version)):
-                    world.list_call(call_id, day, version)
-                case ("fetch", str(call_id)):
-                    world.fetch(call_id)
-                case ("store", int(day), bool(kill)):
-                    world.store(day, kill=kill)
-                case (str(damage), int(day)):
-                    path = Path(world.lake.path(RAW_CALL_DETAILS, DAYS[day]))
-                    if path.exists():
-                        path.write_bytes(path.read_bytes()[:100]) if damage == "truncate" else path.unlink()
+            world.apply(step)
         lost = world.writer.mark_lost(DAYS)
         for call_id, day in world.days.items():
             world.list_call(call_id, day, world.versions[call_id])
