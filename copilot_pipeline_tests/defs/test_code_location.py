@@ -7,7 +7,7 @@ import pytest
 
 from copilot_pipeline.defs.code_location import CODE_SOCKET, SECONDS_TO_RELOAD, CodeLocations
 from copilot_pipeline_tests.defs.code_locations import BROKEN, LOADED, answering, run_of
-from copilot_pipeline_tests.end_to_end.interface import free_port
+from copilot_pipeline_tests.ports import free_port
 
 
 def test_a_retry_waits_until_the_code_location_has_been_back_for_a_while() -> None:

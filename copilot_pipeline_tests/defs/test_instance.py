@@ -23,7 +23,7 @@ from copilot_pipeline.defs.run_health import SECONDS_TO_LOCK
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.state.locks import RUNS, AdvisoryLocks
 from copilot_pipeline_tests.defs.code_locations import run_of
-from copilot_pipeline_tests.end_to_end.interface import free_port
+from copilot_pipeline_tests.ports import free_port
 
 
 def health(

@@ -8,8 +8,8 @@ from typing import TypeVar
 import dagster as dg
 import sqlalchemy
 
-# Private, because Dagster exports the statuses of runs one by one only, deletes no single events of a run, and leaves the
-# results of checks of a deleted run: https://github.com/dagster-io/dagster/pull/18341
+# Private, because Dagster exports the statuses of runs one by one only, deletes no single events of a run, and leaves
+# the results of checks of a deleted run: https://github.com/dagster-io/dagster/pull/18341
 from dagster._core.storage.dagster_run import FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
