@@ -120,13 +120,21 @@ def test_private_imports_of_dagster_have_a_reason_and_a_link() -> None:
     """The comment above them says why there is no public way, and where that is reported or documented."""
     unexplained = []
     for path in modules():
+        private = [
+            node
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dagster._")
+        ]
         lines = path.read_text().splitlines()
-        for number, line in enumerate(lines):
-            if line.strip().startswith(("from dagster._", "import dagster._")):
-                above = takewhile(lambda one: one.strip().startswith(("#", "from dagster._")), reversed(lines[:number]))
-                comment = " ".join(above)
-                if "# Private, because" not in comment or "https://" not in comment:
-                    unexplained.append(f"{path.relative_to(ROOT)}:{number + 1}")
+        imports = {number for node in private for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+        for node in private:
+            above = range(node.lineno - 1, 0, -1)
+            comment = " ".join(
+                lines[number - 1]
+                for number in takewhile(lambda n: n in imports or lines[n - 1].strip().startswith("#"), above)  # noqa: B023
+            )
+            if "# Private, because" not in comment or "https://" not in comment:
+                unexplained.append(place(path, node))
     assert unexplained == []
 
 

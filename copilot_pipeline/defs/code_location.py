@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import dagster as dg
 
-# Private, because Dagster has no public client of a code location.
+# Private, because Dagster has no public client of a code location, only one of the UI's server
+# (https://docs.dagster.io/guides/operate/graphql).
 from dagster._api.list_repositories import sync_list_repositories_grpc
 from dagster._core.errors import DagsterUserCodeProcessError, DagsterUserCodeUnreachableError
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
