@@ -10,7 +10,8 @@ import dagster as dg
 
 from copilot_pipeline.cli.connections import delivery_service
 from copilot_pipeline.config.loading import Settings
-from copilot_pipeline.extract.factory import make_accounts, make_call_tables, make_deals
+from copilot_pipeline.extract.factory import make_accounts, make_deals
+from copilot_pipeline.extract.table_factory import make_call_tables
 from copilot_pipeline.load.day_load import PARTITION_ERRORS
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.tables import ACCOUNTS, BRICKS, CALL_TABLES, DEAL_HISTORY, DEALS, SCORE_TABLES, SEMARIZE_RUNS

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
 
 from copilot_pipeline.clients.clari.amounts import AmountConvention, parse_amount, parse_currency
-from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.models import Deal
 from copilot_pipeline.clients.clari.reference import parse_deal
 from copilot_pipeline.config.marts import OutcomeSettings
@@ -23,6 +23,9 @@ from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_values
 from copilot_pipeline.progress import NoProgress, Progress
 from copilot_pipeline.transform.deal_outcomes import DealOutcome, outcome_of
+
+if TYPE_CHECKING:
+    from copilot_pipeline.clients.clari.client import ClariClient
 
 _KIND = MirroredKind("deal", "deals", read_again_after=timedelta(hours=20))  # so that open deals are read daily
 _SQL = load_queries(__package__, "crm.sql")

@@ -11,23 +11,19 @@ from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.rate_limits import RateLimits
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.extract.accounts import Accounts
-from copilot_pipeline.extract.deals import Deals, amount_convention
+from copilot_pipeline.extract.deals import Deals
 from copilot_pipeline.extract.details import DetailExtraction
 from copilot_pipeline.extract.polling import Poller, PollSettings
 from copilot_pipeline.extract.raw_partitions import RawPartitionWriter
 from copilot_pipeline.extract.reference import Reference
 from copilot_pipeline.extract.users import UsersRefresh
 from copilot_pipeline.extract.webhook_calls import WebhookProcessor
-from copilot_pipeline.load.call_tables import CallTables
-from copilot_pipeline.load.inputs import call_table_inputs
 from copilot_pipeline.load.installation import accept_settings
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.load.privacy import private_columns
 from copilot_pipeline.postgres import Database
-from copilot_pipeline.privacy.redaction.policy import redaction_policy
-from copilot_pipeline.privacy.redaction.redactor import Redactor
 from copilot_pipeline.progress import NoProgress, Progress
-from copilot_pipeline.state import AdvisoryLocks, CallStore, Inbox, ListCursors, PendingCalls, SemarizeRunStore
+from copilot_pipeline.state import AdvisoryLocks, CallStore, Inbox, ListCursors, PendingCalls
 
 _LOG = logging.getLogger(__name__)
 
@@ -102,30 +98,6 @@ def open_webhook_processor(
             kits=len(settings.pipeline.kits),
             is_in_reach=is_in_reach,
         )
-
-
-def make_call_tables(settings: Settings, database: Database, lake: Lake, *, force: bool = False) -> CallTables:
-    """The call tables, with the users as they were last read and the workspace's way of writing amounts.
-
-    With `force`, days are rebuilt although they are up to date.
-    """
-    accept_settings(settings, database)
-    lake = lake.hiding(private_columns(settings))
-    directory = Reference(lake, database).user_directory()
-    calls, runs = CallStore(database, settings.zone), SemarizeRunStore(database)
-    policy = redaction_policy(settings)
-    redactor = Redactor(policy) if policy is not None else None
-    return CallTables(
-        lake,
-        database,
-        calls,
-        runs,
-        directory,
-        amount_convention(database),
-        redactor,
-        inputs=call_table_inputs(settings),
-        force=force,
-    )
 
 
 def make_reference(settings: Settings, database: Database, lake: Lake) -> Reference:

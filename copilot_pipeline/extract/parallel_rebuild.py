@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from copilot_pipeline.config.loading import Settings
-from copilot_pipeline.extract.factory import make_call_tables
 from copilot_pipeline.extract.machine import available_megabytes, usable_cores
+from copilot_pipeline.extract.table_factory import make_call_tables
 from copilot_pipeline.load.call_tables import CallTables, LoadedCallTables
 from copilot_pipeline.load.lake import Lake
 from copilot_pipeline.postgres import Database

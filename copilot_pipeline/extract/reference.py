@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from copilot_pipeline.clients.clari.client import ClariClient
 from copilot_pipeline.clients.clari.models import Scorecard, User
 from copilot_pipeline.load.history import USER_VERSIONS, Versions
 from copilot_pipeline.load.lake import Lake
@@ -18,6 +18,9 @@ from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all
 from copilot_pipeline.state.quarantine import quarantine_unreadable
 from copilot_pipeline.transform.transcripts import UserDirectory
+
+if TYPE_CHECKING:
+    from copilot_pipeline.clients.clari.client import ClariClient
 
 _SQL = load_queries(__package__, "reference.sql")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -62,6 +63,18 @@ class LoadedCallTables:
     refused: int = 0
     version: str | None = None  # of what the rows are made from
     is_current: bool = False  # the day was not rebuilt, because it is up to date
+
+
+@dataclass(frozen=True, slots=True)
+class _Problems:
+    """What is wrong with the raw files of days: quarantined bodies, and calls whose bytes are missing."""
+
+    quarantined: defaultdict[date, int] = field(default_factory=lambda: defaultdict(int))
+    incomplete: dict[date, tuple[str, ...]] = field(default_factory=dict)
+
+    def facts_of(self, day: date) -> dict[str, int] | None:
+        """Return the numbers that are reported again while the day is up to date; None if it is incomplete."""
+        return None if day in self.incomplete else {_QUARANTINED: self.quarantined[day]}
 
 
 class CallTables:
@@ -120,52 +133,53 @@ class CallTables:
 
         A day whose raw file was removed because of its age keeps its rows.
         """
-        quarantined: dict[date, int] = defaultdict(int)
-        incomplete: dict[date, tuple[str, ...]] = {}
-
-        def batches_of(day: date) -> Iterator[CallBatch]:
-            if self._calls.partitions.days_without_raw([day]):
-                yield read_calls(self._database, CALL_TABLES, day, self._calls.partitions.call_ids_of(day))
-                return
-            with self._lake.reading_once(RAW_CALL_DETAILS, day):
-                yield from batches_of_file(day)
-
-        def batches_of_file(day: date) -> Iterator[CallBatch]:
-            files = RawFiles(self._lake)
-            call_ids = self._calls_without_bytes(files, day)
-            if call_ids:
-                incomplete[day] = tuple(lost_problems(self._calls.partitions, day, also=call_ids))
-                batch = read_calls(self._database, CALL_TABLES, day, call_ids)
-                call_ids = set(batch.call_ids)
-                yield batch
-            if not files.of_day(day).is_readable:
-                return
-            self._amounts.was_used = False
-            for raw in self._lake.batches(RAW_CALL_DETAILS, day):
-                raw = raw.filter(pc.invert(pc.is_in(raw["call_id"], pa.array(sorted(call_ids), pa.string()))))
-                rows, unreadable = self._rows(day, raw)
-                quarantined[day] += unreadable
-                yield CallBatch(rows.call_ids, rows.tables())
-            if not self._amounts.was_used:
-                self._versions.leave_out(day, _AMOUNTS)
-
-        def facts_of(day: date) -> dict[str, int] | None:
-            return None if day in incomplete else {_QUARANTINED: quarantined[day]}
-
+        problems = _Problems()
         loader = PartitionLoader(self._lake, self._database, self._calls, CALL_TABLES)
-        for loaded in loader.load(days, batches_of, self._before_commit, versions=self._versions, facts_of=facts_of):
+        for loaded in loader.load(
+            days,
+            partial(self._batches, problems),
+            self._before_commit,
+            versions=self._versions,
+            facts_of=problems.facts_of,
+        ):
             current = loaded.current
             yield LoadedCallTables(
                 loaded.day,
                 loaded.rows,
-                quarantined[loaded.day] if current is None else current.facts.get(_QUARANTINED, 0),
+                problems.quarantined[loaded.day] if current is None else current.facts.get(_QUARANTINED, 0),
                 loaded.problem,
-                incomplete.get(loaded.day, ()),
+                problems.incomplete.get(loaded.day, ()),
                 loaded.truncated,
                 loaded.refused,
                 loaded.version,
                 is_current=current is not None,
             )
+
+    def _batches(self, problems: _Problems, day: date) -> Iterator[CallBatch]:
+        if self._calls.partitions.days_without_raw([day]):
+            yield read_calls(self._database, CALL_TABLES, day, self._calls.partitions.call_ids_of(day))
+            return
+        with self._lake.reading_once(RAW_CALL_DETAILS, day):
+            yield from self._batches_of_file(problems, day)
+
+    def _batches_of_file(self, problems: _Problems, day: date) -> Iterator[CallBatch]:
+        files = RawFiles(self._lake)
+        call_ids = self._calls_without_bytes(files, day)
+        if call_ids:
+            problems.incomplete[day] = tuple(lost_problems(self._calls.partitions, day, also=call_ids))
+            batch = read_calls(self._database, CALL_TABLES, day, call_ids)
+            call_ids = set(batch.call_ids)
+            yield batch
+        if not files.of_day(day).is_readable:
+            return
+        self._amounts.was_used = False
+        for raw in self._lake.batches(RAW_CALL_DETAILS, day):
+            raw = raw.filter(pc.invert(pc.is_in(raw["call_id"], pa.array(sorted(call_ids), pa.string()))))
+            rows, unreadable = self._rows(day, raw)
+            problems.quarantined[day] += unreadable
+            yield CallBatch(rows.call_ids, rows.tables())
+        if not self._amounts.was_used:
+            self._versions.leave_out(day, _AMOUNTS)
 
     def _inputs_of(self, day: date, stamp_of: StampOf) -> InputsOfDay | None:
         """Return what the rows of a day are made from; None if its raw file is missing or must be written again."""

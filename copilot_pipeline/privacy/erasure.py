@@ -19,7 +19,7 @@ from psycopg import sql
 from copilot_pipeline.config.loading import Settings
 from copilot_pipeline.delivery.outbox import Outbox
 from copilot_pipeline.errors import PipelineError
-from copilot_pipeline.extract.factory import make_call_tables
+from copilot_pipeline.extract.table_factory import make_call_tables
 from copilot_pipeline.postgres.connections import Connection
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.postgres.rows import fetch_all, fetch_values

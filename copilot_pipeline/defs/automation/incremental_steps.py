@@ -16,8 +16,9 @@ from copilot_pipeline.defs.resources.services import (
 )
 from copilot_pipeline.defs.resources.storage import LakeResource, PostgresResource, SettingsResource
 from copilot_pipeline.extract.details import DetailExtraction
-from copilot_pipeline.extract.factory import make_call_tables, open_extraction, open_webhook_processor
+from copilot_pipeline.extract.factory import open_extraction, open_webhook_processor
 from copilot_pipeline.extract.polling import SOURCE as POLL
+from copilot_pipeline.extract.table_factory import make_call_tables
 from copilot_pipeline.extract.webhook_calls import WEBHOOK, WebhookProcessor
 from copilot_pipeline.load.call_tables import CallTables
 from copilot_pipeline.load.lake import Lake
