@@ -115,7 +115,9 @@ DAEMON_HEARTBEAT = _gauge(
     "dagster_daemon_heartbeat_timestamp_seconds", "Last heartbeat of the Dagster daemon, by its part.", "daemon"
 )
 DAGSTER_RUNS = _gauge("dagster_runs", "Runs of Dagster that have not ended, by job and status.", "job", "status")
-DAGSTER_FAILED = _gauge("dagster_failed_runs_last_day", "Runs of Dagster that failed in the last 24 hours.", "job")
+DAGSTER_FAILED = _gauge(
+    "dagster_failed_runs_last_day", "Runs of Dagster that failed in the last 24 hours and are not started again.", "job"
+)
 FROM_STATE = (
     QUOTA_USED, QUOTA_LIMIT, QUOTA_LEFT, QUOTA_RESET, LIMITER_CLOSED, CALLS, CALLS_AGE, RUNS, RUNS_AGE, OUTBOX,
     OUTBOX_AGE, SINK_FAILING, INBOX, INBOX_AGE, INCIDENTS, POLLED_UNTIL, QUARANTINE, DATABASE_BYTES, SCHEDULE_SUCCESS,

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
+from dagster_postgres import DagsterPostgresStorage
 
 from copilot_pipeline.defs.automation.schedules import SCHEDULES
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.postgres.queries import load_queries
 from copilot_pipeline.telemetry.metrics import FROM_STATE, METRICS
-from copilot_pipeline.telemetry.state import SCHEDULE_JOBS
+from copilot_pipeline.telemetry.state import SCHEDULE_JOBS, QuotaSettings, StateReader
 from copilot_pipeline_tests.query_plans import migrated_database, scanned_tables
 from copilot_pipeline_tests.telemetry.test_recorder import exported
 
@@ -100,6 +101,18 @@ def test_metrics_equal_the_rows(filled: Database) -> None:
     assert (of("quota_used_requests", source="backfill"), of("quota_used_requests", source="poll")) == (700, 250)
     assert (of("quota_left_requests", **{"for": "all"}), of("quota_left_requests", **{"for": "backfills"})) == (50, 0)
     assert of("database_bytes", schema="copilot_ops") > 5_000_000
+
+
+def test_a_failed_run_that_is_started_again_is_no_failure(database: Database) -> None:
+    """Such as one whose process was killed: what counts is the run that Dagster starts in its place."""
+    storage = DagsterPostgresStorage(postgres_url=database.url, should_autocreate_tables=True)
+    for will_retry in ("true", "false"):
+        run = dg.DagsterRun("poll", status=dg.DagsterRunStatus.FAILURE, tags={"dagster/will_retry": will_retry})
+        storage.run_storage.add_run(run)
+    with database.connection() as connection:
+        samples = StateReader(QuotaSettings(1000, 0.3)).current(connection)
+    failed = {one.labels["job"]: one.value for one in samples if one.metric.endswith("_dagster_failed_runs_last_day")}
+    assert failed == {"poll": 1}
 
 
 def test_statements_name_only_described_metrics() -> None:

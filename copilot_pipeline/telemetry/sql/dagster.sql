@@ -21,13 +21,15 @@ SELECT 'copilot_pipeline_dagster_daemon_heartbeat_timestamp_seconds' AS metric,
 FROM public.daemon_heartbeats;
 
 -- name: runs
--- Return the runs that have not ended by job and status, and those that failed within a day.
+-- Return the runs that have not ended by job and status, and those that failed within a day and are not started again.
 SELECT 'copilot_pipeline_dagster_runs' AS metric,
   jsonb_build_object('job', pipeline_name, 'status', status) AS labels, count(*)::float8 AS value
 FROM public.runs WHERE status IN ('QUEUED', 'NOT_STARTED', 'STARTING', 'STARTED', 'CANCELING')
 GROUP BY pipeline_name, status
 UNION ALL
 SELECT 'copilot_pipeline_dagster_failed_runs_last_day', jsonb_build_object('job', pipeline_name), count(*)
-FROM public.runs
-WHERE status = 'FAILURE' AND update_timestamp > (now() AT TIME ZONE 'UTC') - interval '1 day'
+FROM public.runs AS run
+WHERE status = 'FAILURE' AND update_timestamp > (now() AT TIME ZONE 'UTC') - interval '1 day' AND NOT EXISTS (
+  SELECT FROM public.run_tags AS tag
+  WHERE tag.run_id = run.run_id AND tag.key = 'dagster/will_retry' AND tag.value = 'true')
 GROUP BY pipeline_name;
