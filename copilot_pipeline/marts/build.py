@@ -108,7 +108,7 @@ class MartBuilder:
 
     def build_meddicc(self) -> RowCounts:
         """Build `meddicc_coverage`, `meddicc_summary` and `meddicc_outcomes`."""
-        settings = self._settings.meddicc
+        settings, segment = self._settings.meddicc, self._settings.win_loss.segment_field
         by_name, highest = self._elements()
         bricks = {element.brick for element in by_name.values()}
         deals = self._reader.deals(self._settings.outcomes)
@@ -119,7 +119,7 @@ class MartBuilder:
         return self._replace(
             (MEDDICC_COVERAGE, coverage.adding(meddicc_coverage(calls, by_name, settings, highest))),
             (MEDDICC_SUMMARY, _deferred(lambda: coverage_sums(coverage.table(), names))),
-            (MEDDICC_OUTCOMES, _deferred(lambda: meddicc_outcomes(coverage.table(), deals))),
+            (MEDDICC_OUTCOMES, _deferred(lambda: meddicc_outcomes(coverage.table(), deals, segment))),
         )
 
     def build_coaching(self) -> tuple[RowCounts, list[RegressionRow]]:
@@ -198,7 +198,7 @@ class MartBuilder:
         covered = Elements(by_name, self._settings.meddicc, highest, settings.exclude)
         deals = self._reader.deals(self._settings.outcomes)
         closed = [deal.deal_id for deal in deals if deal.outcome is not DealOutcome.OPEN]
-        of_deals = self._reader.read_of_deals(closed, with_participants=False)
+        of_deals = self._reader.read_of_deals(closed, with_team=False)
         calls = (call for _, of_batch in of_deals for call in of_batch)
         result = win_loss_drivers(calls, deals, settings, covered)
         conclusion = ConclusionRow(
@@ -246,7 +246,8 @@ class MartBuilder:
     def build_conversation_outcomes(self) -> RowCounts:
         """Build `conversation_outcomes`; reads `rep_calls`."""
         calls = HistoryReader(self._database).conversation_metrics()
-        rows = conversation_outcomes(calls, self._reader.deals(self._settings.outcomes))
+        deals = self._reader.deals(self._settings.outcomes)
+        rows = conversation_outcomes(calls, deals, self._settings.win_loss.segment_field)
         return self._replace((CONVERSATION_OUTCOMES, rows))
 
     def _replace(self, *content: tuple[Table, Iterable[object]]) -> RowCounts:

@@ -20,6 +20,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 from statsmodels.regression.linear_model import OLS
 
+from copilot_pipeline.marts.circumstances import Circumstances, circumstances, mean_of_account
 from copilot_pipeline.marts.model import Deal
 from copilot_pipeline.marts.outcomes import before_close
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
@@ -60,6 +61,7 @@ class CallMetrics(NamedTuple):
     longest_monologue_s: float | None
     rep_questions_per_hour: float | None
     prospect_questions_per_hour: float | None
+    prospects: int | None = None  # on the call
 
 
 class ConversationOutcomeRow(NamedTuple):
@@ -93,6 +95,9 @@ class DealMetric(NamedTuple):
     value: float
     calls: int
     days: float  # from the first to the last of the calls
+    circumstances: Circumstances = Circumstances()
+    account: str | None = None
+    prospects: float | None = None  # on its calls, on average
 
 
 class Difference(NamedTuple):
@@ -104,7 +109,9 @@ class Difference(NamedTuple):
     p_value: float
 
 
-def conversation_outcomes(calls: Iterable[CallMetrics], deals: Iterable[Deal]) -> list[ConversationOutcomeRow]:
+def conversation_outcomes(
+    calls: Iterable[CallMetrics], deals: Iterable[Deal], segment_field: str = "Segment"
+) -> list[ConversationOutcomeRow]:
     """Return one row per metric over all reps, and one per metric and rep."""
     names: dict[str, str | None] = {}
     of_deal: defaultdict[str, list[CallMetrics]] = defaultdict(list)
@@ -118,7 +125,7 @@ def conversation_outcomes(calls: Iterable[CallMetrics], deals: Iterable[Deal]) -
     ]
     rows: list[ConversationOutcomeRow] = []
     for metric in METRICS:
-        observed = [one for deal, considered in closed for one in _deal_metric(deal, considered, metric)]
+        observed = [one for deal, considered in closed for one in _deal_metric(deal, considered, metric, segment_field)]
         rows += _corrected([_row(ALL, (ALL, None), metric, observed)])
         reps: defaultdict[str, list[DealMetric]] = defaultdict(list)
         for one in observed:
@@ -129,18 +136,23 @@ def conversation_outcomes(calls: Iterable[CallMetrics], deals: Iterable[Deal]) -
     return rows
 
 
-def _deal_metric(deal: Deal, calls: Sequence[CallMetrics], metric: str) -> Iterator[DealMetric]:
+def _deal_metric(deal: Deal, calls: Sequence[CallMetrics], metric: str, segment_field: str) -> Iterator[DealMetric]:
     """Yield the mean of a metric; nothing if no call has it. The deal belongs to the rep of most of its calls."""
     known = [(call, value) for call in calls if (value := getattr(call, metric)) is not None]
     if not known:
         return
     times = [call.started_at for call in calls]
+    prospects = [call.prospects for call in calls if call.prospects]
+    rep_id = Counter(call.rep_id for call in reversed(calls)).most_common(1)[0][0]  # of equal ones the newest
     yield DealMetric(
-        rep_id=Counter(call.rep_id for call in reversed(calls)).most_common(1)[0][0],  # of equal ones the newest
+        rep_id=rep_id,
         is_won=deal.outcome is DealOutcome.WON,
         value=float(np.mean([value for _, value in known])),
         calls=len(calls),
         days=(max(times) - min(times)).total_seconds() / 86_400,
+        circumstances=Circumstances.of(deal, rep_id, segment_field),
+        account=deal.account_name,
+        prospects=float(np.mean(prospects)) if prospects else None,
     )
 
 
@@ -184,19 +196,27 @@ def _corrected(rows: Sequence[ConversationOutcomeRow]) -> Iterator[ConversationO
 def adjusted_difference(deals: Sequence[DealMetric], min_deals: int) -> Difference | None:
     """Return the difference of won minus lost deals of equal exposure; None with fewer won or lost deals than that.
 
-    Deals of one rep are compared with each other. None as well if the outcome cannot be separated from the exposure.
+    Deals of one rep are compared with each other, and deals with as many prospects on their calls; of the same length
+    and date, and in the same segment, as far as there are deals for it; within accounts if most deals share one. None
+    as well if the outcome cannot be separated from the exposure.
     """
     won = sum(deal.is_won for deal in deals)
     if min(won, len(deals) - won) < min_deals:
         return None
     reps = np.unique([deal.rep_id for deal in deals], return_inverse=True)[1]
+    names = [deal.account or f"deal {number}" for number, deal in enumerate(deals)]
+    accounts = np.unique(names, return_inverse=True)[1].astype(np.int64)
     columns = np.column_stack(
         [
             [float(deal.is_won) for deal in deals],
             np.log([deal.calls for deal in deals]),
             np.log1p([deal.days for deal in deals]),
+            np.log1p([deal.prospects or 1.0 for deal in deals]),
+            *mean_of_account(np.array([float(deal.is_won) for deal in deals]), accounts).T,
         ]
     )
+    alike = circumstances([deal.circumstances for deal in deals], int(reps.max()) + 5)
+    columns = np.column_stack([columns, alike])
     values, columns = _within(np.array([deal.value for deal in deals]), reps), _within(columns, reps)
     constants = int(reps.max()) + 1  # one per rep, which `_within` has removed
     columns = np.column_stack([columns[:, :1], _independent(columns[:, :1], columns[:, 1:])])

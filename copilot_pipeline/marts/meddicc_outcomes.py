@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import floor, log
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,14 @@ from scipy.stats import fisher_exact
 from statsmodels.regression.linear_model import OLS
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from copilot_pipeline.marts.call_columns import encoded
+from copilot_pipeline.marts.call_columns import Numbers, encoded
+from copilot_pipeline.marts.circumstances import (
+    Circumstances,
+    Floats,
+    circumstances,
+    independent,
+    mean_of_account,
+)
 from copilot_pipeline.marts.intervals import percent, share_of
 from copilot_pipeline.marts.model import Deal
 from copilot_pipeline.marts.outcomes import is_before_close
@@ -57,6 +64,7 @@ class _Deal(NamedTuple):
     is_uncovered: bool
     calls: int
     account: str | None = None
+    circumstances: Circumstances = Circumstances()
 
 
 class Difference(NamedTuple):
@@ -69,11 +77,13 @@ class Difference(NamedTuple):
     n: int  # deals
 
 
-def meddicc_outcomes(coverage: pa.Table | None, deals: Iterable[Deal]) -> list[OutcomeRow]:
+def meddicc_outcomes(
+    coverage: pa.Table | None, deals: Iterable[Deal], segment_field: str = "Segment"
+) -> list[OutcomeRow]:
     """Return, per element and outcome, the deals in which no call before the close covered the element.
 
     Each deal with at least one such call counts once, however many calls it has. `coverage` has the columns `element`,
-    `deal_id`, `started_at` and `is_covered` of `meddicc_coverage`.
+    `deal_id`, `started_at`, `is_covered` and, if known, `rep_id` of `meddicc_coverage`.
     """
     if coverage is None:
         return []
@@ -83,6 +93,7 @@ def meddicc_outcomes(coverage: pa.Table | None, deals: Iterable[Deal]) -> list[O
     is_known = np.array([deal is not None for deal in known] + [False])[of_deal]
     started = coverage["started_at"].to_numpy().astype("datetime64[us]").astype(np.int64)
     covered = coverage["is_covered"].to_numpy()
+    of_known = _circumstances(known, _reps(coverage, of_deal), segment_field)
     rows: list[OutcomeRow] = []
     for number in sorted(range(len(elements)), key=elements.__getitem__):
         chosen = is_known & (of_element == number)
@@ -91,12 +102,33 @@ def meddicc_outcomes(coverage: pa.Table | None, deals: Iterable[Deal]) -> list[O
         calls = np.bincount(at[before], minlength=len(known))
         is_covered = np.bincount(at[before & covered[chosen]], minlength=len(known)) > 0
         observed = [
-            _Deal(deal.outcome, not of_deal_covered, of_deal_calls, deal.account_name)
-            for deal, of_deal_covered, of_deal_calls in zip(known, is_covered.tolist(), calls.tolist(), strict=True)
+            _Deal(deal.outcome, not of_deal_covered, of_deal_calls, deal.account_name, at)
+            for deal, of_deal_covered, of_deal_calls, at in zip(
+                known, is_covered.tolist(), calls.tolist(), of_known, strict=True
+            )
             if deal is not None and of_deal_calls
         ]
         rows += _rows(elements[number], observed)
     return rows
+
+
+def _reps(coverage: pa.Table, of_deal: Numbers) -> Mapping[int, str]:
+    """Return the rep of most calls of each deal, by the deal's position."""
+    if "rep_id" not in coverage.column_names:
+        return {}
+    reps, of_rep = encoded(coverage["rep_id"])
+    pairs, calls = np.unique(
+        np.column_stack([of_deal, of_rep])[(of_deal >= 0) & (of_rep >= 0)], axis=0, return_counts=True
+    )
+    in_order = pairs[np.argsort(calls, kind="stable")].tolist()
+    return {deal: reps[rep] for deal, rep in in_order}
+
+
+def _circumstances(deals: Sequence[Deal | None], reps: Mapping[int, str], segment_field: str) -> list[Circumstances]:
+    return [
+        Circumstances.of(deal, reps.get(number), segment_field) if deal is not None else Circumstances()
+        for number, deal in enumerate(deals)
+    ]
 
 
 def _rows(element: str, deals: Sequence[_Deal]) -> Iterator[OutcomeRow]:
@@ -171,7 +203,9 @@ def adjusted_difference(deals: Sequence[_Deal]) -> Difference | None:
     Zeger, Biometrika 73, 1986, 13-22). With few won deals robust ones are too small by chance. The
     coefficient is the Mantel-Haenszel risk difference (Greenland and Robins, Biometrics 41, 1985, 55-68): the
     differences within the strata, weighted by what they can compare. A stratum with one outcome compares nothing.
-    An account with many deals has a constant of its own, so that what its deals have in common is no difference.
+    An account with many deals has a constant of its own, so that what its deals have in common is no difference; if
+    most deals share an account, all are compared within accounts. The segment, the date of the close, the rep and the
+    rep's part of the segment are columns, too, as far as there are deals for them.
     """
     strata: defaultdict[int, list[_Deal]] = defaultdict(list)
     for deal in deals:
@@ -180,26 +214,34 @@ def adjusted_difference(deals: Sequence[_Deal]) -> Difference | None:
     n = sum(map(len, usable))
     if n - len(usable) - 1 < _MIN_DEGREES_OF_FREEDOM:
         return None
+    ordered = list(chain(*usable))
     of_stratum = np.repeat(np.arange(len(usable)), [len(group) for group in usable])
     constants = (of_stratum[:, np.newaxis] == np.arange(len(usable))).astype(float)
-    is_lost = np.array([deal.outcome is DealOutcome.LOST for group in usable for deal in group], dtype=float)
-    is_uncovered = np.array([deal.is_uncovered for group in usable for deal in group], dtype=float)
-    accounts = np.unique([deal.account or f"deal {n}" for n, deal in enumerate(chain(*usable))], return_inverse=True)[1]
-    sizes = np.bincount(accounts)
-    least = max(_MIN_DEALS_OF_ACCOUNT, _MIN_SHARE_OF_ACCOUNT * n)
-    large = [account for account in np.argsort(-sizes, kind="stable") if sizes[account] >= least]
-    of_large = (accounts[:, np.newaxis] == np.array(large[:_MAX_ACCOUNTS], dtype=np.int64)).astype(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        model = OLS(is_uncovered, np.column_stack([is_lost, constants, of_large]))
-        errors = [model.fit(use_t=True), model.fit(cov_type="HC3", use_t=True)]
-        if 1 < len(sizes) < len(accounts):
-            errors.append(model.fit(cov_type="cluster", cov_kwds={"groups": accounts}, use_t=True))
-        fitted = max(errors, key=lambda one: float(np.nan_to_num(one.bse[0])))
+    accounts = np.unique([deal.account or f"deal {n}" for n, deal in enumerate(ordered)], return_inverse=True)[1]
+    fitted = _fitted(ordered, constants, accounts.astype(np.int64))
     value, error = float(fitted.params[0]), float(fitted.bse[0])
     if not np.isfinite(error) or error <= 1e-9:
         return None  # every deal covers the element, or none does: nothing varies
     low, high = fitted.conf_int()[0]
     return Difference(value, float(low), float(high), float(fitted.pvalues[0]), n)
+
+
+def _fitted(deals: Sequence[_Deal], constants: Floats, accounts: Numbers) -> Any:
+    """Return the regression whose first coefficient has the largest standard error."""
+    is_lost = np.array([deal.outcome is DealOutcome.LOST for deal in deals], dtype=float)
+    is_uncovered = np.array([deal.is_uncovered for deal in deals], dtype=float)
+    sizes = np.bincount(accounts)
+    least = max(_MIN_DEALS_OF_ACCOUNT, _MIN_SHARE_OF_ACCOUNT * len(deals))
+    large = [account for account in np.argsort(-sizes, kind="stable") if sizes[account] >= least]
+    of_large = (accounts[:, np.newaxis] == np.array(large[:_MAX_ACCOUNTS], dtype=np.int64)).astype(float)
+    fixed = independent(np.hstack([constants, of_large, mean_of_account(is_lost, accounts)]))
+    alike = circumstances([deal.circumstances for deal in deals], fixed.shape[1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        model = OLS(is_uncovered, np.column_stack([is_lost, independent(np.hstack([fixed, alike]))]))
+        errors = [model.fit(use_t=True), model.fit(cov_type="HC3", use_t=True)]
+        if 1 < len(sizes) < len(accounts):
+            errors.append(model.fit(cov_type="cluster", cov_kwds={"groups": accounts}, use_t=True))
+        return max(errors, key=lambda one: float(np.nan_to_num(one.bse[0])))
 
 
 def stratum(calls: int) -> int:

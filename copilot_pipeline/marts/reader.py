@@ -69,11 +69,12 @@ class ScoredCallReader(ReferenceReader):
             yield rows
 
     def read_of_deals(
-        self, deal_ids: Sequence[str], *, with_participants: bool = True, with_details: bool = False
+        self, deal_ids: Sequence[str], *, with_team: bool = True, with_details: bool = False
     ) -> Iterator[tuple[Sequence[str], list[ScoredCall]]]:
         """Yield the deals, some at a time, with their calls that were held, oldest first, with all answers.
 
-        With details, the newest answer of each brick of a deal has its reason and its first quote; others have none.
+        Without team, `team` is empty. With details, the newest answer of each brick of a deal has its reason and its
+        first quote; others have none.
         """
         people = self.people()
 
@@ -85,7 +86,7 @@ class ScoredCallReader(ReferenceReader):
                     answers = read_answers(connection, _ids(rows), None, with_reasons=False)
                     if with_details:
                         add_details(connection, answers, _newest(rows, answers))
-                    calls = _scored_calls(connection, rows, people, answers, with_participants=with_participants)
+                    calls = _scored_calls(connection, rows, people, answers, with_team=with_team)
                 yield batch, calls
 
         return read_ahead(batches())
@@ -127,7 +128,13 @@ def _newest(rows: Sequence[_Row], answers: Answers) -> Iterator[AnswerKey]:
 
 
 def _scored_calls(
-    connection: Connection, rows: Sequence[_Row], people: People, answers: Answers, *, with_participants: bool
+    connection: Connection,
+    rows: Sequence[_Row],
+    people: People,
+    answers: Answers,
+    *,
+    with_participants: bool = True,
+    with_team: bool = True,
 ) -> list[ScoredCall]:
     prospects: Mapping[str, tuple[str, ...]] = {}
     teams: Mapping[str, Mapping[str, Rep | None]] = {}
@@ -135,7 +142,7 @@ def _scored_calls(
         prospects = {
             row["call_id"]: tuple(row["names"]) for row in _fetch(connection, "prospects", call_ids=_ids(rows))
         }
-        teams = _teams(connection, rows, people)
+        teams = _teams(connection, rows, people) if with_team else {}
     return [
         ScoredCall(
             call_id=(call_id := row["call_id"]),

@@ -8,10 +8,11 @@ import numpy as np
 from scipy.stats import t as student
 
 from copilot_pipeline.marts.forecast.data import Floats, Ints
+from copilot_pipeline.marts.forecast.evidence import Evidence
 from copilot_pipeline.marts.intervals import CONFIDENCE_LEVEL
 from copilot_pipeline.marts.numbers import MINUS
 
-MAX_P_VALUE = 0.04  # below 5 %, because the null distribution of the test is an approximation
+MAX_P_VALUE = 0.05  # of the test of what calls add, at each of its looks
 MIN_DEALS = 20  # closed deals with a forecast, below which nothing is concluded
 
 
@@ -34,7 +35,7 @@ class Comparison:
     base: float
     over_stage: Difference
     over_base: Difference
-    evidence: float | None = None  # p-value of what calls add to the CRM's fields, on all closed deals
+    evidence: Evidence | None = None  # of what calls add to the CRM's fields, on all closed deals
 
     @property
     def is_better(self) -> bool:
@@ -44,7 +45,7 @@ class Comparison:
         """
         if self.deals < MIN_DEALS or self.over_stage.mean <= 0:
             return False
-        return self.over_stage.low > 0 if self.evidence is None else self.evidence <= MAX_P_VALUE
+        return self.over_stage.low > 0 if self.evidence is None else self.evidence.has_lasted(MAX_P_VALUE)
 
     @property
     def is_worse(self) -> bool:
@@ -53,7 +54,7 @@ class Comparison:
 
 
 def compare(
-    deal: Ints, won: Floats, model: Floats, stage: Floats, base: Floats, evidence: float | None = None
+    deal: Ints, won: Floats, model: Floats, stage: Floats, base: Floats, evidence: Evidence | None = None
 ) -> Comparison | None:
     """Compare forecasts of closed deals; None without any."""
     if not len(deal):
@@ -98,12 +99,14 @@ def verdict(comparison: Comparison | None, where: str) -> tuple[str, str]:
         f"(95 % interval {_signed(gain.low)} to {_signed(gain.high)})"
     )
     if comparison.evidence is not None:
-        figures += f"; what calls add to the fields of the CRM: p = {comparison.evidence:.3f}"
+        figures += f"; what calls add to the fields of the CRM: {comparison.evidence.sentence}"
     if comparison.is_better:
         return "better", f"{figures}: the model is better than the win rate of the stage."
     if comparison.is_worse:
         return "worse", f"{figures}: the model is worse than the win rate of the stage."
-    return "no better", f"{figures}: the model is no better than stage."
+    is_new = gain.mean > 0 and comparison.evidence is not None and comparison.evidence.p_value <= MAX_P_VALUE
+    until = ", as long as this has not held for three months" if is_new else ""
+    return "no better", f"{figures}: the model is no better than stage{until}."
 
 
 def _signed(value: float) -> str:

@@ -10,11 +10,11 @@ from datetime import date
 import numpy as np
 
 from copilot_pipeline.config.forecast import ForecastSettings
-from copilot_pipeline.marts.forecast.added_by_calls import p_value_of_calls
 from copilot_pipeline.marts.forecast.backtest import MIN_PER_OUTCOME, Backtest, Forecaster, backtest, train
 from copilot_pipeline.marts.forecast.comparison import Comparison, compare, verdict
 from copilot_pipeline.marts.forecast.data import DAY_SECONDS, Floats, ForecastData, LastCall
 from copilot_pipeline.marts.forecast.deal_states import UNKNOWN_STAGE
+from copilot_pipeline.marts.forecast.evidence import evidence_of_calls
 from copilot_pipeline.marts.forecast.features import FeatureBuilder, Snapshots
 from copilot_pipeline.marts.forecast.reasons import Reason, reasons
 from copilot_pipeline.marts.forecast.rows import DealForecastRow
@@ -58,7 +58,7 @@ def forecast(data: ForecastData, settings: ForecastSettings, at: int, live: Comp
     min_deals, half_life, seed = settings.min_deals, settings.half_life_days, settings.seed
     forecaster = train(data, builder, at, min_deals=min_deals, half_life_days=half_life, seed=seed)
     past = backtest(data, builder, at, min_deals=min_deals, half_life_days=half_life, seed=seed)
-    evidence = p_value_of_calls(forecaster.training, data.rep, seed) if forecaster.model is not None else None
+    evidence = evidence_of_calls(forecaster, data, builder, at, settings) if forecaster.model is not None else None
     record = compare(past.deal, past.won, past.model, past.stage, past.base, evidence)
     open_deals = np.flatnonzero(data.outcome < 0)
     snapshots = builder.snapshots(open_deals, np.full(len(open_deals), at, np.int64))

@@ -12,6 +12,7 @@ import numpy as np
 from copilot_pipeline.marts.forecast.comparison import Comparison, Difference, compare, per_deal, verdict
 from copilot_pipeline.marts.forecast.data import Floats, ForecastData, Ints
 from copilot_pipeline.marts.forecast.deal_forecast import MODEL, Forecast
+from copilot_pipeline.marts.forecast.evidence import Evidence
 from copilot_pipeline.marts.forecast.rows import DealForecastRow, ForecastAccuracyRow, TrackRecordRow
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
@@ -48,7 +49,7 @@ class ScoredForecasts:
     stage: Floats
     base: Floats
     won: Floats
-    evidence: float | None = None  # of the backtest: p-value of what calls add to the CRM
+    evidence: Evidence | None = None  # of the backtest: of what calls add to the CRM
 
     @property
     def comparison(self) -> Comparison | None:

@@ -29,7 +29,12 @@ SELECT call_id, brick, quote, speaker FROM (
 -- The metrics of each call of a deal, with the own share of the speech of the call's rep, oldest first.
 SELECT calls.call_id, calls.deal_id, reps.rep_id, reps.rep_name, calls.started_at, reps.talk_share,
   calls.longest_monologue_s, 3600 * calls.questions_by_reps / nullif(calls.duration_s, 0) AS rep_questions_per_hour,
-  3600 * (calls.questions - calls.questions_by_reps) / nullif(calls.duration_s, 0) AS prospect_questions_per_hour
+  3600 * (calls.questions - calls.questions_by_reps) / nullif(calls.duration_s, 0) AS prospect_questions_per_hour,
+  people.prospects
 FROM copilot.rep_calls AS reps JOIN copilot.calls AS calls USING (call_id)
+LEFT JOIN (
+  SELECT call_id, count(*) FILTER (WHERE side = 'prospect' AND joined IS NOT FALSE) AS prospects
+  FROM copilot.participants GROUP BY call_id
+) AS people USING (call_id)
 WHERE reps.is_call_rep AND calls.deal_id IS NOT NULL
 ORDER BY calls.started_at, calls.call_id;

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from copilot_pipeline.config.marts import MeddiccSettings, WinLossSettings
 from copilot_pipeline.marts.brick_roles import Element, scale_of
+from copilot_pipeline.marts.circumstances import segment_of
 from copilot_pipeline.marts.meddicc import is_covered
 from copilot_pipeline.marts.model import BrickKey, Deal, ScoredCall, Value, items_of
 from copilot_pipeline.marts.win_loss.considered_calls import close_of, considered
@@ -47,6 +48,7 @@ class Observation:
     stage: str | None = None  # the last one before the close
     account: str | None = None
     hours: float | None = None  # of its calls whose duration is known, on average
+    prospects: float | None = None  # on its calls with any, on average
     coverage: Mapping[str, Coverage] = field(default_factory=dict)  # by element
 
 
@@ -60,6 +62,7 @@ class _Call(NamedTuple):
     call_id: str
     rep_id: str | None
     duration_s: float | None
+    prospects: int
     kits: frozenset[str]
     bricks: tuple[BrickKey, ...]
     values: tuple[Value, ...]
@@ -115,7 +118,16 @@ def _of_deals(
             kits = frozenset(kit for kit in call.runs if call.is_scored_by(kit))
             rep_id = call.rep.rep_id if call.rep is not None else None
             of_deal[call.deal_id].append(
-                _Call(call.started_at, call.call_id, rep_id, call.duration_s, kits, bricks, tuple(kept.values()))
+                _Call(
+                    call.started_at,
+                    call.call_id,
+                    rep_id,
+                    call.duration_s,
+                    len(call.prospects),
+                    kits,
+                    bricks,
+                    tuple(kept.values()),
+                )
             )
     return of_deal
 
@@ -135,6 +147,7 @@ def _observations(
         first, last = in_order[0].started_at, in_order[-1].started_at
         closed_at = close_of(deal) or last
         hours = [call.duration_s / _SECONDS_PER_HOUR for call in in_order if call.duration_s]
+        prospects = [call.prospects for call in in_order if call.prospects]
         reps = Counter(call.rep_id for call in in_order if call.rep_id is not None)
         yield Observation(
             deal_id=deal_id,
@@ -147,21 +160,17 @@ def _observations(
             days_between_calls=(last - first).total_seconds() / _SECONDS_PER_DAY,
             rep_id=reps.most_common(1)[0][0] if reps else None,
             amount=deal.amount,
-            segment=_segment(deal, settings.segment_field),
+            segment=segment_of(deal, settings.segment_field),
             stage=_last_stage(deal),
             account=deal.account_name.strip().casefold() or None if deal.account_name else None,
             hours=fmean(hours) if hours else None,
+            prospects=fmean(prospects) if prospects else None,
             coverage=elements.coverage(in_order) if elements is not None else {},
         )
 
 
 def _is_excluded(brick: BrickKey, excluded: Collection[str]) -> bool:
     return bool(excluded) and (brick[0] in excluded or ".".join(brick) in excluded)
-
-
-def _segment(deal: Deal, name: str) -> str | None:
-    fields = {key.strip().casefold(): value.strip() for key, value in deal.account_fields.items()}
-    return fields.get(name.strip().casefold()) or None
 
 
 def _last_stage(deal: Deal) -> str | None:

@@ -9,7 +9,7 @@ import pytest
 
 from copilot_pipeline.config.forecast import ForecastSettings
 from copilot_pipeline.marts.forecast.backtest import train
-from copilot_pipeline.marts.forecast.comparison import verdict
+from copilot_pipeline.marts.forecast.comparison import compare, verdict
 from copilot_pipeline.marts.forecast.data import (
     DAY_SECONDS,
     DealFacts,
@@ -20,6 +20,7 @@ from copilot_pipeline.marts.forecast.data import (
     events_of,
 )
 from copilot_pipeline.marts.forecast.deal_forecast import deal_rows, forecast
+from copilot_pipeline.marts.forecast.evidence import Evidence
 from copilot_pipeline.marts.forecast.features import OWN_PEOPLE, PROSPECTS, FeatureBuilder, usable_signals
 from copilot_pipeline.marts.forecast.track_record import accuracy_rows, scored_backtest
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
@@ -46,6 +47,18 @@ def test_is_not_worse_than_the_stage_where_signals_carry_none() -> None:
     assert all(one.shown <= 1.02 * one.stage for one in results)
     sentences = [verdict(one.record, "in the backtest")[1] for one in results]
     assert sum("the model is no better than stage" in sentence for sentence in sentences) >= 2
+
+
+def test_what_is_significant_only_now_is_not_shown_as_better() -> None:
+    """All looks of a quarter must be significant, and enough deals must have closed by the first of them."""
+    assert Evidence(0.01, (0.02, 0.03, 0.04)).has_lasted(0.05)
+    assert not Evidence(0.01, (0.02, 0.2, 0.04)).has_lasted(0.05)
+    assert not Evidence(0.01, (0.02, 0.03, None)).has_lasted(0.05)
+    assert not Evidence(0.2).has_lasted(0.05)
+    deal, half = np.arange(40), np.full(40, 0.5)
+    comparison = compare(deal, (deal % 2).astype(np.float64), half, half, half, Evidence(0.01, (0.02, 0.2, 0.04)))
+    assert comparison is not None
+    assert "in the three months before at most 0.200" in verdict(comparison, "in the backtest")[1]
 
 
 def test_a_brick_that_is_answered_after_the_close_has_no_effect() -> None:

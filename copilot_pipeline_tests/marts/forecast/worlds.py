@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 from scipy.special import expit
 
-from copilot_pipeline.marts.forecast.added_by_calls import p_value_of_calls
+from copilot_pipeline.config.forecast import ForecastSettings
 from copilot_pipeline.marts.forecast.backtest import backtest, train
 from copilot_pipeline.marts.forecast.comparison import Comparison, compare
 from copilot_pipeline.marts.forecast.data import (
@@ -28,6 +28,7 @@ from copilot_pipeline.marts.forecast.data import (
     Signal,
     events_of,
 )
+from copilot_pipeline.marts.forecast.evidence import evidence_of_calls
 from copilot_pipeline.marts.forecast.features import FeatureBuilder
 from copilot_pipeline.marts.intervals import share_of
 from copilot_pipeline.transform.deal_outcomes import DealOutcome
@@ -193,7 +194,8 @@ def run(world: World, seed: int) -> Outcome:
     options = {"min_deals": MIN_DEALS, "half_life_days": HALF_LIFE, "seed": 0}
     past = backtest(data, builder, NOW, **options)  # type: ignore[arg-type]
     forecaster = train(data, builder, NOW, **options)  # type: ignore[arg-type]
-    evidence = p_value_of_calls(forecaster.training, data.rep, 0) if forecaster.model is not None else None
+    settings = ForecastSettings(min_deals=MIN_DEALS, half_life_days=HALF_LIFE, seed=0)
+    evidence = evidence_of_calls(forecaster, data, builder, NOW, settings) if forecaster.model is not None else None
     record = compare(past.deal, past.won, past.model, past.stage, past.base, evidence)
     open_deals = np.flatnonzero(data.outcome < 0)
     snapshots = builder.snapshots(open_deals, np.full(len(open_deals), NOW, np.int64))
