@@ -3,9 +3,9 @@
 The unit is the deal: the mean of a metric over its calls before the close, so that a deal with many calls counts once.
 The difference is the coefficient of `won` in a linear regression of that mean on the outcome, the number of calls and
 the length of the deal (both as logarithms) and, over all reps, one constant per rep: reps differ in how they talk and
-in how much they win. Standard errors are clustered by rep (Liang & Zeger 1986; Cameron & Miller 2015,
-https://doi.org/10.3368/jhr.50.2.317), with fewer than `MIN_CLUSTERS` reps, and for one rep, robust to unequal variances
-(HC3: MacKinnon & White 1985; Long & Ervin 2000). Pure.
+in how much they win. Standard errors are the larger of those clustered by rep (Liang & Zeger 1986; Cameron & Miller
+2015, https://doi.org/10.3368/jhr.50.2.317) and those robust to unequal variances (HC3: MacKinnon & White 1985; Long &
+Ervin 2000); with fewer than `MIN_CLUSTERS` reps, and for one rep, the latter. Pure.
 """
 
 from __future__ import annotations
@@ -227,12 +227,12 @@ def adjusted_difference(deals: Sequence[DealMetric], min_deals: int) -> Differen
 
 
 def _fitted(values: Any, columns: Any, reps: Any, constants: int) -> Difference | None:
+    """Return the first coefficient with the larger of its standard errors: by rep, and robust to unequal variances."""
     model = OLS(values, columns)
-    if constants >= MIN_CLUSTERS:
-        result = model.fit(cov_type="cluster", cov_kwds={"groups": reps}, use_t=True)
-    else:
-        model.df_resid -= constants
-        result = model.fit(cov_type="HC3", use_t=True)
+    by_rep = [model.fit(cov_type="cluster", cov_kwds={"groups": reps}, use_t=True)] if constants >= MIN_CLUSTERS else []
+    model.df_resid -= constants
+    results = [*by_rep, model.fit(cov_type="HC3", use_t=True)]
+    result = max(results, key=lambda one: float(np.nan_to_num(one.pvalues[0], nan=2.0)))
     low, high = result.conf_int()[0]
     difference = Difference(float(result.params[0]), float(low), float(high), float(result.pvalues[0]))
     return difference if np.isfinite(difference).all() else None

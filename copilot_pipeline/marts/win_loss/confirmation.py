@@ -18,6 +18,7 @@ from copilot_pipeline.marts.win_loss.conditions import Mask
 from copilot_pipeline.marts.win_loss.deals import Conjunction, Deals, all_of
 from copilot_pipeline.marts.win_loss.found import Found
 from copilot_pipeline.marts.win_loss.saddlepoint import Floats
+from copilot_pipeline.marts.win_loss.same_account import goes_with_account, mean_of_account
 from copilot_pipeline.marts.win_loss.same_stage import SameStage
 from copilot_pipeline.marts.win_loss.score_test import ScoreTest, Tested, fitted_chances, predicted_chances
 
@@ -75,7 +76,8 @@ class Confirmer:
     def p_value(self, found: Found) -> float:
         """Return the one-sided p-value, in the direction of the older deals; 1 in the other one.
 
-        What repeats the stage must hold among deals of the same stage as well: the larger p-value counts.
+        What goes with the account must hold within accounts as well, and what repeats the stage among deals of the
+        same stage: the larger p-value counts.
         """
         deals, indexes = self._deals, np.array([found.counts.conjunction])
         known, holds = all_of(deals.known, indexes), all_of(deals.holds, indexes)
@@ -83,6 +85,9 @@ class Confirmer:
             return 1.0
         exposure = deals.exposure_of(indexes)
         p_value = _one_sided(self._test.test(holds, known, exposure), found)
+        if p_value <= _NOTABLE and goes_with_account(holds[0], known[0], deals.accounts):
+            of_accounts = mean_of_account(holds[0], known[0], deals.accounts)
+            p_value = max(p_value, _one_sided(self._test.test(holds, known, of_accounts[np.newaxis]), found))
         if self._same_stage is None or p_value > _NOTABLE or not self._same_stage.is_repeated(holds[0], known[0]):
             return p_value
         at_stage = _one_sided(self._same_stage.test_on(self._is_newer).test(holds, known, exposure), found)
