@@ -45,10 +45,12 @@ class Signal(NamedTuple):
 
 def first_signal(values: Floats, allowed: NDArray[np.bool_], max_p_value: float) -> Signal | None:
     """Return the first allowed position whose newest values are lower, with its most significant window."""
+    if not allowed[min(WINDOWS) + MIN_EARLIER - 1 :].any():
+        return None
     beaten = _beaten_before(values)
     limits = _limits(values, max_p_value)
     statistics = {window: _pairs_won(beaten, window) for window in WINDOWS if len(values) >= window + MIN_EARLIER}
-    positions = [_first(allowed & (won <= _critical_by_position(window, limits))) for window, won in statistics.items()]
+    positions = [_first(won, window, allowed, limits) for window, won in statistics.items()]
     known = [position for position in positions if position is not None]
     if not known:
         return None
@@ -61,9 +63,13 @@ def first_signal(values: Floats, allowed: NDArray[np.bool_], max_p_value: float)
     return min(candidates, key=lambda signal: (signal.p_value, signal.window))
 
 
-def _first(flags: NDArray[np.bool_]) -> int | None:
-    position = int(np.argmax(flags)) if len(flags) else 0
-    return position if len(flags) and flags[position] else None
+def _first(won: Floats, window: int, allowed: NDArray[np.bool_], limits: Floats) -> int | None:
+    """Return the first allowed position with a significant statistic."""
+    for position in np.flatnonzero(allowed & np.isfinite(won)).tolist():
+        earlier = min(position + 1 - window, MAX_EARLIER)
+        if won[position] <= _critical(window, earlier, float(limits[position])):
+            return int(position)
+    return None
 
 
 def _pairs_won(beaten: Floats, window: int) -> Floats:
@@ -117,17 +123,9 @@ def _sums(values: Floats) -> Floats:
     return np.concatenate([[0.0], np.cumsum(values)])
 
 
-def _critical_by_position(window: int, limits: Floats) -> Floats:
-    """Return the highest significant statistic at each position; -1 if even 0 is not significant."""
-    critical = np.full(len(limits), -1.0)
-    for position in range(window + MIN_EARLIER - 1, len(limits)):
-        earlier = min(position + 1 - window, MAX_EARLIER)
-        critical[position] = _critical(window, earlier, float(limits[position]))
-    return critical
-
-
 @lru_cache(maxsize=16_384)
 def _critical(window: int, earlier: int, max_p_value: float) -> float:
+    """Return the highest significant statistic; -1 if even 0 is not significant."""
     return float(np.searchsorted(_distribution(window, earlier), max_p_value, side="right") - 1)
 
 

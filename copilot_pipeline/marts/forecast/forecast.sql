@@ -18,7 +18,7 @@ ORDER BY deal;
 CREATE TEMPORARY TABLE forecast_calls ON COMMIT DROP AS
 SELECT (row_number() OVER (ORDER BY deal, started_at, call_id COLLATE "C") - 1)::integer AS call, deal, call_id,
   floor(extract(epoch FROM started_at))::bigint AS at, started_at, deal_value, deal_stage_before_call,
-  coalesce(rep_user_id, lower(btrim(rep_email))) AS rep_id
+  coalesce(rep_user_id, lower(btrim(rep_email))) AS rep_id, review_url, rep_user_id, rep_email, rep_name
 FROM copilot.calls JOIN forecast_deals USING (deal_id)
 WHERE removed_at IS NULL AND status IN ('ready', 'pending') AND started_at <= %(now)s;
 
@@ -92,12 +92,11 @@ WHERE origin = 'refresh' ORDER BY deal, valid_from;
 -- name: last_calls
 -- The newest call of each of some deals.
 SELECT DISTINCT ON (deal) deal, call_id, review_url, rep_user_id, rep_email, rep_name
-FROM forecast_calls JOIN copilot.calls USING (call_id)
-WHERE deal = ANY(%(deals)s) ORDER BY deal, call DESC;
+FROM forecast_calls WHERE deal = ANY(%(deals)s) ORDER BY deal, call DESC;
 
 -- name: call_ids
 -- The ids and pages of the calls of some deals.
-SELECT call, call_id, review_url FROM forecast_calls JOIN copilot.calls USING (call_id) WHERE deal = ANY(%(deals)s);
+SELECT call, call_id, review_url FROM forecast_calls WHERE deal = ANY(%(deals)s);
 
 -- name: signals
 -- Kinds of values of each brick; of texts also the short values in lower case.
@@ -119,14 +118,20 @@ FROM unnest(%(kits)s::text[], %(bricks)s::text[], %(kinds)s::text[], %(categorie
 SELECT deal, at, call FROM forecast_runs ORDER BY run;
 
 -- name: scores
--- The values of the signals on some runs as numbers.
+-- The values of the signals on some runs as numbers. Each run is looked up by its key (OFFSET 0): the planner would scan
+-- all scores for each part of the runs.
 SELECT signal, run, CASE scores.value_kind
     WHEN 'bool' THEN scores.value_bool::integer::float8
     WHEN 'num' THEN scores.value_num
     WHEN 'json' THEN CASE jsonb_typeof(scores.value_json)
       WHEN 'array' THEN least(5, jsonb_array_length(scores.value_json)) ELSE 1 END
     ELSE (lower(btrim(left(scores.value_text, 41))) = signals.category)::integer END AS value
-FROM forecast_runs JOIN copilot.semarize_scores AS scores USING (call_id, kit)
+FROM forecast_runs AS runs CROSS JOIN LATERAL (
+  SELECT kit, brick, value_kind, value_bool, value_num, value_text, value_json
+  FROM copilot.semarize_scores AS stored
+  WHERE stored.call_id = runs.call_id AND stored.kit = runs.kit
+  OFFSET 0
+) AS scores
   JOIN forecast_signals AS signals
     ON signals.kit = scores.kit AND signals.brick = scores.brick AND signals.kind = scores.value_kind
 WHERE run BETWEEN %(first)s AND %(last)s
