@@ -18,6 +18,7 @@ from copilot_pipeline.postgres.queries import load_queries
 
 _SQL = load_queries("copilot_pipeline.marts.sql", "scored_calls.sql")
 AnswerKey = tuple[str, BrickKey]  # call id and brick
+_QuotesOfAnswers = Mapping[tuple[str, str, str], tuple[Quote, ...]]  # by call id, kit and brick
 _CACHED = 1 << 16  # values; most are yes, no, or one of a hundred scores
 
 
@@ -99,14 +100,20 @@ def read_answers(
                 quotes=found.get((score.call_id, score.kit, score.brick), ()),
             )
         return Answers(runs, answers)
-    for call_id, kit, brick, value_kind, value, confidence in _rows(connection, "values", chosen):
+    _add_values(answers, _rows(connection, "values", chosen), found)
+    return Answers(runs, answers)
+
+
+def _add_values(
+    answers: defaultdict[str, dict[BrickKey, BrickAnswer]], rows: Iterable[tuple[Any, ...]], found: _QuotesOfAnswers
+) -> None:
+    for call_id, kit, brick, value_kind, value, confidence in rows:
         of_brick = found.get((call_id, kit, brick), ()) if found else ()
         answers[call_id][_key(kit, brick)] = (
             BrickAnswer(value_of_text(value_kind, value), confidence, quotes=of_brick)
             if of_brick
             else _plain_answer(value_kind, value, confidence)
         )
-    return Answers(runs, answers)
 
 
 def add_details(connection: Connection, answers: Answers, chosen: Iterable[AnswerKey]) -> None:
@@ -126,9 +133,7 @@ def add_details(connection: Connection, answers: Answers, chosen: Iterable[Answe
         of_call[key] = replace(of_call[key], reason=reason, quotes=of_call[key].quotes or first)
 
 
-def _quotes(
-    connection: Connection, quotes: Quotes, chosen: Mapping[str, Any]
-) -> Mapping[tuple[str, str, str], tuple[Quote, ...]]:
+def _quotes(connection: Connection, quotes: Quotes, chosen: Mapping[str, Any]) -> _QuotesOfAnswers:
     found: defaultdict[tuple[str, str, str], tuple[Quote, ...]] = defaultdict(tuple)
     for one in _fetch(connection, _quote, "quotes", chosen) if quotes is Quotes.ALL else ():
         found[one.key] += (one.quote,)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from copilot_pipeline.config.bricks import BrickRef
 from copilot_pipeline.config.marts import ClaimSettings
@@ -205,7 +205,6 @@ def _claim_row(
     kit, brick = kind.brick
     quote = flag.quote
     rep = call.speaker_of(quote) if quote else call.rep
-    text = f"{flag.text} {answer.reason or ''}"
     return ClaimRow(
         claim_id=f"{call.call_id}:{name}:{kit}.{brick}:{position}",
         call_id=call.call_id,
@@ -220,27 +219,33 @@ def _claim_row(
         kit=kit,
         brick=brick,
         kit_version_id=call.kit_version_id(kit),
-        quote=quote.text if quote else None,
         statement=flag.statement,
-        is_found=quote is not None and quote.seq is not None,
-        match=quote.match if quote else NO_QUOTE,
-        match_score=quote.score if quote else None,
-        seq=quote.seq if quote else None,
-        start_s=quote.start_s if quote else None,
-        speaker=quote.speaker if quote else None,
-        speaker_side=quote.side if quote else None,
-        said=quote.said if quote else None,
+        **_quoted(quote),
         document=(
             flag.document
             or _nth_text(configured_value(call, settings.document), position, flags)
-            or _document_named_in(text, (*kind.documents, *settings.documents))
-            or (" or ".join(kind.documents) or None)
+            or _document_of(kind, settings, f"{flag.text} {answer.reason or ''}")
         ),
         product=flag.product or _nth_text(configured_value(call, settings.product), position, flags),
         reason=answer.reason,
         confidence=answer.confidence,
         review_url=call.review_url,
     )
+
+
+def _quoted(quote: Quote | None) -> dict[str, Any]:
+    """Return the columns of the quote of a claim."""
+    return {
+        "quote": quote.text if quote else None,
+        "is_found": quote is not None and quote.seq is not None,
+        "match": quote.match if quote else NO_QUOTE,
+        "match_score": quote.score if quote else None,
+        "seq": quote.seq if quote else None,
+        "start_s": quote.start_s if quote else None,
+        "speaker": quote.speaker if quote else None,
+        "speaker_side": quote.side if quote else None,
+        "said": quote.said if quote else None,
+    }
 
 
 def configured_value(call: ScoredCall, reference: BrickRef | None) -> Value:
@@ -256,7 +261,8 @@ def _nth_text(value: Value, position: int, flags: int) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
 
 
-def _document_named_in(text: str, documents: Sequence[str]) -> str | None:
+def _document_of(kind: ClaimKind, settings: ClaimSettings, text: str) -> str | None:
+    """Return the document that a text names, else those of the kind."""
     searched = text.casefold()
-    named = [document for document in documents if document.casefold() in searched]
-    return max(named, key=len) if named else None
+    named = [one for one in (*kind.documents, *settings.documents) if one.casefold() in searched]
+    return max(named, key=len) if named else " or ".join(kind.documents) or None

@@ -19,6 +19,8 @@ from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 SECONDS_PER_DAY = 86_400.0
 
+_MISSING = "missing for this stage: {}"
+
 
 class DealSignalRow(NamedTuple):
     """A row of `deal_signals`."""
@@ -194,14 +196,8 @@ def _inspection_row(
     last = calls[-1] if calls else None
     days_since_last_call = max(0.0, (now - last.started_at).total_seconds() / SECONDS_PER_DAY) if last else None
     people = sorted({name for call in calls for name in call.prospects})
-    expected = _expected(deal, settings)
-    lacking = [
-        name for name, condition in expected.items() if not any(_is_true(condition, call.bricks) for call in calls)
-    ]
-    risks = [
-        *_risks(deal, calls, settings, days_since_last_call, len(people), now),
-        *(f"missing for this stage: {name}" for name in lacking),
-    ]
+    expected, lacking = _expected_and_lacking(deal, calls, settings)
+    risks = [*_risks(deal, calls, settings, days_since_last_call, len(people), now), *map(_MISSING.format, lacking)]
     return DealInspectionRow(
         deal_id=deal.deal_id,
         deal_name=deal.name,
@@ -224,11 +220,22 @@ def _inspection_row(
         prospects=len(people),
         risk_flags=risks,
         risks=len(risks),
-        stage_expects=list(expected),
+        stage_expects=expected,
         stage_lacks=lacking,
         stage_evidence=(len(expected) - len(lacking)) / len(expected) if expected else None,
         meddicc_covered=covered,
     )
+
+
+def _expected_and_lacking(
+    deal: Deal, calls: Sequence[ScoredCall], settings: DealSettings
+) -> tuple[list[str], list[str]]:
+    """Return the names of what the deal's stage expects, and of what of it no call shows."""
+    expected = _expected(deal, settings)
+    lacking = [
+        name for name, condition in expected.items() if not any(_is_true(condition, call.bricks) for call in calls)
+    ]
+    return list(expected), lacking
 
 
 def _expected(deal: Deal, settings: DealSettings) -> dict[str, ConditionSettings]:

@@ -45,6 +45,7 @@ _DELETE = sql.SQL(
   WHERE ({new_key}) = ({stored_key}) AND ({new_columns}) IS NOT DISTINCT FROM ({stored_columns})
 )"""
 )
+_COUNT = sql.SQL("SELECT count(*) FROM {table}")
 _INSERT = sql.SQL(
     """INSERT INTO {table} ({columns}) SELECT {columns} FROM {new} AS new
 WHERE NOT EXISTS (SELECT FROM {table} AS stored WHERE ({stored_key}) = ({new_key}))"""
@@ -106,7 +107,9 @@ def replace_rows(
     connection.execute(names.statement(_ANALYZE))
     connection.execute(_BEFORE_COMPARISON)
     removed = connection.execute(names.statement(_DELETE)).rowcount
-    added = connection.execute(names.statement(_INSERT)).rowcount
+    kept = connection.execute(names.statement(_COUNT)).fetchone()
+    # Every row that was kept is one of the new rows. With as many of them, none is missing.
+    added = connection.execute(names.statement(_INSERT)).rowcount if kept != (after,) else 0
     connection.execute(_AFTER_COMPARISON)
     connection.execute(names.statement(_DROP))
     connection.execute(_RECORD, {"name": table.name})

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 
 from copilot_pipeline.config.forecast import ForecastSettings
 from copilot_pipeline.marts.forecast.backtest import MIN_PER_OUTCOME, Backtest, Forecaster, backtest, train
 from copilot_pipeline.marts.forecast.comparison import Comparison, compare, verdict
-from copilot_pipeline.marts.forecast.data import DAY_SECONDS, Floats, ForecastData, LastCall
+from copilot_pipeline.marts.forecast.data import DAY_SECONDS, DealFacts, Floats, ForecastData, LastCall
 from copilot_pipeline.marts.forecast.deal_states import UNKNOWN_STAGE
 from copilot_pipeline.marts.forecast.evidence import evidence_of_calls
 from copilot_pipeline.marts.forecast.features import FeatureBuilder, Snapshots
@@ -107,24 +108,11 @@ def deal_rows(found: Forecast, made_on: date) -> list[DealForecastRow]:
     first, end = data.calls.until(snapshots.deal, snapshots.at)
     rows = []
     for row, number in enumerate(snapshots.deal.tolist()):
-        deal = data.deals[number]
-        last = data.last_calls.get(number, LastCall(""))
         silent = (snapshots.at[row] - data.calls.at[end[row] - 1]) / DAY_SECONDS if end[row] > first[row] else None
         texts, details = _explanation(found, row, explained[row], rates)
         rows.append(
             DealForecastRow(
-                deal_id=deal.deal_id,
-                deal_name=deal.name,
-                account_name=deal.account_name,
-                rep_id=last.rep_id,
-                rep_name=last.rep_name,
-                manager_id=last.manager_id,
-                stage=deal.stage,
-                forecast_category=deal.forecast_category,
-                close_date=deal.close_date,
-                amount=deal.amount,
-                currency=deal.currency,
-                crm_probability=deal.probability,
+                **_facts(data.deals[number], data.last_calls.get(number, LastCall(""))),
                 win_probability=_number(found.probability[row]),
                 win_low=_number(found.low[row]),
                 win_high=_number(found.high[row]),
@@ -138,13 +126,31 @@ def deal_rows(found: Forecast, made_on: date) -> list[DealForecastRow]:
                 age_days=round(float(snapshots.at[row] - data.started_at[number]) / DAY_SECONDS, 1),
                 calls=int(end[row] - first[row]),
                 days_since_last_call=round(float(silent), 1) if silent is not None else None,
-                last_call_id=last.call_id or None,
-                last_call_url=last.review_url,
                 trained_on=len(np.unique(forecaster.training.snapshots.deal)),
                 made_on=made_on,
             )
         )
     return rows
+
+
+def _facts(deal: DealFacts, last: LastCall) -> dict[str, Any]:
+    """Return the columns that say which deal it is, what the CRM says, and who spoke last."""
+    return {
+        "deal_id": deal.deal_id,
+        "deal_name": deal.name,
+        "account_name": deal.account_name,
+        "rep_id": last.rep_id,
+        "rep_name": last.rep_name,
+        "manager_id": last.manager_id,
+        "stage": deal.stage,
+        "forecast_category": deal.forecast_category,
+        "close_date": deal.close_date,
+        "amount": deal.amount,
+        "currency": deal.currency,
+        "crm_probability": deal.probability,
+        "last_call_id": last.call_id or None,
+        "last_call_url": last.review_url,
+    }
 
 
 def _explanation(found: Forecast, row: int, explained: Sequence[Reason], rates: Floats) -> tuple[list[str], str | None]:

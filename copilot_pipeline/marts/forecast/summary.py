@@ -99,10 +99,7 @@ def _row_builder(
     def build(group: Group, members: Ints) -> ForecastSummaryRow:
         grain, grain_id, month, currency = group
         amount = amounts[members]
-        # The sums of draws are bounded by float32's 7 digits, far below their own spread.
-        totals = amount.astype(np.float32) @ won[members]
-        is_known = not np.isnan(probability[members]).any()
-        low, high = np.quantile(totals, PERCENTILES) if is_known else (None, None)
+        low, high = _interval(amount, won[members]) if not np.isnan(probability[members]).any() else (None, None)
         return ForecastSummaryRow(
             grain=grain,
             grain_id=grain_id,
@@ -115,8 +112,8 @@ def _row_builder(
             pipeline=float(amount.sum()),
             stage_weighted=_sum(amount * by_stage[members]),
             forecast=_sum(amount * probability[members]),
-            forecast_low=None if low is None else float(low),
-            forecast_high=None if high is None else float(high),
+            forecast_low=low,
+            forecast_high=high,
             wins=_sum(probability[members]),
             commit=float(amount[commit[members]].sum()),
             best_case=float(amount[best_case[members]].sum()),
@@ -124,6 +121,12 @@ def _row_builder(
         )
 
     return build
+
+
+def _interval(amount: Floats, won: NDArray[np.float32]) -> tuple[float, float]:
+    # The sums of draws are bounded by float32's 7 digits, far below their own spread.
+    low, high = np.quantile(amount.astype(np.float32) @ won, PERCENTILES)
+    return float(low), float(high)
 
 
 def _stage_probabilities(rows: Sequence[DealForecastRow]) -> Iterator[float]:

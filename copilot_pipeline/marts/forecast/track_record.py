@@ -231,8 +231,6 @@ def _accuracy_row(
         float(per_deal(deal, (values[chosen] - won) ** 2).mean())
         for values in (scored.model, scored.stage, scored.base)
     )
-    unknown = Difference(np.nan, np.nan, np.nan)
-    over_stage, over_base = (comparison.over_stage, comparison.over_base) if comparison else (unknown, unknown)
     days = [scored.made_on[number] for number in chosen.tolist()]
     return ForecastAccuracyRow(
         source=scored.source,
@@ -247,17 +245,25 @@ def _accuracy_row(
         model_brier=model,
         stage_brier=stage,
         base_brier=base,
-        gain_over_stage=_finite(over_stage.mean),
-        gain_over_stage_low=_finite(over_stage.low),
-        gain_over_stage_high=_finite(over_stage.high),
-        gain_over_base=_finite(over_base.mean),
-        gain_over_base_low=_finite(over_base.low),
-        gain_over_base_high=_finite(over_base.high),
+        **_gains(comparison),
         verdict=decision,
         sentence=sentence,
         first_made_on=min(days),
         last_made_on=max(days),
     )
+
+
+def _gains(comparison: Comparison | None) -> dict[str, float | None]:
+    unknown = Difference(np.nan, np.nan, np.nan)
+    stage, base = (comparison.over_stage, comparison.over_base) if comparison else (unknown, unknown)
+    return {
+        "gain_over_stage": _finite(stage.mean),
+        "gain_over_stage_low": _finite(stage.low),
+        "gain_over_stage_high": _finite(stage.high),
+        "gain_over_base": _finite(base.mean),
+        "gain_over_base_low": _finite(base.low),
+        "gain_over_base_high": _finite(base.high),
+    }
 
 
 def _finite(value: float) -> float | None:

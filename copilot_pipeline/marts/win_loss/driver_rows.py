@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -109,11 +109,9 @@ def driver_row(
 
     What is not significant on the older deals is not confirmed. `repeats_stage` is said in the sentence.
     """
-    n, won_of_n, support, won, raw_p_value = counted
     counts = found.counts
     parts = [deals.conditions[index] for index in counts.conjunction]
     condition = " and ".join(part.text for part in parts)
-    interval, newer = share_of(won, support), share_of(confirmation.won, confirmation.support)
     is_confirmed = found.is_significant and confirmed_p_value is not None and confirmed_p_value <= level
     return DriverRow(
         condition=condition,
@@ -122,34 +120,49 @@ def driver_row(
         bricks=[".".join(part.brick) for part in parts],
         direction=WINS if counts.is_above else LOSSES,
         is_confirmed=is_confirmed,
-        confirmed_lift=confirmation.lift,
-        confirmed_lift_low=confirmation.low,
-        confirmed_lift_high=confirmation.high,
-        confirmed_n=confirmation.n,
-        confirmed_support=confirmation.support,
-        confirmed_won=confirmation.won,
-        confirmed_expected=confirmation.expected,
-        confirmed_win_rate=newer.share,
-        confirmed_win_rate_low=newer.low,
-        confirmed_win_rate_high=newer.high,
+        **_of_newer_deals(confirmation),
         confirmed_p_value=confirmed_p_value,
         confirmed_since=None,
-        n=n,
-        support=support,
-        won=won,
-        win_rate=won / support,
-        win_rate_low=interval.low or 0.0,
-        win_rate_high=interval.high or 0.0,
-        base_rate=won_of_n / n,
-        rest_rate=(won_of_n - won) / (n - support) if n > support else 0.0,
-        lift=(won / support) / (won_of_n / n),
+        **_of_all_deals(counted),
         discovered_lift=(counts.won / counts.support) / (counts.won_of_n / counts.n),
-        raw_p_value=raw_p_value,
+        raw_p_value=counted.p_value,
         p_value=counts.p_value,
         q_value=found.q_value,
         is_significant=found.is_significant,
         sentence=_sentence(condition, confirmation, _state(is_confirmed, confirmed_p_value is not None, repeats_stage)),
     )
+
+
+def _of_newer_deals(newer: Confirmation) -> dict[str, Any]:
+    share = share_of(newer.won, newer.support)
+    return {
+        "confirmed_lift": newer.lift,
+        "confirmed_lift_low": newer.low,
+        "confirmed_lift_high": newer.high,
+        "confirmed_n": newer.n,
+        "confirmed_support": newer.support,
+        "confirmed_won": newer.won,
+        "confirmed_expected": newer.expected,
+        "confirmed_win_rate": share.share,
+        "confirmed_win_rate_low": share.low,
+        "confirmed_win_rate_high": share.high,
+    }
+
+
+def _of_all_deals(counted: AllDeals) -> dict[str, Any]:
+    n, won_of_n, support, won, _ = counted
+    interval = share_of(won, support)
+    return {
+        "n": n,
+        "support": support,
+        "won": won,
+        "win_rate": won / support,
+        "win_rate_low": interval.low or 0.0,
+        "win_rate_high": interval.high or 0.0,
+        "base_rate": won_of_n / n,
+        "rest_rate": (won_of_n - won) / (n - support) if n > support else 0.0,
+        "lift": (won / support) / (won_of_n / n),
+    }
 
 
 def _state(is_confirmed: bool, is_candidate: bool, repeats_stage: bool) -> str:
