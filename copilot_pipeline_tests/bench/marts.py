@@ -82,11 +82,14 @@ def main() -> None:
 
 
 def build(database: Database, home: Path, name: str) -> None:
-    """Build one mart."""
+    """Build one mart, with one thread for the linear algebra, as a run does."""
+    from threadpoolctl import threadpool_limits
+
     from copilot_pipeline.marts.build import MartBuilder
 
     builder = MartBuilder(Lake(str(home / "lake")), database, MartSettings())
-    getattr(builder, f"build_{name}")()
+    with threadpool_limits(limits=1):
+        getattr(builder, f"build_{name}")()
 
 
 def _fill(database: Database, chosen: argparse.Namespace) -> None:
