@@ -93,15 +93,24 @@ def _latest_materializations(instance: dg.DagsterInstance) -> LatestEvents:
     kind = dg.DagsterEventType.ASSET_MATERIALIZATION
     latest: defaultdict[str, list[int]] = defaultdict(list)
     for key in instance.all_asset_keys():
-        ids = list(instance.event_log_storage.get_latest_storage_id_by_partition(key, kind).values())
-        found = [*instance.fetch_materializations(key, limit=1).records]
-        for some in _parts(ids):
-            found += instance.fetch_materializations(
-                dg.AssetRecordsFilter(key, storage_ids=some), limit=len(some)
-            ).records
-        for record in found:
+        for record in instance.fetch_materializations(key, limit=1).records:
             latest[record.run_id].append(record.storage_id)
+        ids = list(instance.event_log_storage.get_latest_storage_id_by_partition(key, kind).values())
+        for run_id, event in _runs_of(instance, ids):
+            latest[run_id].append(event)
     return latest
+
+
+def _runs_of(instance: dg.DagsterInstance, ids: Sequence[int]) -> Iterator[tuple[str, int]]:
+    """Yield the run of each event. Dagster would parse all events, of which there is one for each asset and day."""
+    storage, events = instance.event_log_storage, SqlEventLogStorageTable
+    if not isinstance(storage, SqlEventLogStorage):
+        raise TypeError(f"events are stored in {type(storage).__name__}, which has no tables")
+    with storage.index_connection() as connection:
+        for some in _parts(ids):
+            yield from connection.execute(
+                sqlalchemy.select(events.c.run_id, events.c.id).where(events.c.id.in_(some))
+            ).tuples()
 
 
 def _parts(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
