@@ -18,7 +18,7 @@ OPEN_RUN_STATUSES = frozenset({"pending", "queued", "running", "unknown"})
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A quote of an answer, and where it was found in the transcript."""
+    """A quote of an answer and its place: a row of `evidence` without keys, with the text of the utterance (`said`)."""
 
     text: str
     match: str  # exact, normalized, fuzzy, not found

@@ -99,7 +99,7 @@ def test_one_command_after_a_storm_makes_the_tables_right(make_pipeline: MakePip
 def test_a_garbled_new_version_keeps_what_is_stored(make_pipeline: MakePipeline) -> None:
     """If the details of a changed call are garbled, its rows of the previous version stay, and the run reports that it
     is in quarantine."""
-    pipeline = make_pipeline(days=1)
+    pipeline = make_pipeline(days=1, calls_per_day=8)
     victim = victims_of(pipeline)[0]
     pipeline.run()
     query = "SELECT * FROM copilot.utterances WHERE call_id = %s ORDER BY seq"

@@ -212,7 +212,7 @@ def test_the_guide_dialect_fills_the_same_tables(make_pipeline: MakePipeline) ->
 def test_a_moved_call_is_in_one_partition(make_pipeline: MakePipeline) -> None:
     """A rescheduled call leaves no copy in its old day, neither in Postgres nor in Parquet; a call that is removed from
     the list stays, with the time at which the removal was detected."""
-    pipeline = make_pipeline(days=3)
+    pipeline = make_pipeline(days=2, calls_per_day=8)
     calls = [call for call in pipeline.sandbox.truth() if is_transcribed(call) and call["details"]["transcript"]]
     moved, removed = calls[0], calls[-1]
     pipeline.run()
