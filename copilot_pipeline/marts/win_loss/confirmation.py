@@ -76,8 +76,8 @@ class Confirmer:
     def p_value(self, found: Found) -> float:
         """Return the one-sided p-value, in the direction of the older deals; 1 in the other one.
 
-        What goes with the account must hold within accounts as well, and what repeats the stage among deals of the
-        same stage: the larger p-value counts.
+        What goes with the account, or with rep and segment, must hold within them as well, and what repeats the stage
+        among deals of the same stage: the larger p-value counts.
         """
         deals, indexes = self._deals, np.array([found.counts.conjunction])
         known, holds = all_of(deals.known, indexes), all_of(deals.holds, indexes)
@@ -85,9 +85,10 @@ class Confirmer:
             return 1.0
         exposure = deals.exposure_of(indexes)
         p_value = _one_sided(self._test.test(holds, known, exposure), found)
-        if p_value <= _NOTABLE and goes_with_account(holds[0], known[0], deals.accounts):
-            of_accounts = mean_of_account(holds[0], known[0], deals.accounts)
-            p_value = max(p_value, _one_sided(self._test.test(holds, known, of_accounts[np.newaxis]), found))
+        for groups in (deals.accounts, deals.cells):
+            if groups is not None and p_value <= _NOTABLE and goes_with_account(holds[0], known[0], groups):
+                means = mean_of_account(holds[0], known[0], groups)
+                p_value = max(p_value, _one_sided(self._test.test(holds, known, means[np.newaxis]), found))
         if self._same_stage is None or p_value > _NOTABLE or not self._same_stage.is_repeated(holds[0], known[0]):
             return p_value
         at_stage = _one_sided(self._same_stage.test_on(self._is_newer).test(holds, known, exposure), found)

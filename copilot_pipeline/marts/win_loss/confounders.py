@@ -35,6 +35,17 @@ def clusters(observed: Sequence[Observation]) -> Labels:
     return found
 
 
+def cells(observed: Sequence[Observation], adjust_for: Sequence[str]) -> Labels:
+    """Return the number of each deal's rep and segment together; without both, or without adjustment, it is alone."""
+    is_adjusted = {"rep", "segment"} <= set(adjust_for)
+    names = [
+        f"{one.rep_id}\n{one.segment}" if is_adjusted and one.rep_id and one.segment else f"\ndeal {one.deal_id}"
+        for one in observed
+    ]
+    found: Labels = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    return found
+
+
 def stages(observed: Sequence[Observation]) -> Labels | None:
     """Return the number of each deal's last stage before the close; None if all have one, or none is recorded."""
     names = [one.stage or "" for one in observed]

@@ -27,6 +27,7 @@ class Deals:
     covariates: Floats  # a row per deal
     accounts: Indexes  # the number of each deal's account
     of_all: int  # number of deals that these are part of
+    cells: Indexes | None = None  # the number of each deal's rep and segment together; None: each deal is alone
     stages: Indexes | None = None  # the number of each deal's last stage before the close; None: not to be compared
 
     @classmethod
@@ -37,6 +38,7 @@ class Deals:
         covariates: Floats,
         accounts: Indexes | None = None,
         stages: Indexes | None = None,
+        cells: Indexes | None = None,
     ) -> Deals:
         """Return all deals. Without accounts, each deal has its own."""
         shape = (len(conditions), len(won))
@@ -50,6 +52,7 @@ class Deals:
             accounts=np.arange(len(won)) if accounts is None else accounts,
             of_all=len(won),
             stages=stages,
+            cells=cells,
         )
 
     def part_of(self, chosen: Mask) -> Deals:

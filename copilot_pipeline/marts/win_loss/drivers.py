@@ -30,7 +30,7 @@ from copilot_pipeline.config.marts import WinLossSettings
 from copilot_pipeline.days import day_in_text
 from copilot_pipeline.marts.model import Deal, ScoredCall
 from copilot_pipeline.marts.win_loss.conditions import Mask, conditions
-from copilot_pipeline.marts.win_loss.confounders import adjusted_for, clusters, covariates, stages
+from copilot_pipeline.marts.win_loss.confounders import adjusted_for, cells, clusters, covariates, stages
 from copilot_pipeline.marts.win_loss.deal_observations import Elements, Observation, deal_observations
 from copilot_pipeline.marts.win_loss.deals import Deals
 from copilot_pipeline.marts.win_loss.driver_rows import WINS, DriverRow, count_all, driver_row
@@ -82,6 +82,7 @@ def win_loss_drivers(
         covariates(observed, settings.adjust_for),
         clusters(observed),
         None if "stage" in settings.adjust_for else stages(observed),
+        cells(observed, settings.adjust_for),
     )
     drivers, tested = _drivers(rounds(all_deals, splits, settings), all_deals, observed, settings)
     return WinLoss(

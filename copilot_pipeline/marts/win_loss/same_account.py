@@ -1,4 +1,4 @@
-"""Conditions that are true of some accounts and not of others.
+"""Conditions that are true of some accounts and not of others, or of some reps in some segments.
 
 Deals of one account have in common what no table holds, and it may decide both what is said and how they end. If most
 deals share an account, a condition that goes with the account must therefore hold within accounts: its mean over the
