@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -116,57 +116,55 @@ class ScoreTables:
         A day whose texts were removed because of their age keeps its rows. `problems` are those of scoring, filled
         while `days` is read: a day with one may keep all its former scores, and still is not settled.
         """
-        unscored: Counter[date] = Counter()
-        other_redaction: Counter[date] = Counter()
-        former: Counter[date] = Counter()
-        references = {kit.name: kit.reference for kit in self._kits}
-
-        def batches_of(day: date) -> Iterator[CallBatch]:
-            self._require_call_tables(day)
-            if not self._calls.partitions.has_texts(day):
-                yield read_calls(self._database, SCORE_TABLES, day, self._calls.partitions.call_ids_of(day))
-                return
-            finder = EvidenceFinder(self._lake, day)
-            for transcripts in read_transcripts(self._lake, day, self._kits, with_text=False):
-                runs, scores = self._rows(day, transcripts)
-                unscored[day] += sum(run.is_unscored for run in runs)
-                former[day] += sum(run.kit_reference != references[run.kit] for run in runs)
-                call_ids = [transcript.call_id for transcript in transcripts]
-                redacted = {one.call_id: one.redacted_text for one in transcripts if one.redacted_text}
-                evidence = list(finder.rows(call_ids, scores, redacted))
-                other_redaction[day] += _scored_with_other_redaction(transcripts, runs)
-                tables = [
-                    (SEMARIZE_RUNS, rows_to_arrow(SEMARIZE_RUNS, runs)),
-                    (SEMARIZE_SCORES, rows_to_arrow(SEMARIZE_SCORES, scores)),
-                    (EVIDENCE, rows_to_arrow(EVIDENCE, evidence)),
-                ]
-                yield CallBatch(call_ids, tables)
-
+        counts: defaultdict[date, Counter[str]] = defaultdict(Counter)
         loader = PartitionLoader(self._lake, self._database, self._calls, SCORE_TABLES)
         for loaded in loader.load(
             days,
-            batches_of,
+            lambda day: self._batches(day, counts[day]),
             self._calls.partitions.mark_scored,
             versions=self._versions,
             facts_of=lambda day: {
-                _UNSCORED: unscored[day],
-                _OTHER_REDACTION: other_redaction[day],
-                _FORMER: former[day],
+                **{name: counts[day][name] for name in (_UNSCORED, _OTHER_REDACTION, _FORMER)},
                 _PROBLEMS: len((problems or {}).get(day, ())),
             },
         ):
             current = loaded.current
+            facts = counts[loaded.day] if current is None else current.facts
             yield LoadedScores(
                 loaded.day,
                 loaded.rows,
-                unscored[loaded.day] if current is None else current.facts.get(_UNSCORED, 0),
+                facts.get(_UNSCORED, 0),
                 loaded.problem,
                 loaded.truncated,
                 loaded.refused,
-                other_redaction[loaded.day] if current is None else current.facts.get(_OTHER_REDACTION, 0),
+                facts.get(_OTHER_REDACTION, 0),
                 loaded.version,
                 is_current=current is not None,
             )
+
+    def _batches(self, day: date, counts: Counter[str]) -> Iterator[CallBatch]:
+        """Yield the rows of a day, and count what is reported of it."""
+        counts.clear()  # a day is loaded again if PostgreSQL refuses rows
+        self._require_call_tables(day)
+        if not self._calls.partitions.has_texts(day):
+            yield read_calls(self._database, SCORE_TABLES, day, self._calls.partitions.call_ids_of(day))
+            return
+        references = {kit.name: kit.reference for kit in self._kits}
+        finder = EvidenceFinder(self._lake, day)
+        for transcripts in read_transcripts(self._lake, day, self._kits, with_text=False):
+            runs, scores = self._rows(day, transcripts)
+            counts[_UNSCORED] += sum(run.is_unscored for run in runs)
+            counts[_FORMER] += sum(run.kit_reference != references[run.kit] for run in runs)
+            counts[_OTHER_REDACTION] += _scored_with_other_redaction(transcripts, runs)
+            call_ids = [transcript.call_id for transcript in transcripts]
+            redacted = {one.call_id: one.redacted_text for one in transcripts if one.redacted_text}
+            evidence = list(finder.rows(call_ids, scores, redacted))
+            tables = [
+                (SEMARIZE_RUNS, rows_to_arrow(SEMARIZE_RUNS, runs)),
+                (SEMARIZE_SCORES, rows_to_arrow(SEMARIZE_SCORES, scores)),
+                (EVIDENCE, rows_to_arrow(EVIDENCE, evidence)),
+            ]
+            yield CallBatch(call_ids, tables)
 
     def _require_call_tables(self, day: date) -> None:
         """Raise `PipelineError` if the call tables of a day were loaded and their files are missing."""
