@@ -28,7 +28,7 @@ import sys, time
 from concurrent.futures import ThreadPoolExecutor
 from copilot_pipeline.postgres import Database
 from copilot_pipeline.clients.rate_limiter import RateLimiter
-url, rate, until = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+url, rate = sys.argv[1], float(sys.argv[2])
 limiter = RateLimiter(Database(url), requests_per_second=rate, requests_per_week=100_000, source="test")
 def work(_):
     sent = []
@@ -36,8 +36,10 @@ def work(_):
         limiter.acquire(1)
         sent.append(time.time())
     return sent
-limiter.acquire(1)
 with ThreadPoolExecutor(3) as pool:
+    list(pool.map(limiter.acquire, [1] * 3))  # opens the connections
+    print("started", flush=True)
+    until = float(sys.stdin.readline())
     for sent in pool.map(work, range(3)):
         print(*sent)
 """
@@ -51,13 +53,21 @@ def limiter(database: Database, *, rate: float = 0, per_week: int = 100_000, sou
 def test_four_processes_share_one_rate(database: Database) -> None:
     """Four processes together never exceed the rate in any second, and use at least 97 % of it."""
     rate = 20
-    until = time.time() + 9
-    command = [sys.executable, "-c", _WORKER, database.url, str(rate), str(until)]
+    command = [sys.executable, "-c", _WORKER, database.url, str(rate)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with ExitStack() as stack:
-        workers = [stack.enter_context(running_process(command, stdout=subprocess.PIPE)) for _ in range(4)]
+        workers = [stack.enter_context(running_process(command, **pipes)) for _ in range(4)]
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "started\n"
+        until = time.time() + 7
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write(f"{until}\n")
+            worker.stdin.flush()
         outputs = [worker.communicate(timeout=60)[0] for worker in workers]
     sent = sorted(float(moment) for output in outputs for moment in output.split())
-    # The first two seconds belong to processes still starting, the last one to those that saw the end.
+    # Not the first second, in which some have not read when to end, and not the last one, in which some have ended.
     steady = [moment for moment in sent if until - 6 <= moment < until - 1]
     busiest = max(sum(start <= moment < start + 1 for moment in sent) for start in sent)
     assert busiest <= rate
