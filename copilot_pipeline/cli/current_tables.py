@@ -45,7 +45,7 @@ class CurrentTables:
     def include(self, assets: Collection[str]) -> bool:
         """Return whether all of the assets are up to date, with an event of each in Dagster.
 
-        What the run would do besides is done: deliveries of the days are enqueued, views of kits refreshed, and the
+        The other work of such a run is done: deliveries of the days are enqueued, views of kits refreshed, and the
         unpartitioned tables have the present time as the one at which they were confirmed.
         """
         parts = (

@@ -9,6 +9,7 @@ import numpy as np
 
 from copilot_pipeline.config.forecast import ForecastSettings
 from copilot_pipeline.marts.forecast.backtest import train
+from copilot_pipeline.marts.forecast.data import ForecastData, Ints
 from copilot_pipeline.marts.forecast.deal_forecast import MODEL, NONE, Forecast
 from copilot_pipeline.marts.forecast.deal_states import UNKNOWN_STAGE
 from copilot_pipeline.marts.forecast.rows import TrackRecordRow
@@ -28,7 +29,7 @@ def reconstructed_rows(
     day = made_on - timedelta(days=DAYS_BEFORE)
     at = int(datetime.combine(day + timedelta(days=1), time(), UTC).timestamp())
     data, builder = found.data, found.builder
-    open_then = np.flatnonzero((data.started_at < at) & ((data.outcome < 0) | (data.closed_at >= at)))
+    open_then = _open_at(data, at)
     forecaster = train(
         data, builder, at, min_deals=settings.min_deals, half_life_days=settings.half_life_days, seed=settings.seed
     )
@@ -42,28 +43,25 @@ def reconstructed_rows(
     low, high = model.interval(snapshots) if found.basis == MODEL else rates.interval(snapshots.stage)
     for row, number in enumerate(open_then.tolist()):
         deal, stage = data.deals[number], builder.past.stages[snapshots.stage[row]]
-        yield scored(
-            TrackRecordRow(
-                source=RECONSTRUCTED,
-                made_on=day,
-                deal_id=deal.deal_id,
-                stage=None if stage == UNKNOWN_STAGE else stage,
-                amount=None if np.isnan(amounts[row]) else float(amounts[row]),
-                currency=deal.currency,
-                close_date=None,
-                win_probability=float(shown[row]),
-                win_low=float(low[row]),
-                win_high=float(high[row]),
-                basis=found.basis,
-                model_probability=float(of_model[row]),
-                stage_win_rate=float(of_stage[row]),
-                base_rate=rates.base_rate,
-                outcome="open",
-                closed_on=None,
-                brier=None,
-                model_brier=None,
-                stage_brier=None,
-                base_brier=None,
-            ),
-            ends[deal.deal_id],
+        made_then = TrackRecordRow(
+            source=RECONSTRUCTED,
+            made_on=day,
+            deal_id=deal.deal_id,
+            stage=None if stage == UNKNOWN_STAGE else stage,
+            amount=None if np.isnan(amounts[row]) else float(amounts[row]),
+            currency=deal.currency,
+            close_date=None,
+            win_probability=float(shown[row]),
+            win_low=float(low[row]),
+            win_high=float(high[row]),
+            basis=found.basis,
+            model_probability=float(of_model[row]),
+            stage_win_rate=float(of_stage[row]),
+            base_rate=rates.base_rate,
         )
+        yield scored(made_then, ends[deal.deal_id])
+
+
+def _open_at(data: ForecastData, at: int) -> Ints:
+    """Return the numbers of the deals that were open at a time, in seconds since 1970."""
+    return np.flatnonzero((data.started_at < at) & ((data.outcome < 0) | (data.closed_at >= at)))

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from copilot_pipeline.load.tables import DEAL_FORECAST, FORECAST_ACCURACY, FORECAST_SUMMARY, FORECAST_TRACK_RECORD
+from copilot_pipeline.transform.deal_outcomes import DealOutcome
 
 
 class DealForecastRow(NamedTuple):
@@ -66,7 +67,7 @@ class ForecastSummaryRow(NamedTuple):
 
 
 class TrackRecordRow(NamedTuple):
-    """A row of `forecast_track_record`."""
+    """A row of `forecast_track_record`; without its outcome and its scores it is that of an open deal."""
 
     source: str
     made_on: date
@@ -82,12 +83,12 @@ class TrackRecordRow(NamedTuple):
     model_probability: float | None
     stage_win_rate: float | None
     base_rate: float | None
-    outcome: str
-    closed_on: date | None
-    brier: float | None
-    model_brier: float | None
-    stage_brier: float | None
-    base_brier: float | None
+    outcome: str = DealOutcome.OPEN.value
+    closed_on: date | None = None
+    brier: float | None = None
+    model_brier: float | None = None
+    stage_brier: float | None = None
+    base_brier: float | None = None
 
 
 class ForecastAccuracyRow(NamedTuple):

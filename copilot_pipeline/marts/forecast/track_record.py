@@ -100,12 +100,6 @@ def live_rows(
             model_probability=deal.model_probability,
             stage_win_rate=deal.stage_win_rate,
             base_rate=deal.base_rate,
-            outcome=DealOutcome.OPEN.value,
-            closed_on=None,
-            brier=None,
-            model_brier=None,
-            stage_brier=None,
-            base_brier=None,
         )
 
 
@@ -135,12 +129,6 @@ def backtest_rows(found: Forecast, ends: Mapping[str, Ending]) -> Iterator[Track
                 model_probability=float(past.model[row]),
                 stage_win_rate=float(past.stage[row]),
                 base_rate=float(past.base[row]),
-                outcome=DealOutcome.OPEN.value,
-                closed_on=None,
-                brier=None,
-                model_brier=None,
-                stage_brier=None,
-                base_brier=None,
             ),
             ends[deal.deal_id],
         )
