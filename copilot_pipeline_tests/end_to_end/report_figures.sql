@@ -93,13 +93,20 @@ GROUP BY GROUPING SETS ((team, name, topic), (team, topic)) ORDER BY calls DESC,
 -- name: outcomes
 -- Closed deals with a scored call before their close, by element: whether one of the calls covered it.
 SELECT element, deals.deal_id, coalesce(deals.account_name, deals.deal_id) AS account, outcome,
-  NOT bool_or(is_covered) AS is_uncovered, count(*) AS calls
+  NOT bool_or(is_covered) AS is_uncovered, count(*) AS calls, coalesce(closing.at, deals.close_date) AS closed_at,
+  deals.created_at, reps.rep_id, (
+    SELECT field ->> 'value' FROM copilot.accounts AS accounts, jsonb_array_elements(accounts.custom_fields) AS field
+    WHERE accounts.account_id = deals.account_id AND field ->> 'key' = 'Segment'
+  ) AS segment
 FROM elements JOIN copilot.deals AS deals USING (deal_id) CROSS JOIN LATERAL (
     SELECT max((change ->> 'date_changed')::timestamptz) AS at FROM jsonb_array_elements(stage_history) AS change
-  ) AS closing
+  ) AS closing JOIN (
+    SELECT deal_id, mode() WITHIN GROUP (ORDER BY rep_user_id) AS rep_id FROM elements GROUP BY deal_id
+  ) AS reps USING (deal_id)
 WHERE outcome IN ('won', 'lost')
   AND CASE WHEN closing.at IS NULL THEN started_at::date <= deals.close_date::date ELSE started_at <= closing.at END
-GROUP BY element, deals.deal_id, account, outcome;
+GROUP BY element, deals.deal_id, account, outcome, closing.at, deals.close_date, deals.created_at, deals.account_id,
+  reps.rep_id;
 
 -- name: scores
 -- The scores of the coaching kit up to the end of the week, in call order.

@@ -1,7 +1,7 @@
 """The statistics of a report, computed again: outcomes at the same number of calls, the track record, and the charts.
 
-The difference of two groups is the one of Mantel and Haenszel if no account has many deals, and its interval that of
-a regression with a formula, neither of which the marts use.
+The difference of two groups is that of a regression, whose columns for circumstances are made by the function of the
+marts: the simulated companies test it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from math import log
 
 import numpy as np
 import pandas as pd
-from statsmodels.formula.api import ols
+from statsmodels.regression.linear_model import OLS
 
+from copilot_pipeline.marts.circumstances import Circumstances, circumstances
 from copilot_pipeline_tests.end_to_end.report_page import (
     Compared,
     Figures,
@@ -28,6 +29,7 @@ from copilot_pipeline_tests.end_to_end.report_page import (
 TENTHS = 10
 DEGREES_OF_FREEDOM = 10  # at least, of a comparison
 MANY_DEALS = 8  # of an account, which is compared within itself
+MIN_SHARED, MIN_WITHIN = 0.5, 0.2  # of the deals, and of the variance, for a comparison within all accounts
 _PERCENT, _N = re.compile(r"\d+ %"), re.compile(r"^n [\d,]+$")
 _COUNTED, _OUTCOME = re.compile(r"([\d,]+) of ([\d,]+)"), re.compile(r"^[\d,]+ of [\d,]+ (?:lost|won).*$")
 _SOURCES = {"live": "as they were made", "backtest": "backtest"}
@@ -51,7 +53,7 @@ def outcomes(page: Page, figures: Figures) -> Compared:
 
 
 def _adjusted(deals: pd.DataFrame) -> str:
-    """The difference of lost and won deals with as many calls: Mantel-Haenszel, and the interval of a regression."""
+    """The difference of lost and won deals with as many calls in the same circumstances, and its interval."""
     deals = deals.assign(
         uncovered=deals.is_uncovered.astype(float), lost=(deals.outcome == "lost").astype(float),
         stratum=[calls if calls <= 10 else 11 + int(log((calls - 1) / 10) / log(1.2)) for calls in deals.calls],
@@ -59,30 +61,37 @@ def _adjusted(deals: pd.DataFrame) -> str:
     both = deals[deals.groupby("stratum").lost.transform("nunique") == 2]
     if len(both) - both.stratum.nunique() - 1 < DEGREES_OF_FREEDOM:
         return ""
-    deals_of_account = both.groupby("account").lost.transform("size")
-    large = both.account.where(deals_of_account >= max(MANY_DEALS, len(both) / 100), "")
-    model = ols("uncovered ~ lost + C(stratum)" + (" + C(large)" if large.any() else ""), both.assign(large=large))
+    fixed = np.hstack([pd.get_dummies(both.stratum, dtype=float), _of_accounts(both)])
+    alike = circumstances(_circumstances(both), int(np.linalg.matrix_rank(fixed)))
+    model = OLS(both.uncovered.to_numpy(), np.hstack([both[["lost"]], fixed, alike]))
     fits = [model.fit(use_t=True), model.fit(cov_type="HC3", use_t=True)]
     if 1 < both.account.nunique() < len(both):
-        groups = both.account.astype("category").cat.codes
+        groups = both.account.astype("category").cat.codes.to_numpy()
         fits.append(model.fit(cov_type="cluster", cov_kwds={"groups": groups}, use_t=True))
-    fitted = max(fits, key=lambda one: one.bse["lost"])
-    if not fitted.bse["lost"] > 1e-9:
+    fitted = max(fits, key=lambda one: float(one.bse[0]))
+    if not fitted.bse[0] > 1e-9:
         return ""
-    difference = fitted.params["lost"] if large.any() else _mantel_haenszel(both)
-    low, high = (100 * one for one in fitted.conf_int().loc["lost"])
-    return f"{100 * difference:+.0f} points, {low:+.0f} to {high:+.0f}, n {len(both)}"
+    low, high = (100 * one for one in fitted.conf_int()[0])
+    return f"{100 * fitted.params[0]:+.0f} points, {low:+.0f} to {high:+.0f}, n {len(both)}"
 
 
-def _mantel_haenszel(deals: pd.DataFrame) -> float:
-    """The risk difference of lost and won deals."""
-    total = difference = 0.0
-    for _, stratum in deals.groupby("stratum"):
-        lost, won = (stratum.uncovered[stratum.lost == value] for value in (1, 0))
-        weight = len(lost) * len(won) / len(stratum)
-        total += weight
-        difference += weight * (lost.mean() - won.mean())
-    return difference / total
+def _of_accounts(deals: pd.DataFrame) -> pd.DataFrame:
+    """A column for each account with many deals, and the share of lost deals of each account if most share one."""
+    of_account = deals.groupby("account").lost
+    sizes, means = of_account.transform("size"), of_account.transform("mean")
+    large = deals.account.where(sizes >= max(MANY_DEALS, len(deals) / 100))
+    columns = pd.get_dummies(large, dtype=float)
+    within = ((deals.lost - means) ** 2).sum() / ((deals.lost - deals.lost.mean()) ** 2).sum()
+    is_shared = (sizes > 1).mean() >= MIN_SHARED and within >= MIN_WITHIN
+    return columns.assign(mean=means) if is_shared else columns
+
+
+def _circumstances(deals: pd.DataFrame) -> list[Circumstances]:
+    """What the marts compare besides; only the columns that they make of it are not made again here."""
+    days = (deals.closed_at - deals.created_at).dt.total_seconds().clip(lower=0) / 86_400
+    columns = (deals.rep_id, deals.segment, deals.closed_at, days)
+    rows = zip(*(column.astype(object).where(column.notna(), None) for column in columns), strict=True)
+    return [Circumstances(*row) for row in rows]
 
 
 def track_record(page: Page, figures: Figures) -> Compared:
