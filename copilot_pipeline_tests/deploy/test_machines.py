@@ -30,7 +30,7 @@ def test_services_share_only_database_and_bucket(make_pipeline: MakePipeline, tm
             identity = services.interface.launch(TABLES, list(pipeline.days()))
             backfill = services.interface.wait_for_backfill(identity)
             assert backfill["status"] == "COMPLETED_SUCCESS", backfill
-            assert set(services.interface.run_statuses()) == {"SUCCESS"}
+            assert set(services.interface.run_statuses(identity)) == {"SUCCESS"}
             assert psutil.Process(services.pods["code"].process.pid).cpu_times().children_user > 0  # its ended runs
     assert not list(services.home.iterdir())  # nothing was written outside of the file systems of the processes
     stored = {row["call_id"] for row in pipeline.query("SELECT call_id FROM copilot.transcripts")}

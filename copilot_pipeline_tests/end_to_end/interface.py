@@ -33,7 +33,9 @@ query Status($id: String!) {
     }
   }
 }"""
-_RUNS = "{ runsOrError { ... on Runs { results { status } } } }"
+_RUNS = (
+    "query Runs($tags: [ExecutionTag!]) { runsOrError(filter: {tags: $tags}) { ... on Runs { results { status } } } }"
+)
 _LOCATIONS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { name } } } }"
 _REPOSITORIES = """
 { repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"""
@@ -80,9 +82,10 @@ class UserInterface:
             backfill = self.execute(_STATUS, id=identity)["partitionBackfillOrError"]
         return backfill
 
-    def run_statuses(self) -> list[str]:
-        """The status of every run."""
-        return [run["status"] for run in self.execute(_RUNS)["runsOrError"]["results"]]
+    def run_statuses(self, backfill: str | None = None) -> list[str]:
+        """The status of every run, or of those of a backfill: the daemon starts others after it."""
+        tags = [{"key": "dagster/backfill", "value": backfill}] if backfill else []
+        return [run["status"] for run in self.execute(_RUNS, tags=tags)["runsOrError"]["results"]]
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """The list of resources, by name, as its page shows it."""
