@@ -1,7 +1,7 @@
 """Companies in which no answer matters, but something else goes with both answers and outcome.
 
 They are drawn independently of `companies`: lengths, numbers of calls, amounts and answers have other distributions,
-deals are open as well, and each company has one cause, such as the language, that no analysis is told about.
+deals are open as well, and each company has one cause, such as the language, that is in no table an analysis reads.
 """
 
 from __future__ import annotations
